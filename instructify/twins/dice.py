@@ -1,0 +1,65 @@
+"""Chance without hidden state: a stream of numbers that is a pure function of its key.
+
+The n-th number of a stream is xxh3 of the key, seeded with n: the same on every machine and Python version.
+Two streams with different keys are independent. This module keeps nothing global and reads no clock.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from xxhash import xxh3_64_intdigest
+
+T = TypeVar("T")
+
+
+class Dice:
+    """One stream of chance; make one per purpose, seed and thing, use it in one place, drop it."""
+
+    __slots__ = ("_count", "_key")
+
+    def __init__(self, purpose: str, seed: int, *where: str | int) -> None:
+        self._key = "/".join((purpose, str(seed), *map(str, where))).encode()
+        self._count = 0
+
+    def bits(self) -> int:
+        """Draw 64 bits."""
+        self._count += 1
+        return xxh3_64_intdigest(self._key, self._count)
+
+    def below(self, bound: int) -> int:
+        """Draw from 0 .. bound - 1, all equally likely; `bound` is at least 1."""
+        return self.bits() * bound >> 64
+
+    def chance(self, probability: float) -> bool:
+        """Tell whether something of this probability happens."""
+        return self.bits() < probability * 2.0**64
+
+    def pick(self, items: Sequence[T]) -> T:
+        """Draw one of the items."""
+        return items[self.bits() * len(items) >> 64]
+
+    def weighted(self, items: Sequence[T], weights: Sequence[int]) -> T:
+        """Draw one of the items in proportion to whole-number weights."""
+        left = self.below(sum(weights))
+        for item, weight in zip(items, weights, strict=True):
+            left -= weight
+            if left < 0:
+                return item
+        raise ValueError("weights must be positive")
+
+    def shuffled(self, items: Sequence[T]) -> list[T]:
+        """Draw an order of the items (Fisher-Yates)."""
+        out = list(items)
+        for last in range(len(out) - 1, 0, -1):
+            other = self.below(last + 1)
+            out[last], out[other] = out[other], out[last]
+        return out
+
+    def some(self, items: Sequence[T], num: int) -> list[T]:
+        """Draw `num` different positions of the items, in random order; all of them if there are fewer."""
+        out = list(items)
+        num = min(num, len(out))
+        for first in range(num):
+            other = first + self.below(len(out) - first)
+            out[first], out[other] = out[other], out[first]
+        return out[:num]
