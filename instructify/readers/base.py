@@ -1,0 +1,161 @@
+"""What a reader is: raw files of one release in, record batches and rejects out.
+
+A reader knows one raw format and nothing else: it opens the files that the catalog named, yields `Chunk`s of bounded
+size in the order of the file, and turns every item that it cannot use into a `Reject`. It never looks at pictures:
+it only names them by key. Readers are pure: the same files and options give the same chunks.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import pyarrow as pa
+
+from instructify.rejects import Reject
+from instructify.schema import RECORD_SCHEMA
+
+OptionValue = str | int | bool
+
+CHUNK_ROWS = 16_384
+
+
+class RawFile(NamedTuple):
+    """A raw file: its name below the raw root (what provenance shows) and where it lies."""
+
+    name: str
+    path: Path
+
+
+class Chunk(NamedTuple):
+    """A batch of `RECORD_SCHEMA` and the items that were skipped on the way to it."""
+
+    records: pa.RecordBatch
+    rejects: Sequence[Reject]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """A dataset option that a reader understands; its default stands in the catalog."""
+
+    kind: Literal["choice", "int", "bool"]
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadContext:
+    """Everything a reader may depend on."""
+
+    dataset: str
+    split: str
+    options: Mapping[str, OptionValue]
+    files: Mapping[
+        str, RawFile
+    ]  # role in the catalog => file; optional files that are absent are left out
+    folders: tuple[
+        Path, ...
+    ]  # the release's folder and every --images folder, for releases kept in tars
+    seed: int
+    limit: int | None = None  # a hint: no more than this many records will be used
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reader:
+    """One raw format. A change of output for the same input must raise `version`."""
+
+    name: str
+    version: int
+    read: Callable[[ReadContext], Iterator[Chunk]]
+    options: Mapping[str, Option]
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+def record_batch(num_rows: int, **columns: object) -> pa.RecordBatch:
+    """Assemble a batch of `RECORD_SCHEMA` from some columns; the others become null.
+
+    A column is a sequence, an Arrow array, or a plain str (a constant for all rows).
+    """
+    unknown = columns.keys() - set(RECORD_SCHEMA.names)
+    if unknown:
+        raise TypeError(f"not record columns: {sorted(unknown)}")
+    arrays = [_column(num_rows, field, columns.get(field.name)) for field in RECORD_SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=RECORD_SCHEMA)
+
+
+def _column(num_rows: int, field: pa.Field, value: object) -> pa.Array:
+    if value is None:
+        return pa.nulls(num_rows, field.type)
+    if isinstance(value, str):
+        if not pa.types.is_dictionary(field.type):
+            return pa.repeat(pa.scalar(value, field.type), num_rows)
+        indices = pa.array([0], pa.int32()).take(pa.repeat(pa.scalar(0, pa.int32()), num_rows))
+        return pa.DictionaryArray.from_arrays(indices, pa.array([value]))
+    if isinstance(value, pa.ChunkedArray):
+        value = value.combine_chunks()
+    if isinstance(value, pa.Array):
+        return value if value.type == field.type else value.cast(field.type)
+    if pa.types.is_dictionary(field.type):
+        return pa.array(value, pa.string()).dictionary_encode()
+    return pa.array(value, field.type)
+
+
+class RecordRows:
+    """Collects records row by row into chunks, for readers whose data is small or ragged.
+
+    `add` refuses nothing: callers validate first and call `reject` for what they skip.
+    """
+
+    def __init__(self, context: ReadContext, *, chunk_rows: int = CHUNK_ROWS) -> None:
+        self._prefix = f"{context.dataset}/{context.split}/"
+        self._chunk_rows = chunk_rows
+        self._columns: dict[str, list[object]] = {name: [] for name in RECORD_SCHEMA.names}
+        self._rejects: list[Reject] = []
+
+    def add(
+        self,
+        raw_id: str,
+        *,
+        form: str,
+        pictures: Sequence[str],
+        source: RawFile,
+        position: int,
+        **fields: object,
+    ) -> None:
+        """Append one record; `fields` are further columns of `RECORD_SCHEMA`."""
+        given: dict[str, object] = {
+            "record_id": self._prefix + raw_id,
+            "form": form,
+            "pictures": pictures,
+            "source": source.name,
+            "position": position,
+            **fields,
+        }
+        for name, column in self._columns.items():
+            column.append(given.pop(name, None))
+        if given:
+            raise TypeError(f"not record columns: {sorted(given)}")
+
+    def reject(
+        self, source: RawFile, position: int | None, field: str | None, reason: str, detail: str
+    ) -> None:
+        self._rejects.append(Reject(source.name, position, field, reason, detail))
+
+    def extend_rejects(self, rejects: Sequence[Reject]) -> None:
+        self._rejects.extend(rejects)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to `take` a chunk."""
+        return len(self._columns["record_id"]) >= self._chunk_rows
+
+    def take(self) -> Chunk:
+        """Hand out what was collected and start anew."""
+        num_rows = len(self._columns["record_id"])
+        chunk = Chunk(record_batch(num_rows, **self._columns), tuple(self._rejects))
+        self._columns = {name: [] for name in RECORD_SCHEMA.names}
+        self._rejects = []
+        return chunk

@@ -1,0 +1,157 @@
+"""Streams the items of a JSON list, of a JSON object keyed by id, or of JSON lines, in bounded memory.
+
+The files may be tens of gigabytes, so they are read in windows. The difficulty is to end a window between two
+items without parsing it twice: a cheap pattern proposes a place, and decoding proves it, since a window that starts at
+an item and decodes whole can only end at an item. Where typed decoding fails, the window is read again item by item by
+the tolerant standard parser: the bad items become rejects with their position, their neighbours are kept.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from instructify.errors import UserError
+from instructify.readers.base import CHUNK_ROWS, RawFile
+from instructify.readers.json_recovery import Found, recover, to_model
+from instructify.readers.json_windows import WINDOW_BYTES, Window, read_windows
+from instructify.rejects import Reject
+
+T = TypeVar("T")
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Items(NamedTuple, Generic[T]):
+    """Consecutive good items, their 0-based positions in the file, and what was bad among them."""
+
+    items: Sequence[T]
+    positions: Sequence[int]
+    rejects: Sequence[Reject]
+
+
+def read_list(
+    file: RawFile, model: type[T], *, key: str | None = None, window_bytes: int = WINDOW_BYTES
+) -> Iterator[Items[T]]:
+    """Stream the items of the list at the file's top level, or at `key` (dots descend into objects)."""
+    container: object = list[model]  # type: ignore[valid-type]
+    position = 0
+    for window in read_windows(file, container, model, key=key, window_bytes=window_bytes):
+        items = _list_items(file, model, window, position)
+        position += len(items.items) + len(items.rejects)
+        yield items
+
+
+def read_mapping(
+    file: RawFile, model: type[T], *, key: str | None = None, window_bytes: int = WINDOW_BYTES
+) -> Iterator[Items[tuple[str, T]]]:
+    """Stream the (id, item) pairs of an object keyed by id; of one id twice in a row of text the last counts."""
+    container: object = dict[str, model]  # type: ignore[valid-type]
+    position = 0
+    for window in read_windows(file, container, model, key=key, window_bytes=window_bytes):
+        items = _mapping_items(file, model, window, position)
+        position += len(items.items) + len(items.rejects)
+        yield items
+
+
+def read_lines(file: RawFile, model: type[T]) -> Iterator[Items[T]]:
+    """Stream the items of a file with one JSON object a line; positions are 0-based line numbers."""
+    decoder = msgspec.json.Decoder(model)
+    batch: list[tuple[int, T | Reject]] = []
+    for position, line in enumerate(_lines(file)):
+        if line.isspace():
+            continue
+        try:
+            batch.append((position, decoder.decode(line)))
+        except (msgspec.DecodeError, RecursionError):
+            batch.append((position, _recovered_line(file, model, line, position)))
+        if len(batch) >= CHUNK_ROWS:
+            yield _sorted_out(batch)
+            batch = []
+    if batch:
+        yield _sorted_out(batch)
+
+
+def read_value(file: RawFile, model: type[T], *, key: str | None = None) -> T:
+    """Decode a file that must be good as a whole; UserError where it is not what the release documents."""
+    try:
+        data = file.path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
+        return msgspec.json.decode(data, type=model)
+    except OSError as error:
+        raise UserError(
+            f"{file.name} can't be read: {error.strerror}; check {file.path}."
+        ) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UserError(
+            f"{file.name} is not the file that the release documents ({error}); fetch it again."
+        ) from error
+
+
+def _list_items(file: RawFile, model: type[T], window: Window, start: int) -> Items[T]:
+    if window.values is not None:
+        values: list[T] = window.values
+        return Items(values, range(start, start + len(values)), ())
+    checked = _checked(file, model, window.found, start)
+    return _sorted_out([(position, item) for position, _, item in checked])
+
+
+def _mapping_items(
+    file: RawFile, model: type[T], window: Window, start: int
+) -> Items[tuple[str, T]]:
+    if window.values is not None:
+        pairs: list[tuple[str, T]] = list(window.values.items())
+        return Items(pairs, range(start, start + len(pairs)), ())
+    checked = _checked(file, model, window.found, start)
+    return _sorted_out(
+        [
+            (position, item if isinstance(item, Reject) else (key, item))
+            for position, key, item in checked
+        ]
+    )
+
+
+def _checked(
+    file: RawFile, model: type[T], found: Sequence[Found], start: int
+) -> list[tuple[int, str, T | Reject]]:
+    result: list[tuple[int, str, T | Reject]] = []
+    for position, one in enumerate(found, start):
+        if one.reason is None:
+            item = to_model(one.value, model, file.name, position)
+        else:
+            item = Reject(file.name, position, None, one.reason, one.detail)
+        if one.key is not None and not one.key.isprintable():
+            item = Reject(file.name, position, None, "bad-value", "the id is not printable")
+        result.append((position, one.key or "", item))
+    return result
+
+
+def _sorted_out(batch: Sequence[tuple[int, T | Reject]]) -> Items[T]:
+    good = [(position, item) for position, item in batch if not isinstance(item, Reject)]
+    return Items(
+        [item for _, item in good],
+        [position for position, _ in good],
+        [item for _, item in batch if isinstance(item, Reject)],
+    )
+
+
+def _lines(file: RawFile) -> Iterator[bytes]:
+    try:
+        with file.path.open("rb") as handle:
+            for number, line in enumerate(handle):
+                if number == 0:
+                    line = line.removeprefix(_BYTE_ORDER_MARK)
+                yield line
+    except OSError as error:
+        raise UserError(
+            f"{file.name} can't be read: {error.strerror}; check {file.path}."
+        ) from error
+
+
+def _recovered_line(file: RawFile, model: type[T], line: bytes, position: int) -> T | Reject:
+    text = line.decode("utf-8", "surrogateescape").strip()
+    found = recover(text, model, keyed=False, last=True).items
+    if len(found) != 1:
+        return Reject(
+            file.name, position, None, "malformed-json", "the line is not one JSON object"
+        )
+    return _checked(file, model, found, position)[0][2]

@@ -1,0 +1,202 @@
+"""Reads damaged JSON item by item: what is whole is kept, what is not is named with its reason.
+
+Used where typed decoding of a window failed, so it may be slow but must never raise: malformed literals, lone
+surrogates, NaN, nesting without end, huge numbers, invalid UTF-8, items that were cut short.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from instructify.rejects import Reject
+
+T = TypeVar("T")
+
+_SEPARATORS = re.compile(r"[\s,]*")
+_SPACE = re.compile(r"\s*")
+_COLON = re.compile(r"\s*:\s*")
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_NEXT_IN_LIST = re.compile(r"\}\s*,\s*(?=\{)")
+_NEXT_IN_OBJECT = re.compile(r'\}\s*,\s*(?="(?:[^"\\]|\\.)*"\s*:\s*\{)', re.DOTALL)
+_WHERE = re.compile(r" - at `\$(?:\.\.\.)?\.?(.*)`$")
+_MISSING = re.compile(r"missing required field `(.*?)`")
+_MAX_DEPTH = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """One item of the text, in its order: a value, or the reason why there is none."""
+
+    key: str | None = None
+    value: object = None
+    reason: str | None = None
+    detail: str = ""
+
+
+@dataclass(kw_only=True, slots=True)
+class Recovered:
+    """The items of a text; `unread`: where one began that the text cut off; `ended`: the bracket closed."""
+
+    items: list[Found] = field(default_factory=list)
+    unread: str = ""
+    ended: bool = False
+
+
+def recover(text: str, model: type[T], *, keyed: bool, last: bool) -> Recovered:
+    """Take the items out of the inside of a list (of an object if `keyed`).
+
+    `last` says that no more text will come, so that an item that is cut off is bad and not unread.
+    """
+    found = Recovered()
+    at = 0
+    while (at := _skip(_SEPARATORS, text, at)) < len(text):
+        if text[at] == ("}" if keyed else "]"):
+            found.ended = True
+            break
+        item, end = _item(text, at, keyed)
+        if end is None:
+            end = _next_fitting(text, at, model, keyed) or _balanced_end(text, at)
+        if end is None and not last:
+            found.unread = text[at:]
+            break
+        found.items.append(item)
+        at = len(text) if end is None else end
+    return found
+
+
+def to_model(value: object, model: type[T], source: str, position: int) -> T | Reject:
+    """Convert a parsed value to the reader's model, or name the field that is wrong."""
+    if _holds_surrogate(value):
+        detail = "a text of the item holds half of a character"
+        return Reject(source, position, None, "lone-surrogate", detail)
+    try:
+        return msgspec.convert(value, model)
+    except (msgspec.ValidationError, OverflowError) as error:
+        return _explain(str(error), value, source, position)
+
+
+def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return match.end() if match else at
+
+
+def _item(text: str, at: int, keyed: bool) -> tuple[Found, int | None]:
+    """Parse the item at `at`; its end is None where the text doesn't show it."""
+    key: str | None = None
+    start = at
+    decoder = json.JSONDecoder()
+    try:
+        if keyed:
+            name, start = decoder.raw_decode(text, at)
+            colon = _COLON.match(text, start)
+            if not isinstance(name, str) or colon is None:
+                return Found(reason="malformed-json", detail="no key"), None
+            key, start = name, colon.end()
+        value, end = decoder.raw_decode(text, start)
+    except RecursionError:
+        return Found(key=key, reason="too-deep", detail="nested without end"), None
+    except ValueError as error:
+        detail = str(error).split(": line")[0][:120]
+        return Found(key=key, reason="malformed-json", detail=detail), None
+    after = _skip(_SPACE, text, end)
+    if after < len(text) and text[after] not in ",]}":
+        return Found(key=key, reason="malformed-json", detail="no comma after the item"), None
+    if after == len(text) and not isinstance(value, dict):
+        return Found(key=key, reason="malformed-json", detail="the text ends in the item"), None
+    if _depth_exceeds(value, _MAX_DEPTH):
+        return Found(key=key, reason="too-deep", detail=f"nested deeper than {_MAX_DEPTH}"), end
+    return Found(key=key, value=value), end
+
+
+def _balanced_end(text: str, start: int) -> int | None:
+    """End of the last, bad item by its brackets alone, if something may follow there."""
+    depth = 0
+    for match in _STRUCTURE.finditer(text, start):
+        mark = match.group()
+        if mark in "[{":
+            depth += 1
+        elif mark in "]}":
+            depth -= 1
+            if depth < 0:
+                return match.start()
+            if depth == 0:
+                after = _skip(_SPACE, text, match.end())
+                return match.end() if text[after : after + 1] in (",", "]", "}") else None
+    return None
+
+
+def _next_fitting(text: str, at: int, model: type[T], keyed: bool) -> int | None:
+    """Start of the next item that is one of this file's records, past one whose brackets don't match."""
+    decoder = json.JSONDecoder()
+    pattern = _NEXT_IN_OBJECT if keyed else _NEXT_IN_LIST
+    for match in pattern.finditer(text, at):
+        start = match.end()
+        if keyed:
+            _, start = decoder.raw_decode(text, start)
+            start = _skip(_COLON, text, start)
+        try:
+            value, _ = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(to_model(value, model, "", 0), Reject):
+            return match.end()
+    return None
+
+
+def _children(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        yield from value.keys()
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _depth_exceeds(value: object, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return False
+    return True
+
+
+def _holds_surrogate(value: object) -> bool:
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, str):
+            if any("\ud800" <= character <= "\udfff" for character in one):
+                return True
+        else:
+            pending.extend(_children(one))
+    return False
+
+
+def _explain(message: str, value: object, source: str, position: int) -> Reject:
+    """Turn a validation message into field, reason and detail."""
+    where = _WHERE.search(message)
+    path = where.group(1) if where else ""
+    detail = message[: where.start()] if where else message
+    missing = _MISSING.search(detail)
+    if missing:
+        return Reject(
+            source, position, f"{path}.{missing.group(1)}".lstrip("."), "missing-field", detail
+        )
+    if not path and not isinstance(value, dict):
+        return Reject(source, position, None, "not-an-object", detail)
+    if "got `null`" in detail:
+        return Reject(source, position, path or None, "null-field", detail)
+    if "got `float`" in detail and _holds_not_finite(value):
+        return Reject(source, position, path or None, "not-finite", detail)
+    return Reject(source, position, path or None, "wrong-type", detail)
+
+
+def _holds_not_finite(value: object) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return any(_holds_not_finite(child) for child in _children(value))
