@@ -83,6 +83,11 @@ def a(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
+def singular(noun: str) -> str:
+    """Turn a plural of ours (`crosses`, `red things`) into its singular."""
+    return "cross" if noun == "crosses" else noun.removesuffix("s")
+
+
 def listed(parts: Sequence[str]) -> str:
     """Join phrases as one lists things: `a, b and c`."""
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

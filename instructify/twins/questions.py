@@ -1,26 +1,69 @@
-"""Questions about a scene, balanced by construction: the answer is drawn first, then a question that has it.
+"""Questions about a scene, balanced by construction: the answer is drawn before the question.
 
-A question is asked only where its answer is the one right answer.
+A question is asked only where exactly one answer is right. The kinds are grouped for the releases: what a look
+answers, what needs a fact, what needs two steps, what must be read. The same text is never asked twice of a scene.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
+from instructify.twins import facts, look, reading, verify
 from instructify.twins.dice import Dice
 from instructify.twins.language import QA
-from instructify.twins.world import COLOURS, Scene
+from instructify.twins.views import View
+from instructify.twins.world import Scene
 
-PICTURE_KINDS = ("color",)
-KNOWLEDGE_KINDS = ("color",)
-REASONING_KINDS = ("color",)
-SIGN_KINDS = ("color",)
+Ask = Callable[[View, Dice], QA | None]
+
+ASK: Mapping[str, Ask] = MappingProxyType(
+    {
+        "color": look.ask_color,
+        "shape": look.ask_shape,
+        "size": look.ask_size,
+        "count": look.ask_count,
+        "place": look.ask_place,
+        "setting": look.ask_setting,
+        "beside": look.ask_beside,
+        "exists": verify.ask_exists,
+        "at": verify.ask_at,
+        "relation": verify.ask_relation,
+        "same": verify.ask_same,
+        "more": verify.ask_more,
+        "both": verify.ask_both,
+        "choose": verify.ask_choose,
+        "food": facts.ask_food,
+        "nature": facts.ask_nature,
+        "object": facts.ask_object,
+        "sides": facts.ask_sides,
+        "tool": facts.ask_tool,
+        "word": reading.ask_word,
+        "sign_color": reading.ask_sign_color,
+        "says": reading.ask_says,
+        "signs": reading.ask_signs,
+    }
+)
+# A kind that stands twice is asked twice as often.
+PICTURE_KINDS = (
+    *("color", "color", "shape", "shape", "count", "count", "place", "setting", "beside"),
+    *("size", "exists", "exists", "relation", "same", "more"),
+)
+KNOWLEDGE_KINDS = ("food", "nature", "object", "sides", "tool")
+REASONING_KINDS = (
+    *("color", "shape", "place", "beside", "beside", "count"),
+    *("exists", "relation", "relation", "same", "both", "choose", "at"),
+)
+CLOSED_KINDS = ("exists", "at", "relation", "same", "more", "both", "choose", "size", "says")
+SIGN_KINDS = ("word", "word", "word", "word", "sign_color", "sign_color", "says", "signs")
 
 
 def questions(scene: Scene, dice: Dice, num: int, kinds: Sequence[str] = PICTURE_KINDS) -> list[QA]:
-    """Ask up to `num` different questions of these kinds; fewer only where the scene cannot carry more."""
-    out = []
-    for thing in scene.things[:num]:
-        text = f"What color is the {thing.size} {thing.shape}?"
-        wrong = tuple(c for c in COLOURS if c != thing.colour)
-        sentence = f"The {thing.shape} is {thing.colour}."
-        out.append(QA("color", "color/0", text, thing.colour, sentence, sentence, wrong))
-    return out
+    """Ask up to `num` different questions of these kinds; fewer only where the scene carries no more."""
+    view = View(scene)
+    asked: dict[str, QA] = {}
+    for _ in range(12 * num):
+        if len(asked) == num:
+            break
+        qa = ASK[dice.pick(kinds)](view, dice)
+        if qa is not None:
+            asked.setdefault(qa.question, qa)
+    return list(asked.values())

@@ -1,0 +1,193 @@
+"""Closed questions: yes or no, or one of two. A fair coin decides the answer before the question is chosen.
+
+Where a scene offers only one of the answers for a kind, that kind is not asked: the other answer would be rarer.
+"""
+
+from instructify.twins.dice import Dice
+from instructify.twins.language import PLURALS, QA, a, name, place
+from instructify.twins.look import ALL_PLACES, DIRECTIONS, lies
+from instructify.twins.views import View
+from instructify.twins.world import COLOURS, SHAPES, Thing, allowed_pairs
+
+_EXISTS = (
+    "Is there {} in the picture?",
+    "Can you see {}?",
+    "Does the picture show {}?",
+    "Do you see {} here?",
+    "Is {} in this picture?",
+)
+_AT = ("Is there anything in the {}?", "Can you see a thing in the {}?", "Is something in the {}?")
+_RELATION = (
+    "Is the {} {} the {}?",
+    "Can you see the {} {} the {}?",
+    "Is it true that the {} is {} the {}?",
+    "Does the picture show the {} {} the {}?",
+)
+_SAME = (
+    "Are the {} and the {} the same {}?",
+    "Do the {} and the {} have the same {}?",
+    "Is it true that the {} and the {} share one {}?",
+)
+_CHOOSE = (
+    "Is the {} {} or {}?",
+    "Which color is the {}, {} or {}?",
+    "What color does the {} have, {} or {}?",
+)
+_MORE = (
+    "Are there more {} than {}?",
+    "Can you see more {} than {}?",
+    "Does the picture show more {} than {}?",
+)
+_BOTH = (
+    "Are there both {} and {}?",
+    "Can you see {} as well as {}?",
+    "Does the picture show {} and also {}?",
+)
+
+
+def ask_exists(view: View, dice: Dice) -> QA | None:
+    """Ask whether there is a thing of a shape, a color or both."""
+    yes = dice.chance(0.5)
+    match dice.below(3):
+        case 0:
+            noun = _member(dice, SHAPES, list(view.shapes), yes)
+        case 1:
+            colour = _member(dice, COLOURS, list(view.colours), yes)
+            noun = colour and f"{colour} thing"
+        case _:
+            pairs = [f"{pair.colour} {pair.shape}" for pair in allowed_pairs(view.scene.held_out)]
+            noun = _member(dice, pairs, [name(thing) for thing in view.things], yes)
+    if noun is None:
+        return None
+    why = f"One of the things is {a(noun)}." if yes else f"No thing is {a(noun)}."
+    return _yes_no("exists", _EXISTS, (a(noun),), yes, f"there is {a(noun)}", why, dice)
+
+
+def ask_at(view: View, dice: Dice) -> QA | None:
+    """Ask whether a part of the picture holds anything."""
+    yes = dice.chance(0.5)
+    cell = _member(dice, ALL_PLACES, [place(thing) for thing in view.things], yes)
+    if cell is None or view.scene.signs:
+        return None
+    why = f"The {cell} holds a thing." if yes else f"The {cell} is empty."
+    return _yes_no("at", _AT, (cell,), yes, f"there is something in the {cell}", why, dice)
+
+
+def ask_relation(view: View, dice: Dice) -> QA | None:
+    """Ask whether a thing lies in a direction of another."""
+    by_shape = dice.chance(0.5)
+    things = view.by_shape() if by_shape else view.by_colour()
+    if len(things) < 2:
+        return None
+    first, second = dice.some(things, 2)
+    true = [d for d in DIRECTIONS if lies(first, d, second)]
+    false = [d for d in DIRECTIONS if lies(second, d, first)]
+    yes = dice.chance(0.5)
+    direction = dice.pick(true if yes else false)
+    texts = (_short(first, by_shape), direction, _short(second, by_shape))
+    really = dice.pick(true)
+    why = f"The {texts[0]} is {really} the {texts[2]}."
+    return _yes_no(
+        "relation",
+        _RELATION,
+        texts,
+        yes,
+        f"the {texts[0]} is {direction} the {texts[2]}",
+        why,
+        dice,
+    )
+
+
+def ask_same(view: View, dice: Dice) -> QA | None:
+    """Ask whether two things share their size or their color."""
+    things = view.by_shape()
+    if len(things) < 2:
+        return None
+    yes = dice.chance(0.5)
+    quality = dice.pick(("size", "color"))
+    at = 2 if quality == "size" else 0
+    pairs = [(one, two) for one in things for two in things if one is not two]
+    fitting = [pair for pair in pairs if (pair[0][at] == pair[1][at]) == yes]
+    if len(fitting) in (0, len(pairs)):
+        return None
+    one, two = dice.pick(fitting)
+    why = f"The {one.shape} is {one[at]} and the {two.shape} is {two[at]}."
+    claim = f"the {one.shape} and the {two.shape} have the same {quality}"
+    return _yes_no("same", _SAME, (one.shape, two.shape, quality), yes, claim, why, dice)
+
+
+def ask_more(view: View, dice: Dice) -> QA | None:
+    """Ask whether there are more things of one shape or color than of another."""
+    if dice.chance(0.5):
+        counts = [(PLURALS[shape], view.shapes[shape]) for shape in SHAPES]
+    else:
+        counts = [(f"{colour} things", view.colours[colour]) for colour in COLOURS]
+    few, many = sorted(dice.some(counts, 2), key=lambda counted: counted[1])
+    if few[1] == many[1]:
+        return None
+    yes = dice.chance(0.5)
+    texts = (many[0], few[0]) if yes else (few[0], many[0])
+    why = f"The picture shows {many[1]} of the {many[0]} and {few[1] or 'none'} of the {few[0]}."
+    return _yes_no(
+        "more", _MORE, texts, yes, f"there are more {texts[0]} than {texts[1]}", why, dice
+    )
+
+
+def ask_both(view: View, dice: Dice) -> QA | None:
+    """Ask whether two shapes are both there; one of them is in any case."""
+    here = list(view.shapes)
+    if len(here) < 2:
+        return None
+    yes = dice.chance(0.5)
+    one, two = dice.some(here, 2)
+    if not yes:
+        two = dice.pick([shape for shape in SHAPES if shape not in view.shapes])
+    texts = dice.shuffled((a(one), a(two)))
+    why = f"The picture shows {texts[0]} and {texts[1]}." if yes else f"There is no {two}."
+    return _yes_no(
+        "both", _BOTH, tuple(texts), yes, f"there are both {texts[0]} and {texts[1]}", why, dice
+    )
+
+
+def ask_choose(view: View, dice: Dice) -> QA | None:
+    """Ask which of two colors a thing has; both may occur with its shape."""
+    reference = view.refer(dice, "colour")
+    if reference is None:
+        return None
+    text, thing, _ = reference
+    wrong = dice.pick([c for c in view.possible_colours(thing.shape) if c != thing.colour])
+    first, second = dice.shuffled((thing.colour, wrong))
+    which = dice.below(len(_CHOOSE))
+    sentence = f"The {text} is {thing.colour}."
+    why = f"The {text} is {thing.colour}, not {wrong}."
+    question = _CHOOSE[which].format(text, first, second)
+    return QA("choose", f"choose/{which}", question, thing.colour, sentence, why, (wrong,))
+
+
+def _member(
+    dice: Dice, all_: "list[str] | tuple[str, ...]", here: list[str], yes: bool
+) -> str | None:
+    """Draw something that is here, or something that is not."""
+    pool = list(dict.fromkeys(here)) if yes else [item for item in all_ if item not in here]
+    return dice.pick(pool) if pool else None
+
+
+def _short(thing: Thing, by_shape: bool) -> str:
+    return thing.shape if by_shape else f"{thing.colour} thing"
+
+
+def _yes_no(
+    kind: str,
+    wordings: tuple[str, ...],
+    texts: tuple[str, ...],
+    yes: bool,
+    claim: str,
+    why: str,
+    dice: Dice,
+) -> QA:
+    which = dice.below(len(wordings))
+    answer, other = ("yes", "no") if yes else ("no", "yes")
+    sentence = f"Yes, {claim}." if yes else f"No, it is not true that {claim}."
+    return QA(
+        kind, f"{kind}/{which}", wordings[which].format(*texts), answer, sentence, why, (other,)
+    )
