@@ -1,7 +1,8 @@
-"""Load `catalog.yaml` into frozen dataclasses, and a second file with the user's own datasets on top.
+"""Load `catalog.yaml` into frozen dataclasses, with the user's own datasets on top.
 
-Every reference is resolved here, so that nobody after this meets an unknown task, release, family or metric. A mistake
-gives one sentence with file, line and the nearest valid name. Values of options are judged by the readers.
+Every reference is resolved here, so that nobody after this meets an unknown task, release, family
+or metric. A mistake gives one sentence with file, line and the nearest valid name. Values of
+options are judged by the readers.
 """
 
 import re
@@ -18,7 +19,6 @@ from instructify.catalog_model import (
     RawFileSpec,
     Release,
     Split,
-    Table,
     Task,
 )
 from instructify.catalog_tables import own_dataset, own_family, own_release
@@ -37,7 +37,6 @@ __all__ = [
     "Release",
     "Scalar",
     "Split",
-    "Table",
     "Task",
     "load_catalog",
 ]
@@ -50,7 +49,7 @@ _NAME = re.compile(r"[a-z0-9_]+")
 
 
 def load_catalog(path: Path | None = None, extra: Path | None = None) -> Catalog:
-    """Load the catalog at `path` (default: the one that ships with us), with the own datasets of `extra` added."""
+    """Load the catalog at `path` (None: ours) and add the user's own datasets of `extra`."""
     root = read_yaml(path if path is not None else find("catalog.yaml"))
     fields = root.fields(
         required=("format", "tasks", "metrics", "families", "releases", "datasets")
@@ -266,7 +265,7 @@ def _split(name: str, node: Node, options: Mapping[str, Scalar]) -> Split:
 def _file(role: str, node: Node, options: Mapping[str, Scalar], *, optional: bool) -> RawFileSpec:
     spec = RawFileSpec(role=role, names=node.texts(), optional=optional)
     for file_name in spec.names:
-        # A sibling release may own the file (TextVQA's OCR serves TextCaps), nothing outside the raw root does.
+        # A sibling release may own the file: TextVQA's OCR serves TextCaps.
         _check_relative(file_name.removeprefix("../"), node)
     for option in spec.placeholders():
         if option not in options:

@@ -1,7 +1,7 @@
-"""What the catalog knows, as frozen dataclasses: tasks, metrics, picture families, releases, datasets and their splits.
+"""What the catalog knows, as frozen dataclasses: tasks, metrics, families, releases, datasets.
 
-Pure data with the few questions that everybody asks of it. Reading YAML is `instructify.catalog`; what an option may be
-is declared by the reader of the dataset.
+Pure data with the few questions that everybody asks of it. Reading YAML is `instructify.catalog`;
+what an option may be is declared by the reader of the dataset.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """A kind of work; `title` is what a prefix template calls it, `forms` are the record forms that it has."""
+    """A kind of work; prefix templates call it by its title, its records have these forms."""
 
     name: str
     title: str
@@ -34,8 +34,8 @@ class Metric:
 class Family:
     """How a picture key `<family>/<name>` becomes a file.
 
-    `patterns` hold `{name}`; they are tried in order below the folder of the release, then below each of `folders` (of
-    the raw root). `tars` are globs, below the same folders, of img2dataset tars.
+    `patterns` hold `{name}`; they are tried in order below the folder of the release, then below
+    each of `folders` (of the raw root). `tars` are globs of img2dataset tars below the same.
     """
 
     name: str
@@ -62,9 +62,9 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawFileSpec:
-    """A raw file of a split: what it is to the reader (`role`) and the names it may have, tried in order.
+    """A raw file of a split: its role to the reader, and the names it may have, tried in order.
 
-    A name is relative to the folder of the release, may hold `{option}` and may be a glob.
+    A name is relative to the folder of the release and may hold `{option}`.
     """
 
     role: str
@@ -87,9 +87,9 @@ class RawFileSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expected:
-    """Official counts of a complete release; `exact` is false where only a rounded or unconfirmed figure is known.
+    """Official counts of a complete release, under the options that `when` names.
 
-    They hold when each option named in `when` has one of the values given there.
+    `exact` is false where the number of records is known rounded or from one source only.
     """
 
     records: int | None
@@ -124,8 +124,8 @@ class Split:
 class Candidates:
     """The closed answer set that a sample is ranked against.
 
-    kind `record`: the choices of the record; `fixed`: `values`; `vocabulary`: the answers of `splits` given at least
-    `min_count` times, of these the `top` most frequent (None: all).
+    kind `record`: the choices of the record; `fixed`: `values`; `vocabulary`: the answers of
+    `splits` given at least `min_count` times, of these the `top` most frequent (None: all).
     """
 
     kind: str
@@ -133,19 +133,6 @@ class Candidates:
     splits: tuple[str, ...] = ()
     min_count: int = 1
     top: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Table:
-    """The user's own table: which column holds which field of a record, or folders named after classes."""
-
-    kind: str  # file | folder
-    columns: Mapping[str, str]  # field of a record -> column of the table
-    pictures: str  # folder of the pictures, below the folder of the release
-    question: str | None  # the question of every record, where no column holds it
-    classes: tuple[str, ...]  # the classes, sorted; empty: those that occur
-    separator: str  # between the items of a list that stands in one cell
-    form: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +154,6 @@ class Dataset:
     candidates: Candidates | None
     max_rejects_percent: float
     note: str | None
-    table: Table | None = None
 
     @property
     def split_names(self) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Find the files that belong to the package but are no code: `catalog.yaml`, `templates/`, recipes.
 
-A wheel carries them inside the package. A checkout and an editable install have them beside it. Nothing else is looked
-at: neither the working directory nor an environment variable changes what is found.
+A wheel carries them inside the package. A checkout and an editable install have them beside it.
+Nothing else is looked at: neither the working directory nor an environment variable changes what
+is found.
 """
 
 from pathlib import Path
@@ -12,7 +13,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def find(name: str) -> Path:
-    """Return the path of a file or folder that ships with us: `catalog.yaml`, `templates`, `train/recipes`."""
+    """Return the path of what ships with us: `catalog.yaml`, `templates`, `train/recipes`."""
     for root in _roots(_PACKAGE, name):
         if (root / name).exists():
             return root / name
@@ -20,7 +21,7 @@ def find(name: str) -> Path:
 
 
 def _roots(package: Path, name: str) -> list[Path]:
-    """List where to look. The checkout goes first: an editable install may leave a stale copy in the package."""
+    """List where to look; the checkout first, as an editable install may leave a stale copy."""
     beside = package.parent
     if _is_checkout(beside) or name.startswith(
         "train/"
@@ -30,6 +31,6 @@ def _roots(package: Path, name: str) -> list[Path]:
 
 
 def _is_checkout(folder: Path) -> bool:
-    """Tell our source tree from a site-packages folder into which some package has thrown its pyproject.toml."""
+    """Tell our source tree from a site-packages folder that holds a stray pyproject.toml."""
     project = folder / "pyproject.toml"
     return project.is_file() and 'name = "instructify"' in project.read_text(encoding="utf-8")

@@ -1,7 +1,8 @@
-"""Read a small YAML file so that every mistake can be answered with file, line and the nearest valid name.
+"""Read a small YAML file so that every mistake can be answered with file and line.
 
-Only plain YAML is taken: mappings with unique text keys, lists, and scalars read as in YAML 1.2 (`yes` and `no` are
-texts). Tags, anchors and aliases are refused. What a key means is the caller's business.
+Only plain YAML is taken: mappings with unique text keys, lists, and scalars read as in YAML 1.2
+(`yes` and `no` are texts). Tags, anchors and aliases are refused. What a key means is the
+caller's business.
 """
 
 import re
@@ -23,7 +24,7 @@ _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """A value of the file and where it stands; `path` is its keys, joined by dots ('' for the whole file)."""
+    """A value of the file and where it stands; `path` is its keys, joined by dots."""
 
     value: "Scalar | dict[str, Node] | list[Node]"
     file: str
@@ -178,7 +179,7 @@ def parse_yaml(content: str, file: str) -> Node:
 
 
 class _Composer:
-    """Turn the parser's events into nodes; events still know tags and anchors, composed YAML nodes no longer do."""
+    """Turn parser events into nodes; only events still know which tags and anchors were written."""
 
     def __init__(self, file: str, events: Iterator[yaml.Event]) -> None:
         self._file = file
@@ -196,34 +197,32 @@ class _Composer:
         return node
 
     def _node(self, event: yaml.Event, path: str, depth: int) -> Node:
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise self._error(event, "anchors and aliases are not allowed; write the value out")
-        if getattr(event, "tag", None):
-            raise self._error(event, f"the tag {event.tag} is not allowed; remove it")
+        self._refuse_indirection(event)
         if depth > _MAX_DEPTH:
             raise self._error(event, f"nested deeper than {_MAX_DEPTH} levels")
-        line = event.start_mark.line + 1
+        value: Scalar | dict[str, Node] | list[Node] = None
         if isinstance(event, yaml.MappingStartEvent):
-            return Node(value=self._mapping(path, depth), file=self._file, line=line, path=path)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return Node(value=self._sequence(path, depth), file=self._file, line=line, path=path)
-        scalar = event.value if event.style else _plain(event.value)
-        return Node(value=scalar, file=self._file, line=line, path=path)
+            value = self._mapping(path, depth)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            value = self._sequence(path, depth)
+        elif isinstance(event, yaml.ScalarEvent):
+            value = event.value if event.style else _plain(event.value)
+        return Node(value=value, file=self._file, line=_line(event), path=path)
 
     def _mapping(self, path: str, depth: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}
         while not isinstance(key := next(self._events), yaml.MappingEndEvent):
-            name = getattr(key, "value", None)
-            if not isinstance(name, str) or not name or getattr(key, "tag", None):
+            self._refuse_indirection(key)
+            if not isinstance(key, yaml.ScalarEvent) or not key.value:
                 raise self._error(key, "a key must be a plain text")
+            name = key.value
             if name in entries:
                 first = entries[name].line
                 raise self._error(key, f"'{name}' is a duplicate of line {first}; keep one")
-            value = self._node(next(self._events), f"{path}.{name}" if path else name, depth + 1)
+            below = f"{path}.{name}" if path else name
+            value = self._node(next(self._events), below, depth + 1)
             # An entry is reported at its key: a value may begin on a later line.
-            entries[name] = Node(
-                value=value.value, file=value.file, line=key.start_mark.line + 1, path=value.path
-            )
+            entries[name] = Node(value=value.value, file=self._file, line=_line(key), path=below)
         return entries
 
     def _sequence(self, path: str, depth: int) -> list[Node]:
@@ -232,8 +231,21 @@ class _Composer:
             nodes.append(self._node(event, f"{path}[{len(nodes)}]", depth + 1))
         return nodes
 
+    def _refuse_indirection(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+            raise self._error(event, "anchors and aliases are not allowed; write the value out")
+        if (
+            isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent))
+            and event.tag is not None
+        ):
+            raise self._error(event, f"the tag {event.tag} is not allowed; remove it")
+
     def _error(self, event: yaml.Event, what: str) -> UserError:
-        return UserError(f"{self._file}, line {event.start_mark.line + 1}: {what}")
+        return UserError(f"{self._file}, line {_line(event)}: {what}")
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _plain(text: str) -> Scalar:
