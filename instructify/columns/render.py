@@ -1,0 +1,195 @@
+"""Templates over record tables: instructions and responses as columns, failures by row.
+
+The bytes, and the failures, are those of `templates.render_row` for each row; only the speed
+differs. Memory is linear in the table, so hand over a batch at a time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from instructify.columns.compiler import is_columnar
+from instructify.columns.kernels import Column
+from instructify.columns.texts import Texts, always_has_text, render_texts
+from instructify.schema import RECORD_SCHEMA
+from instructify.template_check import FIELDS
+from instructify.template_program import Program, program
+from instructify.templates import PARTS, Part, Template, failure_detail, refuses_empty
+
+_NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
+
+
+class Failure(NamedTuple):
+    """A row that its template cannot render; `reason` is a code of `instructify.rejects`."""
+
+    row: int
+    reason: str
+    detail: str
+
+
+class RenderedColumns(NamedTuple):
+    """The texts of a table's rows; all null in the rows that failed.
+
+    A null response is for inference only, a null qformer_instruction means the same as the
+    instruction; None: no template of the table has one.
+    """
+
+    instruction: pa.StringArray
+    response: pa.StringArray
+    qformer_instruction: pa.StringArray | None
+    failed: list[Failure]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Renderer:
+    """One template, ready for tables; `is_columnar` false: it is rendered row by row."""
+
+    template: Template
+    is_columnar: bool
+
+    def render(
+        self,
+        batch: pa.RecordBatch | pa.Table,
+        constants: Mapping[str, str] = _NO_CONSTANTS,
+    ) -> RenderedColumns:
+        """Render every row of a batch."""
+        which = np.zeros(batch.num_rows, np.int64)
+        return render_table(batch, [self.template], which, constants)
+
+
+def compile(template: Template) -> Renderer:
+    """Prepare a template for tables."""
+    programs = [template.program(part) for part in PARTS]
+    columnar = all(is_columnar(one.tree) for one in programs if one is not None)
+    return Renderer(template=template, is_columnar=columnar)
+
+
+def names_read(templates: Sequence[Template]) -> frozenset[str]:
+    """Name the fields and constants that the templates read, to project a table on them."""
+    names: set[str] = set()
+    for template in templates:
+        for part in PARTS:
+            compiled = template.program(part)
+            names |= compiled.names if compiled is not None else set()
+    return frozenset(names)
+
+
+def render_table(
+    table: pa.RecordBatch | pa.Table,
+    templates: Sequence[Template],
+    which: NDArray[np.integer],
+    constants: Mapping[str, str] = _NO_CONSTANTS,
+) -> RenderedColumns:
+    """Render row i by `templates[which[i]]`; what neither table nor constants hold is null."""
+    numbers = np.asarray(which, np.int64)
+    if len(numbers) != table.num_rows:
+        raise ValueError(f"{len(numbers)} template numbers for {table.num_rows} rows")
+    if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(templates):
+        raise ValueError(f"template numbers run from {numbers.min()} to {numbers.max()}")
+    columns = _columns(table, names_read(templates), constants)
+    failures: dict[int, Failure] = {}
+    parts = {part: _render_part(part, templates, numbers, columns, failures) for part in PARTS}
+    failed = [failures[row] for row in sorted(failures)]
+    if failed:
+        good = np.ones(len(numbers), np.bool_)
+        good[list(failures)] = False
+        parts = {part: _only(texts, good) for part, texts in parts.items()}
+    return RenderedColumns(
+        instruction=parts["instruction"],
+        response=parts["response"],
+        qformer_instruction=parts["qformer_instruction"],
+        failed=failed,
+    )
+
+
+def _columns(
+    table: pa.RecordBatch | pa.Table, names: frozenset[str], constants: Mapping[str, str]
+) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
+    present = set(table.schema.names)
+    for name in names:
+        if name in present:
+            columns[name] = _array(table.column(name))
+        elif name in FIELDS and name not in constants:
+            columns[name] = pa.nulls(table.num_rows, RECORD_SCHEMA.field(name).type)
+        else:
+            columns[name] = pa.scalar(constants.get(name), pa.string())
+    return columns
+
+
+def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):
+            raise ValueError("a text column of a batch may hold 2 GB at most; use smaller batches")
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column
+
+
+def _render_part(
+    part: Part,
+    templates: Sequence[Template],
+    which: NDArray[np.int64],
+    columns: Mapping[str, Column],
+    failures: dict[int, Failure],
+) -> pa.StringArray | None:
+    """Render one of the texts of all rows; a row's first failure is noted."""
+    sources, choice = _distinct(part, templates)
+    if sources == [None]:
+        return None
+    programs = [program(source or "") for source in sources]
+    chosen = choice[which]
+    texts = render_texts(programs, chosen, columns, null_is_text=part == "response")
+    if None in sources:
+        absent = chosen == sources.index(None)
+        texts = texts._replace(texts=_only(texts.texts, ~absent))
+    reports = _failures_of(part, texts, programs, chosen)
+    for row, (reason, what) in reports.items():
+        template = templates[which[row]]
+        if reason != "empty-render" or refuses_empty(template, part):
+            failure = Failure(row, reason, failure_detail(template, part, what))
+            failures.setdefault(row, failure)
+    return texts.texts
+
+
+def _distinct(
+    part: Part, templates: Sequence[Template]
+) -> tuple[list[str | None], NDArray[np.int64]]:
+    """List the distinct sources of a part, and say which of them each template has."""
+    sources: list[str | None] = [getattr(template, part) for template in templates]
+    distinct = list(dict.fromkeys(sources))
+    return distinct, np.array([distinct.index(source) for source in sources], np.int64)
+
+
+def _failures_of(
+    part: Part, texts: Texts, programs: Sequence[Program], chosen: NDArray[np.int64]
+) -> dict[int, tuple[str, str]]:
+    reports = {row: ("render-failed", what) for row, what in texts.failures.items()}
+    if part != "response":
+        reports |= {row: ("render-failed", what) for row, what in texts.nulls.items()}
+    if not all(always_has_text(program) for program in programs):
+        reports |= {row: ("empty-render", "nothing is left") for row in _blank_rows(texts.texts)}
+    return reports
+
+
+def _blank_rows(texts: pa.StringArray) -> list[int]:
+    """Find the rows with white space alone; a null is not blank."""
+    blank = pc.or_(pc.equal(pc.binary_length(texts), 0), pc.utf8_is_space(texts))
+    if not pc.any(blank).as_py():
+        return []
+    rows: list[int] = np.flatnonzero(pc.fill_null(blank, False)).tolist()
+    return rows
+
+
+def _only(texts: pa.StringArray | None, rows: NDArray[np.bool_]) -> pa.StringArray | None:
+    """Make all other rows null."""
+    if texts is None:
+        return None
+    return pc.if_else(pa.array(rows), texts, pa.scalar(None, pa.string()))
