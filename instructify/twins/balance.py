@@ -18,8 +18,9 @@ class Asked(NamedTuple):
 def guess_rate(asked: Iterable[Asked]) -> float:
     """Score the best guess per question text: the share of questions that it gets right.
 
-    A text that was asked once would always be guessed by its own answer. So the guesses for the even questions come
-    from the odd ones and the other way round; a text that the other half lacks gets that half's commonest answer.
+    A text that was asked once would always be guessed by its own answer. So the guesses for the
+    even questions come from the odd ones and the other way round; a text that the other half
+    lacks gets that half's commonest answer.
     """
     rows = list(asked)
     if len(rows) < 2:

@@ -1,12 +1,21 @@
-"""Book covers: title, author, year and an emblem printed on one picture, with OCR-VQA's five questions.
+"""Book covers: title, author or year, and an emblem on one picture, with OCR-VQA's questions.
 
-The emblem's shape tells the genre, so that the genre must be seen.
+The emblem's shape tells the genre, so that the genre must be seen; a printed year instead of an
+author makes it a calendar. Everything asked can be read or seen on the cover.
 """
 
 from typing import NamedTuple
 
 from instructify.twins.dice import Dice
-from instructify.twins.world import Scene, Sign, Thing
+from instructify.twins.world import (
+    BACKGROUNDS,
+    COLOURS,
+    SIZES,
+    Scene,
+    Sign,
+    Thing,
+    allowed_pairs,
+)
 
 GENRES = {
     "circle": "Sports",
@@ -15,6 +24,18 @@ GENRES = {
     "cross": "Medicine",
     "diamond": "History",
 }
+CALENDARS = "Calendars"
+_ALL_GENRES = (*GENRES.values(), CALENDARS)
+# Title and author fit into eleven letters, the width of the picture.
+_FIRST = ("old", "new", "long", "wild", "quiet", "lost", "deep", "happy", "cold", "warm")
+_SECOND = ("river", "house", "road", "story", "days", "sea", "hill", "tree", "games", "light")
+_GIVEN = ("ann", "tom", "sam", "eva", "leo", "mia", "ben", "zoe", "max", "ida")
+_FAMILY = ("bell", "stone", "woods", "lake", "fox", "hall", "king", "park", "reed", "west")
+_AUTHOR = ("Who wrote this book?", "Who is the author of this book?")
+_TITLE = ("What is the title of this book?", "What is the name of this book?")
+_GENRE = ("What type of book is this?", "What is the genre of this book?")
+_IS_GENRE = ("Is this a {} book?", "Is this book about {}?", "Is this a book on {}?")
+_YEAR = "What is the year printed on this calendar?"
 
 
 class CoverQA(NamedTuple):
@@ -25,7 +46,10 @@ class CoverQA(NamedTuple):
 
 
 class Cover(NamedTuple):
-    """A cover as painted; `author` may be empty, `year` is printed where it is not None."""
+    """A cover as painted; a calendar has no author ("") but a year.
+
+    `words` are the printed words in reading order, as an OCR system would give them.
+    """
 
     scene: Scene
     title: str
@@ -37,21 +61,36 @@ class Cover(NamedTuple):
 
 
 def cover(seed: int, index: int | str, *, held_out: bool = False) -> Cover:
-    """Draw a cover with its questions; `words` are the printed words in reading order (OCR tokens)."""
+    """Draw a cover with its three to five questions."""
     dice = Dice("cover", seed, index, int(held_out))
-    shape = dice.pick(tuple(GENRES))
-    emblem = Thing("red", shape, "big", 1, 1)
+    title = f"{dice.pick(_FIRST)} {dice.pick(_SECOND)}"
+    year = 1990 + dice.below(40) if dice.below(6) == 0 else None
+    author = "" if year else f"{dice.pick(_GIVEN)} {dice.pick(_FAMILY)}"
+    pair = dice.pick(allowed_pairs(held_out))
+    genre = CALENDARS if year else GENRES[pair.shape]
+    foot = str(year) if year else author
+    plates = dice.some([colour for colour in COLOURS if colour != pair.colour], 2)
     shown = Scene(
-        key=f"cover/{index}/{seed}",
-        things=(emblem,),
-        signs=(Sign("old river", None, 0), Sign("ann bell", None, 2)),
-        background="snow",
+        key=f"cover/{index}/{int(held_out)}/{seed}",
+        things=(Thing(pair.colour, pair.shape, dice.pick(SIZES), 1, dice.below(3)),),
+        signs=(Sign(title, plates[0], 0), Sign(foot, plates[1] if dice.below(2) else None, 2)),
+        background=dice.pick(BACKGROUNDS),
         held_out=held_out,
     )
-    asked = (
-        CoverQA("Who wrote this book?", "Ann Bell"),
-        CoverQA("What type of book is this?", GENRES[shape]),
-    )
-    return Cover(
-        shown, "Old River", "Ann Bell", GENRES[shape], None, asked, ("old", "river", "ann", "bell")
-    )
+    asked = _questions(dice, title.title(), author.title(), genre, year)
+    words = (*title.split(), *foot.split())
+    return Cover(shown, title.title(), author.title(), genre, year, asked, words)
+
+
+def _questions(
+    dice: Dice, title: str, author: str, genre: str, year: int | None
+) -> tuple[CoverQA, ...]:
+    asked = [CoverQA(dice.pick(_AUTHOR), author)] if author else []
+    asked += [CoverQA(dice.pick(_TITLE), title), CoverQA(dice.pick(_GENRE), genre)]
+    # The genre asked for is drawn alike for both answers, else the rarer one would tell "No".
+    yes = dice.chance(0.5)
+    claim = genre if yes else dice.pick([other for other in _ALL_GENRES if other != genre])
+    asked.append(CoverQA(dice.pick(_IS_GENRE).format(claim.lower()), "Yes" if yes else "No"))
+    if year:
+        asked.append(CoverQA(_YEAR, str(year)))
+    return tuple(asked)

@@ -1,7 +1,7 @@
 """Chance without hidden state: a stream of numbers that is a pure function of its key.
 
-The n-th number of a stream is xxh3 of the key, seeded with n: the same on every machine and Python version.
-Two streams with different keys are independent. This module keeps nothing global and reads no clock.
+The n-th number of a stream is xxh3 of the key, seeded with n: the same on every machine and Python.
+Streams with different keys are independent. This module keeps nothing global and reads no clock.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Dice:
     def bits(self) -> int:
         """Draw 64 bits."""
         self._count += 1
-        return xxh3_64_intdigest(self._key, self._count)
+        return int(xxh3_64_intdigest(self._key, self._count))
 
     def below(self, bound: int) -> int:
         """Draw from 0 .. bound - 1, all equally likely; `bound` is at least 1."""
@@ -56,7 +56,7 @@ class Dice:
         return out
 
     def some(self, items: Sequence[T], num: int) -> list[T]:
-        """Draw `num` different positions of the items, in random order; all of them if there are fewer."""
+        """Draw `num` of the items in random order, each position once; all if there are fewer."""
         out = list(items)
         num = min(num, len(out))
         for first in range(num):

@@ -1,6 +1,6 @@
-"""A bitmap font of our own, in two cuts: five by seven pixels, and three by five for longer lines.
+"""A bitmap font of our own in two cuts: five by seven pixels, and three by five for longer lines.
 
-One case only; digits and a few marks. An unknown character is drawn as a full block, never left out.
+One case only; digits and a few marks. An unknown character becomes a full block, never a gap.
 """
 
 from functools import lru_cache

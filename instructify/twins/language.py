@@ -1,7 +1,8 @@
-"""Words about scenes: names of things, captions, descriptions, and what people make of a right answer.
+"""Words about scenes: names of things, captions, descriptions, what people make of an answer.
 
-Everything said is true of the scene and is a pure function of the scene and the dice. About four hundred words in all.
-Questions live in `questions`, statements and memes in `statements`, talks in `talks`.
+Everything said is true of the scene and a pure function of the scene and the dice; all twins
+together need about four hundred words. Questions live in `questions`, statements and memes in
+`statements`, talks in `talks`, exercises in `lessons`.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,8 +25,8 @@ SETTINGS = {"night": "at night", "fog": "in the fog", "snow": "in the snow"}
 class QA(NamedTuple):
     """A question about a picture with its one right answer.
 
-    `wording` names kind and wording ("color/2"), `sentence` is the answer in full, `why` a true sentence that explains
-    it, `wrong` holds plausible answers none of which is right.
+    `wording` names kind and wording ("color/2"), `sentence` is the answer in full, `why` a true
+    sentence that explains it; `wrong` holds plausible answers none of which is right.
     """
 
     kind: str
@@ -52,7 +53,7 @@ class Choices(NamedTuple):
 
 
 def ten_answers(answer: str, wrong: Sequence[str], dice: Dice, num: int = 10) -> list[str]:
-    """Give the answers of ten people: the right one most often (at least half), the others from `wrong`."""
+    """Give the answers of `num` people: at least half are right, the others wrong."""
     agree = (
         num - dice.weighted((0, 1, 2, 3, 4, 5), (8, 4, 3, 2, 1, 1)) * num // 10 if wrong else num
     )
@@ -61,7 +62,7 @@ def ten_answers(answer: str, wrong: Sequence[str], dice: Dice, num: int = 10) ->
 
 
 def multiple_choice(answer: str, wrong: Sequence[str], dice: Dice, num: int = 4) -> Choices:
-    """Lay out up to `num` different choices in random order, the right one anywhere with equal chance."""
+    """Lay out up to `num` different choices, the right one anywhere with equal chance."""
     texts = dice.shuffled(
         [answer, *dice.some([text for text in dict.fromkeys(wrong) if text != answer], num - 1)]
     )
@@ -111,9 +112,10 @@ def captions(scene: Scene, num: int, dice: Dice) -> list[str]:
 
 
 def description(scene: Scene, dice: Dice) -> str:
-    """Describe the whole picture in several sentences: number, every thing with its place, signs, background."""
+    """Describe the whole picture in sentences: number, things, places, signs, background."""
     num = len(scene.things)
-    first = f"The picture shows {NUMBERS[num]} {'thing' if num == 1 else 'things'} {SETTINGS[scene.background]}."
+    noun = "thing" if num == 1 else "things"
+    first = f"The picture shows {NUMBERS[num]} {noun} {SETTINGS[scene.background]}."
     lines = [
         f"There is {a(name(t, size=True))} in the {place(t)} of the picture." for t in scene.things
     ]

@@ -1,6 +1,6 @@
-"""Open questions that one look at the picture answers: color, shape, size, number, place, neighbour, background.
+"""Open questions that one look answers: color, shape, size, number, place, neighbour, background.
 
-Each function draws the answer before the question where the scene leaves a choice; None: nothing to ask here.
+Each function draws the answer first where the scene leaves a choice; None: nothing to ask here.
 """
 
 from instructify.twins.dice import Dice

@@ -1,7 +1,7 @@
 """Our own painter: a scene becomes a small square picture, the same pixels on every machine.
 
-No antialiasing, no font files; grey noise is seeded by the scene's key. Pixels are promised; encoded bytes only
-within one version of Pillow.
+No antialiasing, no font files; grey noise is seeded by the scene's key. Pixels are promised,
+encoded bytes only within one version of Pillow.
 """
 
 from functools import lru_cache
@@ -48,7 +48,7 @@ def pixels(scene: Scene, size: int = 48) -> Pixels:
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write a picture in the format that its name says (.jpg, .png, .gif), colours kept at full resolution."""
+    """Write a picture in the format of its suffix; JPEG keeps colours at full resolution."""
     if path.suffix.lower() in (".jpg", ".jpeg"):
         picture.save(path, quality=92, subsampling=0)
     else:

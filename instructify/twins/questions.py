@@ -1,7 +1,8 @@
 """Questions about a scene, balanced by construction: the answer is drawn before the question.
 
-A question is asked only where exactly one answer is right. The kinds are grouped for the releases: what a look
-answers, what needs a fact, what needs two steps, what must be read. The same text is never asked twice of a scene.
+A question is asked only where exactly one answer is right. The kinds are grouped for the releases:
+what a look answers, what needs a fact, what needs two steps, what must be read. No text is asked
+twice of one scene.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +43,6 @@ ASK: Mapping[str, Ask] = MappingProxyType(
         "signs": reading.ask_signs,
     }
 )
-# A kind that stands twice is asked twice as often.
 PICTURE_KINDS = (
     *("color", "color", "shape", "shape", "count", "count", "place", "setting", "beside"),
     *("size", "exists", "exists", "relation", "same", "more"),
@@ -57,7 +57,10 @@ SIGN_KINDS = ("word", "word", "word", "word", "sign_color", "sign_color", "says"
 
 
 def questions(scene: Scene, dice: Dice, num: int, kinds: Sequence[str] = PICTURE_KINDS) -> list[QA]:
-    """Ask up to `num` different questions of these kinds; fewer only where the scene carries no more."""
+    """Ask up to `num` different questions; fewer only where the scene carries no more of the kinds.
+
+    A kind that stands twice in `kinds` is asked twice as often.
+    """
     view = View(scene)
     asked: dict[str, QA] = {}
     for _ in range(12 * num):

@@ -1,7 +1,7 @@
 """The truth file beside a twin's pictures: what is in each picture, and where, as JSON lines.
 
-One line a picture, keyed by the project's picture key, in the order of writing. Tiny vision towers are taught on it.
-No reader of a release ever looks at it: a twin without its truth folder is still a whole release.
+One line a picture, keyed by the project's picture key, in the order of writing. Tiny vision towers
+are taught on it. No reader of a release ever looks at it: a twin without it is a whole release.
 """
 
 import json
@@ -12,11 +12,11 @@ from typing import Self, TypeAlias
 
 from instructify.twins.world import Box, Scene, sign_box, thing_box
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 
 def truth(scene: Scene) -> dict[str, Json]:
-    """State everything that is true of a picture; boxes are [left, top, width, height] from 0 to 1."""
+    """State all that is true of a picture; boxes are [left, top, width, height] from 0 to 1."""
     return {
         "background": scene.background,
         "held_out": scene.held_out,

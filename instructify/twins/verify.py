@@ -1,6 +1,7 @@
-"""Closed questions: yes or no, or one of two. A fair coin decides the answer before the question is chosen.
+"""Closed questions: yes or no, or one of two. A fair coin decides the answer before the question.
 
-Where a scene offers only one of the answers for a kind, that kind is not asked: the other answer would be rarer.
+Where a scene offers only one of the answers for a kind, that kind is not asked: the other answer
+would be rarer.
 """
 
 from instructify.twins.dice import Dice

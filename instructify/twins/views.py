@@ -1,6 +1,6 @@
 """A scene as an asker sees it: which words pick out exactly one thing, and what can be counted.
 
-A reference is a noun phrase without article that fits one thing only (`circle`, `big circle`, `red thing`).
+A reference is a noun phrase without article that fits one thing only: `big circle`, `red thing`.
 """
 
 from collections import Counter

@@ -1,8 +1,9 @@
-"""The generated world: coloured shapes on a grid of three by three cells, sometimes with printed signs.
+"""The generated world: coloured shapes on a grid of three by three cells, sometimes with signs.
 
-A scene is a pure function of (seed, family, index, held_out). Every third pair of colour and shape is reserved:
-scenes with `held_out=False` never show such a pair, scenes with `held_out=True` draw from all pairs alike.
-Attributes are drawn uniformly, so that no attribute tells another. This module neither draws nor writes text.
+A scene is a pure function of (seed, family, index, held_out). Every third pair of colour and shape
+is reserved: scenes with `held_out=False` never show such a pair, scenes with `held_out=True` draw
+from all pairs alike. Attributes are drawn uniformly, so that none tells another. This module
+neither paints nor puts anything into words.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from instructify.twins.dice import Dice
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange")
 SHAPES = ("circle", "square", "triangle", "cross", "diamond")
 SIZES = ("small", "big")
+SIDES = {"small": 7, "big": 12}  # in 1/48 of the picture; a cell has 16
 BACKGROUNDS = ("night", "fog", "snow")
 MOST_THINGS = 4
 CELLS = tuple(product(range(3), range(3)))
@@ -57,7 +59,10 @@ class Pair(NamedTuple):
 
 
 class Thing(NamedTuple):
-    """One object; `row` and `column` count cells from the top left, `dx`, `dy` shift it by 1/48 of the picture."""
+    """One object; `row` and `column` count cells from the top left.
+
+    `dx`, `dy` shift it and `side` measures it in 1/48 of the picture; `side` 0: as its size says.
+    """
 
     colour: str
     shape: str
@@ -66,6 +71,7 @@ class Thing(NamedTuple):
     column: int
     dx: int = 0
     dy: int = 0
+    side: int = 0
 
     @property
     def pair(self) -> Pair:
@@ -74,7 +80,7 @@ class Thing(NamedTuple):
 
 
 class Sign(NamedTuple):
-    """A printed text on a coloured plate that fills one row of cells; colour None: printed on the background."""
+    """A printed text on a plate that fills one row of cells; colour None: on the background."""
 
     text: str
     colour: str | None
@@ -92,7 +98,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """All that is true of one picture. `key` seeds its noise, so two scenes never give the same pixels."""
+    """All that is true of one picture; `key` seeds the noise that sets its pixels apart."""
 
     key: str
     things: tuple[Thing, ...]
@@ -128,13 +134,14 @@ def allowed_pairs(held_out: bool) -> tuple[Pair, ...]:
     return ALL_PAIRS if held_out else SEEN_PAIRS
 
 
-def scene(seed: int, family: str, index: int | str, *, held_out: bool) -> Scene:
-    """Draw the scene of a picture: one to four things, no text.
+def scene(seed: int, family: str, index: int | str, *, held_out: bool, least: int = 1) -> Scene:
+    """Draw the scene of a picture: `least` to four things, no text.
 
-    A family that serves held-in and held-out sets must give them different indices: the role is part of the key.
+    A family that serves held-in and held-out sets must give them different indices, since the
+    role is part of the key.
     """
     dice = _dice(seed, "plain", family, index, held_out)
-    num = 1 + dice.below(MOST_THINGS)
+    num = least + dice.below(MOST_THINGS + 1 - least)
     return Scene(
         key=_key("plain", family, index, held_out, seed),
         things=_things(dice, num, CELLS, held_out),
@@ -144,7 +151,7 @@ def scene(seed: int, family: str, index: int | str, *, held_out: bool) -> Scene:
 
 
 def sign_scene(seed: int, family: str, index: int | str, *, held_out: bool) -> Scene:
-    """Draw a scene with one or two printed signs (different words, different colours) and one to three things."""
+    """Draw a scene with one or two signs, unlike in word and colour, and one to three things."""
     dice = _dice(seed, "sign", family, index, held_out)
     rows = dice.shuffled((0, 1, 2))[: 1 + dice.below(2)]
     cells = [cell for cell in CELLS if cell[0] not in rows]
@@ -186,7 +193,7 @@ def with_signs(base: Scene, signs: tuple[Sign, ...]) -> Scene:
 
 def thing_box(thing: Thing) -> Box:
     """Tell where a thing lies; the painter draws from this very box."""
-    side = 12 if thing.size == "big" else 7
+    side = thing.side or SIDES[thing.size]
     left = thing.column * 16 + 8 - side / 2 + thing.dx
     top = thing.row * 16 + 8 - side / 2 + thing.dy
     return Box(left / 48, top / 48, side / 48, side / 48)
@@ -208,7 +215,7 @@ def _key(variant: str, family: str, index: int | str, held_out: bool, seed: int)
 def _things(
     dice: Dice, num: int, cells: list[tuple[int, int]] | tuple[tuple[int, int], ...], held_out: bool
 ) -> tuple[Thing, ...]:
-    """Place `num` things; half of the scenes repeat a colour or a shape, so that there is something to count."""
+    """Place `num` things; half of the scenes repeat a colour or a shape, for something to count."""
     pairs = allowed_pairs(held_out)
     theme = dice.pick(pairs)
     habit = dice.below(4)  # 0: same colour, 1: same shape, else no theme
