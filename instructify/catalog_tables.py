@@ -33,18 +33,20 @@ FIELDS = (
     "caption",
     "text",
     "ocr_tokens",
+    "history",
 )
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
-# What a record of a form cannot do without; a question may be the constant `question:` instead.
-NEEDED_FIELDS: dict[str, tuple[str, ...]] = {
-    "caption": ("answer",),
-    "caption_set": ("references",),
-    "open": ("question", "answer"),
-    "binary": ("question", "answer"),
-    "multiple_choice": ("question", "answer"),
-    "question_generation": ("question", "answer"),
-    "dialog": ("question", "answer"),
-    "conversation": ("question", "answer"),
+# What a record of a form cannot do without, any one of each group. A question may be the constant
+# `question:` instead, choices may be `classes:`.
+NEEDED_FIELDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "caption": (("answer",),),
+    "caption_set": (("references",),),
+    "open": (("question",), ("answer", "references")),
+    "binary": (("question",), ("answer",)),
+    "multiple_choice": (("question",), ("choices",), ("answer", "choice_index")),
+    "question_generation": (("question",), ("answer",)),
+    "dialog": (("question",), ("answer",)),
+    "conversation": (("question",), ("answer",)),
 }
 CLASSIFICATION = "image_classification"
 DEFAULT_QUESTION = "What is shown in the picture?"
@@ -129,6 +131,11 @@ def own_family(dataset: Dataset) -> Family:
     )
 
 
+def class_name(folder: str) -> str:
+    """Read the name of a class folder, in which an underscore stands for a blank."""
+    return " ".join(folder.replace("_", " ").split())
+
+
 def _check_new(name: str, node: Node, catalog: Catalog) -> None:
     taken = {"dataset": catalog.datasets, "release": catalog.releases, "family": catalog.families}
     for kind, names in taken.items():
@@ -177,13 +184,17 @@ def _table(node: Node, task: str, form: str) -> _Table:
     question = fields["question"].text() if "question" in fields else None
     if question is None and task == CLASSIFICATION:
         question = DEFAULT_QUESTION
+    classes = fields["classes"].texts() if "classes" in fields else ()
+    if kind == "folder":
+        classes = tuple(class_name(folder) for folder in classes)
+    constant = {field for field, given in (("question", question), ("choices", classes)) if given}
     return _Table(
         kind=kind,
         splits=splits,
-        columns=_columns(node, fields, form, question) if kind == "file" else {},
+        columns=_columns(node, fields, form, constant) if kind == "file" else {},
         pictures=_path(fields["pictures"]) if "pictures" in fields else "",
         question=question,
-        classes=tuple(sorted(fields["classes"].texts())) if "classes" in fields else (),
+        classes=tuple(sorted(set(classes))),
         separator=fields["separator"].text() if "separator" in fields else "|",
     )
 
@@ -237,19 +248,18 @@ def _path(node: Node) -> str:
     return path
 
 
-def _columns(
-    node: Node, fields: dict[str, Node], form: str, question: str | None
-) -> dict[str, str]:
+def _columns(node: Node, fields: dict[str, Node], form: str, constant: set[str]) -> dict[str, str]:
+    """Read which column holds which field; `constant` are the fields that need no column."""
     if "columns" not in fields:
         raise node.error(
             f"key 'columns' is missing in '{node.path}'; map picture and answer at least"
         )
     mapped = fields["columns"].fields(optional=FIELDS)
     columns = {field: column.text() for field, column in mapped.items()}
-    for needed in ("picture", *NEEDED_FIELDS[form]):
-        if needed not in columns and not (needed == "question" and question):
+    for group in (("picture",), *NEEDED_FIELDS[form]):
+        if not any(field in columns or field in constant for field in group):
             raise fields["columns"].error(
-                f"'{node.path}' maps no column to '{needed}', which the form {form} needs"
+                f"'{node.path}' maps no column to {' or '.join(group)}, which the form {form} needs"
             )
     return columns
 
@@ -257,8 +267,8 @@ def _columns(
 def _candidates(table: _Table, task: str, form: str) -> Candidates | None:
     if form == "multiple_choice" or "choices" in table.columns:
         return Candidates(kind="record")
-    if task != CLASSIFICATION:
-        return None
     if table.classes:
         return Candidates(kind="fixed", values=table.classes)
+    if task != CLASSIFICATION:
+        return None
     return Candidates(kind="vocabulary", splits=tuple(split.name for split in table.splits))

@@ -38,7 +38,7 @@ class Chunk(NamedTuple):
 class Option:
     """A dataset option that a reader understands; its default stands in the catalog."""
 
-    kind: Literal["choice", "int", "bool"]
+    kind: Literal["choice", "int", "bool", "text"]
     help: str
     choices: tuple[str, ...] = ()
 

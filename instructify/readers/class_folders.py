@@ -1,0 +1,87 @@
+"""Pictures in folders that are named after their classes.
+
+Lists them by class and name, folder by folder, so that a million pictures need no more memory than
+the largest folder. In the name of a class folder an underscore stands for a blank. Opens no file.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from instructify.catalog_tables import class_name
+from instructify.errors import UserError
+from instructify.readers.base import RawFile
+from instructify.readers.table_cells import Fault
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+
+
+class ClassFile(NamedTuple):
+    """A file of a class folder, or what is wrong with it."""
+
+    name: str  # below the folder of classes
+    label: str
+    fault: Fault | None
+
+
+def class_names(folder: RawFile) -> tuple[str, ...]:
+    """List the classes, sorted."""
+    folders = [entry.name for entry in _visible(folder.path) if entry.is_dir()]
+    names = {class_name(name) for name in folders if name == printable(name)}
+    if not names:
+        raise UserError(f"{folder.name} holds no class folders; give the folder that holds them.")
+    return tuple(sorted(names))
+
+
+def class_files(folder: RawFile, classes: tuple[str, ...]) -> Iterator[ClassFile]:
+    """List the files below the class folders, by class and name; hidden ones are not ours."""
+    root = folder.path.resolve()
+    for entry in _visible(folder.path):
+        if not entry.is_dir():
+            yield ClassFile(entry.name, "", Fault("bad-value", "not in a class folder"))
+            continue
+        label = class_name(entry.name)
+        linked = entry.is_symlink()
+        for file in _files_below(entry.path):
+            name = Path(file.path).relative_to(folder.path).as_posix()
+            fault = _fault_of(name, label, classes)
+            if fault is None and (linked or file.is_symlink()) and not _is_below(file.path, root):
+                fault = Fault("path-outside-root", "a link that leads out of the folder")
+            yield ClassFile(name, label, fault)
+
+
+def _fault_of(name: str, label: str, classes: tuple[str, ...]) -> Fault | None:
+    if name != printable(name):
+        return Fault("bad-value", "the file name is not printable text")
+    if not name.lower().endswith(PICTURE_SUFFIXES):
+        return Fault("not-a-picture", f"allowed: {' '.join(PICTURE_SUFFIXES)}")
+    if label not in classes:
+        return Fault("bad-value", f"'{label}' is none of the classes")
+    return None
+
+
+def _is_below(path: str, root: Path) -> bool:
+    return Path(path).resolve().is_relative_to(root)
+
+
+def _visible(folder: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"{folder} can't be read: {error.strerror}; give a folder.") from error
+    return sorted(shown, key=lambda entry: entry.name)
+
+
+def _files_below(folder: str) -> Iterator[os.DirEntry[str]]:
+    for entry in _visible(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files_below(entry.path)
+        else:
+            yield entry
+
+
+def printable(name: str) -> str:
+    """Make a file name fit for a message."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)

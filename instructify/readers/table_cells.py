@@ -1,0 +1,131 @@
+"""What a cell of the user's own table may be: a text, a list, an index, rounds of a dialogue.
+
+Every function takes a cell as it was read and returns its value, None where there is nothing, or a
+`Fault`. Numbers are taken for texts, since labels and ids often are numbers.
+"""
+
+import json
+import math
+import string
+from typing import NamedTuple
+
+from instructify.readers.text import clean
+
+
+class Fault(NamedTuple):
+    """Why a cell cannot be used: a reason code and what was found."""
+
+    reason: str
+    detail: str
+
+
+def text_of(cell: object) -> str | Fault | None:
+    """Read a text; outer white space goes, an empty one is nothing."""
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        return Fault("wrong-type", "a truth value where a text is wanted")
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return Fault("not-finite", "a number that is not finite")
+    if isinstance(cell, int | float):
+        return str(cell)
+    if not isinstance(cell, str):
+        return Fault("wrong-type", f"{type(cell).__name__} where a text is wanted")
+    text = clean(cell)
+    if not text.isascii() and not _has_bytes(text):
+        return Fault("lone-surrogate", "bytes that are no UTF-8, or half of a character")
+    return text or None
+
+
+def texts_of(cell: object, separator: str) -> tuple[str, ...] | Fault | None:
+    """Read a list of texts: a list, a text that is a JSON list, or one with separators."""
+    items = cell
+    if isinstance(cell, str):
+        items = _json_list(cell)
+        if items is None:
+            items = [part for part in cell.split(separator) if part.strip()]
+    if items is None:
+        return None
+    if not isinstance(items, list | tuple):
+        items = [items]
+    texts: list[str] = []
+    for item in items:
+        text = text_of(item)
+        if isinstance(text, Fault):
+            return text
+        if text is None:
+            return Fault("empty-text", "an item of the list is empty")
+        texts.append(text)
+    return tuple(texts) or None
+
+
+def index_of(cell: object, num_choices: int) -> int | Fault | None:
+    """Read the place of a choice: a number from 0 on, or its letter."""
+    text = text_of(cell)
+    if text is None or isinstance(text, Fault):
+        return text
+    letter = text.strip("().").lower()
+    if len(letter) == 1 and letter in string.ascii_lowercase:
+        index = string.ascii_lowercase.index(letter)
+    elif text.isascii() and text.isdigit() and len(text) < 9:
+        index = int(text)
+    else:
+        return Fault("bad-value", f"'{text[:40]}' is neither a number from 0 on nor a letter")
+    if index >= num_choices:
+        return Fault("bad-value", f"'{text[:40]}' points past the {num_choices} choices")
+    return index
+
+
+def yes_or_no(cell: object) -> str | Fault | None:
+    """Read a truth value in one of the usual spellings."""
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    text = text_of(cell)
+    if text is None or isinstance(text, Fault):
+        return text
+    if text.lower() in ("yes", "true", "1"):
+        return "yes"
+    if text.lower() in ("no", "false", "0"):
+        return "no"
+    return Fault("bad-value", f"'{text[:40]}' is neither yes nor no")
+
+
+def rounds_of(cell: object) -> list[dict[str, str]] | Fault | None:
+    """Read earlier rounds of a dialogue: a list of {question, answer}, or a text that is one."""
+    items = _json_list(cell) if isinstance(cell, str) else cell
+    if items is None and cell is None:
+        return None
+    if not isinstance(items, list):
+        return Fault("wrong-type", "the history must be a list of {question, answer}")
+    rounds: list[dict[str, str]] = []
+    for item in items:
+        if not isinstance(item, dict):
+            return Fault("wrong-type", "a round of the history is no {question, answer}")
+        one: dict[str, str] = {}
+        for key in ("question", "answer"):
+            text = text_of(item.get(key))
+            if isinstance(text, Fault):
+                return text
+            if text is None:
+                return Fault("empty-text", f"a round of the history has no {key}")
+            one[key] = text
+        rounds.append(one)
+    return rounds
+
+
+def _has_bytes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _json_list(cell: str) -> list[object] | None:
+    if not cell.lstrip().startswith("["):
+        return None
+    try:
+        value = json.loads(cell)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list) else None
