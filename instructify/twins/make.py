@@ -1,0 +1,112 @@
+"""Make twins: which writer serves which release, and the folder that takes them.
+
+A folder holds the world of one seed. A folder that holds anything else is refused, so that no real
+release is ever overwritten by a twin.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from instructify.catalog import load_catalog
+from instructify.errors import UserError, did_you_mean
+from instructify.twins.jsonfiles import write_json
+from instructify.twins.layout import TwinRequest
+from instructify.twins.writers_coco import write_coco_caption
+from instructify.twins.writers_vqa import write_vqav2
+
+Writer = Callable[[TwinRequest], None]
+WORLD_FORMAT = 1
+
+WRITERS: Mapping[str, Writer] = MappingProxyType(
+    {
+        "coco_caption": write_coco_caption,
+        "vqav2": write_vqav2,
+    }
+)
+
+
+class TwinSummary(NamedTuple):
+    """One release as written: its files without the pictures, and how many pictures it names."""
+
+    release: str
+    files: tuple[str, ...]
+    num_pictures: int
+
+
+def make_twin(
+    names: Sequence[str],
+    out: Path,
+    scale: float = 1.0,
+    seed: int = 0,
+    pictures: bool = True,
+    done: Callable[[TwinSummary], None] | None = None,
+) -> list[TwinSummary]:
+    """Write the twins of these releases or datasets below `out`, a raw root, and sum up each.
+
+    Scale 1 has about 40 training pictures, 20 for validation and 20 for test a release. With
+    `pictures=False` only the annotation files are written. `done` is told of each release as it is
+    finished. Raises UserError for a name that is unknown, a scale that is not positive or a folder
+    that holds other things.
+    """
+    releases = twin_releases(names)
+    if not scale > 0:
+        raise UserError(f"the scale of a twin must be above 0, not {scale}; 1 is the small default")
+    _claim(out, seed)
+    summaries = []
+    for release in releases:
+        request = TwinRequest(out=out, release=release, seed=seed, scale=scale, pictures=pictures)
+        WRITERS[release](request)
+        summary = _sum_up(request)
+        summaries.append(summary)
+        if done is not None:
+            done(summary)
+    return summaries
+
+
+def twin_releases(names: Sequence[str]) -> list[str]:
+    """Turn names of releases and datasets into releases, each once, in the order of the catalog."""
+    datasets = {dataset.name: dataset.release for dataset in load_catalog().select()}
+    wanted = set()
+    for name in names:
+        release = datasets.get(name, name)
+        if release not in WRITERS:
+            known = {*WRITERS, *datasets}
+            raise UserError(f"there is no twin of '{name}': {did_you_mean(name, known)}")
+        wanted.add(release)
+    return [release for release in WRITERS if release in wanted]
+
+
+def _claim(out: Path, seed: int) -> None:
+    """Mark the folder as a world of this seed, or refuse it."""
+    marker = out / "truth" / "world.json"
+    if marker.is_file():
+        found = json.loads(marker.read_text("utf-8"))
+        if found != {"format": WORLD_FORMAT, "seed": seed}:
+            raise UserError(
+                f"{out} holds twins of another world ({marker.name}: {found}); "
+                f"give --seed {found.get('seed')} or another --out"
+            )
+        return
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise UserError(
+            f"{out} is not empty and holds no twins; give a new folder, nothing is overwritten"
+        )
+    write_json(marker, {"format": WORLD_FORMAT, "seed": seed})
+
+
+def _sum_up(request: TwinRequest) -> TwinSummary:
+    named = request.out / "truth" / f"{request.release}.jsonl"
+    num_pictures = 0
+    if request.pictures:
+        with named.open("rb") as lines:
+            num_pictures = sum(1 for _ in lines)
+    pictures = {".jpg", ".png", ".gif", ".avi", ".mp4", ".webm"}
+    files = sorted(
+        path.relative_to(request.out).as_posix()
+        for path in request.folder.rglob("*")
+        if path.is_file() and path.suffix not in pictures
+    )
+    return TwinSummary(request.release, tuple(files), num_pictures)
