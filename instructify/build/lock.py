@@ -1,0 +1,63 @@
+"""One writer at a time in a build, and the other one is told who it is.
+
+The lock is the kernel's (flock), so a killed writer leaves none behind. Some network file systems
+ignore flock, hence the owner's record in the file: a record of another host counts as held.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from instructify.errors import UserError
+
+
+@contextmanager
+def write_lock(path: Path) -> Iterator[None]:
+    """Hold the lock of a build; UserError naming the owner where another writer has it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UserError(
+            f"{path.parent} can't be written: {error.strerror}; choose another --out."
+        ) from error
+    try:
+        _take(descriptor, path)
+        me = {"pid": os.getpid(), "host": socket.gethostname()}
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(me).encode(), 0)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        pid, host = _owner(descriptor)
+        raise UserError(
+            f"{path.parent} is being written by process {pid} on {host}; wait until it ends."
+        ) from error
+    pid, host = _owner(descriptor)
+    if host not in ("", socket.gethostname()):
+        raise UserError(
+            f"{path.parent} was last written by process {pid} on {host}, which did not finish; "
+            f"if it no longer runs there, delete {path} and start again."
+        )
+
+
+def _owner(descriptor: int) -> tuple[int, str]:
+    try:
+        record = json.loads(os.pread(descriptor, 4096, 0) or b"{}")
+        return int(record.get("pid", 0)), str(record.get("host", ""))
+    except (ValueError, AttributeError, TypeError):
+        return 0, ""

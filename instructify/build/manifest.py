@@ -1,0 +1,132 @@
+"""The manifest: what a build holds, from what it was made, and the hash of every file in it.
+
+It has no times, hosts or absolute paths, so equal inputs give equal bytes. It is written last: what
+it does not name is not part of the build.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from instructify.errors import UserError
+from instructify.shards import FileFacts
+
+FORMAT = 1
+
+Scalar = str | int | float | bool
+
+
+class RawSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A raw file that a split was read from."""
+
+    role: str
+    name: str  # below the raw root
+    size_bytes: int
+    sha256: str
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    rows: int
+    size_bytes: int
+    sha256: str
+
+
+class SplitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One split of a dataset; `records_key` and `samples_key` hash all that its content depends on."""
+
+    records: int
+    samples: int
+    pictures: int
+    draws: int
+    seed: int
+    limit: int | None
+    forms: dict[str, int]
+    rejects: dict[str, int]
+    reader: str
+    raw: list[RawSource]
+    ocr: RawSource | None
+    candidate_set: str | None
+    templates_sha256: str
+    templates_folder: str  # "built-in" or the folder's base name
+    records_key: str
+    samples_key: str
+    record_shards: list[str]
+    sample_shards: list[str]
+    notes: list[str]
+
+
+class DatasetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    title: str
+    task: str
+    role: str
+    cluster: str | None
+    release: str
+    media: str
+    metric: str | None
+    licence: str
+    home: str
+    options: dict[str, Scalar]
+    weights: dict[str, float]  # factor per form on the dataset's weight in a mixture
+    splits: dict[str, SplitEntry]
+
+
+class PicturesEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    mode: str  # store | reference | none
+    keys: int = 0
+    distinct: int = 0
+    size_bytes: int = 0
+    index: list[str] = []
+    stores: list[str] = []
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    format: int
+    instructify: str
+    catalog_sha256: str
+    pictures: PicturesEntry
+    datasets: dict[str, DatasetEntry]
+    candidate_sets: dict[str, int]  # id => number of answers
+    files: dict[str, FileEntry]  # every file of the build but this one and the card
+
+    def to_bytes(self) -> bytes:
+        """Serialise for the file: sorted, indented, reproducible."""
+        value = msgspec.to_builtins(self)
+        return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """Read a manifest; None where there is none, UserError where it is not ours to read."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}.") from error
+    rebuild = "convert again into a new folder"
+    try:
+        version = msgspec.json.decode(data, type=_Version).format
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a manifest ({error}); {rebuild}.") from error
+    if version != FORMAT:
+        raise UserError(f"{path} has format {version} and this version reads {FORMAT}; {rebuild}.")
+    try:
+        return msgspec.json.decode(data, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise UserError(f"{path} is damaged ({error}); {rebuild}.") from error
+
+
+def file_entry(facts: FileFacts) -> FileEntry:
+    return FileEntry(facts.rows, facts.size_bytes, facts.sha256)
+
+
+def content_key(purpose: str, value: Any) -> str:
+    """Hash what a piece of work depends on; equal keys mean equal results."""
+    text = json.dumps([purpose, msgspec.to_builtins(value)], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class _Version(msgspec.Struct):
+    format: int

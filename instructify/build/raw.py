@@ -1,0 +1,173 @@
+"""Finds the raw files that a split is read from, and checks the options that shape the reading.
+
+Nothing is opened but to hash it. What is missing is said with what was expected, where it was
+looked for and how to get it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from instructify.build.manifest import RawSource
+from instructify.catalog_model import Catalog, Dataset, RawFileSpec, Split
+from instructify.errors import UserError, did_you_mean
+from instructify.readers import READERS, Reader
+from instructify.readers.base import Option, OptionValue, RawFile
+from instructify.shards import hash_file
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RawRoots:
+    """The folders that a user gave: the raw root and further picture folders."""
+
+    raw: Path
+    images: tuple[Path, ...] = ()
+
+    def release(self, name: str) -> Path:
+        return self.raw / name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RawSplit:
+    """A split whose raw files were found."""
+
+    dataset: Dataset
+    split: Split
+    files: Mapping[str, RawFile]
+
+
+def check_raw_root(roots: RawRoots) -> None:
+    """Refuse a raw root that is no folder."""
+    for folder in (roots.raw, *roots.images):
+        if not folder.is_dir():
+            raise UserError(
+                f"{folder} is not a folder; --raw names the folder that holds one folder per "
+                "release, --images a folder with pictures."
+            )
+
+
+def find_split(catalog: Catalog, dataset: Dataset, split: Split, roots: RawRoots) -> RawSplit:
+    """Find a split's raw files; UserError naming those that are missing and how to get them."""
+    files: dict[str, RawFile] = {}
+    missing: list[RawFileSpec] = []
+    for spec in split.files:
+        found = _find(roots, dataset, spec)
+        if found is not None:
+            files[spec.role] = found
+        elif not spec.optional:
+            missing.append(spec)
+    if not missing and not files:
+        missing = list(split.files)
+    if missing:
+        raise UserError(_missing_sentence(catalog, dataset, split, roots, missing))
+    return RawSplit(dataset=dataset, split=split, files=files)
+
+
+def _find(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> RawFile | None:
+    for name in spec.names_for(dataset.options):
+        path = (roots.release(dataset.release) / name).resolve()
+        if path.exists():
+            root = roots.raw.resolve()
+            shown = path.relative_to(root) if path.is_relative_to(root) else Path(name)
+            return RawFile(shown.as_posix(), path)
+    return None
+
+
+def _missing_sentence(
+    catalog: Catalog,
+    dataset: Dataset,
+    split: Split,
+    roots: RawRoots,
+    missing: Sequence[RawFileSpec],
+) -> str:
+    folder = roots.release(dataset.release)
+    names = " and ".join(" or ".join(spec.names_for(dataset.options)) for spec in missing)
+    there = "" if folder.is_dir() else " (that folder does not exist)"
+    steps = catalog.release_of(dataset).get.rstrip().replace("{raw}", str(roots.raw))
+    return (
+        f"{dataset.name} {split.name}: {names} expected in {folder}{there}. How to get it:\n{steps}"
+    )
+
+
+def hash_sources(files: Mapping[str, RawFile]) -> list[RawSource]:
+    """Hash raw files (about 1 GB a second); a folder is hashed by the names and sizes in it."""
+    return [
+        RawSource(role, file.name, *_size_and_hash(file.path))
+        for role, file in sorted(files.items())
+    ]
+
+
+def _size_and_hash(path: Path) -> tuple[int, str]:
+    if path.is_dir():
+        return 0, ""
+    return path.stat().st_size, hash_file(path)
+
+
+def reader_of(dataset: Dataset) -> Reader:
+    """Return the reader that the catalog names for a dataset."""
+    if dataset.reader not in READERS:
+        raise UserError(
+            f"{dataset.name} names the reader '{dataset.reader}'; "
+            f"{did_you_mean(dataset.reader, READERS)}"
+        )
+    return READERS[dataset.reader]
+
+
+def with_settings(
+    catalog: Catalog, datasets: Sequence[Dataset], settings: Sequence[str]
+) -> list[Dataset]:
+    """Apply `--set dataset.option=value` texts to the datasets that are converted."""
+    changed = {dataset.name: dataset for dataset in datasets}
+    for text in settings:
+        name, dot, assignment = text.partition(".")
+        option, equals, value = assignment.partition("=")
+        if not (dot and equals and option):
+            raise UserError(
+                f"--set {text}: expected dataset.option=value, as in vsr.variant=random"
+            )
+        catalog.dataset(name)
+        if name not in changed:
+            raise UserError(
+                f"--set {text}: {name} is not converted here; name it or leave this out"
+            )
+        dataset = changed[name]
+        if option not in dataset.options:
+            raise UserError(
+                f"--set {text}: {name} has no option '{option}'; "
+                f"{did_you_mean(option, dataset.options)}"
+            )
+        declared = reader_of(dataset).options.get(option)
+        if declared is None:
+            raise UserError(f"--set {text}: the option can only be changed in the catalog")
+        changed[name] = dataset.with_options({option: _typed(value, declared, text)})
+    for dataset in changed.values():
+        _check_options(dataset)
+    return [changed[dataset.name] for dataset in datasets]
+
+
+def _typed(value: str, option: Option, text: str) -> OptionValue:
+    if option.kind == "bool":
+        if value not in ("true", "false"):
+            raise UserError(f"--set {text}: expected true or false")
+        return value == "true"
+    if option.kind == "int":
+        if not value.isdecimal():
+            raise UserError(f"--set {text}: expected a whole number, 0 or more")
+        return int(value)
+    if option.choices and value not in option.choices:
+        raise UserError(f"--set {text}: {did_you_mean(value, option.choices)}")
+    return value
+
+
+def _check_options(dataset: Dataset) -> None:
+    """Check the catalog's defaults too, since a user may have written the catalog."""
+    declared = reader_of(dataset).options
+    for name, value in dataset.options.items():
+        option = declared.get(name)
+        if option is None:
+            continue
+        _typed(
+            str(value).lower() if isinstance(value, bool) else str(value),
+            option,
+            f"{dataset.name}.{name}={value}",
+        )

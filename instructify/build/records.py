@@ -1,0 +1,241 @@
+"""One unit of work: a split's raw files into record shards, rejects and picture keys.
+
+It runs in any process and leaves a folder whose last file is the receipt: with it the unit is done
+and is found again after a kill, without it the folder is worthless. Memory is that of one shard.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.build.ledger import LedgerWriter
+from instructify.build.manifest import FileEntry, RawSource, content_key, file_entry
+from instructify.build.raw import RawRoots, reader_of
+from instructify.catalog_model import Dataset
+from instructify.keyed import Hashes, hash_texts
+from instructify.readers.base import Chunk, RawFile, ReadContext
+from instructify.readers.ocr import apply_ocr, load_ocr
+from instructify.rejects import Reject
+from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
+from instructify.shards import Syncer, write_arrow, write_bytes
+
+SHARD_ROWS = 131_072
+RECEIPT = "receipt.json"
+REJECTS = "rejects.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordsUnit:
+    """Everything that the records of a split depend on; `key` hashes it."""
+
+    dataset: Dataset
+    split: str
+    files: Mapping[str, RawFile]
+    sources: tuple[RawSource, ...]
+    roots: RawRoots
+    ocr: RawFile | None
+    ocr_source: RawSource | None
+    seed: int
+    limit: int | None
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        return records_key(self)
+
+
+class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished unit left in its folder."""
+
+    key: str
+    records: int
+    pictures: int
+    forms: dict[str, int]
+    rejects: dict[str, int]
+    shards: dict[str, FileEntry]  # file name in the folder => facts
+
+
+def records_key(unit: RecordsUnit) -> str:
+    """Hash what the records depend on: raw content, reader version, options; not where files lie."""
+    reader = reader_of(unit.dataset)
+    sources = [(source.role, source.name, source.sha256) for source in unit.sources]
+    ocr = None if unit.ocr_source is None else (unit.ocr_source.name, unit.ocr_source.sha256)
+    return content_key(
+        "records",
+        {
+            "format": RECORD_FORMAT,
+            "reader": reader.key,
+            "dataset": unit.dataset.name,
+            "split": unit.split,
+            "options": dict(unit.dataset.options),
+            "sources": sources,
+            "ocr": ocr,
+            "seed": unit.seed,
+            "limit": unit.limit,
+        },
+    )
+
+
+def read_receipt(folder: Path, key: str) -> RecordsReceipt | None:
+    """Return the receipt of a unit that was finished before, if it is of the same inputs."""
+    try:
+        receipt = msgspec.json.decode((folder / RECEIPT).read_bytes(), type=RecordsReceipt)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    return receipt if receipt.key == key else None
+
+
+def run_records(unit: RecordsUnit, progress: Callable[[int], None] | None = None) -> RecordsReceipt:
+    """Read a split into its folder, or find that this was done already."""
+    done = read_receipt(unit.folder, unit.key)
+    if done is not None:
+        return done
+    repeated: frozenset[int] = frozenset()
+    writer = _write(unit, repeated, progress)
+    repeated = _repeated_hashes(writer.id_hashes)
+    if repeated:  # rare, so it may cost a second reading: the first of equal ids stays
+        writer = _write(unit, repeated, None)
+    receipt = RecordsReceipt(
+        key=unit.key,
+        records=writer.records,
+        pictures=len(np.unique(_joined(writer.key_hashes))),
+        forms=dict(sorted(writer.forms.items())),
+        rejects=dict(sorted(writer.reject_counts.items())),
+        shards=writer.shards,
+    )
+    write_bytes(unit.folder / RECEIPT, msgspec.json.encode(receipt))
+    return receipt
+
+
+class _Writer:
+    """Collects chunks into shards and what the receipt has to say of them."""
+
+    def __init__(self, folder: Path, syncer: Syncer) -> None:
+        self.records = 0
+        self.forms: dict[str, int] = {}
+        self.reject_counts: Mapping[str, int] = {}
+        self.shards: dict[str, FileEntry] = {}
+        self.id_hashes: list[Hashes] = []
+        self.key_hashes: list[Hashes] = []
+        self._folder = folder
+        self._syncer = syncer
+        self._held: list[pa.RecordBatch] = []
+        self._held_rows = 0
+
+    def add(self, batch: pa.RecordBatch, id_hashes: Hashes) -> None:
+        """Take a batch; write full shards of exactly SHARD_ROWS rows."""
+        self.id_hashes.append(id_hashes)
+        self.records += batch.num_rows
+        counts = pc.value_counts(batch.column("form").cast(pa.string()))
+        for entry in counts.to_pylist():
+            self.forms[entry["values"]] = self.forms.get(entry["values"], 0) + entry["counts"]
+        while batch.num_rows:
+            piece = batch.slice(0, SHARD_ROWS - self._held_rows)
+            batch = batch.slice(piece.num_rows)
+            self._held.append(piece)
+            self._held_rows += piece.num_rows
+            if self._held_rows == SHARD_ROWS:
+                self.flush()
+
+    def flush(self) -> None:
+        """Write what is held as a shard, and the distinct picture keys of it."""
+        if not self._held:
+            return
+        number = len(self.shards)
+        keys = pc.unique(pa.chunked_array([b.column("pictures").flatten() for b in self._held]))
+        self.key_hashes.append(np.unique(hash_texts(keys)))
+        name = f"records-{number:05d}.arrow"
+        facts = write_arrow(self._folder / name, RECORD_SCHEMA, self._held, syncer=self._syncer)
+        self.shards[name] = file_entry(facts)
+        self._held, self._held_rows = [], 0
+
+
+def _write(
+    unit: RecordsUnit, repeated: frozenset[int], progress: Callable[[int], None] | None
+) -> _Writer:
+    shutil.rmtree(unit.folder, ignore_errors=True)
+    unit.folder.mkdir(parents=True)
+    seen: set[int] = set()
+    with (
+        Syncer() as syncer,
+        LedgerWriter(unit.folder / REJECTS, unit.dataset.name, unit.split) as ledger,
+    ):
+        writer = _Writer(unit.folder, syncer)
+        for chunk in _limited(_chunks(unit), unit.limit):
+            ledger.add(chunk.rejects)
+            batch, hashes, doubles = _without_doubles(chunk.records, repeated, seen)
+            ledger.add(doubles)
+            writer.add(batch, hashes)
+            if progress is not None:
+                progress(batch.num_rows)
+        writer.flush()
+        writer.reject_counts = ledger.counts
+        syncer.wait()
+    return writer
+
+
+def _chunks(unit: RecordsUnit) -> Iterator[Chunk]:
+    reader = reader_of(unit.dataset)
+    context = ReadContext(
+        dataset=unit.dataset.name,
+        split=unit.split,
+        options=unit.dataset.options,
+        files=unit.files,
+        folders=(unit.roots.release(unit.dataset.release), *unit.roots.images),
+        seed=unit.seed,
+        limit=unit.limit,
+    )
+    chunks = reader.read(context)
+    if unit.ocr is None:
+        return chunks
+    table = load_ocr(unit.ocr)
+    most = int(unit.dataset.options.get("ocr_tokens", 30))
+    return (Chunk(apply_ocr(chunk.records, table, most), chunk.rejects) for chunk in chunks)
+
+
+def _limited(chunks: Iterator[Chunk], limit: int | None) -> Iterator[Chunk]:
+    left = limit
+    for chunk in chunks:
+        if left is None:
+            yield chunk
+            continue
+        yield Chunk(chunk.records.slice(0, left), chunk.rejects)
+        left -= chunk.records.num_rows
+        if left <= 0:
+            return
+
+
+def _without_doubles(
+    batch: pa.RecordBatch, repeated: frozenset[int], seen: set[int]
+) -> tuple[pa.RecordBatch, Hashes, list[Reject]]:
+    hashes = hash_texts(batch.column("record_id"))
+    if not repeated:
+        return batch, hashes, []
+    keep = np.ones(len(hashes), np.bool_)
+    rejects: list[Reject] = []
+    for row, value in enumerate(hashes.tolist()):
+        if value in repeated and value in seen:
+            keep[row] = False
+            double = batch.slice(row, 1).to_pylist()[0]
+            detail = f"the id {double['record_id']} is taken"
+            source, position = double["source"], double["position"]
+            rejects.append(Reject(source, position, None, "duplicate-id", detail))
+        elif value in repeated:
+            seen.add(value)
+    return batch.filter(pa.array(keep)), hashes[keep], rejects
+
+
+def _repeated_hashes(parts: list[Hashes]) -> frozenset[int]:
+    hashes = _joined(parts)
+    hashes.sort()
+    return frozenset(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
+
+
+def _joined(parts: list[Hashes]) -> Hashes:
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
