@@ -1,0 +1,186 @@
+"""Video question answering: MSVD-QA, MSRVTT-QA and iVQA, one record per question about a clip.
+
+MSVD numbers its clips, and a mapping file names them; a question whose clip it does not name is a
+reject. Raw ids: the file's `id` (MSVD, MSRVTT); `<video_id>_<start>_<end>-<row>` (iVQA, whose
+questions have none). iVQA gives five answers, each as good as any other: all are references, the
+most common is the target. Answers like "none" are answers. Clips are named here, never opened.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+import msgspec
+
+from instructify.errors import UserError
+from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.json_items import read_list
+from instructify.readers.table_cells import Fault, text_of
+from instructify.readers.table_rows import Cells, read_rows
+from instructify.readers.text import clean, most_common
+
+_CLIP = re.compile(r"[A-Za-z0-9_-]+_\d+_\d+")
+_NUMBER = re.compile(r"vid(\d{1,9})")
+_FIRST_WORDS = ("what", "who", "how", "when", "where")
+_IVQA_ANSWERS = tuple(f"answer{number}" for number in range(1, 6))
+_IVQA_COLUMNS = ("video_id", "start", "end", "question", *_IVQA_ANSWERS)
+_YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
+_SECONDS = re.compile(r"(\d{1,9})(?:\.0+)?")
+
+_Id = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
+
+
+class _Question(msgspec.Struct, frozen=True, gc=False):
+    id: _Id
+    question: str
+    answer: str
+    video_id: _Id
+    category_id: int | None = None  # MSRVTT: of the video, 0 to 19
+
+
+def _read_msvd(context: ReadContext) -> Iterator[Chunk]:
+    rows = RecordRows(context)
+    clips = _read_mapping(context.files["mapping"], rows)
+    for position, item in _questions(context.files["questions"], rows):
+        clip = clips.get(item.video_id)
+        if clip is None:
+            detail = f"no line for vid{item.video_id} in {context.files['mapping'].name}"
+            rows.reject(context.files["questions"], position, "video_id", "no-url-mapping", detail)
+        else:
+            first_word = item.question.split(maxsplit=1)[0].lower()
+            subset = first_word if first_word in _FIRST_WORDS else "other"
+            _add(rows, context, position, item, f"msvd/{clip}", subset)
+        if rows.full:
+            yield rows.take()
+    yield rows.take()
+
+
+def _read_msrvtt(context: ReadContext) -> Iterator[Chunk]:
+    rows = RecordRows(context)
+    for position, item in _questions(context.files["questions"], rows):
+        subset = None if item.category_id is None else f"category {item.category_id}"
+        _add(rows, context, position, item, f"msrvtt/video{item.video_id}", subset)
+        if rows.full:
+            yield rows.take()
+    yield rows.take()
+
+
+def _questions(file: RawFile, rows: RecordRows) -> Iterator[tuple[int, _Question]]:
+    """Stream the questions that have both texts."""
+    for items in read_list(file, _Question):
+        rows.extend_rejects(items.rejects)
+        for position, item in zip(items.positions, items.items, strict=True):
+            for field in ("question", "answer"):
+                if not clean(getattr(item, field)):
+                    rows.reject(file, position, field, "empty-text", f"the {field} is empty")
+                    break
+            else:
+                yield position, item
+
+
+def _add(
+    rows: RecordRows,
+    context: ReadContext,
+    position: int,
+    item: _Question,
+    clip: str,
+    subset: str | None,
+) -> None:
+    answer = clean(item.answer)
+    rows.add(
+        str(item.id),
+        form="open",
+        pictures=[clip],
+        source=context.files["questions"],
+        position=position,
+        question=clean(item.question),
+        answer=answer,
+        references=[answer],
+        subset=subset,
+    )
+
+
+def _read_mapping(file: RawFile, rows: RecordRows) -> Mapping[int, str]:
+    """Read the clip names by number, from lines `<youtube id>_<start>_<end> vid<number>`."""
+    clips: dict[int, str] = {}
+    try:
+        lines = file.path.read_text("utf-8-sig", "replace").splitlines()
+    except OSError as error:
+        raise UserError(
+            f"{file.name} can't be read: {error.strerror}; check {file.path}."
+        ) from error
+    for position, line in enumerate(lines):
+        if not line.strip():
+            continue
+        # From the right: whatever a clip may be called, its number comes last.
+        *names, number = line.rsplit(maxsplit=1)
+        found = _NUMBER.fullmatch(number)
+        if found is None or not names or not _CLIP.fullmatch(names[0]):
+            rows.reject(file, position, None, "bad-value", "not '<clip> vid<number>'")
+        elif clips.setdefault(int(found[1]), names[0]) != names[0]:
+            rows.reject(file, position, None, "bad-value", f"vid{found[1]} has two clips")
+    if not clips:
+        raise UserError(
+            f"{file.name} has no line '<youtube id>_<start>_<end> vid<number>', as MSVD's mapping "
+            f"has; fetch it again."
+        )
+    return clips
+
+
+def _read_ivqa(context: ReadContext) -> Iterator[Chunk]:
+    file = context.files["questions"]
+    rows = RecordRows(context)
+    for found in read_rows(file, _IVQA_COLUMNS):
+        rows.extend_rejects(found.rejects)
+        for position, cells in found.rows:
+            _add_ivqa(rows, file, position, cells)
+            if rows.full:
+                yield rows.take()
+    yield rows.take()
+
+
+def _add_ivqa(rows: RecordRows, file: RawFile, position: int, cells: Cells) -> None:
+    texts: dict[str, str] = {}
+    for column in _IVQA_COLUMNS:
+        text = text_of(cells.get(column))
+        if isinstance(text, Fault):
+            rows.reject(file, position, column, text.reason, text.detail)
+            return
+        if text is not None:
+            texts[column] = text
+    clip = _ivqa_clip(texts)
+    answers = [texts[column] for column in _IVQA_ANSWERS if column in texts]
+    if clip is None:
+        detail = "no YouTube id of 11 characters with whole seconds"
+        rows.reject(file, position, "video_id", "bad-value", detail)
+    elif "question" not in texts:
+        rows.reject(file, position, "question", "empty-text", "the question is empty")
+    elif not answers:
+        rows.reject(file, position, "answer1", "no-answer", "all five answers are empty")
+    else:
+        chosen = most_common(answers)
+        rows.add(
+            f"{clip}-{position}",
+            form="open",
+            pictures=[f"ivqa/{clip}"],
+            source=file,
+            position=position,
+            question=texts["question"],
+            answer=answers[chosen],
+            references=answers,
+            answer_choice=chosen,
+        )
+
+
+def _ivqa_clip(texts: Mapping[str, str]) -> str | None:
+    """Name the clip of a row, `<video_id>_<start>_<end>`; None where it can't be named."""
+    video_id = texts.get("video_id", "")
+    times = [_SECONDS.fullmatch(texts.get(column, "")) for column in ("start", "end")]
+    if not _YOUTUBE_ID.fullmatch(video_id) or None in times:
+        return None
+    return "_".join([video_id, *(time[1] for time in times if time)])
+
+
+MSVD = Reader(name="msvd_qa", version=1, read=_read_msvd, options={})
+MSRVTT = Reader(name="msrvtt_qa", version=1, read=_read_msrvtt, options={})
+IVQA = Reader(name="ivqa", version=1, read=_read_ivqa, options={})

@@ -1,0 +1,159 @@
+"""Visual Dialog v1.0: one record per round, with the earlier rounds as history.
+
+A record for every round that has an answer or options: ten a dialogue in train and val; in test the
+earlier rounds have an answer but no options, the last one options but no answer. Raw id:
+`<image_id>-<round>`, rounds counted from 1. The relevance of the options joins from the dense
+annotations where that file is there. Nothing here looks a text up one by one: see `visdial_rounds`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.readers.arrow import lists_of, numbered
+from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, record_batch
+from instructify.readers.json_items import read_list
+from instructify.readers.text import clean_caption
+from instructify.readers.visdial_rounds import (
+    Dialog,
+    Rounds,
+    Table,
+    flatten,
+    history_of,
+    options_of,
+    read_table,
+    usable,
+)
+from instructify.rejects import Reject
+
+_GROUP = 1024  # dialogues looked up at once: about ten thousand records and a million options
+
+_Relevance = Mapping[tuple[int, int], tuple[int, Sequence[float]]]
+
+
+class _Dense(msgspec.Struct, frozen=True, gc=False):
+    image_id: int
+    round_id: int  # from 1
+    gt_relevance: list[Annotated[float, msgspec.Meta(ge=0, le=1)]] | None = None
+    relevance: list[Annotated[float, msgspec.Meta(ge=0, le=1)]] | None = None  # so called in train
+
+
+def _read(context: ReadContext) -> Iterator[Chunk]:
+    data = context.files["data"]
+    questions, bad_questions = read_table(data, "data.questions")
+    answers, bad_answers = read_table(data, "data.answers")
+    relevance, bad_dense = _read_dense(context)
+    yield Chunk(record_batch(0), [*bad_questions, *bad_answers, *bad_dense])
+    for items in read_list(data, Dialog, key="data.dialogs"):
+        yield Chunk(record_batch(0), items.rejects)
+        for start in range(0, len(items.items), _GROUP):
+            chosen = slice(start, start + _GROUP)
+            rounds = flatten(items.items[chosen], items.positions[chosen])
+            yield _to_chunk(context, rounds, questions, answers, relevance)
+
+
+def _read_dense(context: ReadContext) -> tuple[_Relevance, list[Reject]]:
+    """Read the dense annotations by image and round, each with its position in their file."""
+    file = context.files.get("dense")
+    found: dict[tuple[int, int], tuple[int, Sequence[float]]] = {}
+    rejects: list[Reject] = []
+    if file is None or context.options.get("dense") == "off":
+        return found, rejects
+    for items in read_list(file, _Dense):
+        rejects.extend(items.rejects)
+        for position, item in zip(items.positions, items.items, strict=True):
+            values = item.relevance if item.gt_relevance is None else item.gt_relevance
+            if values is None:
+                detail = "neither `gt_relevance` nor `relevance`"
+                rejects.append(Reject(file.name, position, "relevance", "missing-field", detail))
+            else:
+                found[item.image_id, item.round_id] = (position, values)
+    return found, rejects
+
+
+def _to_chunk(
+    context: ReadContext, rounds: Rounds, questions: Table, answers: Table, relevance: _Relevance
+) -> Chunk:
+    data = context.files["data"]
+    rows, rejects = usable(rounds, questions, answers, data.name)
+    dialogs = [rounds.dialogs[owner] for owner in rounds.owner[rows]]
+    image_ids = pa.array([dialog.image_id for dialog in dialogs], pa.int64())
+    raw_ids = pc.binary_join_element_wise(
+        numbered(f"{context.dataset}/{context.split}/", image_ids),
+        numbered("", pa.array(rounds.turn[rows] + 1)),
+        "-",
+    )
+    answer_numbers = rounds.answer[rows]
+    answer = answers.take(answer_numbers)
+    dense, bad_dense = _relevance_of(context, rounds, rows, relevance)
+    records = record_batch(
+        len(rows),
+        record_id=raw_ids,
+        form="dialog",
+        pictures=lists_of(numbered(_family(context.split), image_ids, 12), np.ones_like(rows)),
+        question=questions.take(rounds.question[rows]),
+        answer=answer,
+        references=_references(answer),
+        choices=options_of(rounds, rows, answers),
+        choice_index=pa.array(rounds.gt_index[rows], mask=rounds.gt_index[rows] < 0),
+        caption=[clean_caption(dialog.caption or "") or None for dialog in dialogs],
+        history=history_of(rounds, rows, questions, answers),
+        relevance=pa.array(dense, pa.list_(pa.float32())),
+        source=data.name,
+        position=np.asarray(rounds.positions, np.int64)[rounds.owner[rows]],
+    )
+    return Chunk(records, rejects + bad_dense)
+
+
+def _family(split: str) -> str:
+    """Name the pictures: those of train are COCO's, the others were taken for this release."""
+    return "coco/" if split == "train" else f"visdial/VisualDialog_{split}2018_"
+
+
+def _references(answer: pa.Array) -> pa.Array:
+    known = pc.is_valid(answer).to_numpy(zero_copy_only=False)
+    offsets = np.concatenate(([0], np.cumsum(known))).astype(np.int32)
+    return pa.ListArray.from_arrays(
+        pa.array(offsets), answer.drop_null(), mask=pa.array(~known, pa.bool_())
+    )
+
+
+def _relevance_of(
+    context: ReadContext, rounds: Rounds, rows: np.ndarray, relevance: _Relevance
+) -> tuple[list[Sequence[float] | None], list[Reject]]:
+    """Look up the relevance of each round's options; one that does not fit them is a reject."""
+    found: list[Sequence[float] | None] = [None] * len(rows)
+    rejects: list[Reject] = []
+    if not relevance:
+        return found, rejects
+    file: RawFile = context.files["dense"]
+    for index, row in enumerate(rows):
+        key = (rounds.dialogs[rounds.owner[row]].image_id, int(rounds.turn[row]) + 1)
+        if key not in relevance:
+            continue
+        position, values = relevance[key]
+        num_options = max(0, int(rounds.num_options[row]))
+        if len(values) == num_options:
+            found[index] = values
+        else:
+            detail = f"{len(values)} numbers for {num_options} options"
+            rejects.append(Reject(file.name, position, "relevance", "bad-value", detail))
+    return found, rejects
+
+
+READER = Reader(
+    name="visdial",
+    version=1,
+    read=_read,
+    options={
+        "dense": Option(
+            kind="choice",
+            help="join the dense annotations (relevance of the options) where their file is there",
+            choices=("auto", "off"),
+        )
+    },
+)
