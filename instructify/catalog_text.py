@@ -138,11 +138,12 @@ def _file_lines(
     group: list[RawFileSpec], options: Mapping[str, Scalar], *, any_of: bool
 ) -> list[str]:
     first, *others = group[0].names_for(options)
-    if len(group) > 1:
-        first = f"{first} ... {group[-1].names_for(options)[0].rpartition('/')[2]}"
     may = "  (optional)" if group[0].optional and not any_of else ""
     indent = "      " if any_of else "    "
-    return [f"{indent}{first}{may}", *(f"{indent}  or {name}" for name in others)]
+    lines = [f"{indent}{first}{may}", *(f"{indent}  or {name}" for name in others)]
+    if len(group) > 1:
+        lines.append(f"{indent}  ... to {group[-1].names_for(options)[0]}")
+    return lines
 
 
 def _get_lines(get: str) -> list[str]:
