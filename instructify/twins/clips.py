@@ -6,7 +6,6 @@ The pixels handed to the encoder are deterministic; encoded bytes are not promis
 from pathlib import Path
 
 import av
-from av.video.stream import VideoStream
 
 from instructify.twins.events import Event, frames
 from instructify.twins.painter import pixels
@@ -25,7 +24,6 @@ def write_clip(
     codec, pixel_format = CODECS[path.suffix]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
-        assert isinstance(stream, VideoStream)
         stream.width = stream.height = size
         stream.pix_fmt = pixel_format
         for scene in frames(shown, num_frames):

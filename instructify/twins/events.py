@@ -70,9 +70,11 @@ def event(seed: int, family: str, index: int | str, *, held_out: bool = True) ->
     lanes = dice.shuffled((0, 1, 2))
     num = 1 + dice.below(3)
     size = {"growing": "small", "shrinking": "big"}.get(action, dice.pick(SIZES))
+    # Movers to the side have a row each, all others a column, so that nobody meets anybody.
+    sideways = action == "moving" and way in ("left", "right")
     things = [_actor(dice, pair, size, lane, action, way) for lane in lanes[:num]]
     if num < 3 and dice.chance(0.5):
-        things.append(_onlooker(dice, pair, lanes[num], held_out, way))
+        things.append(_onlooker(dice, pair, lanes[num], held_out, sideways))
     key = f"event/{family}/{index}/{int(held_out)}/{seed}"
     start = Scene(
         key=key, things=tuple(things), background=dice.pick(BACKGROUNDS), held_out=held_out
@@ -150,13 +152,13 @@ def _actor(dice: Dice, pair: Pair, size: str, lane: int, action: str, way: str) 
     return Thing(pair.colour, pair.shape, size, row, lane)
 
 
-def _onlooker(dice: Dice, pair: Pair, lane: int, held_out: bool, way: str) -> Thing:
+def _onlooker(dice: Dice, pair: Pair, lane: int, held_out: bool, sideways: bool) -> Thing:
     """Place a thing that differs in colour and shape in a lane that no actor enters."""
     others = [
         p for p in allowed_pairs(held_out) if p.colour != pair.colour and p.shape != pair.shape
     ]
     other, across = dice.pick(others), dice.below(3)
-    row, column = (lane, across) if way in ("left", "right") else (across, lane)
+    row, column = (lane, across) if sideways else (across, lane)
     return Thing(other.colour, other.shape, dice.pick(SIZES), row, column)
 
 

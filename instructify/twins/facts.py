@@ -6,7 +6,7 @@ The facts are few and fixed, so that a small language model can learn them from 
 from collections.abc import Mapping
 
 from instructify.twins.dice import Dice
-from instructify.twins.language import QA, SETTINGS, a
+from instructify.twins.language import QA, SETTINGS, a, wrong_answers
 from instructify.twins.views import Secret, View
 
 FOODS = {
@@ -33,7 +33,7 @@ OBJECTS = {
     "diamond": "kite",
 }
 SIDES = {"circle": "0", "square": "4", "triangle": "3", "cross": "12", "diamond": "4"}
-TOOLS = {"night": "lamp", "fog": "whistle", "snow": "coat"}
+TOOLS = {"night": "lamp", "fog": "whistle", "snow": "coat", "sand": "hat"}
 _FOOD = (
     "Which food has the same color as the {}?",
     "What food is the color of the {}?",
@@ -111,21 +111,14 @@ def _fact(
     text, thing, by_place = reference
     seen = thing.colour if secret == "colour" else thing.shape
     answer = facts[seen]
-    possible = (
-        facts.values()
-        if by_place
-        else [
-            facts[other]
-            for other in (
-                view.possible_colours(thing.shape)
-                if secret == "colour"
-                else view.possible_shapes(thing.colour)
-            )
-        ]
-    )
+    if secret == "colour":
+        possible = view.possible_colours(thing.shape)
+    else:
+        possible = view.possible_shapes(thing.colour)
+    likely = facts.values() if by_place else [facts[other] for other in possible]
+    wrong = wrong_answers(answer, likely, facts.values())
     which = dice.below(len(wordings))
     why, sentence = _explain(kind, text, seen, answer)
-    wrong = tuple(dict.fromkeys(other for other in possible if other != answer))
     question = wordings[which].format(text)
     return QA(kind, f"{kind}/{which}", question, answer, sentence, why, wrong)
 

@@ -117,12 +117,12 @@ _CUTS = {"wide": _cut(_WIDE), "narrow": _cut(_NARROW)}
 
 @lru_cache(maxsize=1024)
 def text_mask(text: str, width: int, height: int) -> Mask:
-    """Set a line in the largest cut and scale that fits into `width` by `height` pixels.
+    """Set a line in the wide cut if it fits into `width` by `height` pixels, as large as it can be.
 
-    A line that fits in no cut is cut off at the right.
+    Else in the narrow cut; a line that fits in neither is cut off at the right.
     """
-    for scale in range(max(1, height // 5), 0, -1):
-        for cut in ("wide", "narrow"):
+    for cut in ("wide", "narrow"):
+        for scale in range(max(1, height // 5), 0, -1):
             mask = _line(text, cut)
             if mask.shape[0] * scale <= height and mask.shape[1] * scale <= width:
                 return np.kron(mask, np.ones((scale, scale), dtype=np.bool_))

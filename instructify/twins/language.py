@@ -5,7 +5,7 @@ together need about four hundred words. Questions live in `questions`, statement
 `statements`, talks in `talks`, exercises in `lessons`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from instructify.twins.dice import Dice
@@ -19,7 +19,7 @@ PLACES = (
 )
 PLURALS = {shape: "crosses" if shape == "cross" else shape + "s" for shape in SHAPES}
 NUMBERS = ("no", "one", "two", "three", "four")
-SETTINGS = {"night": "at night", "fog": "in the fog", "snow": "in the snow"}
+SETTINGS = {"night": "at night", "fog": "in the fog", "snow": "in the snow", "sand": "on the sand"}
 
 
 class QA(NamedTuple):
@@ -82,6 +82,15 @@ def name(thing: Thing, *, size: bool = False) -> str:
 def a(noun: str) -> str:
     """Put the indefinite article before a noun phrase."""
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def wrong_answers(answer: str, possible: Iterable[str], every: Iterable[str]) -> tuple[str, ...]:
+    """List the answers that could have been right; others fill up to three, for four choices."""
+    wrong = [other for other in dict.fromkeys(possible) if other != answer]
+    if len(wrong) < 3:
+        more = [other for other in every if other != answer and other not in wrong]
+        wrong += more[: 3 - len(wrong)]
+    return tuple(wrong)
 
 
 def singular(noun: str) -> str:

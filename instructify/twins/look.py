@@ -4,7 +4,7 @@ Each function draws the answer first where the scene leaves a choice; None: noth
 """
 
 from instructify.twins.dice import Dice
-from instructify.twins.language import NUMBERS, PLACES, QA, a, name, place, singular
+from instructify.twins.language import NUMBERS, PLACES, QA, a, name, place, singular, wrong_answers
 from instructify.twins.views import View
 from instructify.twins.world import BACKGROUNDS, COLOURS, SHAPES, Thing
 
@@ -64,7 +64,7 @@ def ask_color(view: View, dice: Dice) -> QA | None:
     if reference is None:
         return None
     text, thing, by_place = reference
-    others = COLOURS if by_place else view.possible_colours(thing.shape)
+    possible = COLOURS if by_place else view.possible_colours(thing.shape)
     which = dice.below(len(_COLOR))
     return QA(
         "color",
@@ -73,7 +73,7 @@ def ask_color(view: View, dice: Dice) -> QA | None:
         thing.colour,
         f"The {text} is {thing.colour}.",
         f"The only {text} is {thing.colour}." if not by_place else _seen(thing),
-        tuple(colour for colour in others if colour != thing.colour),
+        wrong_answers(thing.colour, possible, COLOURS),
     )
 
 
@@ -83,7 +83,7 @@ def ask_shape(view: View, dice: Dice) -> QA | None:
     if reference is None:
         return None
     text, thing, by_place = reference
-    others = SHAPES if by_place else view.possible_shapes(thing.colour)
+    possible = SHAPES if by_place else view.possible_shapes(thing.colour)
     which = dice.below(len(_SHAPE))
     return QA(
         "shape",
@@ -92,7 +92,7 @@ def ask_shape(view: View, dice: Dice) -> QA | None:
         thing.shape,
         f"The {text} is {a(thing.shape)}.",
         f"The only {text} is {a(thing.shape)}." if not by_place else _seen(thing),
-        tuple(shape for shape in others if shape != thing.shape),
+        wrong_answers(thing.shape, possible, SHAPES),
     )
 
 
@@ -158,7 +158,7 @@ def ask_setting(view: View, dice: Dice) -> QA:
     """Ask for the background."""
     answer = view.scene.background
     which = dice.below(len(_SETTING))
-    ground = {"night": "dark", "fog": "gray", "snow": "white"}[answer]
+    ground = {"night": "dark", "fog": "gray", "snow": "white", "sand": "brown"}[answer]
     return QA(
         "setting",
         f"setting/{which}",
@@ -190,6 +190,24 @@ def ask_beside(view: View, dice: Dice) -> QA | None:
         f"{a(answer).capitalize()} is {direction} the {anchor.shape}.",
         f"The {name(found[0])} is {direction} the {name(anchor)}.",
         tuple(shape for shape in SHAPES if shape not in (answer, anchor.shape)),
+    )
+
+
+def ask_absent(view: View, dice: Dice) -> QA | None:
+    """Ask for the color of a shape that is not there: no answer is right but `unanswerable`."""
+    absent = [shape for shape in SHAPES if shape not in view.shapes]
+    if not absent:
+        return None
+    shape = dice.pick(absent)
+    which = dice.below(len(_COLOR))
+    return QA(
+        "absent",
+        f"color/{which}",
+        _COLOR[which].format(shape),
+        "unanswerable",
+        f"There is no {shape} in the picture.",
+        f"No thing is {a(shape)}.",
+        ("unsuitable", *COLOURS),
     )
 
 

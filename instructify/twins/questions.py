@@ -25,6 +25,7 @@ ASK: Mapping[str, Ask] = MappingProxyType(
         "place": look.ask_place,
         "setting": look.ask_setting,
         "beside": look.ask_beside,
+        "absent": look.ask_absent,
         "exists": verify.ask_exists,
         "at": verify.ask_at,
         "relation": verify.ask_relation,
@@ -53,6 +54,8 @@ REASONING_KINDS = (
     *("exists", "relation", "relation", "same", "both", "choose", "at"),
 )
 CLOSED_KINDS = ("exists", "at", "relation", "same", "more", "both", "choose", "size", "says")
+# At least three wrong answers each, enough for four choices.
+CHOICE_KINDS = ("color", "shape", "count", "place", "setting", "beside", *KNOWLEDGE_KINDS)
 SIGN_KINDS = ("word", "word", "word", "word", "sign_color", "sign_color", "says", "signs")
 
 

@@ -31,7 +31,8 @@ RELATIONS = {
     "below": "below",
     "under": "below",
 }
-_OPENINGS = ("a", "my", "one", "what a", "no")
+# Short, so that the longest colour still fits beside it.
+_OPENINGS = ("a", "my", "one", "the", "no")
 
 
 class Statement(NamedTuple):
@@ -74,7 +75,7 @@ def meme(seed: int, index: int | str) -> Meme:
     opening = dice.pick(_OPENINGS)
     label = dice.below(2)
     present = (label == 0) != (opening == "no")
-    top = opening[:-1] + a(meant.colour) if opening.endswith("a") else f"{opening} {meant.colour}"
+    top = a(meant.colour) if opening == "a" else f"{opening} {meant.colour}"
     shown = Scene(
         key=f"meme/{index}/{seed}",
         things=_middle_row(dice, meant, present),

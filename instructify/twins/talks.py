@@ -71,15 +71,24 @@ class _Said(NamedTuple):
     texts: tuple[str, ...]
 
 
+class _Wording(NamedTuple):
+    """One wording of what somebody may say."""
+
+    sort: str
+    value: str
+    text: str
+
+
 def dialog(scene: Scene, dice: Dice, rounds: int = 10, num_options: int = 100) -> list[Round]:
     """Hold a dialogue of `rounds` about the scene, each with `num_options` different options.
 
-    At most 100 options; a scene always carries ten rounds.
+    At most 100 options and two or more; each list holds other wrong answers of the same sort.
     """
     truths = {name(thing) for thing in scene.things}
     truths |= {name(thing, size=True) for thing in scene.things}
     asked = _rounds(scene, dice, rounds)
-    return [_with_options(question, said, truths, num_options, dice) for question, said in asked]
+    pool = dice.shuffled([wording for wording in _POOL if wording.value not in truths])
+    return [_with_options(question, said, pool, num_options, dice) for question, said in asked]
 
 
 def conversation(scene: Scene, dice: Dice, turns: int = 3) -> list[Turn]:
@@ -204,44 +213,45 @@ def _yes_no_said(answer: str) -> _Said:
 
 
 def _thing_said(thing: Thing) -> _Said:
-    return _Said("thing", name(thing), (a(name(thing)), f"it is {a(name(thing))}"))
+    return _pair_said(name(thing))
+
+
+def _pair_said(noun: str) -> _Said:
+    return _Said("thing", noun, (a(noun),))
 
 
 # Everything that anybody may say; enough different texts for a hundred options of any round.
-_POOL: tuple[_Said, ...] = (
-    *map(_colour_said, COLOURS),
-    *map(_shape_said, SHAPES),
-    *map(_count_said, range(5)),
-    *(_place_said(cell) for row in PLACES for cell in row),
-    *map(_size_said, SIZES),
-    *map(_setting_said, BACKGROUNDS),
-    *map(_yes_no_said, ("yes", "no")),
-    *(
-        _Said("thing", f"{pair.colour} {pair.shape}", (a(f"{pair.colour} {pair.shape}"),))
-        for pair in ALL_PAIRS
-    ),
-    *(
-        _Said(
-            "thing", f"{size} {pair.colour} {pair.shape}", (f"a {size} {pair.colour} {pair.shape}",)
-        )
-        for size in SIZES
-        for pair in ALL_PAIRS
-    ),
+_POOL = tuple(
+    _Wording(said.sort, said.value, text)
+    for said in (
+        *map(_colour_said, COLOURS),
+        *map(_shape_said, SHAPES),
+        *map(_count_said, range(5)),
+        *(_place_said(cell) for row in PLACES for cell in row),
+        *map(_size_said, SIZES),
+        *map(_setting_said, BACKGROUNDS),
+        *map(_yes_no_said, ("yes", "no")),
+        *(_pair_said(f"{pair.colour} {pair.shape}") for pair in ALL_PAIRS),
+        *(_pair_said(f"{size} {pair.colour} {pair.shape}") for size in SIZES for pair in ALL_PAIRS),
+    )
+    for text in said.texts
 )
 
 
 def _with_options(
-    question: str, said: _Said, truths: set[str], num_options: int, dice: Dice
+    question: str, said: _Said, pool: list[_Wording], num_options: int, dice: Dice
 ) -> Round:
+    """Take all wrong answers of the same sort and fill up with others, in the order of the pool."""
     answer = dice.pick(said.texts)
-    same: list[str] = []
-    others: list[str] = []
-    for other in _POOL:
-        if other.value in truths or (other.sort == said.sort and other.value == said.value):
-            continue
-        (same if other.sort == said.sort else others).extend(other.texts)
-    wrong = (same + dice.some(others, max(0, num_options - 1 - len(same))))[: num_options - 1]
+    same = sum(sort == said.sort and value != said.value for sort, value, _ in pool)
+    room = num_options - 1 - same
+    start = dice.below(len(pool))
+    wrong = []
+    for sort, value, text in pool[start:] + pool[:start]:
+        if sort != said.sort:
+            room -= 1
+        if value != said.value if sort == said.sort else room >= 0:
+            wrong.append(text)
     right = dice.below(num_options)
-    options = dice.shuffled(wrong)
-    options.insert(right, answer)
-    return Round(question, answer, tuple(options), right)
+    wrong.insert(right, answer)
+    return Round(question, answer, tuple(wrong), right)

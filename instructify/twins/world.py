@@ -16,7 +16,7 @@ COLOURS = ("red", "green", "blue", "yellow", "purple", "orange")
 SHAPES = ("circle", "square", "triangle", "cross", "diamond")
 SIZES = ("small", "big")
 SIDES = {"small": 7, "big": 12}  # in 1/48 of the picture; a cell has 16
-BACKGROUNDS = ("night", "fog", "snow")
+BACKGROUNDS = ("night", "fog", "snow", "sand")
 MOST_THINGS = 4
 CELLS = tuple(product(range(3), range(3)))
 SIGN_WORDS = (
@@ -194,8 +194,9 @@ def with_signs(base: Scene, signs: tuple[Sign, ...]) -> Scene:
 def thing_box(thing: Thing) -> Box:
     """Tell where a thing lies; the painter draws from this very box."""
     side = thing.side or SIDES[thing.size]
-    left = thing.column * 16 + 8 - side / 2 + thing.dx
-    top = thing.row * 16 + 8 - side / 2 + thing.dy
+    margin = (16 - side) // 2
+    left = thing.column * 16 + margin + thing.dx
+    top = thing.row * 16 + margin + thing.dy
     return Box(left / 48, top / 48, side / 48, side / 48)
 
 
