@@ -15,7 +15,11 @@ from instructify.errors import UserError, did_you_mean
 from instructify.twins.jsonfiles import write_json
 from instructify.twins.layout import TwinRequest
 from instructify.twins.writers_coco import write_coco_caption
+from instructify.twins.writers_knowledge import write_aokvqa, write_okvqa
+from instructify.twins.writers_llava import write_llava_instruct
+from instructify.twins.writers_reading import write_ocr_vqa, write_textcaps
 from instructify.twins.writers_vqa import write_vqav2
+from instructify.twins.writers_web import write_web_capfilt
 
 Writer = Callable[[TwinRequest], None]
 WORLD_FORMAT = 1
@@ -23,7 +27,13 @@ WORLD_FORMAT = 1
 WRITERS: Mapping[str, Writer] = MappingProxyType(
     {
         "coco_caption": write_coco_caption,
+        "web_capfilt": write_web_capfilt,
+        "textcaps": write_textcaps,
         "vqav2": write_vqav2,
+        "okvqa": write_okvqa,
+        "aokvqa": write_aokvqa,
+        "ocr_vqa": write_ocr_vqa,
+        "llava_instruct": write_llava_instruct,
     }
 )
 

@@ -1,9 +1,7 @@
-"""The twins of VQAv2, OK-VQA and A-OKVQA: questions about COCO photographs with the answers of ten
-people.
+"""The twin of VQAv2: questions about COCO photographs with the answers of ten people.
 
-The right answer is always a most frequent one. Quirks on purpose: ties, doubts in
-`answer_confidence`, OK-VQA's stemmed `answer` beside `raw_answer`, A-OKVQA's test rows without
-labels. Files are streamed: VQAv2 can be written at its official size.
+The right answer is always a most frequent one. Quirks on purpose: ties, and doubts in
+`answer_confidence`. Files are streamed, so that the official size can be written in bounded memory.
 """
 
 from collections.abc import Sequence
@@ -23,7 +21,7 @@ _RATIO = {
     "val2014": (214_354, 40_504),
     "test2015": (447_793, 81_434),
 }
-_LICENCE: Json = {"url": "http://twin.invalid/licence", "name": "Generated, no rights reserved"}
+LICENCE: Json = {"url": "http://twin.invalid/licence", "name": "Generated, no rights reserved"}
 QUESTION_TYPES = (
     *("how many", "what color is the", "what color", "what is the", "what is", "what shape"),
     *("what does the", "what kind of", "what", "where is the", "where", "which", "is there a"),
@@ -45,7 +43,7 @@ def _write_split(request: TwinRequest, album: Album, subset: str, num: int) -> N
     answered = request.folder / f"v2_mscoco_{subset}_annotations.json"
     with _questions_file(asked, subset) as ask, JsonObject(answered) as answer:
         answer.put("info", _info())
-        answer.put("license", _LICENCE)
+        answer.put("license", LICENCE)
         answer.put("data_subtype", subset)
         answer.start("annotations")
         for index in range(num):
@@ -138,7 +136,7 @@ def _questions_file(path: Path, subset: str) -> JsonObject:
     file.put("info", _info())
     file.put("task_type", "Open-Ended")
     file.put("data_type", "mscoco")
-    file.put("license", _LICENCE)
+    file.put("license", LICENCE)
     file.put("data_subtype", subset)
     file.start("questions")
     return file
