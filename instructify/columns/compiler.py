@@ -7,6 +7,7 @@ Rows that Arrow cannot vouch for are marked as doubtful; the caller renders them
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -50,15 +51,27 @@ def evaluate(
     return _body(tree.body, frame), frame.doubts
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class _Loop:
-    """What a loop adds to its body's frame: its variable, and the row that each item belongs to."""
+    """What a loop adds to its body's frame; most bodies need its items alone."""
 
     target: str
+    column: pa.ListArray
     items: pa.Array
-    owner: NDArray[np.int64]
-    place: NDArray[np.int64]
-    is_last: Mask
+
+    @cached_property
+    def owner(self) -> NDArray[np.int64]:
+        """The row that each item belongs to."""
+        lengths = kernels.lengths_of(self.column)
+        return np.repeat(np.arange(len(lengths)), lengths)
+
+    @cached_property
+    def place(self) -> NDArray[np.int64]:
+        return kernels.places_of(self.column)
+
+    @property
+    def is_last(self) -> Mask:
+        return np.asarray(self.place == kernels.lengths_of(self.column)[self.owner] - 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -165,36 +178,20 @@ def _constant_truth(test: pa.BooleanArray | bool) -> pa.BooleanArray | bool:
 
 def _for(node: nodes.For, frame: _Frame) -> Column:
     column = _value(node.iter, frame)
-    lengths = kernels.lengths_of(column)
-    owner = np.repeat(np.arange(len(column)), lengths)
-    place = kernels.places_of(column)
     assert isinstance(node.target, nodes.Name)
-    loop = _Loop(
-        target=node.target.name,
-        items=column.flatten(),
-        owner=owner,
-        place=place,
-        is_last=place == lengths[owner] - 1,
-    )
+    loop = _Loop(target=node.target.name, column=column, items=column.flatten())
     active = frame.active
     if not isinstance(active, bool):
-        active = active.take(pa.array(owner))
-    inner = replace(frame, num_rows=len(owner), active=active, loop=loop)
+        active = active.take(pa.array(loop.owner))
+    inner = replace(frame, num_rows=len(loop.items), active=active, loop=loop)
     texts = _body(node.body, inner)
     if isinstance(texts, pa.Scalar):
-        texts = pa.repeat(texts, len(owner))
-    filled = column if column.null_count == 0 else _without_nulls(column)
-    joined = kernels.join(kernels.relist(filled, texts), "")
+        texts = pa.repeat(texts, len(loop.items))
+    joined = kernels.concatenated(column, texts)
     if not node.else_:
         return joined
-    empty = pa.array(lengths == 0)
+    empty = kernels.equal(kernels.length(column), pa.scalar(0))
     return kernels.choose(empty, _body(node.else_, frame.within(empty)), joined)
-
-
-def _without_nulls(column: pa.ListArray) -> pa.ListArray:
-    """Make null lists empty ones."""
-    offsets = np.concatenate([[0], np.cumsum(kernels.lengths_of(column))]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), column.flatten())
 
 
 def _truth(node: nodes.Node, frame: _Frame) -> pa.BooleanArray | bool:

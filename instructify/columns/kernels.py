@@ -178,8 +178,8 @@ def letter_of(index: Column) -> Doubtful:
 def lettered(column: pa.ListArray) -> pa.StringArray:
     """Lay out each list as `(a) red (b) blue`; null where the list or one of its texts is null."""
     places = places_of(column)
-    labels = _letters(places).take(pa.array(places))
-    options = pc.binary_join_element_wise("(", labels, ") ", column.flatten(), "")
+    labels = pc.binary_join_element_wise("(", _letters(places), ") ", "")
+    options = pc.binary_join_element_wise(labels.take(pa.array(places)), column.flatten(), "")
     return pc.binary_join(relist(column, options), " ")
 
 
@@ -197,10 +197,22 @@ def places_of(column: pa.ListArray) -> NDArray[np.int64]:
 
 def relist(column: pa.ListArray, items: pa.Array) -> pa.ListArray:
     """Give the flattened items back their lists; a null list stays null."""
-    ends = np.cumsum(lengths_of(column))
-    offsets = np.concatenate([[0], ends]).astype(np.int32)
     mask = column.is_null() if column.null_count else None
-    return pa.ListArray.from_arrays(pa.array(offsets), items, mask=mask)
+    return pa.ListArray.from_arrays(pa.array(_offsets_of(column)), items, mask=mask)
+
+
+def concatenated(column: pa.ListArray, texts: pa.StringArray) -> pa.StringArray:
+    """Concatenate the texts that stand for each list's items; a null list has none."""
+    offsets = _offsets_of(column)
+    if texts.null_count:
+        lists = pa.ListArray.from_arrays(pa.array(offsets), texts)
+        return pc.binary_join(lists, "")
+    # The bytes lie in a row already: only the bounds change.
+    _, starts, data = texts.buffers()
+    if starts is None or len(texts) == 0:
+        return pa.repeat("", len(column))
+    bounds = np.frombuffer(starts, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return pa.StringArray.from_buffers(len(column), pa.py_buffer(bounds[offsets]), data)
 
 
 def _take_items(column: pa.ListArray, places: NDArray[np.int64], known: Mask) -> pa.Array:
@@ -213,6 +225,10 @@ def _take_items(column: pa.ListArray, places: NDArray[np.int64], known: Mask) ->
 def _letters(places: NDArray[np.int64]) -> pa.StringArray:
     count = int(places.max(initial=0)) + 1
     return pa.array([letter(index) for index in range(count)], pa.string())
+
+
+def _offsets_of(column: pa.ListArray) -> NDArray[np.int32]:
+    return np.concatenate([[0], np.cumsum(lengths_of(column))]).astype(np.int32)
 
 
 def _mask_array(mask: pa.BooleanArray | bool, num_rows: int) -> pa.BooleanArray:

@@ -6,6 +6,7 @@ programs that are not columnar, go through Jinja one by one.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,13 @@ class _Plain(NamedTuple):
     fields: tuple[str, ...]
 
 
+class _Shape(NamedTuple):
+    """What decides how a program is evaluated."""
+
+    plain: _Plain | None
+    is_columnar: bool
+
+
 class _Part(NamedTuple):
     """The texts of some rows; None: of all rows in order."""
 
@@ -63,6 +71,7 @@ def render_texts(
     return _settle(texts, np.flatnonzero(doubts), programs, which, columns)
 
 
+@lru_cache(maxsize=4096)
 def always_has_text(program: Program) -> bool:
     """Tell whether a program prints more than white space whatever the record."""
     return any(
@@ -79,16 +88,21 @@ def _render_groups(
     plain: dict[tuple[str, ...], dict[int, _Plain]] = {}
     parts: list[_Part] = []
     for index, program in enumerate(programs):
-        form = _plain(program)
-        if form is not None:
-            plain.setdefault(form.fields, {})[index] = form
-        elif is_columnar(program.tree):
+        shape = _shape(program)
+        if shape.plain is not None:
+            plain.setdefault(shape.plain.fields, {})[index] = shape.plain
+        elif shape.is_columnar:
             parts.extend(_columnar_part(index, program, which, columns))
         else:
             parts.extend(_doubtful_part(index, which))
     for forms in plain.values():
         parts.extend(_plain_part(forms, len(programs), which, columns))
     return _assembled(parts, len(which))
+
+
+@lru_cache(maxsize=4096)
+def _shape(program: Program) -> _Shape:
+    return _Shape(_plain(program), is_columnar(program.tree))
 
 
 def _plain(program: Program) -> _Plain | None:
