@@ -1,0 +1,61 @@
+"""Caption records column by column: what the caption readers share once their rows are read.
+
+For training one record per caption (form `caption`), for evaluation one per picture with all its
+captions (form `caption_set`, no answer of its own).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from instructify.readers.arrow import singles
+from instructify.readers.base import CHUNK_ROWS, Chunk, RawFile, ReadContext, record_batch
+from instructify.rejects import Reject
+
+
+class Caption(NamedTuple):
+    """One record to be: `captions` has one text for training, all texts for evaluation."""
+
+    raw_id: str
+    picture: str
+    captions: Sequence[str]
+    position: int
+
+
+def for_training(context: ReadContext) -> bool:
+    """Whether the split is one to train on: `train`, `train2017`."""
+    return context.split.startswith("train")
+
+
+def caption_chunk(
+    context: ReadContext,
+    source: RawFile,
+    rows: Sequence[Caption],
+    rejects: Sequence[Reject],
+    **columns: object,
+) -> Chunk:
+    """Make a chunk of caption records; `columns` are further ones of the record schema."""
+    training = for_training(context)
+    prefix = f"{context.dataset}/{context.split}/"
+    records = record_batch(
+        len(rows),
+        record_id=[prefix + row.raw_id for row in rows],
+        form="caption" if training else "caption_set",
+        pictures=singles(pa.array([row.picture for row in rows], pa.string())),
+        answer=[row.captions[0] for row in rows] if training else None,
+        references=None if training else [row.captions or None for row in rows],
+        source=source.name,
+        position=[row.position for row in rows],
+        **columns,
+    )
+    return Chunk(records, tuple(rejects))
+
+
+def caption_chunks(
+    context: ReadContext, source: RawFile, rows: Sequence[Caption], rejects: Sequence[Reject]
+) -> Iterator[Chunk]:
+    """Cut many records into chunks; the rejects come with the first."""
+    for start in range(0, max(1, len(rows)), CHUNK_ROWS):
+        part = rows[start : start + CHUNK_ROWS]
+        yield caption_chunk(context, source, part, rejects if start == 0 else ())

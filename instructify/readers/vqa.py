@@ -1,0 +1,303 @@
+"""VQAv2 and OK-VQA: questions and, in a file of their own, ten answers each; also turned into _qg.
+
+Raw id: the question id. `answer` is VQAv2's `multiple_choice_answer`, or (OK-VQA has none) the most
+common `raw_answer`, ties to the first; `target=weighted` draws one of the ten by their count. The
+references are all ten, as typed. Test files come without annotations: their records are for
+inference only. `answer_choice` stays null where the release itself names the target.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Annotated, Generic, NamedTuple, Protocol, TypeVar
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.readers.arrow import cleaned, empty_at, lists_of, numbered, singles
+from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, record_batch
+from instructify.readers.in_step import Part, join_in_step
+from instructify.readers.json_items import Items, read_list
+from instructify.readers.text import most_common, weighted_choice
+from instructify.rejects import Reject
+
+Number = Annotated[int, msgspec.Meta(ge=0, lt=10**12)]
+
+OKVQA_SUBSETS = {
+    "one": "Vehicles and Transportation",
+    "two": "Brands, Companies and Products",
+    "three": "Objects, Material and Clothing",
+    "four": "Sports and Recreation",
+    "five": "Cooking and Food",
+    "six": "Geography, History, Language and Culture",
+    "seven": "People and Everyday life",
+    "eight": "Plants and Animals",
+    "nine": "Science and Technology",
+    "ten": "Weather and Climate",
+    "other": "Other",
+}
+
+
+class Question(msgspec.Struct, gc=False):
+    question_id: Number
+    image_id: Number
+    question: str
+
+
+class VqaAnswer(msgspec.Struct, gc=False):
+    answer: str
+
+
+class VqaAnnotation(msgspec.Struct, gc=False):
+    question_id: Number
+    multiple_choice_answer: str
+    answers: list[VqaAnswer]
+    answer_type: str | None = None
+
+
+class OkvqaAnswer(msgspec.Struct, gc=False):
+    raw_answer: str
+
+
+class OkvqaAnnotation(msgspec.Struct, gc=False):
+    question_id: Number
+    answers: list[OkvqaAnswer]
+    question_type: str | None = None
+
+
+class Annotation(Protocol):
+    """What both kinds of annotations have."""
+
+    @property
+    def question_id(self) -> int: ...
+
+    @property
+    def answers(self) -> Sequence[object]: ...
+
+
+AnnotationT = TypeVar("AnnotationT", bound=Annotation)
+
+
+class Release(NamedTuple, Generic[AnnotationT]):
+    """What differs between the two releases: how an annotation is written."""
+
+    model: type[AnnotationT]
+    answer_field: str
+    texts: Callable[[Sequence[AnnotationT]], list[str]]  # all answers, one annotation after another
+    targets: Callable[[Sequence[AnnotationT]], list[str]] | None
+    subset: Callable[[Sequence[AnnotationT]], list[str | None]]
+
+
+VQAV2 = Release(
+    VqaAnnotation,
+    "answer",
+    lambda rows: [answer.answer for row in rows for answer in row.answers],
+    lambda rows: [row.multiple_choice_answer for row in rows],
+    lambda rows: [row.answer_type for row in rows],
+)
+OKVQA = Release(
+    OkvqaAnnotation,
+    "raw_answer",
+    lambda rows: [answer.raw_answer for row in rows for answer in row.answers],
+    None,
+    lambda rows: [OKVQA_SUBSETS.get(row.question_type or "", row.question_type) for row in rows],
+)
+
+
+def _read(release: Release[AnnotationT], form: str, context: ReadContext) -> Iterator[Chunk]:
+    questions_file = context.files["questions"]
+    questions = _questions(questions_file)
+    if "annotations" not in context.files:
+        for part in questions:
+            yield _chunk(context, form, part.batch, None, part.rejects)
+        return
+    annotations_file = context.files["annotations"]
+    choose = partial(_choose, release, context)
+    annotations = _annotations(release, annotations_file, choose)
+    for joined in join_in_step(questions_file, questions, annotations_file, annotations):
+        wanted = joined.annotations.column("good")
+        if form == "question_generation" and context.options["yes_no"] == "drop":
+            wanted = pc.and_(wanted, _neither_yes_nor_no(joined.annotations.column("answer")))
+        kept, labels = joined.questions, joined.annotations
+        if not pc.all(wanted).as_py():
+            kept, labels = kept.filter(wanted), labels.filter(wanted)
+        yield _chunk(context, form, kept, labels, joined.rejects)
+
+
+def _questions(file: RawFile) -> Iterator[Part]:
+    for items in read_list(file, Question, key="questions"):
+        rows = items.items
+        texts = cleaned([row.question for row in rows])
+        batch = pa.record_batch(
+            {
+                "question_id": pa.array([row.question_id for row in rows], pa.int64()),
+                "image_id": pa.array([row.image_id for row in rows], pa.int64()),
+                "question": texts,
+                "position": pa.array(np.asarray(items.positions, np.int64)),
+            }
+        )
+        empty = empty_at(texts)
+        if not len(empty):
+            yield Part(batch, list(items.rejects))
+            continue
+        rejects = [_empty(file, items.positions[row], "question") for row in empty]
+        good = np.ones(len(rows), bool)
+        good[empty] = False
+        yield Part(batch.filter(pa.array(good)), [*items.rejects, *rejects])
+
+
+class _Targets(NamedTuple):
+    """The training targets of some annotations; `choices`: which of the ten answers each is."""
+
+    texts: pa.StringArray
+    choices: pa.Int32Array
+
+
+def _annotations(
+    release: Release[AnnotationT],
+    file: RawFile,
+    choose: Callable[[Sequence[AnnotationT], pa.ListArray], _Targets],
+) -> Iterator[Part]:
+    """Read annotations as columns; a bad one stays, not `good`, so that it is the only reject."""
+    for items in read_list(file, release.model, key="annotations"):
+        rows = items.items
+        answers = lists_of(cleaned(release.texts(rows)), (len(row.answers) for row in rows))
+        targets = choose(rows, answers)
+        rejects = _label_rejects(release, file, items, answers, targets.texts)
+        good = np.ones(len(rows), bool)
+        if rejects:
+            bad = {reject.position for reject in rejects}
+            good[[row for row, at in enumerate(items.positions) if at in bad]] = False
+        batch = pa.record_batch(
+            {
+                "question_id": pa.array([row.question_id for row in rows], pa.int64()),
+                "answer": targets.texts,
+                "answer_choice": targets.choices,
+                "references": answers,
+                "subset": pa.array(release.subset(rows), pa.string()),
+                "position": pa.array(np.asarray(items.positions, np.int64)),
+                "good": pa.array(good),
+            }
+        )
+        yield Part(batch, [*items.rejects, *rejects])
+
+
+def _choose(
+    release: Release[AnnotationT],
+    context: ReadContext,
+    rows: Sequence[AnnotationT],
+    answers: pa.ListArray,
+) -> _Targets:
+    """Take each annotation's target; one without answers gets an empty text."""
+    weighted = context.options.get("target") == "weighted"
+    if release.targets and not weighted:
+        return _Targets(cleaned(release.targets(rows)), pa.nulls(len(rows), pa.int32()))
+    prefix = f"{context.dataset}/{context.split}/"
+    texts: list[str] = []
+    choices: list[int | None] = []
+    for row, given in zip(rows, answers.to_pylist(), strict=True):
+        choice = None
+        if given:
+            record_id = f"{prefix}{row.question_id}"
+            choice = (
+                weighted_choice(given, record_id, context.seed) if weighted else most_common(given)
+            )
+        choices.append(choice)
+        texts.append("" if choice is None else given[choice])
+    return _Targets(pa.array(texts, pa.string()), pa.array(choices, pa.int32()))
+
+
+def _label_rejects(
+    release: Release[AnnotationT],
+    file: RawFile,
+    items: Items[AnnotationT],
+    answers: pa.ListArray,
+    targets: pa.StringArray,
+) -> list[Reject]:
+    """Name each annotation that can't be used, once."""
+    lengths = np.diff(answers.offsets.to_numpy())
+    empty_answers = empty_at(answers.values)
+    empty_targets = empty_at(targets)
+    if lengths.all() and not len(empty_answers) and not len(empty_targets):
+        return []
+    starts = answers.offsets.to_numpy()
+    rejects: dict[int, Reject] = {}
+    for row in np.flatnonzero(lengths == 0).tolist():
+        at = items.positions[row]
+        rejects[at] = Reject(file.name, at, "answers", "no-answer", "the list of answers is empty")
+    for answer in empty_answers.tolist():
+        row = int(np.searchsorted(starts, answer, side="right")) - 1
+        field = f"answers[{answer - starts[row]}].{release.answer_field}"
+        rejects.setdefault(items.positions[row], _empty(file, items.positions[row], field))
+    for row in empty_targets.tolist():
+        at = items.positions[row]
+        rejects.setdefault(at, _empty(file, at, "multiple_choice_answer"))
+    return list(rejects.values())
+
+
+def _empty(file: RawFile, position: int, field: str) -> Reject:
+    return Reject(file.name, position, field, "empty-text", "the text is empty")
+
+
+def _neither_yes_nor_no(answers: pa.StringArray) -> pa.BooleanArray:
+    lower = pc.utf8_lower(answers)
+    return pc.invert(pc.is_in(lower, value_set=pa.array(["yes", "no"])))
+
+
+def _chunk(
+    context: ReadContext,
+    form: str,
+    questions: pa.RecordBatch,
+    labels: pa.RecordBatch | None,
+    rejects: Iterable[Reject],
+) -> Chunk:
+    given = {}
+    if labels is not None:
+        names = ["answer", "answer_choice", "references"]
+        if form == "question_generation":  # the answers are no references for a question
+            names = ["answer"]
+        given = {name: labels.column(name) for name in names}
+        given["subset"] = labels.column("subset").dictionary_encode()
+    records = record_batch(
+        questions.num_rows,
+        record_id=numbered(f"{context.dataset}/{context.split}/", questions.column("question_id")),
+        form=form,
+        pictures=singles(numbered("coco/", questions.column("image_id"), 12)),
+        question=questions.column("question"),
+        source=context.files["questions"].name,
+        position=questions.column("position"),
+        **given,
+    )
+    return Chunk(records, tuple(rejects))
+
+
+_TARGET = Option(
+    kind="choice",
+    help="which of the ten answers is trained on: the most common one, or one drawn by its count",
+    choices=("most_common", "weighted"),
+)
+_YES_NO = Option(
+    kind="choice",
+    help="whether questions answered by yes or no are kept",
+    choices=("keep", "drop"),
+)
+
+VQAV2_READER = Reader(
+    name="vqav2", version=1, read=partial(_read, VQAV2, "open"), options={"target": _TARGET}
+)
+OKVQA_READER = Reader(
+    name="okvqa", version=1, read=partial(_read, OKVQA, "open"), options={"target": _TARGET}
+)
+VQAV2_QG_READER = Reader(
+    name="vqav2_qg",
+    version=1,
+    read=partial(_read, VQAV2, "question_generation"),
+    options={"yes_no": _YES_NO},
+)
+OKVQA_QG_READER = Reader(
+    name="okvqa_qg",
+    version=1,
+    read=partial(_read, OKVQA, "question_generation"),
+    options={"yes_no": _YES_NO},
+)
