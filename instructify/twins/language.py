@@ -98,6 +98,11 @@ def singular(noun: str) -> str:
     return "cross" if noun == "crosses" else noun.removesuffix("s")
 
 
+def counted(num: int, noun: str) -> str:
+    """Put a number before a plural of ours: `no crosses`, `one red thing`, `two circles`."""
+    return f"one {singular(noun)}" if num == 1 else f"{NUMBERS[num]} {noun}"
+
+
 def listed(parts: Sequence[str]) -> str:
     """Join phrases as one lists things: `a, b and c`."""
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -4,7 +4,7 @@ Each function draws the answer first where the scene leaves a choice; None: noth
 """
 
 from instructify.twins.dice import Dice
-from instructify.twins.language import NUMBERS, PLACES, QA, a, name, place, singular, wrong_answers
+from instructify.twins.language import PLACES, QA, a, counted, listed, name, place, wrong_answers
 from instructify.twins.views import View
 from instructify.twins.world import BACKGROUNDS, COLOURS, SHAPES, Thing
 
@@ -122,15 +122,15 @@ def ask_count(view: View, dice: Dice) -> QA:
     num = dice.weighted(nums, [_NUM_WEIGHTS[n] for n in nums])
     noun = dice.pick([counted.noun for counted in countables if counted.num == num])
     which = dice.below(len(_COUNT))
-    said = f"There is one {singular(noun)}" if num == 1 else f"There are {NUMBERS[num]} {noun}"
-    found = [name(thing) for thing in view.things]
+    verb = "is" if num == 1 else "are"
+    found = [a(name(thing)) for thing in view.things]
     return QA(
         "count",
         f"count/{which}",
         _COUNT[which].format(noun),
         str(num),
-        said + ".",
-        f"The picture shows {len(found)} in all: {', '.join(found)}.",
+        f"There {verb} {counted(num, noun)}.",
+        f"The picture shows {listed(found)}.",
         tuple(str(n) for n in range(5) if n != num),
     )
 

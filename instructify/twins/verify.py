@@ -4,8 +4,10 @@ Where a scene offers only one of the answers for a kind, that kind is not asked:
 would be rarer.
 """
 
+from typing import NamedTuple
+
 from instructify.twins.dice import Dice
-from instructify.twins.language import PLURALS, QA, a, name, place
+from instructify.twins.language import PLURALS, QA, a, counted, name, place
 from instructify.twins.look import ALL_PLACES, DIRECTIONS, lies
 from instructify.twins.views import View
 from instructify.twins.world import COLOURS, SHAPES, Thing, allowed_pairs
@@ -27,7 +29,7 @@ _RELATION = (
 _SAME = (
     "Are the {} and the {} the same {}?",
     "Do the {} and the {} have the same {}?",
-    "Is it true that the {} and the {} share one {}?",
+    "Do the {} and the {} share the same {}?",
 )
 _CHOOSE = (
     "Is the {} {} or {}?",
@@ -46,6 +48,21 @@ _BOTH = (
 )
 
 
+class _Claim(NamedTuple):
+    """What a question asks, as a statement, and its denial."""
+
+    true: str
+    false: str
+
+
+class _Verdict(NamedTuple):
+    """The answer, its wordings and the reason for it."""
+
+    yes: bool
+    claim: _Claim
+    why: str
+
+
 def ask_exists(view: View, dice: Dice) -> QA | None:
     """Ask whether there is a thing of a shape, a color or both."""
     yes = dice.chance(0.5)
@@ -61,7 +78,8 @@ def ask_exists(view: View, dice: Dice) -> QA | None:
     if noun is None:
         return None
     why = f"One of the things is {a(noun)}." if yes else f"No thing is {a(noun)}."
-    return _yes_no("exists", _EXISTS, (a(noun),), yes, f"there is {a(noun)}", why, dice)
+    claim = _Claim(f"there is {a(noun)}", f"there is no {noun}")
+    return _yes_no("exists", _EXISTS, (a(noun),), _Verdict(yes, claim, why), dice)
 
 
 def ask_at(view: View, dice: Dice) -> QA | None:
@@ -71,7 +89,8 @@ def ask_at(view: View, dice: Dice) -> QA | None:
     if cell is None or view.scene.signs:
         return None
     why = f"The {cell} holds a thing." if yes else f"The {cell} is empty."
-    return _yes_no("at", _AT, (cell,), yes, f"there is something in the {cell}", why, dice)
+    claim = _Claim(f"there is something in the {cell}", f"there is nothing in the {cell}")
+    return _yes_no("at", _AT, (cell,), _Verdict(yes, claim, why), dice)
 
 
 def ask_relation(view: View, dice: Dice) -> QA | None:
@@ -88,15 +107,10 @@ def ask_relation(view: View, dice: Dice) -> QA | None:
     texts = (_short(first, by_shape), direction, _short(second, by_shape))
     really = dice.pick(true)
     why = f"The {texts[0]} is {really} the {texts[2]}."
-    return _yes_no(
-        "relation",
-        _RELATION,
-        texts,
-        yes,
-        f"the {texts[0]} is {direction} the {texts[2]}",
-        why,
-        dice,
-    )
+    start = f"the {texts[0]} is"
+    end = f"{direction} the {texts[2]}"
+    claim = _Claim(f"{start} {end}", f"{start} not {end}")
+    return _yes_no("relation", _RELATION, texts, _Verdict(yes, claim, why), dice)
 
 
 def ask_same(view: View, dice: Dice) -> QA | None:
@@ -113,8 +127,10 @@ def ask_same(view: View, dice: Dice) -> QA | None:
         return None
     one, two = dice.pick(fitting)
     why = f"The {one.shape} is {one[at]} and the {two.shape} is {two[at]}."
-    claim = f"the {one.shape} and the {two.shape} have the same {quality}"
-    return _yes_no("same", _SAME, (one.shape, two.shape, quality), yes, claim, why, dice)
+    both = f"the {one.shape} and the {two.shape}"
+    claim = _Claim(f"{both} have the same {quality}", f"{both} do not have the same {quality}")
+    texts = (one.shape, two.shape, quality)
+    return _yes_no("same", _SAME, texts, _Verdict(yes, claim, why), dice)
 
 
 def ask_more(view: View, dice: Dice) -> QA | None:
@@ -128,10 +144,10 @@ def ask_more(view: View, dice: Dice) -> QA | None:
         return None
     yes = dice.chance(0.5)
     texts = (many[0], few[0]) if yes else (few[0], many[0])
-    why = f"The picture shows {many[1]} of the {many[0]} and {few[1] or 'none'} of the {few[0]}."
-    return _yes_no(
-        "more", _MORE, texts, yes, f"there are more {texts[0]} than {texts[1]}", why, dice
-    )
+    why = f"The picture shows {counted(many[1], many[0])} and {counted(few[1], few[0])}."
+    end = f"more {texts[0]} than {texts[1]}"
+    claim = _Claim(f"there are {end}", f"there are not {end}")
+    return _yes_no("more", _MORE, texts, _Verdict(yes, claim, why), dice)
 
 
 def ask_both(view: View, dice: Dice) -> QA | None:
@@ -145,9 +161,8 @@ def ask_both(view: View, dice: Dice) -> QA | None:
         two = dice.pick([shape for shape in SHAPES if shape not in view.shapes])
     texts = dice.shuffled((a(one), a(two)))
     why = f"The picture shows {texts[0]} and {texts[1]}." if yes else f"There is no {two}."
-    return _yes_no(
-        "both", _BOTH, tuple(texts), yes, f"there are both {texts[0]} and {texts[1]}", why, dice
-    )
+    claim = _Claim(f"there are both {texts[0]} and {texts[1]}", f"there is no {two}")
+    return _yes_no("both", _BOTH, tuple(texts), _Verdict(yes, claim, why), dice)
 
 
 def ask_choose(view: View, dice: Dice) -> QA | None:
@@ -169,7 +184,7 @@ def _member(
     dice: Dice, all_: "list[str] | tuple[str, ...]", here: list[str], yes: bool
 ) -> str | None:
     """Draw something that is here, or something that is not."""
-    pool = list(dict.fromkeys(here)) if yes else [item for item in all_ if item not in here]
+    pool = list(dict.fromkeys(here)) if yes else [item for item in every if item not in here]
     return dice.pick(pool) if pool else None
 
 
@@ -178,17 +193,11 @@ def _short(thing: Thing, by_shape: bool) -> str:
 
 
 def _yes_no(
-    kind: str,
-    wordings: tuple[str, ...],
-    texts: tuple[str, ...],
-    yes: bool,
-    claim: str,
-    why: str,
-    dice: Dice,
+    kind: str, wordings: tuple[str, ...], texts: tuple[str, ...], verdict: _Verdict, dice: Dice
 ) -> QA:
+    yes, claim, why = verdict
     which = dice.below(len(wordings))
     answer, other = ("yes", "no") if yes else ("no", "yes")
-    sentence = f"Yes, {claim}." if yes else f"No, it is not true that {claim}."
-    return QA(
-        kind, f"{kind}/{which}", wordings[which].format(*texts), answer, sentence, why, (other,)
-    )
+    sentence = f"Yes, {claim.true}." if yes else f"No, {claim.false}."
+    question = wordings[which].format(*texts)
+    return QA(kind, f"{kind}/{which}", question, answer, sentence, why, (other,))

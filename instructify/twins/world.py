@@ -80,7 +80,10 @@ class Thing(NamedTuple):
 
 
 class Sign(NamedTuple):
-    """A printed text on a plate that fills one row of cells; colour None: on the background."""
+    """A printed text on a plate that fills one row of cells; colour None: on the background.
+
+    A sign is no thing: nothing counts it or takes its colour for a thing's.
+    """
 
     text: str
     colour: str | None
