@@ -235,8 +235,9 @@ def _choice(row: _Row, choices: tuple[str, ...]) -> Fields:
 
 def _read_folders(context: ReadContext, folder: RawFile, plan: _Plan) -> Iterator[Chunk]:
     records = RecordRows(context)
-    # The release of own data has the dataset's name, so the raw file's name begins with it.
     below = posixpath.normpath(folder.name)
+    if below.split("/")[0] != plan.dataset:  # the dataset's folder is a link out of the raw root
+        below = posixpath.normpath(f"{plan.dataset}/{below}")
     classes = plan.classes or class_names(folder)
     choices = classes if plan.form == "multiple_choice" else None
     for position, (name, label, fault) in enumerate(class_files(folder, classes)):
