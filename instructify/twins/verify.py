@@ -4,6 +4,7 @@ Where a scene offers only one of the answers for a kind, that kind is not asked:
 would be rarer.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from instructify.twins.dice import Dice
@@ -180,9 +181,7 @@ def ask_choose(view: View, dice: Dice) -> QA | None:
     return QA("choose", f"choose/{which}", question, thing.colour, sentence, why, (wrong,))
 
 
-def _member(
-    dice: Dice, all_: "list[str] | tuple[str, ...]", here: list[str], yes: bool
-) -> str | None:
+def _member(dice: Dice, every: Sequence[str], here: Sequence[str], yes: bool) -> str | None:
     """Draw something that is here, or something that is not."""
     pool = list(dict.fromkeys(here)) if yes else [item for item in every if item not in here]
     return dice.pick(pool) if pool else None
