@@ -1,6 +1,21 @@
 """All readers by the name that catalog.yaml uses."""
 
-from instructify.readers import coco, video_qa, visdial, vqa
+from instructify.readers import (
+    coco,
+    flickr30k,
+    gqa,
+    hateful_memes,
+    iconqa,
+    nocaps,
+    scienceqa,
+    table,
+    textvqa,
+    video_qa,
+    visdial,
+    vizwiz,
+    vqa,
+    vsr,
+)
 from instructify.readers.base import Reader
 
 READERS: dict[str, Reader] = {
@@ -9,10 +24,20 @@ READERS: dict[str, Reader] = {
     "okvqa": vqa.OKVQA_READER,
     "vqav2_qg": vqa.VQAV2_QG_READER,
     "okvqa_qg": vqa.OKVQA_QG_READER,
+    "nocaps": nocaps.READER,
+    "flickr30k": flickr30k.READER,
+    "vizwiz": vizwiz.READER,
+    "gqa": gqa.READER,
+    "vsr": vsr.READER,
+    "iconqa": iconqa.READER,
+    "scienceqa": scienceqa.READER,
     "visdial": visdial.READER,
+    "textvqa": textvqa.READER,
+    "hateful_memes": hateful_memes.READER,
     "msvd_qa": video_qa.MSVD,
     "msrvtt_qa": video_qa.MSRVTT,
     "ivqa": video_qa.IVQA,
+    "table": table.READER,  # the user's own data
 }
 
 __all__ = ["READERS", "Reader"]

@@ -1,0 +1,178 @@
+"""Flickr30K: five captions a picture; train has a record per caption, other splits one per picture.
+
+Three sources: Karpathy's file (all splits), LAVIS's files (one a split), and the release's own
+token file, which knows no splits and is read as `all`. Raw id: the picture's number; with
+`-<ordinal>`, from 0, for the captions of train. The sources differ in spacing and entities within
+captions; each is taken as it is.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import msgspec
+
+from instructify.errors import UserError
+from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.json_items import read_list
+from instructify.readers.text import clean_caption, safe_name
+
+_SOURCES = ("karpathy", "lavis")
+_SPLITS = ("train", "val", "test")
+# The first tab or blank ends the name; the caption may hold `#`, tabs and blanks.
+_TOKEN_LINE = re.compile(r"(\S+)#(\d{1,3})[\t ](.*)", re.ASCII)
+
+
+class _Sentence(msgspec.Struct, frozen=True, gc=False):
+    raw: str
+
+
+class _KarpathyImage(msgspec.Struct, frozen=True, gc=False):
+    filename: str
+    split: str
+    sentences: list[_Sentence]
+
+
+class _LavisRow(msgspec.Struct, frozen=True, gc=False):
+    image: str
+    caption: str | list[str]
+
+
+class _Picture(NamedTuple):
+    """A picture (or, in LAVIS's train file, a row) with captions, and where it stands."""
+
+    position: int
+    file_name: str
+    captions: list[str]
+
+
+def _read(context: ReadContext) -> Iterator[Chunk]:
+    rows = RecordRows(context)
+    source = _source(context)
+    file = context.files[source]
+    if source == "karpathy":
+        pictures = _karpathy(file, context.split, rows)
+    elif source == "lavis":
+        pictures = _lavis(file, rows)
+    else:
+        pictures = _tokens(file, rows)
+    num_captions: dict[str, int] = {}  # given out so far, by picture
+    for picture in pictures:
+        _add(rows, context.split, file, picture, num_captions)
+        if rows.full:
+            yield rows.take()
+    yield rows.take()
+
+
+def _source(context: ReadContext) -> str:
+    """Choose the file: the one that the option asks for, else the first that is there."""
+    if "tokens" in context.files:
+        return "tokens"
+    asked = str(context.options["split_source"])
+    for source in _SOURCES if asked == "auto" else (asked,):
+        if source in context.files:
+            return source
+    raise UserError(
+        f"{context.dataset}: split '{context.split}' has no file for split_source={asked}; "
+        f"`instructify catalog {context.dataset}` says which it can have and where to get them."
+    )
+
+
+def _karpathy(file: RawFile, split: str, rows: RecordRows) -> Iterator[_Picture]:
+    for items in read_list(file, _KarpathyImage, key="images"):
+        rows.extend_rejects(items.rejects)
+        for position, item in zip(items.positions, items.items, strict=True):
+            if item.split == split:
+                yield _Picture(position, item.filename, [one.raw for one in item.sentences])
+            elif item.split not in _SPLITS:
+                detail = f"{item.split!a}; allowed: {', '.join(_SPLITS)}"
+                rows.reject(file, position, "split", "bad-value", detail)
+
+
+def _lavis(file: RawFile, rows: RecordRows) -> Iterator[_Picture]:
+    for items in read_list(file, _LavisRow):
+        rows.extend_rejects(items.rejects)
+        for position, item in zip(items.positions, items.items, strict=True):
+            captions = [item.caption] if isinstance(item.caption, str) else item.caption
+            yield _Picture(position, item.image, captions)
+
+
+def _tokens(file: RawFile, rows: RecordRows) -> Iterator[_Picture]:
+    """Group the lines by picture; the release has them in order, a re-export need not."""
+    pictures: dict[str, _Picture] = {}
+    try:
+        lines = file.path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except OSError as error:
+        raise UserError(
+            f"{file.name} can't be read: {error.strerror}; check {file.path}."
+        ) from error
+    for position, line in enumerate(lines):
+        text = line.decode("utf-8", "replace").strip()
+        match = _TOKEN_LINE.fullmatch(text)
+        if match is None or "\ufffd" in text:
+            if text:
+                detail = "not '<picture>#<number><tab><caption>' in UTF-8"
+                rows.reject(file, position, None, "bad-value", detail)
+            continue
+        picture = pictures.setdefault(match[1], _Picture(position, match[1], []))
+        picture.captions.append(match[3])
+    if not pictures:
+        raise UserError(
+            f"{file.name} has no line '<picture>#<number><tab><caption>', as the release "
+            f"documents it; fetch it again."
+        )
+    yield from pictures.values()
+
+
+def _add(
+    rows: RecordRows, split: str, file: RawFile, picture: _Picture, num_captions: dict[str, int]
+) -> None:
+    number = PurePosixPath(picture.file_name).stem
+    if not safe_name(picture.file_name) or not number:
+        detail = f"{picture.file_name!a} is no file name of the picture folder"
+        rows.reject(file, picture.position, "filename", "path-outside-root", detail)
+        return
+    captions = [text for text in map(clean_caption, picture.captions) if text]
+    for _ in range(len(picture.captions) - len(captions)):
+        rows.reject(file, picture.position, "caption", "empty-text", "a caption is empty")
+    if not captions:
+        detail = f"picture {number} has none"
+        rows.reject(file, picture.position, "caption", "no-caption", detail)
+        return
+    if split != "train":
+        rows.add(
+            number,
+            form="caption_set",
+            pictures=[f"flickr/{number}"],
+            source=file,
+            position=picture.position,
+            references=captions,
+        )
+        return
+    for caption in captions:
+        ordinal = num_captions.get(number, 0)
+        num_captions[number] = ordinal + 1
+        rows.add(
+            f"{number}-{ordinal}",
+            form="caption",
+            pictures=[f"flickr/{number}"],
+            source=file,
+            position=picture.position,
+            answer=caption,
+            references=[caption],
+        )
+
+
+READER = Reader(
+    name="flickr30k",
+    version=1,
+    read=_read,
+    options={
+        "split_source": Option(
+            kind="choice",
+            help="which file makes the splits; auto takes the first that is there",
+            choices=("auto", *_SOURCES),
+        )
+    },
+)

@@ -1,0 +1,58 @@
+"""Hateful Memes: is the meme hateful, yes or no, with the words on it as `text`.
+
+Raw id: the name of the picture file, since the id in the file may have lost its leading zero.
+Files without labels (test) give records for inference only.
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Literal
+
+import msgspec
+
+from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.json_items import read_lines
+from instructify.readers.text import clean, safe_name
+
+
+class _Meme(msgspec.Struct, frozen=True, gc=False):
+    img: str
+    text: str
+    label: Literal[0, 1] | None = None
+
+
+def _read(context: ReadContext) -> Iterator[Chunk]:
+    rows = RecordRows(context)
+    file = context.files["data"]
+    for items in read_lines(file, _Meme):
+        rows.extend_rejects(items.rejects)
+        for position, item in zip(items.positions, items.items, strict=True):
+            _add(rows, file, position, item)
+            if rows.full:
+                yield rows.take()
+    yield rows.take()
+
+
+def _add(rows: RecordRows, file: RawFile, position: int, item: _Meme) -> None:
+    text = clean(item.text)
+    raw_id = PurePosixPath(item.img).stem
+    if not safe_name(item.img) or not raw_id:
+        detail = f"{item.img!a} is no file name below the release's folder"
+        rows.reject(file, position, "img", "path-outside-root", detail)
+    elif not text:
+        rows.reject(file, position, "text", "empty-text", "the meme has no text")
+    else:
+        answer = None if item.label is None else "yes" if item.label else "no"
+        rows.add(
+            raw_id,
+            form="binary",
+            pictures=[f"hateful_memes/{item.img}"],
+            source=file,
+            position=position,
+            text=text,
+            answer=answer,
+            references=answer and [answer],
+        )
+
+
+READER = Reader(name="hateful_memes", version=1, read=_read, options={})

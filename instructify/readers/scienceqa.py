@@ -1,0 +1,79 @@
+"""ScienceQA: one multiple-choice record per problem; its hint is the context.
+
+Raw id: the problem's id. By default only problems with a picture are read (SciQA-IMG);
+`pictures=all` reads the others too, with no picture. Lecture and solution are never used: they give
+the answer away. The picture lies below the problem's own split (`minitest` is a part of `test`).
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.problems import check_choices, read_problems
+from instructify.readers.text import clean, safe_name
+
+
+class _Problem(msgspec.Struct, frozen=True, gc=False):
+    question: str
+    choices: list[str]
+    answer: int
+    split: Literal["train", "val", "test"]
+    image: str | None = None
+    hint: str | None = None
+    subject: str | None = None
+
+
+def _read(context: ReadContext) -> Iterator[Chunk]:
+    rows = RecordRows(context)
+    only = context.options["pictures"] == "only"
+    for position, pid, problem in read_problems(context.files, [context.split], _Problem, rows):
+        if problem.image or not only:
+            _add(rows, context.files["problems"], position, pid, problem)
+        if rows.full:
+            yield rows.take()
+    yield rows.take()
+
+
+def _add(rows: RecordRows, file: RawFile, position: int, pid: str, problem: _Problem) -> None:
+    question = clean(problem.question)
+    picture = f"{problem.split}/{pid}/{problem.image}"
+    if not question:
+        rows.reject(file, position, "question", "empty-text", "the question is empty")
+        return
+    if not safe_name(picture):
+        rows.reject(file, position, "image", "path-outside-root", f"{picture!a} leads elsewhere")
+        return
+    choices = check_choices(rows, file, position, problem.choices, problem.answer)
+    if choices is None:
+        return
+    right = choices.texts[choices.right]
+    rows.add(
+        pid,
+        form="multiple_choice",
+        pictures=[f"scienceqa/{picture}"] if problem.image else [],
+        source=file,
+        position=position,
+        question=question,
+        answer=right,
+        references=[right],
+        choices=choices.texts,
+        choice_index=choices.right,
+        context=clean(problem.hint or "") or None,
+        subset=problem.subject,
+    )
+
+
+READER = Reader(
+    name="scienceqa",
+    version=1,
+    read=_read,
+    options={
+        "pictures": Option(
+            kind="choice",
+            help="only: the problems that have a picture; all: the others as well",
+            choices=("only", "all"),
+        )
+    },
+)

@@ -1,0 +1,100 @@
+"""TextVQA: questions about text in pictures, with ten answers each and OCR tokens on the side.
+
+Raw id: the question's id. Answers such as "unanswerable" or "answering does not require reading
+text in the image" are answers. Test has none: its records are for inference only. The OCR file
+(Rosetta) is one list for all pictures; its first tokens join by picture, an empty list meaning that
+it found no text, null that it does not know the picture.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+import msgspec
+
+from instructify.readers.annotators import TARGET, collect_answers
+from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.json_items import read_list
+from instructify.readers.text import clean, safe_name
+
+_Tokens = Mapping[str, list[str]]
+
+
+class _Question(msgspec.Struct, frozen=True, gc=False):
+    question_id: Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
+    question: str
+    image_id: str
+    answers: list[str] | None = None
+
+
+class _Ocr(msgspec.Struct, frozen=True, gc=False):
+    image_id: str
+    ocr_tokens: list[str]
+
+
+def _read(context: ReadContext) -> Iterator[Chunk]:
+    rows = RecordRows(context)
+    tokens = _read_tokens(context, rows)
+    for items in read_list(context.files["questions"], _Question, key="data"):
+        rows.extend_rejects(items.rejects)
+        for position, item in zip(items.positions, items.items, strict=True):
+            _add(rows, context, position, item, tokens)
+            if rows.full:
+                yield rows.take()
+    yield rows.take()
+
+
+def _read_tokens(context: ReadContext, rows: RecordRows) -> _Tokens:
+    """Read the first tokens of each picture; nothing where there is no file or none are wanted."""
+    num_tokens = int(context.options["ocr_tokens"])
+    file = context.files.get("ocr")
+    tokens: dict[str, list[str]] = {}
+    if file is None or num_tokens <= 0:
+        return tokens
+    for items in read_list(file, _Ocr, key="data"):
+        rows.extend_rejects(items.rejects)
+        for item in items.items:
+            texts = [text for text in map(clean, item.ocr_tokens) if text]
+            tokens[item.image_id] = texts[:num_tokens]
+    return tokens
+
+
+def _add(
+    rows: RecordRows, context: ReadContext, position: int, item: _Question, tokens: _Tokens
+) -> None:
+    file: RawFile = context.files["questions"]
+    raw_id = str(item.question_id)
+    question = clean(item.question)
+    answers = collect_answers(context, raw_id, item.answers or ())
+    if not question:
+        rows.reject(file, position, "question", "empty-text", "the question is empty")
+    elif not safe_name(item.image_id):
+        detail = f"{item.image_id!a} is no picture's id"
+        rows.reject(file, position, "image_id", "path-outside-root", detail)
+    elif item.answers and answers is None:
+        rows.reject(file, position, "answers", "no-answer", "all answers are empty")
+    else:
+        found = tokens.get(item.image_id)
+        rows.add(
+            raw_id,
+            form="open",
+            pictures=[f"openimages/{item.image_id}"],
+            source=file,
+            position=position,
+            question=question,
+            answer=answers and answers.target,
+            references=answers and answers.texts,
+            answer_choice=answers and answers.chosen,
+            ocr_tokens=found,
+            ocr_source=None if found is None else context.files["ocr"].name,
+        )
+
+
+READER = Reader(
+    name="textvqa",
+    version=1,
+    read=_read,
+    options={
+        "target": TARGET,
+        "ocr_tokens": Option(kind="int", help="how many OCR tokens a record has at most; 0: none"),
+    },
+)

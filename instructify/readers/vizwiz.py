@@ -1,0 +1,89 @@
+"""VizWiz-VQA: questions that blind people asked about their photographs, with ten answers each.
+
+Raw id: the picture's name, there being one question to a picture; the names of the first release
+(12 digits) and of the present one (8 digits) are both taken as they are. Spoken questions need no
+question mark. Test has no answers: its records are for inference only. The release's `answerable`
+and `answer_type` disagree, so whether a question has an answer is told by the ten answers alone.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from instructify.readers.annotators import TARGET, collect_answers
+from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.json_items import read_list
+from instructify.readers.text import clean, most_common, safe_name
+
+_NO_ANSWER = {"unsuitable": "unanswerable"}  # what the first release also called it
+
+
+class _Answer(msgspec.Struct, frozen=True, gc=False):
+    answer: str
+
+
+class _Question(msgspec.Struct, frozen=True, gc=False):
+    image: str
+    question: str
+    answers: list[_Answer] | None = None
+    answer_type: str | None = None
+
+
+def _read(context: ReadContext) -> Iterator[Chunk]:
+    rows = RecordRows(context)
+    file = context.files["questions"]
+    for items in read_list(file, _Question):
+        rows.extend_rejects(items.rejects)
+        for position, item in zip(items.positions, items.items, strict=True):
+            _add(rows, context, file, position, item)
+            if rows.full:
+                yield rows.take()
+    yield rows.take()
+
+
+def _add(
+    rows: RecordRows, context: ReadContext, file: RawFile, position: int, item: _Question
+) -> None:
+    question = clean(item.question)
+    answers = collect_answers(context, item.image, (one.answer for one in item.answers or ()))
+    if not question:
+        rows.reject(file, position, "question", "empty-text", "the question is empty")
+    elif not safe_name(item.image):
+        detail = f"{item.image!a} is no file name of the picture folder"
+        rows.reject(file, position, "image", "path-outside-root", detail)
+    elif item.answers is not None and answers is None:
+        rows.reject(file, position, "answers", "no-answer", "all answers are empty")
+    elif answers is None or context.options["unanswerable"] == "keep" or _has_answer(answers.texts):
+        rows.add(
+            item.image,
+            form="open",
+            pictures=[f"vizwiz/{item.image}"],
+            source=file,
+            position=position,
+            question=question,
+            answer=answers and answers.target,
+            references=answers and answers.texts,
+            subset=item.answer_type,
+            answer_choice=answers and answers.chosen,
+        )
+
+
+def _has_answer(texts: list[str]) -> bool:
+    """Whether anything is said more often than that there is no answer."""
+    merged = [_NO_ANSWER.get(text, text) for text in texts]
+    return merged[most_common(merged)] != "unanswerable"
+
+
+READER = Reader(
+    name="vizwiz",
+    version=1,
+    read=_read,
+    options={
+        "target": TARGET,
+        "unanswerable": Option(
+            kind="choice",
+            help="drop leaves out questions that most annotators found unanswerable",
+            choices=("keep", "drop"),
+        ),
+    },
+)
