@@ -75,6 +75,23 @@ def write_arrow(
         return FileFacts(path.name, table.num_rows, sink.size_bytes, sink.hexdigest())
 
 
+def stream_arrow(
+    path: Path,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    *,
+    syncer: Syncer | None = None,
+) -> FileFacts:
+    """Write batches as they come, for tables too large to hold; no dictionary columns."""
+    rows = 0
+    with _hashed(path, syncer) as sink:
+        with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+        return FileFacts(path.name, rows, sink.size_bytes, sink.hexdigest())
+
+
 def write_bytes(path: Path, data: bytes) -> FileFacts:
     """Write a small file atomically."""
     with _hashed(path, None) as sink:

@@ -1,0 +1,201 @@
+"""From a picture key to a file: the patterns of its family below the folders that may hold it.
+
+Folders are listed once, so a key costs dictionary look-ups and no call to the system. Nothing is
+found outside the roots: neither by a name that climbs nor through a link. Files are not opened.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from instructify.catalog_model import Family
+from instructify.pictures.keys import clean_name, split_key
+from instructify.pictures.roots import Location, Roots
+from instructify.pictures.tars import WebMap
+
+_LINK_ADVICE = "is a link out of the picture folders; give the folder it leads to with --images"
+
+
+class LocateProblem(NamedTuple):
+    """Why there is no file; `reason` is a code of `rejects.REASONS`."""
+
+    reason: str
+    detail: str
+
+
+class _Listing(NamedTuple):
+    """What a folder holds. `label` and `folder` say where it really lies, behind links."""
+
+    label: str
+    folder: str
+    files: frozenset[str]
+    odd: Mapping[str, str]  # links, folders, pipes, devices: by what they are
+
+
+class _Slot(NamedTuple):
+    """One folder and file-name pattern, split around the name."""
+
+    listing: _Listing
+    before: str
+    after: str
+
+
+class _Slots(NamedTuple):
+    found: tuple[_Slot, ...]
+    barred: tuple[LocateProblem, ...]
+
+
+class Locator:
+    """Finds pictures below the roots.
+
+    Order: the folder of the release, the family's shared folders (both of the raw root), then the
+    same and the folder itself for each further root. Listings are read once per Locator: make a
+    new one to see new files.
+    """
+
+    def __init__(
+        self, *, families: Mapping[str, Family], roots: Roots, web: WebMap | None = None
+    ) -> None:
+        self._families = families
+        self._roots = roots
+        self._web = web
+        self._listings: dict[tuple[str, str], _Listing | LocateProblem | None] = {}
+        self._slots: dict[tuple[str, str | None], _Slots] = {}
+
+    def find(self, key: str, release: str | None = None) -> Location | LocateProblem:
+        """Find the file of a key that this release names."""
+        family_name, name = split_key(key)
+        family = self._families.get(family_name)
+        if family is None:
+            return LocateProblem("picture-missing", f"no picture family '{family_name}'")
+        clean = clean_name(name)
+        if clean is None:
+            return LocateProblem("path-outside-root", f"the name {name[:200]!r} is no file name")
+        if "/" in clean:
+            slots = self._slots_for(family, release, clean)
+        else:
+            slots = self._slots_of(family, release)
+        result = self._search(slots, family, clean)
+        if isinstance(result, LocateProblem) and self._web is not None and family.tars:
+            return self._web.find(clean) or result
+        return result
+
+    def _search(self, slots: _Slots, family: Family, name: str) -> Location | LocateProblem:
+        tail = name.rpartition("/")[2]
+        problem = slots.barred[0] if slots.barred else None
+        for listing, before, after in slots.found:
+            file = before + tail + after
+            if file in listing.files:
+                return Location(listing.label, _join(listing.folder, file))
+            if file in listing.odd:
+                found = self._judge(listing, file)
+                if isinstance(found, Location):
+                    return found
+                problem = problem or found
+        return problem or _missing(family, name)
+
+    def _judge(self, listing: _Listing, file: str) -> Location | LocateProblem:
+        """Decide about an entry that is no regular file."""
+        what = listing.odd[file]
+        below = _join(listing.folder, file)
+        if what != "link":
+            return LocateProblem("not-a-picture", f"{below} is a {what}")
+        real = os.path.realpath(self._roots.path(listing.label, below))
+        place = self._roots.place(real)
+        if place is None:
+            return LocateProblem("path-outside-root", f"{below} {_LINK_ADVICE}")
+        if not os.path.exists(real):
+            return LocateProblem("picture-missing", f"{below} is a link to nothing")
+        if not os.path.isfile(real):
+            return LocateProblem("not-a-picture", f"{below} is a link to something else")
+        return place
+
+    def _slots_of(self, family: Family, release: str | None) -> _Slots:
+        """Return the slots of a family whose name has no folders in it; worked out once."""
+        known = self._slots.get((family.name, release))
+        if known is None:
+            known = self._slots_for(family, release, "")
+            self._slots[family.name, release] = known
+        return known
+
+    def _slots_for(self, family: Family, release: str | None, name: str) -> _Slots:
+        """List the folders that exist among those where the file of this name may lie."""
+        found: list[_Slot] = []
+        barred: list[LocateProblem] = []
+        middle = name.rpartition("/")[0]
+        for label, base in _bases(self._roots, family, release):
+            for pattern in family.patterns:
+                folder, before, after = _split_pattern(pattern, middle)
+                listing = self._listing(label, _join(base, folder))
+                if isinstance(listing, LocateProblem):
+                    barred.append(listing)
+                elif listing is not None:
+                    found.append(_Slot(listing, before, after))
+        return _Slots(tuple(found), tuple(barred))
+
+    def _listing(self, label: str, folder: str) -> _Listing | LocateProblem | None:
+        """List a folder once; None: there is none."""
+        known = (label, folder)
+        if known not in self._listings:
+            self._listings[known] = self._read_listing(label, folder)
+        return self._listings[known]
+
+    def _read_listing(self, label: str, folder: str) -> _Listing | LocateProblem | None:
+        real = os.path.realpath(self._roots.path(label, folder))
+        if not os.path.isdir(real):
+            return None
+        place = self._roots.place(real)
+        if place is None:
+            return LocateProblem("path-outside-root", f"{folder} {_LINK_ADVICE}")
+        files: list[str] = []
+        odd: dict[str, str] = {}
+        try:
+            with os.scandir(real) as entries:
+                for entry in entries:
+                    if entry.is_file(follow_symlinks=False):
+                        files.append(entry.name)
+                    else:
+                        odd[entry.name] = _what(entry)
+        except OSError as error:
+            return LocateProblem("picture-missing", f"{folder} can't be listed: {error.strerror}")
+        return _Listing(place.root, place.file, frozenset(files), odd)
+
+
+def _bases(roots: Roots, family: Family, release: str | None) -> Iterator[tuple[str, str]]:
+    folders = dict.fromkeys(([release] if release else []) + list(family.folders))
+    for root in roots:
+        for folder in folders:
+            yield root.label, folder
+        if root.label != "raw":
+            yield root.label, ""
+
+
+def _split_pattern(pattern: str, middle: str) -> tuple[str, str, str]:
+    """Split `a/b_{name}.jpg` for a name below folder `middle` into folder, and what is around it.
+
+    A pattern with text before a name that has folders (`x_{name}` for `a/b`) gives `x_a` and `b`.
+    """
+    front, _, after = pattern.partition("{name}")
+    folder, _, before = front.rpartition("/")
+    if middle:
+        return _join(folder, before + middle), "", after
+    return folder, before, after
+
+
+def _missing(family: Family, name: str) -> LocateProblem:
+    names = family.file_names(name)
+    others = f" (or {len(names) - 1} other names)" if len(names) > 1 else ""
+    folders = ", ".join(family.folders)
+    return LocateProblem("picture-missing", f"no {names[0][:200]}{others} below {folders}")
+
+
+def _join(folder: str, file: str) -> str:
+    return f"{folder}/{file}" if folder and file else folder or file
+
+
+def _what(entry: "os.DirEntry[str]") -> str:
+    if entry.is_symlink():
+        return "link"
+    if entry.is_dir(follow_symlinks=False):
+        return "folder"
+    return "pipe, socket or device"

@@ -1,0 +1,146 @@
+"""What a picture or clip is, told by decoding it: its facts, or the reason not to use it.
+
+Every picture is decoded once, JPEGs at an eighth of their size, so a file that breaks off or is
+damaged shows here and not in the middle of a training run. The suffix of a file counts for
+nothing: `kind` is what the bytes say. Damage that a JPEG decoder repairs without a word passes.
+"""
+
+import hashlib
+import warnings
+from typing import NamedTuple
+
+from PIL import Image, UnidentifiedImageError
+
+from instructify.pictures.decode import (
+    DECODER_ERRORS,
+    MAX_PIXELS,
+    TooManyPixels,
+    flatten,
+    open_picture,
+)
+from instructify.pictures.perceptual import perceptual_hash
+from instructify.pictures.sources import Problem
+from instructify.video import ClipUnreadable, clip_format, first_frame_size
+
+_KINDS = {
+    b"\xff\xd8\xff": "jpeg",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"BM": "bmp",
+}
+_OTHERS = {
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip file",
+    b"II*\x00": "a TIFF",
+    b"MM\x00*": "a TIFF",
+    b"8BPS": "a Photoshop file",
+    b"\x00\x00\x01\x00": "an icon",
+    b"version https://git-lfs": "a Git LFS pointer",
+}
+_THUMBNAIL = (64, 64)
+_DETAIL_CHARS = 200
+
+
+class PictureFacts(NamedTuple):
+    """What the index says of a content; `phash` is None for clips."""
+
+    sha256: str
+    phash: int | None
+    width: int
+    height: int
+    kind: str
+    size_bytes: int
+
+
+def probe_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureFacts | Problem:
+    """Decode a picture and tell its facts, or why it is not used."""
+    if not data:
+        return Problem("picture-empty", "0 bytes")
+    kind = picture_kind(data)
+    if kind is None:
+        return Problem("not-a-picture", f"the bytes are {_other_kind(data)}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            picture = open_picture(data, max_pixels=max_pixels)
+            width, height = picture.size
+            picture.draft("L", _THUMBNAIL)
+            phash = perceptual_hash(flatten(picture, "L"))
+        except TooManyPixels as error:
+            return Problem("picture-too-large", str(error))
+        except DECODER_ERRORS as error:
+            return _damage(kind, data, error)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return PictureFacts(sha256, phash, width, height, kind, len(data))
+
+
+def probe_clip(data: bytes) -> PictureFacts | Problem:
+    """Decode one frame of a clip and tell its facts, or why it is not used."""
+    if not data:
+        return Problem("picture-empty", "0 bytes")
+    found = clip_format(data)
+    if found is None:
+        return Problem("clip-unreadable", f"the bytes are {_other_kind(data)}")
+    try:
+        size = first_frame_size(data)
+    except ClipUnreadable as error:
+        return Problem("clip-unreadable", str(error))
+    sha256 = hashlib.sha256(data).hexdigest()
+    return PictureFacts(sha256, None, size.width, size.height, found.kind, len(data))
+
+
+def picture_kind(data: bytes) -> str | None:
+    """Tell the kind of picture by its first bytes; None if it is none that we read."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return next((kind for magic, kind in _KINDS.items() if data.startswith(magic)), None)
+
+
+def _damage(kind: str, data: bytes, error: Exception) -> Problem:
+    if isinstance(error, UnidentifiedImageError):
+        detail = f"the header of this {kind} can't be read"
+    else:
+        detail = f"{kind}: {str(error)[:_DETAIL_CHARS] or type(error).__name__}"
+    return Problem("picture-truncated" if _is_cut(kind, data) else "picture-unreadable", detail)
+
+
+def _is_cut(kind: str, data: bytes) -> bool:
+    """Tell whether the end that every whole file of the kind has is missing."""
+    match kind:
+        case "jpeg":
+            return b"\xff\xd9" not in data[-1024:]
+        case "png":
+            return b"IEND" not in data[-1024:]
+        case "gif":
+            return not data.rstrip(b"\0").endswith(b";")
+        case "webp":
+            return len(data) < int.from_bytes(data[4:8], "little") + 8
+        case _:
+            return len(data) < int.from_bytes(data[2:6], "little")
+
+
+def _other_kind(data: bytes) -> str:
+    """Name what the bytes are instead, as far as their beginning tells."""
+    head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html", b"<head")):
+        return "an HTML page"
+    if head.startswith(b"<svg") or (head.startswith(b"<?xml") and b"<svg" in head):
+        return "an SVG"
+    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"avif"):
+        return "a HEIC or AVIF picture"
+    if picture_kind(data) is not None:
+        return f"a {picture_kind(data)} picture"
+    if clip_format(data) is not None:
+        return "a video clip"
+    for magic, name in _OTHERS.items():
+        if data.startswith(magic):
+            return name
+    if head.startswith((b"{", b"[", b"<?xml")):
+        return "JSON or XML"
+    return "text" if _looks_like_text(head) else "of no kind that we know"
+
+
+def _looks_like_text(head: bytes) -> bool:
+    return bool(head) and all(byte >= 32 or byte in b"\t\r\n" for byte in head)

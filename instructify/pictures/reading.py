@@ -1,0 +1,177 @@
+"""Read pictures of a build by key: facts, original bytes, or RGB.
+
+Rows are reached by batch and offset, straight out of memory-mapped files. A store may be read by
+several threads, and by processes forked from the one that opened it: what is opened lazily is
+only ever replaced as a whole. Pictures that the build refers to are read from their folders.
+"""
+
+import bisect
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+from PIL import Image
+
+from instructify.errors import UserError
+from instructify.pictures.decode import Exif, to_rgb
+from instructify.pictures.index import read_index
+from instructify.pictures.roots import Location, Roots, load_roots
+from instructify.pictures.sources import MAX_CLIP_BYTES, Problem, SourceReader
+from instructify.video import ClipFrames, frames
+
+Content = bytes  # a name for the type where the method `bytes` hides it
+
+
+class StoredFacts(NamedTuple):
+    """A row of the index."""
+
+    key: str
+    media: str
+    sha256: str
+    phash: int | None
+    width: int
+    height: int
+    kind: str
+    size_bytes: int
+    shard: str | None
+    row: int | None
+    root: str | None
+    file: str | None
+    offset: int | None
+
+
+class _Batches(NamedTuple):
+    """The batches of a file and the number of the first row of each."""
+
+    batches: tuple[pa.RecordBatch, ...]
+    starts: tuple[int, ...]
+
+    def cell(self, column: str, row: int) -> pa.Scalar:
+        at = bisect.bisect_right(self.starts, row) - 1
+        return self.batches[at].column(column)[row - self.starts[at]]
+
+
+class PictureStore:
+    """The pictures of a build. Open one with `PictureStore.open`."""
+
+    def __init__(self, folder: Path, index: pa.Table, roots: Roots | None) -> None:
+        self._folder = folder
+        self._index = _batches_of(index)
+        self._num_rows: int = index.num_rows
+        self._roots = roots
+        self._shards: dict[str, _Batches] = {}
+
+    @classmethod
+    def open(
+        cls, build: Path, *, index: Path | None = None, roots: Roots | None = None
+    ) -> "PictureStore":
+        """Open the pictures of a build.
+
+        `index` is needed while there are several, `roots` where the build refers to pictures and
+        they have moved since the conversion.
+        """
+        folder = build / "pictures"
+        path = index if index is not None else _only_index(folder)
+        return cls(folder, read_index(path), roots if roots is not None else load_roots(build))
+
+    def __len__(self) -> int:
+        return self._num_rows
+
+    def __contains__(self, key: str) -> bool:
+        return self._find(key) is not None
+
+    def key_at(self, row: int) -> str:
+        """Return the key of a row of the index, which is sorted by key."""
+        key: str = self._index.cell("key", row).as_py()
+        return key
+
+    def facts(self, key: str) -> StoredFacts:
+        """Return what the index says of a picture; raises KeyError."""
+        row = self._find(key)
+        if row is None:
+            raise KeyError(key)
+        names = StoredFacts._fields
+        return StoredFacts(*(self._index.cell(name, row).as_py() for name in names))
+
+    def bytes(self, key: str) -> Content:
+        """Return the original bytes of a picture or clip; raises KeyError."""
+        facts = self.facts(key)
+        if facts.shard is not None and facts.row is not None:
+            data: Content = self._shard(facts.shard).cell("data", facts.row).as_py()
+            return data
+        return self._referenced(facts)
+
+    def image(self, key: str, *, exif: Exif = "ignore") -> Image.Image:
+        """Decode a picture to RGB; raises KeyError."""
+        return to_rgb(self.bytes(key), exif=exif)
+
+    def frames(self, key: str, num_frames: int) -> ClipFrames:
+        """Decode frames of a clip to RGB; raises KeyError."""
+        return frames(self.bytes(key), num_frames)
+
+    def _find(self, key: str) -> int | None:
+        low, high = 0, self._num_rows
+        while low < high:
+            middle = (low + high) // 2
+            if self.key_at(middle) < key:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < self._num_rows and self.key_at(low) == key else None
+
+    def _shard(self, name: str) -> _Batches:
+        shard = self._shards.get(name)
+        if shard is None:
+            shard = self._shards[name] = _open_shard(self._folder / name)
+        return shard
+
+    def _referenced(self, facts: StoredFacts) -> Content:
+        if self._roots is None:
+            raise UserError(
+                f"the build refers to pictures in folders outside it and {facts.key} is one; "
+                "say where they lie now (the raw root, then each --images folder)"
+            )
+        size = facts.size_bytes if facts.offset is not None else None
+        place = Location(facts.root or "", facts.file or "", facts.offset, size)
+        with SourceReader(self._roots) as source:
+            data = source.read(place, MAX_CLIP_BYTES)
+        if isinstance(data, Problem) or len(data) != facts.size_bytes:
+            path = self._roots.path(place.root, place.file)
+            raise UserError(f"{path} is gone or changed since the conversion; convert again")
+        return data
+
+
+def _only_index(folder: Path) -> Path:
+    found = sorted(folder.glob("index-*.arrow"))
+    if len(found) != 1:
+        raise UserError(
+            f"{folder} holds {len(found)} picture indices, one is needed; "
+            f"run `instructify verify {os.fspath(folder.parent)}`"
+        )
+    return found[0]
+
+
+def _open_shard(path: Path) -> _Batches:
+    """Map a shard; its batches stay views of the mapped file."""
+    try:
+        with pa.memory_map(str(path)) as source:
+            options = pa.ipc.IpcReadOptions(use_threads=False)
+            reader = pa.ipc.open_file(source, options=options)
+            return _batches_of(
+                [reader.get_batch(number) for number in range(reader.num_record_batches)]
+            )
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(
+            f"{path} is damaged or missing; run `instructify verify` on its build"
+        ) from error
+
+
+def _batches_of(table: pa.Table | list[pa.RecordBatch]) -> _Batches:
+    batches = table if isinstance(table, list) else table.to_batches()
+    starts: list[int] = []
+    total = 0
+    for batch in batches:
+        starts.append(total)
+        total += batch.num_rows
+    return _Batches(tuple(batches), tuple(starts))

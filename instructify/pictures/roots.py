@@ -1,0 +1,99 @@
+"""The folders that pictures may come from, under labels: `raw`, `images0`, `images1`, ...
+
+Every file of a build that names a picture's file says label and path below it, so that a build
+holds no absolute path. Where the labels lie on this machine is kept apart, in `pictures/local/`,
+which no manifest lists; whoever moves the pictures gives the roots anew.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from instructify.errors import UserError
+
+ROOTS_FORMAT = 1
+LOCAL_FOLDER = Path("pictures", "local")
+
+
+class Root(NamedTuple):
+    label: str
+    path: Path
+
+
+class Location(NamedTuple):
+    """A file below a root, or `size_bytes` at `offset` of a tar below it."""
+
+    root: str
+    file: str
+    offset: int | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Roots:
+    """The raw root and the further picture folders, in the order they are searched.
+
+    Made by `resolve`, so that every path is absolute and free of links.
+    """
+
+    raw: Path
+    images: tuple[Path, ...] = ()
+
+    @classmethod
+    def resolve(cls, raw: Path, images: Sequence[Path] = ()) -> "Roots":
+        """Follow the links of the folders themselves once: they are the user's own choice."""
+        return cls(raw=raw.resolve(), images=tuple(folder.resolve() for folder in images))
+
+    def __iter__(self) -> Iterator[Root]:
+        yield Root("raw", self.raw)
+        for number, path in enumerate(self.images):
+            yield Root(f"images{number}", path)
+
+    def path(self, label: str, file: str) -> Path:
+        """Return the path of a file; a label that is not given here is the user's mistake."""
+        for root in self:
+            if root.label == label:
+                return root.path / file
+        raise UserError(
+            f"the build refers to pictures below '{label}', but only "
+            f"{', '.join(root.label for root in self)} is given; "
+            "give the folders in the order of the conversion"
+        )
+
+    def place(self, path: str) -> Location | None:
+        """Say where a link-free absolute path lies below the roots; None if it is outside."""
+        for root in self:
+            prefix = os.path.join(root.path, "")
+            if path.startswith(prefix):
+                return Location(root.label, path[len(prefix) :])
+            if path == str(root.path):
+                return Location(root.label, "")
+        return None
+
+
+def save_roots(build: Path, roots: Roots) -> None:
+    """Note beside the build where the pictures lie on this machine."""
+    folder = build / LOCAL_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    note = {
+        "format": ROOTS_FORMAT,
+        "raw": str(roots.raw),
+        "images": [str(path) for path in roots.images],
+    }
+    beside = folder / f"roots.json.{os.getpid()}"
+    beside.write_text(json.dumps(note, indent=1) + "\n")
+    beside.replace(folder / "roots.json")
+
+
+def load_roots(build: Path) -> Roots | None:
+    """Read the note of `save_roots`; None if the build has none, as after a copy without it."""
+    path = build / LOCAL_FOLDER / "roots.json"
+    if not path.is_file():
+        return None
+    note = json.loads(path.read_text())
+    if note.get("format") != ROOTS_FORMAT:
+        raise UserError(f"{path} has an unknown format; delete it and give the picture folders")
+    return Roots(raw=Path(note["raw"]), images=tuple(Path(text) for text in note["images"]))

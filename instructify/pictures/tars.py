@@ -1,0 +1,297 @@
+"""Pictures fetched by img2dataset: which tar, or folder of loose files, holds which url.
+
+img2dataset names its files by number; the url stands in the JSON file beside each picture. Here a
+tar is scanned once by its headers (one unit of work each), and the scans become one map from
+url name to place: arrays sorted by hash, mapped from disk, 26 bytes a picture.
+A tar that breaks off gives the pictures before the break, and a note.
+"""
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from instructify.catalog_model import Family
+from instructify.pictures.keys import url_name
+from instructify.pictures.roots import Location, Roots
+from instructify.shards import read_arrow, stream_arrow
+
+SCAN_SCHEMA = pa.schema(
+    [
+        pa.field("name", pa.string(), nullable=False),  # 20 hex digits
+        ("member", pa.string()),  # name of a loose file; null in a tar
+        ("offset", pa.int64()),
+        ("size_bytes", pa.int64()),
+    ],
+    metadata={"format": "1"},
+)
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+_MAX_NOTE_BYTES = 1 << 20
+_PLACE = np.dtype([("tail", "<u2"), ("container", "<u4"), ("offset", "<i8"), ("size", "<i4")])
+
+
+class _Note(msgspec.Struct):
+    """The part that we use of the JSON file beside a picture."""
+
+    url: str | None = None
+
+
+class _Part(NamedTuple):
+    member: str | None
+    offset: int | None
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebUnit:
+    """Scan one tar or folder; its result lies in `staging` under a name made of its state."""
+
+    roots: Roots
+    root: str
+    file: str
+    staging: Path
+
+
+class WebScan(NamedTuple):
+    """A finished scan; `problem` says what of the tar could not be used, if anything."""
+
+    root: str
+    file: str
+    path: Path
+    problem: str | None
+
+
+def plan_web(families: Mapping[str, Family], roots: Roots, staging: Path) -> list[WebUnit]:
+    """List the tars and folders of all families that have any, in order of search."""
+    found: dict[Location, None] = {}
+    for root in roots:
+        for family in families.values():
+            bases = [*family.folders] if root.label == "raw" else [*family.folders, ""]
+            for base in bases if family.tars else []:
+                for path in _containers(root.path / base, family.tars):
+                    place = roots.place(os.path.realpath(path))
+                    if place is not None:
+                        found[place] = None
+    return [
+        WebUnit(roots=roots, root=place.root, file=place.file, staging=staging) for place in found
+    ]
+
+
+def run_web(unit: WebUnit) -> WebScan:
+    """Scan a tar or folder, unless the same state of it was scanned before."""
+    path = unit.roots.path(unit.root, unit.file)
+    state = path.stat()
+    inputs = f"{unit.root}\0{unit.file}\0{state.st_size}\0{state.st_mtime_ns}\0{SCAN_SCHEMA.names}"
+    name = hashlib.sha256(inputs.encode()).hexdigest()[:32]
+    staged = unit.staging / f"web-{name}.arrow"
+    problem: str | None = None
+    if not staged.exists():
+        rows: dict[str, _Part] = {}
+        problem = _scan_folder(path, rows) if path.is_dir() else _scan_tar(path, rows)
+        batch = _scan_batch(rows, problem)
+        stream_arrow(staged, batch.schema, [batch])
+    else:
+        problem = _noted_problem(staged)
+    return WebScan(unit.root, unit.file, staged, problem)
+
+
+class WebMap:
+    """Where each url's picture lies; mapped from the files that `merge_web` wrote."""
+
+    def __init__(self, folder: Path) -> None:
+        self._hashes: NDArray[np.uint64] = np.load(folder / "hashes.npy", mmap_mode="r")
+        self._places = np.load(folder / "places.npy", mmap_mode="r")
+        self._names = np.load(folder / "names.npy", mmap_mode="r")
+        self._containers = msgspec.json.decode(
+            (folder / "containers.json").read_bytes(), type=list[tuple[str, str]]
+        )
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def find(self, name: str) -> Location | None:
+        """Find a picture by its url name, 20 hex digits."""
+        try:
+            digits = int(name, 16)
+        except ValueError:
+            return None
+        if len(name) != 20:
+            return None
+        row = int(np.searchsorted(self._hashes, np.uint64(digits >> 16)))
+        while row < len(self._hashes) and int(self._hashes[row]) == digits >> 16:
+            place = self._places[row]
+            if int(place["tail"]) == digits & 0xFFFF:
+                return self._location(place)
+            row += 1
+        return None
+
+    def _location(self, place: np.void) -> Location:
+        root, file = self._containers[int(place["container"])]
+        offset, size = int(place["offset"]), int(place["size"])
+        if size >= 0:
+            return Location(root, file, offset, size)
+        member = self._names[offset : offset - size].tobytes().decode()
+        return Location(root, f"{file}/{member}")
+
+
+def merge_web(scans: Sequence[WebScan], folder: Path) -> WebMap:
+    """Write the map of all scans; of a url that several hold, the first in their order counts."""
+    tables = [read_arrow(scan.path) for scan in scans]
+    total = sum(table.num_rows for table in tables)
+    hashes = np.empty(total, np.uint64)
+    places = np.empty(total, _PLACE)
+    names = bytearray()
+    start = 0
+    for number, table in enumerate(tables):
+        stop = start + table.num_rows
+        _fill(table, number, hashes[start:stop], places[start:stop], names)
+        start = stop
+    order = np.lexsort((np.arange(total), places["tail"], hashes))
+    order = order[_first_of_equals(hashes[order], places["tail"][order])]
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "hashes.npy", hashes[order])
+    np.save(folder / "places.npy", places[order])
+    np.save(folder / "names.npy", np.frombuffer(bytes(names) or b"\0", np.uint8))
+    (folder / "containers.json").write_bytes(
+        msgspec.json.encode([(scan.root, scan.file) for scan in scans])
+    )
+    return WebMap(folder)
+
+
+def _fill(
+    table: pa.Table,
+    number: int,
+    hashes: NDArray[np.uint64],
+    places: NDArray[np.void],
+    names: bytearray,
+) -> None:
+    """Turn the rows of one scan into rows of the map."""
+    digits = [int(name, 16) for name in table["name"].to_pylist()]
+    hashes[:] = np.fromiter((number >> 16 for number in digits), np.uint64, len(digits))
+    places["tail"] = np.fromiter((number & 0xFFFF for number in digits), np.uint16, len(digits))
+    places["container"] = number
+    parts = zip(
+        table["member"].to_pylist(),
+        table["offset"].to_pylist(),
+        table["size_bytes"].to_pylist(),
+        strict=True,
+    )
+    for row, (member, offset, size) in enumerate(parts):
+        if member is None:
+            places[row]["offset"], places[row]["size"] = offset, size
+        else:
+            text = member.encode()
+            places[row]["offset"], places[row]["size"] = len(names), -len(text)
+            names += text
+
+
+def _first_of_equals(hashes: NDArray[np.uint64], tails: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    first = np.ones(len(hashes), np.bool_)
+    first[1:] = (hashes[1:] != hashes[:-1]) | (tails[1:] != tails[:-1])
+    return first
+
+
+def _containers(base: Path, globs: Sequence[str]) -> Iterator[Path]:
+    """List tars, and where those might be the numbered folders of img2dataset's loose files."""
+    for pattern in globs:
+        yield from sorted(path for path in base.glob(pattern) if path.is_file())
+        folders = base.glob(pattern.removesuffix(".tar"))
+        yield from sorted(path for path in folders if path.name.isdecimal() and path.is_dir())
+
+
+def _scan_tar(path: Path, rows: dict[str, _Part]) -> str | None:
+    """Pair pictures and urls of a tar by the stems of their names."""
+    pictures: dict[str, _Part] = {}
+    urls: dict[str, str] = {}
+    problem: str | None = None
+    size = path.stat().st_size
+    try:
+        with tarfile.open(path, "r:") as tar, path.open("rb") as handle:
+            for member in tar:
+                end = member.offset_data + member.size
+                if not member.isreg() or member.issparse() or end > size:
+                    continue
+                stem, suffix = os.path.splitext(member.name)
+                if suffix.lower() in _SUFFIXES and member.size < 1 << 31:
+                    pictures[stem] = _Part(None, member.offset_data, member.size)
+                elif suffix == ".json" and member.size <= _MAX_NOTE_BYTES:
+                    handle.seek(member.offset_data)
+                    _note(stem, handle.read(member.size), urls)
+    except (tarfile.TarError, OSError) as error:
+        problem = f"{path.name} can't be read to its end: {error}"
+    sidecar = path.with_suffix(".parquet")
+    if pictures.keys() - urls.keys() and sidecar.is_file():
+        problem = _read_sidecar(sidecar, urls) or problem
+    _pair(pictures, urls, rows)
+    return problem
+
+
+def _scan_folder(path: Path, rows: dict[str, _Part]) -> str | None:
+    pictures: dict[str, _Part] = {}
+    urls: dict[str, str] = {}
+    with os.scandir(path) as entries:
+        files = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
+    for name in files:
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() in _SUFFIXES:
+            pictures[stem] = _Part(name, None, None)
+        elif suffix == ".json":
+            with (path / name).open("rb") as handle:
+                _note(stem, handle.read(_MAX_NOTE_BYTES), urls)
+    _pair(pictures, urls, rows)
+    return None
+
+
+def _note(stem: str, data: bytes, urls: dict[str, str]) -> None:
+    """Take the url of a JSON file; one without a url leaves its picture unclaimed."""
+    try:
+        note = msgspec.json.decode(data, type=_Note)
+    except (msgspec.MsgspecError, RecursionError):
+        return
+    if note.url:
+        urls[stem] = note.url
+
+
+def _read_sidecar(path: Path, urls: dict[str, str]) -> str | None:
+    """Take urls from the table that img2dataset puts beside a tar, for pictures without JSON."""
+    try:
+        table = pq.read_table(path, columns=["key", "url"])
+    except (pa.ArrowException, OSError) as error:
+        return f"{path.name} can't be read: {error}"
+    for key, url in zip(table["key"].to_pylist(), table["url"].to_pylist(), strict=True):
+        if key and url:
+            urls.setdefault(str(key), str(url))
+    return None
+
+
+def _pair(pictures: dict[str, _Part], urls: dict[str, str], rows: dict[str, _Part]) -> None:
+    for stem, part in pictures.items():
+        if stem in urls:
+            rows.setdefault(url_name(urls[stem]), part)
+
+
+def _scan_batch(rows: dict[str, _Part], problem: str | None) -> pa.RecordBatch:
+    parts = list(rows.values())
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array(list(rows), pa.string()),
+            pa.array([part.member for part in parts], pa.string()),
+            pa.array([part.offset for part in parts], pa.int64()),
+            pa.array([part.size_bytes for part in parts], pa.int64()),
+        ],
+        schema=SCAN_SCHEMA.with_metadata({"format": "1", "problem": problem or ""}),
+    )
+
+
+def _noted_problem(path: Path) -> str | None:
+    metadata = read_arrow(path).schema.metadata or {}
+    return metadata.get(b"problem", b"").decode() or None
