@@ -108,6 +108,11 @@ def listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
+def roll_call(scene: Scene) -> str:
+    """Name all things of a scene in one sentence."""
+    return f"The picture shows {listed([a(name(thing)) for thing in scene.things])}."
+
+
 def sign_phrase(sign: Sign) -> str:
     """Name a sign by its colour and what it says."""
     return (

@@ -4,7 +4,7 @@ Each function draws the answer first where the scene leaves a choice; None: noth
 """
 
 from instructify.twins.dice import Dice
-from instructify.twins.language import PLACES, QA, a, counted, listed, name, place, wrong_answers
+from instructify.twins.language import PLACES, QA, a, counted, name, place, roll_call, wrong_answers
 from instructify.twins.views import View
 from instructify.twins.world import BACKGROUNDS, COLOURS, SHAPES, Thing
 
@@ -123,14 +123,13 @@ def ask_count(view: View, dice: Dice) -> QA:
     noun = dice.pick([counted.noun for counted in countables if counted.num == num])
     which = dice.below(len(_COUNT))
     verb = "is" if num == 1 else "are"
-    found = [a(name(thing)) for thing in view.things]
     return QA(
         "count",
         f"count/{which}",
         _COUNT[which].format(noun),
         str(num),
         f"There {verb} {counted(num, noun)}.",
-        f"The picture shows {listed(found)}.",
+        roll_call(view.scene),
         tuple(str(n) for n in range(5) if n != num),
     )
 

@@ -56,6 +56,8 @@ def save(picture: Image.Image, path: Path) -> None:
     """Write a picture in the format of its suffix; JPEG keeps colours at full resolution."""
     if path.suffix.lower() in (".jpg", ".jpeg"):
         picture.save(path, quality=92, subsampling=0)
+    elif path.suffix.lower() == ".png":
+        picture.save(path, compress_level=1)  # noise does not get smaller by more effort
     else:
         picture.save(path)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from instructify.twins.dice import Dice
-from instructify.twins.language import PLURALS, QA, a, counted, name, place
+from instructify.twins.language import PLURALS, QA, a, counted, name, place, roll_call
 from instructify.twins.look import ALL_PLACES, DIRECTIONS, lies
 from instructify.twins.views import View
 from instructify.twins.world import COLOURS, SHAPES, Thing, allowed_pairs
@@ -78,9 +78,9 @@ def ask_exists(view: View, dice: Dice) -> QA | None:
             noun = _member(dice, pairs, [name(thing) for thing in view.things], yes)
     if noun is None:
         return None
-    why = f"One of the things is {a(noun)}." if yes else f"No thing is {a(noun)}."
     claim = _Claim(f"there is {a(noun)}", f"there is no {noun}")
-    return _yes_no("exists", _EXISTS, (a(noun),), _Verdict(yes, claim, why), dice)
+    verdict = _Verdict(yes, claim, roll_call(view.scene))
+    return _yes_no("exists", _EXISTS, (a(noun),), verdict, dice)
 
 
 def ask_at(view: View, dice: Dice) -> QA | None:
