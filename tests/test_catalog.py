@@ -327,6 +327,14 @@ def test_own_class_folders_and_questions(tmp_path: Path) -> None:
     assert all(name in catalog_lines(own) for name in own.datasets)
 
 
+def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
+    documentation = Path(__file__).parents[1] / "docs" / "catalog.md"
+    example = re.search(r"```yaml\n(.*?)```", documentation.read_text(encoding="utf-8"), re.S)
+    assert example is not None
+    own = load_own(tmp_path, example[1])
+    assert {"birds", "plants", "rooms"} <= own.datasets.keys()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
