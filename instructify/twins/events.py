@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from instructify.twins.dice import Dice
-from instructify.twins.language import NUMBERS, PLURALS, SETTINGS, a
+from instructify.twins.language import NUMBERS, PLURALS
 from instructify.twins.truth import Json, truth
 from instructify.twins.world import (
     BACKGROUNDS,
@@ -111,17 +111,6 @@ def frames(shown: Event, num_frames: int = 16) -> list[Scene]:
 def clip_questions(shown: Event, dice: Dice, num: int) -> list[ClipQA]:
     """Ask up to `num` different questions; about four kinds fit each event."""
     return dice.some(_all_questions(shown, dice), num)
-
-
-def clip_caption(shown: Event) -> str:
-    """Say in a sentence what happens."""
-    actor, num = shown.actor, shown.num_actors
-    who = a(f"{actor.colour} {actor.shape}")
-    if num > 1:
-        who = f"{NUMBERS[num]} {actor.colour} {PLURALS[actor.shape]}"
-    does = f"{'is' if num == 1 else 'are'} {shown.action}"
-    where = f" {shown.way}" if shown.way else f" to {shown.becomes}" if shown.becomes else ""
-    return f"{who} {does}{where} {SETTINGS[shown.start.background]}"
 
 
 def clip_truth(shown: Event, num_frames: int = 16) -> dict[str, Json]:

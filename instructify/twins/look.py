@@ -192,24 +192,6 @@ def ask_beside(view: View, dice: Dice) -> QA | None:
     )
 
 
-def ask_absent(view: View, dice: Dice) -> QA | None:
-    """Ask for the color of a shape that is not there: no answer is right but `unanswerable`."""
-    absent = [shape for shape in SHAPES if shape not in view.shapes]
-    if not absent:
-        return None
-    shape = dice.pick(absent)
-    which = dice.below(len(_COLOR))
-    return QA(
-        "absent",
-        f"color/{which}",
-        _COLOR[which].format(shape),
-        "unanswerable",
-        f"There is no {shape} in the picture.",
-        f"No thing is {a(shape)}.",
-        ("unsuitable", *COLOURS),
-    )
-
-
 def lies(thing: Thing, direction: str, anchor: Thing) -> bool:
     """Tell whether a thing lies in a direction of another, by rows and columns of cells."""
     match direction:

@@ -1,8 +1,7 @@
 """Questions about a scene, balanced by construction: the answer is drawn before the question.
 
 A question is asked only where exactly one answer is right. The kinds are grouped for the releases:
-what a look answers, what needs a fact, what needs two steps, what must be read. No text is asked
-twice of one scene.
+what a look answers, what needs a fact, what must be read. No text is asked twice of one scene.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +24,6 @@ ASK: Mapping[str, Ask] = MappingProxyType(
         "place": look.ask_place,
         "setting": look.ask_setting,
         "beside": look.ask_beside,
-        "absent": look.ask_absent,
         "exists": verify.ask_exists,
         "at": verify.ask_at,
         "relation": verify.ask_relation,
@@ -49,13 +47,11 @@ PICTURE_KINDS = (
     *("size", "exists", "exists", "relation", "same", "more"),
 )
 KNOWLEDGE_KINDS = ("food", "nature", "object", "sides", "tool")
-REASONING_KINDS = (
-    *("color", "shape", "place", "beside", "beside", "count"),
-    *("exists", "relation", "relation", "same", "both", "choose", "at"),
+# Questions with few possible answers, named or implied by the question.
+CLOSED_KINDS = (
+    *("exists", "at", "relation", "same", "more", "both", "says"),
+    *("size", "choose", "signs"),
 )
-CLOSED_KINDS = ("exists", "at", "relation", "same", "more", "both", "choose", "size", "says")
-# At least three wrong answers each, enough for four choices.
-CHOICE_KINDS = ("color", "shape", "count", "place", "setting", "beside", *KNOWLEDGE_KINDS)
 SIGN_KINDS = ("word", "word", "word", "word", "sign_color", "sign_color", "says", "signs")
 
 

@@ -6,7 +6,7 @@ from all pairs alike. Attributes are drawn uniformly, so that none tells another
 neither paints nor puts anything into words.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
@@ -187,11 +187,6 @@ def single(thing: Thing, key: str, background: str = "snow", *, held_out: bool) 
     """Put one thing alone in the middle, as the picture of a choice (IconQA's picture choices)."""
     middle = thing._replace(row=1, column=1, dx=0, dy=0)
     return Scene(key=key, things=(middle,), background=background, held_out=held_out)
-
-
-def with_signs(base: Scene, signs: tuple[Sign, ...]) -> Scene:
-    """Give a scene printed signs; the caller leaves their rows free of things."""
-    return replace(base, signs=signs)
 
 
 def thing_box(thing: Thing) -> Box:
