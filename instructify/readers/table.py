@@ -103,12 +103,16 @@ class _Row:
         return None if column is None else self._cells.get(column)
 
     def text(self, field: str) -> str | None:
+        if field not in self._plan.columns:
+            return None
         value = text_of(self.cell(field))
         if isinstance(value, Fault):
             raise self.bad(field, value)
         return value
 
     def texts(self, field: str) -> tuple[str, ...] | None:
+        if field not in self._plan.columns:
+            return None
         value = texts_of(self.cell(field), self._plan.separator)
         if isinstance(value, Fault):
             raise self.bad(field, value)
@@ -145,12 +149,11 @@ def _picture_keys(plan: _Plan, row: _Row) -> list[str]:
 def _fields(plan: _Plan, row: _Row) -> Fields:
     """Read everything of a record but its id and its pictures."""
     fields: Fields = {
-        "context": row.text("context"),
-        "caption": row.text("caption"),
-        "text": row.text("text"),
-        "ocr_tokens": row.texts("ocr_tokens"),
-        "ocr_source": "table" if row.cell("ocr_tokens") is not None else None,
+        field: row.text(field) for field in ("context", "caption", "text") if field in plan.columns
     }
+    if "ocr_tokens" in plan.columns:
+        tokens = row.texts("ocr_tokens")
+        fields |= {"ocr_tokens": tokens, "ocr_source": "table" if tokens else None}
     if plan.form == "caption":
         return fields | _caption(row)
     if plan.form == "caption_set":

@@ -21,16 +21,8 @@ class Fault(NamedTuple):
 
 def text_of(cell: object) -> str | Fault | None:
     """Read a text; outer white space goes, an empty one is nothing."""
-    if cell is None:
-        return None
-    if isinstance(cell, bool):
-        return Fault("wrong-type", "a truth value where a text is wanted")
-    if isinstance(cell, float) and not math.isfinite(cell):
-        return Fault("not-finite", "a number that is not finite")
-    if isinstance(cell, int | float):
-        return str(cell)
     if not isinstance(cell, str):
-        return Fault("wrong-type", f"{type(cell).__name__} where a text is wanted")
+        return _text_of_other(cell)
     text = clean(cell)
     if not text.isascii() and not _has_bytes(text):
         return Fault("lone-surrogate", "bytes that are no UTF-8, or half of a character")
@@ -111,6 +103,18 @@ def rounds_of(cell: object) -> list[dict[str, str]] | Fault | None:
             one[key] = text
         rounds.append(one)
     return rounds
+
+
+def _text_of_other(cell: object) -> str | Fault | None:
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        return Fault("wrong-type", "a truth value where a text is wanted")
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return Fault("not-finite", "a number that is not finite")
+    if isinstance(cell, int | float):
+        return str(cell)
+    return Fault("wrong-type", f"{type(cell).__name__} where a text is wanted")
 
 
 def _has_bytes(text: str) -> bool:
