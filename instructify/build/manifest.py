@@ -44,7 +44,8 @@ class SplitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     seed: int
     limit: int | None
     forms: dict[str, int]
-    rejects: dict[str, int]
+    record_rejects: dict[str, int]  # by the reader
+    sample_rejects: dict[str, int]  # later: pictures and templates
     reader: str
     raw: list[RawSource]
     ocr: RawSource | None
@@ -53,9 +54,18 @@ class SplitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     templates_folder: str  # "built-in" or the folder's base name
     records_key: str
     samples_key: str
+    problems_sha256: str | None  # of the list of unusable pictures; None: pictures not looked at
     record_shards: list[str]
     sample_shards: list[str]
     notes: list[str]
+
+    @property
+    def rejects(self) -> dict[str, int]:
+        """All rejects by reason."""
+        total = dict(self.record_rejects)
+        for reason, count in self.sample_rejects.items():
+            total[reason] = total.get(reason, 0) + count
+        return dict(sorted(total.items()))
 
 
 class DatasetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -70,6 +80,7 @@ class DatasetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     home: str
     options: dict[str, Scalar]
     weights: dict[str, float]  # factor per form on the dataset's weight in a mixture
+    own_candidates: bool  # the choices of a sample are its candidates
     splits: dict[str, SplitEntry]
 
 

@@ -4,6 +4,7 @@ Nothing is opened but to hash it. What is missing is said with what was expected
 looked for and how to get it.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,18 +90,14 @@ def _missing_sentence(
     )
 
 
-def hash_sources(files: Mapping[str, RawFile]) -> list[RawSource]:
-    """Hash raw files (about 1 GB a second); a folder is hashed by the names and sizes in it."""
-    return [
-        RawSource(role, file.name, *_size_and_hash(file.path))
-        for role, file in sorted(files.items())
-    ]
-
-
-def _size_and_hash(path: Path) -> tuple[int, str]:
-    if path.is_dir():
-        return 0, ""
-    return path.stat().st_size, hash_file(path)
+def hash_source(role: str, file: RawFile) -> RawSource:
+    """Hash a raw file (about 1 GB a second); a folder is hashed by the files in it."""
+    if file.path.is_dir():
+        inside = sorted(path for path in file.path.rglob("*.json") if path.is_file())
+        parts = "".join(f"{path.relative_to(file.path)} {hash_file(path)}\n" for path in inside)
+        digest = hashlib.sha256(parts.encode()).hexdigest()
+        return RawSource(role, file.name, sum(path.stat().st_size for path in inside), digest)
+    return RawSource(role, file.name, file.path.stat().st_size, hash_file(file.path))
 
 
 def reader_of(dataset: Dataset) -> Reader:
@@ -143,6 +140,15 @@ def with_settings(
     for dataset in changed.values():
         _check_options(dataset)
     return [changed[dataset.name] for dataset in datasets]
+
+
+def option_values(dataset: Dataset) -> dict[str, OptionValue]:
+    """Give the options of a dataset as readers take them."""
+    return {
+        name: value
+        for name, value in dataset.options.items()
+        if isinstance(value, str | int | bool)
+    }
 
 
 def _typed(value: str, option: Option, text: str) -> OptionValue:

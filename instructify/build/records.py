@@ -16,11 +16,10 @@ import pyarrow.compute as pc
 
 from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import FileEntry, RawSource, content_key, file_entry
-from instructify.build.raw import RawRoots, reader_of
+from instructify.build.raw import RawRoots, option_values, reader_of
 from instructify.catalog_model import Dataset
 from instructify.keyed import Hashes, hash_texts
 from instructify.readers.base import Chunk, RawFile, ReadContext
-from instructify.readers.ocr import apply_ocr, load_ocr
 from instructify.rejects import Reject
 from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
 from instructify.shards import Syncer, write_arrow, write_bytes
@@ -185,7 +184,7 @@ def _chunks(unit: RecordsUnit) -> Iterator[Chunk]:
     context = ReadContext(
         dataset=unit.dataset.name,
         split=unit.split,
-        options=unit.dataset.options,
+        options=option_values(unit.dataset),
         files=unit.files,
         folders=(unit.roots.release(unit.dataset.release), *unit.roots.images),
         seed=unit.seed,
@@ -194,8 +193,10 @@ def _chunks(unit: RecordsUnit) -> Iterator[Chunk]:
     chunks = reader.read(context)
     if unit.ocr is None:
         return chunks
+    from instructify.readers.ocr import apply_ocr, load_ocr
+
     table = load_ocr(unit.ocr)
-    most = int(unit.dataset.options.get("ocr_tokens", 30))
+    most = int(context.options.get("ocr_tokens", 30))
     return (Chunk(apply_ocr(chunk.records, table, most), chunk.rejects) for chunk in chunks)
 
 

@@ -5,6 +5,7 @@ is unusable, or whose template fails, becomes a reject. Only text is written her
 templates touches neither pictures nor raw files.
 """
 
+import dataclasses
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,9 @@ class SamplesUnit:
     @property
     def key(self) -> str:
         return content_key("unit", [self.spec.key, self.shard_sha256, self.start, self.stop])
+
+    def in_folder(self, folder: Path) -> "SamplesUnit":
+        return dataclasses.replace(self, folder=folder)
 
 
 class SamplesReceipt(msgspec.Struct, frozen=True, kw_only=True):

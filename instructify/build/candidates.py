@@ -1,0 +1,82 @@
+"""Closed answer sets that many samples share, stored once under the hash of their content."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from instructify.build.raw import RawRoots, find_split, option_values, reader_of
+from instructify.catalog_model import Candidates, Catalog, Dataset
+from instructify.errors import UserError
+from instructify.readers.base import ReadContext
+from instructify.shards import FileFacts, read_arrow, write_arrow
+
+CANDIDATES_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("values", pa.list_(pa.string()), nullable=False),
+    ]
+)
+
+
+def set_id(values: Sequence[str]) -> str:
+    """Name a set by its content, order included, since a tie goes to the earlier answer."""
+    return hashlib.sha256(json.dumps(list(values)).encode()).hexdigest()[:16]
+
+
+def candidate_values(
+    catalog: Catalog, dataset: Dataset, roots: RawRoots, seed: int
+) -> tuple[tuple[str, ...] | None, str | None]:
+    """Return the shared answer set of a dataset, or None and, where that is a lack, why."""
+    candidates = dataset.candidates
+    if candidates is None or candidates.kind == "record":
+        return None, None
+    if candidates.kind == "fixed":
+        return candidates.values, None
+    try:
+        return _vocabulary(catalog, dataset, candidates, roots, seed), None
+    except UserError as error:
+        first = str(error).partition(" How to get it")[0]
+        return None, f"no answer vocabulary: {first}"
+
+
+def _vocabulary(
+    catalog: Catalog, dataset: Dataset, candidates: Candidates, roots: RawRoots, seed: int
+) -> tuple[str, ...]:
+    """Count the answers of the vocabulary's splits; the most frequent first, then by text."""
+    counts: Counter[str] = Counter()
+    for name in candidates.splits:
+        split = dataset.split(name)
+        found = find_split(catalog, dataset, split, roots)
+        context = ReadContext(
+            dataset=dataset.name,
+            split=name,
+            options=option_values(dataset),
+            files=found.files,
+            folders=(roots.release(dataset.release), *roots.images),
+            seed=seed,
+        )
+        for chunk in reader_of(dataset).read(context):
+            counts.update(chunk.records.column("answer").drop_null().to_pylist())
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    kept = [answer for answer, count in ranked if count >= candidates.min_count]
+    return tuple(kept[: candidates.top])
+
+
+def write_candidates(path: Path, sets: Mapping[str, Sequence[str]]) -> FileFacts:
+    """Write all sets of a build, sorted by id."""
+    ids = sorted(sets)
+    table = pa.table(
+        {"id": ids, "values": [list(sets[one]) for one in ids]}, schema=CANDIDATES_SCHEMA
+    )
+    return write_arrow(path, CANDIDATES_SCHEMA, [table])
+
+
+def read_candidates(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read all sets of a build; none where the file is not there."""
+    if not path.exists():
+        return {}
+    return {row["id"]: tuple(row["values"]) for row in read_arrow(path).to_pylist()}

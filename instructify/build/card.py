@@ -1,0 +1,105 @@
+"""The dataset card: what a person reads first, and what makes `datasets.load_dataset(BUILD)` work.
+
+The datasets library caches by the card's text, not by file content, so each configuration carries
+the hash of its shards; and it checks the row counts that stand here.
+"""
+
+import hashlib
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from instructify.build.manifest import DatasetEntry, Manifest
+from instructify.schema import SAMPLE_SCHEMA
+
+
+def render_card(manifest: Manifest) -> str:
+    """Render README.md of a build; a pure function of the manifest."""
+    shown = {name: entry for name, entry in sorted(manifest.datasets.items()) if entry.splits}
+    header: dict[str, Any] = {
+        "pretty_name": "InstructBLIP instruction samples",
+        "task_categories": ["visual-question-answering", "image-to-text"],
+        "configs": [_config(manifest, name, entry) for name, entry in shown.items()],
+        "dataset_info": [_info(manifest, name, entry) for name, entry in shown.items()],
+    }
+    if header["configs"]:
+        header["configs"][0]["default"] = True
+    front = yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=120)
+    return f"---\n{front}---\n\n{_body(manifest, shown)}"
+
+
+def _config(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any]:
+    shards = [shard for split in entry.splits.values() for shard in split.sample_shards]
+    content = hashlib.sha256("".join(manifest.files[shard].sha256 for shard in shards).encode())
+    return {
+        "config_name": name,
+        "description": f"{entry.title}, {entry.task}, {entry.role}; content {content.hexdigest()}",
+        "data_files": [
+            {"split": split, "path": list(of.sample_shards)}
+            for split, of in sorted(entry.splits.items())
+        ],
+    }
+
+
+def _info(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any]:
+    splits: list[dict[str, Any]] = [
+        {
+            "name": split,
+            "num_bytes": sum(manifest.files[shard].size_bytes for shard in of.sample_shards),
+            "num_examples": of.samples,
+        }
+        for split, of in sorted(entry.splits.items())
+    ]
+    return {
+        "config_name": name,
+        "features": [_feature(field) for field in SAMPLE_SCHEMA],
+        "splits": splits,
+        "download_size": sum(split["num_bytes"] for split in splits),
+        "dataset_size": sum(split["num_bytes"] for split in splits),
+    }
+
+
+def _feature(field: pa.Field) -> dict[str, str]:
+    kind = field.type
+    if pa.types.is_list(kind):
+        return {"name": field.name, "list": _dtype(kind.value_type)}
+    return {"name": field.name, "dtype": _dtype(kind)}
+
+
+def _dtype(kind: pa.DataType) -> str:
+    if pa.types.is_dictionary(kind):
+        return _dtype(kind.value_type)
+    return {"float": "float32"}.get(str(kind), str(kind))
+
+
+def _body(manifest: Manifest, shown: dict[str, DatasetEntry]) -> str:
+    lines = [
+        "# Instruction samples",
+        "",
+        f"Made by instructify {manifest.instructify}. Pictures: {manifest.pictures.mode}.",
+        "",
+        "| dataset | split | task | role | records | samples | rejects | licence |",
+        "|---|---|---|---|---:|---:|---:|---|",
+    ]
+    for name, entry in shown.items():
+        for split, of in sorted(entry.splits.items()):
+            rejects = sum(of.rejects.values())
+            lines.append(
+                f"| {name} | {split} | {entry.task} | {entry.role} | {of.records} | "
+                f"{of.samples} | {rejects} | {entry.licence} |"
+            )
+    first = next(iter(shown), "NAME")
+    lines += [
+        "",
+        "```python",
+        "import datasets",
+        f'samples = datasets.load_dataset("<this folder>", "{first}")',
+        "```",
+        "",
+        "Texts are in `samples/`, the records they were rendered from in `records/`, pictures once",
+        "each in `pictures/`, what was left out and why in `rejects/`. `manifest.json` has the",
+        "options, versions and hashes that everything was made from.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,69 @@
+"""Checks a build against its manifest, byte by byte: nothing missing, changed or left over."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from instructify.build.card import render_card
+from instructify.build.manifest import FileEntry
+from instructify.build.opened import Build
+from instructify.build.paths import BuildPaths
+from instructify.errors import UserError
+from instructify.shards import hash_file, read_arrow
+
+
+class Finding(NamedTuple):
+    """Something wrong with one file of a build."""
+
+    file: str
+    what: str
+
+
+def check_build(build: Build) -> Iterator[Finding]:
+    """Yield what is wrong, file by file; reads every byte (about 1 GB a second)."""
+    paths = build.paths
+    for name, entry in build.manifest.files.items():
+        finding = _check_file(paths, name, entry)
+        if finding is not None:
+            yield finding
+    yield from _check_counts(build)
+    card = paths.card.read_text("utf-8") if paths.card.is_file() else ""
+    if card != render_card(build.manifest):
+        yield Finding(paths.card.name, "does not go with the manifest; convert again to mend it")
+
+
+def _check_file(paths: BuildPaths, name: str, entry: FileEntry) -> Finding | None:
+    path = paths.root / name
+    if not path.is_file():
+        return Finding(name, "is missing")
+    size = path.stat().st_size
+    if size != entry.size_bytes:
+        return Finding(name, f"has {size:,} bytes and should have {entry.size_bytes:,}")
+    if hash_file(path) != entry.sha256:
+        return Finding(name, f"was changed after the build{_damaged_rows(paths, name)}")
+    return None
+
+
+def _damaged_rows(paths: BuildPaths, name: str) -> str:
+    """Say whether Arrow can still read a changed shard."""
+    if not name.endswith(".arrow"):
+        return ""
+    try:
+        read_arrow(paths.root / name).validate(full=True)
+    except (UserError, pa.ArrowInvalid):
+        return " and can't be read"
+    return "; it reads, but some rows differ"
+
+
+def _check_counts(build: Build) -> Iterator[Finding]:
+    files = build.manifest.files
+    for dataset, entry in build.manifest.datasets.items():
+        for split, of in entry.splits.items():
+            for kind, shards, rows in (
+                ("records", of.record_shards, of.records),
+                ("samples", of.sample_shards, of.samples),
+            ):
+                held = sum(files[name].rows for name in shards if name in files)
+                if held != rows:
+                    yield Finding(f"{kind}/{dataset}/{split}", f"holds {held:,} rows, not {rows:,}")

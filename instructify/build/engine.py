@@ -1,0 +1,104 @@
+"""The road from raw splits to a committed build: records, pictures, samples, one commit.
+
+Each step is cut into units that know by a hash whether they were done before, here or in the
+build that stands. Nothing in the build changes until the commit.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from instructify.build.commit import finish_commit
+from instructify.build.ledger import ledger_lines
+from instructify.build.lock import write_lock
+from instructify.build.manifest import Manifest, PicturesEntry, read_manifest
+from instructify.build.paths import BuildPaths
+from instructify.build.picture_stage import PictureOutcome
+from instructify.build.progress import Progress
+from instructify.build.publish import publish
+from instructify.build.record_stage import run_record_stage
+from instructify.build.request import ConvertRequest, find_splits
+from instructify.build.sample_stage import Rendering, run_sample_stage
+from instructify.build.state import SplitState
+from instructify.build.workers import workers
+from instructify.errors import UserError
+
+
+class RejectsError(Exception):
+    """A dataset has more rejects than it may; nothing was committed."""
+
+
+def convert(request: ConvertRequest, progress: Progress) -> list[SplitState]:
+    """Convert what is asked for into the build at `request.out`, and say what came of each split.
+
+    UserError for the user's mistakes, RejectsError where the rejects pass a dataset's threshold.
+    """
+    splits = find_splits(request)
+    paths = BuildPaths(request.out)
+    with write_lock(paths.lock):
+        paths.staging.mkdir(exist_ok=True)
+        finish_commit(paths)
+        manifest = read_manifest(paths.manifest)
+        _check_mode(manifest, request)
+        with workers(request.jobs) as pool:
+            states = run_record_stage(request, splits, paths, manifest, pool, progress)
+            pictures = PictureOutcome(entry=PicturesEntry(mode=request.pictures))
+            run_sample_stage(_rendering(request), states, paths, manifest, pool, progress)
+        _check_rejects(request, states, paths)
+        publish(states, pictures, paths, manifest, request.catalog_sha256)
+        shutil.rmtree(paths.staging, ignore_errors=True)
+    return states
+
+
+def _rendering(request: ConvertRequest) -> Rendering:
+    return Rendering(
+        templates=request.templates,
+        folder=request.templates_folder,
+        task_titles={task.name: task.title for task in request.catalog.tasks.values()},
+        draws=request.draws,
+        seed=request.seed,
+    )
+
+
+def _check_mode(manifest: Manifest | None, request: ConvertRequest) -> None:
+    if manifest is None or not manifest.datasets or manifest.pictures.mode == request.pictures:
+        return
+    raise UserError(
+        f"{request.out} was built with --pictures {manifest.pictures.mode}; "
+        f"convert with that, or into another folder for --pictures {request.pictures}."
+    )
+
+
+def _check_rejects(
+    request: ConvertRequest, states: Sequence[SplitState], paths: BuildPaths
+) -> None:
+    """Refuse the commit where a dataset lost more items than it may, and show its ledger."""
+    for name in sorted({state.dataset for state in states}):
+        own = [state for state in states if state.dataset == name]
+        allowed = request.max_rejects
+        if allowed is None:
+            allowed = request.catalog.dataset(name).max_rejects_percent
+        lost = sum(state.rejects.total() for state in own)
+        items = sum(state.records + state.record_rejects.total() for state in own)
+        share = 100 * lost / max(1, items)
+        if share <= allowed:
+            continue
+        ledger = paths.root / "rejects" / f"{name}.failed.jsonl"
+        ledger.parent.mkdir(exist_ok=True)
+        ledger.write_bytes(b"".join(line for state in own for line in _own_lines(state)))
+        reasons = sum((state.rejects for state in own), type(own[0].rejects)()).most_common(3)
+        raise RejectsError(
+            f"{name}: {lost:,} of {items:,} items were rejected ({share:.1f} %, allowed are "
+            f"{allowed:g} %): {', '.join(f'{reason} {count:,}' for reason, count in reasons)}; "
+            f"see {ledger}, mend the raw data or allow more with --max-rejects {_up(share)}."
+        )
+
+
+def _up(share: float) -> int:
+    return min(100, int(share) + 1)
+
+
+def _own_lines(state: SplitState) -> list[bytes]:
+    written = [] if state.record_ledger is None else [state.record_ledger]
+    paths: list[Path] = written + (state.sample_ledgers or [])
+    return [line for path in paths for line in ledger_lines(path)]

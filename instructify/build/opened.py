@@ -1,0 +1,145 @@
+"""A build opened for reading: its manifest, samples, records and pictures.
+
+    build = Build.open("my-build")
+    sample = build.sample("vqav2/train/458752000#0")
+
+Shards are mapped, not read; rows are reached by shard, batch and offset.
+"""
+
+import bisect
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from instructify.build.candidates import read_candidates
+from instructify.build.commit import finish_commit
+from instructify.build.lock import write_lock
+from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry, read_manifest
+from instructify.build.paths import BuildPaths
+from instructify.errors import UserError, did_you_mean
+from instructify.schema import PROVENANCE
+
+
+class ShardedTable:
+    """The rows of several Arrow files of one schema, as one sequence of dicts."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._batches: list[pa.RecordBatch] = []
+        self._ends: list[int] = []
+        rows = 0
+        for path in paths:
+            for batch in _batches(path):
+                rows += batch.num_rows
+                self._batches.append(batch)
+                self._ends.append(rows)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if not 0 <= index < len(self):
+            raise IndexError(f"row {index} of {len(self)}")
+        number = bisect.bisect_right(self._ends, index)
+        batch = self._batches[number]
+        start = self._ends[number] - batch.num_rows
+        row: dict[str, Any] = batch.slice(index - start, 1).to_pylist()[0]
+        return row
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for batch in self._batches:
+            yield from batch.to_pylist()
+
+    def find(self, column: str, value: str) -> int | None:
+        """Return the first row with this value, or None; reads one column."""
+        start = 0
+        for batch in self._batches:
+            place = batch.column(column).index(value).as_py()
+            if place >= 0:
+                return start + int(place)
+            start += batch.num_rows
+        return None
+
+
+class Build:
+    """A committed build."""
+
+    def __init__(self, paths: BuildPaths, manifest: Manifest) -> None:
+        self.paths = paths
+        self.manifest = manifest
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Build":
+        """Open a build; a commit that was interrupted is carried out first."""
+        paths = BuildPaths(Path(folder))
+        if paths.commit.exists():
+            with write_lock(paths.lock):
+                finish_commit(paths)
+        manifest = read_manifest(paths.manifest)
+        if manifest is None:
+            raise UserError(
+                f"{folder} is not a build: it has no manifest.json; "
+                "make one with `instructify convert NAME --raw DIR --out BUILD`."
+            )
+        return cls(paths, manifest)
+
+    def dataset(self, name: str) -> DatasetEntry:
+        """Return what the manifest says of a dataset."""
+        if name not in self.manifest.datasets:
+            hint = did_you_mean(name, self.manifest.datasets)
+            raise UserError(f"{self.paths.root} has no dataset '{name}'; {hint}")
+        return self.manifest.datasets[name]
+
+    def split(self, name: str, split: str) -> SplitEntry:
+        """Return what the manifest says of a split."""
+        splits = self.dataset(name).splits
+        if split not in splits:
+            raise UserError(
+                f"{name} has no split '{split}' in {self.paths.root}; {did_you_mean(split, splits)}"
+            )
+        return splits[split]
+
+    def samples(self, name: str, split: str) -> ShardedTable:
+        """Open the samples of a split."""
+        return ShardedTable([self.paths.root / s for s in self.split(name, split).sample_shards])
+
+    def records(self, name: str, split: str) -> ShardedTable:
+        """Open the records of a split."""
+        return ShardedTable([self.paths.root / s for s in self.split(name, split).record_shards])
+
+    def sample(self, sample_id: str) -> dict[str, Any]:
+        """Find a sample by its id, `<dataset>/<split>/<raw id>#<draw>`."""
+        parts = sample_id.split("/", 2)
+        if len(parts) < 3:
+            raise UserError(f"'{sample_id}' is no sample id; it looks like dataset/split/id#draw")
+        table = self.samples(parts[0], parts[1])
+        wanted = sample_id if "#" in parts[2] else f"{sample_id}#0"
+        row = table.find("sample_id", wanted)
+        if row is None:
+            raise UserError(
+                f"{self.paths.root} has no sample '{wanted}'; list some with "
+                f"`instructify inspect {self.paths.root} {parts[0]} --split {parts[1]}`"
+            )
+        return table[row]
+
+    def candidate_sets(self) -> dict[str, tuple[str, ...]]:
+        """Read the shared answer sets."""
+        return read_candidates(self.paths.candidates)
+
+
+def public_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """Shape a sample row for people and JSON: provenance in an object of its own."""
+    shown = {name: value for name, value in sample.items() if name not in PROVENANCE}
+    return {**shown, "provenance": {name: sample[name] for name in PROVENANCE}}
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(
+            f"{path} is missing or damaged; `instructify verify` says what else is."
+        ) from error

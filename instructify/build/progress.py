@@ -1,0 +1,42 @@
+"""Progress for a person who waits: one bar a step on stderr, nothing where stderr is no terminal."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+
+class Bar:
+    """Counts finished units."""
+
+    def __init__(self, bar: tqdm) -> None:
+        self._bar = bar
+
+    def advance(self, amount: int = 1) -> None:
+        self._bar.update(amount)
+
+
+class Progress:
+    """Shows steps if `shown`; otherwise silent."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+
+    @classmethod
+    def for_terminal(cls) -> "Progress":
+        return cls(shown=sys.stderr.isatty())
+
+    @contextmanager
+    def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
+        """Open the bar of one step; it vanishes when the step is done."""
+        with tqdm(
+            total=total,
+            desc=f"{name:<9}",
+            unit=f" {unit}",
+            file=sys.stderr,
+            leave=False,
+            disable=not self._shown or total == 0,
+            ncols=79,
+        ) as bar:
+            yield Bar(bar)

@@ -1,0 +1,177 @@
+"""The last step: manifest, card, ledgers and answer sets of the new build, and one commit of it all."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from instructify import __version__
+from instructify.build.candidates import read_candidates, set_id, write_candidates
+from instructify.build.card import render_card
+from instructify.build.commit import commit
+from instructify.build.ledger import ledger_lines
+from instructify.build.manifest import (
+    FORMAT,
+    DatasetEntry,
+    FileEntry,
+    Manifest,
+    PicturesEntry,
+    file_entry,
+)
+from instructify.build.paths import CANDIDATES, BuildPaths, rejects_name, shard_name
+from instructify.build.picture_stage import PictureOutcome
+from instructify.build.state import SplitState
+from instructify.shards import write_bytes
+
+
+class _Plan:
+    """Files of the new build: those that stay, and those to be moved in."""
+
+    def __init__(self, manifest: Manifest | None) -> None:
+        self.before = dict(manifest.files) if manifest is not None else {}
+        self.files: dict[str, FileEntry] = {}
+        self.moves: dict[str, Path] = {}
+
+    def keep(self, names: Sequence[str]) -> None:
+        for name in names:
+            if name in self.before:
+                self.files[name] = self.before[name]
+
+    def put(self, name: str, path: Path, facts: FileEntry, root: Path) -> None:
+        """Name a file that is staged, or that lies in its place already."""
+        self.files[name] = facts
+        if path != root / name:
+            self.moves[name] = path
+
+
+def publish(
+    states: Sequence[SplitState],
+    pictures: PictureOutcome,
+    paths: BuildPaths,
+    manifest: Manifest | None,
+    catalog_sha256: str,
+) -> bool:
+    """Commit the splits of a run beside what the build holds; tell whether anything changed."""
+    plan = _Plan(manifest)
+    datasets = _datasets(states, manifest)
+    touched = {state.dataset for state in states}
+    _place_shards(plan, states, paths)
+    for name, entry in datasets.items():
+        for split, of in entry.splits.items():
+            if (name, split) not in {(state.dataset, state.split) for state in states}:
+                plan.keep([*of.record_shards, *of.sample_shards])
+        if name in touched:
+            own = [state for state in states if state.dataset == name]
+            _place_ledger(plan, name, set(entry.splits), own, paths)
+        else:
+            plan.keep([rejects_name(name)])
+    candidate_sizes = _place_candidates(plan, states, datasets, paths)
+    _place_pictures(plan, pictures, paths)
+    new = Manifest(
+        format=FORMAT,
+        instructify=__version__,
+        catalog_sha256=catalog_sha256,
+        pictures=pictures.entry,
+        datasets=dict(sorted(datasets.items())),
+        candidate_sets=candidate_sizes,
+        files=dict(sorted(plan.files.items())),
+    )
+    data = new.to_bytes()
+    if manifest is not None and manifest.to_bytes() == data and not plan.moves:
+        return False
+    removes = [name for name in plan.before if name not in plan.files]
+    commit(paths, moves=plan.moves, removes=removes, manifest=data, card=render_card(new))
+    return True
+
+
+def _datasets(states: Sequence[SplitState], manifest: Manifest | None) -> dict[str, DatasetEntry]:
+    datasets = dict(manifest.datasets) if manifest is not None else {}
+    for state in states:
+        standing = datasets.get(state.dataset)
+        splits = dict(standing.splits) if standing is not None else {}
+        if standing is not None and standing.options != state.entry.options:
+            # Other options make another dataset: splits that were made with the old ones go.
+            splits = {
+                name: entry
+                for name, entry in splits.items()
+                if any(s.dataset == state.dataset and s.split == name for s in states)
+            }
+        splits[state.split] = state.split_entry()
+        datasets[state.dataset] = msgspec.structs.replace(
+            state.entry, splits=dict(sorted(splits.items()))
+        )
+    return datasets
+
+
+def _place_shards(plan: _Plan, states: Sequence[SplitState], paths: BuildPaths) -> None:
+    for state in states:
+        for kind, shards in (("records", state.record_shards), ("samples", state.sample_shards)):
+            for number, shard in enumerate(shards):
+                name = shard_name(kind, state.dataset, state.split, number)
+                plan.put(name, shard.path, shard.facts, paths.root)
+
+
+def _place_ledger(
+    plan: _Plan,
+    dataset: str,
+    splits: set[str],
+    states: Sequence[SplitState],
+    paths: BuildPaths,
+) -> None:
+    """Write a dataset's ledger anew: lines of the splits of this run, and those that stay."""
+    standing = list(ledger_lines(paths.root / rejects_name(dataset)))
+    lines: list[bytes] = []
+    anew = {state.split: state for state in states}
+    for line in standing:
+        row = msgspec.json.decode(line, type=_LedgerLine)
+        state = anew.get(row.split)
+        written = row.record_id is None and (state is None or state.record_ledger is None)
+        rendered = row.record_id is not None and (state is None or state.sample_ledgers is None)
+        if row.split in splits and (written or rendered):
+            lines.append(line)
+    for state in states:
+        own = [] if state.record_ledger is None else [state.record_ledger]
+        for path in own + (state.sample_ledgers or []):
+            lines += ledger_lines(path)
+    ordered = sorted(lines, key=lambda line: _order(line))
+    staged = paths.staging / f"{dataset}.jsonl"
+    facts = file_entry(write_bytes(staged, b"".join(ordered)))
+    plan.put(rejects_name(dataset), staged, facts, paths.root)
+
+
+class _LedgerLine(msgspec.Struct):
+    split: str
+    source: str
+    position: int | None = None
+    record_id: str | None = None
+
+
+def _order(line: bytes) -> tuple[str, str, int, bytes]:
+    row = msgspec.json.decode(line, type=_LedgerLine)
+    return row.split, row.source, -1 if row.position is None else row.position, line
+
+
+def _place_candidates(
+    plan: _Plan,
+    states: Sequence[SplitState],
+    datasets: Mapping[str, DatasetEntry],
+    paths: BuildPaths,
+) -> dict[str, int]:
+    sets = read_candidates(paths.candidates)
+    sets |= {set_id(state.candidates): state.candidates for state in states if state.candidates}
+    used = {of.candidate_set for entry in datasets.values() for of in entry.splits.values()}
+    kept = {one: values for one, values in sets.items() if one in used}
+    if kept:
+        staged = paths.staging / CANDIDATES
+        plan.put(CANDIDATES, staged, file_entry(write_candidates(staged, kept)), paths.root)
+    return {one: len(values) for one, values in sorted(kept.items())}
+
+
+def _place_pictures(plan: _Plan, pictures: PictureOutcome, paths: BuildPaths) -> None:
+    plan.keep([*pictures.entry.index, *pictures.entry.stores])
+    for name, (path, facts) in pictures.staged.items():
+        plan.put(name, path, facts, paths.root)
+
+
+def empty_pictures(mode: str) -> PicturesEntry:
+    return PicturesEntry(mode=mode)

@@ -1,0 +1,153 @@
+"""First step: every split's records, read anew only where something that they depend on changed."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from instructify.build.candidates import candidate_values
+from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry
+from instructify.build.paths import BuildPaths
+from instructify.build.progress import Progress
+from instructify.build.raw import RawSplit, hash_source, option_values, reader_of
+from instructify.build.records import REJECTS, RecordsReceipt, RecordsUnit, records_key, run_records
+from instructify.build.request import ConvertRequest, ocr_file
+from instructify.build.state import Shard, SplitState
+from instructify.build.workers import Workers
+from instructify.catalog_model import Catalog, Dataset
+from instructify.readers.base import RawFile
+
+
+def run_record_stage(
+    request: ConvertRequest,
+    splits: Sequence[RawSplit],
+    paths: BuildPaths,
+    manifest: Manifest | None,
+    pool: Workers,
+    progress: Progress,
+) -> list[SplitState]:
+    """Read all splits; the result is in their order."""
+    units = _units(request, splits, paths)
+    states = [_state(request, unit, manifest) for unit in units]
+    todo = [
+        (state, unit)
+        for state, unit in zip(states, units, strict=True)
+        if not _reuse(state, unit, paths, manifest)
+    ]
+    with progress.stage("records", len(todo), "split") as bar:
+        receipts = pool.map(run_records, [unit for _, unit in todo], lambda *_: bar.advance())
+    for (state, unit), receipt in zip(todo, receipts, strict=True):
+        _take_over(state, unit, receipt)
+    return states
+
+
+def dataset_entry(catalog: Catalog, dataset: Dataset) -> DatasetEntry:
+    """Say of a dataset what the manifest keeps of the catalog."""
+    release = catalog.release_of(dataset)
+    return DatasetEntry(
+        title=dataset.title,
+        task=dataset.task,
+        role=dataset.role,
+        cluster=dataset.cluster,
+        release=dataset.release,
+        media=dataset.media,
+        metric=dataset.metric,
+        licence=release.licence,
+        home=release.home,
+        options=dict(option_values(dataset)),
+        weights=dict(dataset.forms),
+        own_candidates=dataset.candidates is not None and dataset.candidates.kind == "record",
+        splits={},
+    )
+
+
+def _units(
+    request: ConvertRequest, splits: Sequence[RawSplit], paths: BuildPaths
+) -> list[RecordsUnit]:
+    ocr = ocr_file(request)
+    wanted = {file for raw in splits for file in raw.files.values()}
+    hashes = _hashes(wanted if ocr is None else {*wanted, ocr})
+    units = []
+    for raw in splits:
+        unit = RecordsUnit(
+            dataset=raw.dataset,
+            split=raw.split.name,
+            files=raw.files,
+            sources=tuple(
+                msgspec.structs.replace(hashes[file], role=role)
+                for role, file in sorted(raw.files.items())
+            ),
+            roots=request.roots,
+            ocr=ocr,
+            ocr_source=None if ocr is None else hashes[ocr],
+            seed=request.seed,
+            limit=request.limit,
+            folder=paths.staging,
+        )
+        units.append(dataclasses.replace(unit, folder=paths.unit(records_key(unit))))
+    return units
+
+
+def _hashes(files: set[RawFile]) -> Mapping[RawFile, RawSource]:
+    """Hash each file once; two at a time, since hashing leaves the interpreter free."""
+    ordered = sorted(files)
+    with ThreadPoolExecutor(2) as threads:
+        hashed = threads.map(lambda file: hash_source("", file), ordered)
+        return dict(zip(ordered, hashed, strict=True))
+
+
+def _state(request: ConvertRequest, unit: RecordsUnit, manifest: Manifest | None) -> SplitState:
+    dataset = unit.dataset
+    entry = manifest.datasets.get(dataset.name) if manifest is not None else None
+    values, lack = candidate_values(request.catalog, dataset, request.roots, request.seed)
+    return SplitState(
+        dataset=dataset.name,
+        split=unit.split,
+        entry=dataset_entry(request.catalog, dataset),
+        candidates=values,
+        notes=[] if lack is None else [lack],
+        standing=entry.splits.get(unit.split) if entry is not None else None,
+        reader=reader_of(dataset).key,
+        raw=list(unit.sources),
+        ocr=unit.ocr_source,
+        seed=unit.seed,
+        limit=unit.limit,
+        records_key=records_key(unit),
+    )
+
+
+def _reuse(
+    state: SplitState, unit: RecordsUnit, paths: BuildPaths, manifest: Manifest | None
+) -> bool:
+    """Take the records of the build as it stands, if they are of the same inputs and whole."""
+    standing = state.standing
+    if standing is None or manifest is None or standing.records_key != state.records_key:
+        return False
+    shards = [Shard(paths.root / name, manifest.files[name]) for name in standing.record_shards]
+    if not all(path.is_file() for path, _ in shards):
+        return False
+    take_standing_records(state, standing, shards)
+    return True
+
+
+def take_standing_records(state: SplitState, standing: SplitEntry, shards: list[Shard]) -> None:
+    """Fill in the records from the build as it stands."""
+    state.records = standing.records
+    state.forms = standing.forms
+    state.pictures = standing.pictures
+    state.record_shards = shards
+    state.record_rejects = Counter(standing.record_rejects)
+    state.record_ledger = None
+
+
+def _take_over(state: SplitState, unit: RecordsUnit, receipt: RecordsReceipt) -> None:
+    state.records = receipt.records
+    state.forms = receipt.forms
+    state.pictures = receipt.pictures
+    state.record_shards = [
+        Shard(unit.folder / name, facts) for name, facts in sorted(receipt.shards.items())
+    ]
+    state.record_rejects = Counter(receipt.rejects)
+    state.record_ledger = unit.folder / REJECTS

@@ -1,0 +1,96 @@
+"""What a user asks of `convert`, resolved and checked before any work is done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from instructify.build.raw import RawRoots, RawSplit, check_raw_root, find_split
+from instructify.catalog_model import Catalog, Dataset
+from instructify.errors import UserError
+from instructify.readers.base import RawFile
+from instructify.templates import TemplateSet
+
+PictureMode = Literal["store", "reference", "none"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConvertRequest:
+    """The inputs of a conversion; datasets have their options set."""
+
+    catalog: Catalog
+    catalog_sha256: str
+    datasets: tuple[Dataset, ...]
+    roots: RawRoots
+    out: Path
+    templates: TemplateSet
+    templates_folder: str
+    split: str | None = None
+    draws: int | None = None
+    seed: int = 0
+    jobs: int = 1
+    limit: int | None = None
+    pictures: PictureMode = "store"
+    ocr: Path | None = None
+    max_rejects: float | None = None  # percent; None: each dataset's own
+    notes: tuple[str, ...] = ()
+
+
+def ocr_file(request: ConvertRequest) -> RawFile | None:
+    """Return the OCR side file of a request, if any."""
+    if request.ocr is None:
+        return None
+    if not request.ocr.is_file():
+        raise UserError(f"--ocr {request.ocr} is not a file; give JSON lines or a Rosetta file.")
+    return RawFile(request.ocr.name, request.ocr)
+
+
+def find_splits(request: ConvertRequest) -> list[RawSplit]:
+    """Find the raw files of everything asked for; UserError naming all that is missing.
+
+    Of the default splits of a dataset those that were not downloaded are left out, unless that
+    leaves none; a split asked for by name has to be there.
+    """
+    check_raw_root(request.roots)
+    _check_out(request)
+    found: list[RawSplit] = []
+    missing: dict[str, UserError] = {}
+    for dataset in request.datasets:
+        names = [request.split] if request.split is not None else list(dataset.default_splits)
+        here: list[RawSplit] = []
+        for name in names:
+            try:
+                here.append(
+                    find_split(request.catalog, dataset, dataset.split(name), request.roots)
+                )
+            except UserError as error:
+                missing.setdefault(dataset.name, error)
+        if here:
+            missing.pop(dataset.name, None)
+        found += here
+    if missing:
+        raise UserError(_missing_sentence(missing))
+    return found
+
+
+def _missing_sentence(missing: dict[str, UserError]) -> str:
+    first = str(next(iter(missing.values())))
+    if len(missing) == 1:
+        return first
+    return f"nothing was found of {', '.join(missing)}. The first: {first}"
+
+
+def _check_out(request: ConvertRequest) -> None:
+    out = request.out.resolve()
+    for folder in (request.roots.raw, *request.roots.images):
+        inside: Sequence[Path] = folder.resolve().parents
+        if out == folder.resolve() or out in inside:
+            raise UserError(f"--out {request.out} holds the raw data; choose another folder.")
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {request.out} is a file; choose a folder.")
+    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").exists():
+        if (out / ".staging").exists() or (out / ".lock").exists():
+            return
+        raise UserError(
+            f"--out {request.out} holds other files and no build; choose an empty folder."
+        )

@@ -1,0 +1,102 @@
+"""Samples of a build rendered anew from its records: text only, no picture, no raw file."""
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from instructify.build.candidates import read_candidates
+from instructify.build.commit import finish_commit
+from instructify.build.lock import write_lock
+from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry, read_manifest
+from instructify.build.opened import Build
+from instructify.build.paths import BuildPaths
+from instructify.build.picture_stage import PictureOutcome, problems_of
+from instructify.build.progress import Progress
+from instructify.build.publish import publish
+from instructify.build.record_stage import take_standing_records
+from instructify.build.sample_stage import Rendering, run_sample_stage
+from instructify.build.state import Shard, SplitState
+from instructify.build.workers import workers
+from instructify.templates import TemplateSet
+
+
+def retemplate(
+    folder: Path,
+    names: Sequence[str],
+    templates: TemplateSet,
+    templates_folder: str,
+    *,
+    task_titles: Mapping[str, str],
+    draws: int | None,
+    seed: int | None,
+    jobs: int,
+    progress: Progress,
+) -> list[SplitState]:
+    """Render the named datasets (all without names) and commit; options stay as they were."""
+    build = Build.open(folder)
+    for name in names:
+        build.dataset(name)
+    paths = build.paths
+    with write_lock(paths.lock):
+        paths.staging.mkdir(exist_ok=True)
+        finish_commit(paths)
+        manifest = read_manifest(paths.manifest) or build.manifest
+        states = [
+            _state(manifest, paths, name, split)
+            for name, entry in manifest.datasets.items()
+            if not names or name in names
+            for split in entry.splits
+        ]
+        with workers(jobs) as pool:
+            for group in _by_seed(states, seed):
+                rendering = Rendering(
+                    templates=templates,
+                    folder=templates_folder,
+                    task_titles=task_titles,
+                    draws=draws,
+                    seed=group[0].seed,
+                )
+                run_sample_stage(rendering, group, paths, manifest, pool, progress)
+        pictures = PictureOutcome(entry=manifest.pictures)
+        publish(states, pictures, paths, manifest, manifest.catalog_sha256)
+        shutil.rmtree(paths.staging, ignore_errors=True)
+    return states
+
+
+def _by_seed(states: Sequence[SplitState], seed: int | None) -> list[list[SplitState]]:
+    groups: dict[int, list[SplitState]] = {}
+    for state in states:
+        if seed is not None:
+            state.seed = seed
+        groups.setdefault(state.seed, []).append(state)
+    return list(groups.values())
+
+
+def _state(manifest: Manifest, paths: BuildPaths, name: str, split: str) -> SplitState:
+    entry: DatasetEntry = manifest.datasets[name]
+    standing: SplitEntry = entry.splits[split]
+    sets = read_candidates(paths.candidates)
+    state = SplitState(
+        dataset=name,
+        split=split,
+        entry=msgspec.structs.replace(entry, splits={}),
+        candidates=sets.get(standing.candidate_set or ""),
+        notes=list(standing.notes),
+        standing=standing,
+        reader=standing.reader,
+        raw=standing.raw,
+        ocr=standing.ocr,
+        seed=standing.seed,
+        limit=standing.limit,
+        records_key=standing.records_key,
+    )
+    shards = [Shard(paths.root / file, manifest.files[file]) for file in standing.record_shards]
+    take_standing_records(state, standing, shards)
+    if standing.problems_sha256 is not None:
+        state.problems = problems_of(manifest, paths, state)
+        state.problems_sha256 = standing.problems_sha256
+    state.sample_rejects = Counter(standing.sample_rejects)
+    return state

@@ -1,0 +1,141 @@
+"""Last step before the commit: records and templates into samples, unit by unit."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from instructify.build.candidates import set_id
+from instructify.build.manifest import Manifest, content_key
+from instructify.build.paths import BuildPaths
+from instructify.build.progress import Progress
+from instructify.build.records import REJECTS
+from instructify.build.samples import (
+    SAMPLE_SHARD_ROWS,
+    SAMPLES,
+    SamplesReceipt,
+    SamplesSpec,
+    SamplesUnit,
+    draws_for,
+    run_samples,
+)
+from instructify.build.state import Shard, SplitState
+from instructify.build.workers import Workers
+from instructify.errors import UserError
+from instructify.templates import TemplateSet, fitting
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rendering:
+    """How samples are made, the same for all splits of a run."""
+
+    templates: TemplateSet
+    folder: str
+    task_titles: Mapping[str, str]
+    draws: int | None
+    seed: int
+
+
+def run_sample_stage(
+    rendering: Rendering,
+    states: Sequence[SplitState],
+    paths: BuildPaths,
+    manifest: Manifest | None,
+    pool: Workers,
+    progress: Progress,
+) -> None:
+    """Render all splits, but for those whose samples in the build are of the same inputs."""
+    todo: list[tuple[SplitState, list[SamplesUnit]]] = []
+    for state in states:
+        units = _units(rendering, state, paths)
+        state.samples_key = content_key("split", [unit.key for unit in units])
+        if not _reuse(state, paths, manifest):
+            todo.append((state, units))
+    flat = [unit for _, units in todo for unit in units]
+    with progress.stage("samples", len(flat), "shard") as bar:
+        receipts = iter(pool.map(run_samples, flat, lambda *_: bar.advance()))
+    for state, units in todo:
+        _take_over(state, units, [next(receipts) for _ in units])
+
+
+def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[SamplesUnit]:
+    spec = _spec(rendering, state)
+    state.draws = spec.draws
+    state.templates_sha256 = content_key("templates", [t.sha256 for t in spec.templates])
+    state.templates_folder = rendering.folder
+    state.candidate_set = spec.candidate_set
+    step = max(1, SAMPLE_SHARD_ROWS // spec.draws)
+    units = []
+    for shard in state.record_shards:
+        for start in range(0, max(1, shard.facts.rows), step):
+            unit = SamplesUnit(
+                spec=spec,
+                shard=shard.path,
+                shard_sha256=shard.facts.sha256,
+                start=start,
+                stop=min(start + step, shard.facts.rows),
+                problems=state.problems,
+                folder=paths.staging,
+            )
+            units.append(unit.in_folder(paths.unit(unit.key)))
+    return units
+
+
+def _spec(rendering: Rendering, state: SplitState) -> SamplesSpec:
+    entry = state.entry
+    pool = rendering.templates.for_task(entry.task)
+    sizes = [len(fitting(pool, form)) for form in state.forms]
+    if 0 in sizes:
+        lacking = next(form for form in state.forms if not fitting(pool, form))
+        raise UserError(
+            f"{rendering.templates.folder} has no template of task '{entry.task}' for the form "
+            f"'{lacking}' of {state.dataset}; add one to {entry.task}.yaml."
+        )
+    return SamplesSpec(
+        dataset=state.dataset,
+        split=state.split,
+        task=entry.task,
+        task_name=rendering.task_titles[entry.task],
+        dataset_name=entry.title if entry.role == "held-in" else "",
+        templates=pool,
+        draws=draws_for(state.records, state.split, sizes, rendering.draws),
+        seed=rendering.seed,
+        candidate_set=None if state.candidates is None else set_id(state.candidates),
+        own_candidates=entry.own_candidates,
+        reader=state.reader,
+        source_hashes={source.name: source.sha256 for source in state.raw},
+        records_key=state.records_key,
+        problems_sha256=state.problems_sha256,
+    )
+
+
+def _reuse(state: SplitState, paths: BuildPaths, manifest: Manifest | None) -> bool:
+    standing = state.standing
+    if standing is None or manifest is None or standing.samples_key != state.samples_key:
+        return False
+    shards = [Shard(paths.root / name, manifest.files[name]) for name in standing.sample_shards]
+    if not all(path.is_file() for path, _ in shards):
+        return False
+    state.samples = standing.samples
+    state.sample_shards = shards
+    state.sample_rejects = Counter(standing.sample_rejects)
+    state.sample_ledgers = None
+    return True
+
+
+def _take_over(
+    state: SplitState, units: Sequence[SamplesUnit], receipts: Sequence[SamplesReceipt]
+) -> None:
+    state.samples = sum(receipt.samples for receipt in receipts)
+    state.sample_shards = [
+        Shard(unit.folder / SAMPLES, receipt.shard)
+        for unit, receipt in zip(units, receipts, strict=True)
+    ]
+    state.sample_rejects = sum((Counter(receipt.rejects) for receipt in receipts), Counter())
+    state.sample_ledgers = [unit.folder / REJECTS for unit in units]
+
+
+def ledgers(state: SplitState) -> list[Path]:
+    """The ledgers that this run wrote for a split."""
+    own = [] if state.record_ledger is None else [state.record_ledger]
+    return own + (state.sample_ledgers or [])

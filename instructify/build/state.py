@@ -1,0 +1,97 @@
+"""A split on its way through a conversion: what each step found out, for the next one."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from instructify.build.manifest import DatasetEntry, FileEntry, RawSource, SplitEntry
+
+
+class Shard(NamedTuple):
+    """A shard where it lies now: staged, or in its place in the build."""
+
+    path: Path
+    facts: FileEntry
+
+
+@dataclass(kw_only=True, slots=True)
+class SplitState:
+    """Filled in step by step; `standing` is the same split in the build as it stands."""
+
+    dataset: str
+    split: str
+    entry: DatasetEntry  # everything of the dataset but its splits
+    candidates: tuple[str, ...] | None
+    notes: list[str]
+    standing: SplitEntry | None
+
+    # records
+    reader: str = ""
+    raw: list[RawSource] = field(default_factory=list)
+    ocr: RawSource | None = None
+    seed: int = 0
+    limit: int | None = None
+    records_key: str = ""
+    records: int = 0
+    forms: Mapping[str, int] = field(default_factory=dict)
+    pictures: int = 0
+    record_shards: list[Shard] = field(default_factory=list)
+    record_rejects: Counter[str] = field(default_factory=Counter)
+    record_ledger: Path | None = None  # None: those lines of the standing ledger stay
+
+    # pictures
+    problems: Path | None = None
+    problems_sha256: str | None = None
+
+    # samples
+    draws: int = 1
+    templates_sha256: str = ""
+    templates_folder: str = ""
+    candidate_set: str | None = None
+    samples_key: str = ""
+    samples: int = 0
+    sample_shards: list[Shard] = field(default_factory=list)
+    sample_rejects: Counter[str] = field(default_factory=Counter)
+    sample_ledgers: list[Path] | None = None  # None: those lines of the standing ledger stay
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}/{self.split}"
+
+    @property
+    def rejects(self) -> Counter[str]:
+        return self.record_rejects + self.sample_rejects
+
+    def split_entry(self) -> SplitEntry:
+        """What the manifest says of the split."""
+        return SplitEntry(
+            records=self.records,
+            samples=self.samples,
+            pictures=self.pictures,
+            draws=self.draws,
+            seed=self.seed,
+            limit=self.limit,
+            forms=dict(sorted(self.forms.items())),
+            record_rejects=dict(sorted(self.record_rejects.items())),
+            sample_rejects=dict(sorted(self.sample_rejects.items())),
+            reader=self.reader,
+            raw=self.raw,
+            ocr=self.ocr,
+            candidate_set=self.candidate_set,
+            templates_sha256=self.templates_sha256,
+            templates_folder=self.templates_folder,
+            records_key=self.records_key,
+            samples_key=self.samples_key,
+            problems_sha256=self.problems_sha256,
+            record_shards=self._names("records", self.record_shards),
+            sample_shards=self._names("samples", self.sample_shards),
+            notes=self.notes,
+        )
+
+    def _names(self, kind: str, shards: list[Shard]) -> list[str]:
+        return [
+            f"{kind}/{self.dataset}/{self.split}-{number:05d}.arrow"
+            for number in range(len(shards))
+        ]

@@ -1,0 +1,237 @@
+"""The command line: parse, call, print. Heavy imports stay inside the commands.
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 findings or a
+threshold passed, 2 a mistake of the user's, 130 and 143 interrupted.
+"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from instructify import __version__
+from instructify.errors import UserError
+
+app = typer.Typer(
+    name="instructify",
+    help="Raw vision-language releases into instruction-tuning data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Datasets.")]
+HeldIn = Annotated[bool, typer.Option("--held-in", help="The 13 datasets to train on.")]
+HeldOut = Annotated[bool, typer.Option("--held-out", help="The 13 datasets to evaluate on.")]
+All = Annotated[bool, typer.Option("--all", help="All datasets of the catalog.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+CatalogFile = Annotated[
+    Path | None, typer.Option("--catalog", help="Your own datasets, beside ours.")
+]
+TemplateFolder = Annotated[
+    Path | None, typer.Option("--templates", help="Your templates, instead of ours.")
+]
+BuildFolder = Annotated[Path, typer.Argument(metavar="BUILD", help="A folder made by convert.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit()
+
+
+@app.command()
+def catalog(
+    name: Annotated[str | None, typer.Argument(help="One dataset; none lists all.")] = None,
+    as_json: Json = False,
+    catalog_file: CatalogFile = None,
+) -> None:
+    """List the datasets, or say everything about one: files, how to get them, options.
+
+    Example: instructify catalog vqav2
+    """
+    from instructify.catalog import load_catalog
+    from instructify.catalog_text import catalog_lines, dataset_lines
+
+    loaded = load_catalog(extra=catalog_file)
+    if as_json:
+        chosen = loaded.datasets.values() if name is None else [loaded.dataset(name)]
+        print(json.dumps([dataset.summary() for dataset in chosen], indent=1))
+    else:
+        print(catalog_lines(loaded) if name is None else dataset_lines(loaded, name))
+
+
+@app.command()
+def twin(
+    names: Names = None,
+    every: All = False,
+    out: Annotated[Path, typer.Option(help="Raw root to write.")] = Path("twins"),
+    scale: Annotated[float, typer.Option(help="Size; 1 is about 40 training pictures.")] = 1,
+    seed: Annotated[int, typer.Option(help="Another seed draws another world.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write synthetic releases in the authors' layouts, to try everything without downloads.
+
+    Example: instructify twin vqav2 visdial --out raw
+    """
+    from instructify.commands.twin import run_twin
+
+    run_twin(names or [], every=every, out=out, scale=scale, seed=seed, as_json=as_json)
+
+
+@app.command()
+def convert(
+    raw: Annotated[Path, typer.Option(help="Raw root: one folder per release.")],
+    out: Annotated[Path, typer.Option(help="The build to write or to add to.")],
+    names: Names = None,
+    held_in: HeldIn = False,
+    held_out: HeldOut = False,
+    every: All = False,
+    images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
+    split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every choice.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Records per split.")] = None,
+    pictures: Annotated[str, typer.Option(help="store | reference | none")] = "store",
+    ocr: Annotated[Path | None, typer.Option(help="OCR tokens by picture key.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="dataset.option=value, see catalog NAME.")
+    ] = None,
+    max_rejects: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Percent; default: the catalog's.")
+    ] = None,
+    catalog_file: CatalogFile = None,
+    templates: TemplateFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Turn raw releases into a build of instruction samples.
+
+    Example: instructify convert vqav2 coco_caption --raw raw --out build
+    """
+    from instructify.commands.convert import run_convert
+
+    code = run_convert(
+        names=names or [],
+        groups=(held_in, held_out, every),
+        raw=raw,
+        out=out,
+        images=images or [],
+        split=split,
+        draws=draws,
+        seed=seed,
+        jobs=jobs,
+        limit=limit,
+        pictures=pictures,
+        ocr=ocr,
+        settings=settings or [],
+        max_rejects=max_rejects,
+        catalog_file=catalog_file,
+        templates=templates,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def retemplate(
+    build: BuildFolder,
+    names: Names = None,
+    templates: TemplateFolder = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; default: as before.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Render a build's records anew: text only, no picture and no raw file is touched.
+
+    Example: instructify retemplate build vqav2 --templates my-templates
+    """
+    from instructify.commands.convert import run_retemplate
+
+    run_retemplate(build, names or [], templates, draws, seed, jobs, as_json=as_json)
+
+
+@app.command()
+def inspect(
+    build: BuildFolder,
+    name: Annotated[str | None, typer.Argument(help="A dataset; none: all.")] = None,
+    number: Annotated[int, typer.Option("-n", min=1, help="Samples per split.")] = 1,
+    split: Annotated[str | None, typer.Option(help="One split.")] = None,
+    sample_id: Annotated[str | None, typer.Option("--id", help="One sample.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read samples: what the model is told, what it should answer, where it comes from.
+
+    Example: instructify inspect build vqav2 -n 3
+    """
+    from instructify.commands.inspect import run_inspect
+
+    run_inspect(build, name, number, split, sample_id, as_json=as_json)
+
+
+@app.command()
+def verify(build: BuildFolder, as_json: Json = False) -> None:
+    """Check every file of a build against its manifest; exit 1 if something is wrong.
+
+    Example: instructify verify build
+    """
+    from instructify.commands.verify import run_verify
+
+    raise typer.Exit(run_verify(build, as_json=as_json))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("demo"),
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+) -> None:
+    """Make twins of all releases, convert all 26 datasets, and look at some samples.
+
+    Example: instructify demo
+    """
+    from instructify.commands.demo import run_demo
+
+    run_demo(out, jobs)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence on stderr."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        _leave(str(error), 2)
+    except KeyboardInterrupt:
+        _leave("interrupted; the same command goes on where this one stopped", 130)
+    except _TerminatedError:
+        _leave("terminated; the same command goes on where this one stopped", 143)
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(0) from None
+    except typer.Abort:
+        _leave("interrupted", 130)
+    except typer.TyperException as error:
+        _leave(f"{error.format_message()} Try --help.", 2)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM came."""
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise _TerminatedError
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    print(f"instructify: {message}", file=sys.stderr)
+    raise SystemExit(code)

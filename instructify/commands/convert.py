@@ -1,0 +1,156 @@
+"""`convert` and `retemplate`: words of the command line into requests, results into lines."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+from instructify.build.engine import RejectsError, convert
+from instructify.build.progress import Progress
+from instructify.build.raw import RawRoots, with_settings
+from instructify.build.request import ConvertRequest
+from instructify.build.retemplate import retemplate
+from instructify.build.state import SplitState
+from instructify.catalog import load_catalog
+from instructify.catalog_model import Catalog, Dataset
+from instructify.errors import UserError, did_you_mean
+from instructify.resources import find
+from instructify.shards import hash_file
+from instructify.templates import load_templates
+
+MODES = ("store", "reference", "none")
+BUILT_IN = "built-in"
+
+
+def run_convert(
+    *,
+    names: Sequence[str],
+    groups: tuple[bool, bool, bool],
+    raw: Path,
+    out: Path,
+    images: Sequence[Path],
+    split: str | None,
+    draws: int | None,
+    seed: int,
+    jobs: int,
+    limit: int | None,
+    pictures: str,
+    ocr: Path | None,
+    settings: Sequence[str],
+    max_rejects: float | None,
+    catalog_file: Path | None,
+    templates: Path | None,
+    as_json: bool,
+) -> int:
+    """Convert and report; returns the exit code."""
+    start = time.monotonic()
+    if pictures not in MODES:
+        raise UserError(f"--pictures {pictures}: {did_you_mean(pictures, MODES)}")
+    catalog = load_catalog(extra=catalog_file)
+    chosen = chosen_datasets(catalog, names, groups)
+    folder = find("templates") if templates is None else templates
+    request = ConvertRequest(
+        catalog=catalog,
+        catalog_sha256=hash_file(find("catalog.yaml")),
+        datasets=tuple(with_settings(catalog, chosen, settings)),
+        roots=RawRoots(raw=raw, images=tuple(images)),
+        out=out,
+        templates=load_templates(folder),
+        templates_folder=BUILT_IN if templates is None else folder.name,
+        split=split,
+        draws=draws,
+        seed=seed,
+        jobs=jobs,
+        limit=limit,
+        pictures=cast(Literal["store", "reference", "none"], pictures),
+        ocr=ocr,
+        max_rejects=max_rejects,
+    )
+    try:
+        states = convert(request, Progress.for_terminal())
+    except RejectsError as error:
+        print(f"instructify: {error}", file=sys.stderr)
+        return 1
+    report(states, out, time.monotonic() - start, as_json=as_json)
+    return 0
+
+
+def run_retemplate(
+    build: Path,
+    names: Sequence[str],
+    templates: Path | None,
+    draws: int | None,
+    seed: int | None,
+    jobs: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Render the records of a build anew and report."""
+    start = time.monotonic()
+    folder = find("templates") if templates is None else templates
+    states = retemplate(
+        build,
+        names,
+        load_templates(folder),
+        BUILT_IN if templates is None else folder.name,
+        task_titles={task.name: task.title for task in load_catalog().tasks.values()},
+        draws=draws,
+        seed=seed,
+        jobs=jobs,
+        progress=Progress.for_terminal(),
+    )
+    report(states, build, time.monotonic() - start, as_json=as_json)
+
+
+def chosen_datasets(
+    catalog: Catalog, names: Sequence[str], groups: tuple[bool, bool, bool]
+) -> list[Dataset]:
+    """Return the datasets that a command line names, in the order of the catalog."""
+    held_in, held_out, every = groups
+    wanted = {catalog.dataset(name).name for name in names}
+    for dataset in catalog.datasets.values():
+        if (
+            every
+            or (held_in and dataset.role == "held-in")
+            or (held_out and dataset.role == "held-out")
+        ):
+            wanted.add(dataset.name)
+    if not wanted:
+        raise UserError(
+            "nothing to convert; name datasets, or give --held-in, --held-out or --all "
+            "(`instructify catalog` lists them)."
+        )
+    return [dataset for dataset in catalog.datasets.values() if dataset.name in wanted]
+
+
+def report(states: Sequence[SplitState], out: Path, wall_s: float, *, as_json: bool) -> None:
+    """Print what came of each split."""
+    if as_json:
+        rows = [
+            {
+                "name": state.dataset,
+                "split": state.split,
+                "records": state.records,
+                "samples": state.samples,
+                "pictures": state.pictures,
+                "rejects": dict(sorted(state.rejects.items())),
+            }
+            for state in states
+        ]
+        print(json.dumps({"datasets": rows, "wall_s": round(wall_s, 3)}, indent=1))
+        return
+    print(f"{'dataset':<19}{'split':<11}{'records':>11}{'samples':>11}{'pictures':>10}  rejects")
+    for state in states:
+        rejects = ", ".join(f"{count:,} {reason}" for reason, count in state.rejects.most_common(2))
+        more = "" if len(state.rejects) < 3 else ", ..."
+        print(
+            f"{state.dataset:<19}{state.split:<11}{state.records:>11,}{state.samples:>11,}"
+            f"{state.pictures:>10,}  {rejects}{more}"
+        )
+    for state in states:
+        for note in state.notes:
+            print(f"{state.name}: {note}", file=sys.stderr)
+    samples = sum(state.samples for state in states)
+    print(f"{samples:,} samples in {out}, {wall_s:.1f} s; look: instructify inspect {out}")

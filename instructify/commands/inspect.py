@@ -1,0 +1,118 @@
+"""`inspect`: samples for reading at 80 columns, or whole as JSON lines."""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from instructify.build.opened import Build, ShardedTable, public_sample
+from instructify.keyed import key_of
+
+WIDTH = 80
+_INDENT = " " * 13
+
+
+def run_inspect(
+    folder: Path,
+    name: str | None,
+    number: int,
+    split: str | None,
+    sample_id: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print samples: one by its id, or `number` of every chosen split, spread over it."""
+    build = Build.open(folder)
+    if sample_id is not None:
+        chosen: Iterator[Mapping[str, Any]] = iter([build.sample(sample_id)])
+    else:
+        chosen = _chosen(build, name, split, number)
+    for count, sample in enumerate(chosen):
+        if as_json:
+            print(json.dumps(public_sample(sample), ensure_ascii=False))
+        else:
+            print(("\n" if count else "") + sample_text(build, sample))
+
+
+def _chosen(
+    build: Build, name: str | None, split: str | None, number: int
+) -> Iterator[Mapping[str, Any]]:
+    names = [name] if name is not None else list(build.manifest.datasets)
+    for one in names:
+        splits = list(build.dataset(one).splits)
+        for of in [split] if split is not None else splits:
+            if name is None and of not in splits:
+                continue
+            table = build.samples(one, of)
+            for index in spread(table, number, f"{one}/{of}"):
+                yield table[index]
+
+
+def spread(table: ShardedTable, number: int, key: str) -> Sequence[int]:
+    """Choose rows all over a split, always the same ones: one of each of `number` stretches."""
+    rows = len(table)
+    if number >= rows:
+        return range(rows)
+    bounds = [rows * place // number for place in range(number + 1)]
+    return [
+        low + key_of(f"inspect {key}", low) % (high - low)
+        for low, high in zip(bounds, bounds[1:], strict=False)
+    ]
+
+
+def sample_text(build: Build, sample: Mapping[str, Any]) -> str:
+    """Lay out one sample for reading."""
+    head = f"{sample['sample_id']}"
+    facts = f"{sample['task']}, {sample['form']}, {sample['dataset']} {sample['split']}"
+    lines = ["-" * WIDTH, head[:WIDTH], facts]
+    lines += [_entry("picture", picture_line(build, key)) for key in sample["pictures"][:4]]
+    if len(sample["pictures"]) > 4:
+        lines.append(_entry("", f"and {len(sample['pictures']) - 4} more"))
+    lines.append(_block("instruction", sample["instruction"] or "(empty: the picture alone)"))
+    if sample["qformer_instruction"] is not None:
+        lines.append(_block("Q-Former", sample["qformer_instruction"]))
+    response = sample["response"]
+    lines.append(_block("response", "(none: for inference only)" if response is None else response))
+    lines += _answers(build, sample)
+    lines.append(_entry("template", f"{sample['template']}, draw {sample['draw']}"))
+    lines.append(_entry("from", f"{sample['source']}, item {sample['position']}"))
+    return "\n".join(lines)
+
+
+def picture_line(build: Build, key: str) -> str:
+    """Say what is known of a picture."""
+    return key
+
+
+def _answers(build: Build, sample: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if sample["references"]:
+        lines.append(_entry("references", _joined(sample["references"])))
+    if sample["candidates"]:
+        right = sample["choice_index"]
+        text = _joined(sample["candidates"])
+        lines.append(_entry("candidates", text if right is None else f"{text}; right: {right}"))
+    if sample["candidate_set"] is not None:
+        size = build.manifest.candidate_sets.get(sample["candidate_set"], 0)
+        lines.append(_entry("candidates", f"set {sample['candidate_set']}, {size:,} answers"))
+    return lines
+
+
+def _joined(texts: Sequence[str], most: int = 12) -> str:
+    shown = " | ".join(texts[:most])
+    return shown if len(texts) <= most else f"{shown} | ... ({len(texts)} in all)"
+
+
+def _entry(label: str, text: str) -> str:
+    return _block(label, " ".join(text.split()))
+
+
+def _block(label: str, text: str) -> str:
+    """A label and a text of several lines, wrapped beside it; control characters made visible."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        visible = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+        lines += textwrap.wrap(visible, WIDTH - len(_INDENT), drop_whitespace=False) or [""]
+    first = f"{label:<{len(_INDENT)}}{lines[0].rstrip()}"
+    return "\n".join([first.rstrip(), *((_INDENT + line).rstrip() for line in lines[1:])])
