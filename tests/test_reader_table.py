@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from instructify.build.raw import hash_source
 from instructify.catalog import load_catalog
 from instructify.errors import UserError
 from instructify.readers.base import CHUNK_ROWS, RawFile, ReadContext
@@ -385,3 +386,12 @@ def test_arbitrary_bytes_as_csv(
     body = content.encode() if isinstance(content, str) else content
     put(raw, "birds.csv", b"file,species\n" + body)
     run(raw, BIRDS)
+
+
+def test_a_new_picture_of_a_class_changes_the_hash_of_its_folder(tmp_path: Path) -> None:
+    put(tmp_path, "photos/wren/1.jpg", "")
+    folder = RawFile("mine/photos", tmp_path / "mine" / "photos")
+    before = hash_source("folder", folder)
+    assert hash_source("folder", folder) == before
+    put(tmp_path, "photos/wren/2.jpg", "")
+    assert hash_source("folder", folder).sha256 != before.sha256

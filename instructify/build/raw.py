@@ -91,11 +91,18 @@ def _missing_sentence(
 
 
 def hash_source(role: str, file: RawFile) -> RawSource:
-    """Hash a raw file (about 1 GB a second); a folder is hashed by the files in it."""
+    """Hash a raw file (about 1 GB a second).
+
+    A folder is hashed by the names of all files in it, since class folders say their labels in
+    names, and by the content of its JSON files.
+    """
     if file.path.is_dir():
-        inside = sorted(path for path in file.path.rglob("*.json") if path.is_file())
-        parts = "".join(f"{path.relative_to(file.path)} {hash_file(path)}\n" for path in inside)
-        digest = hashlib.sha256(parts.encode()).hexdigest()
+        inside = sorted(path for path in file.path.rglob("*") if path.is_file())
+        parts = "".join(
+            f"{path.relative_to(file.path)} {hash_file(path) if path.suffix == '.json' else ''}\n"
+            for path in inside
+        )
+        digest = hashlib.sha256(parts.encode("utf-8", "surrogateescape")).hexdigest()
         return RawSource(role, file.name, sum(path.stat().st_size for path in inside), digest)
     return RawSource(role, file.name, file.path.stat().st_size, hash_file(file.path))
 
