@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructify.catalog import Catalog, Dataset, Scalar, load_catalog
@@ -377,6 +377,7 @@ def test_a_mistake_in_own_data_is_one_sentence(
 LINES = OWN.splitlines()
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(LINES) - 1), st.sampled_from(["", "x", "- x", "  k: [", "  a: {b: c}"]))
 def test_any_line_broken_is_loaded_or_refused(
     tmp_path_factory: pytest.TempPathFactory, line: int, text: str

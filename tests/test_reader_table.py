@@ -363,7 +363,7 @@ values = st.recursive(
 KEYS = ("n", "img", "q", "options", "right", "hint")
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), values) | values, max_size=4))
 def test_arbitrary_json_gives_records_or_rejects(
     tmp_path_factory: pytest.TempPathFactory, rows: list[object]
@@ -377,7 +377,7 @@ def test_arbitrary_json_gives_records_or_rejects(
     assert len(again.records) == len(read.records)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=80) | st.text(alphabet='file,spc"\n\r\t1.jg\0', max_size=80))
 def test_arbitrary_bytes_as_csv(
     tmp_path_factory: pytest.TempPathFactory, content: bytes | str

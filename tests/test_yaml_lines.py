@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructify.errors import UserError
@@ -118,6 +118,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_yaml(latin)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.text(alphabet="a1:-[]{}&*!?|>#'\", \n\t", max_size=200))
 def test_any_text_is_read_or_refused_in_one_sentence(content: str) -> None:
     message = "file.yaml"
