@@ -97,14 +97,27 @@ class JsonObject(WholeFile):
             self._before = ", "
 
 
+class JsonList(WholeFile):
+    """A file with one JSON list, written row by row."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._before = "["
+
+    def row(self, value: Json) -> None:
+        """Append to the list."""
+        self.write(self._before + _dumps(value))
+        self._before = ", "
+
+    def finish(self) -> None:
+        self.write("[]" if self._before == "[" else "]")
+
+
 def write_list(path: Path, rows: Iterable[Json]) -> None:
     """Write a file with one JSON list, one row in memory at a time."""
-    with WholeFile(path) as file:
-        before = "["
+    with JsonList(path) as file:
         for row in rows:
-            file.write(before + _dumps(row))
-            before = ", "
-        file.write("[]" if before == "[" else "]")
+            file.row(row)
 
 
 def write_lines(path: Path, rows: Iterable[Json]) -> None:

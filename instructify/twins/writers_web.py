@@ -10,7 +10,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instructify.twins.dice import Dice
-from instructify.twins.jsonfiles import write_json, write_list
+from instructify.twins.jsonfiles import JsonList, write_json
 from instructify.twins.language import captions, name
 from instructify.twins.layout import PICTURE_SIZE, TwinRequest
 from instructify.twins.painter import paint
@@ -52,13 +52,7 @@ class _Fetched(NamedTuple):
 def write_web_capfilt(request: TwinRequest) -> None:
     """Write the six caption lists and, with pictures, img2dataset's tars."""
     for source, base in _SOURCES:
-        num = request.num(base)
-        for kind, file in (
-            ("web", f"{source}_filtered.json"),
-            ("synthetic", f"{source}_synthetic_filtered.json"),
-            ("synthetic_large", f"{source}_synthetic_filtered_large.json"),
-        ):
-            write_list(request.folder / file, _pairs(request, source, num, kind))
+        _write_pairs(request, source, request.num(base))
     if request.pictures:
         _write_pictures(request)
 
@@ -79,16 +73,22 @@ def _page(request: TwinRequest, source: str, index: int) -> _Page:
     )
 
 
-def _pairs(request: TwinRequest, source: str, num: int, kind: str) -> Iterator[Json]:
-    for index in range(num):
-        page = _page(request, source, index)
-        texts = {
-            "web": page.web,
-            "synthetic": page.synthetic,
-            "synthetic_large": page.synthetic_large,
-        }[kind]
-        for text in texts:
-            yield {"url": page.url, "caption": text}
+def _write_pairs(request: TwinRequest, source: str, num: int) -> None:
+    folder = request.folder
+    with (
+        JsonList(folder / f"{source}_filtered.json") as web,
+        JsonList(folder / f"{source}_synthetic_filtered.json") as synthetic,
+        JsonList(folder / f"{source}_synthetic_filtered_large.json") as large,
+    ):
+        for index in range(num):
+            page = _page(request, source, index)
+            for file, texts in (
+                (web, page.web),
+                (synthetic, page.synthetic),
+                (large, page.synthetic_large),
+            ):
+                for text in texts:
+                    file.row({"url": page.url, "caption": text})
 
 
 def _url(source: str, index: int, dice: Dice) -> str:
