@@ -15,10 +15,20 @@ from instructify.errors import UserError, did_you_mean
 from instructify.twins.jsonfiles import write_json
 from instructify.twins.layout import TwinRequest
 from instructify.twins.writers_coco import write_coco_caption
+from instructify.twins.writers_flickr import write_flickr30k
+from instructify.twins.writers_gqa import write_gqa
+from instructify.twins.writers_iconqa import write_iconqa
 from instructify.twins.writers_knowledge import write_aokvqa, write_okvqa
 from instructify.twins.writers_llava import write_llava_instruct
+from instructify.twins.writers_memes import write_hateful_memes
+from instructify.twins.writers_openimages import write_nocaps, write_textvqa
 from instructify.twins.writers_reading import write_ocr_vqa, write_textcaps
+from instructify.twins.writers_science import write_scienceqa
+from instructify.twins.writers_video import write_ivqa, write_msrvtt_qa, write_msvd_qa
+from instructify.twins.writers_visdial import write_visdial
+from instructify.twins.writers_vizwiz import write_vizwiz
 from instructify.twins.writers_vqa import write_vqav2
+from instructify.twins.writers_vsr import write_vsr
 from instructify.twins.writers_web import write_web_capfilt
 
 Writer = Callable[[TwinRequest], None]
@@ -34,6 +44,19 @@ WRITERS: Mapping[str, Writer] = MappingProxyType(
         "aokvqa": write_aokvqa,
         "ocr_vqa": write_ocr_vqa,
         "llava_instruct": write_llava_instruct,
+        "nocaps": write_nocaps,
+        "flickr30k": write_flickr30k,
+        "vizwiz": write_vizwiz,
+        "gqa": write_gqa,
+        "vsr": write_vsr,
+        "iconqa": write_iconqa,
+        "scienceqa": write_scienceqa,
+        "visdial": write_visdial,
+        "textvqa": write_textvqa,
+        "hateful_memes": write_hateful_memes,
+        "msvd_qa": write_msvd_qa,
+        "msrvtt_qa": write_msrvtt_qa,
+        "ivqa": write_ivqa,
     }
 )
 

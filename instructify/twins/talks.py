@@ -200,7 +200,8 @@ def _place_said(cell: str) -> _Said:
 
 
 def _size_said(size: str) -> _Said:
-    return _Said("size", size, (size, f"it is {size}", f"it looks {size}"))
+    texts = ("{}", "it is {}", "it looks {}", "i think {}", "{} i think", "it is a {} thing")
+    return _Said("size", size, tuple(text.format(size) for text in texts))
 
 
 def _setting_said(ground: str) -> _Said:
@@ -208,8 +209,10 @@ def _setting_said(ground: str) -> _Said:
 
 
 def _yes_no_said(answer: str) -> _Said:
-    more = ("yes it is true", "i think yes") if answer == "yes" else ("no it is not", "i think no")
-    return _Said("yes/no", answer, (answer, *more))
+    # Two values alone would be guessed too often among the options: so they have more wordings.
+    claim = "it is true" if answer == "yes" else "it is not true"
+    texts = ("{0}", "i think {0}", "{0} i think", "it looks like {0}", "{0} {1}", "{1}")
+    return _Said("yes/no", answer, tuple(text.format(answer, claim) for text in texts))
 
 
 def _thing_said(thing: Thing) -> _Said:

@@ -21,7 +21,7 @@ from instructify.twins.world import Scene, scene
 # GQA does not count. The closed kinds are rarer than in the world at large, to bound blind guesses.
 KINDS = (
     *("color", "color", "shape", "shape", "place", "place", "beside", "choose"),
-    *("exists", "relation", "same", "both", "at"),
+    *("exists", "relation", "same", "same", "same", "both", "at"),
 )
 NUM_QUESTIONS = 8  # a picture; the last quarter is left out of the balanced files
 NUM_PARTS = 10

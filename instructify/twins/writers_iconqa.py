@@ -23,6 +23,7 @@ from instructify.twins.world import Scene, single
 
 KINDS: tuple[IconKind, ...] = ("choose_img", "choose_txt", "fill_in_blank")
 SPLITS = ("train", "val", "test")
+NUM_ASIDE = 4  # exercises of a kind that the paper leaves aside
 GRADES = ("prek", "kindergarten", "grade1", "grade2", "grade3")
 _LABELS: Mapping[IconKind, str] = MappingProxyType(
     {"choose_img": "F6", "choose_txt": "A25", "fill_in_blank": "A10"}
@@ -65,8 +66,9 @@ def _exercises(request: TwinRequest) -> Iterator[_Exercise]:
     slots: list[tuple[str, IconKind]] = []
     for split in SPLITS:
         for kind in KINDS:
-            asked_most = split == "test" and kind == "choose_txt"
-            num = num_evaluated(request) if asked_most else num_other(request)
+            num = request.num(NUM_ASIDE)
+            if kind == "choose_txt":
+                num = num_evaluated(request) if split == "test" else num_other(request)
             slots += [(split, kind)] * num
     for index, (split, kind) in enumerate(request.dice("order").shuffled(slots)):
         yield _Exercise(str(4 + index), split, kind, icon_problem(request.seed, index, kind))
