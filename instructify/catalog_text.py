@@ -177,14 +177,13 @@ def _option_lines(dataset: Dataset, help_of: Mapping[str, str]) -> list[str]:
         return ["It has no options"]
     lines = [f"Options, with their defaults (--set {dataset.name}.OPTION=VALUE)"]
     for option, value in dataset.options.items():
-        text = f"{option}={value}"
-        explained = help_of.get(option, "")
-        indent = " " * 31
+        if value == "":
+            continue  # not set: a column that an own table does not have
+        shown = str(value).lower() if isinstance(value, bool) else value
         lines += textwrap.wrap(
-            f"{text:<28} {explained}".rstrip(),
+            f"{option}={shown}  {help_of.get(option, '')}".rstrip(),
             WIDTH,
             initial_indent="  ",
-            subsequent_indent=indent,
-            drop_whitespace=True,
+            subsequent_indent="      ",
         )
     return lines

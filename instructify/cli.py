@@ -9,12 +9,15 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from instructify import __version__
 from instructify.errors import UserError
+
+if TYPE_CHECKING:
+    from instructify.catalog_model import Catalog
 
 app = typer.Typer(
     name="instructify",
@@ -59,14 +62,26 @@ def catalog(
     Example: instructify catalog vqav2
     """
     from instructify.catalog import load_catalog
-    from instructify.catalog_text import catalog_lines, dataset_lines
+    from instructify.catalog_text import catalog_lines
 
     loaded = load_catalog(extra=catalog_file)
     if as_json:
         chosen = loaded.datasets.values() if name is None else [loaded.dataset(name)]
         print(json.dumps([dataset.summary() for dataset in chosen], indent=1))
     else:
-        print(catalog_lines(loaded) if name is None else dataset_lines(loaded, name))
+        print(catalog_lines(loaded) if name is None else _told(loaded, name))
+
+
+def _told(loaded: "Catalog", name: str) -> str:
+    from instructify.catalog_text import dataset_lines
+    from instructify.readers import READERS
+
+    reader = READERS.get(loaded.dataset(name).reader)
+    helps = {}
+    for option, declared in reader.options.items() if reader else ():
+        choices = f"{' | '.join(declared.choices)}; " if declared.choices else ""
+        helps[option] = f"{choices}{declared.help}"
+    return dataset_lines(loaded, name, help_of=helps)
 
 
 @app.command()
@@ -76,6 +91,7 @@ def twin(
     out: Annotated[Path, typer.Option(help="Raw root to write.")] = Path("twins"),
     scale: Annotated[float, typer.Option(help="Size; 1 is about 40 training pictures.")] = 1,
     seed: Annotated[int, typer.Option(help="Another seed draws another world.")] = 0,
+    pictures: Annotated[bool, typer.Option(help="Draw pictures, or only annotations.")] = True,
     as_json: Json = False,
 ) -> None:
     """Write synthetic releases in the authors' layouts, to try everything without downloads.
@@ -84,7 +100,15 @@ def twin(
     """
     from instructify.commands.twin import run_twin
 
-    run_twin(names or [], every=every, out=out, scale=scale, seed=seed, as_json=as_json)
+    run_twin(
+        names or [],
+        every=every,
+        out=out,
+        scale=scale,
+        seed=seed,
+        pictures=pictures,
+        as_json=as_json,
+    )
 
 
 @app.command()
