@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructify import columns
+from instructify.columns import kernels, render
 from instructify.schema import RECORD_SCHEMA
 from instructify.template_filters import MAX_TEXT_BYTES
 from instructify.templates import RenderFailedError, Template, load_templates, render_row
@@ -268,6 +269,32 @@ def test_a_null_answer_is_a_null_response_not_a_failure() -> None:
     rendered = columns.compile(template("{{ question }}")).render(table)
     assert rendered.response.to_pylist() == [None, "x"]
     assert rendered.failed == []
+
+
+@given(st.lists(ROW, min_size=1, max_size=8))
+@settings(max_examples=10, deadline=None)
+def test_batches_that_overflow_a_column_are_rendered_in_parts(rows: list[Row]) -> None:
+    sources = ["{{ question | replace('a', 'bb') }}!", "literal", "{{ choices | length }}"]
+    templates = [template(source, qformer_instruction="look") for source in sources]
+    which = [row % 3 for row in range(len(rows))]
+    whole = render._render
+
+    def overflow(table: pa.Table, *rest: Any) -> columns.RenderedColumns:
+        if table.num_rows > 2:
+            raise pa.ArrowCapacityError("too much")
+        return whole(table, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(render, "_render", overflow)
+        assert_equals_jinja(table_of(rows), templates, which)
+
+
+def test_no_column_overflows_in_silence() -> None:
+    texts = pa.array(["a" * 1000] * 1000)
+    with pytest.raises(pa.ArrowCapacityError):
+        kernels.replace(texts, "a", "b" * 5000)
+    with pytest.raises(pa.ArrowCapacityError):
+        kernels.repeated(texts[0], 2**22)
 
 
 @pytest.mark.parametrize("which", [[0], [0, 2], [0, -1]])

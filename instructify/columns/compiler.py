@@ -186,7 +186,7 @@ def _for(node: nodes.For, frame: _Frame) -> Column:
     inner = replace(frame, num_rows=len(loop.items), active=active, loop=loop)
     texts = _body(node.body, inner)
     if isinstance(texts, pa.Scalar):
-        texts = pa.repeat(texts, len(loop.items))
+        texts = kernels.repeated(texts, len(loop.items))
     joined = kernels.concatenated(column, texts)
     if not node.else_:
         return joined

@@ -18,6 +18,7 @@ Column: TypeAlias = Any  # pa.Array or pa.Scalar; pyarrow has no types that a ch
 Mask = NDArray[np.bool_]
 
 _MAX_LETTERS = 10_000
+_MAX_COLUMN_BYTES = 2**31 - 2
 
 
 class Doubtful(NamedTuple):
@@ -120,12 +121,26 @@ def trim(column: Column) -> Column:
 
 def replace(column: Column, old: str, new: str) -> Doubtful:
     """Replace each occurrence; a text that grew beyond the cap is in doubt."""
+    if isinstance(column, pa.Array):
+        refuse_overflow(column.nbytes * len(new.encode()) // len(old.encode()))
     replaced = pc.replace_substring(column, pattern=old, replacement=new)
     if len(new) <= len(old) or isinstance(replaced, pa.Scalar):
         return Doubtful(replaced, None)
     size = pc.fill_null(pc.binary_length(replaced), 0)
     doubt = _numpy(pc.greater(size, MAX_TEXT_BYTES))
     return Doubtful(replaced, doubt if doubt.any() else None)
+
+
+def repeated(text: pa.Scalar, num_rows: int) -> pa.StringArray:
+    """Repeat one text for all rows."""
+    refuse_overflow(len((text.as_py() or "").encode()) * num_rows)
+    return pa.repeat(text, num_rows)
+
+
+def refuse_overflow(size_bytes: int) -> None:
+    """Raise ArrowCapacityError before the operations that overflow a column without a word."""
+    if size_bytes > _MAX_COLUMN_BYTES:
+        raise pa.ArrowCapacityError(f"a text column of {size_bytes} bytes")
 
 
 def join(column: pa.ListArray, separator: str) -> pa.StringArray:

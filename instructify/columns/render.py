@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from instructify.columns import kernels
 from instructify.columns.compiler import is_columnar
 from instructify.columns.kernels import Column
 from instructify.columns.texts import Texts, always_has_text, render_texts
@@ -86,12 +87,46 @@ def render_table(
     which: NDArray[np.integer],
     constants: Mapping[str, str] = _NO_CONSTANTS,
 ) -> RenderedColumns:
-    """Render row i by `templates[which[i]]`; what neither table nor constants hold is null."""
+    """Render row i by `templates[which[i]]`; what neither table nor constants hold is null.
+
+    ArrowCapacityError: the texts of one column would exceed 2 GB; hand over fewer rows.
+    """
     numbers = np.asarray(which, np.int64)
     if len(numbers) != table.num_rows:
         raise ValueError(f"{len(numbers)} template numbers for {table.num_rows} rows")
     if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(templates):
         raise ValueError(f"template numbers run from {numbers.min()} to {numbers.max()}")
+    try:
+        return _render(table, templates, numbers, constants)
+    except (pa.ArrowCapacityError, pa.ArrowInvalid):
+        # A text column holds 2 GB. What does not fit may still end as failures, half by half.
+        if table.num_rows <= 1:
+            raise
+    half = table.num_rows // 2
+    first = render_table(table.slice(0, half), templates, numbers[:half], constants)
+    return _joined(first, render_table(table.slice(half), templates, numbers[half:], constants))
+
+
+def _joined(first: RenderedColumns, second: RenderedColumns) -> RenderedColumns:
+    num_rows = len(first.instruction)
+    for one, other in zip(first[:3], second[:3], strict=True):
+        if one is not None:
+            kernels.refuse_overflow(one.nbytes + other.nbytes)
+    qformers = (first.qformer_instruction, second.qformer_instruction)
+    return RenderedColumns(
+        instruction=pa.concat_arrays([first.instruction, second.instruction]),
+        response=pa.concat_arrays([first.response, second.response]),
+        qformer_instruction=None if None in qformers else pa.concat_arrays(qformers),
+        failed=first.failed + [one._replace(row=one.row + num_rows) for one in second.failed],
+    )
+
+
+def _render(
+    table: pa.RecordBatch | pa.Table,
+    templates: Sequence[Template],
+    numbers: NDArray[np.int64],
+    constants: Mapping[str, str],
+) -> RenderedColumns:
     columns = _columns(table, names_read(templates), constants)
     failures: dict[int, Failure] = {}
     parts = {part: _render_part(part, templates, numbers, columns, failures) for part in PARTS}
@@ -127,7 +162,7 @@ def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
         if isinstance(column, pa.ChunkedArray):
-            raise ValueError("a text column of a batch may hold 2 GB at most; use smaller batches")
+            raise pa.ArrowCapacityError("a text column of more than 2 GB")
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     return column

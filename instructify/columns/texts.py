@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from jinja2 import nodes
 from numpy.typing import NDArray
 
+from instructify.columns import kernels
 from instructify.columns.compiler import evaluate, is_columnar
 from instructify.columns.kernels import Column, Mask
 from instructify.template_check import FIELDS, Kind
@@ -188,7 +189,7 @@ def _taken(column: Column, rows: Rows | None) -> Column:
 
 
 def _as_array(texts: Column, num_rows: int) -> pa.StringArray:
-    return pa.repeat(texts, num_rows) if isinstance(texts, pa.Scalar) else texts
+    return kernels.repeated(texts, num_rows) if isinstance(texts, pa.Scalar) else texts
 
 
 def _assembled(parts: list[_Part], num_rows: int) -> tuple[pa.StringArray, Mask]:
