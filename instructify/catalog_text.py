@@ -180,10 +180,8 @@ def _option_lines(dataset: Dataset, help_of: Mapping[str, str]) -> list[str]:
         if value == "":
             continue  # not set: a column that an own table does not have
         shown = str(value).lower() if isinstance(value, bool) else value
-        lines += textwrap.wrap(
-            f"{option}={shown}  {help_of.get(option, '')}".rstrip(),
-            WIDTH,
-            initial_indent="  ",
-            subsequent_indent="      ",
-        )
+        lines.append(f"  {option}={shown}")
+        indent = " " * 6
+        told = help_of.get(option, "")
+        lines += textwrap.wrap(told, WIDTH, initial_indent=indent, subsequent_indent=indent)
     return lines
