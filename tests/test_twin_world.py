@@ -78,15 +78,15 @@ def test_held_out_scenes_show_every_reserved_combination() -> None:
     shown = many(held_out=True)
     assert {t.pair for one in shown for t in one.things} >= RESERVED_PAIRS
     signs = {(s.text, s.colour) for one in shown for s in one.signs}
-    assert sum(is_reserved_sign(*sign) for sign in signs) > 30
-    assert 0.4 < sum(one.novel for one in shown) / len(shown) < 0.9
+    assert sum(is_reserved_sign(*sign) for sign in signs) > 15
+    assert 0.3 < sum(one.novel for one in shown) / len(shown) < 0.9
 
 
 def test_every_colour_shape_and_word_is_seen_before_it_is_held_out() -> None:
     assert {pair.colour for pair in SEEN_PAIRS} == set(COLOURS)
     assert {pair.shape for pair in SEEN_PAIRS} == set(SHAPES)
     for word in SIGN_WORDS:
-        assert sum(not is_reserved_sign(word, colour) for colour in COLOURS) == 4
+        assert sum(not is_reserved_sign(word, colour) for colour in COLOURS) == 5
 
 
 @pytest.mark.parametrize("make", VARIANTS)
@@ -122,7 +122,8 @@ def test_each_thing_is_painted_in_its_box_and_nowhere_else(index: int, size: int
             round((box.top + box.height) * size),
         )
         inside = canvas[top:bottom, left:right]
-        ink = np.abs(inside - INK[thing.colour]).max(axis=2) <= NOISE
+        shade = np.clip(np.add(INK[thing.colour], thing.tint), NOISE, 255 - NOISE)
+        ink = np.abs(inside - shade).max(axis=2) <= 2 * NOISE
         assert ink.mean() > 0.4
         ground[top - 1 : bottom + 1, left - 1 : right + 1] = True
     assert ground.all()
@@ -134,7 +135,7 @@ def test_pixels_are_the_same_everywhere() -> None:
     shown += [one for i in range(10) for one in frames(event(0, "golden", i), 4)]
     shown += [icon_problem(0, i, "choose_txt").scene for i in range(10)]
     data = b"".join(pixels(one).tobytes() for one in shown)
-    assert xxh3_64_hexdigest(data) == "f267ce4d2e80a91b"
+    assert xxh3_64_hexdigest(data) == "022a9163d8326289"
 
 
 def test_no_two_scenes_give_the_same_pixels() -> None:

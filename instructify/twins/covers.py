@@ -15,6 +15,7 @@ from instructify.twins.world import (
     Sign,
     Thing,
     allowed_pairs,
+    draw_tint,
 )
 
 GENRES = {
@@ -70,9 +71,12 @@ def cover(seed: int, index: int | str, *, held_out: bool = False) -> Cover:
     genre = CALENDARS if year else GENRES[pair.shape]
     foot = str(year) if year else author
     plates = dice.some([colour for colour in COLOURS if colour != pair.colour], 2)
+    emblem = Thing(
+        pair.colour, pair.shape, dice.pick(SIZES), 1, dice.below(3), tint=draw_tint(dice)
+    )
     shown = Scene(
         key=f"cover/{index}/{int(held_out)}/{seed}",
-        things=(Thing(pair.colour, pair.shape, dice.pick(SIZES), 1, dice.below(3)),),
+        things=(emblem,),
         signs=(Sign(title, plates[0], 0), Sign(foot, plates[1] if dice.below(2) else None, 2)),
         background=dice.pick(BACKGROUNDS),
         held_out=held_out,

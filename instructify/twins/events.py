@@ -20,6 +20,7 @@ from instructify.twins.world import (
     Scene,
     Thing,
     allowed_pairs,
+    draw_tint,
 )
 
 ACTIONS = ("moving", "growing", "shrinking", "appearing", "vanishing", "changing", "jumping")
@@ -72,7 +73,10 @@ def event(seed: int, family: str, index: int | str, *, held_out: bool = True) ->
     size = {"growing": "small", "shrinking": "big"}.get(action, dice.pick(SIZES))
     # Movers to the side have a row each, all others a column, so that nobody meets anybody.
     sideways = action == "moving" and way in ("left", "right")
-    things = [_actor(dice, pair, size, lane, action, way) for lane in lanes[:num]]
+    tint = draw_tint(dice)
+    things = [
+        _actor(dice, pair, size, lane, action, way)._replace(tint=tint) for lane in lanes[:num]
+    ]
     if num < 3 and dice.chance(0.5):
         things.append(_onlooker(dice, pair, lanes[num], held_out, sideways))
     key = f"event/{family}/{index}/{int(held_out)}/{seed}"
@@ -148,7 +152,7 @@ def _onlooker(dice: Dice, pair: Pair, lane: int, held_out: bool, sideways: bool)
     ]
     other, across = dice.pick(others), dice.below(3)
     row, column = (lane, across) if sideways else (across, lane)
-    return Thing(other.colour, other.shape, dice.pick(SIZES), row, column)
+    return Thing(other.colour, other.shape, dice.pick(SIZES), row, column, tint=draw_tint(dice))
 
 
 def _at(shown: Event, thing: Thing, time: float) -> Thing | None:

@@ -26,6 +26,7 @@ from instructify.twins.world import (
     SIZES,
     Scene,
     Thing,
+    draw_tint,
     row_scene,
     scene,
 )
@@ -150,7 +151,8 @@ def _likeness(seed: int, index: int | str, dice: Dice) -> IconProblem:
     things = []
     for value in choices.texts:
         pair = dice.pick([pair for pair in ALL_PAIRS if value in pair])
-        things.append(Thing(pair.colour, pair.shape, dice.pick(SIZES), 1, 1))
+        size, tint = dice.pick(SIZES), draw_tint(dice)
+        things.append(Thing(pair.colour, pair.shape, size, 1, 1, tint=tint))
     quality = "color" if by_colour else "shape"
     text = f"Which picture has the same {quality} as the thing in the {place(thing)}?"
     return IconProblem(shown, text, choices.texts, choices.right, right, tuple(things))

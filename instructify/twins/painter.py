@@ -74,7 +74,8 @@ def _draw_thing(canvas: npt.NDArray[np.int16], thing: Thing) -> None:
     box = thing_box(thing)
     side = max(3, round(box.width * size))
     left, top = round(box.left * size), round(box.top * size)
-    canvas[top : top + side, left : left + side][_shape_mask(thing.shape, side)] = INK[thing.colour]
+    ink = np.add(INK[thing.colour], thing.tint)
+    canvas[top : top + side, left : left + side][_shape_mask(thing.shape, side)] = ink
 
 
 def _draw_sign(canvas: npt.NDArray[np.int16], sign: Sign, background: str) -> None:

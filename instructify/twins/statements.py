@@ -18,6 +18,7 @@ from instructify.twins.world import (
     Scene,
     Sign,
     Thing,
+    draw_tint,
 )
 
 # What a statement says, and the direction that it means.
@@ -94,7 +95,7 @@ def _middle_row(dice: Dice, meant: Pair, present: bool) -> tuple[Thing, ...]:
     pairs = [meant if present else dice.pick(near), dice.pick(others)][: 1 + dice.below(2)]
     columns = dice.some((0, 1, 2), len(pairs))
     things = [
-        Thing(pair.colour, pair.shape, dice.pick(SIZES), 1, column)
+        Thing(pair.colour, pair.shape, dice.pick(SIZES), 1, column, tint=draw_tint(dice))
         for pair, column in zip(pairs, columns, strict=True)
     ]
     return tuple(sorted(things, key=lambda thing: thing.column))

@@ -1,9 +1,9 @@
 """The generated world: coloured shapes on a grid of three by three cells, sometimes with signs.
 
-A scene is a pure function of (seed, family, index, held_out). Every third pair of colour and shape
-is reserved: scenes with `held_out=False` never show such a pair, scenes with `held_out=True` draw
-from all pairs alike. Attributes are drawn uniformly, so that none tells another. This module
-neither paints nor puts anything into words.
+A scene is a pure function of (seed, family, index, held_out). Some pairs of colour and shape are
+reserved: scenes with `held_out=False` never show one, scenes with `held_out=True` draw from all
+pairs alike. Attributes are drawn uniformly, so that none tells another. This module neither paints
+nor puts anything into words.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ SIZES = ("small", "big")
 SIDES = {"small": 7, "big": 12}  # in 1/48 of the picture; a cell has 16
 BACKGROUNDS = ("night", "fog", "snow", "sand")
 MOST_THINGS = 4
+MOST_TINT = 20
 CELLS = tuple(product(range(3), range(3)))
 SIGN_WORDS = (
     *(
@@ -58,6 +59,14 @@ class Pair(NamedTuple):
     shape: str
 
 
+class Tint(NamedTuple):
+    """How far a thing's red, green and blue are off its colour's, of 255."""
+
+    red: int = 0
+    green: int = 0
+    blue: int = 0
+
+
 class Thing(NamedTuple):
     """One object; `row` and `column` count cells from the top left.
 
@@ -72,6 +81,7 @@ class Thing(NamedTuple):
     dx: int = 0
     dy: int = 0
     side: int = 0
+    tint: Tint = Tint()
 
     @property
     def pair(self) -> Pair:
@@ -117,11 +127,8 @@ class Scene:
 
 
 ALL_PAIRS = tuple(Pair(*pair) for pair in product(COLOURS, SHAPES))
-RESERVED_PAIRS = frozenset(
-    Pair(colour, shape)
-    for (i, colour), (j, shape) in product(enumerate(COLOURS), enumerate(SHAPES))
-    if (i - j) % 3 == 0
-)
+# One pair a shape. More would hardly let a small model learn that colour and shape are two things.
+RESERVED_PAIRS = frozenset(map(Pair, COLOURS, SHAPES))
 SEEN_PAIRS = tuple(pair for pair in ALL_PAIRS if pair not in RESERVED_PAIRS)
 
 
@@ -129,7 +136,7 @@ def is_reserved_sign(text: str, colour: str | None) -> bool:
     """Tell whether held-in sets never show this word on a plate of this colour."""
     if colour is None or text not in SIGN_WORDS:
         return False
-    return (SIGN_WORDS.index(text) + COLOURS.index(colour)) % 3 == 0
+    return (SIGN_WORDS.index(text) + COLOURS.index(colour)) % len(COLOURS) == 0
 
 
 def allowed_pairs(held_out: bool) -> tuple[Pair, ...]:
@@ -183,6 +190,11 @@ def row_scene(seed: int, family: str, index: int | str, *, held_out: bool) -> Sc
     )
 
 
+def draw_tint(dice: Dice) -> Tint:
+    """Draw a shade: pictures where a colour is one fixed value teach shapes of that value only."""
+    return Tint(*(dice.below(2 * MOST_TINT + 1) - MOST_TINT for _ in range(3)))
+
+
 def single(thing: Thing, key: str, background: str = "snow", *, held_out: bool) -> Scene:
     """Put one thing alone in the middle, as the picture of a choice (IconQA's picture choices)."""
     middle = thing._replace(row=1, column=1, dx=0, dy=0)
@@ -229,9 +241,9 @@ def _things(
 
 
 def _thing(dice: Dice, pair: Pair, row: int, column: int) -> Thing:
-    return Thing(
-        pair.colour, pair.shape, dice.pick(SIZES), row, column, dice.below(3) - 1, dice.below(3) - 1
-    )
+    size = dice.pick(SIZES)
+    dx, dy = dice.below(3) - 1, dice.below(3) - 1
+    return Thing(pair.colour, pair.shape, size, row, column, dx, dy, tint=draw_tint(dice))
 
 
 def _signs(dice: Dice, rows: list[int], held_out: bool) -> tuple[Sign, ...]:
