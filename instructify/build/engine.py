@@ -11,9 +11,9 @@ from pathlib import Path
 from instructify.build.commit import finish_commit
 from instructify.build.ledger import ledger_lines
 from instructify.build.lock import write_lock
-from instructify.build.manifest import Manifest, PicturesEntry, read_manifest
+from instructify.build.manifest import Manifest, read_manifest
 from instructify.build.paths import BuildPaths
-from instructify.build.picture_stage import PictureOutcome
+from instructify.build.picture_stage import run_picture_stage
 from instructify.build.progress import Progress
 from instructify.build.publish import publish
 from instructify.build.record_stage import run_record_stage
@@ -42,7 +42,7 @@ def convert(request: ConvertRequest, progress: Progress) -> list[SplitState]:
         _check_mode(manifest, request)
         with workers(request.jobs) as pool:
             states = run_record_stage(request, splits, paths, manifest, pool, progress)
-            pictures = PictureOutcome(entry=PicturesEntry(mode=request.pictures))
+            pictures = run_picture_stage(request, states, paths, manifest, pool, progress)
             run_sample_stage(_rendering(request), states, paths, manifest, pool, progress)
         _check_rejects(request, states, paths)
         publish(states, pictures, paths, manifest, request.catalog_sha256)

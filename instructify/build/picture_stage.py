@@ -1,12 +1,34 @@
-"""Second step: the pictures that the records name, found, checked, indexed and stored once each."""
+"""Second step: the pictures that the records name, found, checked, indexed and stored once each.
 
-from collections.abc import Mapping
+What a key's picture lacks becomes the split's list of problems, from which the samples step makes
+rejects. With `--pictures none` nobody looks.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from instructify.build.manifest import Manifest, PicturesEntry
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.build.manifest import Manifest, PicturesEntry, file_entry
 from instructify.build.paths import BuildPaths
+from instructify.build.problems import Problem, write_problems
+from instructify.build.progress import Progress
+from instructify.build.request import ConvertRequest
 from instructify.build.state import Shard, SplitState
+from instructify.build.workers import Workers
+from instructify.catalog_model import Family
+from instructify.pictures import tables
+from instructify.pictures.index import Gathered, gather, load_known, save_seen
+from instructify.pictures.locate import Locator
+from instructify.pictures.probing import plan_probe, run_probe
+from instructify.pictures.roots import Roots, save_roots
+from instructify.pictures.store import StorePlan, check_space, plan_store, run_store
+from instructify.pictures.tables import Known
+from instructify.pictures.tars import WebMap, merge_web, plan_web, run_web
+from instructify.shards import read_arrow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,5 +39,161 @@ class PictureOutcome:
     staged: Mapping[str, Shard] = field(default_factory=dict)
 
 
+def run_picture_stage(
+    request: ConvertRequest,
+    states: Sequence[SplitState],
+    paths: BuildPaths,
+    manifest: Manifest | None,
+    pool: Workers,
+    progress: Progress,
+) -> PictureOutcome:
+    """Look at every picture that the splits name and lay out the store and index anew."""
+    if request.pictures == "none":
+        return PictureOutcome(entry=PicturesEntry(mode="none"))
+    folder = paths.staging / "pictures"
+    folder.mkdir(exist_ok=True)
+    roots = Roots.resolve(request.roots.raw, request.roots.images)
+    families = request.catalog.families
+    known = _known(paths, manifest)
+    keys = {state.name: _distinct_keys(state) for state in states}
+    locator = Locator(
+        families=families, roots=roots, web=_web_map(request, states, roots, folder, pool)
+    )
+    plan = plan_probe(
+        _requests(states, keys),
+        families=families,
+        locator=locator,
+        roots=roots,
+        staging=folder,
+        known=known,
+    )
+    with progress.stage("pictures", plan.num_keys, "key") as bar:
+        bar.advance(plan.num_keys - sum(unit.stop - unit.start for unit in plan.units))
+        results = pool.map(
+            run_probe, plan.units, lambda unit, _: bar.advance(unit.stop - unit.start)
+        )
+    gathered = gather(plan, results, known)
+    for state in states:
+        _note_problems(state, keys[state.name], gathered.problems, folder)
+    store = plan_store(
+        gathered, mode=request.pictures, folder=folder, roots=roots, staging=folder, known=known
+    )
+    staged = _store(store, gathered, paths, folder, pool, progress)
+    save_roots(paths.root, roots)
+    save_seen(paths.root, gathered)
+    return PictureOutcome(entry=_entry(request.pictures, store, staged, manifest), staged=staged)
+
+
 def problems_of(manifest: Manifest, paths: BuildPaths, state: SplitState) -> Path | None:
-    return None
+    """Write out again the problems of a split of the build as it stands."""
+    found = [name for name in manifest.pictures.index if "/problems-" in name]
+    if not found:
+        return None
+    table = read_arrow(paths.root / found[0])
+    folder = paths.staging / "pictures"
+    folder.mkdir(exist_ok=True)
+    _note_problems(state, _distinct_keys(state), table, folder)
+    return state.problems
+
+
+def _known(paths: BuildPaths, manifest: Manifest | None) -> Known | None:
+    if manifest is None or not manifest.pictures.index:
+        return None
+    index = next(name for name in manifest.pictures.index if "/index-" in name)
+    problems = next((name for name in manifest.pictures.index if "/problems-" in name), None)
+    return load_known(
+        paths.root, paths.root / index, None if problems is None else paths.root / problems
+    )
+
+
+def _distinct_keys(state: SplitState) -> pa.Array:
+    """Every picture key of a split once; shard by shard, so that memory is that of the result."""
+    parts = [
+        pc.unique(pc.list_flatten(read_arrow(shard.path).column("pictures")))
+        for shard in state.record_shards
+    ]
+    return pc.unique(pa.chunked_array(parts, pa.string()))
+
+
+def _requests(
+    states: Sequence[SplitState], keys: Mapping[str, pa.Array]
+) -> dict[str, pa.ChunkedArray]:
+    by_release: dict[str, list[pa.Array]] = {}
+    for state in states:
+        by_release.setdefault(state.entry.release, []).append(keys[state.name])
+    return {release: pa.chunked_array(parts) for release, parts in by_release.items()}
+
+
+def _web_map(
+    request: ConvertRequest,
+    states: Sequence[SplitState],
+    roots: Roots,
+    folder: Path,
+    pool: Workers,
+) -> WebMap | None:
+    """Map urls to places in tars, where a dataset keeps its pictures so."""
+    families: dict[str, Family] = {}
+    for state in states:
+        for family in request.catalog.families_of(request.catalog.dataset(state.dataset)):
+            if family.tars:
+                families[family.name] = family
+    if not families:
+        return None
+    return merge_web(pool.map(run_web, plan_web(families, roots, folder)), folder)
+
+
+def _note_problems(state: SplitState, keys: pa.Array, problems: pa.Table, folder: Path) -> None:
+    own = problems.filter(pc.is_in(problems["key"], value_set=keys))
+    rows = [
+        Problem(key, reason, detail or "")
+        for key, reason, detail in zip(
+            own["key"].to_pylist(),
+            own["reason"].to_pylist(),
+            own["detail"].to_pylist(),
+            strict=True,
+        )
+    ]
+    path = folder / f"problems-{state.dataset}-{state.split}.arrow"
+    facts = write_problems(path, rows)
+    state.pictures = len(keys) - len(rows)
+    state.problems = path if rows else None
+    state.problems_sha256 = facts.sha256
+
+
+def _store(
+    store: StorePlan,
+    gathered: Gathered,
+    paths: BuildPaths,
+    folder: Path,
+    pool: Workers,
+    progress: Progress,
+) -> dict[str, Shard]:
+    check_space(paths.root, store.needed_bytes)
+    if store.num_contents:
+        print(
+            f"storing {store.num_contents:,} pictures, {store.content_bytes / 1e6:,.1f} MB",
+            file=sys.stderr,
+        )
+    with progress.stage("store", len(store.units), "shard") as bar:
+        written = pool.map(run_store, store.units, lambda *_: bar.advance())
+    written.append(tables.write_index(folder, store.index))
+    written.append(tables.write_problems(folder, gathered.problems))
+    return {
+        f"pictures/{facts.name}": Shard(folder / facts.name, file_entry(facts)) for facts in written
+    }
+
+
+def _entry(
+    mode: str, store: StorePlan, staged: Mapping[str, Shard], manifest: Manifest | None
+) -> PicturesEntry:
+    index = [name for name in staged if name.startswith(("pictures/index-", "pictures/problems-"))]
+    before = manifest.pictures.stores if manifest is not None else []
+    contents = store.index.group_by("sha256").aggregate([("size_bytes", "max")])
+    return PicturesEntry(
+        mode=mode,
+        keys=store.index.num_rows,
+        distinct=contents.num_rows,
+        size_bytes=pc.sum(contents["size_bytes_max"]).as_py() or 0,
+        index=sorted(index),
+        stores=sorted({*before, *(name for name in staged if name not in index)}),
+    )

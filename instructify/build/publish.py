@@ -15,7 +15,6 @@ from instructify.build.manifest import (
     DatasetEntry,
     FileEntry,
     Manifest,
-    PicturesEntry,
     file_entry,
 )
 from instructify.build.paths import CANDIDATES, BuildPaths, rejects_name, shard_name
@@ -171,7 +170,3 @@ def _place_pictures(plan: _Plan, pictures: PictureOutcome, paths: BuildPaths) ->
     plan.keep([*pictures.entry.index, *pictures.entry.stores])
     for name, (path, facts) in pictures.staged.items():
         plan.put(name, path, facts, paths.root)
-
-
-def empty_pictures(mode: str) -> PicturesEntry:
-    return PicturesEntry(mode=mode)
