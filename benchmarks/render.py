@@ -48,7 +48,7 @@ W2 = (
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SAMPLE_ROWS = 20_000
 BATCH_ROWS = 65_536
-REPEATS = 3
+ROUNDS = 5
 
 Way = Callable[[int], Any]
 
@@ -106,9 +106,8 @@ def measure(table: pa.Table, which: np.ndarray[Any, Any], sources: Sequence[str]
     outputs = [as_list(way(2_000)) for way, _ in ways.values()]
     if any(output != outputs[0] for output in outputs):
         sys.exit("the ways disagree")
-    timings = [Timing(name, rate(way, rows)) for name, (way, rows) in ways.items()]
     floor = copied(ours(table, which, sources)(len(which)))
-    return [*timings, Timing("memcpy of the output", rate(floor, len(which)))]
+    return timed({**ways, "memcpy of the output": (floor, len(which))})
 
 
 def as_list(texts: Sequence[str] | pa.ChunkedArray) -> list[str]:
@@ -182,14 +181,15 @@ def ours(table: pa.Table, which: np.ndarray[Any, Any], sources: Sequence[str]) -
     return run
 
 
-def rate(way: Way, rows: int) -> float:
-    """Give the median of a few runs in rows per second."""
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        way(rows)
-        seconds.append(time.perf_counter() - start)
-    return rows / statistics.median(seconds)
+def timed(ways: Mapping[str, tuple[Way, int]]) -> list[Timing]:
+    """Time the ways in turn, several rounds, so that a busy moment of the machine hits them all."""
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, (way, rows) in ways.items():
+            start = time.perf_counter()
+            way(rows)
+            rates[name].append(rows / (time.perf_counter() - start))
+    return [Timing(name, statistics.median(values)) for name, values in rates.items()]
 
 
 def copied(texts: pa.ChunkedArray) -> Way:
