@@ -17,7 +17,7 @@ from instructify.twins.world import Scene, Sign, Thing, sign_box, thing_box
 
 Pixels = npt.NDArray[np.uint8]
 INK = {
-    "red": (214, 40, 40),
+    "red": (205, 28, 48),
     "green": (40, 160, 60),
     "blue": (40, 90, 225),
     "yellow": (245, 215, 40),

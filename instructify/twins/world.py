@@ -18,7 +18,7 @@ SIZES = ("small", "big")
 SIDES = {"small": 7, "big": 12}  # in 1/48 of the picture; a cell has 16
 BACKGROUNDS = ("night", "fog", "snow", "sand")
 MOST_THINGS = 4
-MOST_TINT = 20
+MOST_TINT = 16
 CELLS = tuple(product(range(3), range(3)))
 SIGN_WORDS = (
     *(
