@@ -20,6 +20,7 @@ from instructify.twins.language import ten_answers
 from instructify.twins.layout import Album, TwinRequest
 from instructify.twins.truth import Json
 
+NUM_TRAIN_CLIPS = 20  # their answers are the vocabulary that others are ranked over
 NUM_QUESTIONS = 4  # a clip of MSVD-QA or MSRVTT-QA
 NUM_ANSWERS = 5  # a question of iVQA
 _SPLITS = ("train", "val", "test")
@@ -37,7 +38,7 @@ class _Clip(NamedTuple):
 
 def write_msvd_qa(request: TwinRequest) -> None:
     """Write the three question files, the mapping and the .avi clips."""
-    total = num_evaluated(request) + 2 * num_other(request)
+    total = sum(_nums(request))
     lines = (f"{_clip_name('msvd', number)} vid{number + 1}\n" for number in range(total))
     write_text(request.folder / "youtube_mapping.txt", lines)
     ids = count()
@@ -63,8 +64,12 @@ def write_ivqa(request: TwinRequest) -> None:
             write_text(request.folder / "iVQA" / f"{split}.csv", lines)
 
 
+def _nums(request: TwinRequest) -> list[int]:
+    return [request.num(NUM_TRAIN_CLIPS), num_other(request), num_evaluated(request)]
+
+
 def _clips(request: TwinRequest, split: str) -> Iterator[_Clip]:
-    nums = (num_other(request), num_other(request), num_evaluated(request))
+    nums = _nums(request)
     place = _SPLITS.index(split)
     first = sum(nums[:place])
     for number in range(first, first + nums[place]):
@@ -123,7 +128,7 @@ def _ivqa_lines(request: TwinRequest, split: str, album: Album) -> Iterator[str]
             _add(album, f"ivqa/{name}", f"ivqa/video/{name}.webm", clip.event)
         video_id, start, end = name.rsplit("_", 2)
         dice = request.dice("answers", clip.number)
-        qa = _ask_other(clip.event, dice) if dice.chance(0.15) else _questions(request, clip)[0]
+        qa = _ask_other(clip.event, dice) if dice.chance(0.08) else _questions(request, clip)[0]
         answers = ten_answers(qa.answer, qa.wrong, dice, NUM_ANSWERS)
         yield _csv_line([video_id, start, end, qa.question, *answers])
 

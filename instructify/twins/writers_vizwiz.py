@@ -61,7 +61,9 @@ def _ask(shown: Scene, dice: Dice) -> _Asked:
     if dice.chance(0.25):
         return _Asked(_ask_absent(shown, dice), False)
     kinds = PICTURE_KINDS + (SIGN_KINDS if shown.signs else ())
-    return _Asked(questions(shown, dice, 1, kinds)[0], True)
+    # Where no kind that is drawn fits, there is always a background to ask about.
+    asked = questions(shown, dice, 1, kinds) or questions(shown, dice, 1, ("setting",))
+    return _Asked(asked[0], True)
 
 
 def _ask_absent(shown: Scene, dice: Dice) -> QA:
