@@ -19,7 +19,7 @@ MAX_PIXELS = 64_000_000
 Exif = Literal["ignore", "apply"]
 
 # What Pillow's decoders of these formats raise on damaged bytes. SyntaxError is their word for a
-# broken header, the lookups and arithmetic errors come from fields that lie.
+# broken header; the lookups, arithmetic errors and assertions come from fields that lie.
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -27,6 +27,7 @@ DECODER_ERRORS = (
     TypeError,
     LookupError,
     ArithmeticError,
+    AssertionError,
     AttributeError,
     EOFError,
     RuntimeError,
