@@ -78,11 +78,6 @@ class Template:
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
-    @property
-    def place(self) -> str:
-        """Where a person finds it, for messages."""
-        return f"{self.source_file or 'template'}, line {self.line} ({self.id})"
-
     def program(self, part: Part) -> Program | None:
         """Compile one of its texts; None where the template has no such text."""
         source: str | None = getattr(self, part)
@@ -181,8 +176,11 @@ def _render_part(
 
 
 def failure_detail(template: Template, part: Part, what: str) -> str:
-    """Say which text of which template failed, and why."""
-    return f"{template.place}, {part}: {what}"
+    """Say which text of which template failed, and why.
+
+    The key, not file and line: a ledger of rejects must be the same wherever the templates lie.
+    """
+    return f"template {template.key}, {part}: {what}"
 
 
 def refuses_empty(template: Template, part: Part) -> bool:

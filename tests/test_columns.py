@@ -260,7 +260,7 @@ def test_a_missing_column_is_null_and_a_failed_row_has_no_texts() -> None:
         (1, "empty-render"),
         (2, "render-failed"),
     ]
-    assert "t.yaml, line 1 (x), instruction" in rendered.failed[1].detail
+    assert "template t/x@1, instruction: " in rendered.failed[1].detail
     assert columns.compile(template("{{ caption }}")).render(table).instruction.null_count == 3
 
 

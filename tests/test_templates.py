@@ -101,7 +101,10 @@ MISTAKES = {
     HEAD + ONE.replace("id: a", "id: A_b"): ("line 4", "a-z, 0-9 and -"),
     HEAD + ONE.replace("version: 1", "version: 0"): ("line 4", "whole number"),
     HEAD + ONE.replace("version: 1", "version: 1, mode: plain"): ("line 4", "unknown key 'mode'"),
-    HEAD + ONE.replace("version: 1", "version: 1, requires: [ocr_token]"): ("line 4", "'ocr_tokens'"),
+    HEAD + ONE.replace("version: 1", "version: 1, requires: [ocr_token]"): (
+        "line 4",
+        "did you mean 'ocr_tokens'",
+    ),
     HEAD + ONE.replace("version: 1", "version: 1, requires: [text], excludes: [text]"): (
         "line 4",
         "both requires and excludes text",
@@ -332,7 +335,7 @@ def test_a_failure_names_template_and_reason(source: str, reason: str, what: str
     with pytest.raises(RenderFailedError) as caught:
         render_row(template(source), row)
     assert caught.value.reason == reason
-    assert caught.value.detail.startswith("image_qa.yaml, line 4 (x), instruction: ")
+    assert caught.value.detail.startswith("template image_qa/x@1, instruction: ")
     assert (what or "longer than 65536 bytes") in caught.value.detail
 
 

@@ -181,7 +181,7 @@ def _render_part(
         return None
     programs = [program(source or "") for source in sources]
     chosen = choice[which]
-    texts = render_texts(programs, chosen, columns, null_is_text=part == "response")
+    texts = render_texts(programs, chosen, columns, explain_nulls=part != "response")
     if None in sources:
         absent = chosen == sources.index(None)
         texts = texts._replace(texts=_only(texts.texts, ~absent))

@@ -60,12 +60,12 @@ def render_texts(
     which: Rows,
     columns: Mapping[str, Column],
     *,
-    null_is_text: bool,
+    explain_nulls: bool,
 ) -> Texts:
-    """Render row i by `programs[which[i]]`; nulls are explained unless `null_is_text`."""
+    """Render row i by `programs[which[i]]`; `explain_nulls`: also say why each null is."""
     texts, doubts = _render_groups(programs, which, columns)
     doubts |= _too_long(texts)
-    if not null_is_text and texts.null_count:
+    if explain_nulls and texts.null_count:
         doubts |= texts.is_null().to_numpy(zero_copy_only=False)
     if not doubts.any():
         return Texts(texts, {}, {})
