@@ -37,17 +37,14 @@ def write_textcaps(request: TwinRequest) -> None:
     sizes = {"train": request.num_train, "val": request.num_val, "test": request.num_test}
     with Album(request) as album:
         for split, num in sizes.items():
-            photos = [
-                open_images_photo(request.seed, f"textcaps_{split}", index) for index in range(num)
-            ]
-            for photo in photos:
+            for photo in _textcaps_photos(request, split, num):
                 album.add(photo)
             with JsonObject(request.folder / f"TextCaps_0.1_{split}.json") as file:
                 file.put("dataset_type", split)
                 file.put("dataset_name", "textcaps")
                 file.put("dataset_version", 0.1)
-                file.rows("data", _textcaps_rows(request, split, photos))
-            write_rosetta(request, split, photos)
+                file.rows("data", _textcaps_rows(request, split, num))
+            write_rosetta(request, split, _textcaps_photos(request, split, num))
 
 
 def write_rosetta(request: TwinRequest, split: str, photos: Iterable[Photo]) -> None:
@@ -83,10 +80,15 @@ def book_key(number: int) -> str:
     return (body + ("X" if check == 10 else str(check))).lstrip("0")
 
 
-def _textcaps_rows(request: TwinRequest, split: str, photos: list[Photo]) -> Iterator[Json]:
+def _textcaps_photos(request: TwinRequest, split: str, num: int) -> Iterator[Photo]:
+    for index in range(num):
+        yield open_images_photo(request.seed, f"textcaps_{split}", index)
+
+
+def _textcaps_rows(request: TwinRequest, split: str, num: int) -> Iterator[Json]:
     # Ids of the splits must not meet, however many pictures there are.
     first = _FIRST_CAPTION_ID * {"train": 1, "val": 2, "test": 3}[split]
-    for index, photo in enumerate(photos):
+    for index, photo in enumerate(_textcaps_photos(request, split, num)):
         picture = _textcaps_picture(photo, split)
         if split == "test":
             yield picture
