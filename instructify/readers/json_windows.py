@@ -9,19 +9,19 @@ import gc
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from instructify.errors import UserError
 from instructify.readers.base import RawFile
 from instructify.readers.json_recovery import Found, recover
+from instructify.readers.json_source import Source
 
 T = TypeVar("T")
 
-WINDOW_BYTES = 8 << 20
+WINDOW_BYTES = 4 << 20
 _MAX_ITEM_BYTES = 1 << 30
-_PROVED_PREFIX_BYTES = 64 << 20
 _MAX_TRIES = 32
 
 _ENDED = re.compile(r"trailing characters \(byte (\d+)\)")
@@ -50,85 +50,17 @@ def read_windows(
             f"{file.name} can't be read: {error.strerror}; check {file.path}."
         ) from error
     with handle:
-        source = _Source(file, handle, window_bytes)
+        source = Source(file, handle, window_bytes)
         source.enter(key, b"{" if keyed else b"[")
         cutter = _Cutter(source, container, model, keyed)
         while not cutter.finished:
             yield cutter.next_window()
 
 
-class _Source:
-    """A file and the part of it that was read but not yet used."""
-
-    def __init__(self, file: RawFile, handle: BinaryIO, window_bytes: int) -> None:
-        self.file = file
-        self.window_bytes = window_bytes
-        self.buffer = b""
-        self.at_end = False
-        self._handle = handle
-
-    def fill(self, size: int) -> None:
-        """Read on until `size` bytes are at hand or the file ends."""
-        parts = [self.buffer]
-        missing = size - len(self.buffer)
-        while missing > 0 and not self.at_end:
-            part = self._handle.read(missing)
-            self.at_end = not part
-            parts.append(part)
-            missing -= len(part)
-        self.buffer = b"".join(parts)
-
-    def enter(self, key: str | None, opening: bytes) -> None:
-        """Use up everything to the opening bracket of the wanted list or object."""
-        self.fill(self.window_bytes)
-        self.buffer = self.buffer.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if key is None:
-            if not self.buffer.startswith(opening):
-                raise _not_as_documented(self.file, key, opening)
-            self.buffer = self.buffer[1:]
-            return
-        names = key.split(".")
-        quoted = re.escape(f'"{names[-1]}"'.encode())
-        pattern = re.compile(quoted + rb"\s*:\s*" + re.escape(opening))
-        passed = 0
-        while True:
-            for match in pattern.finditer(self.buffer):
-                if passed or _stands_in(self.buffer[: match.start()], names):
-                    self.buffer = self.buffer[match.end() :]
-                    return
-            if self.at_end:
-                raise _not_as_documented(self.file, key, opening)
-            if not passed and len(self.buffer) < _PROVED_PREFIX_BYTES:
-                self.fill(2 * len(self.buffer))
-            else:  # too much lies before it to be proved; the items will be checked one by one
-                passed += max(0, len(self.buffer) - 4096)
-                self.buffer = self.buffer[-4096:]
-                self.fill(self.window_bytes)
-
-
-def _stands_in(prefix: bytes, names: Sequence[str]) -> bool:
-    """Whether `prefix` is JSON up to inside the object that should hold the last of `names`."""
-    try:
-        value = msgspec.json.decode(prefix + b'"":0' + b"}" * len(names))
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    for name in names[:-1]:
-        if not isinstance(value, dict) or next(reversed(value), None) != name:
-            return False
-        value = value[name]
-    return isinstance(value, dict) and "" in value
-
-
-def _not_as_documented(file: RawFile, key: str | None, opening: bytes) -> UserError:
-    kind = "list" if opening == b"[" else "object"
-    what = f"a JSON object with the {kind} '{key}'" if key else f"a JSON {kind}"
-    return UserError(f"{file.name} is not {what}, as the release documents it; fetch it again.")
-
-
 class _Cutter:
     """Takes window after window off a source."""
 
-    def __init__(self, source: _Source, container: object, model: type[Any], keyed: bool) -> None:
+    def __init__(self, source: Source, container: object, model: type[Any], keyed: bool) -> None:
         self.finished = False
         self._source = source
         self._model = model
@@ -148,19 +80,18 @@ class _Cutter:
             window = self._cut() or (self._rest() if source.at_end else None)
             if window is not None:
                 return window
-            size = 2 * len(source.buffer)
+            size = 2 * len(source)
             if size > _MAX_ITEM_BYTES:
                 raise UserError(
                     f"{source.file.name} holds an item of over {_MAX_ITEM_BYTES >> 21} MiB; fetch it again."
                 )
 
     def _cut(self) -> Window | None:
-        """End the window at a separator; None where no separator in the buffer can be proved."""
-        buffer = self._source.buffer
-        for comma, beginning in self._proposals(buffer):
-            values, error = self._decode(buffer[:comma])
+        """End the window at a separator; None where no separator at hand can be proved."""
+        for comma, beginning in self._proposals():
+            values, error = self._decode(comma)
             if error is None:
-                self._source.buffer = buffer[comma + 1 :]
+                self._source.skip(comma + 1)
                 return Window(values=values)
             if "truncated" in error:
                 self._nested.add(beginning)
@@ -171,24 +102,22 @@ class _Cutter:
             return self._recover()
         return None
 
-    def _proposals(self, buffer: bytes) -> Iterator[tuple[int, bytes]]:
-        """Separators from the end of the buffer on, as (offset of the comma, beginning of the next item)."""
+    def _proposals(self) -> Iterator[tuple[int, bytes]]:
+        """Separators from the end on, as (offset of the comma, beginning of the next item)."""
         span = 1 << 14
         tries = 0
-        upper = len(buffer)
+        upper = len(self._source)
         while upper > 0 and tries < _MAX_TRIES:
             lower = max(0, upper - span)
-            matches = list(self._pattern.finditer(buffer, lower, min(len(buffer), upper + 512)))
-            for match in reversed(matches):
-                beginning = match.group(2)
-                if match.start(1) < upper and beginning not in self._nested:
+            for match in reversed(self._source.search(self._pattern, lower, upper + 512)):
+                if match.comma < upper and match.beginning not in self._nested:
                     tries += 1
-                    yield match.start(1), beginning
+                    yield match.comma, match.beginning
             upper, span = lower, span * 4
 
     def _rest(self) -> Window:
         """The file's end: the window holds the closing bracket, or the file was cut off."""
-        text = self._open + self._source.buffer.rstrip()
+        text = self._open + self._source.unread.rstrip()
         try:
             self._raw.decode(text)
             return self._end(len(text))
@@ -198,29 +127,33 @@ class _Cutter:
 
     def _end(self, after_bracket: int) -> Window:
         """The closing bracket lies before `after_bracket` (counted with the opening one)."""
-        inside = (self._open + self._source.buffer)[:after_bracket].rstrip()[1:-1]
-        values, error = self._decode(inside)
+        inside = self._source.unread[: after_bracket - 1].rstrip()[:-1]
+        values, error = self._decode(len(inside))
         if error is not None:
-            self._source.buffer = inside + self._close
+            self._source.unread = inside + self._close
             self._source.at_end = True
             return self._recover()
         self.finished = True
         return Window(values=values)
 
-    def _decode(self, inside: bytes) -> tuple[Any, str | None]:
-        """Decode a proposed window; the error says what is wrong with it as JSON, '' with its fields."""
-        text = self._open + inside + self._close
+    def _decode(self, size: int) -> tuple[Any, str | None]:
+        """Decode a proposed window; the error says what is wrong with it as JSON, '' in its fields."""
         enabled = gc.isenabled()
         gc.disable()  # the cyclic collector would walk all new objects time and again
+        try:
+            with self._source.enclosed(size, self._open, self._close) as text:
+                return self._decode_text(text)
+        finally:
+            if enabled:
+                gc.enable()
+
+    def _decode_text(self, text: memoryview) -> tuple[Any, str | None]:
         try:
             return self._typed.decode(text), None
         except (msgspec.ValidationError, RecursionError):
             pass
         except msgspec.DecodeError as error:
             return None, str(error)
-        finally:
-            if enabled:
-                gc.enable()
         try:
             self._raw.decode(text)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -229,7 +162,7 @@ class _Cutter:
 
     def _recover(self) -> Window:
         source = self._source
-        text = source.buffer.decode("utf-8", "surrogateescape")
+        text = source.unread.decode("utf-8", "surrogateescape")
         found = recover(text, self._model, keyed=self._keyed, last=source.at_end)
         self.finished = found.ended or source.at_end
         if (
@@ -239,7 +172,7 @@ class _Cutter:
         ):
             cut_off = "the file ends before its closing bracket"
             found.items.append(Found(reason="malformed-json", detail=cut_off))
-        source.buffer = found.unread.encode("utf-8", "surrogateescape")
+        source.unread = found.unread.encode("utf-8", "surrogateescape")
         if found.unread and not found.items:
-            source.fill(2 * len(source.buffer) + source.window_bytes)
+            source.fill(2 * len(source) + source.window_bytes)
         return Window(found=found.items)

@@ -1,0 +1,141 @@
+"""The bytes of a JSON file as they come in, and the way to the list or object inside it.
+
+It finds the place where the items begin and hands out what was read in one buffer; it knows nothing
+of items.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from instructify.errors import UserError
+from instructify.readers.base import RawFile
+
+_PROVED_PREFIX_BYTES = 64 << 20
+
+
+class Separator(NamedTuple):
+    """A place between two items: the offset of the comma, and how the next item begins."""
+
+    comma: int
+    beginning: bytes
+
+
+class Source:
+    """A file and the part of it that was read but not yet used.
+
+    The bytes lie in one buffer that is filled again and again, and a window is decoded where it
+    lies: fresh copies of each window cost as much time as decoding them.
+    """
+
+    def __init__(self, file: RawFile, handle: BinaryIO, window_bytes: int) -> None:
+        self.file = file
+        self.window_bytes = window_bytes
+        self.at_end = False
+        self._handle = handle
+        self._bytes = bytearray(window_bytes + 2)
+        self._start = 1  # one byte is kept free on either side, for brackets
+        self._end = 1
+
+    def __len__(self) -> int:
+        return self._end - self._start
+
+    @property
+    def unread(self) -> bytes:
+        """A copy of what is at hand."""
+        return bytes(memoryview(self._bytes)[self._start : self._end])
+
+    @unread.setter
+    def unread(self, data: bytes) -> None:
+        self._bytes = bytearray(max(len(self._bytes), len(data) + 2))
+        self._start, self._end = 1, 1 + len(data)
+        self._bytes[self._start : self._end] = data
+
+    def skip(self, size: int) -> None:
+        """Use up the first `size` bytes."""
+        self._start += size
+
+    def fill(self, size: int) -> None:
+        """Read on until `size` bytes are at hand or the file ends."""
+        if len(self) >= size or self.at_end:
+            return
+        rest = memoryview(self._bytes)[self._start : self._end]
+        if size + 2 > len(self._bytes):
+            self._bytes = bytearray(size + 2)
+        memoryview(self._bytes)[1 : 1 + len(rest)] = rest
+        self._start, self._end = 1, 1 + len(rest)
+        while len(self) < size:
+            count = self._handle.readinto(memoryview(self._bytes)[self._end : 1 + size])  # type: ignore[attr-defined]
+            if not count:
+                self.at_end = True
+                return
+            self._end += count
+
+    def search(self, pattern: re.Pattern[bytes], lower: int, upper: int) -> list[Separator]:
+        """Find a pattern between two offsets; its groups are the comma and the beginning."""
+        start = self._start
+        matches = pattern.finditer(self._bytes, start + lower, min(self._end, start + upper))
+        return [Separator(match.start(1) - start, bytes(match[2])) for match in matches]
+
+    @contextmanager
+    def enclosed(self, size: int, opening: bytes, closing: bytes) -> Iterator[memoryview]:
+        """Show the first `size` bytes in brackets that stand in their neighbours' places."""
+        last = self._start + size
+        neighbour = self._bytes[last]
+        self._bytes[self._start - 1] = opening[0]
+        self._bytes[last] = closing[0]
+        try:
+            yield memoryview(self._bytes)[self._start - 1 : last + 1]
+        finally:
+            self._bytes[last] = neighbour
+
+    def enter(self, key: str | None, opening: bytes) -> None:
+        """Use up everything to the opening bracket of the wanted list or object."""
+        self.fill(self.window_bytes)
+        head = self.unread.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if key is None:
+            if not head.startswith(opening):
+                raise _not_as_documented(self.file, key, opening)
+            self.unread = head[1:]
+            return
+        self.unread = head
+        names = key.split(".")
+        quoted = re.escape(f'"{names[-1]}"'.encode())
+        pattern = re.compile(quoted + rb"\s*:\s*" + re.escape(opening))
+        passed = 0
+        while True:
+            text = self.unread
+            for match in pattern.finditer(text):
+                if passed or _stands_in(text[: match.start()], names):
+                    self.unread = text[match.end() :]
+                    return
+            if self.at_end:
+                raise _not_as_documented(self.file, key, opening)
+            if not passed and len(self) < _PROVED_PREFIX_BYTES:
+                self.fill(2 * len(self))
+            else:  # too much lies before it to be proved; the items will be checked one by one
+                passed += max(0, len(self) - 4096)
+                self.unread = self.unread[-4096:]
+                self.fill(self.window_bytes)
+
+
+def _stands_in(prefix: bytes, names: Sequence[str]) -> bool:
+    """Whether `prefix` is JSON up to inside the object that should hold the last of `names`."""
+    try:
+        value = msgspec.json.decode(prefix + b'"":0' + b"}" * len(names))
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    for name in names[:-1]:
+        if not isinstance(value, dict) or next(reversed(value), None) != name:
+            return False
+        value = value[name]
+    return isinstance(value, dict) and "" in value
+
+
+def _not_as_documented(file: RawFile, key: str | None, opening: bytes) -> UserError:
+    kind = "list" if opening == b"[" else "object"
+    what = f"a JSON object with the {kind} '{key}'" if key else f"a JSON {kind}"
+    return UserError(f"{file.name} is not {what}, as the release documents it; fetch it again.")
