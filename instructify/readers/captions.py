@@ -19,7 +19,7 @@ class Caption(NamedTuple):
 
     raw_id: str
     picture: str
-    captions: Sequence[str]
+    captions: list[str]
     position: int
 
 

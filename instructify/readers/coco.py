@@ -8,7 +8,7 @@ evaluation; LAVIS's files have no caption ids, there it is `<picture id>-<how ma
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -193,7 +193,7 @@ def _read_lavis(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
 
 def _lavis_captions(
     file: RawFile, position: int, row: LavisRow, rejects: list[Reject]
-) -> Sequence[str]:
+) -> list[str]:
     given = [row.caption] if isinstance(row.caption, str) else row.caption
     texts = [clean_caption(text) for text in given]
     for index, text in enumerate(texts):

@@ -1,0 +1,138 @@
+"""OCR tokens by picture key, from a side file: JSON lines of our own kind, or the Rosetta format.
+
+    {"picture": "ocr_vqa/761183272", "tokens": ["Mom's", "Family"]}              one a line
+    {"data": [{"image_id": "011e7e629fb9ae7b", "ocr_tokens": ["LISTERINE"]}]}    TextVQA's files
+
+The tokens are kept as Arrow columns, so a table of a million pictures stays small. Of a picture
+that stands in the file twice the first line counts. Blank tokens are dropped.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.errors import UserError
+from instructify.readers.arrow import lists_of
+from instructify.readers.base import RawFile
+from instructify.readers.json_items import read_lines, read_list
+from instructify.rejects import Reject
+from instructify.schema import RECORD_SCHEMA
+
+
+class Line(msgspec.Struct, gc=False):
+    picture: str
+    tokens: list[str]
+
+
+class RosettaRow(msgspec.Struct, gc=False):
+    image_id: str
+    ocr_tokens: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OcrTable:
+    """The tokens of many pictures; `source` is what records name as their origin."""
+
+    source: str
+    rejects: Sequence[Reject]
+    _rows: dict[str, int]
+    _lists: pa.ListArray
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def tokens(self, key: str) -> list[str] | None:
+        """Give a picture's tokens in reading order; None where the file doesn't name it."""
+        row = self._rows.get(key)
+        return None if row is None else self._lists[row].as_py()
+
+    def column(self, keys: Sequence[str], max_tokens: int) -> pa.ListArray:
+        """Give the first tokens of each picture, null where the file doesn't name it."""
+        found = pa.array([self._rows.get(key) for key in keys], pa.int64())
+        return _heads(self._lists.take(found), max_tokens)
+
+
+def load_ocr(file: RawFile) -> OcrTable:
+    """Read a side file; UserError where it is of neither kind."""
+    rows: dict[str, int] = {}
+    lists = [_token_lists([])]
+    rejects: list[Reject] = []
+    for part in _read(file):
+        rejects += part.rejects
+        fresh: list[list[str]] = []
+        for picture, tokens in zip(part.pictures, part.tokens, strict=True):
+            if picture not in rows:
+                rows[picture] = len(rows)
+                fresh.append([token for token in map(str.strip, tokens) if token])
+        lists.append(_token_lists(fresh))
+    return OcrTable(
+        source=file.name, rejects=tuple(rejects), _rows=rows, _lists=pa.concat_arrays(lists)
+    )
+
+
+def apply_ocr(batch: pa.RecordBatch, table: OcrTable, max_tokens: int) -> pa.RecordBatch:
+    """Fill `ocr_tokens` and `ocr_source` by the main picture where a record has no tokens."""
+    pictures = batch.column("pictures")
+    has_picture = pc.greater(pc.list_value_length(pictures), 0)
+    first = pc.list_element(pc.if_else(has_picture, pictures, _NO_PICTURE), 0)
+    given = batch.column("ocr_tokens")
+    new = table.column(first.to_pylist(), max_tokens)
+    filled = pc.and_(given.is_null(), new.is_valid())
+    source = batch.column("ocr_source")
+    sources = pc.if_else(filled, table.source, source.cast(pa.string()))
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    columns["ocr_tokens"] = pc.if_else(filled, new, given)
+    columns["ocr_source"] = sources.dictionary_encode()
+    return pa.RecordBatch.from_arrays(list(columns.values()), schema=RECORD_SCHEMA)
+
+
+_NO_PICTURE = pa.scalar([""], pa.list_(pa.string()))
+
+
+class _Part(NamedTuple):
+    pictures: Sequence[str]
+    tokens: Sequence[list[str]]
+    rejects: Sequence[Reject]
+
+
+def _read(file: RawFile) -> Iterator[_Part]:
+    if _holds_lines(file):
+        for lines in read_lines(file, Line):
+            pictures = [line.picture for line in lines.items]
+            yield _Part(pictures, [line.tokens for line in lines.items], lines.rejects)
+        return
+    for rows in read_list(file, RosettaRow, key="data"):
+        pictures = [f"openimages/{row.image_id}" for row in rows.items]
+        yield _Part(pictures, [row.ocr_tokens for row in rows.items], rows.rejects)
+
+
+def _holds_lines(file: RawFile) -> bool:
+    """Whether the file is one of JSON lines, by its name or by its first line."""
+    if file.path.suffix in (".jsonl", ".ndjson"):
+        return True
+    try:
+        with file.path.open("rb") as handle:
+            msgspec.json.decode(handle.readline(1 << 20), type=Line)
+    except OSError as error:
+        raise UserError(
+            f"{file.name} can't be read: {error.strerror}; check {file.path}."
+        ) from error
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def _token_lists(lists: Sequence[Sequence[str]]) -> pa.ListArray:
+    tokens = pa.array([token for one in lists for token in one], pa.string())
+    return lists_of(tokens, (len(one) for one in lists))
+
+
+def _heads(lists: pa.ListArray, size: int) -> pa.ListArray:
+    """The first `size` elements of each list; a null stays one."""
+    if not len(lists) or size <= 0:
+        return pc.if_else(lists.is_valid(), pa.scalar([], lists.type), lists)
+    return pc.list_slice(lists, 0, size)
