@@ -2,8 +2,9 @@
 
 The method is that of pHash (Zauner, Implementation and Benchmarking of Perceptual Image Hash
 Functions, 2010): 32 x 32 grey values, discrete cosine transform, the 8 x 8 lowest frequencies
-without the constant ones, one bit each for above or below their median. Integers throughout, so
-that a flat picture hashes alike on every machine. The hash is a hint, never proof of sameness.
+without the constant ones, one bit each for above or below their median. Integers, and a filter
+without transcendental functions: the hash is the same on every machine, even of a flat picture.
+It is a hint, never proof of sameness.
 """
 
 import numpy as np
@@ -29,7 +30,7 @@ _WAVES = _cosines()
 
 def perceptual_hash(grey: Image.Image) -> int:
     """Hash a picture of mode L."""
-    small = grey.resize((SIDE, SIDE), Image.Resampling.BOX)
+    small = grey.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     return hash_grey(np.asarray(small, dtype=np.int64))
 
 

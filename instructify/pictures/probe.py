@@ -1,7 +1,7 @@
 """What a picture or clip is, told by decoding it: its facts, or the reason not to use it.
 
-Every picture is decoded once, JPEGs at an eighth of their size, so a file that breaks off or is
-damaged shows here and not in the middle of a training run. The suffix of a file counts for
+Every picture is decoded once, large JPEGs at a fraction of their size, so a file that breaks off
+or is damaged shows here and not in the middle of a training run. The suffix of a file counts for
 nothing: `kind` is what the bytes say. Damage that a JPEG decoder repairs without a word passes.
 """
 
@@ -39,7 +39,7 @@ _OTHERS = {
     b"\x00\x00\x01\x00": "an icon",
     b"version https://git-lfs": "a Git LFS pointer",
 }
-_THUMBNAIL = (64, 64)
+_DRAFT_SIZE = (128, 128)  # a JPEG is decoded at 1/2, 1/4 or 1/8, at least as large as this
 _DETAIL_CHARS = 200
 
 
@@ -66,7 +66,7 @@ def probe_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureFacts 
         try:
             picture = open_picture(data, max_pixels=max_pixels)
             width, height = picture.size
-            picture.draft("L", _THUMBNAIL)
+            picture.draft("L", _DRAFT_SIZE)
             phash = perceptual_hash(flatten(picture, "L"))
         except TooManyPixels as error:
             return Problem("picture-too-large", str(error))

@@ -8,7 +8,7 @@ only ever replaced as a whole. Pictures that the build refers to are read from t
 import bisect
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 from PIL import Image
@@ -47,9 +47,35 @@ class _Batches(NamedTuple):
     batches: tuple[pa.RecordBatch, ...]
     starts: tuple[int, ...]
 
-    def cell(self, column: str, row: int) -> pa.Scalar:
+    def row(self, number: int) -> pa.RecordBatch:
+        at = bisect.bisect_right(self.starts, number) - 1
+        return self.batches[at].slice(number - self.starts[at], 1)
+
+
+class _Texts(NamedTuple):
+    """A column of texts or bytes, reached through its buffers without making Arrow objects."""
+
+    starts: tuple[int, ...]
+    offsets: tuple[memoryview, ...]
+    data: tuple[memoryview, ...]
+
+    @classmethod
+    def of(cls, batches: _Batches, column: str, offset_format: Literal["i", "q"]) -> "_Texts":
+        """Take a column; the format of its offsets is `i`, or `q` for the large types."""
+        offsets: list[memoryview] = []
+        data: list[memoryview] = []
+        for batch in batches.batches:
+            array = batch.column(column)
+            _, ends, values = array.buffers()
+            offsets.append(memoryview(ends).cast("B").cast(offset_format)[array.offset :])
+            data.append(memoryview(values or b"").cast("B"))
+        return cls(batches.starts, tuple(offsets), tuple(data))
+
+    def value(self, row: int) -> bytes:
         at = bisect.bisect_right(self.starts, row) - 1
-        return self.batches[at].column(column)[row - self.starts[at]]
+        inside = row - self.starts[at]
+        offsets = self.offsets[at]
+        return bytes(self.data[at][offsets[inside] : offsets[inside + 1]])
 
 
 class PictureStore:
@@ -58,9 +84,10 @@ class PictureStore:
     def __init__(self, folder: Path, index: pa.Table, roots: Roots | None) -> None:
         self._folder = folder
         self._index = _batches_of(index)
+        self._keys = _Texts.of(self._index, "key", "i")
         self._num_rows: int = index.num_rows
         self._roots = roots
-        self._shards: dict[str, _Batches] = {}
+        self._shards: dict[str, _Texts] = {}
 
     @classmethod
     def open(
@@ -83,23 +110,21 @@ class PictureStore:
 
     def key_at(self, row: int) -> str:
         """Return the key of a row of the index, which is sorted by key."""
-        key: str = self._index.cell("key", row).as_py()
-        return key
+        return self._keys.value(row).decode()
 
     def facts(self, key: str) -> StoredFacts:
         """Return what the index says of a picture; raises KeyError."""
         row = self._find(key)
         if row is None:
             raise KeyError(key)
-        names = StoredFacts._fields
-        return StoredFacts(*(self._index.cell(name, row).as_py() for name in names))
+        found = self._index.row(row)
+        return StoredFacts(*(found.column(name)[0].as_py() for name in StoredFacts._fields))
 
     def bytes(self, key: str) -> Content:
         """Return the original bytes of a picture or clip; raises KeyError."""
         facts = self.facts(key)
         if facts.shard is not None and facts.row is not None:
-            data: Content = self._shard(facts.shard).cell("data", facts.row).as_py()
-            return data
+            return self._shard(facts.shard).value(facts.row)
         return self._referenced(facts)
 
     def image(self, key: str, *, exif: Exif = "ignore") -> Image.Image:
@@ -111,16 +136,11 @@ class PictureStore:
         return frames(self.bytes(key), num_frames)
 
     def _find(self, key: str) -> int | None:
-        low, high = 0, self._num_rows
-        while low < high:
-            middle = (low + high) // 2
-            if self.key_at(middle) < key:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < self._num_rows and self.key_at(low) == key else None
+        wanted = key.encode()
+        row = bisect.bisect_left(range(self._num_rows), wanted, key=self._keys.value)
+        return row if row < self._num_rows and self._keys.value(row) == wanted else None
 
-    def _shard(self, name: str) -> _Batches:
+    def _shard(self, name: str) -> _Texts:
         shard = self._shards.get(name)
         if shard is None:
             shard = self._shards[name] = _open_shard(self._folder / name)
@@ -152,15 +172,14 @@ def _only_index(folder: Path) -> Path:
     return found[0]
 
 
-def _open_shard(path: Path) -> _Batches:
+def _open_shard(path: Path) -> _Texts:
     """Map a shard; its batches stay views of the mapped file."""
     try:
         with pa.memory_map(str(path)) as source:
             options = pa.ipc.IpcReadOptions(use_threads=False)
             reader = pa.ipc.open_file(source, options=options)
-            return _batches_of(
-                [reader.get_batch(number) for number in range(reader.num_record_batches)]
-            )
+            batches = [reader.get_batch(at) for at in range(reader.num_record_batches)]
+            return _Texts.of(_batches_of(batches), "data", "q")
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(
             f"{path} is damaged or missing; run `instructify verify` on its build"
