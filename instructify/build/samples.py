@@ -7,10 +7,9 @@ templates touches neither pictures nor raw files.
 
 import dataclasses
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,12 +21,13 @@ from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import FileEntry, content_key, file_entry
 from instructify.build.problems import Problems
 from instructify.build.records import RECEIPT, REJECTS
-from instructify.columns import render_table
-from instructify.keyed import Hashes, hash_texts, mix, permuted_index
+from instructify.columns import Failure, render_table
+from instructify.draws import NO_TEMPLATE, choose_templates
+from instructify.keyed import hash_texts
 from instructify.rejects import Reject
 from instructify.schema import SAMPLE_FORMAT, SAMPLE_SCHEMA
 from instructify.shards import Syncer, read_arrow, write_arrow, write_bytes
-from instructify.templates import Template, fitting
+from instructify.templates import Template
 
 SAMPLE_SHARD_ROWS = 131_072
 SLICE_ROWS = 16_384
@@ -88,13 +88,6 @@ class SamplesReceipt(msgspec.Struct, frozen=True, kw_only=True):
     records: int  # that have at least one sample
     rejects: dict[str, int]
     shard: FileEntry
-
-
-class _Draws(NamedTuple):
-    """Rows of a slice, `draws` times each, record after record."""
-
-    rows: NDArray[np.int64]
-    draws: NDArray[np.int64]
 
 
 def draws_for(records: int, split: str, pool_sizes: Sequence[int], wanted: int | None) -> int:
@@ -169,129 +162,63 @@ def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) 
 
 def _rendered(records: pa.Table, spec: SamplesSpec, ledger: LedgerWriter) -> pa.Table:
     """Render a slice; samples come in the order of its records, their draws one after another."""
-    order = _Draws(
-        np.repeat(np.arange(records.num_rows), spec.draws),
-        np.tile(np.arange(spec.draws), records.num_rows),
-    )
     hashes = hash_texts(records.column("record_id"))
-    parts: list[pa.Table] = []
-    places: list[NDArray[np.int64]] = []
-    for form, templates, rows in _groups(records, spec.templates):
-        at = np.flatnonzero(np.isin(order.rows, rows)) if len(rows) < records.num_rows else None
-        picked = order if at is None else _Draws(order.rows[at], order.draws[at])
-        if not templates:
-            _reject_unfitting(records, rows, form, ledger)
-            continue
-        part, good = _render_group(records, picked, hashes, form, templates, spec, ledger)
-        parts.append(part)
-        places.append((np.arange(len(order.rows)) if at is None else at)[good])
-    if not parts:
-        return SAMPLE_SCHEMA.empty_table()
-    table = pa.concat_tables(parts)
-    if len(parts) == 1:
-        return table
-    return table.unify_dictionaries().combine_chunks().take(np.argsort(np.concatenate(places)))
-
-
-def _groups(
-    records: pa.Table, templates: Sequence[Template]
-) -> Iterator[tuple[str, tuple[Template, ...], NDArray[np.int64]]]:
-    """Rows that have the same templates to choose from: by form, and by the fields they lack."""
-    forms = records.column("form").combine_chunks()
-    for form in sorted(pc.unique(forms.cast(pa.string())).to_pylist()):
-        rows = np.flatnonzero(pc.equal(forms.cast(pa.string()), form).to_numpy(False))
-        pool = fitting(templates, form)
-        if not any(template.requires or template.excludes for template in pool):
-            yield form, pool, rows
-            continue
-        present = {
-            name: _present(records.column(name)).to_numpy(False)[rows]
-            for template in pool
-            for name in (*template.requires, *template.excludes)
-        }
-        fits = np.ones((len(rows), len(pool)), np.bool_)
-        for number, template in enumerate(pool):
-            for name in template.requires:
-                fits[:, number] &= present[name]
-            for name in template.excludes:
-                fits[:, number] &= ~present[name]
-        patterns, which = np.unique(fits, axis=0, return_inverse=True)
-        for number, pattern in enumerate(patterns):
-            chosen = tuple(t for t, fit in zip(pool, pattern, strict=True) if fit)
-            yield form, chosen, rows[which.reshape(-1) == number]
-
-
-def _present(column: pa.ChunkedArray) -> pa.Array:
-    """Whether each row has the field: not null and not empty."""
-    array = column.combine_chunks()
-    if pa.types.is_list(array.type):
-        length = pc.list_value_length(array)
-    elif pa.types.is_string(array.type):
-        length = pc.utf8_length(array)
-    else:
-        return pc.is_valid(array)
-    return pc.fill_null(pc.greater(length, 0), False)
-
-
-def _reject_unfitting(
-    records: pa.Table, rows: NDArray[np.int64], form: str, ledger: LedgerWriter
-) -> None:
-    lost = records.select(["record_id", "source", "position"]).take(rows)
-    detail = f"no template fits a record of form '{form}' with its fields"
-    ledger.add(
-        [
-            Reject(row["source"], row["position"], None, "render-failed", detail)
-            for row in lost.to_pylist()
-        ],
-        lost.column("record_id").to_pylist(),
-    )
-
-
-def _render_group(
-    records: pa.Table,
-    order: _Draws,
-    hashes: Hashes,
-    form: str,
-    templates: Sequence[Template],
-    spec: SamplesSpec,
-    ledger: LedgerWriter,
-) -> tuple[pa.Table, NDArray[np.int64]]:
-    """Render rows of one pool; returns the samples and the places in `order` that succeeded."""
-    keyed = mix(hashes, "template", spec.seed)[order.rows]
-    which = np.zeros(len(order.rows), np.int64)
-    for draw in range(spec.draws):
-        mask = order.draws == draw
-        which[mask] = permuted_index(keyed[mask], draw % len(templates), len(templates))
-    whole = len(order.rows) == records.num_rows and spec.draws == 1
-    table = records if whole else records.take(order.rows)
+    drawn = [
+        choose_templates(records, spec.templates, hashes, draw=draw, seed=spec.seed)
+        for draw in range(spec.draws)
+    ]
+    which = np.stack(drawn, axis=1).reshape(-1)
+    rows = np.repeat(np.arange(records.num_rows), spec.draws)
+    draws = np.tile(np.arange(spec.draws), records.num_rows)
+    lost = np.flatnonzero(which == NO_TEMPLATE)
+    if len(lost):
+        _reject_unfitting(records.take(np.unique(rows[lost])), ledger)
+        rows, draws, which = (np.delete(column, lost) for column in (rows, draws, which))
+    table = records if len(rows) == records.num_rows else records.take(rows)
     constants = {
         "dataset": spec.dataset,
         "split": spec.split,
         "task": spec.task,
-        "form": form,
         "task_name": spec.task_name,
         "dataset_name": spec.dataset_name,
     }
-    rendered = render_table(table.drop_columns(["form"]), templates, which, constants)
+    rendered = render_table(_with_plain_form(table), spec.templates, which, constants)
     texts = {
         "instruction": rendered.instruction,
         "qformer_instruction": rendered.qformer_instruction,
         "response": rendered.response,
     }
-    good = np.arange(len(order.rows))
     if rendered.failed:
-        lost = table.take([one.row for one in rendered.failed])
-        ledger.add(
-            [
-                Reject(row["source"], row["position"], None, one.reason, one.detail)
-                for row, one in zip(lost.to_pylist(), rendered.failed, strict=True)
-            ],
-            lost.column("record_id").to_pylist(),
-        )
-        good = np.delete(good, [one.row for one in rendered.failed])
-        table = table.take(good)
+        failed = [one.row for one in rendered.failed]
+        _reject_failed(table.take(failed), rendered.failed, ledger)
+        good = np.delete(np.arange(len(rows)), failed)
+        table, draws, which = table.take(good), draws[good], which[good]
         texts = {name: text if text is None else text.take(good) for name, text in texts.items()}
-    return _assembled(table, texts, order.draws[good], which[good], form, templates, spec), good
+    return _assembled(table, texts, draws, which, spec)
+
+
+def _with_plain_form(records: pa.Table) -> pa.Table:
+    """Give templates the form as text; a dictionary column is no text to them."""
+    place = records.schema.get_field_index("form")
+    return records.set_column(place, "form", records.column("form").cast(pa.string()))
+
+
+def _reject_unfitting(lost: pa.Table, ledger: LedgerWriter) -> None:
+    rows = lost.select(["record_id", "source", "position", "form"]).to_pylist()
+    rejects = []
+    for row in rows:
+        detail = f"no template fits a record of form '{row['form']}' with its fields"
+        rejects.append(Reject(row["source"], row["position"], None, "render-failed", detail))
+    ledger.add(rejects, [row["record_id"] for row in rows])
+
+
+def _reject_failed(lost: pa.Table, failures: Sequence[Failure], ledger: LedgerWriter) -> None:
+    rows = lost.select(["record_id", "source", "position"]).to_pylist()
+    rejects = [
+        Reject(row["source"], row["position"], None, one.reason, one.detail)
+        for row, one in zip(rows, failures, strict=True)
+    ]
+    ledger.add(rejects, [row["record_id"] for row in rows])
 
 
 def _assembled(
@@ -299,8 +226,6 @@ def _assembled(
     texts: Mapping[str, pa.Array | None],
     draws: NDArray[np.int64],
     which: NDArray[np.int64],
-    form: str,
-    templates: Sequence[Template],
     spec: SamplesSpec,
 ) -> pa.Table:
     num_rows = records.num_rows
@@ -311,15 +236,14 @@ def _assembled(
         "dataset": _constant(spec.dataset, num_rows),
         "split": _constant(spec.split, num_rows),
         "task": _constant(spec.task, num_rows),
-        "form": _constant(form, num_rows),
         "draw": numbers,
         **texts,
         "candidates": records.column("choices") if spec.own_candidates else None,
         "candidate_set": (
             None if spec.candidate_set is None else _constant(spec.candidate_set, num_rows)
         ),
-        "template": _coded(which, [template.key for template in templates]),
-        "template_sha256": _coded(which, [template.sha256 for template in templates]),
+        "template": _coded(which, [template.key for template in spec.templates]),
+        "template_sha256": _coded(which, [template.sha256 for template in spec.templates]),
         "option_order": None,
         "reader": _constant(spec.reader, num_rows),
         "source_sha256": _source_hashes(records.column("source"), spec.source_hashes),
