@@ -71,7 +71,7 @@ class _Writer:
 
     def _add_open(self, position: int, row: Row, question: str) -> None:
         raw_id = f"{row.question_id}/open"
-        answers = self._texts(position, "direct_answers", row.direct_answers)
+        answers = self._direct_answers(position, row)
         if answers is None:
             return
         answer, choice = None, None
@@ -90,15 +90,10 @@ class _Writer:
         )
 
     def _add_choices(self, position: int, row: Row, question: str) -> None:
-        choices = self._texts(position, "choices", row.choices)
-        if choices is None:
+        labelled = self._labelled_choices(position, row)
+        if labelled is None:
             return
-        if not choices:
-            self._reject(position, "choices", "missing-field", "the form needs choices")
-            return
-        index = self._correct_choice(position, row, len(choices))
-        if index is None:
-            return
+        choices, index = labelled
         self._add(
             row,
             position,
@@ -106,31 +101,43 @@ class _Writer:
             "multiple_choice",
             question,
             choices=choices,
-            answer=None if index < 0 else choices[index],
-            choice_index=None if index < 0 else index,
+            answer=None if index is None else choices[index],
+            choice_index=index,
         )
 
-    def _correct_choice(self, position: int, row: Row, num_choices: int) -> int | None:
-        """Index of the right choice, -1 where the row has no label, None where it is rejected."""
+    def _labelled_choices(self, position: int, row: Row) -> tuple[list[str], int | None] | None:
+        """The choices and the right one among them (None: no label); None where rejected.
+
+        An empty wrong choice is left out: the release has some.
+        """
+        if not row.choices:
+            reason = "null-field" if row.choices is None else "missing-field"
+            self._reject(position, "choices", reason, "the question has no choices")
+            return None
+        texts = [clean(text) for text in row.choices]
+        choices = [text for text in texts if text]
         index = row.correct_choice_idx
-        if index is _UNSET:
-            return -1
+        if index is _UNSET and choices:
+            return choices, None
         if index is None:
             self._reject(position, "correct_choice_idx", "null-field", "the label is null")
-            return None
-        if not 0 <= index < num_choices:
-            detail = f"{index} is the index of none of {num_choices} choices"
+        elif index is _UNSET or not 0 <= index < len(texts):
+            detail = f"it is the index of none of {len(texts)} choices"
             self._reject(position, "correct_choice_idx", "bad-value", detail)
-            return None
-        return index
+        elif not texts[index]:
+            self._reject(position, f"choices[{index}]", "empty-text", "the right choice is empty")
+        else:
+            return choices, sum(bool(text) for text in texts[:index])
+        return None
 
     def _given_answer(self, position: int, row: Row) -> str | None:
         """The right choice, else the most common direct answer."""
         if row.choices and row.correct_choice_idx is not _UNSET:
-            choices = self._texts(position, "choices", row.choices)
-            index = None if choices is None else self._correct_choice(position, row, len(choices))
-            return None if choices is None or index is None else choices[index]
-        answers = self._texts(position, "direct_answers", row.direct_answers)
+            labelled = self._labelled_choices(position, row)
+            if labelled is None or labelled[1] is None:
+                return None
+            return labelled[0][labelled[1]]
+        answers = self._direct_answers(position, row)
         if answers == []:
             self._reject(position, "direct_answers", "no-answer", "the row has no answer")
         return answers[most_common(answers)] if answers else None
@@ -142,24 +149,23 @@ class _Writer:
             return weighted_choice(answers, record_id, context.seed)
         return most_common(answers)
 
-    def _texts(
-        self, position: int, field: str, given: list[str] | msgspec.UnsetType | None
-    ) -> list[str] | None:
-        """The cleaned texts, none where the field is absent; None where they are rejected."""
+    def _direct_answers(self, position: int, row: Row) -> list[str] | None:
+        """The answers, none where the row has no label; None where they are rejected."""
+        given = row.direct_answers
         if given is _UNSET:
             return []
         if given is None:
-            self._reject(position, field, "null-field", "the list is null")
+            self._reject(position, "direct_answers", "null-field", "the list is null")
             return None
         texts = [clean(text) for text in given]
         if not texts:
-            reason = "no-answer" if field == "direct_answers" else "bad-value"
-            self._reject(position, field, reason, "the list is empty")
-            return None
-        if "" in texts:
-            self._reject(position, f"{field}[{texts.index('')}]", "empty-text", "the text is empty")
-            return None
-        return texts
+            self._reject(position, "direct_answers", "no-answer", "the list is empty")
+        elif "" in texts:
+            field = f"direct_answers[{texts.index('')}]"
+            self._reject(position, field, "empty-text", "the answer is empty")
+        else:
+            return texts
+        return None
 
     def _add(
         self, row: Row, position: int, raw_id: str, form: str, question: str, **fields: object

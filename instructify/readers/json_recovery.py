@@ -25,6 +25,7 @@ _NEXT_IN_LIST = re.compile(r",\s*(?=\{)")
 _NEXT_IN_OBJECT = re.compile(r'\}\s*,\s*(?="(?:[^"\\]|\\.)*"\s*:\s*\{)', re.DOTALL)
 _WHERE = re.compile(r" - at `\$(?:\.\.\.)?\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `(.*?)`")
+_OUT_OF_RANGE = re.compile(r"^Expected `\w+` [<>]")
 _MAX_DEPTH = 64
 
 
@@ -65,7 +66,8 @@ def recover(text: str, model: type[T], *, keyed: bool, last: bool) -> Recovered:
             found.unread = text[at:]
             break
         found.items.append(item)
-        at = len(text) if end is None else end
+        # A bracket that closes nothing ends its item where it began: step over it.
+        at = len(text) if end is None else max(end, at + 1)
     return found
 
 
@@ -193,6 +195,8 @@ def _explain(message: str, value: object, source: str, position: int) -> Reject:
         return Reject(source, position, path or None, "null-field", detail)
     if "got `float`" in detail and _holds_not_finite(value):
         return Reject(source, position, path or None, "not-finite", detail)
+    if _OUT_OF_RANGE.search(detail):
+        return Reject(source, position, path or None, "bad-value", detail)
     return Reject(source, position, path or None, "wrong-type", detail)
 
 
