@@ -1,7 +1,10 @@
 """Keys lead to the file that the stated order finds, and never out of the folders they may use."""
 
+import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from instructify.catalog_model import Family
 from instructify.errors import UserError
 from instructify.pictures.keys import clean_name, split_key
 from instructify.pictures.locate import LocateProblem, Locator
-from instructify.pictures.roots import Location, Roots, load_roots, save_roots
+from instructify.pictures.roots import Location, Roots, check_roots, load_roots, save_roots
 from instructify.pictures.sources import Problem, SourceReader
 
 FAMILIES = {
@@ -221,13 +224,13 @@ def test_a_link_to_shared_pictures_is_explained(tmp_path: Path) -> None:
     )
 
 
-def test_only_regular_files_are_found(hostile: Path) -> None:
+def test_only_regular_files_are_found(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = hostile / "raw/deep/data"
     os.mkfifo(data / "pipe.png")
     (data / "folder.png").mkdir()
     (data / "device.png").symlink_to("/dev/zero")
     with socket.socket(socket.AF_UNIX) as server:
-        os.chdir(data)  # a socket's path may not be long
+        monkeypatch.chdir(data)  # a socket's path may not be long
         server.bind("socket.png")
     finder = locator(hostile / "raw")
     for name in ("pipe.png", "folder.png", "socket.png"):
@@ -266,3 +269,52 @@ def test_roots_are_noted_beside_the_build(tmp_path: Path) -> None:
     assert roots.path("images1", "x") == tmp_path / "b/x"
     with pytest.raises(UserError, match="images2"):
         roots.path("images2", "x")
+
+
+def test_folders_that_a_build_refers_to_keep_their_numbers(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    build = tmp_path / "build"
+    check_roots(build, Roots.resolve(tmp_path, [second]))
+    save_roots(build, Roots.resolve(tmp_path, [first]))
+    check_roots(build, Roots.resolve(tmp_path, [first, second]))
+    for others in ([], [second], [second, first]):
+        with pytest.raises(UserError, match="first; give that folder again as --images number 1"):
+            check_roots(build, Roots.resolve(tmp_path, others))
+    first.rmdir()
+    check_roots(build, Roots.resolve(tmp_path, [second]))
+
+
+WATCHED = """
+import json, sys
+from pathlib import Path
+from instructify.catalog_model import Family
+from instructify.pictures.locate import Locator
+from instructify.pictures.roots import Location, Roots
+from instructify.pictures.sources import SourceReader
+
+raw, secret, names = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+family = Family(name="deep", media="image", folders=("deep",), patterns=("data/{name}",), tars=())
+roots = Roots.resolve(raw)
+locator = Locator(families={"deep": family}, roots=roots)
+with SourceReader(roots) as source:
+    for name in names:
+        place = locator.find("deep/" + name)
+        if isinstance(place, Location):
+            source.read(place, 100)
+assert any("good.png" in path for path in opened), opened
+assert not any(secret in path for path in opened), opened
+"""
+
+
+def test_the_secret_is_never_opened(hostile: Path) -> None:
+    """Watch every file that a process opens while it follows all attacks and links."""
+    data = hostile / "raw/deep/data"
+    (data / "out.png").symlink_to(hostile / "secret.png")
+    (data / "folder").symlink_to(hostile)
+    (hostile / "raw/secret.png").unlink()
+    names = [*ATTACKS, *CONTAINED, "out.png", "folder/secret.png", "good.png"]
+    arguments = [str(hostile / "raw"), "secret.png", json.dumps(names)]
+    subprocess.run([sys.executable, "-c", WATCHED, *arguments], check=True, timeout=60)

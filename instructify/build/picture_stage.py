@@ -24,7 +24,7 @@ from instructify.pictures import tables
 from instructify.pictures.index import Gathered, gather, load_known, save_seen
 from instructify.pictures.locate import Locator
 from instructify.pictures.probing import plan_probe, run_probe
-from instructify.pictures.roots import Roots, save_roots
+from instructify.pictures.roots import Roots, check_roots, save_roots
 from instructify.pictures.store import StorePlan, check_space, plan_store, run_store
 from instructify.pictures.tables import Known
 from instructify.pictures.tars import WebMap, merge_web, plan_web, run_web
@@ -53,6 +53,8 @@ def run_picture_stage(
     folder = paths.staging / "pictures"
     folder.mkdir(exist_ok=True)
     roots = Roots.resolve(request.roots.raw, request.roots.images)
+    if request.pictures == "reference":
+        check_roots(paths.root, roots)
     families = request.catalog.families
     known = _known(paths, manifest)
     keys = {state.name: _distinct_keys(state) for state in states}
@@ -139,7 +141,11 @@ def _web_map(
                 families[family.name] = family
     if not families:
         return None
-    return merge_web(pool.map(run_web, plan_web(families, roots, folder)), folder)
+    scans = pool.map(run_web, plan_web(families, roots, folder))
+    for scan in scans:
+        if scan.problem is not None:
+            print(scan.problem, file=sys.stderr)
+    return merge_web(scans, folder)
 
 
 def _note_problems(state: SplitState, keys: pa.Array, problems: pa.Table, folder: Path) -> None:

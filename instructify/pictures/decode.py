@@ -65,9 +65,10 @@ def flatten(picture: Image.Image, mode: Literal["RGB", "L"]) -> Image.Image:
     if picture.mode.startswith("I"):
         return _eight_bits(picture).convert(mode)
     if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert(mode)
+        layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+        ground = Image.new(mode, layer.size, "white")
+        ground.paste(layer, mask=layer)
+        return ground
     return picture.convert(mode)
 
 

@@ -74,6 +74,22 @@ class Roots:
         return None
 
 
+def check_roots(build: Path, roots: Roots) -> None:
+    """Refuse other picture folders than those that the build's references count on.
+
+    Labels are numbers in the order of --images, so earlier folders must come first and in their
+    order, unless they are gone: then the pictures have moved and the new ones take their place.
+    """
+    before = load_roots(build)
+    for number, old in enumerate(before.images if before is not None else ()):
+        new = roots.images[number] if number < len(roots.images) else None
+        if old != new and old.is_dir():
+            raise UserError(
+                f"{build} refers to pictures below {old}; give that folder again as --images "
+                f"number {number + 1}, and further ones after it"
+            )
+
+
 def save_roots(build: Path, roots: Roots) -> None:
     """Note beside the build where the pictures lie on this machine."""
     folder = build / LOCAL_FOLDER
