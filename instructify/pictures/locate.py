@@ -5,7 +5,7 @@ found outside the roots: neither by a name that climbs nor through a link. Files
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from instructify.catalog_model import Family
@@ -40,9 +40,7 @@ class _Slot(NamedTuple):
     after: str
 
 
-class _Slots(NamedTuple):
-    found: tuple[_Slot, ...]
-    barred: tuple[LocateProblem, ...]
+_Slots = Iterable[_Slot | LocateProblem]  # a problem: the folder is there but may not be used
 
 
 class Locator:
@@ -60,7 +58,7 @@ class Locator:
         self._roots = roots
         self._web = web
         self._listings: dict[tuple[str, str], _Listing | LocateProblem | None] = {}
-        self._slots: dict[tuple[str, str | None], _Slots] = {}
+        self._slots: dict[tuple[str, str | None], tuple[_Slot | LocateProblem, ...]] = {}
 
     def find(self, key: str, release: str | None = None) -> Location | LocateProblem:
         """Find the file of a key that this release names."""
@@ -71,28 +69,33 @@ class Locator:
         clean = clean_name(name)
         if clean is None:
             return LocateProblem("path-outside-root", f"the name {name[:200]!r} is no file name")
+        slots: _Slots
         if "/" in clean:
             slots = self._slots_for(family, release, clean)
         else:
             slots = self._slots_of(family, release)
-        result = self._search(slots, family, clean)
-        if isinstance(result, LocateProblem) and self._web is not None and family.tars:
-            return self._web.find(clean) or result
-        return result
+        result = self._search(slots, clean.rpartition("/")[2])
+        if isinstance(result, Location):
+            return result
+        member = self._web.find(clean) if self._web is not None and family.tars else None
+        return member or result or _missing(family, release, clean)
 
-    def _search(self, slots: _Slots, family: Family, name: str) -> Location | LocateProblem:
-        tail = name.rpartition("/")[2]
-        problem = slots.barred[0] if slots.barred else None
-        for listing, before, after in slots.found:
-            file = before + tail + after
-            if file in listing.files:
-                return Location(listing.label, _join(listing.folder, file))
-            if file in listing.odd:
-                found = self._judge(listing, file)
+    def _search(self, slots: _Slots, tail: str) -> Location | LocateProblem | None:
+        """Look for the last part of a name; without a file, tell the first problem on the way."""
+        problem: LocateProblem | None = None
+        for slot in slots:
+            if isinstance(slot, LocateProblem):
+                problem = problem or slot
+                continue
+            file = slot.before + tail + slot.after
+            if file in slot.listing.files:
+                return Location(slot.listing.label, _join(slot.listing.folder, file))
+            if file in slot.listing.odd:
+                found = self._judge(slot.listing, file)
                 if isinstance(found, Location):
                     return found
                 problem = problem or found
-        return problem or _missing(family, name)
+        return problem
 
     def _judge(self, listing: _Listing, file: str) -> Location | LocateProblem:
         """Decide about an entry that is no regular file."""
@@ -111,27 +114,26 @@ class Locator:
         return place
 
     def _slots_of(self, family: Family, release: str | None) -> _Slots:
-        """Return the slots of a family whose name has no folders in it; worked out once."""
+        """Return the slots for any name without folders; worked out once."""
         known = self._slots.get((family.name, release))
         if known is None:
-            known = self._slots_for(family, release, "")
+            known = tuple(self._slots_for(family, release, ""))
             self._slots[family.name, release] = known
         return known
 
-    def _slots_for(self, family: Family, release: str | None, name: str) -> _Slots:
-        """List the folders that exist among those where the file of this name may lie."""
-        found: list[_Slot] = []
-        barred: list[LocateProblem] = []
+    def _slots_for(
+        self, family: Family, release: str | None, name: str
+    ) -> Iterator[_Slot | LocateProblem]:
+        """Yield the folders that exist among those where the file of this name may lie."""
         middle = name.rpartition("/")[0]
         for label, base in _bases(self._roots, family, release):
             for pattern in family.patterns:
                 folder, before, after = _split_pattern(pattern, middle)
                 listing = self._listing(label, _join(base, folder))
                 if isinstance(listing, LocateProblem):
-                    barred.append(listing)
+                    yield listing
                 elif listing is not None:
-                    found.append(_Slot(listing, before, after))
-        return _Slots(tuple(found), tuple(barred))
+                    yield _Slot(listing, before, after)
 
     def _listing(self, label: str, folder: str) -> _Listing | LocateProblem | None:
         """List a folder once; None: there is none."""
@@ -162,12 +164,15 @@ class Locator:
 
 
 def _bases(roots: Roots, family: Family, release: str | None) -> Iterator[tuple[str, str]]:
-    folders = dict.fromkeys(([release] if release else []) + list(family.folders))
     for root in roots:
-        for folder in folders:
+        for folder in _folders(family, release):
             yield root.label, folder
         if root.label != "raw":
             yield root.label, ""
+
+
+def _folders(family: Family, release: str | None) -> list[str]:
+    return list(dict.fromkeys([*([release] if release else []), *family.folders]))
 
 
 def _split_pattern(pattern: str, middle: str) -> tuple[str, str, str]:
@@ -182,10 +187,10 @@ def _split_pattern(pattern: str, middle: str) -> tuple[str, str, str]:
     return folder, before, after
 
 
-def _missing(family: Family, name: str) -> LocateProblem:
+def _missing(family: Family, release: str | None, name: str) -> LocateProblem:
     names = family.file_names(name)
     others = f" (or {len(names) - 1} other names)" if len(names) > 1 else ""
-    folders = ", ".join(family.folders)
+    folders = ", ".join(_folders(family, release))
     return LocateProblem("picture-missing", f"no {names[0][:200]}{others} below {folders}")
 
 
