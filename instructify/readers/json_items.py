@@ -14,6 +14,7 @@ import msgspec
 from instructify.errors import UserError
 from instructify.readers.base import CHUNK_ROWS, RawFile
 from instructify.readers.json_recovery import Found, recover, to_model
+from instructify.readers.json_source import NOT_JSON
 from instructify.readers.json_windows import WINDOW_BYTES, Window, read_windows
 from instructify.rejects import Reject
 
@@ -63,7 +64,7 @@ def read_lines(file: RawFile, model: type[T]) -> Iterator[Items[T]]:
             continue
         try:
             batch.append((position, decoder.decode(line)))
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             batch.append((position, _recovered_line(file, model, line, position)))
         if len(batch) >= CHUNK_ROWS:
             yield _sorted_out(batch)
@@ -81,7 +82,7 @@ def read_value(file: RawFile, model: type[T], *, key: str | None = None) -> T:
         raise UserError(
             f"{file.name} can't be read: {error.strerror}; check {file.path}."
         ) from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except NOT_JSON as error:
         raise UserError(
             f"{file.name} is not the file that the release documents ({error}); fetch it again."
         ) from error

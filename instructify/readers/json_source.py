@@ -16,6 +16,9 @@ from instructify.readers.base import RawFile
 
 _PROVED_PREFIX_BYTES = 64 << 20
 
+# What msgspec raises where bytes are not JSON; of UTF-8 in keys it speaks with Python's own error.
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class Separator(NamedTuple):
     """A place between two items: the offset of the comma, and how the next item begins."""
@@ -126,7 +129,7 @@ def _stands_in(prefix: bytes, names: Sequence[str]) -> bool:
     """Whether `prefix` is JSON up to inside the object that should hold the last of `names`."""
     try:
         value = msgspec.json.decode(prefix + b'"":0' + b"}" * len(names))
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return False
     for name in names[:-1]:
         if not isinstance(value, dict) or next(reversed(value), None) != name:

@@ -16,7 +16,7 @@ import msgspec
 from instructify.errors import UserError
 from instructify.readers.base import RawFile
 from instructify.readers.json_recovery import Found, recover
-from instructify.readers.json_source import Source
+from instructify.readers.json_source import NOT_JSON, Source
 
 T = TypeVar("T")
 
@@ -121,7 +121,7 @@ class _Cutter:
         try:
             self._raw.decode(text)
             return self._end(len(text))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except NOT_JSON as error:
             ended = _ENDED.search(str(error))
         return self._end(int(ended.group(1))) if ended else self._recover()
 
@@ -150,13 +150,13 @@ class _Cutter:
     def _decode_text(self, text: memoryview) -> tuple[Any, str | None]:
         try:
             return self._typed.decode(text), None
-        except (msgspec.ValidationError, RecursionError):
+        except (msgspec.ValidationError, UnicodeDecodeError, RecursionError):
             pass
         except msgspec.DecodeError as error:
             return None, str(error)
         try:
             self._raw.decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except NOT_JSON as error:
             return None, str(error)
         return None, ""
 

@@ -19,6 +19,7 @@ from instructify.errors import UserError
 from instructify.readers.arrow import lists_of
 from instructify.readers.base import RawFile
 from instructify.readers.json_items import read_lines, read_list
+from instructify.readers.json_source import NOT_JSON
 from instructify.rejects import Reject
 from instructify.schema import RECORD_SCHEMA
 
@@ -121,7 +122,7 @@ def _holds_lines(file: RawFile) -> bool:
         raise UserError(
             f"{file.name} can't be read: {error.strerror}; check {file.path}."
         ) from error
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return False
     return True
 
