@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from instructify.catalog import Catalog, Dataset, Scalar, load_catalog
 from instructify.catalog_text import catalog_lines, dataset_lines
 from instructify.errors import UserError
+from instructify.readers import READERS
 from instructify.resources import find
 
 HELD_IN = [
@@ -203,6 +204,19 @@ def test_an_entry_says_what_a_newcomer_needs(catalog: Catalog) -> None:
         "instructify convert vqav2 --raw RAW --out BUILD",
     ):
         assert needed in text
+
+
+def test_every_option_is_declared_by_the_reader_with_its_default_allowed(catalog: Catalog) -> None:
+    for dataset in catalog.datasets.values():
+        declared = READERS[dataset.reader].options
+        assert dataset.options.keys() == declared.keys(), dataset.name
+        for name, option in declared.items():
+            value = dataset.options[name]
+            if option.kind == "choice":
+                assert value in option.choices, f"{dataset.name}.{name}"
+            else:
+                kinds = {"int": int, "bool": bool, "text": str}
+                assert type(value) is kinds[option.kind], f"{dataset.name}.{name}"
 
 
 # Mistakes in the file.
