@@ -14,6 +14,8 @@ import av
 import av.error
 from PIL import Image
 
+MAX_PIXELS = 64_000_000  # of a frame
+
 
 class ClipUnreadable(Exception):
     """No frame can be decoded; carries the reason."""
@@ -70,9 +72,9 @@ def frames(data: bytes, num_frames: int) -> ClipFrames:
     return ClipFrames(images, num_decoded, max(0, num_frames - num_decoded))
 
 
-def first_frame_size(data: bytes) -> ClipSize:
+def first_frame_size(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ClipSize:
     """Decode one frame and return its size in pixels; raises ClipUnreadable."""
-    with closing(_decoded(data)) as decoded:
+    with closing(_decoded(data, max_pixels)) as decoded:
         for frame in decoded:
             return ClipSize(frame.width, frame.height)
     raise ClipUnreadable("no frame can be decoded")
@@ -83,7 +85,7 @@ def _decode_at(data: bytes, indices: Sequence[int]) -> tuple[dict[int, Image.Ima
     wanted = set(indices)
     kept: dict[int, Image.Image] = {}
     count = 0
-    with closing(_decoded(data)) as decoded:
+    with closing(_decoded(data, MAX_PIXELS)) as decoded:
         for frame in decoded:
             if count in wanted:
                 kept[count] = frame.to_image()
@@ -91,12 +93,17 @@ def _decode_at(data: bytes, indices: Sequence[int]) -> tuple[dict[int, Image.Ima
     return kept, count
 
 
-def _decoded(data: bytes) -> Generator[av.VideoFrame]:
+def _decoded(data: bytes, max_pixels: int) -> Generator[av.VideoFrame]:
     """Yield the frames of the first video stream; damaged packets are passed over."""
     with _open(data) as container:
         if not container.streams.video:
             raise ClipUnreadable("there is no video stream")
-        packets = container.demux(container.streams.video[0])
+        stream = container.streams.video[0]
+        if stream.codec_context.width * stream.codec_context.height > max_pixels:
+            raise ClipUnreadable(f"its frames have more than {max_pixels:,} pixels")
+        # Should they grow later: the decoder counts padded frames, hence the room.
+        stream.codec_context.options = {"max_pixels": str(4 * max_pixels)}
+        packets = container.demux(stream)
         while True:
             try:
                 packet = next(packets, None)

@@ -12,7 +12,7 @@ from picture_cases import saved, scene
 
 from instructify.pictures.probe import PictureFacts, probe_clip
 from instructify.pictures.sources import Problem
-from instructify.video import ClipUnreadable, clip_format, frame_indices, frames
+from instructify.video import ClipUnreadable, clip_format, first_frame_size, frame_indices, frames
 
 SIZE = 32
 STEP = 8  # grey levels from one frame to the next, far more than a codec blurs
@@ -121,6 +121,12 @@ def test_broken_and_foreign_files_are_refused(name: str) -> None:
     assert problem.reason == ("picture-empty" if name == "nothing" else "clip-unreadable")
     with pytest.raises(ClipUnreadable):
         frames(BROKEN[name], 4)
+
+
+def test_frames_past_the_cap_are_refused_before_they_are_decoded() -> None:
+    assert first_frame_size(clip(2), max_pixels=SIZE * SIZE) == (SIZE, SIZE)
+    with pytest.raises(ClipUnreadable, match="more than 1,023 pixels"):
+        first_frame_size(clip(2), max_pixels=SIZE * SIZE - 1)
 
 
 def test_a_clip_without_pictures_is_refused() -> None:
