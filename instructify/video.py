@@ -102,7 +102,7 @@ def _decoded(data: bytes, max_pixels: int) -> Generator[av.VideoFrame]:
         if stream.codec_context.width * stream.codec_context.height > max_pixels:
             raise ClipUnreadable(f"its frames have more than {max_pixels:,} pixels")
         # Should they grow later: the decoder counts padded frames, hence the room.
-        stream.codec_context.options = {"max_pixels": str(4 * max_pixels)}
+        stream.codec_context.options = {"max_pixels": str(4 * MAX_PIXELS)}
         packets = container.demux(stream)
         while True:
             try:
