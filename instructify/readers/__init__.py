@@ -2,6 +2,7 @@
 
 from instructify.readers import (
     aokvqa,
+    capfilt,
     coco,
     flickr30k,
     gqa,
@@ -24,6 +25,7 @@ from instructify.readers.base import Reader
 
 READERS: dict[str, Reader] = {
     "coco_caption": coco.READER,
+    "web_capfilt": capfilt.READER,
     "textcaps": textcaps.READER,
     "vqav2": vqa.VQAV2_READER,
     "okvqa": vqa.OKVQA_READER,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from instructify.readers.text import clean
+from instructify.readers.text import clean, clean_caption
 
 
 def cleaned(texts: Sequence[str]) -> pa.StringArray:
@@ -20,6 +20,18 @@ def cleaned(texts: Sequence[str]) -> pa.StringArray:
     if _edges_are_plain(column):
         return column
     return pa.array([clean(text) for text in texts], pa.string())
+
+
+def cleaned_captions(texts: Sequence[str]) -> pa.StringArray:
+    """Make a column of texts as `text.clean_caption` leaves them."""
+    column = pa.array(texts, pa.string())
+    doubtful = _maybe_untidy(column)
+    if not len(doubtful):
+        return column
+    tidy = list(texts)
+    for row in doubtful.tolist():
+        tidy[row] = clean_caption(tidy[row])
+    return pa.array(tidy, pa.string())
 
 
 def lists_of(values: pa.Array, lengths: Iterable[int]) -> pa.ListArray:
@@ -61,3 +73,18 @@ def _edges_are_plain(texts: pa.StringArray) -> bool:
     data = np.frombuffer(texts.buffers()[2], np.uint8)
     edges = (data[offsets[:-1]], data[offsets[1:] - 1])
     return all(bool(((edge > 0x20) & (edge < 0x80)).all()) for edge in edges)
+
+
+def _maybe_untidy(texts: pa.StringArray) -> NDArray[np.int64]:
+    """Rows that hold outer or double blanks, control characters, or anything beyond ASCII."""
+    offsets = _offsets(texts)
+    if offsets[-1] == offsets[0]:
+        return np.zeros(0, np.int64)
+    data = np.frombuffer(texts.buffers()[2], np.uint8)[: offsets[-1]]
+    blank = data == 0x20
+    doubtful = (data < 0x20) | (data >= 0x80)
+    doubtful[1:] |= blank[1:] & blank[:-1]
+    rows = np.searchsorted(offsets, np.flatnonzero(doubtful), side="right") - 1
+    full = np.flatnonzero(np.diff(offsets))
+    starts, ends = offsets[:-1][full], offsets[1:][full]
+    return np.unique(np.r_[rows, full[blank[starts] | blank[ends - 1]]])

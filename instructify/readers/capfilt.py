@@ -1,0 +1,165 @@
+"""Web CapFilt: JSON lists of {url, caption}, up to 20 GB each; the picture of a record is its url.
+
+Picture: the first 20 hex digits of the url's sha256, the url taken as written. Raw id: those,
+`-w` (web) or `-s` (synthetic), and how many captions of that kind the url has before it, in the
+order ccs, laion. The lists are read twice: once for the urls alone, to number, choose and sample
+(capfilt_plan.py), once for the records. An url that isn't http(s) can't be fetched: `bad-value`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.errors import UserError
+from instructify.keyed import hash_texts
+from instructify.readers.arrow import cleaned_captions, empty_at, singles
+from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, record_batch
+from instructify.readers.capfilt_plan import Plan, Rule, Urls, make_plan
+from instructify.readers.json_items import read_list
+from instructify.rejects import Reject
+
+_HTTP = ("http://", "https://")
+
+
+class Pair(msgspec.Struct, gc=False):
+    url: str
+    caption: str
+
+
+class _List(NamedTuple):
+    """One of the release's files."""
+
+    file: RawFile
+    synthetic: bool
+
+
+class _Window(NamedTuple):
+    """Good pairs, their captions cleaned, and where in the file they stand."""
+
+    urls: Sequence[str]
+    captions: pa.StringArray
+    positions: Sequence[int]
+    rejects: Sequence[Reject]
+
+
+def _read(context: ReadContext) -> Iterator[Chunk]:
+    lists = _lists(context)
+    rule = Rule(
+        seed=context.seed,
+        sample=int(context.options["sample"]),
+        one_per_url=context.options["per_url"] == "one",
+    )
+    plan = make_plan(_urls(lists), rule)
+    start = 0
+    for one in lists:
+        for window in _windows(one.file):
+            yield _chunk(context, one, window, plan, start)
+            start += len(window.urls)
+
+
+def _lists(context: ReadContext) -> list[_List]:
+    """List the files that the options ask for and that are there."""
+    options = context.options
+    sources = ("ccs", "laion") if options["sources"] == "both" else (options["sources"],)
+    large = "_large" if options["size"] == "large" else ""
+    found: list[_List] = []
+    for source in sources:
+        for kind, role in (("web", f"{source}_web"), ("synthetic", f"{source}_synthetic{large}")):
+            if options["captions"] in (kind, "both") and role in context.files:
+                found.append(_List(context.files[role], kind == "synthetic"))
+    if not found:
+        asked = ", ".join(f"{name}={options[name]}" for name in ("captions", "sources", "size"))
+        raise UserError(
+            f"{context.dataset} has none of the files that {asked} asks for; see "
+            f"`instructify catalog {context.dataset}` for their names, or --set another option."
+        )
+    return found
+
+
+def _urls(lists: Iterable[_List]) -> Iterator[Urls]:
+    for one in lists:
+        for window in _windows(one.file):
+            yield Urls(hash_texts(window.urls), one.synthetic)
+
+
+def _windows(file: RawFile) -> Iterator[_Window]:
+    for items in read_list(file, Pair):
+        urls = [pair.url for pair in items.items]
+        captions = cleaned_captions([pair.caption for pair in items.items])
+        bad = {row for row, url in enumerate(urls) if not url.startswith(_HTTP)}
+        bad = {row for row in bad if not urls[row].lower().startswith(_HTTP)}
+        empty = set(empty_at(captions).tolist())
+        if not bad and not empty:
+            yield _Window(urls, captions, items.positions, items.rejects)
+            continue
+        rejects = list(items.rejects)
+        for row in sorted(bad | empty):
+            rejects.append(_reject(file, items.positions[row], row in empty))
+        kept = [row for row in range(len(urls)) if row not in bad and row not in empty]
+        positions = [items.positions[row] for row in kept]
+        rows = pa.array(kept, pa.int64())
+        yield _Window([urls[row] for row in kept], captions.take(rows), positions, rejects)
+
+
+def _reject(file: RawFile, position: int, empty: bool) -> Reject:
+    if empty:
+        return Reject(file.name, position, "caption", "empty-text", "the caption is empty")
+    return Reject(file.name, position, "url", "bad-value", "the url isn't one of http or https")
+
+
+def _chunk(context: ReadContext, one: _List, window: _Window, plan: Plan, start: int) -> Chunk:
+    rows = np.flatnonzero(plan.kept(start, len(window.urls)))
+    picked = window.urls
+    if len(rows) < len(picked):
+        picked = [picked[row] for row in rows.tolist()]
+    names = pa.array([sha256(url.encode()).hexdigest()[:20] for url in picked], pa.string())
+    prefix = f"{context.dataset}/{context.split}/"
+    kind = "-s" if one.synthetic else "-w"
+    ordinals = pa.array(plan.ordinals(start, len(window.urls))[rows]).cast(pa.string())
+    records = record_batch(
+        len(rows),
+        record_id=pc.binary_join_element_wise(prefix, names, kind, ordinals, ""),
+        form="caption",
+        pictures=singles(pc.binary_join_element_wise("web_capfilt/", names, "")),
+        answer=window.captions.take(pa.array(rows)),
+        source=one.file.name,
+        position=pa.array(np.asarray(window.positions, np.int64)[rows]),
+    )
+    return Chunk(records, tuple(window.rejects))
+
+
+READER = Reader(
+    name="web_capfilt",
+    version=1,
+    read=_read,
+    options={
+        "captions": Option(
+            kind="choice",
+            help="captions as found on the web, as written by BLIP, or both",
+            choices=("web", "synthetic", "both"),
+        ),
+        "sources": Option(
+            kind="choice",
+            help="pairs of CC3M, CC12M and SBU (ccs), of LAION, or both",
+            choices=("ccs", "laion", "both"),
+        ),
+        "size": Option(
+            kind="choice",
+            help="which BLIP wrote the synthetic captions: ViT-B (base) or ViT-L (large)",
+            choices=("base", "large"),
+        ),
+        "per_url": Option(
+            kind="choice",
+            help="all captions of an url, or one of them, drawn anew for each seed",
+            choices=("all", "one"),
+        ),
+        "sample": Option(
+            kind="int", help="how many captions are kept, drawn by url and seed; 0: all"
+        ),
+    },
+)

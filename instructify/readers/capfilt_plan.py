@@ -1,0 +1,200 @@
+"""Which of a hundred million captions are kept, and which of its url each one is, in little memory.
+
+The difficulty: captions of one url are scattered over lists of 20 GB, and neither all urls nor all
+keys fit into memory. The idea: hashes of urls go to temporary files, split by their first bits, so
+that all captions of a url meet in one bucket, and buckets are small enough to be sorted one by one.
+What is left in memory is a bit per caption, twelve bytes per repeated url, and a histogram.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructify.errors import UserError
+from instructify.keyed import Hashes, mix
+
+_BUCKETS = 256
+_BUCKET_SHIFT = np.uint64(56)
+_BIN_SHIFT = np.uint64(48)
+_HALF = np.uint64(32)
+_ENTRY = np.dtype([("url", "<u8"), ("index", "<u4"), ("kind", "u1")])
+
+
+class Urls(NamedTuple):
+    """The hashes of consecutive captions' urls, and whether the captions are synthetic."""
+
+    hashes: Hashes
+    synthetic: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rule:
+    """What is asked for: `sample` captions (0: all), of each url one or all of its captions."""
+
+    seed: int
+    sample: int
+    one_per_url: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """The decision on each caption, asked for by its index among all that were planned."""
+
+    _kept_bits: NDArray[np.uint8] | None  # None: all are kept
+    _repeated: NDArray[np.int64]  # sorted indices of captions that aren't the first of their url
+    _ordinals: NDArray[np.int64]
+
+    def kept(self, start: int, size: int) -> NDArray[np.bool_]:
+        """Tell which of the captions [start, start + size) are kept."""
+        if self._kept_bits is None:
+            return np.ones(size, bool)
+        first = start >> 3
+        bits = np.unpackbits(self._kept_bits[first : (start + size + 7) >> 3], bitorder="little")
+        kept: NDArray[np.bool_] = bits[start - 8 * first :][:size].astype(bool)
+        return kept
+
+    def ordinals(self, start: int, size: int) -> NDArray[np.int64]:
+        """Count the captions of the same kind and url before each of [start, start + size)."""
+        ordinals = np.zeros(size, np.int64)
+        first, last = np.searchsorted(self._repeated, [start, start + size])
+        ordinals[self._repeated[first:last] - start] = self._ordinals[first:last]
+        return ordinals
+
+
+def make_plan(urls: Iterable[Urls], rule: Rule) -> Plan:
+    """Decide on every caption; needs 13 bytes of temporary disk space for each."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="instructify-") as folder:
+            paths = [Path(folder, f"{bucket:03d}") for bucket in range(_BUCKETS)]
+            total = _write_buckets(paths, urls)
+            return _decide(paths, total, rule)
+    except OSError as error:
+        raise UserError(
+            f"no temporary file can be written below {tempfile.gettempdir()} ({error.strerror}); "
+            "make room there (13 bytes a caption) or set TMPDIR to another folder."
+        ) from error
+
+
+class _Bucket(NamedTuple):
+    """The captions of some urls, those of a url side by side and in their order."""
+
+    rows: NDArray[np.int64]
+    ordinal: NDArray[np.int64]
+    kept: NDArray[np.bool_]  # by the rule of one caption per url
+    key: Hashes  # the smaller, the sooner sampled
+
+
+def _write_buckets(paths: list[Path], urls: Iterable[Urls]) -> int:
+    total = 0
+    with ExitStack() as stack:
+        files: list[BinaryIO] = [stack.enter_context(path.open("wb")) for path in paths]
+        for part in urls:
+            entries = np.empty(len(part.hashes), _ENTRY)
+            entries["url"] = part.hashes
+            entries["index"] = np.arange(total, total + len(entries))
+            entries["kind"] = part.synthetic
+            total += len(entries)
+            bucket = part.hashes >> _BUCKET_SHIFT
+            order = np.argsort(bucket, kind="stable")
+            ends = np.searchsorted(bucket[order], np.arange(_BUCKETS + 1, dtype=np.uint64))
+            data = entries[order].tobytes()
+            for file, first, last in zip(files, ends, ends[1:], strict=False):
+                file.write(data[first * _ENTRY.itemsize : last * _ENTRY.itemsize])
+    return total
+
+
+def _decide(paths: list[Path], total: int, rule: Rule) -> Plan:
+    limit = _sample_limit(paths, rule) if rule.sample else None
+    bits = np.zeros((total + 7) >> 3, np.uint8) if limit or rule.one_per_url else None
+    repeated: list[NDArray[np.int64]] = []
+    ordinals: list[NDArray[np.int64]] = []
+    for bucket in _read_buckets(paths, rule):
+        again = bucket.ordinal > 0
+        repeated.append(bucket.rows[again])
+        ordinals.append(bucket.ordinal[again])
+        if bits is not None:
+            kept = bucket.kept if limit is None else bucket.kept & limit.admits(bucket)
+            index = bucket.rows[kept]
+            np.bitwise_or.at(bits, index >> 3, np.left_shift(1, index & 7).astype(np.uint8))
+    indices = np.concatenate(repeated)
+    order = np.argsort(indices)
+    return Plan(
+        _kept_bits=bits, _repeated=indices[order], _ordinals=np.concatenate(ordinals)[order]
+    )
+
+
+def _read_buckets(paths: list[Path], rule: Rule) -> Iterator[_Bucket]:
+    for path in paths:
+        entries = np.fromfile(path, _ENTRY)
+        entries = entries[np.argsort(entries["url"], kind="stable")]
+        url = entries["url"].astype(np.uint64)
+        ordinal = np.empty(len(url), np.int64)
+        for kind in (0, 1):
+            of_kind = entries["kind"] == kind
+            ordinal[of_kind] = _places(url[of_kind]).place
+        kept = np.ones(len(url), bool)
+        if rule.one_per_url:
+            places = _places(url)
+            chosen = (mix(url, "capfilt caption of url", rule.seed) >> _HALF) * places.size
+            kept = places.place == (chosen >> _HALF).astype(np.int64)
+        which = (2 * ordinal + entries["kind"]).astype(np.uint64)
+        key = mix(mix(url, "capfilt sample", rule.seed) + which, "capfilt sample", rule.seed)
+        yield _Bucket(entries["index"].astype(np.int64), ordinal, kept, key)
+
+
+class _Places(NamedTuple):
+    """Of each element of a sorted array: its place among its equals, and how many they are."""
+
+    place: NDArray[np.int64]
+    size: NDArray[np.uint64]
+
+
+def _places(ordered: Hashes) -> _Places:
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])[: len(ordered)]
+    sizes = np.diff(np.r_[first, len(ordered)])
+    place = np.arange(len(ordered)) - np.repeat(first, sizes)
+    return _Places(place, np.repeat(sizes, sizes).astype(np.uint64))
+
+
+class _SampleLimit(NamedTuple):
+    """The sample: all keys below `key`, and the captions up to `last_index` of those with `key`."""
+
+    key: np.uint64
+    last_index: int
+
+    def admits(self, bucket: _Bucket) -> NDArray[np.bool_]:
+        on_limit = (bucket.key == self.key) & (bucket.rows <= self.last_index)
+        admitted: NDArray[np.bool_] = (bucket.key < self.key) | on_limit
+        return admitted
+
+
+def _sample_limit(paths: list[Path], rule: Rule) -> _SampleLimit | None:
+    """Find the key up to which captions are taken; None where there are no more than asked for.
+
+    A histogram of the keys' first bits tells the bin in which the sample fills up; only the keys of
+    that bin are sorted.
+    """
+    bins = np.zeros(1 << 16, np.int64)
+    for bucket in _read_buckets(paths, rule):
+        of_key = (bucket.key[bucket.kept] >> _BIN_SHIFT).astype(np.int64)
+        bins += np.bincount(of_key, minlength=len(bins))
+    if bins.sum() <= rule.sample:
+        return None
+    ends = np.cumsum(bins)
+    full = int(np.searchsorted(ends, rule.sample))
+    missing = rule.sample - (int(ends[full - 1]) if full else 0)
+    keys: list[Hashes] = []
+    indices: list[NDArray[np.int64]] = []
+    for bucket in _read_buckets(paths, rule):
+        inside = bucket.kept & ((bucket.key >> _BIN_SHIFT) == np.uint64(full))
+        keys.append(bucket.key[inside])
+        indices.append(bucket.rows[inside])
+    key, index = np.concatenate(keys), np.concatenate(indices)
+    last = np.lexsort((index, key))[missing - 1]
+    return _SampleLimit(key[last], int(index[last]))
