@@ -317,10 +317,16 @@ def test_a_disk_that_is_too_small_is_refused(tmp_path: Path) -> None:
         check_space(tmp_path / "not/yet/there", 10**18)
 
 
-def test_needed_bytes_are_enough(raw: Path, tmp_path: Path) -> None:
+def test_needed_bytes_are_enough_and_count_what_is_still_to_be_written(
+    raw: Path, tmp_path: Path
+) -> None:
     built = convert(raw, tmp_path / "build", ALL)
-    written = sum(unit.target.stat().st_size for unit in built.store.units)
-    assert written <= built.store.needed_bytes
+    sizes = {unit.target: unit.target.stat().st_size for unit in built.store.units}
+    after = built.store.needed_bytes
+    for path in sizes:
+        path.unlink()
+    assert built.store.needed_bytes >= sum(sizes.values())
+    assert built.store.needed_bytes - after >= built.store.content_bytes
 
 
 def test_nothing_asked_for(raw: Path, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ class StoreUnit:
     contents: Path
     start: int
     stop: int
+    content_bytes: int
     target: Path
     roots: Roots
 
@@ -64,8 +65,12 @@ class StorePlan(NamedTuple):
 
     @property
     def needed_bytes(self) -> int:
-        """How much the shards will take on the disk, rounded up."""
-        return needed_bytes(self.num_contents, self.content_bytes)
+        """How much the shards still to be written will take on the disk, rounded up."""
+        pending = [unit for unit in self.units if not unit.target.exists()]
+        return needed_bytes(
+            sum(unit.stop - unit.start for unit in pending),
+            sum(unit.content_bytes for unit in pending),
+        )
 
 
 def plan_store(
@@ -91,7 +96,14 @@ def plan_store(
         name = _shard_name(number + len(units), contents["sha256"][start:stop].to_pylist())
         names.extend([name] * (stop - start))
         units.append(
-            StoreUnit(contents=path, start=start, stop=stop, target=folder / name, roots=roots)
+            StoreUnit(
+                contents=path,
+                start=start,
+                stop=stop,
+                content_bytes=pc.sum(contents["size_bytes"][start:stop]).as_py(),
+                target=folder / name,
+                roots=roots,
+            )
         )
     rows = [row for unit in units for row in range(unit.stop - unit.start)]
     fresh = pa.table(
@@ -102,8 +114,7 @@ def plan_store(
         }
     )
     index = _index(gathered.found, pa.concat_tables([stored, fresh]).combine_chunks())
-    total = pc.sum(contents["size_bytes"]).as_py() or 0
-    return StorePlan(units, index, contents.num_rows, total)
+    return StorePlan(units, index, contents.num_rows, sum(unit.content_bytes for unit in units))
 
 
 def run_store(unit: StoreUnit) -> FileFacts:

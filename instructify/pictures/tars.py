@@ -155,7 +155,7 @@ def merge_web(scans: Sequence[WebScan], folder: Path) -> WebMap:
         stop = start + table.num_rows
         _fill(table, number, hashes[start:stop], places[start:stop], names)
         start = stop
-    order = np.lexsort((np.arange(total), places["tail"], hashes))
+    order = np.lexsort((places["tail"], hashes))  # stable: the first of equals stays first
     order = order[_first_of_equals(hashes[order], places["tail"][order])]
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "hashes.npy", hashes[order])
@@ -179,19 +179,15 @@ def _fill(
     hashes[:] = np.fromiter((number >> 16 for number in digits), np.uint64, len(digits))
     places["tail"] = np.fromiter((number & 0xFFFF for number in digits), np.uint16, len(digits))
     places["container"] = number
-    parts = zip(
-        table["member"].to_pylist(),
-        table["offset"].to_pylist(),
-        table["size_bytes"].to_pylist(),
-        strict=True,
-    )
-    for row, (member, offset, size) in enumerate(parts):
-        if member is None:
-            places[row]["offset"], places[row]["size"] = offset, size
-        else:
-            text = member.encode()
-            places[row]["offset"], places[row]["size"] = len(names), -len(text)
-            names += text
+    members = table["member"].drop_null().to_pylist()
+    if not members:
+        places["offset"] = table["offset"].to_numpy()
+        places["size"] = table["size_bytes"].to_numpy()
+        return
+    for row, member in enumerate(members):
+        text = member.encode()
+        places[row]["offset"], places[row]["size"] = len(names), -len(text)
+        names += text
 
 
 def _first_of_equals(hashes: NDArray[np.uint64], tails: NDArray[np.uint16]) -> NDArray[np.bool_]:
