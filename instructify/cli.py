@@ -5,6 +5,7 @@ threshold passed, 2 a mistake of the user's, 130 and 143 interrupted.
 """
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -232,17 +233,19 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app(standalone_mode=False)
+        sys.stdout.flush()
     except UserError as error:
         _leave(str(error), 2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         _leave("interrupted; the same command goes on where this one stopped", 130)
     except _TerminatedError:
         _leave("terminated; the same command goes on where this one stopped", 143)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader of our output has enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
-    except typer.Abort:
-        _leave("interrupted", 130)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _leave(f"{where}{error.strerror or error}; mend that and run the same command again", 2)
     except typer.TyperException as error:
         _leave(f"{error.format_message()} Try --help.", 2)
     raise SystemExit(code if isinstance(code, int) else 0)

@@ -8,6 +8,7 @@ and each file has one dictionary a column, since readers refuse a replaced one.
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -122,6 +123,28 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Say that a file can't be written, and why."""
+    return UserError(
+        f"{path} can't be written: {error.strerror or error}; make room or choose another place, "
+        "then run the same command again."
+    )
+
+
+def fresh_folder(folder: Path) -> None:
+    """Make an empty folder, whatever was there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    make_folder(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames inside a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -153,9 +176,11 @@ class _HashedSink:
 
     def flush(self) -> None:
         data = b"".join(self._held)
-        self._hash.update(data)
-        self._handle.write(data)
         self._held, self._held_bytes = [], 0
+        self._hash.update(data)
+        rest = memoryview(data)
+        while rest:  # a nearly full disk takes a part, and the next call fails
+            rest = rest[self._handle.write(rest) :]
 
     def close(self) -> None:
         self.flush()
@@ -167,9 +192,9 @@ class _HashedSink:
 
 @contextmanager
 def _hashed(path: Path, syncer: Syncer | None) -> Iterator[_HashedSink]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb", buffering=0) as handle:
             sink = _HashedSink(cast(BinaryIO, handle))
             yield sink
@@ -178,9 +203,7 @@ def _hashed(path: Path, syncer: Syncer | None) -> Iterator[_HashedSink]:
                 os.fsync(handle.fileno())
         os.replace(beside, path)
     except OSError as error:
-        raise UserError(
-            f"{path} can't be written: {error.strerror}; make room or choose another place."
-        ) from error
+        raise unwritable(path, error) from error
     finally:
         beside.unlink(missing_ok=True)
     if syncer is not None:
@@ -188,11 +211,10 @@ def _hashed(path: Path, syncer: Syncer | None) -> Iterator[_HashedSink]:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _flat(batches: Iterable[pa.RecordBatch | pa.Table]) -> list[pa.RecordBatch]:

@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from instructify.build.manifest import DatasetEntry, Manifest
+from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry
 from instructify.schema import SAMPLE_SCHEMA
 
 
 def render_card(manifest: Manifest) -> str:
     """Render README.md of a build; a pure function of the manifest."""
-    shown = {name: entry for name, entry in sorted(manifest.datasets.items()) if entry.splits}
+    shown = {name: entry for name, entry in sorted(manifest.datasets.items()) if _readable(entry)}
     header: dict[str, Any] = {
         "pretty_name": "InstructBLIP instruction samples",
         "task_categories": ["visual-question-answering", "image-to-text"],
@@ -26,7 +26,7 @@ def render_card(manifest: Manifest) -> str:
     if header["configs"]:
         header["configs"][0]["default"] = True
     front = yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=120)
-    return f"---\n{front}---\n\n{_body(manifest, shown)}"
+    return f"---\n{front}---\n\n{_body(manifest)}"
 
 
 def _config(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any]:
@@ -36,10 +36,14 @@ def _config(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any
         "config_name": name,
         "description": f"{entry.title}, {entry.task}, {entry.role}; content {content.hexdigest()}",
         "data_files": [
-            {"split": split, "path": list(of.sample_shards)}
-            for split, of in sorted(entry.splits.items())
+            {"split": split, "path": list(of.sample_shards)} for split, of in _readable(entry)
         ],
     }
+
+
+def _readable(entry: DatasetEntry) -> list[tuple[str, SplitEntry]]:
+    """Splits that have files; the datasets library refuses a card that lists any without."""
+    return [(name, of) for name, of in sorted(entry.splits.items()) if of.sample_shards]
 
 
 def _info(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any]:
@@ -49,7 +53,7 @@ def _info(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any]:
             "num_bytes": sum(manifest.files[shard].size_bytes for shard in of.sample_shards),
             "num_examples": of.samples,
         }
-        for split, of in sorted(entry.splits.items())
+        for split, of in _readable(entry)
     ]
     return {
         "config_name": name,
@@ -73,7 +77,7 @@ def _dtype(kind: pa.DataType) -> str:
     return {"float": "float32"}.get(str(kind), str(kind))
 
 
-def _body(manifest: Manifest, shown: dict[str, DatasetEntry]) -> str:
+def _body(manifest: Manifest) -> str:
     lines = [
         "# Instruction samples",
         "",
@@ -82,14 +86,14 @@ def _body(manifest: Manifest, shown: dict[str, DatasetEntry]) -> str:
         "| dataset | split | task | role | records | samples | rejects | licence |",
         "|---|---|---|---|---:|---:|---:|---|",
     ]
-    for name, entry in shown.items():
+    for name, entry in sorted(manifest.datasets.items()):
         for split, of in sorted(entry.splits.items()):
             rejects = sum(of.rejects.values())
             lines.append(
                 f"| {name} | {split} | {entry.task} | {entry.role} | {of.records} | "
                 f"{of.samples} | {rejects} | {entry.licence} |"
             )
-    first = next(iter(shown), "NAME")
+    first = next((name for name, entry in manifest.datasets.items() if _readable(entry)), "NAME")
     lines += [
         "",
         "```python",
@@ -99,7 +103,8 @@ def _body(manifest: Manifest, shown: dict[str, DatasetEntry]) -> str:
         "",
         "Texts are in `samples/`, the records they were rendered from in `records/`, pictures once",
         "each in `pictures/`, what was left out and why in `rejects/`. `manifest.json` has the",
-        "options, versions and hashes that everything was made from.",
+        "options, versions and hashes that everything was made from; its own sha256 is",
+        f"`{hashlib.sha256(manifest.to_bytes()).hexdigest()}`.",
         "",
     ]
     return "\n".join(lines)

@@ -1,6 +1,7 @@
 """Checks a build against its manifest, byte by byte: nothing missing, changed or left over."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -8,8 +9,9 @@ import pyarrow as pa
 from instructify.build.card import render_card
 from instructify.build.manifest import FileEntry
 from instructify.build.opened import Build
-from instructify.build.paths import BuildPaths
+from instructify.build.paths import CARD, MANIFEST, BuildPaths
 from instructify.errors import UserError
+from instructify.pictures.roots import LOCAL_FOLDER
 from instructify.shards import hash_file, read_arrow
 
 
@@ -28,9 +30,12 @@ def check_build(build: Build) -> Iterator[Finding]:
         if finding is not None:
             yield finding
     yield from _check_counts(build)
-    card = paths.card.read_text("utf-8") if paths.card.is_file() else ""
-    if card != render_card(build.manifest):
-        yield Finding(paths.card.name, "does not go with the manifest; convert again to mend it")
+    yield from _check_unlisted(build)
+    if paths.manifest.read_bytes() != build.manifest.to_bytes():
+        yield Finding(MANIFEST, "was changed after the build")
+    card = paths.card.read_bytes() if paths.card.is_file() else b""
+    if card != render_card(build.manifest).encode():
+        yield Finding(f"{CARD} or {MANIFEST}", "was changed: the two do not go together")
 
 
 def _check_file(paths: BuildPaths, name: str, entry: FileEntry) -> Finding | None:
@@ -54,6 +59,15 @@ def _damaged_rows(paths: BuildPaths, name: str) -> str:
     except (UserError, pa.ArrowInvalid):
         return " and can't be read"
     return "; it reads, but some rows differ"
+
+
+def _check_unlisted(build: Build) -> Iterator[Finding]:
+    """Shards that the manifest does not name; other files below a build are the user's affair."""
+    for folder in ("records", "samples", "pictures"):
+        for path in sorted((build.paths.root / folder).rglob("*.arrow")):
+            name = path.relative_to(build.paths.root).as_posix()
+            if name not in build.manifest.files and LOCAL_FOLDER not in Path(name).parents:
+                yield Finding(name, "is not named by the manifest")
 
 
 def _check_counts(build: Build) -> Iterator[Finding]:

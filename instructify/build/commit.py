@@ -13,7 +13,7 @@ import msgspec
 
 from instructify.build.paths import CARD, MANIFEST, BuildPaths
 from instructify.errors import UserError
-from instructify.shards import sync_folder, write_bytes
+from instructify.shards import sync_folder, unwritable, write_bytes
 
 
 class _Commit(msgspec.Struct):
@@ -53,6 +53,15 @@ def finish_commit(paths: BuildPaths) -> bool:
         return False
     except msgspec.DecodeError as error:
         raise UserError(f"{paths.commit} is damaged; delete it and convert again.") from error
+    try:
+        _carry_out(note, paths)
+    except OSError as error:
+        raise unwritable(Path(error.filename or paths.root), error) from error
+    paths.commit.unlink()
+    return True
+
+
+def _carry_out(note: _Commit, paths: BuildPaths) -> None:
     folders = {paths.root}
     for name, staged in note.moves.items():
         target = paths.root / name
@@ -61,11 +70,11 @@ def finish_commit(paths: BuildPaths) -> bool:
         source = paths.staging / staged
         if source.exists():  # else an earlier attempt moved it
             os.replace(source, target)
-    write_bytes(paths.root / CARD, note.card.encode())
-    write_bytes(paths.root / MANIFEST, note.manifest.encode())
+    for name, text in ((CARD, note.card), (MANIFEST, note.manifest)):
+        beside = paths.staging / f"next-{name}"  # there, since a kill may leave a part of it
+        write_bytes(beside, text.encode())
+        os.replace(beside, paths.root / name)
     for name in note.removes:
         (paths.root / name).unlink(missing_ok=True)
     for folder in folders:
         sync_folder(folder)
-    paths.commit.unlink()
-    return True

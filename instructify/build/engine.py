@@ -5,14 +5,13 @@ build that stands. Nothing in the build changes until the commit.
 """
 
 import shutil
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 from instructify.build.commit import finish_commit
-from instructify.build.ledger import ledger_lines
+from instructify.build.ledger import ledger_lines, still_true
 from instructify.build.lock import write_lock
-from instructify.build.manifest import Manifest, read_manifest
-from instructify.build.paths import BuildPaths
+from instructify.build.manifest import Manifest, check_shared_files, read_manifest
+from instructify.build.paths import BuildPaths, rejects_name
 from instructify.build.picture_stage import run_picture_stage
 from instructify.build.progress import Progress
 from instructify.build.publish import publish
@@ -22,6 +21,7 @@ from instructify.build.sample_stage import Rendering, run_sample_stage
 from instructify.build.state import SplitState
 from instructify.build.workers import workers
 from instructify.errors import UserError
+from instructify.shards import make_folder, write_bytes
 
 
 class RejectsError(Exception):
@@ -36,16 +36,19 @@ def convert(request: ConvertRequest, progress: Progress) -> list[SplitState]:
     splits = find_splits(request)
     paths = BuildPaths(request.out)
     with write_lock(paths.lock):
-        paths.staging.mkdir(exist_ok=True)
+        make_folder(paths.staging)
         finish_commit(paths)
         manifest = read_manifest(paths.manifest)
         _check_mode(manifest, request)
+        check_shared_files(manifest, paths.root)
         with workers(request.jobs) as pool:
             states = run_record_stage(request, splits, paths, manifest, pool, progress)
             pictures = run_picture_stage(request, states, paths, manifest, pool, progress)
             run_sample_stage(_rendering(request), states, paths, manifest, pool, progress)
         _check_rejects(request, states, paths)
         publish(states, pictures, paths, manifest, request.catalog_sha256)
+        for state in states:
+            paths.failed_ledger(state.dataset).unlink(missing_ok=True)
         shutil.rmtree(paths.staging, ignore_errors=True)
     return states
 
@@ -83,9 +86,8 @@ def _check_rejects(
         share = 100 * lost / max(1, items)
         if share <= allowed:
             continue
-        ledger = paths.root / "rejects" / f"{name}.failed.jsonl"
-        ledger.parent.mkdir(exist_ok=True)
-        ledger.write_bytes(b"".join(line for state in own for line in _own_lines(state)))
+        ledger = paths.failed_ledger(name)
+        write_bytes(ledger, b"".join(line for state in own for line in _own_lines(state, paths)))
         reasons = sum((state.rejects for state in own), type(own[0].rejects)()).most_common(3)
         raise RejectsError(
             f"{name}: {lost:,} of {items:,} items were rejected ({share:.1f} %, allowed are "
@@ -98,7 +100,11 @@ def _up(share: float) -> int:
     return min(100, int(share) + 1)
 
 
-def _own_lines(state: SplitState) -> list[bytes]:
+def _own_lines(state: SplitState, paths: BuildPaths) -> Iterator[bytes]:
+    """Lines that this run wrote, after those of the standing ledger that are still true."""
+    for line in ledger_lines(paths.root / rejects_name(state.dataset)):
+        if still_true(line, state):
+            yield line
     written = [] if state.record_ledger is None else [state.record_ledger]
-    paths: list[Path] = written + (state.sample_ledgers or [])
-    return [line for path in paths for line in ledger_lines(path)]
+    for path in written + (state.sample_ledgers or []):
+        yield from ledger_lines(path)

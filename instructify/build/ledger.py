@@ -2,22 +2,30 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+import msgspec
+
+from instructify.build.state import SplitState
 from instructify.rejects import REASONS, Reject
+from instructify.shards import unwritable
 
 
 class LedgerWriter:
-    """Writes rejects of one split as they come and counts them by reason; not atomic, not synced."""
+    """Writes rejects of one split as they come, counted by reason; not atomic, not synced."""
 
     def __init__(self, path: Path, dataset: str, split: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.counts: Counter[str] = Counter()
+        self._path = path
         self._constants = {"dataset": dataset, "split": split}
-        self._handle: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise unwritable(path, error) from error
 
     def add(
         self, rejects: Iterable[Reject], record_ids: Iterable[str | None] | None = None
@@ -31,7 +39,13 @@ class LedgerWriter:
             row = {**self._constants, **reject._asdict()}
             if ids is not None:
                 row["record_id"] = next(ids)
-            self._handle.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def _write(self, line: str) -> None:
+        try:
+            self._handle.write(line)
+        except OSError as error:
+            raise unwritable(self._path, error) from error
 
     def __enter__(self) -> "LedgerWriter":
         return self
@@ -42,7 +56,10 @@ class LedgerWriter:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._handle.close()
+        try:
+            self._handle.close()
+        except OSError as error:
+            raise unwritable(self._path, error) from error
 
 
 def ledger_lines(path: Path) -> Iterator[bytes]:
@@ -54,13 +71,27 @@ def ledger_lines(path: Path) -> Iterator[bytes]:
         return
 
 
-def lines_of_other_splits(path: Path, replaced: Iterable[str]) -> Iterator[bytes]:
-    """Yield the lines that stay when some splits of the dataset are written anew."""
-    gone = set(replaced)
-    for line in ledger_lines(path):
-        if json.loads(line).get("split") not in gone:
-            yield line
+def still_true(line: bytes, state: SplitState) -> bool:
+    """Whether a line of the standing ledger is of this split and not replaced by this run."""
+    row = msgspec.json.decode(line, type=_Line)
+    if row.split != state.split:
+        return False
+    return state.record_ledger is None if row.record_id is None else state.sample_ledgers is None
 
 
-def total(counts: Mapping[str, int]) -> int:
-    return sum(counts.values())
+def split_of(line: bytes) -> str:
+    """Name the split of a line."""
+    return msgspec.json.decode(line, type=_Line).split
+
+
+def order(line: bytes) -> tuple[str, str, int, bytes]:
+    """Sort lines by split, file and position."""
+    row = msgspec.json.decode(line, type=_Line)
+    return row.split, row.source, -1 if row.position is None else row.position, line
+
+
+class _Line(msgspec.Struct):
+    split: str
+    source: str
+    position: int | None = None
+    record_id: str | None = None  # only of what was a record already

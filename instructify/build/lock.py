@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from instructify.errors import UserError
+from instructify.shards import unwritable
 
 
 @contextmanager
@@ -28,13 +29,23 @@ def write_lock(path: Path) -> Iterator[None]:
         ) from error
     try:
         _take(descriptor, path)
-        me = {"pid": os.getpid(), "host": socket.gethostname()}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(me).encode(), 0)
-        yield
-        os.ftruncate(descriptor, 0)
+        try:
+            _sign(descriptor, path)
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)  # whoever leaves alive leaves no record
     finally:
         os.close(descriptor)
+
+
+def _sign(descriptor: int, path: Path) -> None:
+    """Say who has the lock."""
+    me = {"pid": os.getpid(), "host": socket.gethostname()}
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(me).encode(), 0)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _take(descriptor: int, path: Path) -> None:
@@ -42,7 +53,9 @@ def _take(descriptor: int, path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise
+            raise UserError(
+                f"{path} can't be locked: {error.strerror}; choose a folder on another file system."
+            ) from error
         pid, host = _owner(descriptor)
         raise UserError(
             f"{path.parent} is being written by process {pid} on {host}; wait until it ends."

@@ -6,7 +6,8 @@ it does not name is not part of the build.
 
 import hashlib
 import json
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
@@ -35,12 +36,13 @@ class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SplitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One split of a dataset; `records_key` and `samples_key` hash all that its content depends on."""
+    """One split of a dataset; its keys hash all that records and samples depend on."""
 
     records: int
     samples: int
     pictures: int
     draws: int
+    wanted_draws: int | None  # None: as many as the rule gives
     seed: int
     limit: int | None
     forms: dict[str, int]
@@ -116,7 +118,7 @@ def read_manifest(path: Path) -> Manifest | None:
         return None
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}.") from error
-    rebuild = "convert again into a new folder"
+    rebuild = "make it anew: `instructify convert NAME... --raw DIR --out NEW-FOLDER`"
     try:
         version = msgspec.json.decode(data, type=_Version).format
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -124,9 +126,52 @@ def read_manifest(path: Path) -> Manifest | None:
     if version != FORMAT:
         raise UserError(f"{path} has format {version} and this version reads {FORMAT}; {rebuild}.")
     try:
-        return msgspec.json.decode(data, type=Manifest)
+        manifest = msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as error:
         raise UserError(f"{path} is damaged ({error}); {rebuild}.") from error
+    outside = [name for name in manifest.files if not _is_inside(name)]
+    if outside:
+        raise UserError(f"{path} names {outside[0]!r}, which is outside of the build; {rebuild}.")
+    unknown = [name for name in _named(manifest) if name not in manifest.files]
+    if unknown:
+        raise UserError(f"{path} is damaged ({unknown[0]!r} has no entry); {rebuild}.")
+    return manifest
+
+
+def _named(manifest: Manifest) -> Iterator[str]:
+    """Every file that some other part of the manifest speaks of."""
+    yield from (*manifest.pictures.index, *manifest.pictures.stores)
+    for name, dataset in manifest.datasets.items():
+        yield f"rejects/{name}.jsonl"
+        for split in dataset.splits.values():
+            yield from (*split.record_shards, *split.sample_shards)
+
+
+def _is_inside(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return bool(parts) and not name.startswith("/") and ".." not in parts
+
+
+def check_shared_files(manifest: Manifest | None, root: Path) -> None:
+    """Refuse to add to a build that has lost pictures or answer sets, which datasets share."""
+    if manifest is None:
+        return
+    for name, entry in manifest.files.items():
+        if name.startswith(("records/", "samples/", "rejects/")):
+            continue  # of one dataset, and made anew with it
+        if not is_whole(root / name, entry):
+            raise UserError(
+                f"{root / name} is missing or cut; put it back, or make the build anew: "
+                "`instructify convert NAME... --raw DIR --out NEW-FOLDER`."
+            )
+
+
+def is_whole(path: Path, entry: FileEntry) -> bool:
+    """Whether a file is there at its full length; a changed byte is for `verify` to find."""
+    try:
+        return path.stat().st_size == entry.size_bytes
+    except FileNotFoundError:
+        return False
 
 
 def file_entry(facts: FileFacts) -> FileEntry:

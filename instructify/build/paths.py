@@ -1,4 +1,4 @@
-"""Where everything lies in a build: one place for names, none of which depends on time or machine."""
+"""Where everything lies in a build: one place for names, free of time and machine."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,10 @@ class BuildPaths:
     def commit(self) -> Path:
         """A commit that is decided but perhaps not carried out yet."""
         return self.staging / "commit.json"
+
+    def failed_ledger(self, dataset: str) -> Path:
+        """Rejects of a conversion that was refused for their number; gone when one succeeds."""
+        return self.root / "rejects" / f"{dataset}.failed.jsonl"
 
     def unit(self, key: str) -> Path:
         """Folder of the staged results of one unit of work."""

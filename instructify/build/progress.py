@@ -1,4 +1,4 @@
-"""Progress for a person who waits: one bar a step on stderr, nothing where stderr is no terminal."""
+"""Progress for a person who waits: one bar a step on stderr, none where that is no terminal."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The last step: manifest, card, ledgers and answer sets of the new build, and one commit of it all."""
+"""The last step: manifest, card, ledgers and answer sets of the new build, and one commit."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from instructify import __version__
 from instructify.build.candidates import read_candidates, set_id, write_candidates
 from instructify.build.card import render_card
 from instructify.build.commit import commit
-from instructify.build.ledger import ledger_lines
+from instructify.build.ledger import ledger_lines, order, split_of, still_true
 from instructify.build.manifest import (
     FORMAT,
     DatasetEntry,
@@ -20,13 +20,14 @@ from instructify.build.manifest import (
 from instructify.build.paths import CANDIDATES, BuildPaths, rejects_name, shard_name
 from instructify.build.picture_stage import PictureOutcome
 from instructify.build.state import SplitState
-from instructify.shards import write_bytes
+from instructify.shards import hash_file, write_bytes
 
 
 class _Plan:
     """Files of the new build: those that stay, and those to be moved in."""
 
-    def __init__(self, manifest: Manifest | None) -> None:
+    def __init__(self, manifest: Manifest | None, root: Path) -> None:
+        self._root = root
         self.before = dict(manifest.files) if manifest is not None else {}
         self.files: dict[str, FileEntry] = {}
         self.moves: dict[str, Path] = {}
@@ -36,11 +37,17 @@ class _Plan:
             if name in self.before:
                 self.files[name] = self.before[name]
 
-    def put(self, name: str, path: Path, facts: FileEntry, root: Path) -> None:
+    def put(self, name: str, path: Path, facts: FileEntry) -> None:
         """Name a file that is staged, or that lies in its place already."""
         self.files[name] = facts
-        if path != root / name:
+        place = self._root / name
+        if path != place and not (self.before.get(name) == facts and _holds(place, facts)):
             self.moves[name] = path
+
+
+def _holds(path: Path, facts: FileEntry) -> bool:
+    """Whether a file of the build is whole."""
+    return path.is_file() and hash_file(path) == facts.sha256
 
 
 def publish(
@@ -51,10 +58,10 @@ def publish(
     catalog_sha256: str,
 ) -> bool:
     """Commit the splits of a run beside what the build holds; tell whether anything changed."""
-    plan = _Plan(manifest)
+    plan = _Plan(manifest, paths.root)
     datasets = _datasets(states, manifest)
     touched = {state.dataset for state in states}
-    _place_shards(plan, states, paths)
+    _place_shards(plan, states)
     for name, entry in datasets.items():
         for split, of in entry.splits.items():
             if (name, split) not in {(state.dataset, state.split) for state in states}:
@@ -65,7 +72,7 @@ def publish(
         else:
             plan.keep([rejects_name(name)])
     candidate_sizes = _place_candidates(plan, states, datasets, paths)
-    _place_pictures(plan, pictures, paths)
+    _place_pictures(plan, pictures)
     new = Manifest(
         format=FORMAT,
         instructify=__version__,
@@ -102,12 +109,12 @@ def _datasets(states: Sequence[SplitState], manifest: Manifest | None) -> dict[s
     return datasets
 
 
-def _place_shards(plan: _Plan, states: Sequence[SplitState], paths: BuildPaths) -> None:
+def _place_shards(plan: _Plan, states: Sequence[SplitState]) -> None:
     for state in states:
         for kind, shards in (("records", state.record_shards), ("samples", state.sample_shards)):
             for number, shard in enumerate(shards):
                 name = shard_name(kind, state.dataset, state.split, number)
-                plan.put(name, shard.path, shard.facts, paths.root)
+                plan.put(name, shard.path, shard.facts)
 
 
 def _place_ledger(
@@ -118,36 +125,20 @@ def _place_ledger(
     paths: BuildPaths,
 ) -> None:
     """Write a dataset's ledger anew: lines of the splits of this run, and those that stay."""
-    standing = list(ledger_lines(paths.root / rejects_name(dataset)))
-    lines: list[bytes] = []
     anew = {state.split: state for state in states}
-    for line in standing:
-        row = msgspec.json.decode(line, type=_LedgerLine)
-        state = anew.get(row.split)
-        written = row.record_id is None and (state is None or state.record_ledger is None)
-        rendered = row.record_id is not None and (state is None or state.sample_ledgers is None)
-        if row.split in splits and (written or rendered):
+    lines: list[bytes] = []
+    for line in ledger_lines(paths.root / rejects_name(dataset)):
+        split = split_of(line)
+        if split in splits and (split not in anew or still_true(line, anew[split])):
             lines.append(line)
     for state in states:
         own = [] if state.record_ledger is None else [state.record_ledger]
         for path in own + (state.sample_ledgers or []):
             lines += ledger_lines(path)
-    ordered = sorted(lines, key=lambda line: _order(line))
+    lines.sort(key=order)
     staged = paths.staging / f"{dataset}.jsonl"
-    facts = file_entry(write_bytes(staged, b"".join(ordered)))
-    plan.put(rejects_name(dataset), staged, facts, paths.root)
-
-
-class _LedgerLine(msgspec.Struct):
-    split: str
-    source: str
-    position: int | None = None
-    record_id: str | None = None
-
-
-def _order(line: bytes) -> tuple[str, str, int, bytes]:
-    row = msgspec.json.decode(line, type=_LedgerLine)
-    return row.split, row.source, -1 if row.position is None else row.position, line
+    facts = file_entry(write_bytes(staged, b"".join(lines)))
+    plan.put(rejects_name(dataset), staged, facts)
 
 
 def _place_candidates(
@@ -162,11 +153,11 @@ def _place_candidates(
     kept = {one: values for one, values in sets.items() if one in used}
     if kept:
         staged = paths.staging / CANDIDATES
-        plan.put(CANDIDATES, staged, file_entry(write_candidates(staged, kept)), paths.root)
+        plan.put(CANDIDATES, staged, file_entry(write_candidates(staged, kept)))
     return {one: len(values) for one, values in sorted(kept.items())}
 
 
-def _place_pictures(plan: _Plan, pictures: PictureOutcome, paths: BuildPaths) -> None:
+def _place_pictures(plan: _Plan, pictures: PictureOutcome) -> None:
     plan.keep([*pictures.entry.index, *pictures.entry.stores])
     for name, (path, facts) in pictures.staged.items():
-        plan.put(name, path, facts, paths.root)
+        plan.put(name, path, facts)

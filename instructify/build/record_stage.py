@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from instructify.build.candidates import candidate_values
-from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry
-from instructify.build.paths import BuildPaths
+from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry, is_whole
+from instructify.build.paths import BuildPaths, rejects_name
 from instructify.build.progress import Progress
 from instructify.build.raw import RawSplit, hash_source, option_values, reader_of
 from instructify.build.records import REJECTS, RecordsReceipt, RecordsUnit, records_key, run_records
@@ -126,7 +126,9 @@ def _reuse(
     if standing is None or manifest is None or standing.records_key != state.records_key:
         return False
     shards = [Shard(paths.root / name, manifest.files[name]) for name in standing.record_shards]
-    if not all(path.is_file() for path, _ in shards):
+    ledger = rejects_name(state.dataset)
+    needed = [*shards, Shard(paths.root / ledger, manifest.files[ledger])]
+    if not all(is_whole(path, facts) for path, facts in needed):
         return False
     take_standing_records(state, standing, shards)
     return True

@@ -4,7 +4,6 @@ It runs in any process and leaves a folder whose last file is the receipt: with 
 and is found again after a kill, without it the folder is worthless. Memory is that of one shard.
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify.build.ledger import LedgerWriter
-from instructify.build.manifest import FileEntry, RawSource, content_key, file_entry
+from instructify.build.manifest import (
+    FileEntry,
+    RawSource,
+    content_key,
+    file_entry,
+    is_whole,
+)
 from instructify.build.raw import RawRoots, option_values, reader_of
 from instructify.catalog_model import Dataset
 from instructify.keyed import Hashes, hash_texts
 from instructify.readers.base import Chunk, RawFile, ReadContext
 from instructify.rejects import Reject
 from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
-from instructify.shards import Syncer, write_arrow, write_bytes
+from instructify.shards import Syncer, fresh_folder, write_arrow, write_bytes
 
 SHARD_ROWS = 131_072
 RECEIPT = "receipt.json"
@@ -61,7 +66,7 @@ class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def records_key(unit: RecordsUnit) -> str:
-    """Hash what the records depend on: raw content, reader version, options; not where files lie."""
+    """Hash what records depend on: raw content, reader version, options; not where files lie."""
     reader = reader_of(unit.dataset)
     sources = [(source.role, source.name, source.sha256) for source in unit.sources]
     ocr = None if unit.ocr_source is None else (unit.ocr_source.name, unit.ocr_source.sha256)
@@ -87,7 +92,8 @@ def read_receipt(folder: Path, key: str) -> RecordsReceipt | None:
         receipt = msgspec.json.decode((folder / RECEIPT).read_bytes(), type=RecordsReceipt)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-    return receipt if receipt.key == key else None
+    whole = all(is_whole(folder / name, facts) for name, facts in receipt.shards.items())
+    return receipt if receipt.key == key and whole else None
 
 
 def run_records(unit: RecordsUnit, progress: Callable[[int], None] | None = None) -> RecordsReceipt:
@@ -158,8 +164,7 @@ class _Writer:
 def _write(
     unit: RecordsUnit, repeated: frozenset[int], progress: Callable[[int], None] | None
 ) -> _Writer:
-    shutil.rmtree(unit.folder, ignore_errors=True)
-    unit.folder.mkdir(parents=True)
+    fresh_folder(unit.folder)
     seen: set[int] = set()
     with (
         Syncer() as syncer,

@@ -10,7 +10,13 @@ import msgspec
 from instructify.build.candidates import read_candidates
 from instructify.build.commit import finish_commit
 from instructify.build.lock import write_lock
-from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry, read_manifest
+from instructify.build.manifest import (
+    DatasetEntry,
+    Manifest,
+    SplitEntry,
+    check_shared_files,
+    read_manifest,
+)
 from instructify.build.opened import Build
 from instructify.build.paths import BuildPaths
 from instructify.build.picture_stage import PictureOutcome, problems_of
@@ -20,6 +26,7 @@ from instructify.build.record_stage import take_standing_records
 from instructify.build.sample_stage import Rendering, run_sample_stage
 from instructify.build.state import Shard, SplitState
 from instructify.build.workers import workers
+from instructify.shards import make_folder
 from instructify.templates import TemplateSet
 
 
@@ -41,9 +48,10 @@ def retemplate(
         build.dataset(name)
     paths = build.paths
     with write_lock(paths.lock):
-        paths.staging.mkdir(exist_ok=True)
+        make_folder(paths.staging)
         finish_commit(paths)
         manifest = read_manifest(paths.manifest) or build.manifest
+        check_shared_files(manifest, paths.root)
         states = [
             _state(manifest, paths, name, split)
             for name, entry in manifest.datasets.items()
@@ -51,12 +59,12 @@ def retemplate(
             for split in entry.splits
         ]
         with workers(jobs) as pool:
-            for group in _by_seed(states, seed):
+            for group in _groups(states, seed, draws):
                 rendering = Rendering(
                     templates=templates,
                     folder=templates_folder,
                     task_titles=task_titles,
-                    draws=draws,
+                    draws=group[0].wanted_draws,
                     seed=group[0].seed,
                 )
                 run_sample_stage(rendering, group, paths, manifest, pool, progress)
@@ -66,12 +74,17 @@ def retemplate(
     return states
 
 
-def _by_seed(states: Sequence[SplitState], seed: int | None) -> list[list[SplitState]]:
-    groups: dict[int, list[SplitState]] = {}
+def _groups(
+    states: Sequence[SplitState], seed: int | None, draws: int | None
+) -> list[list[SplitState]]:
+    """Set seed and draws where they are given, and put splits with the same ones together."""
+    groups: dict[tuple[int, int | None], list[SplitState]] = {}
     for state in states:
         if seed is not None:
             state.seed = seed
-        groups.setdefault(state.seed, []).append(state)
+        if draws is not None:
+            state.wanted_draws = draws
+        groups.setdefault((state.seed, state.wanted_draws), []).append(state)
     return list(groups.values())
 
 
@@ -90,6 +103,7 @@ def _state(manifest: Manifest, paths: BuildPaths, name: str, split: str) -> Spli
         raw=standing.raw,
         ocr=standing.ocr,
         seed=standing.seed,
+        wanted_draws=standing.wanted_draws,
         limit=standing.limit,
         records_key=standing.records_key,
     )

@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from instructify.build.candidates import set_id
-from instructify.build.manifest import Manifest, content_key
-from instructify.build.paths import BuildPaths
+from instructify.build.manifest import Manifest, content_key, is_whole
+from instructify.build.paths import BuildPaths, rejects_name
 from instructify.build.progress import Progress
 from instructify.build.records import REJECTS
 from instructify.build.samples import (
@@ -61,6 +60,7 @@ def run_sample_stage(
 def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[SamplesUnit]:
     spec = _spec(rendering, state)
     state.draws = spec.draws
+    state.wanted_draws = rendering.draws
     state.templates_sha256 = content_key("templates", [t.sha256 for t in spec.templates])
     state.templates_folder = rendering.folder
     state.candidate_set = spec.candidate_set
@@ -114,7 +114,9 @@ def _reuse(state: SplitState, paths: BuildPaths, manifest: Manifest | None) -> b
     if standing is None or manifest is None or standing.samples_key != state.samples_key:
         return False
     shards = [Shard(paths.root / name, manifest.files[name]) for name in standing.sample_shards]
-    if not all(path.is_file() for path, _ in shards):
+    ledger = rejects_name(state.dataset)
+    needed = [*shards, Shard(paths.root / ledger, manifest.files[ledger])]
+    if not all(is_whole(path, facts) for path, facts in needed):
         return False
     state.samples = standing.samples
     state.sample_shards = shards
@@ -133,9 +135,3 @@ def _take_over(
     ]
     state.sample_rejects = sum((Counter(receipt.rejects) for receipt in receipts), Counter())
     state.sample_ledgers = [unit.folder / REJECTS for unit in units]
-
-
-def ledgers(state: SplitState) -> list[Path]:
-    """The ledgers that this run wrote for a split."""
-    own = [] if state.record_ledger is None else [state.record_ledger]
-    return own + (state.sample_ledgers or [])

@@ -6,7 +6,6 @@ templates touches neither pictures nor raw files.
 """
 
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify.build.ledger import LedgerWriter
-from instructify.build.manifest import FileEntry, content_key, file_entry
+from instructify.build.manifest import FileEntry, content_key, file_entry, is_whole
 from instructify.build.problems import Problems
 from instructify.build.records import RECEIPT, REJECTS
 from instructify.columns import Failure, render_table
@@ -26,7 +25,7 @@ from instructify.draws import NO_TEMPLATE, choose_templates
 from instructify.keyed import hash_texts
 from instructify.rejects import Reject
 from instructify.schema import SAMPLE_FORMAT, SAMPLE_SCHEMA
-from instructify.shards import Syncer, read_arrow, write_arrow, write_bytes
+from instructify.shards import Syncer, fresh_folder, read_arrow, write_arrow, write_bytes
 from instructify.templates import Template
 
 SAMPLE_SHARD_ROWS = 131_072
@@ -108,12 +107,11 @@ def run_samples(unit: SamplesUnit) -> SamplesReceipt:
     """Render a unit into its folder, or find that this was done already."""
     try:
         done = msgspec.json.decode((unit.folder / RECEIPT).read_bytes(), type=SamplesReceipt)
-        if done.key == unit.key:
+        if done.key == unit.key and is_whole(unit.folder / SAMPLES, done.shard):
             return done
     except (FileNotFoundError, msgspec.DecodeError):
         pass
-    shutil.rmtree(unit.folder, ignore_errors=True)
-    unit.folder.mkdir(parents=True)
+    fresh_folder(unit.folder)
     problems = None if unit.problems is None else Problems.read(unit.problems)
     records = read_arrow(unit.shard).slice(unit.start, unit.stop - unit.start)
     spec = unit.spec

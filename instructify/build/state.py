@@ -47,6 +47,7 @@ class SplitState:
 
     # samples
     draws: int = 1
+    wanted_draws: int | None = None
     templates_sha256: str = ""
     templates_folder: str = ""
     candidate_set: str | None = None
@@ -71,6 +72,7 @@ class SplitState:
             samples=self.samples,
             pictures=self.pictures,
             draws=self.draws,
+            wanted_draws=self.wanted_draws,
             seed=self.seed,
             limit=self.limit,
             forms=dict(sorted(self.forms.items())),

@@ -5,9 +5,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from types import FrameType
+from threading import Thread
 from typing import TypeVar
+
+from instructify.errors import UserError
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
@@ -28,11 +31,18 @@ class Workers:
         """Return the results in the order of the units; `done` hears of each as it is finished."""
         if self._pool is None or len(units) < 2:
             return list(self._inline(function, units, done))
-        futures = {self._pool.submit(function, unit): place for place, unit in enumerate(units)}
+        with _interrupts_held():
+            futures = {self._pool.submit(function, unit): place for place, unit in enumerate(units)}
         results: dict[int, Result] = {}
         for future in as_completed(futures):
             place = futures[future]
-            results[place] = future.result()
+            try:
+                results[place] = future.result()
+            except BrokenProcessPool as error:
+                raise UserError(
+                    "a worker process was killed from outside, perhaps for want of memory; "
+                    "run the same command again, with fewer --jobs if it comes back."
+                ) from error
             if done is not None:
                 done(units[place], results[place])
         return [results[place] for place in range(len(units))]
@@ -57,7 +67,7 @@ def workers(jobs: int) -> Iterator[Workers]:
         yield Workers(None)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_quiet)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_follow_parent)
     try:
         yield Workers(pool)
     except BaseException:
@@ -68,10 +78,23 @@ def workers(jobs: int) -> Iterator[Workers]:
     pool.shutdown(wait=True)
 
 
-def _quiet() -> None:
-    """Let a worker go without a word when the user interrupts: the parent speaks."""
-    signal.signal(signal.SIGINT, _leave)
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Start workers deaf to Ctrl-C, which reaches all of a terminal: the parent ends and speaks."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
-    os._exit(130)
+def _follow_parent() -> None:
+    """Let a worker die with its parent, also when that is killed and can't say so."""
+    Thread(target=_wait_for_end, daemon=True).start()
+
+
+def _wait_for_end() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,35 @@
+"""Things that are dear to make and are made once a test process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from build_help import DATASETS, RELEASES, Commands
+
+from instructify.twins.make import make_twin
+
+
+@pytest.fixture(scope="session")
+def raw_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small raw root with the twins of six unlike releases; not to be changed."""
+    folder = tmp_path_factory.mktemp("twins") / "raw"
+    make_twin(RELEASES, folder, scale=0.15)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def command() -> Iterator[Commands]:
+    """Runs command lines quickly."""
+    with Commands() as commands:
+        yield commands
+
+
+@pytest.fixture(scope="session")
+def whole_build(
+    raw_root: Path, command: Commands, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A build of all of `raw_root`, pictures stored; not to be changed."""
+    out = tmp_path_factory.mktemp("whole") / "build"
+    answer = command("convert", *DATASETS, "--raw", raw_root, "--out", out)
+    assert answer.code == 0, answer.stderr
+    return out
