@@ -1,5 +1,7 @@
 """Held-out releases become records: each quirk of a release, on a tiny release of our own."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,17 @@ def test_a_whole_release_gives_no_rejects(case: Case, tmp_path: Path) -> None:
     assert outcome.rejects == []
     assert len(outcome.records) == case.num_records
     assert case.run(tmp_path) == outcome
+
+
+def test_output_changes_only_with_the_version(tmp_path: Path) -> None:
+    """Where this fails on purpose: raise the reader's version, then write the new hash down."""
+    hashes = {}
+    for case in CASES:
+        records = json.dumps(case.run(tmp_path).records, sort_keys=True).encode()
+        key = f"{READERS[case.reader].key} {case.split}"
+        hashes[key] = hashlib.sha256(records).hexdigest()[:16]
+    golden = Path(__file__).parent / "golden" / "readers_heldout.json"
+    assert hashes == json.loads(golden.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.reader}-{case.split}")

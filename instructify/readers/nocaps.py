@@ -45,19 +45,22 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
     file = context.files["captions"]
     labelled = context.split != "test"
     captions = _read_captions(file, rows) if labelled else {}
+    listed: set[int] = set()
     for items in read_list(file, _Image, key="images"):
         rows.extend_rejects(items.rejects)
         for position, item in zip(items.positions, items.items, strict=True):
-            own = captions.pop(item.id, None)
+            own = captions.get(item.id)
+            listed.add(item.id)
             if labelled and (own is None or not own.texts):
                 rows.reject(file, position, "id", "no-caption", f"picture {item.id} has none")
             else:
                 _add(rows, file, position, item, None if own is None else own.texts)
             if rows.full:
                 yield rows.take()
-    for image_id, left in captions.items():
-        detail = f"captions of picture {image_id}, which the file does not list"
-        rows.reject(file, left.position, "annotations.image_id", "bad-value", detail)
+    for image_id, own in captions.items():
+        if image_id not in listed:
+            detail = f"captions of picture {image_id}, which the file does not list"
+            rows.reject(file, own.position, "annotations.image_id", "bad-value", detail)
     yield rows.take()
 
 

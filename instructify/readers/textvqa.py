@@ -6,17 +6,16 @@ text in the image" are answers. Test has none: its records are for inference onl
 it found no text, null that it does not know the picture.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
 
 from instructify.readers.annotators import TARGET, collect_answers
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import Chunk, Option, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import read_list
+from instructify.readers.ocr import OcrTable, apply_ocr, load_ocr
 from instructify.readers.text import clean, safe_name
-
-_Tokens = Mapping[str, list[str]]
 
 
 class _Question(msgspec.Struct, frozen=True, gc=False):
@@ -26,42 +25,27 @@ class _Question(msgspec.Struct, frozen=True, gc=False):
     answers: list[str] | None = None
 
 
-class _Ocr(msgspec.Struct, frozen=True, gc=False):
-    image_id: str
-    ocr_tokens: list[str]
-
-
 def _read(context: ReadContext) -> Iterator[Chunk]:
     rows = RecordRows(context)
-    tokens = _read_tokens(context, rows)
+    num_tokens = int(context.options["ocr_tokens"])
+    ocr = load_ocr(context.files["ocr"]) if "ocr" in context.files and num_tokens > 0 else None
+    if ocr is not None:
+        rows.extend_rejects(ocr.rejects)
     for items in read_list(context.files["questions"], _Question, key="data"):
         rows.extend_rejects(items.rejects)
         for position, item in zip(items.positions, items.items, strict=True):
-            _add(rows, context, position, item, tokens)
+            _add(rows, context, position, item)
             if rows.full:
-                yield rows.take()
-    yield rows.take()
+                yield _with_tokens(rows.take(), ocr, num_tokens)
+    yield _with_tokens(rows.take(), ocr, num_tokens)
 
 
-def _read_tokens(context: ReadContext, rows: RecordRows) -> _Tokens:
-    """Read the first tokens of each picture; nothing where there is no file or none are wanted."""
-    num_tokens = int(context.options["ocr_tokens"])
-    file = context.files.get("ocr")
-    tokens: dict[str, list[str]] = {}
-    if file is None or num_tokens <= 0:
-        return tokens
-    for items in read_list(file, _Ocr, key="data"):
-        rows.extend_rejects(items.rejects)
-        for item in items.items:
-            texts = [text for text in map(clean, item.ocr_tokens) if text]
-            tokens[item.image_id] = texts[:num_tokens]
-    return tokens
+def _with_tokens(chunk: Chunk, ocr: OcrTable | None, num_tokens: int) -> Chunk:
+    return chunk if ocr is None else Chunk(apply_ocr(chunk.records, ocr, num_tokens), chunk.rejects)
 
 
-def _add(
-    rows: RecordRows, context: ReadContext, position: int, item: _Question, tokens: _Tokens
-) -> None:
-    file: RawFile = context.files["questions"]
+def _add(rows: RecordRows, context: ReadContext, position: int, item: _Question) -> None:
+    file = context.files["questions"]
     raw_id = str(item.question_id)
     question = clean(item.question)
     answers = collect_answers(context, raw_id, item.answers or ())
@@ -73,7 +57,6 @@ def _add(
     elif item.answers and answers is None:
         rows.reject(file, position, "answers", "no-answer", "all answers are empty")
     else:
-        found = tokens.get(item.image_id)
         rows.add(
             raw_id,
             form="open",
@@ -84,8 +67,6 @@ def _add(
             answer=answers and answers.target,
             references=answers and answers.texts,
             answer_choice=answers and answers.chosen,
-            ocr_tokens=found,
-            ocr_source=None if found is None else context.files["ocr"].name,
         )
 
 
