@@ -38,6 +38,8 @@ Mode = Literal["instruction", "plain", "prefix"]
 Part = Literal["instruction", "response", "qformer_instruction"]
 PARTS: tuple[Part, ...] = ("instruction", "qformer_instruction", "response")
 
+# What `requires` and `excludes` may name. No text prints picture keys, but some speak of a picture.
+CONDITIONS = (*FIELDS, "pictures")
 _ID = re.compile(r"[a-z0-9-]+")
 _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
 
@@ -246,8 +248,8 @@ def _read_template(node: Node, task: str) -> Template:
             else None
         ),
         brief=_flag(entries, "brief"),
-        requires=_names(entries["requires"], FIELDS) if "requires" in entries else (),
-        excludes=_names(entries["excludes"], FIELDS) if "excludes" in entries else (),
+        requires=_names(entries["requires"], CONDITIONS) if "requires" in entries else (),
+        excludes=_names(entries["excludes"], CONDITIONS) if "excludes" in entries else (),
         allow_empty=_flag(entries, "allow_empty"),
         mode=mode,
         tasks=entries["tasks"].texts() if is_multitask else (),

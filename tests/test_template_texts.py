@@ -139,6 +139,14 @@ def test_brief_says_what_the_text_says(case: Case) -> None:
     assert asks == case.template.brief
 
 
+@pytest.mark.parametrize("template", pool("knowledge_qa", "multiple_choice"), ids=lambda t: t.id)
+def test_template_of_a_pool_without_pictures_requires_the_one_it_speaks_of(
+    template: Template,
+) -> None:
+    speaks_of_it = re.search(r"\b(picture|image|see)\b", template.instruction) is not None
+    assert ("pictures" in template.requires) == speaks_of_it
+
+
 def test_keys_are_unique() -> None:
     keys = [template.key for template in TEMPLATES.templates]
     assert len(keys) == len(set(keys))
