@@ -211,10 +211,20 @@ def test_a_root_may_be_a_link_itself(hostile: Path) -> None:
     )
 
 
-def test_a_link_to_shared_pictures_is_explained(tmp_path: Path) -> None:
+def test_a_folder_of_the_raw_root_may_be_a_link(tmp_path: Path) -> None:
     put(tmp_path / "elsewhere/train2017/5.jpg")
+    (tmp_path / "elsewhere/train2017/6.jpg").symlink_to(tmp_path / "secret.jpg")
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/coco").symlink_to(tmp_path / "elsewhere")
+    finder = locator(tmp_path / "raw")
+    assert finder.find("coco/5") == Location("raw", "coco/train2017/5.jpg")
+    assert reason(finder.find("coco/6")) == "path-outside-root"
+
+
+def test_a_deeper_link_to_pictures_is_explained(tmp_path: Path) -> None:
+    put(tmp_path / "elsewhere/train2017/5.jpg")
+    (tmp_path / "raw/coco").mkdir(parents=True)
+    (tmp_path / "raw/coco/train2017").symlink_to(tmp_path / "elsewhere/train2017")
     found = locator(tmp_path / "raw").find("coco/5")
     assert isinstance(found, LocateProblem)
     assert found.reason == "path-outside-root"

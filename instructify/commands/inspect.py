@@ -8,6 +8,7 @@ from typing import Any
 
 from instructify.build.opened import Build, ShardedTable, public_sample
 from instructify.keyed import key_of
+from instructify.pictures.reading import PictureStore
 
 WIDTH = 80
 _INDENT = " " * 13
@@ -24,6 +25,7 @@ def run_inspect(
 ) -> None:
     """Print samples: one by its id, or `number` of every chosen split, spread over it."""
     build = Build.open(folder)
+    pictures = None if as_json else build.pictures()
     if sample_id is not None:
         chosen: Iterator[Mapping[str, Any]] = iter([build.sample(sample_id)])
     else:
@@ -32,7 +34,7 @@ def run_inspect(
         if as_json:
             print(json.dumps(public_sample(sample), ensure_ascii=False))
         else:
-            print(("\n" if count else "") + sample_text(build, sample))
+            print(("\n" if count else "") + sample_text(build, pictures, sample))
 
 
 def _chosen(
@@ -61,12 +63,12 @@ def spread(table: ShardedTable, number: int, key: str) -> Sequence[int]:
     ]
 
 
-def sample_text(build: Build, sample: Mapping[str, Any]) -> str:
+def sample_text(build: Build, pictures: PictureStore | None, sample: Mapping[str, Any]) -> str:
     """Lay out one sample for reading."""
     head = f"{sample['sample_id']}"
     facts = f"{sample['task']}, {sample['form']}, {sample['dataset']} {sample['split']}"
     lines = ["-" * WIDTH, head[:WIDTH], facts]
-    lines += [_entry("picture", picture_line(build, key)) for key in sample["pictures"][:4]]
+    lines += [_entry("picture", picture_line(pictures, key)) for key in sample["pictures"][:4]]
     if len(sample["pictures"]) > 4:
         lines.append(_entry("", f"and {len(sample['pictures']) - 4} more"))
     lines.append(_block("instruction", sample["instruction"] or "(empty: the picture alone)"))
@@ -80,9 +82,15 @@ def sample_text(build: Build, sample: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def picture_line(build: Build, key: str) -> str:
-    """Say what is known of a picture."""
-    return key
+def picture_line(pictures: PictureStore | None, key: str) -> str:
+    """Say what is known of a picture: size, kind, bytes, hash."""
+    if pictures is None:
+        return f"{key} (not looked at)"
+    if key not in pictures:
+        return f"{key} (not in the build)"
+    facts = pictures.facts(key)
+    size = f"{facts.size_bytes / 1000:,.1f} kB"
+    return f"{key}, {facts.width}x{facts.height} {facts.kind}, {size}, sha256 {facts.sha256[:8]}"
 
 
 def _answers(build: Build, sample: Mapping[str, Any]) -> list[str]:

@@ -36,16 +36,24 @@ class Location(NamedTuple):
 class Roots:
     """The raw root and the further picture folders, in the order they are searched.
 
-    Made by `resolve`, so that every path is absolute and free of links.
+    Made by `resolve`, so that every path is absolute and free of links. `links` are the folders
+    of the raw root that are links themselves (`raw/coco` to a disk of pictures): name and target.
     """
 
     raw: Path
     images: tuple[Path, ...] = ()
+    links: tuple[tuple[str, Path], ...] = ()
 
     @classmethod
     def resolve(cls, raw: Path, images: Sequence[Path] = ()) -> "Roots":
-        """Follow the links of the folders themselves once: they are the user's own choice."""
-        return cls(raw=raw.resolve(), images=tuple(folder.resolve() for folder in images))
+        """Follow links of the folders themselves once: a user laid them out, no dataset did."""
+        resolved = raw.resolve()
+        links = tuple(
+            (child.name, child.resolve())
+            for child in sorted(resolved.iterdir() if resolved.is_dir() else ())
+            if child.is_symlink() and child.is_dir()
+        )
+        return cls(raw=resolved, images=tuple(f.resolve() for f in images), links=links)
 
     def __iter__(self) -> Iterator[Root]:
         yield Root("raw", self.raw)
@@ -71,6 +79,10 @@ class Roots:
                 return Location(root.label, path[len(prefix) :])
             if path == str(root.path):
                 return Location(root.label, "")
+        for name, target in self.links:
+            below = Path(path)
+            if below.is_relative_to(target):
+                return Location("raw", (Path(name) / below.relative_to(target)).as_posix())
         return None
 
 
@@ -112,4 +124,5 @@ def load_roots(build: Path) -> Roots | None:
     note = json.loads(path.read_text())
     if note.get("format") != ROOTS_FORMAT:
         raise UserError(f"{path} has an unknown format; delete it and give the picture folders")
-    return Roots(raw=Path(note["raw"]), images=tuple(Path(text) for text in note["images"]))
+    raw, images = Path(note["raw"]), tuple(Path(text) for text in note["images"])
+    return Roots.resolve(raw, images)
