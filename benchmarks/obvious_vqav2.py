@@ -33,7 +33,7 @@ def rows(folder: Path, templates_file: Path) -> Iterator[dict[str, Any]]:
     for question in json.loads((folder / QUESTIONS_NAME).read_text())["questions"]:
         annotation = annotations[question["question_id"]]
         record_id = f"vqav2/train/{question['question_id']}"
-        name = names[xxh3_64_intdigest(record_id) % len(names)]
+        name = names[xxh3_64_intdigest(record_id.encode()) % len(names)]
         yield {
             "sample_id": f"{record_id}#0",
             "record_id": record_id,

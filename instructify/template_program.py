@@ -26,18 +26,17 @@ class NullPrintedError(RenderError):
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Program:
-    """A compiled template text; `names` are the fields and constants that it reads."""
+    """A checked template text; `names` are the fields and constants that it reads."""
 
     source: str
     tree: nodes.Template
     names: frozenset[str]
-    root: Callable[[Context], Iterator[str]]
 
     def render(self, values: dict[str, Any]) -> str:
         """Render with a value for each of `names`; RenderError where the record does not fit."""
         try:
             # A bare context: Template.render would copy the environment's globals for each row.
-            text = "".join(self.root(Context(_ENVIRONMENT, values, None, {})))
+            text = "".join(_compiled(self.source)(Context(_ENVIRONMENT, values, None, {})))
         except NullPrintedError as error:
             nulls = sorted(name for name in self.names if values[name] is None)
             raise NullPrintedError(f"a null is printed; null fields: {nulls}") from error
@@ -53,13 +52,18 @@ class Program:
 
 @lru_cache(maxsize=4096)
 def program(source: str) -> Program:
-    """Compile a template text; CheckError names the line that is not allowed."""
+    """Check a template text; CheckError names the line that is not allowed."""
     if len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE_BYTES:
         raise CheckError(f"a template is at most {MAX_SOURCE_BYTES} bytes", 1)
     tree = _parse(source)
     names = check(tree)
-    compiled = _ENVIRONMENT.from_string(_with_empty_loops(_parse(source)))
-    return Program(source=source, tree=tree, names=names, root=compiled.root_render_func)
+    return Program(source=source, tree=tree, names=names)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(source: str) -> Callable[[Context], Iterator[str]]:
+    """Compile a checked text to Python; most are rendered in columns and never need it."""
+    return _ENVIRONMENT.from_string(_with_empty_loops(_parse(source))).root_render_func
 
 
 def _parse(source: str) -> nodes.Template:

@@ -162,7 +162,7 @@ def _annotations(
     """Read annotations as columns; a bad one stays, not `good`, so that it is the only reject."""
     for items in read_list(file, release.model, key="annotations"):
         rows = items.items
-        answers = lists_of(cleaned(release.texts(rows)), (len(row.answers) for row in rows))
+        answers = lists_of(cleaned(release.texts(rows)), map(len, [row.answers for row in rows]))
         targets = choose(rows, answers)
         rejects = _label_rejects(release, file, items, answers, targets.texts)
         good = np.ones(len(rows), bool)
