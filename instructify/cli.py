@@ -247,7 +247,10 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         _leave(f"{where}{error.strerror or error}; mend that and run the same command again", 2)
     except typer.TyperException as error:
-        _leave(f"{error.format_message()} Try --help.", 2)
+        message = error.format_message()
+        if not message:  # no command was given, and the help was shown
+            raise SystemExit(2) from None
+        _leave(f"{message} Try --help.", 2)
     raise SystemExit(code if isinstance(code, int) else 0)
 
 

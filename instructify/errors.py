@@ -5,13 +5,14 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; the message says what, where, what is allowed, what next."""
+    """A mistake that the user can mend; it says what, where, what is allowed, what to do next."""
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """Name the nearest of `allowed`, or list them all when none is near."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    begun = [name for name in names if len(given) > 2 and name.startswith(given)]
+    near = begun or difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     if near:
         return f"did you mean '{near[0]}'?"
     return f"allowed: {', '.join(names)}" if names else "nothing is allowed here"

@@ -69,15 +69,16 @@ def find_splits(request: ConvertRequest) -> list[RawSplit]:
             missing.pop(dataset.name, None)
         found += here
     if missing:
-        raise UserError(_missing_sentence(missing))
+        raise UserError(_missing_sentence(missing, some_found=bool(found)))
     return found
 
 
-def _missing_sentence(missing: dict[str, UserError]) -> str:
+def _missing_sentence(missing: dict[str, UserError], *, some_found: bool) -> str:
     first = str(next(iter(missing.values())))
     if len(missing) == 1:
         return first
-    return f"nothing was found of {', '.join(missing)}. The first: {first}"
+    hint = "; to leave them out, name the others" if some_found else ""
+    return f"nothing was found of {', '.join(missing)}{hint}. The first: {first}"
 
 
 def _check_out(request: ConvertRequest) -> None:

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, cast
 
@@ -74,6 +74,8 @@ def run_convert(
         print(f"instructify: {error}", file=sys.stderr)
         return 1
     report(states, out, time.monotonic() - start, as_json=as_json)
+    for remark in _remarks(request, states):
+        print(remark, file=sys.stderr)
     return 0
 
 
@@ -123,6 +125,21 @@ def chosen_datasets(
             "(`instructify catalog` lists them)."
         )
     return [dataset for dataset in catalog.datasets.values() if dataset.name in wanted]
+
+
+def _remarks(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[str]:
+    """Say which of the usual splits are not in the build, and which have nothing in them."""
+    done = {state.name for state in states}
+    for dataset in request.datasets if request.split is None else ():
+        left = [split for split in dataset.default_splits if f"{dataset.name}/{split}" not in done]
+        if left:
+            yield (
+                f"{dataset.name}: {' and '.join(left)} left out, its files are not there; "
+                f"`instructify catalog {dataset.name}` names them"
+            )
+    for state in states:
+        if not state.records and not state.record_rejects:
+            yield f"{state.name}: no record, the files hold nothing of this split"
 
 
 def report(states: Sequence[SplitState], out: Path, wall_s: float, *, as_json: bool) -> None:

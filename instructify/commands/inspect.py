@@ -1,8 +1,10 @@
 """`inspect`: samples for reading at 80 columns, or whole as JSON lines."""
 
 import json
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +32,14 @@ def run_inspect(
         chosen: Iterator[Mapping[str, Any]] = iter([build.sample(sample_id)])
     else:
         chosen = _chosen(build, name, split, number)
+    count = -1
     for count, sample in enumerate(chosen):
         if as_json:
             print(json.dumps(public_sample(sample), ensure_ascii=False))
         else:
             print(("\n" if count else "") + sample_text(build, pictures, sample))
+    if count < 0:
+        print(f"{folder} has no samples there; its rejects say why, if any", file=sys.stderr)
 
 
 def _chosen(
@@ -57,10 +62,7 @@ def spread(table: ShardedTable, number: int, key: str) -> Sequence[int]:
     if number >= rows:
         return range(rows)
     bounds = [rows * place // number for place in range(number + 1)]
-    return [
-        low + key_of(f"inspect {key}", low) % (high - low)
-        for low, high in zip(bounds, bounds[1:], strict=False)
-    ]
+    return [low + key_of(f"inspect {key}", low) % (high - low) for low, high in pairwise(bounds)]
 
 
 def sample_text(build: Build, pictures: PictureStore | None, sample: Mapping[str, Any]) -> str:
