@@ -221,7 +221,10 @@ def test_a_file_cut_off_anywhere_keeps_what_is_whole(put: Put, window_bytes: int
 
 def test_a_byte_order_mark_and_white_space_are_no_damage(put: Put) -> None:
     text = b"\xef\xbb\xbf \r\n[\r\n " + json.dumps(ROWS[0]).encode() + b" \r\n] \n"
-    assert Read(read_list(put(text), Row)).ids == [0]
+    for window_bytes in (1, 2, 4096):
+        assert Read(read_list(put(text), Row, window_bytes=window_bytes)).ids == [0]
+    rows = b'\xef\xbb\xbf \n {"rows": ' + text[3:] + b"}"
+    assert Read(read_list(put(rows), Row, key="rows", window_bytes=1)).ids == [0]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -27,6 +27,7 @@ _WHERE = re.compile(r" - at `\$(?:\.\.\.)?\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `(.*?)`")
 _OUT_OF_RANGE = re.compile(r"^Expected `\w+` [<>]")
 _MAX_DEPTH = 64
+_LONGEST_LITERAL = len("-Infinity")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +60,10 @@ def recover(text: str, model: type[T], *, keyed: bool, last: bool) -> Recovered:
         if text[at] == ("}" if keyed else "]"):
             found.ended = True
             break
-        item, end = _item(text, at, keyed)
+        item, end, cut_off = _item(text, at, keyed)
+        if cut_off and not last:
+            found.unread = text[at:]
+            break
         if end is None:
             end = _next_fitting(text, at, model, keyed) or _balanced_end(text, at)
         if end is None and not last:
@@ -87,8 +91,16 @@ def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _item(text: str, at: int, keyed: bool) -> tuple[Found, int | None]:
-    """Parse the item at `at`; its end is None where the text doesn't show it."""
+class _Taken(NamedTuple):
+    """An item, its end (None where the text doesn't show it), and whether the text may go on in it."""
+
+    item: Found
+    end: int | None
+    cut_off: bool = False
+
+
+def _item(text: str, at: int, keyed: bool) -> _Taken:
+    """Parse the item at `at`."""
     key: str | None = None
     start = at
     decoder = json.JSONDecoder()
@@ -97,22 +109,33 @@ def _item(text: str, at: int, keyed: bool) -> tuple[Found, int | None]:
             name, start = decoder.raw_decode(text, at)
             colon = _COLON.match(text, start)
             if not isinstance(name, str) or colon is None:
-                return Found(reason="malformed-json", detail="no key"), None
+                return _Taken(Found(reason="malformed-json", detail="no key"), None)
             key, start = name, colon.end()
         value, end = decoder.raw_decode(text, start)
     except RecursionError:
-        return Found(key=key, reason="too-deep", detail="nested without end"), None
+        return _Taken(Found(key=key, reason="too-deep", detail="nested without end"), None)
     except ValueError as error:
         detail = str(error).split(": line")[0][:120]
-        return Found(key=key, reason="malformed-json", detail=detail), None
+        found = Found(key=key, reason="malformed-json", detail=detail)
+        return _Taken(found, None, _is_cut_off(error, text))
     after = _skip(_SPACE, text, end)
     if after < len(text) and text[after] not in ",]}":
-        return Found(key=key, reason="malformed-json", detail="no comma after the item"), None
+        detail = "no comma after the item"
+        return _Taken(Found(key=key, reason="malformed-json", detail=detail), None)
     if after == len(text) and not isinstance(value, dict):
-        return Found(key=key, reason="malformed-json", detail="the text ends in the item"), None
+        detail = "the text ends in the item"
+        return _Taken(Found(key=key, reason="malformed-json", detail=detail), None, True)
     if _depth_exceeds(value, _MAX_DEPTH):
-        return Found(key=key, reason="too-deep", detail=f"nested deeper than {_MAX_DEPTH}"), end
-    return Found(key=key, value=value), end
+        detail = f"nested deeper than {_MAX_DEPTH}"
+        return _Taken(Found(key=key, reason="too-deep", detail=detail), end)
+    return _Taken(Found(key=key, value=value), end)
+
+
+def _is_cut_off(error: ValueError, text: str) -> bool:
+    """Whether the parser failed because the text ends: more text may show the item to be good."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.msg.startswith("Unterminated string") or error.pos + _LONGEST_LITERAL > len(text)
 
 
 def _balanced_end(text: str, start: int) -> int | None:

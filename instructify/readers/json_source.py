@@ -14,6 +14,7 @@ import msgspec
 from instructify.errors import UserError
 from instructify.readers.base import RawFile
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PROVED_PREFIX_BYTES = 64 << 20
 
 # What msgspec raises where bytes are not JSON; of UTF-8 in keys it speaks with Python's own error.
@@ -97,8 +98,12 @@ class Source:
 
     def enter(self, key: str | None, opening: bytes) -> None:
         """Use up everything to the opening bracket of the wanted list or object."""
-        self.fill(self.window_bytes)
-        head = self.unread.removeprefix(b"\xef\xbb\xbf").lstrip()
+        self.fill(max(self.window_bytes, len(_BYTE_ORDER_MARK)))
+        head = self.unread.removeprefix(_BYTE_ORDER_MARK).lstrip()
+        while not head and not self.at_end:
+            self.skip(len(self))
+            self.fill(self.window_bytes)
+            head = self.unread.lstrip()
         if key is None:
             if not head.startswith(opening):
                 raise _not_as_documented(self.file, key, opening)
@@ -118,11 +123,11 @@ class Source:
             if self.at_end:
                 raise _not_as_documented(self.file, key, opening)
             if not passed and len(self) < _PROVED_PREFIX_BYTES:
-                self.fill(2 * len(self))
+                self.fill(2 * len(self) + self.window_bytes)
             else:  # too much lies before it to be proved; the items will be checked one by one
                 passed += max(0, len(self) - 4096)
                 self.unread = self.unread[-4096:]
-                self.fill(self.window_bytes)
+                self.fill(len(self) + self.window_bytes)
 
 
 def _stands_in(prefix: bytes, names: Sequence[str]) -> bool:
