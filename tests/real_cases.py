@@ -7,6 +7,7 @@ the two can be held against each other.
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -121,6 +122,16 @@ def _token_pictures() -> int:
     return len({line.split("#", 1)[0] for line in load("flickr30k/results_20130124.token")})
 
 
+def _answered() -> int:
+    """Count the VizWiz questions that something is answered to more often than nothing."""
+    names = {"unsuitable": "unanswerable"}
+    count = 0
+    for one in load("vizwiz/Annotations/val.json"):
+        said = Counter(names.get(each["answer"], each["answer"]) for each in one["answers"])
+        count += said.most_common(1)[0][0] != "unanswerable"
+    return count
+
+
 _COCO = "coco_caption/annotations/captions"
 _KARPATHY = "coco_caption/karpathy/dataset_coco.json"
 _LAVIS = "coco_caption/lavis/coco_karpathy_train.json"
@@ -143,6 +154,9 @@ CASES = (
     Case("coco_caption", "train", 75, _size(_LAVIS), ("split_source=lavis",)),
     Case("coco_caption", "test", 1, _karpathy(_KARPATHY, "test"), ("split_source=karpathy",)),
     Case("coco_caption", "train", 0, _karpathy(_KARPATHY, "train")),
+    Case("coco_caption", "val", 0, _karpathy(_KARPATHY, "val")),
+    Case("coco_caption", "test", 1, _karpathy(_KARPATHY, "test")),
+    Case("coco_caption", "train", 0, _karpathy(_KARPATHY, "train"), ("split_source=karpathy",)),
     Case("coco_caption", "train2017", 130, _size(f"{_COCO}_train2017.json", "annotations")),
     Case("web_capfilt", "train", 16, _size("web_capfilt/ccs_filtered.json"), (_WEB, "sources=ccs")),
     Case(
@@ -172,6 +186,9 @@ CASES = (
     Case("aokvqa", "val", 300, lambda: 2 * _size(f"{_AOKVQA}_val.json")()),
     Case("aokvqa", "val", 150, _size(f"{_AOKVQA}_val.json"), ("forms=multiple_choice",)),
     Case("aokvqa", "test", 120, lambda: 2 * _size(f"{_AOKVQA}_test.json")()),
+    Case("aokvqa", "val", 150, _size(f"{_AOKVQA}_val.json"), ("forms=open",)),
+    Case("aokvqa", "test", 60, _size(f"{_AOKVQA}_test.json"), ("forms=open",)),
+    Case("aokvqa", "test", 60, _size(f"{_AOKVQA}_test.json"), ("forms=multiple_choice",)),
     Case("aokvqa_qg", "val", 150, _size(f"{_AOKVQA}_val.json")),
     Case("ocr_vqa", "train", 8, _books(1)),
     Case("ocr_vqa", "val", 0, _books(2)),
@@ -199,6 +216,7 @@ CASES = (
     Case("flickr30k", "all", 127, _token_pictures),
     Case("vizwiz", "val", 156, _size("vizwiz/Annotations/val.json")),
     Case("vizwiz", "test", 151, _size("vizwiz/Annotations/test.json")),
+    Case("vizwiz", "val", 101, _answered, ("unanswerable=drop",)),
     Case("gqa", "testdev", 150, _size("gqa/testdev_balanced_questions.json")),
     Case("gqa", "val", 100, _size("gqa/val_balanced_questions.json")),
     *(
