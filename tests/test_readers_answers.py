@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -206,7 +207,7 @@ def test_aokvqa_leaves_out_an_empty_wrong_choice(read: Read) -> None:
     ],
 )
 def test_aokvqa_names_what_it_cannot_use(
-    read: Read, changes: dict[str, object], field: str, reason: str, num_kept: int
+    read: Read, changes: dict[str, Any], field: str, reason: str, num_kept: int
 ) -> None:
     outcome = read(
         "aokvqa", {"questions": [aokvqa_row("a"), aokvqa_row(**changes), aokvqa_row("c")]}
