@@ -37,7 +37,8 @@ def key_of(purpose: str, seed: int, *extra: int) -> int:
 
 
 def mix(hashes: Hashes, purpose: str, seed: int, *extra: int) -> Hashes:
-    """Derive 64 new bits per row for one purpose; equal keys give equal bits, others unrelated ones."""
+    """Derive 64 new bits per row for one purpose; equal keys give equal bits, others unrelated
+    ones."""
     return _scramble(hashes ^ np.uint64(key_of(purpose, seed, *extra)))
 
 

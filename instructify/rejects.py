@@ -1,6 +1,7 @@
 """Why an item of a release did not become a sample: reason codes and one ledger row.
 
-A reject is never silent: it names the source file, the position in it, the field and a code from `REASONS`.
+A reject is never silent: it names the source file, the position in it, the field and a code from
+`REASONS`.
 """
 
 from typing import NamedTuple
@@ -35,7 +36,8 @@ REASONS: dict[str, str] = {
 
 
 class Reject(NamedTuple):
-    """One skipped item. `position` is the 0-based index in the list, line or row; None: the file as a whole."""
+    """One skipped item. `position` is the 0-based index in the list, line or row; None: the file as
+    a whole."""
 
     source: str
     position: int | None

@@ -1,7 +1,8 @@
 """The two tables that everything else speaks of: records and samples, as versioned Arrow schemas.
 
-A record is one supervised target, whatever dataset it comes from. A sample is a record rendered by a template.
-Text columns hold plain text with outer white space removed; a null means that the dataset does not have the thing.
+A record is one supervised target, whatever dataset it comes from. A sample is a record rendered by
+a template. Text columns hold plain text with outer white space removed; a null means that the
+dataset does not have the thing.
 """
 
 import pyarrow as pa

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from reader_help import Outcome, run_reader, write_json
+
 from instructify.readers import READERS
 from instructify.readers.base import OptionValue
-from tests.reader_help import Outcome, run_reader, write_json
 
 CAPFILT: dict[str, OptionValue] = {
     "captions": "both",

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.heldin_cases import (
+from heldin_cases import (
     Read,
     aokvqa_row,
     column,

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from tests.heldin_cases import (
+from heldin_cases import (
     Read,
     book,
     column,

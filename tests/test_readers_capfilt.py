@@ -5,19 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from instructify.errors import UserError
-from instructify.keyed import hash_texts
-from instructify.readers.capfilt_plan import Rule, Urls, make_plan
-from tests.heldin_cases import (
+from heldin_cases import (
     Read,
     column,
     ids,
     pairs,
     reader_of,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from instructify.errors import UserError
+from instructify.keyed import hash_texts
+from instructify.readers.capfilt_plan import Rule, Urls, make_plan
 
 
 @pytest.fixture

@@ -4,11 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-
-from instructify.errors import UserError
-from instructify.readers.base import RawFile, record_batch
-from instructify.readers.ocr import apply_ocr, load_ocr
-from tests.heldin_cases import (
+from heldin_cases import (
     Read,
     coco_file,
     column,
@@ -17,6 +13,10 @@ from tests.heldin_cases import (
     reader_of,
     textcaps_row,
 )
+
+from instructify.errors import UserError
+from instructify.readers.base import RawFile, record_batch
+from instructify.readers.ocr import apply_ocr, load_ocr
 
 
 @pytest.fixture

@@ -8,15 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from instructify.errors import UserError
-from instructify.readers import READERS
-from instructify.readers.arrow import cleaned, cleaned_captions
-from instructify.readers.base import OptionValue
-from instructify.readers.text import clean, clean_caption
-from tests.heldin_cases import (
+from heldin_cases import (
     CAPFILT,
     DEFAULTS,
     Read,
@@ -32,7 +24,15 @@ from tests.heldin_cases import (
     textcaps_row,
     vqa_files,
 )
-from tests.reader_help import real_data, run_reader
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from reader_help import real_data, run_reader
+
+from instructify.errors import UserError
+from instructify.readers import READERS
+from instructify.readers.arrow import cleaned, cleaned_captions
+from instructify.readers.base import OptionValue
+from instructify.readers.text import clean, clean_caption
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """What a reader is: raw files of one release in, record batches and rejects out.
 
-A reader knows one raw format and nothing else: it opens the files that the catalog named, yields `Chunk`s of bounded
-size in the order of the file, and turns every item that it cannot use into a `Reject`. It never looks at pictures:
-it only names them by key. Readers are pure: the same files and options give the same chunks.
+A reader knows one raw format and nothing else: it opens the files that the catalog named, yields
+`Chunk`s of bounded size in the order of the file, and turns every item that it cannot use into a
+`Reject`. It never looks at pictures: it only names them by key. Readers are pure: the same files
+and options give the same chunks.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

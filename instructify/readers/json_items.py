@@ -1,9 +1,11 @@
-"""Streams the items of a JSON list, of a JSON object keyed by id, or of JSON lines, in bounded memory.
+"""Streams the items of a JSON list, of a JSON object keyed by id, or of JSON lines, in bounded
+memory.
 
-The files may be tens of gigabytes, so they are read in windows. The difficulty is to end a window between two
-items without parsing it twice: a cheap pattern proposes a place, and decoding proves it, since a window that starts at
-an item and decodes whole can only end at an item. Where typed decoding fails, the window is read again item by item by
-the tolerant standard parser: the bad items become rejects with their position, their neighbours are kept.
+The files may be tens of gigabytes, so they are read in windows. The difficulty is to end a window
+between two items without parsing it twice: a cheap pattern proposes a place, and decoding proves
+it, since a window that starts at an item and decodes whole can only end at an item. Where typed
+decoding fails, the window is read again item by item by the tolerant standard parser: the bad items
+become rejects with their position, their neighbours are kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +36,8 @@ class Items(NamedTuple, Generic[T]):
 def read_list(
     file: RawFile, model: type[T], *, key: str | None = None, window_bytes: int = WINDOW_BYTES
 ) -> Iterator[Items[T]]:
-    """Stream the items of the list at the file's top level, or at `key` (dots descend into objects)."""
+    """Stream the items of the list at the file's top level, or at `key` (dots descend into
+    objects)."""
     container: object = list[model]  # type: ignore[valid-type]
     position = 0
     for window in read_windows(file, container, model, key=key, window_bytes=window_bytes):
@@ -46,7 +49,8 @@ def read_list(
 def read_mapping(
     file: RawFile, model: type[T], *, key: str | None = None, window_bytes: int = WINDOW_BYTES
 ) -> Iterator[Items[tuple[str, T]]]:
-    """Stream the (id, item) pairs of an object keyed by id; of one id twice in a row of text the last counts."""
+    """Stream the (id, item) pairs of an object keyed by id; of one id twice in a row of text the
+    last counts."""
     container: object = dict[str, model]  # type: ignore[valid-type]
     position = 0
     for window in read_windows(file, container, model, key=key, window_bytes=window_bytes):
@@ -56,7 +60,8 @@ def read_mapping(
 
 
 def read_lines(file: RawFile, model: type[T]) -> Iterator[Items[T]]:
-    """Stream the items of a file with one JSON object a line; positions are 0-based line numbers."""
+    """Stream the items of a file with one JSON object a line; positions are 0-based line
+    numbers."""
     decoder = msgspec.json.Decoder(model)
     batch: list[tuple[int, T | Reject]] = []
     for position, line in enumerate(_lines(file)):
@@ -74,7 +79,8 @@ def read_lines(file: RawFile, model: type[T]) -> Iterator[Items[T]]:
 
 
 def read_value(file: RawFile, model: type[T], *, key: str | None = None) -> T:
-    """Decode a file that must be good as a whole; UserError where it is not what the release documents."""
+    """Decode a file that must be good as a whole; UserError where it is not what the release
+    documents."""
     try:
         data = file.path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
         return msgspec.json.decode(data, type=model)

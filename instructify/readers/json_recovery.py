@@ -1,7 +1,8 @@
 """Reads damaged JSON item by item: what is whole is kept, what is not is named with its reason.
 
-Used where typed decoding of a window failed, so it may be slow but must never raise: malformed literals, lone
-surrogates, NaN, nesting without end, huge numbers, invalid UTF-8, items that were cut short.
+Used where typed decoding of a window failed, so it may be slow but must never raise: malformed
+literals, lone surrogates, NaN, nesting without end, huge numbers, invalid UTF-8, items that were
+cut short.
 """
 
 import json
@@ -42,7 +43,8 @@ class Found:
 
 @dataclass(kw_only=True, slots=True)
 class Recovered:
-    """The items of a text; `unread`: where one began that the text cut off; `ended`: the bracket closed."""
+    """The items of a text; `unread`: where one began that the text cut off; `ended`: the bracket
+    closed."""
 
     items: list[Found] = field(default_factory=list)
     unread: str = ""
@@ -92,7 +94,8 @@ def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 class _Taken(NamedTuple):
-    """An item, its end (None where the text doesn't show it), and whether the text may go on in it."""
+    """An item, its end (None where the text doesn't show it), and whether the text may go on in
+    it."""
 
     item: Found
     end: int | None
@@ -156,7 +159,8 @@ def _balanced_end(text: str, start: int) -> int | None:
 
 
 def _next_fitting(text: str, at: int, model: type[T], keyed: bool) -> int | None:
-    """Start of the next item that is one of this file's records, past one whose brackets don't match."""
+    """Start of the next item that is one of this file's records, past one whose brackets don't
+    match."""
     decoder = json.JSONDecoder()
     pattern = _NEXT_IN_OBJECT if keyed else _NEXT_IN_LIST
     for match in pattern.finditer(text, at):

@@ -1,8 +1,9 @@
 """Cuts the inside of one JSON list or object into windows that hold whole items, and decodes them.
 
-A window ends where a cheap pattern finds `}, {` (or `}, "id": {`). Nested lists look alike, so decoding decides: the
-window starts at an item, hence it decodes if and only if it ends at one. Beginnings that turned out to be nested are
-remembered, so that after the first windows nearly every guess is right.
+A window ends where a cheap pattern finds `}, {` (or `}, "id": {`). Nested lists look alike, so
+decoding decides: the window starts at an item, hence it decodes if and only if it ends at one.
+Beginnings that turned out to be nested are remembered, so that after the first windows nearly every
+guess is right.
 """
 
 import gc
@@ -41,7 +42,8 @@ class Window:
 def read_windows(
     file: RawFile, container: object, model: type[T], *, key: str | None, window_bytes: int
 ) -> Iterator[Window]:
-    """Decode the list (or object) at `key`, window by window; `container` is list[model] or dict[str, model]."""
+    """Decode the list (or object) at `key`, window by window; `container` is list[model] or
+    dict[str, model]."""
     keyed = getattr(container, "__origin__", None) is dict
     try:
         handle = file.path.open("rb")
@@ -82,9 +84,8 @@ class _Cutter:
                 return window
             size = 2 * len(source)
             if size > _MAX_ITEM_BYTES:
-                raise UserError(
-                    f"{source.file.name} holds an item of over {_MAX_ITEM_BYTES >> 21} MiB; fetch it again."
-                )
+                most = f"{_MAX_ITEM_BYTES >> 21} MiB"
+                raise UserError(f"{source.file.name} holds an item of over {most}; fetch it again.")
 
     def _cut(self) -> Window | None:
         """End the window at a separator; None where no separator at hand can be proved."""
@@ -137,7 +138,8 @@ class _Cutter:
         return Window(values=values)
 
     def _decode(self, size: int) -> tuple[Any, str | None]:
-        """Decode a proposed window; the error says what is wrong with it as JSON, '' in its fields."""
+        """Decode a proposed window; the error says what is wrong with it as JSON, '' in its
+        fields."""
         enabled = gc.isenabled()
         gc.disable()  # the cyclic collector would walk all new objects time and again
         try:

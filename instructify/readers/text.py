@@ -1,7 +1,8 @@
 """The few rules by which raw text becomes record text, the same for every reader.
 
-Outer white space goes; captions also have inner runs of white space (blanks, newlines) become one blank, since raw
-captions hold stray newlines and double blanks. Nothing else is changed: case, spelling and punctuation stay.
+Outer white space goes; captions also have inner runs of white space (blanks, newlines) become one
+blank, since raw captions hold stray newlines and double blanks. Nothing else is changed: case,
+spelling and punctuation stay.
 """
 
 from collections.abc import Sequence
