@@ -8,6 +8,8 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -66,11 +68,12 @@ def catalog(
     from instructify.catalog_text import catalog_lines
 
     loaded = load_catalog(extra=catalog_file)
-    if as_json:
-        chosen = loaded.datasets.values() if name is None else [loaded.dataset(name)]
-        print(json.dumps([dataset.summary() for dataset in chosen], indent=1))
-    else:
-        print(catalog_lines(loaded) if name is None else _told(loaded, name))
+    with _reader_may_leave():
+        if as_json:
+            chosen = loaded.datasets.values() if name is None else [loaded.dataset(name)]
+            print(json.dumps([dataset.summary() for dataset in chosen], indent=1))
+        else:
+            print(catalog_lines(loaded) if name is None else _told(loaded, name))
 
 
 def _told(loaded: "Catalog", name: str) -> str:
@@ -127,7 +130,9 @@ def convert(
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Records per split.")] = None,
     pictures: Annotated[str, typer.Option(help="store | reference | none")] = "store",
-    ocr: Annotated[Path | None, typer.Option(help="OCR tokens by picture key.")] = None,
+    ocr: Annotated[
+        Path | None, typer.Option(help="OCR tokens by picture key, see docs/catalog.md.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="dataset.option=value, see catalog NAME.")
     ] = None,
@@ -200,7 +205,8 @@ def inspect(
     """
     from instructify.commands.inspect import run_inspect
 
-    run_inspect(build, name, number, split, sample_id, as_json=as_json)
+    with _reader_may_leave():
+        run_inspect(build, name, number, split, sample_id, as_json=as_json)
 
 
 @app.command()
@@ -233,16 +239,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app(standalone_mode=False)
-        sys.stdout.flush()
     except UserError as error:
         _leave(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         _leave("interrupted; the same command goes on where this one stopped", 130)
     except _TerminatedError:
         _leave("terminated; the same command goes on where this one stopped", 143)
-    except BrokenPipeError:  # the reader of our output has enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _leave(f"{where}{error.strerror or error}; mend that and run the same command again", 2)
@@ -252,6 +254,16 @@ def main() -> None:
             raise SystemExit(2) from None
         _leave(f"{message} Try --help.", 2)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """End in silence where the reader of our output has enough, as `head` does."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _TerminatedError(BaseException):

@@ -40,7 +40,7 @@ class Syncer:
         self._pending: list[Future[None]] = []
 
     def add(self, path: Path) -> None:
-        self._pending.append(self._pool.submit(_sync, path))
+        self._pending.append(self._pool.submit(sync, path))
 
     def wait(self) -> None:
         """Raise the first error of a sync (a full disk shows up here)."""
@@ -145,13 +145,16 @@ def make_folder(folder: Path) -> None:
         raise unwritable(folder, error) from error
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames inside a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Bring a file to the disk, or the renames inside a folder."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 class _HashedSink:
@@ -208,13 +211,6 @@ def _hashed(path: Path, syncer: Syncer | None) -> Iterator[_HashedSink]:
         beside.unlink(missing_ok=True)
     if syncer is not None:
         syncer.add(path)
-
-
-def _sync(path: Path) -> None:
-    try:
-        sync_folder(path)
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 def _flat(batches: Iterable[pa.RecordBatch | pa.Table]) -> list[pa.RecordBatch]:

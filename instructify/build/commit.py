@@ -13,7 +13,7 @@ import msgspec
 
 from instructify.build.paths import CARD, MANIFEST, BuildPaths
 from instructify.errors import UserError
-from instructify.shards import sync_folder, unwritable, write_bytes
+from instructify.shards import sync, unwritable, write_bytes
 
 
 class _Commit(msgspec.Struct):
@@ -41,7 +41,7 @@ def commit(
         card=card,
     )
     write_bytes(paths.commit, msgspec.json.encode(note))
-    sync_folder(paths.staging)
+    sync(paths.staging)
     finish_commit(paths)
 
 
@@ -77,4 +77,4 @@ def _carry_out(note: _Commit, paths: BuildPaths) -> None:
     for name in note.removes:
         (paths.root / name).unlink(missing_ok=True)
     for folder in folders:
-        sync_folder(folder)
+        sync(folder)

@@ -19,6 +19,7 @@ from instructify.build.lock import write_lock
 from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry, read_manifest
 from instructify.build.paths import BuildPaths
 from instructify.errors import UserError, did_you_mean
+from instructify.pictures.reading import PictureStore
 from instructify.schema import PROVENANCE
 
 
@@ -123,6 +124,13 @@ class Build:
             )
         return table[row]
 
+    def pictures(self) -> PictureStore | None:
+        """Open the pictures; None where the build was made without them."""
+        found = [name for name in self.manifest.pictures.index if "/index-" in name]
+        if not found:
+            return None
+        return PictureStore.open(self.paths.root, index=self.paths.root / found[0])
+
     def candidate_sets(self) -> dict[str, tuple[str, ...]]:
         """Read the shared answer sets."""
         return read_candidates(self.paths.candidates)
@@ -130,7 +138,7 @@ class Build:
 
 def public_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
     """Shape a sample row for people and JSON: provenance in an object of its own."""
-    shown = {name: value for name, value in sample.items() if name not in PROVENANCE}
+    shown = {k: value for k, value in sample.items() if k == "template" or k not in PROVENANCE}
     return {**shown, "provenance": {name: sample[name] for name in PROVENANCE}}
 
 

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unicodedata import east_asian_width
 
 from instructify.build.opened import Build, ShardedTable, public_sample
+from instructify.errors import UserError, did_you_mean
 from instructify.keyed import key_of
 from instructify.pictures.reading import PictureStore
 
 WIDTH = 80
 _INDENT = " " * 13
+_SECOND = "\0"  # stands for the second column of a wide character; made visible in data before
 
 
 def run_inspect(
@@ -46,6 +49,9 @@ def _chosen(
     build: Build, name: str | None, split: str | None, number: int
 ) -> Iterator[Mapping[str, Any]]:
     names = [name] if name is not None else list(build.manifest.datasets)
+    known = {of for one in names for of in build.dataset(one).splits}
+    if split is not None and split not in known:
+        raise UserError(f"no dataset here has a split '{split}'; {did_you_mean(split, known)}")
     for one in names:
         splits = list(build.dataset(one).splits)
         for of in [split] if split is not None else splits:
@@ -123,6 +129,14 @@ def _block(label: str, text: str) -> str:
     lines: list[str] = []
     for line in text.split("\n"):
         visible = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
-        lines += textwrap.wrap(visible, WIDTH - len(_INDENT), drop_whitespace=False) or [""]
+        lines += _wrapped(visible, WIDTH - len(_INDENT))
     first = f"{label:<{len(_INDENT)}}{lines[0].rstrip()}"
     return "\n".join([first.rstrip(), *((_INDENT + line).rstrip() for line in lines[1:])])
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Wrap at spaces by terminal columns: East Asian characters take two."""
+    padded = "".join(c + _SECOND if east_asian_width(c) in "WF" else c for c in text)
+    room = width if padded == text else width - 1  # a wide character may be cut in its middle
+    lines = textwrap.wrap(padded, room, drop_whitespace=False) or [""]
+    return [line.replace(_SECOND, "") for line in lines]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify.errors import UserError
 from instructify.pictures.probing import ProbePlan, ProbeResult
 from instructify.pictures.roots import LOCAL_FOLDER
 from instructify.pictures.tables import BATCH_ROWS, PROBE_SCHEMA, PROBLEM_SCHEMA, Known, read_index
@@ -49,7 +50,10 @@ def load_known(build: Path, index: Path | None, problems: Path | None) -> Known 
         return None
     table = read_index(index)
     path = build / LOCAL_FOLDER / "seen.arrow"
-    noted = read_arrow(path) if path.exists() else PROBE_SCHEMA.empty_table()
+    try:
+        noted = read_arrow(path)
+    except UserError:  # the notes only save time
+        noted = PROBE_SCHEMA.empty_table()
     if noted.schema != PROBE_SCHEMA:
         noted = PROBE_SCHEMA.empty_table()
     no_problems = PROBLEM_SCHEMA.empty_table()

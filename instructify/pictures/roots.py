@@ -5,14 +5,16 @@ holds no absolute path. Where the labels lie on this machine is kept apart, in `
 which no manifest lists; whoever moves the pictures gives the roots anew.
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from instructify.errors import UserError
+from instructify.shards import write_json
 
 ROOTS_FORMAT = 1
 LOCAL_FOLDER = Path("pictures", "local")
@@ -104,16 +106,12 @@ def check_roots(build: Path, roots: Roots) -> None:
 
 def save_roots(build: Path, roots: Roots) -> None:
     """Note beside the build where the pictures lie on this machine."""
-    folder = build / LOCAL_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     note = {
         "format": ROOTS_FORMAT,
         "raw": str(roots.raw),
         "images": [str(path) for path in roots.images],
     }
-    beside = folder / f"roots.json.{os.getpid()}"
-    beside.write_text(json.dumps(note, indent=1) + "\n")
-    beside.replace(folder / "roots.json")
+    write_json(build / LOCAL_FOLDER / "roots.json", note)
 
 
 def load_roots(build: Path) -> Roots | None:
@@ -121,8 +119,16 @@ def load_roots(build: Path) -> Roots | None:
     path = build / LOCAL_FOLDER / "roots.json"
     if not path.is_file():
         return None
-    note = json.loads(path.read_text())
-    if note.get("format") != ROOTS_FORMAT:
+    try:
+        note = msgspec.json.decode(path.read_bytes(), type=_Note)
+    except msgspec.DecodeError as error:
+        raise UserError(f"{path} is damaged; delete it and give the picture folders") from error
+    if note.format != ROOTS_FORMAT:
         raise UserError(f"{path} has an unknown format; delete it and give the picture folders")
-    raw, images = Path(note["raw"]), tuple(Path(text) for text in note["images"])
-    return Roots.resolve(raw, images)
+    return Roots.resolve(Path(note.raw), tuple(Path(text) for text in note.images))
+
+
+class _Note(msgspec.Struct):
+    format: int
+    raw: str
+    images: list[str]
