@@ -198,11 +198,17 @@ def _chunks(unit: RecordsUnit) -> Iterator[Chunk]:
     chunks = reader.read(context)
     if unit.ocr is None:
         return chunks
+    return _with_tokens(chunks, unit.ocr, int(context.options.get("ocr_tokens", 30)))
+
+
+def _with_tokens(chunks: Iterator[Chunk], ocr: RawFile, most: int) -> Iterator[Chunk]:
+    """Add the tokens of a side file; what of it can't be read comes first, as rejects."""
     from instructify.readers.ocr import apply_ocr, load_ocr
 
-    table = load_ocr(unit.ocr)
-    most = int(context.options.get("ocr_tokens", 30))
-    return (Chunk(apply_ocr(chunk.records, table, most), chunk.rejects) for chunk in chunks)
+    table = load_ocr(ocr)
+    yield Chunk(pa.RecordBatch.from_pylist([], schema=RECORD_SCHEMA), table.rejects)
+    for chunk in chunks:
+        yield Chunk(apply_ocr(chunk.records, table, most), chunk.rejects)
 
 
 def _limited(chunks: Iterator[Chunk], limit: int | None) -> Iterator[Chunk]:

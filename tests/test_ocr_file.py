@@ -1,0 +1,55 @@
+"""`convert --ocr FILE`: tokens reach the prompts by picture key, and no line is lost in silence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from instructify.build.opened import Build
+from instructify.cli import app
+from instructify.twins.make import make_twin
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("ocr")
+    make_twin(["ocr_vqa"], root, scale=0.2, pictures=False)
+    return root
+
+
+def convert(raw: Path, out: Path, ocr: Path) -> list[dict[str, Any]]:
+    """Convert the training split and give its samples."""
+    words = ["convert", "ocr_vqa", "--split", "train", "--pictures", "none", "--draws", "1"]
+    words += ["--raw", str(raw), "--out", str(out), "--ocr", str(ocr), "--max-rejects", "50"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    return list(Build.open(out).samples("ocr_vqa", "train"))
+
+
+def test_named_pictures_get_their_first_tokens(raw: Path, tmp_path: Path) -> None:
+    book = next(iter(json.loads((raw / "ocr_vqa" / "dataset.json").read_text("utf-8"))))
+    tokens = [f"w{number}" for number in range(40)]
+    ocr = tmp_path / "mine.jsonl"
+    ocr.write_text(json.dumps({"picture": f"ocr_vqa/{book}", "tokens": tokens}) + "\n")
+    told = 0
+    for sample in convert(raw, tmp_path / "build", ocr):
+        named = sample["pictures"] == [f"ocr_vqa/{book}"]
+        told += named
+        assert (", ".join(tokens[:30]) in sample["instruction"]) == named
+        assert "w30" not in sample["instruction"]
+        assert sample["ocr_source"] == ("mine.jsonl" if named else None)
+    assert told
+
+
+def test_lines_that_cannot_be_read_are_rejects(raw: Path, tmp_path: Path) -> None:
+    ocr = tmp_path / "bad.jsonl"
+    ocr.write_text('{"picture": "a/b", "tokens": []}\n{bad\n{"picture": "a/c"}\n')
+    assert convert(raw, tmp_path / "build", ocr)
+    ledger = tmp_path / "build" / "rejects" / "ocr_vqa.jsonl"
+    rows = [json.loads(line) for line in ledger.open("rb")]
+    assert [(row["source"], row["position"], row["reason"]) for row in rows] == [
+        ("bad.jsonl", 1, "malformed-json"),
+        ("bad.jsonl", 2, "missing-field"),
+    ]
