@@ -14,6 +14,7 @@ from build_help import DATASETS, Commands, manifest
 
 from instructify.build import Build
 from instructify.schema import SAMPLE_SCHEMA
+from instructify.twins.make import make_twin
 
 
 @pytest.fixture(name="cache")
@@ -100,6 +101,21 @@ def test_a_split_without_samples_breaks_no_other(
     rows = datasets.load_dataset(str(out), "vqav2", split="train", cache_dir=cache)
     assert len(rows) == splits["train"]["samples"]
     assert command("inspect", out).code == 0
+
+
+def test_a_split_called_all(command: Commands, tmp_path: Path, cache: str) -> None:
+    """The datasets library keeps that word for itself and refuses the whole card."""
+    make_twin(["flickr30k"], tmp_path / "raw", scale=0.1)
+    out = tmp_path / "build"
+    line = ("convert", "flickr30k", "--raw", tmp_path / "raw", "--out", out, "--pictures", "none")
+    for split in ("all", "test"):
+        assert command(*line, "--split", split).code == 0
+    loaded = datasets.load_dataset(str(out), "flickr30k", cache_dir=cache)
+    splits = manifest(out)["datasets"]["flickr30k"]["splits"]
+    assert {name: len(rows) for name, rows in loaded.items()} == {
+        "all_splits": splits["all"]["samples"],
+        "test": splits["test"]["samples"],
+    }
 
 
 def test_other_readers(whole_build: Path) -> None:

@@ -36,7 +36,8 @@ def _config(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any
         "config_name": name,
         "description": f"{entry.title}, {entry.task}, {entry.role}; content {content.hexdigest()}",
         "data_files": [
-            {"split": split, "path": list(of.sample_shards)} for split, of in _readable(entry)
+            {"split": _split_name(split), "path": list(of.sample_shards)}
+            for split, of in _readable(entry)
         ],
     }
 
@@ -46,10 +47,15 @@ def _readable(entry: DatasetEntry) -> list[tuple[str, SplitEntry]]:
     return [(name, of) for name, of in sorted(entry.splits.items()) if of.sample_shards]
 
 
+def _split_name(split: str) -> str:
+    """Name a split as the datasets library lets it be named: "all" is a word of its own."""
+    return "all_splits" if split == "all" else split
+
+
 def _info(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any]:
     splits: list[dict[str, Any]] = [
         {
-            "name": split,
+            "name": _split_name(split),
             "num_bytes": sum(manifest.files[shard].size_bytes for shard in of.sample_shards),
             "num_examples": of.samples,
         }
