@@ -83,7 +83,10 @@ def sample_text(build: Build, pictures: PictureStore | None, sample: Mapping[str
     if sample["qformer_instruction"] is not None:
         lines.append(_block("Q-Former", sample["qformer_instruction"]))
     response = sample["response"]
-    lines.append(_block("response", "(none: for inference only)" if response is None else response))
+    if response is None:
+        scored = "scored against the references" if sample["references"] else "for inference only"
+        response = f"(none: {scored})"
+    lines.append(_block("response", response))
     lines += _answers(build, sample)
     lines.append(_entry("template", f"{sample['template']}, draw {sample['draw']}"))
     lines.append(_entry("from", f"{sample['source']}, item {sample['position']}"))
@@ -138,5 +141,5 @@ def _wrapped(text: str, width: int) -> list[str]:
     """Wrap at spaces by terminal columns: East Asian characters take two."""
     padded = "".join(c + _SECOND if east_asian_width(c) in "WF" else c for c in text)
     room = width if padded == text else width - 1  # a wide character may be cut in its middle
-    lines = textwrap.wrap(padded, room, drop_whitespace=False) or [""]
+    lines = textwrap.wrap(padded, room) or [""]
     return [line.replace(_SECOND, "") for line in lines]

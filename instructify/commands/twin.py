@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from instructify.catalog import load_catalog
 from instructify.errors import UserError
 from instructify.twins.make import WRITERS, make_twin
 
@@ -29,4 +30,7 @@ def run_twin(
     print(f"{'release':<17}{'files':>6}{'pictures':>10}")
     for summary in summaries:
         print(f"{summary.release:<17}{len(summary.files):>6}{summary.num_pictures:>10,}")
-    print(f"raw root: {out}; next: instructify convert --all --raw {out} --out build")
+    made = {summary.release for summary in summaries}
+    datasets = [one.name for one in load_catalog().datasets.values() if one.release in made]
+    which = "--all" if every else " ".join(datasets)
+    print(f"raw root: {out}; next: instructify convert {which} --raw {out} --out build")
