@@ -109,6 +109,18 @@ def test_unknown_names_and_templates(build: Path, command: Commands, tmp_path: P
     assert len(refused.stderr.splitlines()) == 1
 
 
+def test_damaged_records_are_not_rendered(build: Path, command: Commands) -> None:
+    """Else their samples would outlive the repair of the records."""
+    path = build / "records/vqav2/train-00000.arrow"
+    data = bytearray(path.read_bytes())
+    at = data.find(b"What")
+    data[at : at + 4] = b"Waht"
+    path.write_bytes(data)
+    refused = command("retemplate", build, "--seed", 3)
+    assert refused.code == 2
+    assert "records/vqav2/train-00000.arrow was changed" in refused.stderr
+
+
 def test_a_lost_record_shard_is_said(build: Path, command: Commands) -> None:
     (build / "records/vqav2/train-00000.arrow").unlink()
     refused = command("retemplate", build, "--seed", 3)

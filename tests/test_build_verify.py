@@ -152,6 +152,17 @@ def test_cut_shards_are_never_read(build: Path) -> None:
     assert read_arrow(path).num_rows == rows
 
 
+def test_a_shard_in_the_place_of_another(build: Path, command: Commands) -> None:
+    shutil.copyfile(
+        build / "samples/vqav2/val-00000.arrow", build / "samples/vqav2/train-00000.arrow"
+    )
+    with pytest.raises(UserError, match=r"samples of vqav2/train .* should be"):
+        Build.open(build).samples("vqav2", "train")
+    refused = command("inspect", build)
+    assert refused.code == 2
+    assert is_sentence(refused)
+
+
 def test_reading_by_hand(whole_build: Path) -> None:
     """Every row is reached by place and by id, and is what Arrow reads."""
     build = Build.open(whole_build)

@@ -103,11 +103,23 @@ class Build:
 
     def samples(self, name: str, split: str) -> ShardedTable:
         """Open the samples of a split."""
-        return ShardedTable([self.paths.root / s for s in self.split(name, split).sample_shards])
+        of = self.split(name, split)
+        return self._table(f"samples of {name}/{split}", of.sample_shards, of.samples)
 
     def records(self, name: str, split: str) -> ShardedTable:
         """Open the records of a split."""
-        return ShardedTable([self.paths.root / s for s in self.split(name, split).record_shards])
+        of = self.split(name, split)
+        return self._table(f"records of {name}/{split}", of.record_shards, of.records)
+
+    def _table(self, what: str, shards: Sequence[str], rows: int) -> ShardedTable:
+        """Open shards; a build that is being replaced, or was damaged, has other counts."""
+        table = ShardedTable([self.paths.root / shard for shard in shards])
+        if len(table) != rows:
+            raise UserError(
+                f"the {what} in {self.paths.root} are {len(table):,} and should be {rows:,}; "
+                f"if nobody is writing there, see `instructify verify {self.paths.root}`."
+            )
+        return table
 
     def sample(self, sample_id: str) -> dict[str, Any]:
         """Find a sample by its id, `<dataset>/<split>/<raw id>#<draw>`."""

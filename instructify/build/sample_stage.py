@@ -21,6 +21,7 @@ from instructify.build.samples import (
 from instructify.build.state import Shard, SplitState
 from instructify.build.workers import Workers
 from instructify.errors import UserError
+from instructify.shards import hash_file
 from instructify.templates import TemplateSet, fitting
 
 
@@ -50,11 +51,23 @@ def run_sample_stage(
         state.samples_key = content_key("split", [unit.key for unit in units])
         if not _reuse(state, paths, manifest):
             todo.append((state, units))
+    _check_records([state for state, _ in todo], paths)
     flat = [unit for _, units in todo for unit in units]
     with progress.stage("samples", len(flat), "shard") as bar:
         receipts = iter(pool.map(run_samples, flat, lambda *_: bar.advance()))
     for state, units in todo:
         _take_over(state, units, [next(receipts) for _ in units])
+
+
+def _check_records(states: Sequence[SplitState], paths: BuildPaths) -> None:
+    """Refuse standing records that changed: their samples would outlive the repair."""
+    for state in states:
+        for path, facts in state.record_shards:
+            if paths.staging not in path.parents and hash_file(path) != facts.sha256:
+                raise UserError(
+                    f"{path} was changed after the build; put it back, or delete it and "
+                    f"`instructify convert {state.dataset}` into this build again."
+                )
 
 
 def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[SamplesUnit]:
@@ -84,9 +97,9 @@ def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[S
 def _spec(rendering: Rendering, state: SplitState) -> SamplesSpec:
     entry = state.entry
     pool = rendering.templates.for_task(entry.task)
-    sizes = [len(fitting(pool, form)) for form in state.forms]
-    if 0 in sizes:
-        lacking = next(form for form in state.forms if not fitting(pool, form))
+    sizes = {form: len(fitting(pool, form)) for form in state.forms}
+    lacking = next((form for form, size in sizes.items() if not size), None)
+    if lacking is not None:
         raise UserError(
             f"{rendering.templates.folder} has no template of task '{entry.task}' for the form "
             f"'{lacking}' of {state.dataset}; add one to {entry.task}.yaml."
