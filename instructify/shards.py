@@ -21,6 +21,7 @@ from instructify.errors import UserError
 
 BATCH_ROWS = 4_096
 _HASH_BYTES = 1 << 20
+_READ_BYTES = 8 << 20
 
 
 class FileFacts(NamedTuple):
@@ -111,7 +112,7 @@ def read_arrow(path: Path) -> pa.Table:
     try:
         with pa.memory_map(str(path)) as source:
             return pa.ipc.open_file(source).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{path} is damaged or incomplete; run `instructify verify` on its build."
         ) from error
@@ -119,8 +120,13 @@ def read_arrow(path: Path) -> pa.Table:
 
 def hash_file(path: Path) -> str:
     """Return the sha256 of a file's bytes."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    # Large blocks, since a thread that hashes has to ask for the interpreter between two of them.
+    block = memoryview(bytearray(_READ_BYTES))
+    with path.open("rb", buffering=0) as handle:
+        while size := handle.readinto(block):
+            digest.update(block[:size])
+    return digest.hexdigest()
 
 
 def unwritable(path: Path, error: OSError) -> UserError:

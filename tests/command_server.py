@@ -27,8 +27,8 @@ class Faults:
         self._call = call
         self._at = at
 
-    def strike(self, call: str) -> None:
-        """Hear of a call that is about to be made."""
+    def strike(self, call: str, path: str | None = None) -> None:
+        """Hear of a call that is about to be made; errors of the kernel name the path, if any."""
         if self._call not in ("any", call):
             return
         self.count += 1
@@ -37,11 +37,11 @@ class Faults:
         if self._kind == "kill":
             os._exit(9)
         number = getattr(errno, self._kind)
-        raise OSError(number, os.strerror(number))
+        raise OSError(number, os.strerror(number), path)
 
     def wrap(self, call: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def struck(*args: Any, **given: Any) -> Any:
-            self.strike(call)
+            self.strike(call, None if isinstance(args[0], int) else os.fspath(args[0]))
             return function(*args, **given)
 
         return struck

@@ -4,15 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
-
 from instructify.build.card import render_card
 from instructify.build.manifest import FileEntry
 from instructify.build.opened import Build
 from instructify.build.paths import CARD, MANIFEST, BuildPaths
-from instructify.errors import UserError
 from instructify.pictures.roots import LOCAL_FOLDER
-from instructify.shards import hash_file, read_arrow
+from instructify.shards import hash_file
 
 
 class Finding(NamedTuple):
@@ -46,19 +43,8 @@ def _check_file(paths: BuildPaths, name: str, entry: FileEntry) -> Finding | Non
     if size != entry.size_bytes:
         return Finding(name, f"has {size:,} bytes and should have {entry.size_bytes:,}")
     if hash_file(path) != entry.sha256:
-        return Finding(name, f"was changed after the build{_damaged_rows(paths, name)}")
+        return Finding(name, "was changed after the build")
     return None
-
-
-def _damaged_rows(paths: BuildPaths, name: str) -> str:
-    """Say whether Arrow can still read a changed shard."""
-    if not name.endswith(".arrow"):
-        return ""
-    try:
-        read_arrow(paths.root / name).validate(full=True)
-    except (UserError, pa.ArrowInvalid):
-        return " and can't be read"
-    return "; it reads, but some rows differ"
 
 
 def _check_unlisted(build: Build) -> Iterator[Finding]:

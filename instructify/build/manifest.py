@@ -127,7 +127,7 @@ def read_manifest(path: Path) -> Manifest | None:
         raise UserError(f"{path} has format {version} and this version reads {FORMAT}; {rebuild}.")
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is damaged ({error}); {rebuild}.") from error
     outside = [name for name in manifest.files if not _is_inside(name)]
     if outside:

@@ -20,20 +20,28 @@ from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry, read_
 from instructify.build.paths import BuildPaths
 from instructify.errors import UserError, did_you_mean
 from instructify.pictures.reading import PictureStore
-from instructify.schema import PROVENANCE
+from instructify.schema import PROVENANCE, RECORD_SCHEMA, SAMPLE_SCHEMA
 
 
 class ShardedTable:
-    """The rows of several Arrow files of one schema, as one sequence of dicts."""
+    """The rows of several Arrow files of one schema, as one sequence of dicts.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    A batch is validated when it is first touched, since Arrow trusts offsets and a damaged one can
+    take the process down; UserError then, naming the file.
+    """
+
+    def __init__(self, paths: Sequence[Path], schema: pa.Schema) -> None:
         self._batches: list[pa.RecordBatch] = []
+        self._files: list[Path] = []
         self._ends: list[int] = []
+        self._untouched: set[int] = set()
         rows = 0
         for path in paths:
-            for batch in _batches(path):
+            for batch in _batches(path, schema):
                 rows += batch.num_rows
+                self._untouched.add(len(self._batches))
                 self._batches.append(batch)
+                self._files.append(path)
                 self._ends.append(rows)
 
     def __len__(self) -> int:
@@ -43,24 +51,35 @@ class ShardedTable:
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
         number = bisect.bisect_right(self._ends, index)
-        batch = self._batches[number]
+        batch = self._batch(number)
         start = self._ends[number] - batch.num_rows
         row: dict[str, Any] = batch.slice(index - start, 1).to_pylist()[0]
         return row
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for batch in self._batches:
-            yield from batch.to_pylist()
+        for number in range(len(self._batches)):
+            yield from self._batch(number).to_pylist()
 
     def find(self, column: str, value: str) -> int | None:
         """Return the first row with this value, or None; reads one column."""
         start = 0
-        for batch in self._batches:
+        for number in range(len(self._batches)):
+            batch = self._batch(number)
             place = batch.column(column).index(value).as_py()
             if place >= 0:
                 return start + int(place)
             start += batch.num_rows
         return None
+
+    def _batch(self, number: int) -> pa.RecordBatch:
+        batch = self._batches[number]
+        if number in self._untouched:
+            try:
+                batch.validate(full=True)
+            except pa.ArrowException as error:
+                raise _damaged(self._files[number]) from error
+            self._untouched.discard(number)
+        return batch
 
 
 class Build:
@@ -104,16 +123,22 @@ class Build:
     def samples(self, name: str, split: str) -> ShardedTable:
         """Open the samples of a split."""
         of = self.split(name, split)
-        return self._table(f"samples of {name}/{split}", of.sample_shards, of.samples)
+        return self._table(
+            f"samples of {name}/{split}", of.sample_shards, of.samples, SAMPLE_SCHEMA
+        )
 
     def records(self, name: str, split: str) -> ShardedTable:
         """Open the records of a split."""
         of = self.split(name, split)
-        return self._table(f"records of {name}/{split}", of.record_shards, of.records)
+        return self._table(
+            f"records of {name}/{split}", of.record_shards, of.records, RECORD_SCHEMA
+        )
 
-    def _table(self, what: str, shards: Sequence[str], rows: int) -> ShardedTable:
+    def _table(
+        self, what: str, shards: Sequence[str], rows: int, schema: pa.Schema
+    ) -> ShardedTable:
         """Open shards; a build that is being replaced, or was damaged, has other counts."""
-        table = ShardedTable([self.paths.root / shard for shard in shards])
+        table = ShardedTable([self.paths.root / shard for shard in shards], schema)
         if len(table) != rows:
             raise UserError(
                 f"the {what} in {self.paths.root} are {len(table):,} and should be {rows:,}; "
@@ -154,12 +179,16 @@ def public_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
     return {**shown, "provenance": {name: sample[name] for name in PROVENANCE}}
 
 
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     try:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        if not reader.schema.equals(schema):
+            raise _damaged(path)
         for number in range(reader.num_record_batches):
             yield reader.get_batch(number)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(
-            f"{path} is missing or damaged; `instructify verify` says what else is."
-        ) from error
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is missing or damaged; `instructify verify` says what else is.")
