@@ -24,7 +24,7 @@ LINE = ("convert", "coco_caption", "hateful_memes", "--limit", "12", "--draws", 
 def test_a_failing_call(
     raw_root: Path, command: Commands, tmp_path: Path, error: str, call: str
 ) -> None:
-    failing_calls(raw_root, command, tmp_path, error, call, most=3)
+    failing_calls(raw_root, command, tmp_path, error, call, most=2)
 
 
 @pytest.mark.heavy

@@ -10,6 +10,7 @@ import pytest
 from build_help import Commands, is_sentence, ledger, manifest, tree
 
 from instructify.build import Build
+from instructify.resources import find
 
 TEXT = "{{ 7*7 }} {% for %} <image> </s> [INST] <script> ../../etc/passwd \u202e\u200b caf\u00e9"
 
@@ -240,3 +241,23 @@ def test_rejects_are_counted_in_the_manifest(raw: Path, command: Commands, tmp_p
     assert split["record_rejects"] == {"missing-field": 1}
     assert split["sample_rejects"] == {"picture-missing": 1}
     assert [row["position"] for row in ledger(out, "hateful_memes")] == [0, 1]
+
+
+def test_a_record_that_is_lost_at_every_draw(raw: Path, command: Commands, tmp_path: Path) -> None:
+    """More rejects than records are 100 %, and all of them may be allowed."""
+    templates = Path(shutil.copytree(find("templates"), tmp_path / "mine"))
+    path = templates / "visual_dialog.yaml"
+    entry = "  - {{id: {}, version: 1, forms: [dialog], instruction: {}, response: {}}}\n"
+    blank, answer = "'{{ context }}'", "'{{ answer }}'"
+    head = path.read_text().partition("templates:")[0]
+    path.write_text(
+        head + "templates:\n" + "".join(entry.format(f"blank-{n}", blank, answer) for n in "abc")
+    )
+    line = ("convert", "visdial", "--raw", raw, "--out", tmp_path / "build", "--draws", 3)
+    refused = command(*line, "--templates", templates)
+    assert refused.code == 1, refused.stderr
+    assert "100.0 %" in refused.stderr
+    assert "--max-rejects 100" in refused.stderr
+    done = command(*line, "--templates", templates, "--max-rejects", 100, "--json")
+    assert done.code == 0, done.stderr
+    assert done.json()["datasets"][0]["samples"] == 0

@@ -83,7 +83,7 @@ def _check_rejects(
             allowed = request.catalog.dataset(name).max_rejects_percent
         lost = sum(state.rejects.total() for state in own)
         items = sum(state.records + state.record_rejects.total() for state in own)
-        share = 100 * lost / max(1, items)
+        share = min(100, 100 * lost / max(1, items))  # a record may be lost once for every draw
         if share <= allowed:
             continue
         ledger = paths.failed_ledger(name)
