@@ -74,7 +74,8 @@ def test_the_demo(command: Commands, tmp_path: Path) -> None:
     for _ in range(2):
         done = command("demo", "--out", tmp_path / "demo")
         assert done.code == 0, done.stderr
-        assert max(len(line) for line in done.stdout.splitlines()[:-2]) <= 100
+        lines = [line for line in done.stdout.splitlines() if str(tmp_path) not in line]
+        assert max(map(len, lines)) <= 100
     assert command("verify", tmp_path / "demo" / "build").code == 0
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from instructify.build.engine import RejectsError, convert
+from instructify.build.manifest import content_key
 from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots, with_settings
 from instructify.build.request import ConvertRequest
@@ -53,7 +54,7 @@ def run_convert(
     folder = find("templates") if templates is None else templates
     request = ConvertRequest(
         catalog=catalog,
-        catalog_sha256=hash_file(find("catalog.yaml")),
+        catalog_sha256=_catalog_hash(catalog_file),
         datasets=tuple(with_settings(catalog, chosen, settings)),
         roots=RawRoots(raw=raw, images=tuple(images)),
         out=out,
@@ -77,6 +78,12 @@ def run_convert(
     for remark in _remarks(request, states):
         print(remark, file=sys.stderr)
     return 0
+
+
+def _catalog_hash(extra: Path | None) -> str:
+    """Hash the catalog that a conversion goes by, the user's own included."""
+    ours = hash_file(find("catalog.yaml"))
+    return ours if extra is None else content_key("catalog", [ours, hash_file(extra)])
 
 
 def run_retemplate(
