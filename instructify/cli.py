@@ -221,6 +221,40 @@ def verify(build: BuildFolder, as_json: Json = False) -> None:
 
 
 @app.command()
+def plan(
+    build: BuildFolder,
+    recipe: Annotated[
+        str, typer.Option(help="paper, paper-without-capfilt, or a YAML file.")
+    ] = "paper",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the run.")] = 60_000,
+    batch: Annotated[int, typer.Option(min=1, help="Samples of a step, on all GPUs.")] = 128,
+    html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Another recipe or build, to see the difference.")
+    ] = None,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a mixture makes of a build: shares, passes, answer words, disk.
+
+    Example: instructify plan build --recipe paper --steps 60000 --batch 128
+    """
+    from instructify.commands.plan import run_plan
+
+    with _reader_may_leave():
+        run_plan(
+            build,
+            recipe,
+            steps=steps,
+            batch=batch,
+            html=html,
+            against=against,
+            catalog_file=catalog_file,
+            as_json=as_json,
+        )
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("demo"),
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,

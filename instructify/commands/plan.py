@@ -1,0 +1,192 @@
+"""`plan`: what a recipe makes of a build, as a table of 80 columns, a page, or JSON."""
+
+import json
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from instructify.build.opened import Build
+from instructify.catalog import load_catalog
+from instructify.catalog_model import Catalog
+from instructify.commands.plan_page import plan_page
+from instructify.errors import UserError
+from instructify.members import mix_build
+from instructify.plan import Change, Plan, PlanRow, compare, make_plan, plan_value
+from instructify.recipes import load_mixture
+
+WIDTH = 80
+_NAME = 22
+_BATCHES = {"mixed": "", "one_dataset": "batches of one dataset, "}
+
+
+def run_plan(
+    folder: Path,
+    recipe: str,
+    *,
+    steps: int,
+    batch: int,
+    html: Path | None,
+    against: str | None,
+    catalog_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Print the plan, and its difference from another recipe's or another build's."""
+    catalog = load_catalog(extra=catalog_file)
+    plan = _plan(folder, recipe, catalog, steps, batch)
+    other = None if against is None else _other(folder, recipe, against, catalog, steps, batch)
+    changes = () if other is None else compare(other, plan)
+    if html is not None:
+        _write(html, plan_page(plan, other, changes))
+    if as_json:
+        print(json.dumps(plan_value(plan, changes), indent=1))
+        return
+    print(plan_text(plan))
+    if other is not None:
+        print("\n" + changes_text(other, plan, changes))
+    if html is not None:
+        print(f"\npage: {html}")
+
+
+def _plan(folder: Path, recipe: str, catalog: Catalog, steps: int, batch: int) -> Plan:
+    mixed = mix_build(Build.open(folder), load_mixture(recipe), catalog, batch=batch)
+    return make_plan(mixed, steps=steps, batch=batch)
+
+
+def _other(
+    folder: Path, recipe: str, against: str, catalog: Catalog, steps: int, batch: int
+) -> Plan:
+    """A folder is another build under the same recipe, anything else another recipe."""
+    if Path(against).is_dir():
+        return _plan(Path(against), recipe, catalog, steps, batch)
+    return _plan(folder, against, catalog, steps, batch)
+
+
+def _write(path: Path, page: str) -> None:
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}); give --html a file in a folder that "
+            "exists"
+        ) from error
+
+
+def plan_text(plan: Plan) -> str:
+    """Lay out a plan for a terminal."""
+    lines = [
+        *_wrapped(
+            f"{plan.recipe}: {plan.num_datasets} datasets, {len(plan.rows)} members, "
+            f"{plan.order} order, {_BATCHES[plan.batches]}share ~ size^{plan.alpha:g} * factor"
+        ),
+        *_wrapped(
+            f"{plan.steps:,} steps of {plan.batch:,} = {plan.samples:,} samples; "
+            f"sizes: {_sizes(plan)}"
+        ),
+        "",
+        _head(plan),
+        *(_line(row, plan) for row in plan.rows),
+        _total(plan),
+        "",
+        *_wrapped(explained(plan)),
+    ]
+    if plan.note is not None:
+        lines += ["", *_wrapped(f"Note: {plan.note}")]
+    return "\n".join(lines)
+
+
+def explained(plan: Plan) -> str:
+    """Say what the columns mean."""
+    root = "sqrt" if plan.alpha == 0.5 else "root"
+    passes = "over the records; pass p takes draw p of each"
+    if plan.order == "random":
+        passes = "expected, like draws; records come at random, with replacement"
+    return (
+        f"{root}: size^{plan.alpha:g}. words: part of all words of answers, which the loss is "
+        f"computed on (split at white space, not tokens). passes: {passes}. disk: text; all "
+        f"pictures of the build take {_bytes(plan.picture_bytes)}."
+    )
+
+
+def changes_text(before: Plan, now: Plan, changes: Sequence[Change]) -> str:
+    """Lay out the difference of two plans."""
+    lines = [
+        *_wrapped(f"Compared with {before.recipe} on {before.build}:"),
+        f"{'member':<{_NAME + 2}}{'share was':>11}{'is':>9}{'points':>9}"
+        f"{'passes were':>14}{'are':>9}",
+    ]
+    for change in changes:
+        old, new = change.before, change.now
+        lines.append(
+            f"{member_name(change.member, now, before):<{_NAME + 2}}"
+            f"{'-' if old is None else f'{100 * old.probability:.2f} %':>11}"
+            f"{'-' if new is None else f'{100 * new.probability:.2f} %':>9}"
+            f"{change.points:>+9.2f}"
+            f"{'-' if old is None else short(old.passes):>14}"
+            f"{'-' if new is None else short(new.passes):>9}"
+        )
+    if before.mixture_hash == now.mixture_hash:
+        lines.append("The two mixtures are the same.")
+    return "\n".join(lines)
+
+
+def member_name(member: str, *plans: Plan) -> str:
+    """Name a member, cut to its column; by its dataset where that has one form only."""
+    dataset = member.partition("/")[0]
+    forms = {row.form for plan in plans for row in plan.rows if row.dataset == dataset}
+    name = dataset if len(forms) == 1 else member
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}~"
+
+
+def short(number: float) -> str:
+    """Write a number in at most seven characters."""
+    if number >= 1e9:
+        return f"{number / 1e9:.2f}G" if number < 1e13 else f"{number:.0e}"
+    if number >= 1e6:
+        return f"{number / 1e6:.2f}M"
+    return f"{number:,.0f}" if number >= 100 else f"{number:.2f}"
+
+
+def _head(plan: Plan) -> str:
+    root = "sqrt" if plan.alpha == 0.5 else "root"
+    return (
+        f"{'member':<{_NAME}}{'records':>9}{root:>7}{'factor':>7}{'share':>7}"
+        f"{'draws':>8}{'passes':>7}{'words':>6}{'disk':>7}"
+    )
+
+
+def _line(row: PlanRow, plan: Plan) -> str:
+    return (
+        f"{member_name(row.member, plan):<{_NAME}}{_count(row.size):>9}{short(row.root):>7}"
+        f"{row.factor:>7.3g}{100 * row.probability:>6.2f}%{_count(row.expected_draws):>8}"
+        f"{short(row.passes):>7}{100 * row.answer_share:>5.1f}%{_bytes(row.disk_bytes):>7}"
+    )
+
+
+def _sizes(plan: Plan) -> str:
+    if plan.size == "build":
+        return "as in the build"
+    return "official" if plan.size == "official" else f"{plan.size:,} for every member"
+
+
+def _total(plan: Plan) -> str:
+    records = sum(row.size for row in plan.rows)
+    return (
+        f"{'all':<{_NAME}}{_count(records):>9}{'':>14}{100:>6.0f}%{_count(plan.samples):>8}"
+        f"{'':>7}{100:>5.0f}%{_bytes(plan.disk_bytes):>7}"
+    )
+
+
+def _count(number: float) -> str:
+    """Write a count in full where seven characters hold it."""
+    return f"{number:,.0f}" if number < 999_999.5 else short(number)
+
+
+def _bytes(size: int) -> str:
+    for unit, name in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB")):
+        if size >= unit:
+            return f"{size / unit:.{0 if size >= 100 * unit else 1}f}{name}"
+    return f"{size / 1000:.0f}kB"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)

@@ -1,0 +1,8 @@
+"""The mixture: shares, order and index arithmetic; neither files nor torch."""
+
+from instructify.mixture.state import MixtureState
+from instructify.mixture.stream import CYCLE, ORDERS, Draw, Drawn, Mixture
+from instructify.mixture.topology import Topology
+from instructify.mixture.weights import Member
+
+__all__ = ["CYCLE", "ORDERS", "Draw", "Drawn", "Member", "Mixture", "MixtureState", "Topology"]

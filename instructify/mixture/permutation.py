@@ -1,0 +1,43 @@
+"""Keyed permutations of [0, n) whose single values are computed directly, without a table.
+
+A Feistel network permutes the smallest power of two that holds n; a value that falls outside is
+sent through again until it lies inside (cycle walking: less than two rounds on average), which
+leaves a permutation of [0, n). Rows may have different n and different keys.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructify.keyed import Hashes, mix
+
+_ROUNDS = 6
+
+
+def permute(places: NDArray[np.int64], sizes: NDArray[np.int64], keys: Hashes) -> NDArray[np.int64]:
+    """Send each place to its element of the permutation of range(size) that the row's key names.
+
+    `keys` are mixed bits, `0 <= places < sizes < 2**53`.
+    """
+    bits = np.frexp((sizes - 1).astype(np.float64))[1].astype(np.uint64)  # of the largest value
+    values = places.astype(np.uint64)
+    limits = sizes.astype(np.uint64)
+    outside = np.arange(len(values))
+    while len(outside):
+        walked = _feistel(values[outside], bits[outside], keys[outside])
+        values[outside] = walked
+        outside = outside[walked >= limits[outside]]
+    return values.astype(np.int64)
+
+
+def _feistel(values: Hashes, bits: Hashes, keys: Hashes) -> Hashes:
+    """Permute [0, 2**bits): each half in turn is changed by a hash of the other."""
+    low_bits = bits >> np.uint64(1)
+    low_mask = (np.uint64(1) << low_bits) - np.uint64(1)
+    high_mask = (np.uint64(1) << (bits - low_bits)) - np.uint64(1)
+    low = values & low_mask
+    high = values >> low_bits
+    for number in range(0, _ROUNDS, 2):
+        high ^= mix(keys ^ low, "feistel", number) & high_mask
+        low ^= mix(keys ^ high, "feistel", number + 1) & low_mask
+    joined: Hashes = high << low_bits | low
+    return joined

@@ -1,0 +1,70 @@
+"""Lay out one cycle: which member each place belongs to, no prefix off its quota by a sample.
+
+The difficulty: rounding every member by itself, or merging evenly spaced marks, lets the errors of
+many members add up on one of them. The idea is that of fair processor sharing (Baruah et al. 1996):
+sample j of a member with quota q of a cycle C may stand anywhere in
+
+    floor(j * C / q)  <=  place  <  ceil((j + 1) * C / q)
+
+and it is exactly these windows that keep |count - places * q / C| below 1 after any number of
+places. Such windows can always be met when the quotas add up to C, and taking the open window that
+closes first meets them.
+"""
+
+import heapq
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_MEMBERS = 255
+_SHIFT = 8  # a heap entry is deadline << 8 | member
+
+
+class Schedule(NamedTuple):
+    """A cycle: the member of each place, and how many places before it are the same member's."""
+
+    member: NDArray[np.uint8]
+    rank: NDArray[np.int32]
+
+
+def schedule(quotas: Sequence[int]) -> Schedule:
+    """Lay out a cycle of sum(quotas) places; about a second for a million."""
+    order = np.frombuffer(_ordered(quotas), np.uint8)
+    rank = np.empty(len(order), np.int32)
+    for member, quota in enumerate(quotas):
+        rank[order == member] = np.arange(quota, dtype=np.int32)
+    return Schedule(order, rank)
+
+
+def _ordered(quotas: Sequence[int]) -> bytearray:
+    cycle = sum(quotas)
+    placed = [0] * len(quotas)
+    opening: dict[int, list[int]] = {}  # place => windows that open there
+    ready = [_entry(cycle, 1, quota, member) for member, quota in enumerate(quotas)]
+    heapq.heapify(ready)
+    order = bytearray(cycle)
+    for place in range(cycle):
+        for entry in opening.pop(place, ()):
+            heapq.heappush(ready, entry)
+        member = ready[0] & MOST_MEMBERS
+        order[place] = member
+        done = placed[member] = placed[member] + 1
+        quota = quotas[member]
+        if done == quota:
+            heapq.heappop(ready)
+            continue
+        following = _entry(cycle, done + 1, quota, member)
+        opens = done * cycle // quota
+        if opens <= place + 1:
+            heapq.heapreplace(ready, following)
+        else:
+            heapq.heappop(ready)
+            opening.setdefault(opens, []).append(following)
+    return order
+
+
+def _entry(cycle: int, number: int, quota: int, member: int) -> int:
+    """Make a heap entry: the first place after the window of a member's sample, and the member."""
+    return -(-number * cycle // quota) << _SHIFT | member
