@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -31,15 +31,17 @@ def run_record_stage(
     """Read all splits; the result is in their order."""
     units = _units(request, splits, paths)
     states = [_state(request, unit, manifest) for unit in units]
-    todo = [
-        (state, unit)
-        for state, unit in zip(states, units, strict=True)
-        if not _reuse(state, unit, paths, manifest)
-    ]
-    with progress.stage("records", len(todo), "split") as bar:
-        receipts = pool.map(run_records, [unit for _, unit in todo], lambda *_: bar.advance())
-    for (state, unit), receipt in zip(todo, receipts, strict=True):
-        _take_over(state, unit, receipt)
+    with _Hashes(units) as hashes:
+        todo = [
+            (state, unit)
+            for state, unit in zip(states, units, strict=True)
+            if not _reuse(state, unit, hashes, paths, manifest)
+        ]
+        with progress.stage("records", len(todo), "split") as bar:
+            receipts = pool.map(run_records, [unit for _, unit in todo], lambda *_: bar.advance())
+        for (state, unit), receipt in zip(todo, receipts, strict=True):
+            _note_sources(state, unit, hashes)
+            _take_over(state, unit, receipt)
     return states
 
 
@@ -67,35 +69,40 @@ def _units(
     request: ConvertRequest, splits: Sequence[RawSplit], paths: BuildPaths
 ) -> list[RecordsUnit]:
     ocr = ocr_file(request)
-    wanted = {file for raw in splits for file in raw.files.values()}
-    hashes = _hashes(wanted if ocr is None else {*wanted, ocr})
     units = []
     for raw in splits:
         unit = RecordsUnit(
             dataset=raw.dataset,
             split=raw.split.name,
             files=raw.files,
-            sources=tuple(
-                msgspec.structs.replace(hashes[file], role=role)
-                for role, file in sorted(raw.files.items())
-            ),
             roots=request.roots,
             ocr=ocr,
-            ocr_source=None if ocr is None else hashes[ocr],
             seed=request.seed,
             limit=request.limit,
             folder=paths.staging,
         )
-        units.append(dataclasses.replace(unit, folder=paths.unit(records_key(unit))))
+        units.append(dataclasses.replace(unit, folder=paths.unit(unit.key)))
     return units
 
 
-def _hashes(files: set[RawFile]) -> Mapping[RawFile, RawSource]:
-    """Hash each file once; two at a time, since hashing leaves the interpreter free."""
-    ordered = sorted(files)
-    with ThreadPoolExecutor(2) as threads:
-        hashed = threads.map(lambda file: hash_source("", file), ordered)
-        return dict(zip(ordered, hashed, strict=True))
+class _Hashes:
+    """Hashes each raw file once, in the background: hashing leaves the interpreter free."""
+
+    def __init__(self, units: Sequence[RecordsUnit]) -> None:
+        files = {file for unit in units for file in unit.files.values()}
+        files |= {unit.ocr for unit in units if unit.ocr is not None}
+        self._threads = ThreadPoolExecutor(2)
+        self._found = {file: self._threads.submit(hash_source, "", file) for file in sorted(files)}
+
+    def of(self, role: str, file: RawFile) -> RawSource:
+        """Wait for the hash of a file."""
+        return msgspec.structs.replace(self._found[file].result(), role=role)
+
+    def __enter__(self) -> "_Hashes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
 
 def _state(request: ConvertRequest, unit: RecordsUnit, manifest: Manifest | None) -> SplitState:
@@ -110,20 +117,31 @@ def _state(request: ConvertRequest, unit: RecordsUnit, manifest: Manifest | None
         notes=[] if lack is None else [lack],
         standing=entry.splits.get(unit.split) if entry is not None else None,
         reader=reader_of(dataset).key,
-        raw=list(unit.sources),
-        ocr=unit.ocr_source,
         seed=unit.seed,
         limit=unit.limit,
-        records_key=records_key(unit),
     )
 
 
+def _note_sources(state: SplitState, unit: RecordsUnit, hashes: _Hashes) -> None:
+    """Fill in what the records were read from, and with it their key."""
+    state.raw = [hashes.of(role, file) for role, file in sorted(unit.files.items())]
+    state.ocr = None if unit.ocr is None else hashes.of("ocr", unit.ocr)
+    state.records_key = records_key(unit, state.raw, state.ocr)
+
+
 def _reuse(
-    state: SplitState, unit: RecordsUnit, paths: BuildPaths, manifest: Manifest | None
+    state: SplitState,
+    unit: RecordsUnit,
+    hashes: _Hashes,
+    paths: BuildPaths,
+    manifest: Manifest | None,
 ) -> bool:
     """Take the records of the build as it stands, if they are of the same inputs and whole."""
     standing = state.standing
-    if standing is None or manifest is None or standing.records_key != state.records_key:
+    if standing is None or manifest is None:
+        return False
+    _note_sources(state, unit, hashes)
+    if standing.records_key != state.records_key:
         return False
     shards = [Shard(paths.root / name, manifest.files[name]) for name in standing.record_shards]
     ledger = rejects_name(state.dataset)

@@ -4,7 +4,9 @@ It runs in any process and leaves a folder whose last file is the receipt: with 
 and is found again after a kill, without it the folder is worthless. Memory is that of one shard.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from instructify.build.manifest import (
     file_entry,
     is_whole,
 )
-from instructify.build.raw import RawRoots, option_values, reader_of
+from instructify.build.raw import RawRoots, file_state, option_values, reader_of
 from instructify.catalog_model import Dataset
 from instructify.keyed import Hashes, hash_texts
 from instructify.readers.base import Chunk, RawFile, ReadContext
@@ -36,22 +38,26 @@ REJECTS = "rejects.jsonl"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordsUnit:
-    """Everything that the records of a split depend on; `key` hashes it."""
+    """Everything that the records of a split depend on.
+
+    `key` tells one state of the raw files from another by sizes and times, since their content is
+    being hashed while they are read; it is used for staged work only, never in a build.
+    """
 
     dataset: Dataset
     split: str
     files: Mapping[str, RawFile]
-    sources: tuple[RawSource, ...]
     roots: RawRoots
     ocr: RawFile | None
-    ocr_source: RawSource | None
     seed: int
     limit: int | None
     folder: Path
 
     @property
     def key(self) -> str:
-        return records_key(self)
+        files = dict(self.files) if self.ocr is None else {**self.files, "--ocr": self.ocr}
+        states = [(role, *file_state(file.path)) for role, file in sorted(files.items())]
+        return content_key("records unit", [records_key(self, (), None), states])
 
 
 class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +71,9 @@ class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
     shards: dict[str, FileEntry]  # file name in the folder => facts
 
 
-def records_key(unit: RecordsUnit) -> str:
+def records_key(unit: RecordsUnit, sources: Sequence[RawSource], ocr: RawSource | None) -> str:
     """Hash what records depend on: raw content, reader version, options; not where files lie."""
     reader = reader_of(unit.dataset)
-    sources = [(source.role, source.name, source.sha256) for source in unit.sources]
-    ocr = None if unit.ocr_source is None else (unit.ocr_source.name, unit.ocr_source.sha256)
     return content_key(
         "records",
         {
@@ -78,8 +82,8 @@ def records_key(unit: RecordsUnit) -> str:
             "dataset": unit.dataset.name,
             "split": unit.split,
             "options": dict(unit.dataset.options),
-            "sources": sources,
-            "ocr": ocr,
+            "sources": [(source.role, source.name, source.sha256) for source in sources],
+            "ocr": None if ocr is None else (ocr.name, ocr.sha256),
             "seed": unit.seed,
             "limit": unit.limit,
         },
@@ -167,6 +171,7 @@ def _write(
     fresh_folder(unit.folder)
     seen: set[int] = set()
     with (
+        _collector_paused(),
         Syncer() as syncer,
         LedgerWriter(unit.folder / REJECTS, unit.dataset.name, unit.split) as ledger,
     ):
@@ -182,6 +187,18 @@ def _write(
         writer.reject_counts = ledger.counts
         syncer.wait()
     return writer
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the cyclic collector from walking millions of objects that are in no cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _chunks(unit: RecordsUnit) -> Iterator[Chunk]:
