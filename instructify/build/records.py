@@ -27,6 +27,7 @@ from instructify.build.raw import RawRoots, file_state, option_values, reader_of
 from instructify.catalog_model import Dataset
 from instructify.keyed import Hashes, hash_texts
 from instructify.readers.base import Chunk, RawFile, ReadContext
+from instructify.readers.ocr import apply_ocr, load_ocr
 from instructify.rejects import Reject
 from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
 from instructify.shards import Syncer, fresh_folder, write_arrow, write_bytes
@@ -169,7 +170,7 @@ def _write(
     unit: RecordsUnit, repeated: frozenset[int], progress: Callable[[int], None] | None
 ) -> _Writer:
     fresh_folder(unit.folder)
-    seen: set[int] = set()
+    seen: set[str] = set()
     with (
         _collector_paused(),
         Syncer() as syncer,
@@ -220,8 +221,6 @@ def _chunks(unit: RecordsUnit) -> Iterator[Chunk]:
 
 def _with_tokens(chunks: Iterator[Chunk], ocr: RawFile, most: int) -> Iterator[Chunk]:
     """Add the tokens of a side file; what of it can't be read comes first, as rejects."""
-    from instructify.readers.ocr import apply_ocr, load_ocr
-
     table = load_ocr(ocr)
     yield Chunk(pa.RecordBatch.from_pylist([], schema=RECORD_SCHEMA), table.rejects)
     for chunk in chunks:
@@ -241,22 +240,25 @@ def _limited(chunks: Iterator[Chunk], limit: int | None) -> Iterator[Chunk]:
 
 
 def _without_doubles(
-    batch: pa.RecordBatch, repeated: frozenset[int], seen: set[int]
+    batch: pa.RecordBatch, repeated: frozenset[int], seen: set[str]
 ) -> tuple[pa.RecordBatch, Hashes, list[Reject]]:
+    """Drop records whose id was seen before; `repeated`: the hashes of ids that may be double."""
     hashes = hash_texts(batch.column("record_id"))
     if not repeated:
         return batch, hashes, []
     keep = np.ones(len(hashes), np.bool_)
     rejects: list[Reject] = []
     for row, value in enumerate(hashes.tolist()):
-        if value in repeated and value in seen:
+        if value not in repeated:
+            continue
+        record_id = batch.column("record_id")[row].as_py()
+        if record_id in seen:
             keep[row] = False
-            double = batch.slice(row, 1).to_pylist()[0]
-            detail = f"the id {double['record_id']} is taken"
-            source, position = double["source"], double["position"]
+            source = batch.column("source")[row].as_py()
+            position = batch.column("position")[row].as_py()
+            detail = f"the id {record_id} is taken"
             rejects.append(Reject(source, position, None, "duplicate-id", detail))
-        elif value in repeated:
-            seen.add(value)
+        seen.add(record_id)
     return batch.filter(pa.array(keep)), hashes[keep], rejects
 
 

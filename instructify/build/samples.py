@@ -89,16 +89,18 @@ class SamplesReceipt(msgspec.Struct, frozen=True, kw_only=True):
     shard: FileEntry
 
 
-def draws_for(records: int, split: str, pool_sizes: Sequence[int], wanted: int | None) -> int:
+def draws_for(records: int, split: str, pool_sizes: Mapping[str, int], wanted: int | None) -> int:
     """How often each record is rendered: as often as keeps a split under a million samples.
 
-    At most once per fitting template; once for evaluation splits (val, dev, test, minival), whose
-    prompt is fixed by a protocol; `wanted` overrides the rule but not the number of templates.
+    At most once per template of the smallest pool (`pool_sizes`: by form). Once for evaluation
+    splits (val, dev, test, minival) and forms (caption_set), whose prompt is fixed by a protocol.
+    `wanted` overrides the rule but not the number of templates.
     """
-    most = max(1, min(pool_sizes, default=1))
+    most = max(1, min(pool_sizes.values(), default=1))
     if wanted is not None:
         return min(wanted, most)
-    if split.removeprefix("mini").startswith(("val", "dev", "test")):
+    evaluated = split.removeprefix("mini").startswith(("val", "dev", "test"))
+    if evaluated or set(pool_sizes) == {"caption_set"}:
         return 1
     return max(1, min(most, 1_000_000 // max(1, records)))
 

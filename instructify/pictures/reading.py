@@ -180,7 +180,7 @@ def _open_shard(path: Path) -> _Texts:
             reader = pa.ipc.open_file(source, options=options)
             batches = [reader.get_batch(at) for at in range(reader.num_record_batches)]
             return _Texts.of(_batches_of(batches), "data", "q")
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(
             f"{path} is damaged or missing; run `instructify verify` on its build"
         ) from error

@@ -95,7 +95,14 @@ def check_roots(build: Path, roots: Roots) -> None:
     order, unless they are gone: then the pictures have moved and the new ones take their place.
     """
     before = load_roots(build)
-    for number, old in enumerate(before.images if before is not None else ()):
+    if before is None:
+        return
+    if before.raw != roots.raw and before.raw.is_dir():
+        raise UserError(
+            f"{build} refers to pictures below {before.raw}; give that folder as --raw again, and "
+            "others as --images"
+        )
+    for number, old in enumerate(before.images):
         new = roots.images[number] if number < len(roots.images) else None
         if old != new and old.is_dir():
             raise UserError(
