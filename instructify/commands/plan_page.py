@@ -24,6 +24,7 @@ th:first-child, td:first-child, .left { text-align: left; }
 tfoot td { font-weight: 600; }
 .bars { width: 22%; min-width: 9rem; }
 .bar { display: block; height: .5rem; margin: 2px 0; border-radius: 2px; min-width: 1px; }
+.key { display: inline-block; width: .9rem; margin: 0 .3rem; }
 .share { background: var(--bar); } .words { background: var(--words); }
 .up { color: var(--up); } .down { color: var(--down); }
 code { font-size: .85em; overflow-wrap: anywhere; }
@@ -64,7 +65,7 @@ def _members(plan: Plan) -> str:
         '<div class="wide"><table>\n<thead><tr><th>member</th><th>records</th>'
         f"<th>weighed as</th><th>size<sup>{plan.alpha:g}</sup></th><th>factor</th><th>share</th>"
         '<th>share of<br>answer words</th><th class="bars left">'
-        '<span class="bar share"></span>share<span class="bar words"></span>answer words</th>'
+        '<span class="bar share key"></span>share<span class="bar words key"></span>words</th>'
         "<th>expected<br>draws</th><th>passes</th><th>words an<br>answer</th>"
         "<th>text on<br>disk, MB</th></tr></thead>\n"
         f"<tbody>\n{rows}\n</tbody>\n<tfoot><tr><td>all</td><td>{records:,}</td><td></td><td></td>"
