@@ -35,16 +35,15 @@ def convert(request: ConvertRequest, progress: Progress) -> list[SplitState]:
     """
     splits = find_splits(request)
     paths = BuildPaths(request.out)
-    with write_lock(paths.lock):
+    with workers(request.jobs) as pool, write_lock(paths.lock):
         make_folder(paths.staging)
         finish_commit(paths)
         manifest = read_manifest(paths.manifest)
         _check_mode(manifest, request)
         check_shared_files(manifest, paths.root)
-        with workers(request.jobs) as pool:
-            states = run_record_stage(request, splits, paths, manifest, pool, progress)
-            pictures = run_picture_stage(request, states, paths, manifest, pool, progress)
-            run_sample_stage(_rendering(request), states, paths, manifest, pool, progress)
+        states = run_record_stage(request, splits, paths, manifest, pool, progress)
+        pictures = run_picture_stage(request, states, paths, manifest, pool, progress)
+        run_sample_stage(_rendering(request), states, paths, manifest, pool, progress)
         _check_rejects(request, states, paths)
         publish(states, pictures, paths, manifest, request.catalog_sha256)
         for state in states:

@@ -114,7 +114,7 @@ def run_records(unit: RecordsUnit, progress: Callable[[int], None] | None = None
     receipt = RecordsReceipt(
         key=unit.key,
         records=writer.records,
-        pictures=len(np.unique(_joined(writer.key_hashes))),
+        pictures=_num_distinct(writer.key_hashes),
         forms=dict(sorted(writer.forms.items())),
         rejects=dict(sorted(writer.reject_counts.items())),
         shards=writer.shards,
@@ -159,7 +159,7 @@ class _Writer:
             return
         number = len(self.shards)
         keys = pc.unique(pa.chunked_array([b.column("pictures").flatten() for b in self._held]))
-        self.key_hashes.append(np.unique(hash_texts(keys)))
+        self.key_hashes.append(hash_texts(keys))
         name = f"records-{number:05d}.arrow"
         facts = write_arrow(self._folder / name, RECORD_SCHEMA, self._held, syncer=self._syncer)
         self.shards[name] = file_entry(facts)
@@ -263,10 +263,18 @@ def _without_doubles(
 
 
 def _repeated_hashes(parts: list[Hashes]) -> frozenset[int]:
-    hashes = _joined(parts)
-    hashes.sort()
+    hashes = _sorted(parts)
     return frozenset(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
 
 
-def _joined(parts: list[Hashes]) -> Hashes:
-    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+def _num_distinct(parts: list[Hashes]) -> int:
+    hashes = _sorted(parts)
+    return min(1, len(hashes)) + int(np.count_nonzero(hashes[1:] != hashes[:-1]))
+
+
+def _sorted(parts: list[Hashes]) -> Hashes:
+    """Join and sort in place, and let the parts go: there are millions, eight bytes each."""
+    hashes = np.concatenate([np.empty(0, np.uint64), *parts])
+    parts.clear()
+    hashes.sort()
+    return hashes

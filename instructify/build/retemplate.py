@@ -47,7 +47,7 @@ def retemplate(
     for name in names:
         build.dataset(name)
     paths = build.paths
-    with write_lock(paths.lock):
+    with workers(jobs) as pool, write_lock(paths.lock):
         make_folder(paths.staging)
         finish_commit(paths)
         manifest = read_manifest(paths.manifest) or build.manifest
@@ -58,16 +58,15 @@ def retemplate(
             if not names or name in names
             for split in entry.splits
         ]
-        with workers(jobs) as pool:
-            for group in _groups(states, seed, draws):
-                rendering = Rendering(
-                    templates=templates,
-                    folder=templates_folder,
-                    task_titles=task_titles,
-                    draws=group[0].wanted_draws,
-                    seed=group[0].seed,
-                )
-                run_sample_stage(rendering, group, paths, manifest, pool, progress)
+        for group in _groups(states, seed, draws):
+            rendering = Rendering(
+                templates=templates,
+                folder=templates_folder,
+                task_titles=task_titles,
+                draws=group[0].wanted_draws,
+                seed=group[0].seed,
+            )
+            run_sample_stage(rendering, group, paths, manifest, pool, progress)
         pictures = PictureOutcome(entry=manifest.pictures)
         publish(states, pictures, paths, manifest, manifest.catalog_sha256)
         shutil.rmtree(paths.staging, ignore_errors=True)

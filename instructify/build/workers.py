@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -31,21 +32,31 @@ class Workers:
         """Return the results in the order of the units; `done` hears of each as it is finished."""
         if self._pool is None or len(units) < 2:
             return list(self._inline(function, units, done))
+        try:
+            results = self._spread(self._pool, function, units, done)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a worker process was killed from outside, perhaps for want of memory; "
+                "run the same command again, with fewer --jobs if it comes back."
+            ) from error
+        return [results[place] for place in range(len(units))]
+
+    def _spread(
+        self,
+        pool: ProcessPoolExecutor,
+        function: Callable[[Unit], Result],
+        units: Sequence[Unit],
+        done: Callable[[Unit, Result], None] | None,
+    ) -> dict[int, Result]:
         with _interrupts_held():
-            futures = {self._pool.submit(function, unit): place for place, unit in enumerate(units)}
+            futures = {pool.submit(function, unit): place for place, unit in enumerate(units)}
         results: dict[int, Result] = {}
         for future in as_completed(futures):
             place = futures[future]
-            try:
-                results[place] = future.result()
-            except BrokenProcessPool as error:
-                raise UserError(
-                    "a worker process was killed from outside, perhaps for want of memory; "
-                    "run the same command again, with fewer --jobs if it comes back."
-                ) from error
+            results[place] = future.result()
             if done is not None:
                 done(units[place], results[place])
-        return [results[place] for place in range(len(units))]
+        return results
 
     def _inline(
         self,
@@ -66,9 +77,12 @@ def workers(jobs: int) -> Iterator[Workers]:
     if jobs == 1:
         yield Workers(None)
         return
-    context = multiprocessing.get_context("spawn")
+    # A forked worker has everything imported already; open workers before any thread is started.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_follow_parent)
     try:
+        with _interrupts_held():
+            pool.submit(os.getpid)
         yield Workers(pool)
     except BaseException:
         for process in multiprocessing.active_children():
@@ -90,6 +104,7 @@ def _interrupts_held() -> Iterator[None]:
 
 def _follow_parent() -> None:
     """Let a worker die with its parent, also when that is killed and can't say so."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has its parent's handler, which speaks
     Thread(target=_wait_for_end, daemon=True).start()
 
 
