@@ -1,0 +1,19 @@
+"""Runs every benchmark, one after the other, as `make bench` does; takes about ten minutes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = ("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture")
+
+
+def main() -> None:
+    """Stop at the first that fails."""
+    for name in SCRIPTS:
+        print(f"== {name}", flush=True)
+        subprocess.run([sys.executable, str(Path(__file__).with_name(f"{name}.py"))], check=True)
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    main()
