@@ -10,19 +10,21 @@ _STYLE = """
   --page: #fbfcfd; --bar: #2f6fde; --words: #c77d1e; --up: #1b7f4b; --down: #b3392f; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e9f0; --soft: #9aa6b5; --line: #313a46;
   --page: #14181e; --bar: #6aa0ff; --words: #e0a458; --up: #57c78d; --down: #ef8379; } }
-body { background: var(--page); color: var(--ink); margin: 2rem auto; max-width: 68rem;
+body { background: var(--page); color: var(--ink); margin: 2rem auto; max-width: 78rem;
   padding: 0 1rem; font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 p { max-width: 46rem; } .soft { color: var(--soft); }
 .note { border-left: 3px solid var(--words); padding-left: .8rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .55rem; text-align: right; border-bottom: 1px solid var(--line);
+th, td { padding: .3rem .45rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child, .left { text-align: left; }
+th:first-child, td:first-child { position: sticky; left: 0; background: var(--page); }
+@media (max-width: 40rem) { body { font-size: 14px; } .member { white-space: normal; } }
 tfoot td { font-weight: 600; }
-.bars { width: 22%; min-width: 9rem; }
+.bars { width: 20%; min-width: 6rem; }
 .bar { display: block; height: .5rem; margin: 2px 0; border-radius: 2px; min-width: 1px; }
 .key { display: inline-block; width: .9rem; margin: 0 .3rem; }
 .share { background: var(--bar); } .words { background: var(--words); }
@@ -62,15 +64,16 @@ def _members(plan: Plan) -> str:
     rows = "\n".join(_row(row, widest) for row in plan.rows)
     records = sum(row.size for row in plan.rows)
     return (
-        '<div class="wide"><table>\n<thead><tr><th>member</th><th>records</th>'
-        f"<th>weighed as</th><th>size<sup>{plan.alpha:g}</sup></th><th>factor</th><th>share</th>"
-        '<th>share of<br>answer words</th><th class="bars left">'
-        '<span class="bar share key"></span>share<span class="bar words key"></span>words</th>'
+        '<div class="wide"><table>\n<thead><tr><th>member</th><th>share</th>'
+        '<th class="bars left">'
+        '<span class="bar share key"></span>share<br><span class="bar words key"></span>words</th>'
+        "<th>share of<br>words</th><th>records</th><th>weighed<br>as</th>"
+        f"<th>size<sup>{plan.alpha:g}</sup></th><th>factor</th>"
         "<th>expected<br>draws</th><th>passes</th><th>words an<br>answer</th>"
         "<th>text on<br>disk, MB</th></tr></thead>\n"
-        f"<tbody>\n{rows}\n</tbody>\n<tfoot><tr><td>all</td><td>{records:,}</td><td></td><td></td>"
-        f"<td></td><td>100 %</td><td>100 %</td><td></td><td>{plan.samples:,}</td><td></td>"
-        f"<td></td><td>{plan.disk_bytes / 1e6:,.1f}</td></tr></tfoot>\n</table></div>\n"
+        f"<tbody>\n{rows}\n</tbody>\n<tfoot><tr><td>all</td><td>100 %</td><td></td>"
+        f"<td>100 %</td><td>{records:,}</td>{'<td></td>' * 3}<td>{plan.samples:,}</td>"
+        f"<td></td><td></td><td>{plan.disk_bytes / 1e6:,.1f}</td></tr></tfoot>\n</table></div>\n"
         '<p class="soft">Words are split at white space; they are not the tokens of a model. Of '
         "large members a spread of samples is counted. Passes are over records"
         f"{_order(plan)}. All pictures of the build take {plan.picture_bytes / 1e6:,.1f} MB; "
@@ -86,10 +89,11 @@ def _order(plan: Plan) -> str:
 
 def _row(row: PlanRow, widest: float) -> str:
     return (
-        f"<tr><td>{escape(row.member)}</td><td>{row.size:,}</td><td>{row.weighed:,}</td>"
-        f"<td>{row.root:,.1f}</td><td>{row.factor:g}</td><td>{100 * row.probability:.2f} %</td>"
-        f'<td>{100 * row.answer_share:.2f} %</td><td class="bars">'
+        f'<tr><td class="member">{escape(row.member).replace("/", "/<wbr>")}</td>'
+        f'<td>{100 * row.probability:.2f} %</td><td class="bars">'
         f"{_bar('share', row.probability / widest)}{_bar('words', row.answer_share / widest)}</td>"
+        f"<td>{100 * row.answer_share:.2f} %</td><td>{row.size:,}</td><td>{row.weighed:,}</td>"
+        f"<td>{row.root:,.1f}</td><td>{row.factor:g}</td>"
         f"<td>{row.expected_draws:,.0f}</td><td>{row.passes:,.2f}</td>"
         f"<td>{row.words_per_answer:.1f}</td><td>{row.disk_bytes / 1e6:,.1f}</td></tr>"
     )
