@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from instructify.build.paths import rejects_name
 from instructify.errors import UserError
 from instructify.shards import FileFacts
 
@@ -94,6 +95,14 @@ class PicturesEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     index: list[str] = []
     stores: list[str] = []
 
+    @property
+    def index_file(self) -> str | None:
+        return next((name for name in self.index if "/index-" in name), None)
+
+    @property
+    def problems_file(self) -> str | None:
+        return next((name for name in self.index if "/problems-" in name), None)
+
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     format: int
@@ -142,7 +151,7 @@ def _named(manifest: Manifest) -> Iterator[str]:
     """Every file that some other part of the manifest speaks of."""
     yield from (*manifest.pictures.index, *manifest.pictures.stores)
     for name, dataset in manifest.datasets.items():
-        yield f"rejects/{name}.jsonl"
+        yield rejects_name(name)
         for split in dataset.splits.values():
             yield from (*split.record_shards, *split.sample_shards)
 

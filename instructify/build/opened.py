@@ -163,10 +163,10 @@ class Build:
 
     def pictures(self) -> PictureStore | None:
         """Open the pictures; None where the build was made without them."""
-        found = [name for name in self.manifest.pictures.index if "/index-" in name]
-        if not found:
+        name = self.manifest.pictures.index_file
+        if name is None:
             return None
-        return PictureStore.open(self.paths.root, index=self.paths.root / found[0])
+        return PictureStore.open(self.paths.root, index=self.paths.root / name)
 
     def candidate_sets(self) -> dict[str, tuple[str, ...]]:
         """Read the shared answer sets."""

@@ -88,10 +88,10 @@ def run_picture_stage(
 
 def problems_of(manifest: Manifest, paths: BuildPaths, state: SplitState) -> Path | None:
     """Write out again the problems of a split of the build as it stands."""
-    found = [name for name in manifest.pictures.index if "/problems-" in name]
-    if not found:
+    name = manifest.pictures.problems_file
+    if name is None:
         return None
-    table = read_arrow(paths.root / found[0])
+    table = read_arrow(paths.root / name)
     folder = paths.staging / "pictures"
     folder.mkdir(exist_ok=True)
     _note_problems(state, _distinct_keys(state), table, folder)
@@ -99,12 +99,13 @@ def problems_of(manifest: Manifest, paths: BuildPaths, state: SplitState) -> Pat
 
 
 def _known(paths: BuildPaths, manifest: Manifest | None) -> Known | None:
-    if manifest is None or not manifest.pictures.index:
+    if manifest is None:
         return None
-    index = next(name for name in manifest.pictures.index if "/index-" in name)
-    problems = next((name for name in manifest.pictures.index if "/problems-" in name), None)
+    index, problems = manifest.pictures.index_file, manifest.pictures.problems_file
     return load_known(
-        paths.root, paths.root / index, None if problems is None else paths.root / problems
+        paths.root,
+        None if index is None else paths.root / index,
+        None if problems is None else paths.root / problems,
     )
 
 
