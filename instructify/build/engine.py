@@ -100,10 +100,9 @@ def _up(share: float) -> int:
 
 
 def _own_lines(state: SplitState, paths: BuildPaths) -> Iterator[bytes]:
-    """Lines that this run wrote, after those of the standing ledger that are still true."""
+    """Yield lines that this run wrote, after those of the standing ledger that are still true."""
     for line in ledger_lines(paths.root / rejects_name(state.dataset)):
         if still_true(line, state):
             yield line
-    written = [] if state.record_ledger is None else [state.record_ledger]
-    for path in written + (state.sample_ledgers or []):
+    for path in state.new_ledgers:
         yield from ledger_lines(path)

@@ -56,15 +56,16 @@ def publish(
     paths: BuildPaths,
     manifest: Manifest | None,
     catalog_sha256: str,
-) -> bool:
-    """Commit the splits of a run beside what the build holds; tell whether anything changed."""
+) -> None:
+    """Commit the splits of a run beside what the build holds, unless nothing would change."""
     plan = _Plan(manifest, paths.root)
     datasets = _datasets(states, manifest)
     touched = {state.dataset for state in states}
     _place_shards(plan, states)
+    anew = {(state.dataset, state.split) for state in states}
     for name, entry in datasets.items():
         for split, of in entry.splits.items():
-            if (name, split) not in {(state.dataset, state.split) for state in states}:
+            if (name, split) not in anew:
                 plan.keep([*of.record_shards, *of.sample_shards])
         if name in touched:
             own = [state for state in states if state.dataset == name]
@@ -84,10 +85,9 @@ def publish(
     )
     data = new.to_bytes()
     if manifest is not None and manifest.to_bytes() == data and not plan.moves:
-        return False
+        return
     removes = [name for name in plan.before if name not in plan.files]
     commit(paths, moves=plan.moves, removes=removes, manifest=data, card=render_card(new))
-    return True
 
 
 def _datasets(states: Sequence[SplitState], manifest: Manifest | None) -> dict[str, DatasetEntry]:
@@ -132,8 +132,7 @@ def _place_ledger(
         if split in splits and (split not in anew or still_true(line, anew[split])):
             lines.append(line)
     for state in states:
-        own = [] if state.record_ledger is None else [state.record_ledger]
-        for path in own + (state.sample_ledgers or []):
+        for path in state.new_ledgers:
             lines += ledger_lines(path)
     lines.sort(key=order)
     staged = paths.staging / f"{dataset}.jsonl"

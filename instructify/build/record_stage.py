@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from instructify.build.candidates import candidate_values
-from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry, is_whole
-from instructify.build.paths import BuildPaths, rejects_name
+from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry
+from instructify.build.paths import BuildPaths
 from instructify.build.progress import Progress
 from instructify.build.raw import RawSplit, hash_source, option_values, reader_of
 from instructify.build.records import REJECTS, RecordsReceipt, RecordsUnit, records_key, run_records
 from instructify.build.request import ConvertRequest, ocr_file
-from instructify.build.state import Shard, SplitState
+from instructify.build.state import Shard, SplitState, standing_shards
 from instructify.build.workers import Workers
 from instructify.catalog_model import Catalog, Dataset
 from instructify.readers.base import RawFile
@@ -143,10 +143,8 @@ def _reuse(
     _note_sources(state, unit, hashes)
     if standing.records_key != state.records_key:
         return False
-    shards = [Shard(paths.root / name, manifest.files[name]) for name in standing.record_shards]
-    ledger = rejects_name(state.dataset)
-    needed = [*shards, Shard(paths.root / ledger, manifest.files[ledger])]
-    if not all(is_whole(path, facts) for path, facts in needed):
+    shards = standing_shards(manifest, paths, state.dataset, standing.record_shards)
+    if shards is None:
         return False
     take_standing_records(state, standing, shards)
     return True

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from instructify.build.candidates import set_id
-from instructify.build.manifest import Manifest, content_key, is_whole
-from instructify.build.paths import BuildPaths, rejects_name
+from instructify.build.manifest import Manifest, content_key
+from instructify.build.paths import BuildPaths
 from instructify.build.progress import Progress
 from instructify.build.records import REJECTS
 from instructify.build.samples import (
@@ -18,7 +18,7 @@ from instructify.build.samples import (
     draws_for,
     run_samples,
 )
-from instructify.build.state import Shard, SplitState
+from instructify.build.state import Shard, SplitState, standing_shards
 from instructify.build.workers import Workers
 from instructify.errors import UserError
 from instructify.shards import hash_file
@@ -126,10 +126,8 @@ def _reuse(state: SplitState, paths: BuildPaths, manifest: Manifest | None) -> b
     standing = state.standing
     if standing is None or manifest is None or standing.samples_key != state.samples_key:
         return False
-    shards = [Shard(paths.root / name, manifest.files[name]) for name in standing.sample_shards]
-    ledger = rejects_name(state.dataset)
-    needed = [*shards, Shard(paths.root / ledger, manifest.files[ledger])]
-    if not all(is_whole(path, facts) for path, facts in needed):
+    shards = standing_shards(manifest, paths, state.dataset, standing.sample_shards)
+    if shards is None:
         return False
     state.samples = standing.samples
     state.sample_shards = shards

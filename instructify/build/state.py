@@ -1,12 +1,20 @@
 """A split on its way through a conversion: what each step found out, for the next one."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from instructify.build.manifest import DatasetEntry, FileEntry, RawSource, SplitEntry
+from instructify.build.manifest import (
+    DatasetEntry,
+    FileEntry,
+    Manifest,
+    RawSource,
+    SplitEntry,
+    is_whole,
+)
+from instructify.build.paths import BuildPaths, rejects_name, shard_name
 
 
 class Shard(NamedTuple):
@@ -65,6 +73,12 @@ class SplitState:
     def rejects(self) -> Counter[str]:
         return self.record_rejects + self.sample_rejects
 
+    @property
+    def new_ledgers(self) -> list[Path]:
+        """What this run wrote of rejects."""
+        records = [] if self.record_ledger is None else [self.record_ledger]
+        return records + (self.sample_ledgers or [])
+
     def split_entry(self) -> SplitEntry:
         """What the manifest says of the split."""
         return SplitEntry(
@@ -93,7 +107,14 @@ class SplitState:
         )
 
     def _names(self, kind: str, shards: list[Shard]) -> list[str]:
-        return [
-            f"{kind}/{self.dataset}/{self.split}-{number:05d}.arrow"
-            for number in range(len(shards))
-        ]
+        return [shard_name(kind, self.dataset, self.split, number) for number in range(len(shards))]
+
+
+def standing_shards(
+    manifest: Manifest, paths: BuildPaths, dataset: str, names: Sequence[str]
+) -> list[Shard] | None:
+    """Take shards of the build as it stands; None if one, or the ledger, is gone or cut."""
+    shards = [Shard(paths.root / name, manifest.files[name]) for name in names]
+    ledger = rejects_name(dataset)
+    needed = [*shards, Shard(paths.root / ledger, manifest.files[ledger])]
+    return shards if all(is_whole(path, facts) for path, facts in needed) else None
