@@ -45,12 +45,12 @@ def commit(
     finish_commit(paths)
 
 
-def finish_commit(paths: BuildPaths) -> bool:
-    """Carry out a commit that was decided; tell whether there was one. Needs the write lock."""
+def finish_commit(paths: BuildPaths) -> None:
+    """Carry out a commit that was decided, if there is one. Needs the write lock."""
     try:
         note = msgspec.json.decode(paths.commit.read_bytes(), type=_Commit)
     except FileNotFoundError:
-        return False
+        return
     except msgspec.DecodeError as error:
         raise UserError(f"{paths.commit} is damaged; delete it and convert again.") from error
     try:
@@ -58,7 +58,6 @@ def finish_commit(paths: BuildPaths) -> bool:
     except OSError as error:
         raise unwritable(Path(error.filename or paths.root), error) from error
     paths.commit.unlink()
-    return True
 
 
 def _carry_out(note: _Commit, paths: BuildPaths) -> None:

@@ -5,7 +5,7 @@ and is found again after a kill, without it the folder is worthless. Memory is t
 """
 
 import gc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,16 +101,15 @@ def read_receipt(folder: Path, key: str) -> RecordsReceipt | None:
     return receipt if receipt.key == key and whole else None
 
 
-def run_records(unit: RecordsUnit, progress: Callable[[int], None] | None = None) -> RecordsReceipt:
+def run_records(unit: RecordsUnit) -> RecordsReceipt:
     """Read a split into its folder, or find that this was done already."""
     done = read_receipt(unit.folder, unit.key)
     if done is not None:
         return done
-    repeated: frozenset[int] = frozenset()
-    writer = _write(unit, repeated, progress)
+    writer = _write(unit, frozenset())
     repeated = _repeated_hashes(writer.id_hashes)
     if repeated:  # rare, so it may cost a second reading: the first of equal ids stays
-        writer = _write(unit, repeated, None)
+        writer = _write(unit, repeated)
     receipt = RecordsReceipt(
         key=unit.key,
         records=writer.records,
@@ -166,9 +165,7 @@ class _Writer:
         self._held, self._held_rows = [], 0
 
 
-def _write(
-    unit: RecordsUnit, repeated: frozenset[int], progress: Callable[[int], None] | None
-) -> _Writer:
+def _write(unit: RecordsUnit, repeated: frozenset[int]) -> _Writer:
     fresh_folder(unit.folder)
     seen: set[str] = set()
     with (
@@ -182,8 +179,6 @@ def _write(
             batch, hashes, doubles = _without_doubles(chunk.records, repeated, seen)
             ledger.add(doubles)
             writer.add(batch, hashes)
-            if progress is not None:
-                progress(batch.num_rows)
         writer.flush()
         writer.reject_counts = ledger.counts
         syncer.wait()

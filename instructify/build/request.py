@@ -33,7 +33,6 @@ class ConvertRequest:
     pictures: PictureMode = "store"
     ocr: Path | None = None
     max_rejects: float | None = None  # percent; None: each dataset's own
-    notes: tuple[str, ...] = ()
 
 
 def ocr_file(request: ConvertRequest) -> RawFile | None:

@@ -1,7 +1,6 @@
 """Samples of a build rendered anew from its records: text only, no picture, no raw file."""
 
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -111,5 +110,4 @@ def _state(manifest: Manifest, paths: BuildPaths, name: str, split: str) -> Spli
     if standing.problems_sha256 is not None:
         state.problems = problems_of(manifest, paths, state)
         state.problems_sha256 = standing.problems_sha256
-    state.sample_rejects = Counter(standing.sample_rejects)
     return state
