@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from instructify.catalog_model import Family
 from instructify.errors import UserError
 from instructify.pictures.keys import clean_name, split_key
-from instructify.pictures.locate import LocateProblem, Locator
+from instructify.pictures.locate import Locator
 from instructify.pictures.roots import Location, Roots, check_roots, load_roots, save_roots
 from instructify.pictures.sources import Problem, SourceReader
 
@@ -46,8 +46,8 @@ def locator(raw: Path, *images: Path) -> Locator:
     return Locator(families=FAMILIES, roots=Roots.resolve(raw, images))
 
 
-def reason(found: Location | LocateProblem) -> str:
-    assert isinstance(found, LocateProblem), found
+def reason(found: Location | Problem) -> str:
+    assert isinstance(found, Problem), found
     return found.reason
 
 
@@ -92,7 +92,7 @@ def test_names_with_folders(tmp_path: Path) -> None:
 
 def test_a_missing_picture_says_where_was_looked(tmp_path: Path) -> None:
     found = locator(tmp_path).find("coco/77", "vqav2")
-    assert isinstance(found, LocateProblem)
+    assert isinstance(found, Problem)
     assert "COCO_77.jpg" in found.detail
     assert "coco_caption" in found.detail
 
@@ -226,7 +226,7 @@ def test_a_deeper_link_to_pictures_is_explained(tmp_path: Path) -> None:
     (tmp_path / "raw/coco").mkdir(parents=True)
     (tmp_path / "raw/coco/train2017").symlink_to(tmp_path / "elsewhere/train2017")
     found = locator(tmp_path / "raw").find("coco/5")
-    assert isinstance(found, LocateProblem)
+    assert isinstance(found, Problem)
     assert found.reason == "path-outside-root"
     assert "--images" in found.detail
     assert locator(tmp_path / "raw", tmp_path / "elsewhere").find("coco/5") == Location(

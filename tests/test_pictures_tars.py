@@ -13,9 +13,9 @@ import pytest
 
 from instructify.catalog_model import Family
 from instructify.pictures.keys import url_name
-from instructify.pictures.locate import LocateProblem, Locator
+from instructify.pictures.locate import Locator
 from instructify.pictures.roots import Location, Roots
-from instructify.pictures.sources import SourceReader
+from instructify.pictures.sources import Problem, SourceReader
 from instructify.pictures.tars import WebMap, merge_web, plan_web, run_web
 
 FAMILIES = {
@@ -209,4 +209,4 @@ def test_names_that_are_no_hash_are_not_found(tmp_path: Path) -> None:
     web, _ = build_map(raw, tmp_path / "staging")
     locator = Locator(families=FAMILIES, roots=Roots.resolve(raw), web=web)
     for name in ("", "xyz", "0" * 19, "0" * 20, "-" + "0" * 19, "f" * 20, "f" * 40):
-        assert isinstance(locator.find(f"web_capfilt/{name}"), LocateProblem)
+        assert isinstance(locator.find(f"web_capfilt/{name}"), Problem)

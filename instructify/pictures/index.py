@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify.errors import UserError
-from instructify.pictures.probing import ProbePlan, ProbeResult
+from instructify.pictures.probing import ProbePlan
 from instructify.pictures.roots import LOCAL_FOLDER
 from instructify.pictures.tables import BATCH_ROWS, PROBE_SCHEMA, PROBLEM_SCHEMA, Known, read_index
 from instructify.shards import read_arrow, stream_arrow
@@ -25,12 +25,12 @@ class Gathered(NamedTuple):
     problems: pa.Table  # of PROBLEM_SCHEMA
 
 
-def gather(plan: ProbePlan, results: Sequence[ProbeResult], known: Known | None = None) -> Gathered:
+def gather(plan: ProbePlan, results: Sequence[Path], known: Known | None = None) -> Gathered:
     """Put results, kept rows and what else the build knew together, each key once.
 
     Keys that this plan did not ask for stay as they were.
     """
-    fresh = pa.concat_tables([plan.kept, *(read_arrow(result.path) for result in results)])
+    fresh = pa.concat_tables([plan.kept, *(read_arrow(path) for path in results)])
     is_problem = pc.is_valid(fresh["reason"])
     found = fresh.filter(pc.invert(is_problem))
     problems = fresh.filter(is_problem).select(PROBLEM_SCHEMA.names).cast(PROBLEM_SCHEMA)

@@ -11,16 +11,10 @@ from typing import NamedTuple
 from instructify.catalog_model import Family
 from instructify.pictures.keys import clean_name, split_key
 from instructify.pictures.roots import Location, Roots
+from instructify.pictures.sources import Problem
 from instructify.pictures.tars import WebMap
 
 _LINK_ADVICE = "is a link out of the picture folders; give the folder it leads to with --images"
-
-
-class LocateProblem(NamedTuple):
-    """Why there is no file; `reason` is a code of `rejects.REASONS`."""
-
-    reason: str
-    detail: str
 
 
 class _Listing(NamedTuple):
@@ -40,7 +34,7 @@ class _Slot(NamedTuple):
     after: str
 
 
-_Slots = Iterable[_Slot | LocateProblem]  # a problem: the folder is there but may not be used
+_Slots = Iterable[_Slot | Problem]  # a problem: the folder is there but may not be used
 
 
 class Locator:
@@ -57,18 +51,18 @@ class Locator:
         self._families = families
         self._roots = roots
         self._web = web
-        self._listings: dict[tuple[str, str], _Listing | LocateProblem | None] = {}
-        self._slots: dict[tuple[str, str | None], tuple[_Slot | LocateProblem, ...]] = {}
+        self._listings: dict[tuple[str, str], _Listing | Problem | None] = {}
+        self._slots: dict[tuple[str, str | None], tuple[_Slot | Problem, ...]] = {}
 
-    def find(self, key: str, release: str | None = None) -> Location | LocateProblem:
+    def find(self, key: str, release: str | None = None) -> Location | Problem:
         """Find the file of a key that this release names."""
         family_name, name = split_key(key)
         family = self._families.get(family_name)
         if family is None:
-            return LocateProblem("picture-missing", f"no picture family '{family_name}'")
+            return Problem("picture-missing", f"no picture family '{family_name}'")
         clean = clean_name(name)
         if clean is None:
-            return LocateProblem("path-outside-root", f"the name {name[:200]!r} is no file name")
+            return Problem("path-outside-root", f"the name {name[:200]!r} is no file name")
         slots: _Slots
         if "/" in clean:
             slots = self._slots_for(family, release, clean)
@@ -80,11 +74,11 @@ class Locator:
         member = self._web.find(clean) if self._web is not None and family.tars else None
         return member or result or _missing(family, release, clean)
 
-    def _search(self, slots: _Slots, tail: str) -> Location | LocateProblem | None:
+    def _search(self, slots: _Slots, tail: str) -> Location | Problem | None:
         """Look for the last part of a name; without a file, tell the first problem on the way."""
-        problem: LocateProblem | None = None
+        problem: Problem | None = None
         for slot in slots:
-            if isinstance(slot, LocateProblem):
+            if isinstance(slot, Problem):
                 problem = problem or slot
                 continue
             file = slot.before + tail + slot.after
@@ -97,20 +91,20 @@ class Locator:
                 problem = problem or found
         return problem
 
-    def _judge(self, listing: _Listing, file: str) -> Location | LocateProblem:
+    def _judge(self, listing: _Listing, file: str) -> Location | Problem:
         """Decide about an entry that is no regular file."""
         what = listing.odd[file]
         below = _join(listing.folder, file)
         if what != "link":
-            return LocateProblem("not-a-picture", f"{below} is a {what}")
+            return Problem("not-a-picture", f"{below} is a {what}")
         real = os.path.realpath(self._roots.path(listing.label, below))
         place = self._roots.place(real)
         if place is None:
-            return LocateProblem("path-outside-root", f"{below} {_LINK_ADVICE}")
+            return Problem("path-outside-root", f"{below} {_LINK_ADVICE}")
         if not os.path.exists(real):
-            return LocateProblem("picture-missing", f"{below} is a link to nothing")
+            return Problem("picture-missing", f"{below} is a link to nothing")
         if not os.path.isfile(real):
-            return LocateProblem("not-a-picture", f"{below} is a link to something else")
+            return Problem("not-a-picture", f"{below} is a link to something else")
         return place
 
     def _slots_of(self, family: Family, release: str | None) -> _Slots:
@@ -123,32 +117,32 @@ class Locator:
 
     def _slots_for(
         self, family: Family, release: str | None, name: str
-    ) -> Iterator[_Slot | LocateProblem]:
+    ) -> Iterator[_Slot | Problem]:
         """Yield the folders that exist among those where the file of this name may lie."""
         middle = name.rpartition("/")[0]
         for label, base in _bases(self._roots, family, release):
             for pattern in family.patterns:
                 folder, before, after = _split_pattern(pattern, middle)
                 listing = self._listing(label, _join(base, folder))
-                if isinstance(listing, LocateProblem):
+                if isinstance(listing, Problem):
                     yield listing
                 elif listing is not None:
                     yield _Slot(listing, before, after)
 
-    def _listing(self, label: str, folder: str) -> _Listing | LocateProblem | None:
+    def _listing(self, label: str, folder: str) -> _Listing | Problem | None:
         """List a folder once; None: there is none."""
         known = (label, folder)
         if known not in self._listings:
             self._listings[known] = self._read_listing(label, folder)
         return self._listings[known]
 
-    def _read_listing(self, label: str, folder: str) -> _Listing | LocateProblem | None:
+    def _read_listing(self, label: str, folder: str) -> _Listing | Problem | None:
         real = os.path.realpath(self._roots.path(label, folder))
         if not os.path.isdir(real):
             return None
         place = self._roots.place(real)
         if place is None:
-            return LocateProblem("path-outside-root", f"{folder} {_LINK_ADVICE}")
+            return Problem("path-outside-root", f"{folder} {_LINK_ADVICE}")
         files: list[str] = []
         odd: dict[str, str] = {}
         try:
@@ -159,7 +153,7 @@ class Locator:
                     else:
                         odd[entry.name] = _what(entry)
         except OSError as error:
-            return LocateProblem("picture-missing", f"{folder} can't be listed: {error.strerror}")
+            return Problem("picture-missing", f"{folder} can't be listed: {error.strerror}")
         return _Listing(place.root, place.file, frozenset(files), odd)
 
 
@@ -187,11 +181,11 @@ def _split_pattern(pattern: str, middle: str) -> tuple[str, str, str]:
     return folder, before, after
 
 
-def _missing(family: Family, release: str | None, name: str) -> LocateProblem:
+def _missing(family: Family, release: str | None, name: str) -> Problem:
     names = family.file_names(name)
     others = f" (or {len(names) - 1} other names)" if len(names) > 1 else ""
     folders = ", ".join(_folders(family, release))
-    return LocateProblem("picture-missing", f"no {names[0][:200]}{others} below {folders}")
+    return Problem("picture-missing", f"no {names[0][:200]}{others} below {folders}")
 
 
 def _join(folder: str, file: str) -> str:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from instructify.catalog_model import Family
 from instructify.pictures.keys import split_key
-from instructify.pictures.locate import LocateProblem, Locator
+from instructify.pictures.locate import Locator
 from instructify.pictures.probe import PictureFacts, probe_clip, probe_picture
 from instructify.pictures.roots import Location, Roots
 from instructify.pictures.sources import (
@@ -50,13 +50,6 @@ class ProbeUnit:
     stop: int
     roots: Roots
     staging: Path
-
-
-class ProbeResult(NamedTuple):
-    path: Path
-    num_pictures: int
-    num_problems: int
-    size_bytes: int
 
 
 class ProbePlan(NamedTuple):
@@ -112,8 +105,11 @@ def plan_probe(
     return ProbePlan(units, seen.take(kept), len(keys))
 
 
-def run_probe(unit: ProbeUnit) -> ProbeResult:
-    """Look at the pictures of a unit, unless that was done for the same files in the same state."""
+def run_probe(unit: ProbeUnit) -> Path:
+    """Look at the pictures of a unit, unless that was done for the same files in the same state.
+
+    The result is a file of PROBE_SCHEMA in the unit's staging folder.
+    """
     table = read_arrow(unit.requests).slice(unit.start, unit.stop - unit.start)
     rows = table.to_pylist()
     with SourceReader(unit.roots) as source:
@@ -123,10 +119,7 @@ def run_probe(unit: ProbeUnit) -> ProbeResult:
             found = [_probe(source, row, state) for row, state in zip(rows, states, strict=True)]
             batch = pa.RecordBatch.from_pylist(found, schema=PROBE_SCHEMA)
             stream_arrow(staged, PROBE_SCHEMA, [batch])
-    result = read_arrow(staged)
-    problems = result.num_rows - result["reason"].null_count
-    size = pc.sum(result["size_bytes"]).as_py() or 0
-    return ProbeResult(staged, result.num_rows - problems, problems, size)
+    return staged
 
 
 class _Releases:
@@ -163,7 +156,7 @@ def _wanted(
     return keys, _Releases(list(requests), merged["bits_sum"].to_numpy().tolist())
 
 
-def _first_found(locator: Locator, key: str, releases: Sequence[str]) -> Location | LocateProblem:
+def _first_found(locator: Locator, key: str, releases: Sequence[str]) -> Location | Problem:
     place = locator.find(key, releases[0])
     for release in releases[1:]:
         if isinstance(place, Location):
@@ -173,7 +166,7 @@ def _first_found(locator: Locator, key: str, releases: Sequence[str]) -> Locatio
 
 
 def _request(
-    key: str, place: Location | LocateProblem, families: Mapping[str, Family]
+    key: str, place: Location | Problem, families: Mapping[str, Family]
 ) -> tuple[object, ...]:
     """Make a row of REQUEST_SCHEMA."""
     family = families.get(split_key(key).family)
@@ -265,14 +258,12 @@ class _Seen:
         self._notes = [self._table[name] for name in _NOTES]
         self._shards = known.index["shard"]
 
-    def unchanged(
-        self, number: int, place: Location | LocateProblem, source: SourceReader
-    ) -> int | None:
+    def unchanged(self, number: int, place: Location | Problem, source: SourceReader) -> int | None:
         """Return the row of a wanted key that need not be looked at again."""
         row = self._rows.get(number)
         if row is None:
             return None
-        if isinstance(place, LocateProblem):
+        if isinstance(place, Problem):
             return row if self._shards[row].is_valid else None
         state = source.state(place)
         note = tuple(column[row].as_py() for column in self._notes)
