@@ -211,13 +211,9 @@ class Catalog:
             raise UserError(f"there is no dataset '{name}'; {did_you_mean(name, self.datasets)}")
         return self.datasets[name]
 
-    def select(self, *, role: str | None = None, task: str | None = None) -> tuple[Dataset, ...]:
-        """List the datasets of a role or task, in the order of the catalog."""
-        return tuple(
-            dataset
-            for dataset in self.datasets.values()
-            if role in (None, dataset.role) and task in (None, dataset.task)
-        )
+    def select(self, *, role: str) -> tuple[Dataset, ...]:
+        """List the datasets of a role, in the order of the catalog."""
+        return tuple(dataset for dataset in self.datasets.values() if dataset.role == role)
 
     def release_of(self, dataset: Dataset) -> Release:
         return self.releases[dataset.release]

@@ -44,16 +44,6 @@ def choose_templates(
     return chosen
 
 
-def count_fitting(
-    table: pa.RecordBatch | pa.Table, templates: Sequence[Template]
-) -> NDArray[np.int64]:
-    """Count the templates that fit each row's form and fields."""
-    counts = np.zeros(table.num_rows, np.int64)
-    for group in _groups(table, templates):
-        counts[group.rows] = len(group.fitting)
-    return counts
-
-
 class _Condition(NamedTuple):
     """What templates ask of a record; most templates of a task ask the same."""
 

@@ -46,7 +46,7 @@ _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Template:
-    """One way to ask and to answer, in Jinja; `source_file` and `line` say where it stands."""
+    """One way to ask and to answer, in Jinja."""
 
     task: str
     id: str
@@ -61,8 +61,6 @@ class Template:
     allow_empty: bool = False
     mode: Mode = "instruction"
     tasks: tuple[str, ...] = ()
-    source_file: str = ""
-    line: int = 0
 
     @property
     def key(self) -> str:
@@ -72,11 +70,7 @@ class Template:
     @property
     def sha256(self) -> str:
         """Hash everything that decides what is rendered, and for which records."""
-        content = {
-            name: getattr(self, name)
-            for name in self.__dataclass_fields__
-            if name not in ("source_file", "line")
-        }
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -118,11 +112,6 @@ class TemplateSet:
             hint = did_you_mean(task, known - {MULTITASK})
             raise UserError(f"{self.folder} has no {mode} template for task '{task}'; {hint}")
         return found
-
-    def sha256(self) -> str:
-        """Hash the whole set."""
-        lines = "\n".join(sorted(f"{t.key} {t.sha256}" for t in self.templates))
-        return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def fitting(templates: Iterable[Template], form: str) -> tuple[Template, ...]:
@@ -253,8 +242,6 @@ def _read_template(node: Node, task: str) -> Template:
         allow_empty=_flag(entries, "allow_empty"),
         mode=mode,
         tasks=entries["tasks"].texts() if is_multitask else (),
-        source_file=node.file,
-        line=node.line,
     )
     both = set(template.requires) & set(template.excludes)
     if both:

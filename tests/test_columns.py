@@ -142,8 +142,6 @@ def template(instruction: str, response: str = "{{ answer }}", **more: Any) -> T
         forms=("open",),
         instruction=instruction,
         response=response,
-        source_file="t.yaml",
-        line=1,
         **more,
     )
 

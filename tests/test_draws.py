@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from instructify.draws import NO_TEMPLATE, choose_templates, count_fitting, draw_templates
+from instructify.draws import NO_TEMPLATE, choose_templates, draw_templates
 from instructify.keyed import hash_texts
 from instructify.templates import Template
 
@@ -70,7 +70,6 @@ def test_rows_draw_among_the_templates_that_fit_them() -> None:
     chosen = choose_templates(table, templates, HASHES[:2000], draw=0, seed=1).reshape(-1, 5)
     fitting = [{0}, {0, 3}, {0, 2, 3}, {1, 4}, {NO_TEMPLATE}]
     assert [set(column) for column in chosen.T.tolist()] == fitting
-    assert count_fitting(table, templates)[:5].tolist() == [1, 2, 3, 2, 0]
     again = choose_templates(table.to_batches()[0], templates, HASHES[:2000], draw=0, seed=1)
     assert (again.reshape(-1, 5) == chosen).all()
 

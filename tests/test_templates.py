@@ -50,8 +50,6 @@ def template(instruction: str, response: str = "{{ answer }}", **more: Any) -> T
         forms=("open",),
         instruction=instruction,
         response=response,
-        source_file="image_qa.yaml",
-        line=4,
         **more,
     )
 
@@ -64,11 +62,11 @@ def load_text(folder: Path, content: str, name: str = "image_qa.yaml") -> tuple[
 # Loading
 
 
-def test_a_template_is_read_with_its_defaults_and_place(tmp_path: Path) -> None:
+def test_a_template_is_read_with_its_defaults(tmp_path: Path) -> None:
     (one,) = load_text(tmp_path, HEAD + ONE)
     assert one.key == "image_qa/a@1"
     assert (one.response, one.qformer_instruction, one.brief) == ("{{ answer }}", None, False)
-    assert (one.requires, one.excludes, one.mode, one.line) == ((), (), "instruction", 4)
+    assert (one.requires, one.excludes, one.mode) == ((), (), "instruction")
 
 
 def test_all_keys_are_read(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def make_twin(
 
 def twin_releases(names: Sequence[str]) -> list[str]:
     """Turn names of releases and datasets into releases, each once, in the order of the catalog."""
-    datasets = {dataset.name: dataset.release for dataset in load_catalog().select()}
+    datasets = {dataset.name: dataset.release for dataset in load_catalog().datasets.values()}
     wanted = set()
     for name in names:
         release = datasets.get(name, name)
