@@ -5,13 +5,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import get_args
 
 from instructify.build.engine import RejectsError, convert
 from instructify.build.manifest import content_key
 from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots, with_settings
-from instructify.build.request import ConvertRequest
+from instructify.build.request import ConvertRequest, PictureMode
 from instructify.build.retemplate import retemplate
 from instructify.build.state import SplitState
 from instructify.catalog import load_catalog
@@ -21,7 +21,7 @@ from instructify.resources import find
 from instructify.shards import hash_file
 from instructify.templates import load_templates
 
-MODES = ("store", "reference", "none")
+MODES: tuple[PictureMode, ...] = get_args(PictureMode)
 BUILT_IN = "built-in"
 
 
@@ -65,7 +65,7 @@ def run_convert(
         seed=seed,
         jobs=jobs,
         limit=limit,
-        pictures=cast(Literal["store", "reference", "none"], pictures),
+        pictures=pictures,
         ocr=ocr,
         max_rejects=max_rejects,
     )
@@ -120,11 +120,8 @@ def chosen_datasets(
     held_in, held_out, every = groups
     wanted = {catalog.dataset(name).name for name in names}
     for dataset in catalog.datasets.values():
-        if (
-            every
-            or (held_in and dataset.role == "held-in")
-            or (held_out and dataset.role == "held-out")
-        ):
+        in_role = held_in if dataset.role == "held-in" else held_out
+        if every or in_role:
             wanted.add(dataset.name)
     if not wanted:
         raise UserError(

@@ -16,6 +16,7 @@ import msgspec
 from instructify.errors import UserError
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import read_list
+from instructify.readers.json_source import BYTE_ORDER_MARK
 from instructify.readers.text import clean_caption, safe_name
 
 _SOURCES = ("karpathy", "lavis")
@@ -102,7 +103,7 @@ def _tokens(file: RawFile, rows: RecordRows) -> Iterator[_Picture]:
     """Group the lines by picture; the release has them in order, a re-export need not."""
     pictures: dict[str, _Picture] = {}
     try:
-        lines = file.path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        lines = file.path.read_bytes().removeprefix(BYTE_ORDER_MARK).split(b"\n")
     except OSError as error:
         raise UserError(
             f"{file.name} can't be read: {error.strerror}; check {file.path}."

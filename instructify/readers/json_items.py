@@ -16,13 +16,11 @@ import msgspec
 from instructify.errors import UserError
 from instructify.readers.base import CHUNK_ROWS, RawFile
 from instructify.readers.json_recovery import Found, recover, to_model
-from instructify.readers.json_source import NOT_JSON
+from instructify.readers.json_source import BYTE_ORDER_MARK, NOT_JSON
 from instructify.readers.json_windows import WINDOW_BYTES, Window, read_windows
 from instructify.rejects import Reject
 
 T = TypeVar("T")
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class Items(NamedTuple, Generic[T]):
@@ -82,7 +80,7 @@ def read_value(file: RawFile, model: type[T], *, key: str | None = None) -> T:
     """Decode a file that must be good as a whole; UserError where it is not what the release
     documents."""
     try:
-        data = file.path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
+        data = file.path.read_bytes().removeprefix(BYTE_ORDER_MARK)
         return msgspec.json.decode(data, type=model)
     except OSError as error:
         raise UserError(
@@ -146,7 +144,7 @@ def _lines(file: RawFile) -> Iterator[bytes]:
         with file.path.open("rb") as handle:
             for number, line in enumerate(handle):
                 if number == 0:
-                    line = line.removeprefix(_BYTE_ORDER_MARK)
+                    line = line.removeprefix(BYTE_ORDER_MARK)
                 yield line
     except OSError as error:
         raise UserError(

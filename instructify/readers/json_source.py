@@ -14,7 +14,7 @@ import msgspec
 from instructify.errors import UserError
 from instructify.readers.base import RawFile
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PROVED_PREFIX_BYTES = 64 << 20
 
 # What msgspec raises where bytes are not JSON; of UTF-8 in keys it speaks with Python's own error.
@@ -98,8 +98,8 @@ class Source:
 
     def enter(self, key: str | None, opening: bytes) -> None:
         """Use up everything to the opening bracket of the wanted list or object."""
-        self.fill(max(self.window_bytes, len(_BYTE_ORDER_MARK)))
-        head = self.unread.removeprefix(_BYTE_ORDER_MARK).lstrip()
+        self.fill(max(self.window_bytes, len(BYTE_ORDER_MARK)))
+        head = self.unread.removeprefix(BYTE_ORDER_MARK).lstrip()
         while not head and not self.at_end:
             self.skip(len(self))
             self.fill(self.window_bytes)
