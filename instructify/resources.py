@@ -23,9 +23,8 @@ def find(name: str) -> Path:
 def _roots(package: Path, name: str) -> list[Path]:
     """List where to look; the checkout first, as an editable install may leave a stale copy."""
     beside = package.parent
-    if _is_checkout(beside) or name.startswith(
-        "train/"
-    ):  # the package `train` is our sibling in a wheel too
+    is_train = name.startswith("train/")  # the package `train` is our sibling in a wheel too
+    if is_train or _is_checkout(beside):
         return [beside, package]
     return [package]
 

@@ -17,14 +17,9 @@ _turns = pa.list_(pa.struct([("question", pa.string()), ("answer", pa.string())]
 RECORD_SCHEMA = pa.schema(
     [
         pa.field("record_id", pa.string(), nullable=False),  # <dataset>/<split>/<raw id>
-        pa.field(
-            "form", _label, nullable=False
-        ),  # open, multiple_choice, caption, ...: the catalog's forms
+        pa.field("form", _label, nullable=False),  # open, caption, ...: the catalog's forms
         pa.field("pictures", _texts, nullable=False),  # picture or clip keys, the main one first
-        (
-            "question",
-            pa.string(),
-        ),  # question, statement (VSR), human turn (LLaVA); null for captions
+        ("question", pa.string()),  # or statement (VSR), human turn (LLaVA); null for captions
         ("answer", pa.string()),  # the training target; null: for inference only
         ("references", _texts),  # every accepted answer or caption, for scoring
         ("choices", _texts),
@@ -35,16 +30,10 @@ RECORD_SCHEMA = pa.schema(
         ("text", pa.string()),  # text that stands in the picture as a whole (memes)
         ("ocr_tokens", _texts),
         ("ocr_source", _label),  # where the OCR tokens come from
-        (
-            "subset",
-            _label,
-        ),  # the dataset's own grouping, for scores by group (NoCaps domain, answer type, ...)
+        ("subset", _label),  # the dataset's own groups, to score by (NoCaps domain, answer type)
         ("difficult", pa.bool_()),  # A-OKVQA: official direct-answer scoring skips these
         ("relevance", pa.list_(pa.float32())),  # VisDial dense annotation, one number a choice
-        (
-            "answer_choice",
-            pa.int32(),
-        ),  # index into `references` of the answer that became the target
+        ("answer_choice", pa.int32()),  # index into `references` of what became the target
         pa.field("source", _label, nullable=False),  # raw file, below the raw root
         pa.field("position", pa.int64(), nullable=False),  # 0-based index of the item in that file
     ]
@@ -73,10 +62,7 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("template", _label, nullable=False),  # <task>/<id>@<version>
         pa.field("template_sha256", _label, nullable=False),
         ("answer_choice", pa.int32()),
-        (
-            "option_order",
-            pa.list_(pa.int32()),
-        ),  # order in which the choices were laid out; null: as published
+        ("option_order", pa.list_(pa.int32())),  # how the choices lie; null: as published
         ("ocr_source", _label),
         pa.field("reader", _label, nullable=False),  # <name>@<version>
         pa.field("source", _label, nullable=False),

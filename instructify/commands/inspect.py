@@ -73,9 +73,8 @@ def spread(table: ShardedTable, number: int, key: str) -> Sequence[int]:
 
 def sample_text(build: Build, pictures: PictureStore | None, sample: Mapping[str, Any]) -> str:
     """Lay out one sample for reading."""
-    head = f"{sample['sample_id']}"
     facts = f"{sample['task']}, {sample['form']}, {sample['dataset']} {sample['split']}"
-    lines = ["-" * WIDTH, head[:WIDTH], facts]
+    lines = ["-" * WIDTH, sample["sample_id"][:WIDTH], facts]
     lines += [_entry("picture", picture_line(pictures, key)) for key in sample["pictures"][:4]]
     if len(sample["pictures"]) > 4:
         lines.append(_entry("", f"and {len(sample['pictures']) - 4} more"))

@@ -51,12 +51,8 @@ class ReadContext:
     dataset: str
     split: str
     options: Mapping[str, OptionValue]
-    files: Mapping[
-        str, RawFile
-    ]  # role in the catalog => file; optional files that are absent are left out
-    folders: tuple[
-        Path, ...
-    ]  # the release's folder and every --images folder, for releases kept in tars
+    files: Mapping[str, RawFile]  # by role in the catalog, without optional ones that are absent
+    folders: tuple[Path, ...]  # the release's and every --images one, for releases kept in tars
     seed: int
     limit: int | None = None  # a hint: no more than this many records will be used
 
