@@ -137,7 +137,8 @@ class Node:
         return f" in '{self.path}'" if self.path else ""
 
     def _expected(self, what: str) -> UserError:
-        return self.error(f"'{self.path}' must be {what}, not {self._shown()}")
+        subject = f"'{self.path}'" if self.path else "the file"
+        return self.error(f"{subject} must be {what}, not {self._shown()}")
 
     def _shown(self) -> str:
         if isinstance(self.value, dict):

@@ -40,8 +40,8 @@ def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
     assert not (tmp_path / "raw").exists()
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan")])
-def test_a_scale_must_be_positive(tmp_path: Path, scale: float) -> None:
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_scale_must_be_positive_and_finite(tmp_path: Path, scale: float) -> None:
     with pytest.raises(UserError, match="scale"):
         make_twin(["okvqa"], tmp_path / "raw", scale=scale)
 

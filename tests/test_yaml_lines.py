@@ -102,6 +102,12 @@ def test_values_of_another_type_are_refused(text: str, read: str, message: str) 
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["", "[1]", "x"])
+def test_a_file_of_another_type_is_called_the_file(text: str) -> None:
+    with pytest.raises(UserError, match=r"^file.yaml, line 1: the file must be a mapping, not "):
+        parse(text).entries()
+
+
 def test_numbers_stay_in_their_range() -> None:
     node = parse("k: 101").entries()["k"]
     assert node.number(minimum=0, maximum=101) == 101.0

@@ -5,6 +5,7 @@ release is ever overwritten by a twin.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -81,12 +82,14 @@ def make_twin(
 
     Scale 1 has about 40 training pictures, 20 for validation and 20 for test a release. With
     `pictures=False` only the annotation files are written. `done` is told of each release as it is
-    finished. Raises UserError for a name that is unknown, a scale that is not positive or a folder
-    that holds other things.
+    finished. Raises UserError for a name that is unknown, a scale that is not positive and
+    finite, or a folder that holds other things.
     """
     releases = twin_releases(names)
-    if not scale > 0:
-        raise UserError(f"the scale of a twin must be above 0, not {scale}; 1 is the small default")
+    if not 0 < scale < math.inf:
+        raise UserError(
+            f"the scale of a twin must be above 0 and finite, not {scale}; 1 is the small default"
+        )
     _claim(out, seed)
     summaries = []
     for release in releases:
