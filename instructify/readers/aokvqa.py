@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
-from instructify.readers.json_items import read_list
+from instructify.readers.json_items import collect, read_list
 from instructify.readers.text import clean, most_common, weighted_choice
 
 _UNSET = msgspec.UNSET
@@ -187,23 +187,13 @@ class _Writer:
 
 def _read(context: ReadContext) -> Iterator[Chunk]:
     writer = _Writer(context)
-    yield from _chunks(context, writer, generation=False)
+    yield from collect(writer.rows, read_list(context.files["questions"], Row), writer.add)
 
 
 def _read_generation(context: ReadContext) -> Iterator[Chunk]:
     writer = _Writer(context)
-    yield from _chunks(context, writer, generation=True)
-
-
-def _chunks(context: ReadContext, writer: _Writer, *, generation: bool) -> Iterator[Chunk]:
-    add = writer.add_generation if generation else writer.add
-    for items in read_list(context.files["questions"], Row):
-        writer.rows.extend_rejects(items.rejects)
-        for position, row in zip(items.positions, items.items, strict=True):
-            add(position, row)
-            if writer.rows.full:
-                yield writer.rows.take()
-    yield writer.rows.take()
+    questions = read_list(context.files["questions"], Row)
+    yield from collect(writer.rows, questions, writer.add_generation)
 
 
 READER = Reader(

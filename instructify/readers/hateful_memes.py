@@ -5,13 +5,14 @@ Files without labels (test) give records for inference only.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Literal
 
 import msgspec
 
 from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows
-from instructify.readers.json_items import read_lines
+from instructify.readers.json_items import collect, read_lines
 from instructify.readers.text import clean, safe_name
 
 
@@ -24,13 +25,7 @@ class _Meme(msgspec.Struct, frozen=True, gc=False):
 def _read(context: ReadContext) -> Iterator[Chunk]:
     rows = RecordRows(context)
     file = context.files["data"]
-    for items in read_lines(file, _Meme):
-        rows.extend_rejects(items.rejects)
-        for position, item in zip(items.positions, items.items, strict=True):
-            _add(rows, file, position, item)
-            if rows.full:
-                yield rows.take()
-    yield rows.take()
+    yield from collect(rows, read_lines(file, _Meme), partial(_add, rows, file))
 
 
 def _add(rows: RecordRows, file: RawFile, position: int, item: _Meme) -> None:

@@ -8,13 +8,13 @@ decoding fails, the window is read again item by item by the tolerant standard p
 become rejects with their position, their neighbours are kept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from instructify.errors import UserError
-from instructify.readers.base import CHUNK_ROWS, RawFile
+from instructify.readers.base import CHUNK_ROWS, Chunk, RawFile, RecordRows
 from instructify.readers.json_recovery import Found, recover, to_model
 from instructify.readers.json_source import BYTE_ORDER_MARK, NOT_JSON
 from instructify.readers.json_windows import WINDOW_BYTES, Window, read_windows
@@ -74,6 +74,19 @@ def read_lines(file: RawFile, model: type[T]) -> Iterator[Items[T]]:
             batch = []
     if batch:
         yield _sorted_out(batch)
+
+
+def collect(
+    rows: RecordRows, batches: Iterable[Items[T]], add: Callable[[int, T], None]
+) -> Iterator[Chunk]:
+    """Hand position and item of all good items to `add`, which fills `rows`; yield its chunks."""
+    for batch in batches:
+        rows.extend_rejects(batch.rejects)
+        for position, item in zip(batch.positions, batch.items, strict=True):
+            add(position, item)
+            if rows.full:
+                yield rows.take()
+    yield rows.take()
 
 
 def read_value(file: RawFile, model: type[T], *, key: str | None = None) -> T:

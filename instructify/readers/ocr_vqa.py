@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from instructify.readers.base import Chunk, Option, ReadContext, Reader, RecordRows
-from instructify.readers.json_items import read_mapping
+from instructify.readers.json_items import collect, read_mapping
 from instructify.readers.text import clean, safe_name
 
 _CODES = {"train": 1, "val": 2, "test": 3}
@@ -26,17 +26,16 @@ class Book(msgspec.Struct, gc=False):
 def _read(context: ReadContext) -> Iterator[Chunk]:
     file = context.files["data"]
     rows = RecordRows(context)
-    for items in read_mapping(file, Book):
-        rows.extend_rejects(items.rejects)
-        for position, (key, book) in zip(items.positions, items.items, strict=True):
-            problem = _problem(key, book)
-            if problem:
-                rows.reject(file, position, *problem)
-            elif book.split == _CODES[context.split]:
-                _add_questions(context, rows, position, key, book)
-            if rows.full:
-                yield rows.take()
-    yield rows.take()
+
+    def add(position: int, item: tuple[str, Book]) -> None:
+        key, book = item
+        problem = _problem(key, book)
+        if problem:
+            rows.reject(file, position, *problem)
+        elif book.split == _CODES[context.split]:
+            _add_questions(context, rows, position, key, book)
+
+    yield from collect(rows, read_mapping(file, Book), add)
 
 
 def _problem(key: str, book: Book) -> tuple[str | None, str, str] | None:

@@ -7,14 +7,15 @@ it found no text, null that it does not know the picture.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import msgspec
 
 from instructify.readers.annotators import TARGET, collect_answers
 from instructify.readers.base import Chunk, Option, ReadContext, Reader, RecordRows
-from instructify.readers.json_items import read_list
-from instructify.readers.ocr import OcrTable, apply_ocr, load_ocr
+from instructify.readers.json_items import collect, read_list
+from instructify.readers.ocr import apply_ocr, load_ocr
 from instructify.readers.text import clean, safe_name
 
 
@@ -31,17 +32,12 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
     ocr = load_ocr(context.files["ocr"]) if "ocr" in context.files and num_tokens > 0 else None
     if ocr is not None:
         rows.extend_rejects(ocr.rejects)
-    for items in read_list(context.files["questions"], _Question, key="data"):
-        rows.extend_rejects(items.rejects)
-        for position, item in zip(items.positions, items.items, strict=True):
-            _add(rows, context, position, item)
-            if rows.full:
-                yield _with_tokens(rows.take(), ocr, num_tokens)
-    yield _with_tokens(rows.take(), ocr, num_tokens)
-
-
-def _with_tokens(chunk: Chunk, ocr: OcrTable | None, num_tokens: int) -> Chunk:
-    return chunk if ocr is None else Chunk(apply_ocr(chunk.records, ocr, num_tokens), chunk.rejects)
+    questions = read_list(context.files["questions"], _Question, key="data")
+    for chunk in collect(rows, questions, partial(_add, rows, context)):
+        if ocr is None:
+            yield chunk
+        else:
+            yield Chunk(apply_ocr(chunk.records, ocr, num_tokens), chunk.rejects)
 
 
 def _add(rows: RecordRows, context: ReadContext, position: int, item: _Question) -> None:

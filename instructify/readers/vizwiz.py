@@ -7,12 +7,13 @@ and `answer_type` disagree, so whether a question has an answer is told by the t
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
 from instructify.readers.annotators import TARGET, collect_answers
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
-from instructify.readers.json_items import read_list
+from instructify.readers.json_items import collect, read_list
 from instructify.readers.text import clean, most_common, safe_name
 
 _NO_ANSWER = {"unsuitable": "unanswerable"}  # what the first release also called it
@@ -32,13 +33,7 @@ class _Question(msgspec.Struct, frozen=True, gc=False):
 def _read(context: ReadContext) -> Iterator[Chunk]:
     rows = RecordRows(context)
     file = context.files["questions"]
-    for items in read_list(file, _Question):
-        rows.extend_rejects(items.rejects)
-        for position, item in zip(items.positions, items.items, strict=True):
-            _add(rows, context, file, position, item)
-            if rows.full:
-                yield rows.take()
-    yield rows.take()
+    yield from collect(rows, read_list(file, _Question), partial(_add, rows, context, file))
 
 
 def _add(

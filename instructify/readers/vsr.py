@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
-from instructify.readers.json_items import read_lines
+from instructify.readers.json_items import collect, read_lines
 from instructify.readers.text import clean
 
 _COCO = re.compile(r"(\d{12})\.jpg", re.ASCII)
@@ -28,13 +28,11 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
     rows = RecordRows(context)
     file = context.files["data"]
     variant = context.options["variant"]
-    for items in read_lines(file, _Statement):
-        rows.extend_rejects(items.rejects)
-        for position, item in zip(items.positions, items.items, strict=True):
-            _add(rows, file, position, f"{variant}-{position}", item)
-            if rows.full:
-                yield rows.take()
-    yield rows.take()
+
+    def add(position: int, item: _Statement) -> None:
+        _add(rows, file, position, f"{variant}-{position}", item)
+
+    yield from collect(rows, read_lines(file, _Statement), add)
 
 
 def _add(rows: RecordRows, file: RawFile, position: int, raw_id: str, item: _Statement) -> None:
