@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = os.environ.get("INSTRUCTIFY_REAL_DATA")
+ROOT = os.environ.get("INSTRUCTIFY_REAL_DATA") or None  # set to nothing is not set
 
 
 class Case(NamedTuple):

@@ -22,7 +22,7 @@ from instructify.pictures.tars import merge_web, plan_web, run_web
 from instructify.shards import read_arrow
 from instructify.video import frames
 
-REAL = os.environ.get("INSTRUCTIFY_REAL_DATA")
+REAL = os.environ.get("INSTRUCTIFY_REAL_DATA") or None
 pytestmark = pytest.mark.skipif(not REAL, reason="INSTRUCTIFY_REAL_DATA is not set")
 RAW = Path(REAL or "/nowhere") / "raw"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp")
