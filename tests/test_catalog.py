@@ -408,7 +408,9 @@ def test_any_line_broken_is_loaded_or_refused(
 # The real files.
 
 
-@pytest.mark.skipif("INSTRUCTIFY_REAL_DATA" not in os.environ, reason="no real data given")
+@pytest.mark.skipif(
+    not os.environ.get("INSTRUCTIFY_REAL_DATA"), reason="INSTRUCTIFY_REAL_DATA is not set"
+)
 def test_files_of_real_releases_are_found_under_their_names(catalog: Catalog) -> None:
     raw = Path(os.environ["INSTRUCTIFY_REAL_DATA"]) / "raw"
     known = {
