@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
+from instructify.errors import UserError
 from instructify.rejects import Reject
 from instructify.schema import RECORD_SCHEMA
 
@@ -98,6 +99,11 @@ def _column(num_rows: int, field: pa.Field, value: object) -> pa.Array:
     if pa.types.is_dictionary(field.type):
         return pa.array(value, pa.string()).dictionary_encode()
     return pa.array(value, field.type)
+
+
+def unreadable(file: RawFile, error: OSError) -> UserError:
+    """Say that a raw file can't be read, and why."""
+    return UserError(f"{file.name} can't be read: {error.strerror}; check {file.path}.")
 
 
 class RecordRows:

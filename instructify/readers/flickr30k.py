@@ -14,7 +14,15 @@ from typing import NamedTuple
 import msgspec
 
 from instructify.errors import UserError
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import (
+    Chunk,
+    Option,
+    RawFile,
+    ReadContext,
+    Reader,
+    RecordRows,
+    unreadable,
+)
 from instructify.readers.json_items import read_list
 from instructify.readers.json_source import BYTE_ORDER_MARK
 from instructify.readers.text import clean_caption, safe_name
@@ -105,9 +113,7 @@ def _tokens(file: RawFile, rows: RecordRows) -> Iterator[_Picture]:
     try:
         lines = file.path.read_bytes().removeprefix(BYTE_ORDER_MARK).split(b"\n")
     except OSError as error:
-        raise UserError(
-            f"{file.name} can't be read: {error.strerror}; check {file.path}."
-        ) from error
+        raise unreadable(file, error) from error
     for position, line in enumerate(lines):
         text = line.decode("utf-8", "replace").strip()
         match = _TOKEN_LINE.fullmatch(text)

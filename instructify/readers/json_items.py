@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from instructify.errors import UserError
-from instructify.readers.base import CHUNK_ROWS, Chunk, RawFile, RecordRows
+from instructify.readers.base import CHUNK_ROWS, Chunk, RawFile, RecordRows, unreadable
 from instructify.readers.json_recovery import Found, recover, to_model
 from instructify.readers.json_source import BYTE_ORDER_MARK, NOT_JSON
 from instructify.readers.json_windows import WINDOW_BYTES, Window, read_windows
@@ -96,9 +96,7 @@ def read_value(file: RawFile, model: type[T], *, key: str | None = None) -> T:
         data = file.path.read_bytes().removeprefix(BYTE_ORDER_MARK)
         return msgspec.json.decode(data, type=model)
     except OSError as error:
-        raise UserError(
-            f"{file.name} can't be read: {error.strerror}; check {file.path}."
-        ) from error
+        raise unreadable(file, error) from error
     except NOT_JSON as error:
         raise UserError(
             f"{file.name} is not the file that the release documents ({error}); fetch it again."
@@ -160,9 +158,7 @@ def _lines(file: RawFile) -> Iterator[bytes]:
                     line = line.removeprefix(BYTE_ORDER_MARK)
                 yield line
     except OSError as error:
-        raise UserError(
-            f"{file.name} can't be read: {error.strerror}; check {file.path}."
-        ) from error
+        raise unreadable(file, error) from error
 
 
 def _recovered_line(file: RawFile, model: type[T], line: bytes, position: int) -> T | Reject:

@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from instructify.errors import UserError
-from instructify.readers.base import RawFile
+from instructify.readers.base import RawFile, unreadable
 from instructify.readers.json_recovery import Found, recover
 from instructify.readers.json_source import NOT_JSON, Source
 
 T = TypeVar("T")
 
 WINDOW_BYTES = 4 << 20
-_MAX_ITEM_BYTES = 1 << 30
+_MAX_ITEM_BYTES = 1 << 29
 _MAX_TRIES = 32
 
 _ENDED = re.compile(r"trailing characters \(byte (\d+)\)")
@@ -48,9 +48,7 @@ def read_windows(
     try:
         handle = file.path.open("rb")
     except OSError as error:
-        raise UserError(
-            f"{file.name} can't be read: {error.strerror}; check {file.path}."
-        ) from error
+        raise unreadable(file, error) from error
     with handle:
         source = Source(file, handle, window_bytes)
         source.enter(key, b"{" if keyed else b"[")
@@ -82,10 +80,10 @@ class _Cutter:
             window = self._cut() or (self._rest() if source.at_end else None)
             if window is not None:
                 return window
-            size = 2 * len(source)
-            if size > _MAX_ITEM_BYTES:
-                most = f"{_MAX_ITEM_BYTES >> 21} MiB"
+            if len(source) > _MAX_ITEM_BYTES:
+                most = f"{_MAX_ITEM_BYTES >> 20} MiB"
                 raise UserError(f"{source.file.name} holds an item of over {most}; fetch it again.")
+            size = 2 * len(source)
 
     def _cut(self) -> Window | None:
         """End the window at a separator; None where no separator at hand can be proved."""

@@ -15,9 +15,8 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify.errors import UserError
 from instructify.readers.arrow import lists_of
-from instructify.readers.base import RawFile
+from instructify.readers.base import RawFile, unreadable
 from instructify.readers.json_items import read_lines, read_list
 from instructify.readers.json_source import NOT_JSON
 from instructify.rejects import Reject
@@ -119,9 +118,7 @@ def _holds_lines(file: RawFile) -> bool:
         with file.path.open("rb") as handle:
             msgspec.json.decode(handle.readline(1 << 20), type=Line)
     except OSError as error:
-        raise UserError(
-            f"{file.name} can't be read: {error.strerror}; check {file.path}."
-        ) from error
+        raise unreadable(file, error) from error
     except NOT_JSON:
         return False
     return True

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instructify.errors import UserError, did_you_mean
-from instructify.readers.base import CHUNK_ROWS, RawFile
+from instructify.readers.base import CHUNK_ROWS, RawFile, unreadable
 from instructify.readers.json_items import Items, read_lines, read_list
 from instructify.rejects import Reject
 
@@ -66,9 +66,7 @@ def _csv_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
         # Bytes that are no UTF-8 become surrogates, and so the fault of one row, not of the file.
         handle = file.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
     except OSError as error:
-        raise UserError(
-            f"{file.name} can't be read: {error.strerror}; check {file.path}."
-        ) from error
+        raise unreadable(file, error) from error
     with handle:
         yield from _csv_batches(file, handle, columns)
 

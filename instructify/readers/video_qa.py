@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from instructify.errors import UserError
-from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows, unreadable
 from instructify.readers.json_items import read_list
 from instructify.readers.table_cells import Fault, text_of
 from instructify.readers.table_rows import Cells, read_rows
@@ -106,9 +106,7 @@ def _read_mapping(file: RawFile, rows: RecordRows) -> Mapping[int, str]:
     try:
         lines = file.path.read_text("utf-8-sig", "replace").splitlines()
     except OSError as error:
-        raise UserError(
-            f"{file.name} can't be read: {error.strerror}; check {file.path}."
-        ) from error
+        raise unreadable(file, error) from error
     for position, line in enumerate(lines):
         if not line.strip():
             continue
