@@ -1,12 +1,5 @@
 """Templates rendered column by column; `render_table` is the way in."""
 
-from instructify.columns.render import (
-    Failure,
-    RenderedColumns,
-    Renderer,
-    compile,
-    names_read,
-    render_table,
-)
+from instructify.columns.render import Failure, RenderedColumns, render_table
 
-__all__ = ["Failure", "RenderedColumns", "Renderer", "compile", "names_read", "render_table"]
+__all__ = ["Failure", "RenderedColumns", "render_table"]

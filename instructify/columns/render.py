@@ -5,7 +5,6 @@ differs. Memory is linear in the table, so hand over a batch at a time.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,7 +14,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify.columns import kernels
-from instructify.columns.compiler import is_columnar
 from instructify.columns.kernels import Column
 from instructify.columns.texts import Texts, always_has_text, render_texts
 from instructify.schema import RECORD_SCHEMA
@@ -47,40 +45,6 @@ class RenderedColumns(NamedTuple):
     failed: list[Failure]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Renderer:
-    """One template, ready for tables; `is_columnar` false: it is rendered row by row."""
-
-    template: Template
-    is_columnar: bool
-
-    def render(
-        self,
-        batch: pa.RecordBatch | pa.Table,
-        constants: Mapping[str, str] = _NO_CONSTANTS,
-    ) -> RenderedColumns:
-        """Render every row of a batch."""
-        which = np.zeros(batch.num_rows, np.int64)
-        return render_table(batch, [self.template], which, constants)
-
-
-def compile(template: Template) -> Renderer:
-    """Prepare a template for tables."""
-    programs = [template.program(part) for part in PARTS]
-    columnar = all(is_columnar(one.tree) for one in programs if one is not None)
-    return Renderer(template=template, is_columnar=columnar)
-
-
-def names_read(templates: Sequence[Template]) -> frozenset[str]:
-    """Name the fields and constants that the templates read, to project a table on them."""
-    names: set[str] = set()
-    for template in templates:
-        for part in PARTS:
-            compiled = template.program(part)
-            names |= compiled.names if compiled is not None else set()
-    return frozenset(names)
-
-
 def render_table(
     table: pa.RecordBatch | pa.Table,
     templates: Sequence[Template],
@@ -107,6 +71,16 @@ def render_table(
     return _joined(first, render_table(table.slice(half), templates, numbers[half:], constants))
 
 
+def _names_read(templates: Sequence[Template]) -> frozenset[str]:
+    """Name the fields and constants that the templates read, to project a table on them."""
+    names: set[str] = set()
+    for template in templates:
+        for part in PARTS:
+            compiled = template.program(part)
+            names |= compiled.names if compiled is not None else set()
+    return frozenset(names)
+
+
 def _joined(first: RenderedColumns, second: RenderedColumns) -> RenderedColumns:
     num_rows = len(first.instruction)
     for one, other in zip(first[:3], second[:3], strict=True):
@@ -127,7 +101,7 @@ def _render(
     numbers: NDArray[np.int64],
     constants: Mapping[str, str],
 ) -> RenderedColumns:
-    columns = _columns(table, names_read(templates), constants)
+    columns = _columns(table, _names_read(templates), constants)
     failures: dict[int, Failure] = {}
     parts = {part: _render_part(part, templates, numbers, columns, failures) for part in PARTS}
     failed = [failures[row] for row in sorted(failures)]
