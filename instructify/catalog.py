@@ -26,21 +26,6 @@ from instructify.errors import did_you_mean
 from instructify.resources import find
 from instructify.yaml_lines import Node, Scalar, read_yaml
 
-__all__ = [
-    "Candidates",
-    "Catalog",
-    "Dataset",
-    "Expected",
-    "Family",
-    "Metric",
-    "RawFileSpec",
-    "Release",
-    "Scalar",
-    "Split",
-    "Task",
-    "load_catalog",
-]
-
 CATALOG_FORMAT = 1
 _ROLES = ("held-in", "held-out")
 _CLUSTERS = ("task-seen", "task-unseen")

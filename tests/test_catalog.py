@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructify.catalog import Catalog, Dataset, Scalar, load_catalog
+from instructify.catalog import load_catalog
+from instructify.catalog_model import Catalog, Dataset
 from instructify.catalog_text import catalog_lines, dataset_lines
 from instructify.errors import UserError
 from instructify.readers import READERS
 from instructify.resources import find
+from instructify.yaml_lines import Scalar
 
 HELD_IN = [
     *("coco_caption", "web_capfilt", "textcaps", "vqav2", "okvqa", "aokvqa", "ocr_vqa"),
