@@ -131,6 +131,23 @@ def test_a_list_at_a_key_is_the_same_whatever_stands_around_it(
     assert not read.rejects
 
 
+@pytest.mark.parametrize("window_bytes", [1, 4096])
+@pytest.mark.parametrize(
+    "damage",
+    ['{"id": NaN}', '{"id": "\\ud800"}', '{"id": tru}', '{"id": 1', '{"id": "\xff"}', "[" * 5000],
+)
+def test_damage_in_one_list_leaves_the_list_behind_it_readable(
+    scratch: Path, damage: str, window_bytes: int
+) -> None:
+    other = f'[{{"id": 1}}, {damage}, {{"id": 2}}]'
+    text = f'{{"info": {{"rows": [7]}}, "other": {other}, "rows": {json.dumps(ROWS)}}}'
+    scratch.write_bytes(text.encode("latin-1"))
+    file = RawFile("file.json", scratch)
+    read = Read(read_list(file, Row, key="rows", window_bytes=window_bytes))
+    assert read.items == plain(ROWS)
+    assert not read.rejects
+
+
 @SETTINGS
 @given(
     rows=st.dictionaries(

@@ -117,7 +117,7 @@ class Source:
         while True:
             text = self.unread
             for match in pattern.finditer(text):
-                if passed or _stands_in(text[: match.start()], names):
+                if passed or _may_stand_in(text[: match.start()], names):
                     self.unread = text[match.end() :]
                     return
             if self.at_end:
@@ -130,17 +130,29 @@ class Source:
                 self.fill(len(self) + self.window_bytes)
 
 
-def _stands_in(prefix: bytes, names: Sequence[str]) -> bool:
-    """Whether `prefix` is JSON up to inside the object that should hold the last of `names`."""
+def _may_stand_in(prefix: bytes, names: Sequence[str]) -> bool:
+    """Whether `prefix` is JSON up to inside the object that should hold the last of `names`, or so
+    damaged that nothing behind it can be proved (the items will be checked one by one)."""
     try:
         value = msgspec.json.decode(prefix + b'"":0' + b"}" * len(names))
     except NOT_JSON:
-        return False
+        return _is_damaged(prefix)
     for name in names[:-1]:
         if not isinstance(value, dict) or next(reversed(value), None) != name:
             return False
         value = value[name]
     return isinstance(value, dict) and "" in value
+
+
+def _is_damaged(prefix: bytes) -> bool:
+    """Whether `prefix` is no beginning of a JSON value, whatever may follow."""
+    try:
+        msgspec.json.decode(prefix)
+    except msgspec.DecodeError as error:
+        return "truncated" not in str(error)
+    except (UnicodeDecodeError, RecursionError):
+        return True
+    return False
 
 
 def _not_as_documented(file: RawFile, key: str | None, opening: bytes) -> UserError:
