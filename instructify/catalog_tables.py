@@ -258,8 +258,10 @@ def _columns(node: Node, fields: dict[str, Node], form: str, constant: set[str])
     columns = {field: column.text() for field, column in mapped.items()}
     for group in (("picture",), *NEEDED_FIELDS[form]):
         if not any(field in columns or field in constant for field in group):
+            other = "; or list them all under 'classes'" if "choices" in group else ""
             raise fields["columns"].error(
                 f"'{node.path}' maps no column to {' or '.join(group)}, which the form {form} needs"
+                f"{other}"
             )
     return columns
 

@@ -375,6 +375,11 @@ def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
         ("file: rooms.parquet", "file: a.csv\n      folder: b", "given: file and folder"),
         ("pictures: photos", "pictures: /photos", "must be a plain path below"),
         ("form: multiple_choice", "form: dialog", "is no value of 'datasets.plants.form'"),
+        (
+            "title: Birds",
+            "form: multiple_choice",
+            "which the form multiple_choice needs; or list them all under 'classes'",
+        ),
         ("split: test", "split: Test", "'Test' is no valid split"),
         ("format: 1", "format: one", "format one is unknown"),
         ("datasets:", "dataset:", "unknown key 'dataset'; did you mean 'datasets'?"),
