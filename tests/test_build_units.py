@@ -1,10 +1,18 @@
 """Rules inside the units that no small conversion shows."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from instructify.build import records
+from instructify.build.raw import RawRoots, find_split
 from instructify.build.samples import draws_for
+from instructify.catalog import load_catalog
+from instructify.errors import UserError
+from instructify.pictures.locate import Locator
+from instructify.pictures.roots import Location, Roots
 from instructify.readers.base import record_batch
 
 
@@ -41,3 +49,34 @@ def test_draws(
     split: str, pools: dict[str, int], records_: int, wanted: int | None, draws: int
 ) -> None:
     assert draws_for(records_, split, pools, wanted) == draws
+
+
+def test_a_pipe_is_no_raw_file(tmp_path: Path) -> None:
+    catalog = load_catalog()
+    dataset = catalog.dataset("hateful_memes")
+    split = dataset.split("train")
+    path = tmp_path / "hateful_memes" / "train.jsonl"
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=r"train\.jsonl expected in"):
+        find_split(catalog, dataset, split, RawRoots(raw=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("key", "file"),
+    [
+        ("coco/000000000042", "COCO_train2014_000000000042.jpg"),
+        ("coco/000000000042", "COCO_val2014_000000000042.jpg"),
+        ("coco/000000000042", "000000000042.jpg"),
+        ("ocr_vqa/761183272", "761183272.gif"),
+    ],
+)
+def test_a_folder_of_pictures_itself_may_be_given(tmp_path: Path, key: str, file: str) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / file).write_bytes(b"picture")
+    (tmp_path / "raw").mkdir()
+    roots = Roots.resolve(tmp_path / "raw", [images])
+    assert Locator(families=load_catalog().families, roots=roots).find(key) == Location(
+        "images0", file
+    )

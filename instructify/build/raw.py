@@ -67,7 +67,7 @@ def find_split(catalog: Catalog, dataset: Dataset, split: Split, roots: RawRoots
 def _find(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> RawFile | None:
     for name in spec.names_for(dataset.options):
         path = (roots.release(dataset.release) / name).resolve()
-        if path.exists():
+        if path.is_file() or path.is_dir():  # a pipe or device would be waited for without end
             root = roots.raw.resolve()
             shown = path.relative_to(root) if path.is_relative_to(root) else Path(name)
             return RawFile(shown.as_posix(), path)
