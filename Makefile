@@ -1,16 +1,17 @@
 # make demo   twins of all releases, all 26 datasets converted, a look at some samples
 # make test   lint, types and all tests
-# Both set up .venv on the first run. PYTHON=python3.12 chooses an interpreter.
+# Both set up .venv on the first run. PYTHON=python3.12 chooses an interpreter, TORCH another build of torch.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
+TORCH ?= torch==2.13.0
 
 .PHONY: demo test check lint types test-heavy bench train-env clean
 
-demo: $(VENV)/base
+demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
 
 test: $(VENV)/test lint types
@@ -31,10 +32,7 @@ test-heavy: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/python benchmarks/run_all.py
 
-# torch is only needed for training; TORCH chooses another build than the pinned one
-TORCH ?= torch==2.13.0
-train-env: $(VENV)/base
-	$(PIP) install -c constraints.txt "$(TORCH)" -e ".[train]"
+train-env: $(VENV)/train
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -44,8 +42,13 @@ $(VENV)/base: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e .
 	touch $@
 
-$(VENV)/test: $(VENV)/base
-	$(PIP) install -c constraints.txt -e ".[test]"
+# Converting and looking at data needs no torch: `pip install .` leaves it out.
+$(VENV)/train: $(VENV)/base
+	$(PIP) install -c constraints.txt "$(TORCH)" -e ".[train]"
+	touch $@
+
+$(VENV)/test: $(VENV)/train
+	$(PIP) install -c constraints.txt -e ".[train,lora,test]"
 	touch $@
 
 clean:

@@ -1,0 +1,85 @@
+"""The command line: parse, call, print. Heavy imports stay inside the commands.
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 findings or a
+threshold passed, 2 a mistake of the user's, 130 and 143 interrupted.
+"""
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from instructify import __version__
+from instructify.cli import data, look, training
+from instructify.errors import UserError
+
+__all__ = ["app", "main"]
+
+# In the order in which `--help` lists them: the way that data takes.
+_COMMANDS = (
+    data.catalog,
+    data.twin,
+    data.convert,
+    data.retemplate,
+    look.inspect,
+    look.verify,
+    training.plan,
+    training.demo,
+)
+
+app = typer.Typer(
+    name="instructify",
+    help="Raw vision-language releases into instruction-tuning data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in _COMMANDS:
+    app.command()(_command)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit()
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence on stderr."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        _leave(str(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        _leave("interrupted; the same command goes on where this one stopped", 130)
+    except _TerminatedError:
+        _leave("terminated; the same command goes on where this one stopped", 143)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _leave(f"{where}{error.strerror or error}; mend that and run the same command again", 2)
+    except typer.TyperException as error:
+        message = error.format_message()
+        if not message:  # no command was given, and the help was shown
+            raise SystemExit(2) from None
+        _leave(f"{message} Try --help.", 2)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM came."""
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise _TerminatedError
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    print(f"instructify: {message}", file=sys.stderr)
+    raise SystemExit(code)

@@ -1,0 +1,154 @@
+"""Commands from raw releases to a build: catalog, twin, convert, retemplate."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from instructify.cli.options import (
+    All,
+    BuildFolder,
+    CatalogFile,
+    HeldIn,
+    HeldOut,
+    Json,
+    Names,
+    TemplateFolder,
+)
+from instructify.cli.output import reader_may_leave
+
+if TYPE_CHECKING:
+    from instructify.catalog_model import Catalog
+
+
+def catalog(
+    name: Annotated[str | None, typer.Argument(help="One dataset; none lists all.")] = None,
+    as_json: Json = False,
+    catalog_file: CatalogFile = None,
+) -> None:
+    """List the datasets, or say everything about one: files, how to get them, options.
+
+    Example: instructify catalog vqav2
+    """
+    from instructify.catalog import load_catalog
+    from instructify.catalog_text import catalog_lines
+
+    loaded = load_catalog(extra=catalog_file)
+    with reader_may_leave():
+        if as_json:
+            chosen = loaded.datasets.values() if name is None else [loaded.dataset(name)]
+            print(json.dumps([dataset.summary() for dataset in chosen], indent=1))
+        else:
+            print(catalog_lines(loaded) if name is None else _told(loaded, name))
+
+
+def _told(loaded: "Catalog", name: str) -> str:
+    from instructify.catalog_text import dataset_lines
+    from instructify.readers import READERS
+
+    reader = READERS.get(loaded.dataset(name).reader)
+    helps = {}
+    for option, declared in reader.options.items() if reader else ():
+        choices = f"{' | '.join(declared.choices)}; " if declared.choices else ""
+        helps[option] = f"{choices}{declared.help}"
+    return dataset_lines(loaded, name, help_of=helps)
+
+
+def twin(
+    names: Names = None,
+    every: All = False,
+    out: Annotated[Path, typer.Option(help="Raw root to write.")] = Path("twins"),
+    scale: Annotated[float, typer.Option(help="Size; 1 is about 40 training pictures.")] = 1,
+    seed: Annotated[int, typer.Option(help="Another seed draws another world.")] = 0,
+    pictures: Annotated[bool, typer.Option(help="Draw pictures, or only annotations.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Write synthetic releases in the authors' layouts, to try everything without downloads.
+
+    Example: instructify twin vqav2 visdial --out raw
+    """
+    from instructify.commands.twin import run_twin
+
+    run_twin(
+        names or [],
+        every=every,
+        out=out,
+        scale=scale,
+        seed=seed,
+        pictures=pictures,
+        as_json=as_json,
+    )
+
+
+def convert(
+    raw: Annotated[Path, typer.Option(help="Raw root: one folder per release.")],
+    out: Annotated[Path, typer.Option(help="The build to write or to add to.")],
+    names: Names = None,
+    held_in: HeldIn = False,
+    held_out: HeldOut = False,
+    every: All = False,
+    images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
+    split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every choice.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Records per split.")] = None,
+    pictures: Annotated[str, typer.Option(help="store | reference | none")] = "store",
+    ocr: Annotated[
+        Path | None, typer.Option(help="OCR tokens by picture key, see docs/catalog.md.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="dataset.option=value, see catalog NAME.")
+    ] = None,
+    max_rejects: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Percent; default: the catalog's.")
+    ] = None,
+    catalog_file: CatalogFile = None,
+    templates: TemplateFolder = None,
+    as_json: Json = False,
+) -> None:
+    """Turn raw releases into a build of instruction samples.
+
+    Example: instructify convert vqav2 coco_caption --raw raw --out build
+    """
+    from instructify.commands.convert import run_convert
+
+    code = run_convert(
+        names=names or [],
+        groups=(held_in, held_out, every),
+        raw=raw,
+        out=out,
+        images=images or [],
+        split=split,
+        draws=draws,
+        seed=seed,
+        jobs=jobs,
+        limit=limit,
+        pictures=pictures,
+        ocr=ocr,
+        settings=settings or [],
+        max_rejects=max_rejects,
+        catalog_file=catalog_file,
+        templates=templates,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
+
+
+def retemplate(
+    build: BuildFolder,
+    names: Names = None,
+    templates: TemplateFolder = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; default: as before.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Render a build's records anew: text only, no picture and no raw file is touched.
+
+    Example: instructify retemplate build vqav2 --templates my-templates
+    """
+    from instructify.commands.convert import run_retemplate
+
+    run_retemplate(build, names or [], templates, draws, seed, jobs, as_json=as_json)
