@@ -26,6 +26,7 @@ _COMMANDS = (
     look.inspect,
     look.verify,
     training.plan,
+    training.train,
     training.demo,
 )
 

@@ -1,4 +1,4 @@
-"""Commands about training: plan, demo."""
+"""Commands about training: plan, train, demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +40,43 @@ def plan(
             catalog_file=catalog_file,
             as_json=as_json,
         )
+
+
+def train(
+    build: BuildFolder,
+    out: Annotated[Path, typer.Option(help="The run's folder.")],
+    recipe: Annotated[
+        str | None, typer.Option(help="One of ours (docs/training.md), or a YAML file.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, as optimizer.lr=1e-4.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the run.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Go on though data or recipe changed.")
+    ] = False,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune InstructBLIP on a build, or go on with a run.
+
+    Example: instructify train build --recipe tiny --out run
+    """
+    from instructify.commands.train import run_train
+
+    code = run_train(
+        build,
+        recipe,
+        out,
+        settings or [],
+        steps=steps,
+        resume=resume,
+        accept_changes=accept_changes,
+        catalog_file=catalog_file,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
 
 
 def demo(
