@@ -1,4 +1,4 @@
-"""Tiny random language models of both families, prefixes for them, and slow ways to be compared with.
+"""Tiny random language models of both families, prefixes for them, and the slow way to score.
 
 Shapes: B rows, P positions, D width.
 """
@@ -97,29 +97,38 @@ def prefixes(lengths: Sequence[int], *, padding: str = "left", seed: int = 0) ->
     return Batch(embeds, mask)
 
 
-@torch.no_grad()
 def one_by_one(
     model: Any, prefix: Batch, candidate: Sequence[int], *, end: int | None = END
 ) -> float:
-    """Return log p of a candidate (and the end) after one row, by the model's own loss on labels."""
+    """Return log p of a candidate (and the end) after one row, by the model's loss on labels."""
     labels = torch.tensor([[*candidate] if end is None else [*candidate, end]])
-    if model.config.is_encoder_decoder:
-        output = model(inputs_embeds=prefix.embeds, attention_mask=prefix.mask, labels=labels)
-    else:
-        after = model.get_input_embeddings()(labels)
-        ignored = torch.full(prefix.mask.shape, -100)
-        output = model(
-            inputs_embeds=torch.cat([prefix.embeds, after], 1),
-            labels=torch.cat([ignored, labels], 1),
-        )
-    return -float(output.loss) * labels.shape[1]
+    with torch.no_grad():
+        if model.config.is_encoder_decoder:
+            output = model(inputs_embeds=prefix.embeds, attention_mask=prefix.mask, labels=labels)
+        else:
+            after = model.get_input_embeddings()(labels)
+            ignored = torch.full(prefix.mask.shape, -100)
+            output = model(
+                inputs_embeds=torch.cat([prefix.embeds, after], 1),
+                labels=torch.cat([ignored, labels], 1),
+            )
+    return -float(output.loss) * len(labels[0])
 
 
 def tiny_tokenizer(family: str) -> PreTrainedTokenizerFast:
     """Return a byte-level (Llama) or a Unigram tokenizer that adds the end token (T5)."""
     special = ["<pad>", "</s>", "<s>", "<unk>"]
     if family == "t5":
-        words = ["\u2581", "\u2581yes", "\u2581no", "\u2581a", "\u2581cat", "dog", "s", *"abcdegnost</>"]
+        words = [
+            "\u2581",
+            "\u2581yes",
+            "\u2581no",
+            "\u2581a",
+            "\u2581cat",
+            "dog",
+            "s",
+            *"abcdegnost</>",
+        ]
         pieces = [(token, 0.0) for token in special] + [
             (word, -1.0 - place / 10) for place, word in enumerate(dict.fromkeys(words))
         ]

@@ -1,11 +1,13 @@
 """Candidate texts as token ids: the one place that says how an answer is tokenised.
 
-A candidate is tokenised alone, exactly as given, without start or end token. Data is data: `</s>` in
-a text is tokenised as characters, and where a vocabulary can't (T5's pieces hold it), the candidate
-is refused. The end token is added where a mode of ranking or restricted decoding asks for it. So T5 gets what `tokenizer(text)` gives without its
-`</s>`. A SentencePiece Llama puts its own space before the first word (`yes` becomes `_yes`), which
-is also what tokenising instruction and answer apart gives. A byte-level vocabulary puts none: `lead`
-adds one where the answers that the model was trained on began with a space.
+A candidate is tokenised alone, exactly as given, without start or end token. Data is data: `</s>`
+in a text is tokenised as characters, and where a vocabulary can't (T5's pieces hold it), the
+candidate is refused. The end token is added where ranking or restricted decoding asks for it.
+
+So T5 gets what `tokenizer(text)` gives without its `</s>`. A SentencePiece Llama puts its own space
+before the first word (`yes` becomes `_yes`), as it does where instruction and answer are tokenised
+apart. A byte-level vocabulary puts none: `lead` adds one where the answers that the model was
+trained on began with a space.
 """
 
 from collections.abc import Sequence

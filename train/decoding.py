@@ -2,8 +2,8 @@
 
 What a row answers does not depend on the batch it is in: prefixes are aligned at their ends and
 positions count real tokens. A checkpoint's own generation defaults (temperature, lengths, banned
-n-grams) play no part: `Decoding` says all. Scores are those of transformers' beam search, the sum of
-log-probabilities over (number of tokens with end) ** length_penalty.
+n-grams) play no part: `Decoding` says all. Scores are those of transformers' beam search: the sum
+of log-probabilities over (number of tokens with end) ** length_penalty.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from transformers import GenerationConfig, LogitsProcessorList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+)
 
 from instructify.errors import UserError
 from train.prefix import Prefix, align
@@ -27,8 +31,9 @@ _NO_HYPOTHESIS = -5e8
 class Decoding:
     """How answers are generated.
 
-    `num_answers` of the beams are returned. With `restrict`, a trie of candidates that end with the
-    tokenizer's end token, the candidates decide the lengths: `max_new_tokens` does not apply.
+    `num_answers` of the beams are returned. `repetition_penalty` counts generated tokens alone.
+    With `restrict`, a trie of candidates that end with the tokenizer's end token, the candidates
+    decide the lengths: `max_new_tokens` does not apply.
     """
 
     beams: int = 5
@@ -117,7 +122,6 @@ def generate_texts(
     return [best[0].text for best in answers]
 
 
-@torch.no_grad()
 def generate_answers(
     language_model: Any,
     tokenizer: Any,
@@ -137,6 +141,13 @@ def generate_answers(
     ends = _Ends.of(tokenizer)
     start = int(language_model.config.is_encoder_decoder)
     processors = LogitsProcessorList()
+    if decoding.repetition_penalty != 1.0:
+        # Left to itself, `generate` spares as many generated tokens as a row has left padding.
+        processors.append(
+            RepetitionPenaltyLogitsProcessor(
+                float(decoding.repetition_penalty), prompt_ignore_length=start
+            )
+        )
     if decoding.restrict is not None:
         _check_restriction(decoding.restrict, ends, sets, len(prefix.mask))
         processor = TrieLogitsProcessor(
@@ -156,12 +167,12 @@ def generate_answers(
     ]
 
 
-def _check_restriction(
-    trie: Trie, ends: _Ends, sets: Sequence[int] | None, num_rows: int
-) -> None:
+def _check_restriction(trie: Trie, ends: _Ends, sets: Sequence[int] | None, num_rows: int) -> None:
     if not (trie.token[trie.ends] == ends.end).all():
         raise ValueError(f"build the trie with end={ends.end}, the tokenizer's end token")
-    if sets is not None and (len(sets) != num_rows or not 0 <= min(sets) <= max(sets) < trie.num_sets):
+    if sets is None:
+        return
+    if len(sets) != num_rows or not 0 <= min(sets) <= max(sets) < trie.num_sets:
         raise ValueError(f"sets must name one of {trie.num_sets} sets for each of {num_rows} rows")
 
 
@@ -180,7 +191,7 @@ def _search(
         max_new_tokens=decoding.longest,
         min_new_tokens=decoding.min_new_tokens,
         length_penalty=decoding.length_penalty if decoding.beams > 1 else None,
-        repetition_penalty=decoding.repetition_penalty,
+        repetition_penalty=1.0,  # ours is among the processors
         eos_token_id=ends.end,
         pad_token_id=ends.pad,
         decoder_start_token_id=getattr(language_model.config, "decoder_start_token_id", None),
@@ -188,7 +199,7 @@ def _search(
         return_dict_in_generate=True,
         output_scores=decoding.beams > 1,
     )
-    with _own_defaults(language_model):
+    with _own_defaults(language_model), torch.no_grad():
         output = language_model.generate(
             inputs_embeds=prefix.embeds,
             attention_mask=prefix.mask,

@@ -2,8 +2,7 @@
 
 Counted are keys and values of all layers, the widest activations of one layer, attention scores and
 logits; not the weights, not what an allocator wastes. Rows are kept together down to `_FEW_NODES`
-nodes each, then fewer rows go at a time. At the least one row with a few nodes is done, whatever the
-budget.
+nodes each, then fewer rows go at a time. One row with so many nodes is done whatever the budget.
 """
 
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ _LOGIT_BYTES = 12  # a logit in the model's precision, in fp32, and as an expone
 
 
 class PassSize(NamedTuple):
-    """Rows of a pass, nodes a row (without repeated ancestors), positions the head takes at once."""
+    """Rows of a pass, nodes a row (repeated ancestors apart), positions the head takes at once."""
 
     rows: int
     nodes: int

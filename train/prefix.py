@@ -42,7 +42,8 @@ def align(inputs_embeds: Any, attention_mask: Any) -> Prefix:
     if inputs_embeds.ndim != 3 or attention_mask.shape != inputs_embeds.shape[:2]:
         raise ValueError(
             f"inputs_embeds {tuple(inputs_embeds.shape)} and attention_mask "
-            f"{tuple(attention_mask.shape)} do not agree: [rows, positions, width], [rows, positions]"
+            f"{tuple(attention_mask.shape)} do not agree: "
+            "[rows, positions, width] and [rows, positions] are needed"
         )
     mask = attention_mask.to(inputs_embeds.device).ne(0).long()
     lengths = mask.sum(1)

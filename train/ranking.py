@@ -55,7 +55,6 @@ class Ranking:
             )
 
 
-@torch.no_grad()
 def score_candidates(
     language_model: Any,
     inputs_embeds: Any,
@@ -84,9 +83,10 @@ def score_candidates(
     for start in range(0, len(row_sets), size.rows):
         stop = start + size.rows
         rows = prefix.rows(start, stop)
-        found = _score_rows(
-            language_model, rows, trie, row_sets[start:stop], ranking, size, end_token
-        )
+        with torch.no_grad():
+            found = _score_rows(
+                language_model, rows, trie, row_sets[start:stop], ranking, size, end_token
+            )
         scores[start:stop, : found.shape[1]] = found
     return scores[:, : int(np.diff(trie.first_candidate)[row_sets].max())]
 
@@ -114,7 +114,8 @@ def _score_rows(
 ) -> Floats:
     """Score rows that fit a pass together."""
     is_decoder_only = not language_model.config.is_encoder_decoder
-    with_end = ranking.mode in ("sum+eos", "mean") or not is_decoder_only and ranking.mode == "lavis"
+    endless = ("sum", "lavis") if is_decoder_only else ("sum",)
+    with_end = ranking.mode not in endless
     model = tree_model(language_model, prefix)
     scores = NodeScores(trie, sets, end_token=end_token if with_end else None)
     if not model.with_root:
@@ -122,9 +123,7 @@ def _score_rows(
         roots = trie.roots[np.asarray(names)][:, None]
         root_pass = TreePass(roots, np.ones_like(roots, dtype=np.bool_))
         scores.read(root_pass, model.root_states(), model.logits, size.head_positions)
-    passes = tree_passes(
-        trie, sets, width=size.nodes, with_root=model.with_root, leaves=with_end
-    )
+    passes = tree_passes(trie, sets, width=size.nodes, with_root=model.with_root, leaves=with_end)
     for tree_pass in passes:
         states = model.states(as_tree(trie, tree_pass.nodes, prefix.mask.device))
         scores.read(tree_pass, states, model.logits, size.head_positions)
@@ -141,7 +140,7 @@ def _score_rows(
 
 
 def _lengths(trie: Trie, sets: Sequence[int], width: int) -> Floats:
-    """Return the number of tokens of each candidate of each row [rows, width]; 1 beyond the last."""
+    """Return the number of tokens of each row's candidates [rows, width]; 1 beyond the last."""
     lengths = np.ones((len(sets), width))
     for row, number in enumerate(sets):
         of_set = trie.depth[trie.candidate_ends(number)]
@@ -149,9 +148,7 @@ def _lengths(trie: Trie, sets: Sequence[int], width: int) -> Floats:
     return lengths
 
 
-def _lavis_lengths(
-    trie: Trie, sets: Sequence[int], segments: int, prefix: Prefix
-) -> Floats:
+def _lavis_lengths(trie: Trie, sets: Sequence[int], segments: int, prefix: Prefix) -> Floats:
     """Return by what LAVIS divides each candidate's sum: the length that its segment is padded to.
 
     A model that shifts labels by one has one loss less than positions. The prefix counts with its

@@ -1,7 +1,7 @@
 """Forward passes over trie nodes for the two families of language models.
 
 Llama: the prefix is run once and its keys and values are kept; nodes are then ordinary positions
-whose attention mask shows the prefix and their ancestors, and whose position is that of their depth.
+whose attention mask shows the prefix and their ancestors, and whose position id is by depth.
 transformers takes such masks as they are (4-D, additive) with SDPA and eager attention.
 
 T5: the encoder is run once, and each decoder layer projects its output to keys and values once, for
@@ -86,7 +86,7 @@ class _LlamaTrees:
         return self._last
 
     def states(self, tree: Tree) -> Any:
-        num_rows, num_prefix = self._prefix.mask.shape
+        num_rows = len(self._prefix.mask)
         width = tree.tokens.shape[1]
         embeds = self._decoder.get_input_embeddings()(tree.tokens.expand(num_rows, -1))
         sees_prefix = self._prefix.mask.bool()[:, None, None, :].expand(-1, -1, width, -1)

@@ -1,8 +1,8 @@
 """Which trie nodes one forward pass evaluates, and what is read from its hidden states.
 
-The nodes of a set that need evaluating (in preorder) are cut into pieces of at most `width`; a piece
-is led by the ancestors of its first node, so that it stands on its own. Each node is read once, in
-the piece where it is not such a repetition: the log-probability of every child and of the end token.
+The nodes of a set that need evaluating (in preorder) are cut into pieces of at most `width`; a
+piece is led by the ancestors of its first node, so that it stands on its own. Each node is read
+once, where it is not such a repetition: the log-probabilities of its children and of the end.
 
 Shapes: B rows, W nodes of a pass (padded with -1), D width of the model, M positions that are read,
 E edges to their children. Node numbers are those of the trie.
@@ -63,9 +63,7 @@ def tree_passes(
         yield TreePass(nodes, is_read)
 
 
-def _pieces(
-    trie: Trie, number: int, width: int, with_root: bool, leaves: bool
-) -> list[TreePass]:
+def _pieces(trie: Trie, number: int, width: int, with_root: bool, leaves: bool) -> list[TreePass]:
     nodes = np.arange(trie.roots[number], trie.roots[number + 1])
     if not leaves:
         nodes = nodes[trie.first_child[nodes + 1] > trie.first_child[nodes]]

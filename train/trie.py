@@ -21,8 +21,8 @@ ROOT_TOKEN = -1
 class Trie:
     """Token sequences of one or several candidate sets; each set has a root of its own.
 
-    `token`, `parent`, `depth`, `subtree_end` [nodes]: the token that leads to a node (-1 for roots),
-    the node it leads from (-1), the number of tokens down from the root, and one past the last node
+    `token`, `parent`, `depth`, `subtree_end` [nodes]: the token that leads to a node and the node
+    it leads from (-1 for roots), the number of tokens from the root, and one past the last node
     below it. `children` lists all nodes but roots by parent and token; those of node n stand at
     `first_child[n]:first_child[n + 1]`. `roots` [sets + 1] ends with the number of nodes.
     `ends` [candidates] is the node at which a candidate ends, in the order given; candidates of set
@@ -101,7 +101,7 @@ class Trie:
         return nodes[::-1]
 
     def find(self, tokens: Sequence[int], number: int = 0) -> int | None:
-        """Return the first candidate of a set that has exactly these tokens (with `end`, if any)."""
+        """Return the first candidate of a set that has exactly these tokens (and `end`, if any)."""
         node = int(self.roots[number])
         for token in tokens:
             below = self.children[self.first_child[node] : self.first_child[node + 1]]
@@ -113,9 +113,7 @@ class Trie:
         return int(found[0]) if len(found) else None
 
 
-def _as_table(
-    sets: Sequence[Sequence[Sequence[int]]], end: int | None
-) -> tuple[Ints, Ints, Ints]:
+def _as_table(sets: Sequence[Sequence[Sequence[int]]], end: int | None) -> tuple[Ints, Ints, Ints]:
     """Lay candidates out as rows padded with -1, with their lengths and the sets they are of."""
     sizes = np.array([len(candidates) for candidates in sets], np.int64)
     if not len(sizes) or not sizes.all():
