@@ -2,8 +2,8 @@
 
 Queries come first, `queries x frames` slots a sample whatever its text says, then the instruction,
 then, for a decoder-only model, the response; an encoder-decoder reads the response on its other
-side. Training pads on the right, since padding on the left moves Llama's positions; generation
-pads on the left. The loss is taken on responses and their end, and on nothing else.
+side. Padding is on the right, since on the left it moves Llama's positions; generation aligns
+prefixes by itself. The loss is taken on responses and their end, and on nothing else.
 
 Shapes: B samples, F frames of them all, K queries, Q / L / D tokens of the Q-Former, of the
 language model and of its decoder, N labels.
@@ -69,8 +69,6 @@ def collate(
     samples: Sequence[Tokens],
     features: Sequence[Sequence[int]],
     layout: Layout,
-    *,
-    left: bool = False,
 ) -> Micro:
     """Lay out samples; `features` are the numbers of each sample's frames, at least one."""
     frames = [len(one) for one in features]
@@ -83,13 +81,11 @@ def collate(
     mask = np.zeros((len(samples), width), np.int64)
     slots = []
     for row, (head, text) in enumerate(zip(heads, texts, strict=True)):
-        start = width - head - len(text) if left else 0
-        ids[row, start + head : start + head + len(text)] = text
-        mask[row, start : start + head + len(text)] = 1
-        slots.append(np.arange(start, start + head) + row * width)
+        ids[row, head : head + len(text)] = text
+        mask[row, : head + len(text)] = 1
+        slots.append(np.arange(head) + row * width)
     starts = [
-        (width - head - len(text) if left else 0) + head + len(sample.instruction) - 1
-        for head, text, sample in zip(heads, texts, samples, strict=True)
+        head + len(sample.instruction) - 1 for head, sample in zip(heads, samples, strict=True)
     ]
     decoder = None if decoder_only else _decoder_ids(samples, layout)
     label_width = width if decoder is None else decoder.shape[1]

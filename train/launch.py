@@ -4,8 +4,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transformers.utils import logging as transformers_logging
-
 from instructify.build.opened import Build
 from instructify.catalog_model import Catalog
 from train.config import TrainConfig
@@ -29,7 +27,6 @@ def launch(
     accept: bool,
 ) -> tuple[Result, dict[str, Any]]:
     """Run a recipe on a build; returns how it ended, and that as plain values."""
-    transformers_logging.disable_progress_bar()
     with claimed(run, resume=resume, is_first=ranks.is_first):
         start, said = starting_point(run, config, accept=accept)
         setup = set_up(build, config, catalog, ranks)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
+from transformers.utils import logging
 
 from instructify.errors import UserError, did_you_mean
 from train.blip2 import assemble
@@ -20,6 +21,7 @@ IMAGE_TOKEN = "<image>"
 
 def load_model(config: ModelConfig) -> Loaded:
     """Load what a recipe names, in the precision in which it is stored."""
+    logging.disable_progress_bar()
     if config.blip2 is not None:
         loaded = assemble(config.blip2)
     elif config.name is None:

@@ -27,6 +27,8 @@ _COMMANDS = (
     look.verify,
     training.plan,
     training.train,
+    training.merge,
+    training.generate,
     training.demo,
 )
 
