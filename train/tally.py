@@ -13,7 +13,7 @@ Sums = dict[str, dict[str, list[float]]]  # kind => name => samples, labels, los
 KINDS = ("member", "template")
 
 
-class Share(NamedTuple):
+class Tallied(NamedTuple):
     """The part of one member or template."""
 
     name: str
@@ -46,7 +46,7 @@ class Tally:
         recent, self._recent = self._recent, {kind: {} for kind in KINDS}
         return recent
 
-    def flush(self, counted: Iterable[Sums]) -> list[Share]:
+    def flush(self, counted: Iterable[Sums]) -> list[Tallied]:
         """Add what all processes handed over to the whole; returns it by member."""
         merged: Sums = {kind: {} for kind in KINDS}
         for sums in counted:
@@ -59,10 +59,10 @@ class Tally:
         return shares(merged["member"])
 
 
-def shares(by_name: Mapping[str, Sequence[float]]) -> list[Share]:
+def shares(by_name: Mapping[str, Sequence[float]]) -> list[Tallied]:
     """Turn sums into means, sorted by name."""
     return [
-        Share(name, int(num), int(labels), loss / max(labels, 1.0))
+        Tallied(name, int(num), int(labels), loss / max(labels, 1.0))
         for name, (num, labels, loss) in sorted(by_name.items())
     ]
 

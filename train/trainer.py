@@ -28,7 +28,7 @@ from train.parts import trained_parameters
 from train.schedule import learning_rate
 from train.setup import Setup
 from train.stop import StopRequest
-from train.tally import Share, Tally, shares
+from train.tally import Tallied, Tally, shares
 
 _SEED_MASK = (1 << 63) - 1
 
@@ -275,12 +275,12 @@ def _to_save(tensor: torch.Tensor) -> torch.Tensor:
     return whole(tensor.detach()).cpu().contiguous().clone()
 
 
-def _mean(members: Iterable[Share]) -> float:
+def _mean(members: Iterable[Tallied]) -> float:
     rows = list(members)
     return sum(one.loss * one.labels for one in rows) / max(1, sum(one.labels for one in rows))
 
 
-def _share_value(one: Share) -> dict[str, float]:
+def _share_value(one: Tallied) -> dict[str, float]:
     return {"samples": one.samples, "labels": one.labels, "loss": one.loss}
 
 
@@ -337,6 +337,6 @@ def peak_memory_gb(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def totals(state: RunState) -> dict[str, list[Share]]:
+def totals(state: RunState) -> dict[str, list[Tallied]]:
     """List what a run drew by member and by template."""
     return {kind: shares(by_name) for kind, by_name in state.tally.items()}
