@@ -94,7 +94,7 @@ def _shapes(samples: Sequence[Tokens], model: InstructBlip) -> Micro:
     """Lay out samples without values; transformers looks into masks of two dimensions only."""
     micro = collate(samples, [[at] for at in range(len(samples))], model.layout)
     rows, width = micro.input_ids_BL.shape
-    mask = torch.empty(rows, 1, width, width, dtype=torch.bool, device="meta")
+    mask = torch.empty(rows, 1, 1, width, dtype=torch.bool, device="meta")
     return replace(micro.to(torch.device("meta")), attention_mask_BL=mask)
 
 
