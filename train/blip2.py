@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from transformers import (
+    AutoTokenizer,
     Blip2ForConditionalGeneration,
     Blip2ForImageTextRetrieval,
     Blip2Processor,
@@ -23,6 +24,7 @@ from transformers import (
 from instructify.errors import UserError
 from train.config import Blip2Config
 from train.presets import Loaded
+from train.tokens import rows_needed
 
 Weights = dict[str, torch.Tensor]
 _HEADS = ("vision_projection.", "text_projection.", "itm_head.")
@@ -96,10 +98,11 @@ def _config(stage1: Any, stage2: Any, processor: Any) -> InstructBlipConfig:
     qformer = {**stage1.config.qformer_config.to_dict(), "model_type": "instructblip_qformer"}
     rows = stage1.embeddings.word_embeddings.weight.shape[0]
     qformer["vocab_size"] = rows
-    if len(processor.qformer_tokenizer) > rows:
+    needed = rows_needed(processor.qformer_tokenizer)
+    if needed > rows:
         raise UserError(
-            f"the Q-Former's tokenizer has {len(processor.qformer_tokenizer):,} tokens and stage 1 "
-            f"has {rows:,}; they don't belong together"
+            f"the Q-Former's tokenizer has {needed:,} tokens and stage 1 has {rows:,}; they don't "
+            "belong together"
         )
     vision = {**config.vision_config.to_dict(), "model_type": "instructblip_vision_model"}
     return InstructBlipConfig(
@@ -139,10 +142,9 @@ def _processor(source: Blip2Config, num_query_tokens: int) -> Any:
     if source.processor is not None:
         return InstructBlipProcessor.from_pretrained(source.processor)
     stage2 = Blip2Processor.from_pretrained(source.stage2)
-    stage1 = Blip2Processor.from_pretrained(source.stage1)
     return InstructBlipProcessor(
         image_processor=stage2.image_processor,
         tokenizer=stage2.tokenizer,
-        qformer_tokenizer=stage1.tokenizer,
+        qformer_tokenizer=AutoTokenizer.from_pretrained(source.stage1),
         num_query_tokens=num_query_tokens,
     )

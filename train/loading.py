@@ -15,6 +15,7 @@ from instructify.errors import UserError, did_you_mean
 from train.blip2 import assemble
 from train.config import ModelConfig
 from train.presets import PRESETS, Loaded, build_preset
+from train.tokens import rows_needed
 
 IMAGE_TOKEN = "<image>"
 
@@ -75,10 +76,11 @@ def _check(loaded: Loaded, name: str) -> None:
             f"and the tokenizer says {image}; use the processor that belongs to the model"
         )
     own_rows = config.qformer_config.vocab_size
-    if len(processor.qformer_tokenizer) > own_rows:
+    needed = rows_needed(processor.qformer_tokenizer)
+    if needed > own_rows:
         raise UserError(
-            f"{name}: the Q-Former's tokenizer has {len(processor.qformer_tokenizer):,} tokens and "
-            f"the Q-Former {own_rows:,}; use the tokenizer that belongs to the model"
+            f"{name}: the Q-Former's tokenizer has {needed:,} tokens and the Q-Former "
+            f"{own_rows:,}; use the tokenizer that belongs to the model"
         )
     if processor.num_query_tokens != config.num_query_tokens:
         raise UserError(

@@ -142,6 +142,18 @@ class SampleTokens:
         return [*kept, self.end], len(answer) - len(kept)
 
 
+def rows_needed(tokenizer: Any) -> int:
+    """Count the embedding rows that texts can reach; special tokens at the end are left out.
+
+    Processors put `<image>` at the end of tokenizers whose model never sees it.
+    """
+    special = {int(number) for number, one in tokenizer.added_tokens_decoder.items() if one.special}
+    rows = len(tokenizer)
+    while rows - 1 in special:
+        rows -= 1
+    return rows
+
+
 def _frame(tokenizer: Any, what: str) -> tuple[Ids, Ids]:
     """Ask a tokenizer what it puts before and after a text."""
     bare: Ids = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
