@@ -22,7 +22,7 @@ QUICK = RECIPE.replace("steps: 6", f"steps: {STEPS}").replace(
 def launched(count: int, *line: object) -> "subprocess.CompletedProcess[str]":
     """Run a script in several processes, as a user does."""
     argv = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={count}"]
-    argv += ["--master-port=0", *map(str, line)]
+    argv += ["--standalone", *map(str, line)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(TESTS.parent), os.environ.get("PYTHONPATH", "")]

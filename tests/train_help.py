@@ -43,7 +43,8 @@ def fresh(name: str, *, train: Sequence[str] = ("norm", "qformer", "projection")
     inner = InstructBlip(model, tower_is_frozen="vision" not in train)
     picture = preset(name).processor.image_processor
     inner.set_pixels(list(picture.image_mean), list(picture.image_std))
-    return inner.eval()
+    inner.eval()
+    return inner
 
 
 def case(name: str, *, train: Sequence[str] = ("norm", "qformer", "projection")) -> Case:
