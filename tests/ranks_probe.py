@@ -29,6 +29,10 @@ WAYS: dict[str, tuple[str, ...]] = {
     "fsdp, blind": ("run.parallel=fsdp", "model.instruction_aware=false"),
     "ddp, t5": ("run.parallel=ddp", "model.name=tiny-t5"),
     "fsdp, t5": ("run.parallel=fsdp", "model.name=tiny-t5"),
+    "fsdp, whole": (
+        "run.parallel=fsdp",
+        "model.train=[vision, norm, qformer, projection, language]",
+    ),
 }
 
 

@@ -85,15 +85,21 @@ def _shard(model: InstructBlip, device: torch.device) -> nn.Module:
     sharded = {id(one) for layer in _layers(model) for one in layer.parameters()}
     whole = {one for one in model.parameters() if id(one) not in sharded and not one.requires_grad}
     fully_shard(model, mesh=mesh, ignored_params=whole)
-    register_fsdp_forward_method(model, "encode")
+    if not model.tower_is_frozen:
+        register_fsdp_forward_method(model, "encode")
     register_fsdp_forward_method(model, "prefix")
     return model
 
 
 def _layers(model: InstructBlip) -> Iterator[nn.Module]:
-    """List the repeated layers of the tower, the Q-Former and the language model."""
+    """List the repeated layers of the Q-Former, the language model, and a tower that learns.
+
+    A frozen tower stays whole: it runs when a process needs new pictures, which is not for all
+    of them at once, and sharded layers only run together.
+    """
     inner = model.model
-    yield from inner.vision_model.encoder.layers
+    if not model.tower_is_frozen:
+        yield from inner.vision_model.encoder.layers
     yield from inner.qformer.encoder.layer
     language = inner.language_model
     if inner.config.use_decoder_only_language_model:
