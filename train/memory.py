@@ -84,7 +84,7 @@ def kept_bytes(model: InstructBlip, config: TrainConfig, samples: int) -> int:
     dtype = next(model.model.vision_model.encoder.parameters()).dtype
     features = torch.empty(samples, patches, vision.hidden_size, dtype=dtype, device="meta")
     kept: dict[int, int] = {}
-    own = {id(one) for one in shadow.parameters()}
+    own = {one.untyped_storage()._cdata for one in shadow.parameters()}
     with _counting(kept, own):
         losses = shadow(features, micro)
     return int(sum(kept.values()) + losses.numel() * losses.element_size())
@@ -124,8 +124,8 @@ def _counting(kept: dict[int, int], parameters: set[int]) -> Iterator[None]:
     alive: list[torch.Tensor] = []  # or an address could be used again
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
-        if id(tensor) not in parameters and not isinstance(tensor, torch.nn.Parameter):
-            storage = tensor.untyped_storage()
+        storage = tensor.untyped_storage()
+        if storage._cdata not in parameters:
             alive.append(tensor)
             kept[storage._cdata] = storage.nbytes()
         return tensor

@@ -38,11 +38,14 @@ class InstructBlip(nn.Module):  # type: ignore[misc]
         """Say how sequences are laid out for this model."""
         config = self.model.config
         text = config.text_config
-        start = None if config.use_decoder_only_language_model else text.decoder_start_token_id
-        pad = text.pad_token_id
+        pad = text.pad_token_id if text.pad_token_id is not None else text.eos_token_id
+        start = None
+        if not config.use_decoder_only_language_model:
+            given = getattr(text, "decoder_start_token_id", None)
+            start = pad if given is None else given  # T5's decoders start with padding
         return Layout(
             num_queries=config.num_query_tokens,
-            pad=pad if pad is not None else text.eos_token_id,
+            pad=pad,
             qformer_pad=config.qformer_config.pad_token_id or 0,
             decoder_start=start,
         )
