@@ -1,5 +1,6 @@
 """What a user asks of `convert`, resolved and checked before any work is done."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,8 +69,21 @@ def find_splits(request: ConvertRequest) -> list[RawSplit]:
             missing.pop(dataset.name, None)
         found += here
     if missing:
-        raise UserError(_missing_sentence(missing, some_found=bool(found)))
+        sentence = _missing_sentence(missing, some_found=bool(found))
+        advice = f"Everything that is missing: {check_line(request, list(missing))}"
+        raise UserError(f"{sentence}\n{advice}")
     return found
+
+
+def check_line(request: ConvertRequest, names: Sequence[str]) -> str:
+    """Write out the `check` that looks at what a conversion looked at."""
+    roots = request.roots
+    words = ["instructify", "check", *names, "--raw", str(roots.raw)]
+    for folder in roots.images:
+        words += ["--images", str(folder)]
+    if request.split is not None:
+        words += ["--split", request.split]
+    return shlex.join(words)
 
 
 def _missing_sentence(missing: dict[str, UserError], *, some_found: bool) -> str:

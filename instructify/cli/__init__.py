@@ -21,6 +21,7 @@ __all__ = ["app", "main"]
 _COMMANDS = (
     data.catalog,
     data.twin,
+    data.check,
     data.convert,
     data.retemplate,
     look.inspect,
