@@ -25,6 +25,7 @@ _COMMANDS = (
     data.convert,
     data.retemplate,
     look.inspect,
+    look.lint,
     look.verify,
     training.plan,
     training.demo,
