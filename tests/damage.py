@@ -13,8 +13,8 @@ from PIL import Image
 
 from instructify.twins.make import make_twin
 
-RELEASES = ("coco_caption", "vqav2", "aokvqa", "visdial", "msvd_qa", "hateful_memes")
-DATASETS = ("vqav2", "aokvqa", "visdial", "msvd_qa", "hateful_memes")
+RELEASES = ("vqav2", "aokvqa", "visdial", "msvd_qa", "hateful_memes", "web_capfilt")
+DATASETS = RELEASES
 
 
 class Planted(NamedTuple):
@@ -28,7 +28,7 @@ class Planted(NamedTuple):
 def make_damaged(raw: Path) -> list[Planted]:
     """Make twins below `raw` and spoil them."""
     make_twin(RELEASES, raw, scale=0.3)
-    return [*_photographs(raw), *_memes(raw), *_clips(raw), *_files(raw)]
+    return [*_photographs(raw), *_memes(raw), *_clips(raw), *_files(raw), *_tars(raw)]
 
 
 def make_hidden(raw: Path) -> list[Planted]:
@@ -119,6 +119,14 @@ def _files(raw: Path) -> Iterator[Planted]:
     value["questions"].append(value["questions"][0])
     questions.write_text(json.dumps(value))
     yield Planted("no-annotation", "vqav2/v2_OpenEnded_mscoco_val2014_questions.json", "")
+
+
+def _tars(raw: Path) -> Iterator[Planted]:
+    """Cut a tar of pictures behind a member: nothing but its end is gone."""
+    tar = min((raw / "web_capfilt" / "webdataset").glob("*.tar"))
+    members = tar.read_bytes().rstrip(b"\0")
+    tar.write_bytes(members + bytes(-len(members) % 512))
+    yield Planted("tar-damaged", "web_capfilt/webdataset/", "end is missing")
 
 
 def _huge(data: bytes) -> bytes:
