@@ -17,7 +17,8 @@ from instructify.build.workers import Workers
 from instructify.catalog import load_catalog
 from instructify.catalog_model import Expected
 from instructify.doctor.causes import CAUSES, cause_of
-from instructify.doctor.examine import CheckRequest, examine
+from instructify.doctor.examine import examine
+from instructify.doctor.request import CheckRequest
 from instructify.rejects import REASONS
 
 PICTURE_CAUSES = {cause for cause in REASONS if cause.startswith(("picture-", "not-a-", "clip-"))}

@@ -38,6 +38,10 @@ class RawSplit:
     files: Mapping[str, RawFile]
 
 
+class FilesMissingError(UserError):
+    """Raw files of a split are not there."""
+
+
 class LookedFor(NamedTuple):
     """What was found of a split's raw files, by role, and what was not."""
 
@@ -60,7 +64,8 @@ def find_split(catalog: Catalog, dataset: Dataset, split: Split, roots: RawRoots
     """Find a split's raw files; UserError naming those that are missing and how to get them."""
     looked = look_for_files(dataset, split, roots)
     if looked.missing:
-        raise UserError(_missing_sentence(catalog, dataset, split, roots, looked.missing))
+        sentence = _missing_sentence(catalog, dataset, split, roots, looked.missing)
+        raise FilesMissingError(sentence)
     return RawSplit(dataset=dataset, split=split, files=looked.files)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from instructify.build.raw import RawRoots, RawSplit, check_raw_root, find_split
+from instructify.build.raw import FilesMissingError, RawRoots, RawSplit, check_raw_root, find_split
 from instructify.catalog_model import Catalog, Dataset
 from instructify.errors import UserError
 from instructify.readers.base import RawFile
@@ -70,8 +70,10 @@ def find_splits(request: ConvertRequest) -> list[RawSplit]:
         found += here
     if missing:
         sentence = _missing_sentence(missing, some_found=bool(found))
-        advice = f"Everything that is missing: {check_line(request, list(missing))}"
-        raise UserError(f"{sentence}\n{advice}")
+        lacking = [n for n, error in missing.items() if isinstance(error, FilesMissingError)]
+        if lacking:
+            sentence += f"\nEverything that is missing: {check_line(request, lacking)}"
+        raise UserError(sentence)
     return found
 
 

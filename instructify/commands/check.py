@@ -12,8 +12,9 @@ from instructify.catalog import load_catalog
 from instructify.commands.convert import chosen_datasets
 from instructify.commands.layout import paragraph, shortened
 from instructify.doctor.causes import cause_of
-from instructify.doctor.examine import CheckRequest, examine
+from instructify.doctor.examine import examine
 from instructify.doctor.report import Example, Group, Report, SplitReport
+from instructify.doctor.request import CheckRequest
 
 REPORT_FORMAT = 1
 _SHOWN_EXAMPLES = 2

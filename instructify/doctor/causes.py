@@ -1,7 +1,7 @@
 """What may be wrong with a raw root, how bad that is, and what mends it.
 
 Reasons of `rejects.REASONS` keep their names here; the others are what only a look at the raw root
-can tell. A fault costs records; a note costs nothing, but should be known.
+can tell. A fault costs records or spoils them; a note costs none that could be had.
 """
 
 from typing import Literal, NamedTuple

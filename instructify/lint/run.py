@@ -19,6 +19,7 @@ from instructify.lint.usage import (
     real_records,
     usage_findings,
 )
+from instructify.resources import find
 
 PROTOCOLS = "protocols"
 
@@ -53,7 +54,7 @@ def lint(folder: Path, catalog: Catalog, build: Build | None) -> LintReport:
         findings += text_findings(subject)
         findings += render_findings(subject, real)
     findings += pool_findings(subjects, catalog)
-    findings += evaluation_findings(subjects, folder / PROTOCOLS, catalog)
+    findings += evaluation_findings(subjects, _protocols(folder), catalog)
     usage = None
     draws: Mapping[str, int] = {}
     if build is not None:
@@ -67,3 +68,9 @@ def lint(folder: Path, catalog: Catalog, build: Build | None) -> LintReport:
         usage=usage,
         draws=draws,
     )
+
+
+def _protocols(folder: Path) -> Path:
+    """Return where evaluation prompts are: beside the templates, else ours."""
+    own = folder / PROTOCOLS
+    return own if own.is_dir() else find("templates") / PROTOCOLS
