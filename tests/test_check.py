@@ -227,6 +227,15 @@ def test_a_conversion_offers_the_check(raw_root: Path, command: Commands, tmp_pa
         assert command("check", name, "--raw", raw).code == 1
 
 
+def test_the_offered_check_looks_at_the_same_options(command: Commands, tmp_path: Path) -> None:
+    line = ("--raw", tmp_path, "--set", "vsr.variant=random")
+    told = command("convert", "vsr", *line, "--out", tmp_path / "build", "--split", "val").stderr
+    offered = told.splitlines()[-1].partition("instructify ")[2].split()
+    assert offered[-4:] == ["--split", "val", "--set", "vsr.variant=random"]
+    found = groups(command(*offered, "--json"))
+    assert "random/dev.jsonl" in found["file-missing"]["examples"][0]["item"]
+
+
 @pytest.mark.parametrize("line", [["vqa2"], [], ["vqav2", "--split", "trian"], ["vqav2", "--x"]])
 def test_mistakes_are_one_sentence(raw_root: Path, command: Commands, line: list[str]) -> None:
     told = command("check", *line, "--raw", raw_root)

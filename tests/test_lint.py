@@ -6,12 +6,15 @@ from typing import NamedTuple
 
 import pytest
 from build_help import Commands, is_sentence
+from test_templates import MISTAKES, REFUSED
 
 from instructify.build import Build
 from instructify.catalog import load_catalog
 from instructify.lint.finding import KINDS, Finding
 from instructify.lint.run import LintReport, lint
 from instructify.resources import find
+from instructify.template_check import CheckError
+from instructify.template_program import mistakes, program
 from instructify.templates import load_templates
 
 CATALOG = load_catalog()
@@ -294,6 +297,19 @@ def test_a_seeded_fault_is_found_at_its_line(tmp_path: Path, seed: Seed) -> None
     ], found
     assert found[0].file.endswith(f"{seed.task}.yaml")
     assert found[0].to_do
+
+
+@pytest.mark.parametrize("content", MISTAKES)
+def test_what_a_conversion_refuses_is_an_error(tmp_path: Path, content: str) -> None:
+    (tmp_path / "image_qa.yaml").write_text(content, "utf-8")
+    assert lint(tmp_path, CATALOG, None).num_errors
+
+
+@pytest.mark.parametrize("source", REFUSED, ids=lambda source: source[:40])
+def test_no_refused_construct_passes_where_all_mistakes_are_told(source: str) -> None:
+    with pytest.raises(CheckError) as caught:
+        program(source)
+    assert str(caught.value) in [str(one) for one in mistakes(source)]
 
 
 def test_every_kind_is_seeded() -> None:

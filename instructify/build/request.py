@@ -34,6 +34,7 @@ class ConvertRequest:
     pictures: PictureMode = "store"
     ocr: Path | None = None
     max_rejects: float | None = None  # percent; None: each dataset's own
+    catalog_file: Path | None = None  # the user's own catalog, for advice that names it
 
 
 def ocr_file(request: ConvertRequest) -> RawFile | None:
@@ -85,6 +86,14 @@ def check_line(request: ConvertRequest, names: Sequence[str]) -> str:
         words += ["--images", str(folder)]
     if request.split is not None:
         words += ["--split", request.split]
+    if request.catalog_file is not None:
+        words += ["--catalog", str(request.catalog_file)]
+    for dataset in (one for one in request.datasets if one.name in names):
+        usual = request.catalog.dataset(dataset.name).options
+        for option, value in dataset.options.items():
+            if value != usual.get(option):
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                words += ["--set", f"{dataset.name}.{option}={text}"]
     return shlex.join(words)
 
 

@@ -68,6 +68,7 @@ def run_convert(
         pictures=pictures,
         ocr=ocr,
         max_rejects=max_rejects,
+        catalog_file=catalog_file,
     )
     try:
         states = convert(request, Progress.for_terminal())
