@@ -5,9 +5,9 @@ list or compare a text with a number. A null flows through filters and items and
 only printing it is a mistake of the record, which is for the renderer to report.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import NoReturn
+from typing import Literal, NoReturn, TypeVar
 
 from jinja2 import nodes
 
@@ -63,51 +63,86 @@ _FILTERS = (
     "letter",
 )
 _MAX_DEPTH = 40
+_COSTLY_STATEMENTS = ("Macro", "CallBlock", "Include", "Import", "FromImport")
+_COSTLY_FILTERS = ("format", "center", "indent", "wordwrap", "batch", "slice")
 _MAX_INT = 2**31
+
+
+_Node = TypeVar("_Node", bound=nodes.Node)
+Trouble = Literal["syntax", "undefined-field", "costly-construct", "construct"]
 
 
 class CheckError(Exception):
     """A construct that templates may not use, and the line of the template it stands on."""
 
-    def __init__(self, message: str, line: int) -> None:
+    def __init__(self, message: str, line: int, kind: Trouble = "construct") -> None:
         super().__init__(message)
         self.line = line
+        self.kind = kind
 
 
 def check(tree: nodes.Template) -> frozenset[str]:
     """Refuse what is outside the language; return the fields and constants that are read."""
-    checker = _Checker()
+    checker = _Checker(None)
     checker.statements(tree.body, _NAMES, 0)
     return frozenset(checker.used)
 
 
-def refuse(node: nodes.Node, message: str) -> NoReturn:
+def check_all(tree: nodes.Template) -> list[CheckError]:
+    """List everything in a text that is outside the language, at most one for an expression."""
+    found: list[CheckError] = []
+    _Checker(found).statements(tree.body, _NAMES, 0)
+    return found
+
+
+def refuse(node: nodes.Node, message: str, kind: Trouble = "construct") -> NoReturn:
     """Stop at a construct."""
-    raise CheckError(message, node.lineno)
+    raise CheckError(message, node.lineno, kind)
 
 
 class _Checker:
-    def __init__(self) -> None:
+    """Walks a text; stops at the first mistake, or goes on behind it where `found` collects."""
+
+    def __init__(self, found: list[CheckError] | None) -> None:
         self.used: set[str] = set()
+        self._found = found
 
     def statements(self, body: Sequence[nodes.Node], names: Mapping[str, Kind], depth: int) -> None:
         for node in body:
-            if depth > _MAX_DEPTH:
-                refuse(node, f"nested deeper than {_MAX_DEPTH} levels")
-            match node:
-                case nodes.Output():
-                    for child in node.nodes:
-                        self._printed(child, names, depth + 1)
-                case nodes.If():
-                    self._expression(node.test, names, depth + 1)
-                    self.statements(node.body, names, depth + 1)
-                    self.statements(node.elif_, names, depth + 1)
-                    self.statements(node.else_, names, depth + 1)
-                case nodes.For():
-                    self._loop(node, names, depth)
-                case _:
-                    name = type(node).__name__
-                    refuse(node, f"the statement '{name}' is not allowed; allowed: if, for")
+            self._attempt(self._statement, node, names, depth)
+
+    def _attempt(
+        self,
+        look: Callable[[_Node, Mapping[str, Kind], int], object],
+        node: _Node,
+        names: Mapping[str, Kind],
+        depth: int,
+    ) -> None:
+        try:
+            look(node, names, depth)
+        except CheckError as error:
+            if self._found is None:
+                raise
+            self._found.append(error)
+
+    def _statement(self, node: nodes.Node, names: Mapping[str, Kind], depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            refuse(node, f"nested deeper than {_MAX_DEPTH} levels", "costly-construct")
+        match node:
+            case nodes.Output():
+                for child in node.nodes:
+                    self._attempt(self._printed, child, names, depth + 1)
+            case nodes.If():
+                self._attempt(self._expression, node.test, names, depth + 1)
+                self.statements(node.body, names, depth + 1)
+                self.statements(node.elif_, names, depth + 1)
+                self.statements(node.else_, names, depth + 1)
+            case nodes.For():
+                self._loop(node, names, depth)
+            case _:
+                name = type(node).__name__
+                kind: Trouble = "costly-construct" if name in _COSTLY_STATEMENTS else "construct"
+                refuse(node, f"the statement '{name}' is not allowed; allowed: if, for", kind)
 
     def _printed(self, node: nodes.Expr, names: Mapping[str, Kind], depth: int) -> None:
         if isinstance(node, nodes.TemplateData):
@@ -119,7 +154,7 @@ class _Checker:
     def _loop(self, node: nodes.For, names: Mapping[str, Kind], depth: int) -> None:
         # One level of loops keeps the work linear in the record.
         if "loop" in names:
-            refuse(node, "a loop inside a loop is not allowed")
+            refuse(node, "a loop inside a loop is not allowed", "costly-construct")
         if node.recursive or not isinstance(node.target, nodes.Name):
             refuse(node, "a loop has the form {% for item in field %}")
         target = node.target.name
@@ -136,7 +171,7 @@ class _Checker:
 
     def _expression(self, node: nodes.Node, names: Mapping[str, Kind], depth: int) -> Kind:
         if depth > _MAX_DEPTH:
-            refuse(node, f"nested deeper than {_MAX_DEPTH} levels")
+            refuse(node, f"nested deeper than {_MAX_DEPTH} levels", "costly-construct")
         depth += 1
         match node:
             case nodes.Const():
@@ -166,11 +201,14 @@ class _Checker:
                 return self._conditional(node, names, depth)
             case _:
                 what = getattr(node, "operator", None) or type(node).__name__
-                refuse(node, f"'{what}' is not allowed in a template")
+                costly = isinstance(node, nodes.BinExpr | nodes.Call | nodes.Concat)
+                kind: Trouble = "costly-construct" if costly else "construct"
+                refuse(node, f"'{what}' is not allowed in a template", kind)
 
     def _name(self, node: nodes.Name, names: Mapping[str, Kind]) -> Kind:
         if node.name not in names or node.name == "loop":
-            refuse(node, f"unknown field '{node.name}'; {did_you_mean(node.name, names)}")
+            hint = did_you_mean(node.name, names)
+            refuse(node, f"unknown field '{node.name}'; {hint}", "undefined-field")
         if node.name in _NAMES:
             self.used.add(node.name)
         return names[node.name]
@@ -193,14 +231,15 @@ class _Checker:
 
     def _filter(self, node: nodes.Filter, names: Mapping[str, Kind], depth: int) -> Kind:
         if node.name not in _FILTERS:
-            refuse(node, f"unknown filter '{node.name}'; {did_you_mean(node.name, _FILTERS)}")
+            kind: Trouble = "costly-construct" if node.name in _COSTLY_FILTERS else "construct"
+            refuse(node, f"unknown filter '{node.name}'; {did_you_mean(node.name, _FILTERS)}", kind)
         if node.node is None or node.kwargs or node.dyn_args or node.dyn_kwargs:
             refuse(node, f"the filter '{node.name}' takes a value and plain arguments only")
-        kind = self._expression(node.node, names, depth)
+        value = self._expression(node.node, names, depth)
         if node.name == "default":
-            return self._default(node, kind, names, depth)
+            return self._default(node, value, names, depth)
         _filter_arguments(node)
-        return _filtered(node, kind)
+        return _filtered(node, value)
 
     def _default(
         self, node: nodes.Filter, kind: Kind, names: Mapping[str, Kind], depth: int

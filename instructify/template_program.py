@@ -13,7 +13,7 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, UndefinedErr
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from instructify.template_check import CheckError, check
+from instructify.template_check import CheckError, check, check_all
 from instructify.template_filters import FILTERS, MAX_TEXT_BYTES, RenderError
 
 MAX_SOURCE_BYTES = 10_000
@@ -53,11 +53,17 @@ class Program:
 @lru_cache(maxsize=4096)
 def program(source: str) -> Program:
     """Check a template text; CheckError names the line that is not allowed."""
-    if len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE_BYTES:
-        raise CheckError(f"a template is at most {MAX_SOURCE_BYTES} bytes", 1)
     tree = _parse(source)
     names = check(tree)
     return Program(source=source, tree=tree, names=names)
+
+
+def mistakes(source: str) -> list[CheckError]:
+    """List all that `program` would refuse in a text, where one mistake does not hide the rest."""
+    try:
+        return check_all(_parse(source))
+    except CheckError as error:
+        return [error]
 
 
 @lru_cache(maxsize=4096)
@@ -67,14 +73,16 @@ def _compiled(source: str) -> Callable[[Context], Iterator[str]]:
 
 
 def _parse(source: str) -> nodes.Template:
+    if len(source.encode("utf-8", "surrogatepass")) > MAX_SOURCE_BYTES:
+        raise CheckError(f"a template is at most {MAX_SOURCE_BYTES} bytes", 1, "costly-construct")
     try:
         return _ENVIRONMENT.parse(source)
     except TemplateSyntaxError as error:
-        raise CheckError(str(error.message), error.lineno) from error
+        raise CheckError(str(error.message), error.lineno, "syntax") from error
     except RecursionError as error:
-        raise CheckError("nested too deeply", 1) from error
+        raise CheckError("nested too deeply", 1, "costly-construct") from error
     except ValueError as error:
-        raise CheckError(f"not a value ({error})", 1) from error
+        raise CheckError(f"not a value ({error})", 1, "syntax") from error
 
 
 def _with_empty_loops(tree: nodes.Template) -> nodes.Template:

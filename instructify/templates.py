@@ -5,20 +5,23 @@ Every mistake is one sentence with file, line and id. `render_row` is the refere
 template means; `instructify.columns` renders whole columns to the same bytes.
 """
 
+import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from instructify.errors import UserError, did_you_mean
-from instructify.template_check import FIELDS, CheckError
+from instructify.template_check import FIELDS
 from instructify.template_filters import RenderError
 from instructify.template_program import NullPrintedError, Program, program
-from instructify.yaml_lines import Node, read_yaml
+from instructify.template_program import mistakes as all_mistakes
+from instructify.yaml_lines import Node, Scalar, read_yaml
 
 FORMAT = 1
 FORMS = (
@@ -34,6 +37,7 @@ FORMS = (
 MULTITASK = "multitask"
 DEFAULT_RESPONSE = "{{ answer }}"
 
+T = TypeVar("T")
 Mode = Literal["instruction", "plain", "prefix"]
 Part = Literal["instruction", "response", "qformer_instruction"]
 PARTS: tuple[Part, ...] = ("instruction", "qformer_instruction", "response")
@@ -78,6 +82,20 @@ class Template:
         """Compile one of its texts; None where the template has no such text."""
         source: str | None = getattr(self, part)
         return None if source is None else program(source)
+
+
+class PlacedTemplate(NamedTuple):
+    """A template and where it stands in its file."""
+
+    template: Template
+    node: Node
+
+
+class Mistake(NamedTuple):
+    """Something wrong in a template file, and the id of the template if it is about one."""
+
+    template: str | None
+    error: UserError
 
 
 class Rendered(NamedTuple):
@@ -126,7 +144,7 @@ def load_templates(folder: Path) -> TemplateSet:
         raise UserError(
             f"{folder} holds no template file; expected <task>.yaml, see docs/templates.md"
         )
-    templates = [template for file in files for template in _read_file(file)]
+    templates = [placed.template for file in files for placed in read_file(file, Mistakes())]
     return TemplateSet(folder=str(folder), templates=tuple(templates))
 
 
@@ -179,74 +197,110 @@ def refuses_empty(template: Template, part: Part) -> bool:
     return part == "response" or not template.allow_empty
 
 
-def _read_file(path: Path) -> list[Template]:
-    top = read_yaml(path).fields(required=("format", "templates"), optional=("task",))
-    if top["format"].integer() != FORMAT:
-        raise top["format"].error(f"template format {FORMAT} is known, not {top['format'].value}")
+class Mistakes:
+    """What is wrong with template files: raises the first mistake, or collects them all."""
+
+    def __init__(self, *, collect: bool = False) -> None:
+        self.found: list[Mistake] = []
+        self._collect = collect
+
+    def attempt(self, read: Callable[[], T], otherwise: T, template: str | None = None) -> T:
+        """Read something; where that fails and mistakes are collected, go on with another value."""
+        try:
+            return read()
+        except UserError as error:
+            self.tell(error, template)
+            return otherwise
+
+    def tell(self, error: UserError, template: str | None = None) -> None:
+        """Take a mistake, which may be about a template of this id."""
+        if not self._collect:
+            raise error
+        self.found.append(Mistake(template, error))
+
+
+def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
+    """Read the templates of a file; those with mistakes are left out where these are collected."""
+    top = mistakes.attempt(lambda: read_yaml(path), None)
+    if top is None:
+        return []
+    entries = _keys(top, ("format", "templates"), ("task",), mistakes)
     task = path.stem
-    if "task" in top and top["task"].text() != task:
-        raise top["task"].error(f"task '{top['task'].value}' belongs into a file of that name")
+    mistakes.attempt(lambda: _check_top(entries, task), None)
     seen: dict[str, int] = {}
-    templates = []
-    for node in top["templates"].items():
-        template = _read_template(node, task)
+    placed = []
+    nothing: list[Node] = []
+    listed = entries["templates"].items if "templates" in entries else lambda: nothing
+    for node in mistakes.attempt(listed, nothing):
+        template = _read_template(node, task, mistakes)
+        if template is None:
+            continue
         if template.id in seen:
-            raise node.error(
-                f"template id '{template.id}' is a duplicate of line {seen[template.id]}"
-            )
+            what = f"template id '{template.id}' is a duplicate of line {seen[template.id]}"
+            mistakes.tell(node.error(what), template.id)
         seen[template.id] = node.line
-        templates.append(template)
-    return templates
+        placed.append(PlacedTemplate(template, node))
+    return placed
 
 
-def _read_template(node: Node, task: str) -> Template:
+def _check_top(entries: Mapping[str, Node], task: str) -> None:
+    if "format" in entries and entries["format"].integer() != FORMAT:
+        given = entries["format"]
+        raise given.error(f"template format {FORMAT} is known, not {given.value}")
+    if "task" in entries and entries["task"].text() != task:
+        given = entries["task"]
+        raise given.error(f"task '{given.value}' belongs into a file of that name")
+
+
+def _keys(
+    node: Node,
+    required: Sequence[str],
+    optional: Sequence[str],
+    mistakes: Mistakes,
+    template: str | None = None,
+) -> Mapping[str, Node]:
+    """Check the keys of a mapping one by one; return those that are allowed."""
+    nothing: dict[str, Node] = {}
+    entries = mistakes.attempt(node.entries, nothing, template)
+    allowed = (*required, *optional)
+    for key, value in entries.items():
+        if key not in allowed:
+            alone = dataclasses.replace(node, value={key: value})
+            mistakes.attempt(partial(alone.fields, optional=allowed), nothing, template)
+    empty = dataclasses.replace(node, value=nothing)
+    for key in required if node.is_mapping else ():
+        if key not in entries:
+            mistakes.attempt(partial(empty.fields, required=(key,)), nothing, template)
+    return {key: value for key, value in entries.items() if key in allowed}
+
+
+def _read_template(node: Node, task: str, mistakes: Mistakes) -> Template | None:
     is_multitask = task == MULTITASK
-    entries = node.fields(
-        required=(
-            "id",
-            "version",
-            "forms",
-            "instruction",
-            *(("mode", "tasks") if is_multitask else ()),
-        ),
-        optional=(
-            "response",
-            "qformer_instruction",
-            "brief",
-            "requires",
-            "excludes",
-            "allow_empty",
-        ),
-    )
-    name = entries["id"].text()
-    if not _ID.fullmatch(name):
-        raise entries["id"].error(f"template id '{name}' may hold a-z, 0-9 and - only")
-    mode: Mode = "instruction"
-    if is_multitask:
-        mode = "plain" if entries["mode"].choice(("plain", "prefix")) == "plain" else "prefix"
-    template = Template(
-        task=task,
-        id=name,
-        version=entries["version"].integer(minimum=1),
-        forms=_names(entries["forms"], FORMS),
-        instruction=_jinja(entries["instruction"], name),
-        response=_jinja(entries["response"], name) if "response" in entries else DEFAULT_RESPONSE,
-        qformer_instruction=(
-            _jinja(entries["qformer_instruction"], name)
-            if "qformer_instruction" in entries
-            else None
-        ),
-        brief=_flag(entries, "brief"),
-        requires=_names(entries["requires"], CONDITIONS) if "requires" in entries else (),
-        excludes=_names(entries["excludes"], CONDITIONS) if "excludes" in entries else (),
-        allow_empty=_flag(entries, "allow_empty"),
-        mode=mode,
-        tasks=entries["tasks"].texts() if is_multitask else (),
-    )
-    both = set(template.requires) & set(template.excludes)
+    before = len(mistakes.found)
+    given = node.value.get("id") if isinstance(node.value, dict) else None
+    name = given.value if given is not None and isinstance(given.value, str) else None
+    required = (*_REQUIRED, *(("mode", "tasks") if is_multitask else ()))
+    entries = _keys(node, required, _OPTIONAL, mistakes, name)
+    values: dict[str, Any] = {}
+    for key, entry in entries.items():
+        if key in PARTS:
+            values[key] = _jinja(entry, name or "", mistakes)
+        else:
+            values[key] = mistakes.attempt(partial(_READ[key], entry), None, name)
+    both = set(values.get("requires") or ()) & set(values.get("excludes") or ())
     if both:
-        raise node.error(f"template '{name}' both requires and excludes {', '.join(sorted(both))}")
-    return template
+        what = f"template '{name}' both requires and excludes {', '.join(sorted(both))}"
+        mistakes.tell(node.error(what), name)
+    if len(mistakes.found) > before:
+        return None
+    return Template(task=task, **values)
+
+
+def _id(node: Node) -> str:
+    name = node.text()
+    if not _ID.fullmatch(name):
+        raise node.error(f"template id '{name}' may hold a-z, 0-9 and - only")
+    return name
 
 
 def _names(node: Node, allowed: Iterable[str]) -> tuple[str, ...]:
@@ -257,17 +311,32 @@ def _names(node: Node, allowed: Iterable[str]) -> tuple[str, ...]:
     return node.texts()
 
 
-def _flag(entries: Mapping[str, Node], name: str) -> bool:
-    return entries[name].boolean() if name in entries else False
-
-
-def _jinja(node: Node, template_id: str) -> str:
-    source = node.scalar()
+def _jinja(node: Node, template_id: str, mistakes: Mistakes) -> str:
+    empty: Scalar = ""
+    source = mistakes.attempt(node.scalar, empty, template_id)
     if not isinstance(source, str):
-        raise node.error(f"template '{template_id}' needs a text here, in quotes")
-    try:
-        program(source)
-    except CheckError as error:
+        what = f"template '{template_id}' needs a text here, in quotes"
+        mistakes.tell(node.error(what), template_id)
+        return ""
+    for error in all_mistakes(source):
         where = f", line {error.line} of the text" if error.line > 1 else ""
-        raise node.error(f"template '{template_id}'{where}: {error}") from error
+        what = f"template '{template_id}'{where}: {error}"
+        mistakes.tell(node.error(what, kind=error.kind, text_line=error.line), template_id)
     return source
+
+
+_REQUIRED = ("id", "version", "forms", "instruction")
+_READ: Mapping[str, Callable[[Node], Any]] = MappingProxyType(
+    {
+        "id": _id,
+        "version": lambda node: node.integer(minimum=1),
+        "forms": lambda node: _names(node, FORMS),
+        "brief": Node.boolean,
+        "requires": lambda node: _names(node, CONDITIONS),
+        "excludes": lambda node: _names(node, CONDITIONS),
+        "allow_empty": Node.boolean,
+        "mode": lambda node: node.choice(("plain", "prefix")),
+        "tasks": Node.texts,
+    }
+)
+_OPTIONAL = ("response", "qformer_instruction", "brief", "requires", "excludes", "allow_empty")

@@ -22,6 +22,20 @@ _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
+class PlacedError(UserError):
+    """A mistake at a line of a file; `text_line` counts within a text that begins there."""
+
+    def __init__(
+        self, file: str, line: int, what: str, *, kind: str = "syntax", text_line: int = 1
+    ) -> None:
+        super().__init__(f"{file}, line {line}: {what}")
+        self.file = file
+        self.line = line
+        self.what = what
+        self.kind = kind
+        self.text_line = text_line
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
     """A value of the file and where it stands; `path` is its keys, joined by dots."""
@@ -31,9 +45,9 @@ class Node:
     line: int
     path: str
 
-    def error(self, what: str) -> UserError:
+    def error(self, what: str, *, kind: str = "syntax", text_line: int = 1) -> PlacedError:
         """Make the one sentence about this value: file, line and `what`."""
-        return UserError(f"{self.file}, line {self.line}: {what}")
+        return PlacedError(self.file, self.line, what, kind=kind, text_line=text_line)
 
     @property
     def is_null(self) -> bool:
@@ -174,7 +188,7 @@ def parse_yaml(content: str, file: str) -> Node:
         return _Composer(file, iter(yaml.parse(content, Loader=loader))).document()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{file}, line {line}: this is not YAML ({error.problem})") from error
+        raise PlacedError(file, line, f"this is not YAML ({error.problem})") from error
     except yaml.YAMLError as error:
         raise UserError(f"{file}: this is not YAML ({str(error).splitlines()[0]})") from error
 
@@ -242,7 +256,7 @@ class _Composer:
             raise self._error(event, f"the tag {event.tag} is not allowed; remove it")
 
     def _error(self, event: yaml.Event, what: str) -> UserError:
-        return UserError(f"{self._file}, line {_line(event)}: {what}")
+        return PlacedError(self._file, _line(event), what)
 
 
 def _line(event: yaml.Event) -> int:

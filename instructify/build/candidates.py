@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from instructify.build.raw import RawRoots, find_split, option_values, reader_of
+from instructify.build.raw import RawRoots, find_split, read_context, reader_of
 from instructify.catalog_model import Candidates, Catalog, Dataset
 from instructify.errors import UserError
-from instructify.readers.base import ReadContext
 from instructify.shards import FileFacts, read_arrow, write_arrow
 
 CANDIDATES_SCHEMA = pa.schema(
@@ -51,15 +50,7 @@ def _vocabulary(
     for name in candidates.splits:
         split = dataset.split(name)
         found = find_split(catalog, dataset, split, roots)
-        context = ReadContext(
-            dataset=dataset.name,
-            split=name,
-            options=option_values(dataset),
-            files=found.files,
-            folders=(roots.release(dataset.release), *roots.images),
-            seed=seed,
-        )
-        for chunk in reader_of(dataset).read(context):
+        for chunk in reader_of(dataset).read(read_context(found, roots, seed, None)):
             counts.update(chunk.records.column("answer").drop_null().to_pylist())
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     kept = [answer for answer, count in ranked if count >= candidates.min_count]

@@ -16,7 +16,7 @@ from instructify.build.picture_stage import run_picture_stage
 from instructify.build.progress import Progress
 from instructify.build.publish import publish
 from instructify.build.record_stage import run_record_stage
-from instructify.build.request import ConvertRequest, find_splits
+from instructify.build.request import ConvertRequest, check_line, find_splits
 from instructify.build.sample_stage import Rendering, run_sample_stage
 from instructify.build.state import SplitState
 from instructify.build.workers import workers
@@ -88,10 +88,13 @@ def _check_rejects(
         ledger = paths.failed_ledger(name)
         write_bytes(ledger, b"".join(line for state in own for line in _own_lines(state, paths)))
         reasons = sum((state.rejects for state in own), type(own[0].rejects)()).most_common(3)
+        absent = any(reason == "picture-missing" for reason, _ in reasons)
+        advice = f" or run `{check_line(request, [name])}`" if absent else ""
         raise RejectsError(
             f"{name}: {lost:,} of {items:,} items were rejected ({share:.1f} %, allowed are "
             f"{allowed:g} %): {', '.join(f'{reason} {count:,}' for reason, count in reasons)}; "
-            f"see {ledger}, mend the raw data or allow more with --max-rejects {_up(share)}."
+            f"see {ledger}{advice}, mend the raw data or allow more with "
+            f"--max-rejects {_up(share)}."
         )
 
 

@@ -60,6 +60,11 @@ class ShardedTable:
         for number in range(len(self._batches)):
             yield from self._batch(number).to_pylist()
 
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows as the Arrow batches that they lie in."""
+        for number in range(len(self._batches)):
+            yield self._batch(number)
+
     def find(self, column: str, value: str) -> int | None:
         """Return the first row with this value, or None; reads one column."""
         start = 0

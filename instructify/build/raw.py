@@ -8,12 +8,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from instructify.build.manifest import RawSource
 from instructify.catalog_model import Catalog, Dataset, RawFileSpec, Split
 from instructify.errors import UserError, did_you_mean
 from instructify.readers import READERS, Reader
-from instructify.readers.base import Option, OptionValue, RawFile
+from instructify.readers.base import Option, OptionValue, RawFile, ReadContext
 from instructify.shards import hash_file
 
 
@@ -37,6 +38,18 @@ class RawSplit:
     files: Mapping[str, RawFile]
 
 
+class FilesMissingError(UserError):
+    """Raw files of a split are not there."""
+
+
+class LookedFor(NamedTuple):
+    """What was found of a split's raw files, by role, and what was not."""
+
+    files: Mapping[str, RawFile]
+    missing: Sequence[RawFileSpec]  # without these the split can't be read
+    optional: Sequence[RawFileSpec]
+
+
 def check_raw_root(roots: RawRoots) -> None:
     """Refuse a raw root that is no folder."""
     for folder in (roots.raw, *roots.images):
@@ -49,19 +62,45 @@ def check_raw_root(roots: RawRoots) -> None:
 
 def find_split(catalog: Catalog, dataset: Dataset, split: Split, roots: RawRoots) -> RawSplit:
     """Find a split's raw files; UserError naming those that are missing and how to get them."""
+    looked = look_for_files(dataset, split, roots)
+    if looked.missing:
+        sentence = _missing_sentence(catalog, dataset, split, roots, looked.missing)
+        raise FilesMissingError(sentence)
+    return RawSplit(dataset=dataset, split=split, files=looked.files)
+
+
+def look_for_files(dataset: Dataset, split: Split, roots: RawRoots) -> LookedFor:
+    """Look for the raw files of a split and tell which are there."""
     files: dict[str, RawFile] = {}
     missing: list[RawFileSpec] = []
+    optional: list[RawFileSpec] = []
     for spec in split.files:
         found = _find(roots, dataset, spec)
         if found is not None:
             files[spec.role] = found
-        elif not spec.optional:
-            missing.append(spec)
+        else:
+            (optional if spec.optional else missing).append(spec)
     if not missing and not files:
-        missing = list(split.files)
-    if missing:
-        raise UserError(_missing_sentence(catalog, dataset, split, roots, missing))
-    return RawSplit(dataset=dataset, split=split, files=files)
+        missing, optional = list(split.files), []
+    return LookedFor(files, missing, optional)
+
+
+def how_to_get(catalog: Catalog, dataset: Dataset, roots: RawRoots) -> str:
+    """Say how to get the release of a dataset, in the lines of the catalog."""
+    return catalog.release_of(dataset).get.rstrip().replace("{raw}", str(roots.raw))
+
+
+def read_context(raw: RawSplit, roots: RawRoots, seed: int, limit: int | None) -> ReadContext:
+    """Put together what the reader of a split is given."""
+    return ReadContext(
+        dataset=raw.dataset.name,
+        split=raw.split.name,
+        options=option_values(raw.dataset),
+        files=raw.files,
+        folders=(roots.release(raw.dataset.release), *roots.images),
+        seed=seed,
+        limit=limit,
+    )
 
 
 def _find(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> RawFile | None:
@@ -84,7 +123,7 @@ def _missing_sentence(
     folder = roots.release(dataset.release)
     names = " and ".join(" or ".join(spec.names_for(dataset.options)) for spec in missing)
     there = "" if folder.is_dir() else " (that folder does not exist)"
-    steps = catalog.release_of(dataset).get.rstrip().replace("{raw}", str(roots.raw))
+    steps = how_to_get(catalog, dataset, roots)
     return (
         f"{dataset.name} {split.name}: {names} expected in {folder}{there}. How to get it:\n{steps}"
     )

@@ -23,10 +23,10 @@ from instructify.build.manifest import (
     file_entry,
     is_whole,
 )
-from instructify.build.raw import RawRoots, file_state, option_values, reader_of
+from instructify.build.raw import RawRoots, RawSplit, file_state, read_context, reader_of
 from instructify.catalog_model import Dataset
 from instructify.keyed import Hashes, hash_texts
-from instructify.readers.base import Chunk, RawFile, ReadContext
+from instructify.readers.base import Chunk, RawFile
 from instructify.readers.ocr import apply_ocr, load_ocr
 from instructify.rejects import Reject
 from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
@@ -107,13 +107,13 @@ def run_records(unit: RecordsUnit) -> RecordsReceipt:
     if done is not None:
         return done
     writer = _write(unit, frozenset())
-    repeated = _repeated_hashes(writer.id_hashes)
+    repeated = repeated_hashes(writer.id_hashes)
     if repeated:  # rare, so it may cost a second reading: the first of equal ids stays
         writer = _write(unit, repeated)
     receipt = RecordsReceipt(
         key=unit.key,
         records=writer.records,
-        pictures=_num_distinct(writer.key_hashes),
+        pictures=num_distinct(writer.key_hashes),
         forms=dict(sorted(writer.forms.items())),
         rejects=dict(sorted(writer.reject_counts.items())),
         shards=writer.shards,
@@ -169,7 +169,7 @@ def _write(unit: RecordsUnit, repeated: frozenset[int]) -> _Writer:
     fresh_folder(unit.folder)
     seen: set[str] = set()
     with (
-        _collector_paused(),
+        collector_paused(),
         Syncer() as syncer,
         LedgerWriter(unit.folder / REJECTS, unit.dataset.name, unit.split) as ledger,
     ):
@@ -186,7 +186,7 @@ def _write(unit: RecordsUnit, repeated: frozenset[int]) -> _Writer:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Keep the cyclic collector from walking millions of objects that are in no cycle."""
     enabled = gc.isenabled()
     gc.disable()
@@ -198,17 +198,9 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _chunks(unit: RecordsUnit) -> Iterator[Chunk]:
-    reader = reader_of(unit.dataset)
-    context = ReadContext(
-        dataset=unit.dataset.name,
-        split=unit.split,
-        options=option_values(unit.dataset),
-        files=unit.files,
-        folders=(unit.roots.release(unit.dataset.release), *unit.roots.images),
-        seed=unit.seed,
-        limit=unit.limit,
-    )
-    chunks = reader.read(context)
+    raw = RawSplit(dataset=unit.dataset, split=unit.dataset.split(unit.split), files=unit.files)
+    context = read_context(raw, unit.roots, unit.seed, unit.limit)
+    chunks = reader_of(unit.dataset).read(context)
     if unit.ocr is None:
         return chunks
     return _with_tokens(chunks, unit.ocr, int(context.options.get("ocr_tokens", 30)))
@@ -257,12 +249,12 @@ def _without_doubles(
     return batch.filter(pa.array(keep)), hashes[keep], rejects
 
 
-def _repeated_hashes(parts: list[Hashes]) -> frozenset[int]:
+def repeated_hashes(parts: list[Hashes]) -> frozenset[int]:
     hashes = _sorted(parts)
     return frozenset(hashes[1:][hashes[1:] == hashes[:-1]].tolist())
 
 
-def _num_distinct(parts: list[Hashes]) -> int:
+def num_distinct(parts: list[Hashes]) -> int:
     hashes = _sorted(parts)
     return min(1, len(hashes)) + int(np.count_nonzero(hashes[1:] != hashes[:-1]))
 

@@ -1,11 +1,12 @@
 """What a user asks of `convert`, resolved and checked before any work is done."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from instructify.build.raw import RawRoots, RawSplit, check_raw_root, find_split
+from instructify.build.raw import FilesMissingError, RawRoots, RawSplit, check_raw_root, find_split
 from instructify.catalog_model import Catalog, Dataset
 from instructify.errors import UserError
 from instructify.readers.base import RawFile
@@ -33,6 +34,7 @@ class ConvertRequest:
     pictures: PictureMode = "store"
     ocr: Path | None = None
     max_rejects: float | None = None  # percent; None: each dataset's own
+    catalog_file: Path | None = None  # the user's own catalog, for advice that names it
 
 
 def ocr_file(request: ConvertRequest) -> RawFile | None:
@@ -68,8 +70,31 @@ def find_splits(request: ConvertRequest) -> list[RawSplit]:
             missing.pop(dataset.name, None)
         found += here
     if missing:
-        raise UserError(_missing_sentence(missing, some_found=bool(found)))
+        sentence = _missing_sentence(missing, some_found=bool(found))
+        lacking = [n for n, error in missing.items() if isinstance(error, FilesMissingError)]
+        if lacking:
+            sentence += f"\nEverything that is missing: {check_line(request, lacking)}"
+        raise UserError(sentence)
     return found
+
+
+def check_line(request: ConvertRequest, names: Sequence[str]) -> str:
+    """Write out the `check` that looks at what a conversion looked at."""
+    roots = request.roots
+    words = ["instructify", "check", *names, "--raw", str(roots.raw)]
+    for folder in roots.images:
+        words += ["--images", str(folder)]
+    if request.split is not None:
+        words += ["--split", request.split]
+    if request.catalog_file is not None:
+        words += ["--catalog", str(request.catalog_file)]
+    for dataset in (one for one in request.datasets if one.name in names):
+        usual = request.catalog.dataset(dataset.name).options
+        for option, value in dataset.options.items():
+            if value != usual.get(option):
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                words += ["--set", f"{dataset.name}.{option}={text}"]
+    return shlex.join(words)
 
 
 def _missing_sentence(missing: dict[str, UserError], *, some_found: bool) -> str:

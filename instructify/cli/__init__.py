@@ -21,9 +21,11 @@ __all__ = ["app", "main"]
 _COMMANDS = (
     data.catalog,
     data.twin,
+    data.check,
     data.convert,
     data.retemplate,
     look.inspect,
+    look.lint,
     look.verify,
     training.plan,
     training.train,

@@ -1,4 +1,4 @@
-"""Commands from raw releases to a build: catalog, twin, convert, retemplate."""
+"""Commands from raw releases to a build: catalog, twin, check, convert, retemplate."""
 
 import json
 from pathlib import Path
@@ -79,6 +79,51 @@ def twin(
         pictures=pictures,
         as_json=as_json,
     )
+
+
+def check(
+    raw: Annotated[Path, typer.Option(help="Raw root: one folder per release.")],
+    names: Names = None,
+    held_in: HeldIn = False,
+    held_out: HeldOut = False,
+    every: All = False,
+    images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
+    split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Decode every picture, not only look at its two ends.")
+    ] = False,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Fewer records than the release has are a fault.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="dataset.option=value, see catalog NAME.")
+    ] = None,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a conversion would stumble over, and how to mend it; exit 1 on faults.
+
+    Example: instructify check vqav2 coco_caption --raw raw
+    """
+    from instructify.commands.check import run_check
+
+    code = 0
+    with reader_may_leave():
+        code = run_check(
+            names=names or [],
+            groups=(held_in, held_out, every),
+            raw=raw,
+            images=images or [],
+            split=split,
+            settings=settings or [],
+            deep=deep,
+            complete=complete,
+            jobs=jobs,
+            catalog_file=catalog_file,
+            as_json=as_json,
+        )
+    raise typer.Exit(code)
 
 
 def convert(

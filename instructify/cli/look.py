@@ -1,10 +1,11 @@
-"""Commands that look at a build: inspect, verify."""
+"""Commands that look at a build or at templates: inspect, lint, verify."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from instructify.cli.options import BuildFolder, Json
+from instructify.cli.options import BuildFolder, CatalogFile, Json, TemplateFolder
 from instructify.cli.output import reader_may_leave
 
 
@@ -24,6 +25,26 @@ def inspect(
 
     with reader_may_leave():
         run_inspect(build, name, number, split, sample_id, as_json=as_json)
+
+
+def lint(
+    build: Annotated[
+        Path | None, typer.Argument(metavar="[BUILD]", help="See what a build made of them, too.")
+    ] = None,
+    templates: TemplateFolder = None,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with templates, all of it at once; exit 1 on errors.
+
+    Example: instructify lint build --templates my-templates
+    """
+    from instructify.commands.lint import run_lint
+
+    code = 0
+    with reader_may_leave():
+        code = run_lint(build, templates, catalog_file, as_json=as_json)
+    raise typer.Exit(code)
 
 
 def verify(build: BuildFolder, as_json: Json = False) -> None:

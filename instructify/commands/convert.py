@@ -11,7 +11,7 @@ from instructify.build.engine import RejectsError, convert
 from instructify.build.manifest import content_key
 from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots, with_settings
-from instructify.build.request import ConvertRequest, PictureMode
+from instructify.build.request import ConvertRequest, PictureMode, check_line
 from instructify.build.retemplate import retemplate
 from instructify.build.state import SplitState
 from instructify.catalog import load_catalog
@@ -68,6 +68,7 @@ def run_convert(
         pictures=pictures,
         ocr=ocr,
         max_rejects=max_rejects,
+        catalog_file=catalog_file,
     )
     try:
         states = convert(request, Progress.for_terminal())
@@ -114,7 +115,10 @@ def run_retemplate(
 
 
 def chosen_datasets(
-    catalog: Catalog, names: Sequence[str], groups: tuple[bool, bool, bool]
+    catalog: Catalog,
+    names: Sequence[str],
+    groups: tuple[bool, bool, bool],
+    what: str = "convert",
 ) -> list[Dataset]:
     """Return the datasets that a command line names, in the order of the catalog."""
     held_in, held_out, every = groups
@@ -125,7 +129,7 @@ def chosen_datasets(
             wanted.add(dataset.name)
     if not wanted:
         raise UserError(
-            "nothing to convert; name datasets, or give --held-in, --held-out or --all "
+            f"nothing to {what}; name datasets, or give --held-in, --held-out or --all "
             "(`instructify catalog` lists them)."
         )
     return [dataset for dataset in catalog.datasets.values() if dataset.name in wanted]
@@ -139,7 +143,7 @@ def _remarks(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[
         if left:
             yield (
                 f"{dataset.name}: {' and '.join(left)} left out, its files are not there; "
-                f"`instructify catalog {dataset.name}` names them"
+                f"which, and how to get them: {check_line(request, [dataset.name])}"
             )
     for state in states:
         if not state.records and not state.record_rejects:

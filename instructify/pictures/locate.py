@@ -182,10 +182,10 @@ def _split_pattern(pattern: str, middle: str) -> tuple[str, str, str]:
 
 
 def _missing(family: Family, release: str | None, name: str) -> Problem:
-    names = family.file_names(name)
-    others = f" (or {len(names) - 1} other names)" if len(names) > 1 else ""
+    first, num_others = family.patterns[0].replace("{name}", name), len(family.patterns) - 1
+    others = f" (or {num_others} other names)" if num_others else ""
     folders = ", ".join(_folders(family, release))
-    return Problem("picture-missing", f"no {names[0][:200]}{others} below {folders}")
+    return Problem("picture-missing", f"no {first[:200]}{others} below {folders}")
 
 
 def _join(folder: str, file: str) -> str:

@@ -41,6 +41,7 @@ _OTHERS = {
 }
 _DRAFT_SIZE = (128, 128)  # a JPEG is decoded at 1/2, 1/4 or 1/8, at least as large as this
 _DETAIL_CHARS = 200
+END_BYTES = 1024  # of either end of a file, enough to tell whether it is whole
 
 
 class PictureFacts(NamedTuple):
@@ -60,7 +61,7 @@ def probe_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureFacts 
         return Problem("picture-empty", "0 bytes")
     kind = picture_kind(data)
     if kind is None:
-        return Problem("not-a-picture", f"the bytes are {_other_kind(data)}")
+        return Problem("not-a-picture", f"the bytes are {other_kind(data)}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
@@ -82,7 +83,7 @@ def probe_clip(data: bytes) -> PictureFacts | Problem:
         return Problem("picture-empty", "0 bytes")
     found = clip_format(data)
     if found is None:
-        return Problem("clip-unreadable", f"the bytes are {_other_kind(data)}")
+        return Problem("clip-unreadable", f"the bytes are {other_kind(data)}")
     try:
         size = first_frame_size(data)
     except ClipUnreadable as error:
@@ -103,25 +104,26 @@ def _damage(kind: str, data: bytes, error: Exception) -> Problem:
         detail = f"the header of this {kind} can't be read"
     else:
         detail = f"{kind}: {str(error)[:_DETAIL_CHARS] or type(error).__name__}"
-    return Problem("picture-truncated" if _is_cut(kind, data) else "picture-unreadable", detail)
+    cut = is_cut(kind, data[:END_BYTES], data[-END_BYTES:], len(data))
+    return Problem("picture-truncated" if cut else "picture-unreadable", detail)
 
 
-def _is_cut(kind: str, data: bytes) -> bool:
-    """Tell whether the end that every whole file of the kind has is missing."""
+def is_cut(kind: str, head: bytes, tail: bytes, size_bytes: int) -> bool:
+    """Tell by the first and last `END_BYTES` whether the end that a whole file has is missing."""
     match kind:
         case "jpeg":
-            return b"\xff\xd9" not in data[-1024:]
+            return b"\xff\xd9" not in tail
         case "png":
-            return b"IEND" not in data[-1024:]
+            return b"IEND" not in tail
         case "gif":
-            return not data.rstrip(b"\0").endswith(b";")
+            return not tail.rstrip(b"\0").endswith(b";")
         case "webp":
-            return len(data) < int.from_bytes(data[4:8], "little") + 8
+            return size_bytes < int.from_bytes(head[4:8], "little") + 8
         case _:
-            return len(data) < int.from_bytes(data[2:6], "little")
+            return size_bytes < int.from_bytes(head[2:6], "little")
 
 
-def _other_kind(data: bytes) -> str:
+def other_kind(data: bytes) -> str:
     """Name what the bytes are instead, as far as their beginning tells."""
     head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html", b"<head")):

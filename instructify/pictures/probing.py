@@ -72,7 +72,7 @@ def plan_probe(
 
     A key that several releases name is taken from the first of them that has its file.
     """
-    keys, releases = _wanted(requests)
+    keys, releases = wanted_keys(requests)
     seen = _Seen(known, keys)
     kept: list[int] = []
     batches: list[pa.RecordBatch] = []
@@ -81,7 +81,7 @@ def plan_probe(
             rows: list[tuple[object, ...]] = []
             names = keys[start : start + BATCH_ROWS].to_pylist()
             for number, key in enumerate(names, start):
-                place = _first_found(locator, key, releases.names(number))
+                place = first_found(locator, key, releases.names(number))
                 row = seen.unchanged(number, place, source)
                 if row is None:
                     rows.append(_request(key, place, families))
@@ -122,7 +122,7 @@ def run_probe(unit: ProbeUnit) -> Path:
     return staged
 
 
-class _Releases:
+class Releases:
     """Which releases name each key, as bits of a number per key."""
 
     def __init__(self, names: Sequence[str], bits: Sequence[int]) -> None:
@@ -137,9 +137,9 @@ class _Releases:
         return self._lists[bits]
 
 
-def _wanted(
+def wanted_keys(
     requests: Mapping[str, Sequence[str] | pa.Array | pa.ChunkedArray],
-) -> tuple[pa.Array, _Releases]:
+) -> tuple[pa.Array, Releases]:
     """Return each key once, in order, and the releases that name it."""
     tables = []
     for at, keys in enumerate(requests.values()):
@@ -150,13 +150,13 @@ def _wanted(
         bits = pa.repeat(pa.scalar(1 << at, pa.int64()), len(distinct))
         tables.append(pa.table({"key": distinct, "bits": bits}))
     if not tables:
-        return pa.array([], pa.string()), _Releases([], [])
+        return pa.array([], pa.string()), Releases([], [])
     merged = pa.concat_tables(tables).group_by("key").aggregate([("bits", "sum")]).sort_by("key")
     keys = merged["key"].combine_chunks()
-    return keys, _Releases(list(requests), merged["bits_sum"].to_numpy().tolist())
+    return keys, Releases(list(requests), merged["bits_sum"].to_numpy().tolist())
 
 
-def _first_found(locator: Locator, key: str, releases: Sequence[str]) -> Location | Problem:
+def first_found(locator: Locator, key: str, releases: Sequence[str]) -> Location | Problem:
     place = locator.find(key, releases[0])
     for release in releases[1:]:
         if isinstance(place, Location):

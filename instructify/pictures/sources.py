@@ -6,13 +6,16 @@ no pipe waited for, no device read, no more bytes taken than a picture may have.
 
 import os
 import stat
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 from instructify.pictures.roots import Location, Roots
 
 MAX_PICTURE_BYTES = 1 << 28
 MAX_CLIP_BYTES = 1 << 32
 _OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+
+T = TypeVar("T")
 
 
 class Problem(NamedTuple):
@@ -29,19 +32,33 @@ class FileState(NamedTuple):
     mtime_ns: int
 
 
+class OpenPart(NamedTuple):
+    """A picture in an open file: where it begins, and its size."""
+
+    descriptor: int
+    start: int
+    size_bytes: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read some bytes of the picture; fewer at its end."""
+        size = min(size, self.size_bytes - offset)
+        return os.pread(self.descriptor, size, self.start + offset) if size > 0 else b""
+
+
 class SourceReader:
     """Reads pictures one after the other; keeps the last tar open. Not for threads to share."""
 
     def __init__(self, roots: Roots) -> None:
         self._roots = roots
+        # Joining paths as objects costs as much as opening the file.
+        self._prefixes = {root.label: os.path.join(root.path, "") for root in roots}
         self._tar: tuple[str, str] | None = None
         self._tar_descriptor = -1
 
     def state(self, location: Location) -> FileState | Problem:
         """Look at size and time of change without opening the file."""
-        path = self._roots.path(location.root, location.file)
         try:
-            found = os.stat(path, follow_symlinks=False)
+            found = os.stat(self._path(location), follow_symlinks=False)
         except OSError as error:
             return _unreadable(location, error)
         size = found.st_size if location.size_bytes is None else location.size_bytes
@@ -53,6 +70,26 @@ class SourceReader:
             if location.offset is None:
                 return self._read_file(location, max_bytes)
             return self._read_member(location, max_bytes)
+        except OSError as error:
+            return _unreadable(location, error)
+
+    def look(self, location: Location, judge: Callable[[OpenPart], T]) -> T | Problem:
+        """Open a picture and let `judge` read of it what it needs."""
+        try:
+            if location.offset is not None:
+                descriptor = self._open_tar(location)
+                part = OpenPart(descriptor, location.offset, location.size_bytes or 0)
+                if os.fstat(descriptor).st_size < part.start + part.size_bytes:
+                    return _cut_tar(location)
+                return judge(part)
+            descriptor = os.open(self._path(location), _OPEN_FLAGS)
+            try:
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode):
+                    return _not_regular(location)
+                return judge(OpenPart(descriptor, 0, found.st_size))
+            finally:
+                os.close(descriptor)
         except OSError as error:
             return _unreadable(location, error)
 
@@ -68,32 +105,47 @@ class SourceReader:
         self.close()
 
     def _read_file(self, location: Location, max_bytes: int) -> bytes | Problem:
-        descriptor = os.open(self._roots.path(location.root, location.file), _OPEN_FLAGS)
+        descriptor = os.open(self._path(location), _OPEN_FLAGS)
         with open(descriptor, "rb", buffering=0) as handle:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode):
-                return Problem("not-a-picture", f"{location.file} is no regular file")
+                return _not_regular(location)
             if found.st_size > max_bytes:
-                return _too_many_bytes(location, found.st_size)
+                return too_many_bytes(location.file, found.st_size)
             return handle.read(max_bytes)
 
     def _read_member(self, location: Location, max_bytes: int) -> bytes | Problem:
         size = location.size_bytes or 0
         if size > max_bytes:
-            return _too_many_bytes(location, size)
+            return too_many_bytes(location.file, size)
+        data = os.pread(self._open_tar(location), size, location.offset or 0)
+        return data if len(data) == size else _cut_tar(location)
+
+    def _path(self, location: Location) -> str:
+        prefix = self._prefixes.get(location.root)
+        if prefix is None:  # says which roots there are
+            return str(self._roots.path(location.root, location.file))
+        return prefix + location.file
+
+    def _open_tar(self, location: Location) -> int:
         if self._tar != (location.root, location.file):
             self.close()
-            path = self._roots.path(location.root, location.file)
-            self._tar_descriptor = os.open(path, _OPEN_FLAGS)
+            self._tar_descriptor = os.open(self._path(location), _OPEN_FLAGS)
             self._tar = (location.root, location.file)
-        data = os.pread(self._tar_descriptor, size, location.offset or 0)
-        if len(data) < size:
-            return Problem("picture-truncated", f"{location.file} ends within the picture")
-        return data
+        return self._tar_descriptor
 
 
-def _too_many_bytes(location: Location, size_bytes: int) -> Problem:
-    return Problem("picture-too-large", f"{location.file} has {size_bytes:,} bytes")
+def too_many_bytes(name: str, size_bytes: int) -> Problem:
+    """Say that a file is larger than any picture that is read."""
+    return Problem("picture-too-large", f"{name} has {size_bytes:,} bytes")
+
+
+def _cut_tar(location: Location) -> Problem:
+    return Problem("picture-truncated", f"{location.file} ends within the picture")
+
+
+def _not_regular(location: Location) -> Problem:
+    return Problem("not-a-picture", f"{location.file} is no regular file")
 
 
 def _unreadable(location: Location, error: OSError) -> Problem:

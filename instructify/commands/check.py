@@ -1,0 +1,185 @@
+"""`check`: what a conversion would stumble over, by cause, with how to get or mend each thing."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from instructify.build.progress import Progress
+from instructify.build.raw import RawRoots, with_settings
+from instructify.build.workers import workers
+from instructify.catalog import load_catalog
+from instructify.commands.convert import chosen_datasets
+from instructify.commands.layout import paragraph, shortened
+from instructify.doctor.causes import cause_of
+from instructify.doctor.examine import examine
+from instructify.doctor.report import Example, Group, Report, SplitReport
+from instructify.doctor.request import CheckRequest
+
+REPORT_FORMAT = 1
+_SHOWN_EXAMPLES = 2
+_SHOWN_SPLITS = 6
+_SHOWN_RELEASES = 4
+_DETAIL_CHARS = 300
+
+
+def run_check(
+    *,
+    names: Sequence[str],
+    groups: tuple[bool, bool, bool],
+    raw: Path,
+    images: Sequence[Path],
+    split: str | None,
+    settings: Sequence[str],
+    deep: bool,
+    complete: bool,
+    jobs: int,
+    catalog_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Examine and report; returns 1 if there are faults."""
+    start = time.monotonic()
+    catalog = load_catalog(extra=catalog_file)
+    chosen = chosen_datasets(catalog, names, groups, what="check")
+    request = CheckRequest(
+        catalog=catalog,
+        datasets=with_settings(catalog, chosen, settings),
+        roots=RawRoots(raw=raw, images=tuple(images)),
+        split=split,
+        deep=deep,
+        complete=complete,
+    )
+    with workers(jobs) as pool:
+        report = examine(request, pool, Progress.for_terminal())
+    wall_s = time.monotonic() - start
+    print(_as_json(report, wall_s) if as_json else "\n".join(_lines(report, raw, wall_s)))
+    return 1 if report.of("fault") else 0
+
+
+def _as_json(report: Report, wall_s: float) -> str:
+    value = {
+        "format": REPORT_FORMAT,
+        "splits": [_split_json(report, split) for split in report.splits],
+        "groups": [_group_json(group) for group in (*report.of("fault"), *report.of("note"))],
+        "how_to_get": dict(report.how_to_get),
+        "pictures": report.pictures,
+        "faults": sum(group.count for group in report.of("fault")),
+        "notes": sum(group.count for group in report.of("note")),
+        "wall_s": round(wall_s, 3),
+    }
+    return json.dumps(value, indent=1)
+
+
+def _split_json(report: Report, split: SplitReport) -> dict[str, object]:
+    official = split.official
+    return {
+        "name": split.dataset,
+        "split": split.split,
+        "files": split.files,
+        "state": split.state,
+        "records": split.records,
+        "official_records": official and official.records,
+        "official_is_exact": official and official.exact,
+        "pictures": split.pictures,
+        "official_pictures": official and official.pictures,
+        "faults": report.faults_of(split),
+        "causes": dict(sorted(split.causes.items())),
+    }
+
+
+def _group_json(group: Group) -> dict[str, object]:
+    cause = cause_of(group.cause)
+    return {
+        "cause": group.cause,
+        "severity": group.severity,
+        "what": cause.what,
+        "mend": cause.mend,
+        "count": group.count,
+        "splits": group.splits,
+        "examples": [example._asdict() for example in group.examples],
+        "examples_left_out": max(0, group.count - len(group.examples)),
+    }
+
+
+def _lines(report: Report, raw: Path, wall_s: float) -> Iterator[str]:
+    yield (
+        f"{'dataset':<19}{'split':<10}{'records':>11}{'official':>13}{'pictures':>11}{'faults':>9}"
+    )
+    for split in report.splits:
+        yield _row(report, split)
+    for group in (*report.of("fault"), *report.of("note")):
+        yield ""
+        yield from _group_lines(group)
+    yield from _steps(report)
+    yield ""
+    yield paragraph(_summary(report, raw, wall_s))
+
+
+def _row(report: Report, split: SplitReport) -> str:
+    records = "not read" if split.records is None else f"{split.records:,}"
+    official = split.official.records if split.official else None
+    wanted = "-" if official is None else f"{official:,}"
+    about = "~" if split.official and not split.official.exact and official is not None else ""
+    faults = report.faults_of(split)
+    slice_ = " slice" if split.state == "slice" else ""
+    return (
+        f"{split.dataset:<19}{split.split:<10}{records:>11}{about + wanted:>13}"
+        f"{split.pictures:>11,}{faults or '-':>9}{slice_}"
+    )
+
+
+def _group_lines(group: Group) -> Iterator[str]:
+    cause = cause_of(group.cause)
+    several = "" if group.count == 1 else "s"
+    yield paragraph(
+        f"{group.severity} {group.cause}: {group.count:,} {cause.unit}{several}, {cause.what}",
+        "",
+        "  ",
+    )
+    if group.cause not in ("slice", "more-records", "no-record"):
+        shown = [f"{name} {count:,}" for name, count in group.splits.items()][:_SHOWN_SPLITS]
+        left = len(group.splits) - len(shown)
+        yield paragraph(
+            ", ".join(shown) + (f" and {left} more splits" if left else ""), "  in ", "    "
+        )
+    for example in group.examples[:_SHOWN_EXAMPLES]:
+        yield paragraph(_told(example), "  - ", "    ")
+    left = group.count - min(_SHOWN_EXAMPLES, len(group.examples))
+    if left > 0:
+        yield f"  - and {left:,} more"
+    yield paragraph(cause.mend, "  > ", "    ")
+
+
+def _told(example: Example) -> str:
+    named = example.detail.startswith(example.item)
+    item = "" if named else f" {example.item}"
+    return shortened(f"{example.split}{item}: {example.detail}", _DETAIL_CHARS)
+
+
+def _steps(report: Report) -> Iterator[str]:
+    """Print how to get what is missing, in the catalog's words."""
+    shown = list(report.how_to_get.items())[:_SHOWN_RELEASES]
+    for release, text in shown:
+        yield ""
+        yield f"how to get {release}:"
+        for line in text.splitlines():
+            indent = "  " + " " * (len(line) - len(line.lstrip()))
+            yield paragraph(line, indent, indent + "  ", cut=False)
+    left = [name for name in report.how_to_get if name not in dict(shown)]
+    if left:
+        yield ""
+        yield paragraph(
+            f"how to get {', '.join(left)}: see `instructify catalog NAME` of the dataset, "
+            "or `how_to_get` with --json"
+        )
+
+
+def _summary(report: Report, raw: Path, wall_s: float) -> str:
+    faults = sum(group.count for group in report.of("fault"))
+    notes = sum(group.count for group in report.of("note"))
+    records = sum(split.records or 0 for split in report.splits)
+    found = f"{faults:,} faults" if faults else "no faults"
+    return (
+        f"{found}, {notes:,} notes in {records:,} records and {report.pictures:,} pictures of "
+        f"{raw}, {wall_s:.1f} s; all of them: --json"
+    )

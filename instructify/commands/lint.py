@@ -1,0 +1,117 @@
+"""`lint`: what is wrong with templates, by kind, and what a build made of them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from instructify.build.opened import Build
+from instructify.catalog import load_catalog
+from instructify.commands.layout import paragraph
+from instructify.lint.finding import Finding
+from instructify.lint.run import LintReport, lint
+from instructify.lint.usage import INSTRUCTION_TOKENS, RESPONSE_TOKENS, Lengths, TaskUse, Usage
+from instructify.resources import find
+
+REPORT_FORMAT = 1
+_SHOWN = 12  # of a kind, in the terminal
+_LISTED = 1_000  # of all, in JSON
+
+
+def run_lint(
+    build: Path | None, templates: Path | None, catalog_file: Path | None, *, as_json: bool
+) -> int:
+    """Lint and report; returns 1 if there are errors."""
+    folder = find("templates") if templates is None else templates
+    opened = None if build is None else Build.open(build)
+    report = lint(folder, load_catalog(extra=catalog_file), opened)
+    if as_json:
+        print(json.dumps(_as_json(report), indent=1))
+    else:
+        print("\n".join(_lines(report, folder)))
+    return 1 if report.num_errors else 0
+
+
+def _as_json(report: LintReport) -> dict[str, object]:
+    findings = report.findings
+    usage = report.usage
+    return {
+        "format": REPORT_FORMAT,
+        "files": report.num_files,
+        "templates": report.num_templates,
+        "errors": report.num_errors,
+        "warnings": len(findings) - report.num_errors,
+        "findings": [{**one._asdict(), "to_do": one.to_do} for one in findings[:_LISTED]],
+        "findings_left_out": max(0, len(findings) - _LISTED),
+        "usage": None if usage is None else [_task_json(use) for use in usage.tasks],
+        "draws": None if usage is None else dict(report.draws),
+    }
+
+
+def _task_json(use: TaskUse) -> dict[str, object]:
+    return {
+        **use._asdict(),
+        "ngrams": list(use.ngrams),
+        "instruction": use.instruction._asdict(),
+        "response": use.response._asdict(),
+    }
+
+
+def _lines(report: LintReport, folder: Path) -> Iterator[str]:
+    order = {"error": 0, "warning": 1}
+    by_kind = sorted(report.findings, key=lambda one: (order[one.severity], one.kind))
+    for (severity, kind), group in groupby(by_kind, key=lambda one: (one.severity, one.kind)):
+        found = list(group)
+        yield f"{severity} {kind}: {len(found):,}"
+        yield from _group(found)
+        yield ""
+    if report.usage is not None:
+        yield from _usage_lines(report.usage, report)
+        yield ""
+    warnings = len(report.findings) - report.num_errors
+    state = f"{report.num_errors:,} errors, {warnings:,} warnings" if report.findings else "clean"
+    yield paragraph(
+        f"{report.num_templates:,} templates in {report.num_files:,} files of {folder}: {state}"
+    )
+
+
+def _group(found: Sequence[Finding]) -> Iterator[str]:
+    for one in found[:_SHOWN]:
+        line = "" if one.line is None else f":{one.line}"
+        name = "" if one.template is None else f" {one.template}"
+        yield paragraph(f"{Path(one.file).name}{line}{name}: {one.what}", "  - ", "    ")
+    if len(found) > _SHOWN:
+        yield f"  - and {len(found) - _SHOWN:,} more: --json"
+    yield paragraph(found[0].to_do, "  > ", "    ")
+
+
+def _usage_lines(usage: Usage, report: LintReport) -> Iterator[str]:
+    grams = "distinct 1/2/3-grams"
+    yield f"{'task':<25}{'samples':>10}{'templates':>11}{'distinct':>10}{grams:>24}"
+    for use in usage.tasks:
+        grams = " ".join(f"{share:.3f}" for share in use.ngrams)
+        distinct = use.distinct / use.samples if use.samples else 0.0
+        yield f"{use.task:<25}{use.samples:>10,}{use.drawn:>11}{distinct:>10.1%}{grams:>24}"
+    yield ""
+    over = f"cut at {INSTRUCTION_TOKENS}/{RESPONSE_TOKENS}"
+    yield f"{'words: middle, 95 %, most':<25}{'instruction':>19}{'response':>19}{over:>17}"
+    for use in usage.tasks:
+        cut = f"{use.instruction.over:.1%} / {use.response.over:.1%}"
+        yield f"{use.task:<25}{_words(use.instruction):>19}{_words(use.response):>19}{cut:>17}"
+    yield ""
+    yield from _draw_lines(usage, report)
+
+
+def _words(lengths: Lengths) -> str:
+    return f"{lengths.median:,} {lengths.p95:,} {lengths.most:,}"
+
+
+def _draw_lines(usage: Usage, report: LintReport) -> Iterator[str]:
+    """Sum up the draws of each task's templates; --json has every one."""
+    yield f"{'draws of a template':<25}{'fewest':>10}{'most':>10}  drawn least"
+    for use in usage.tasks:
+        own = {key: n for key, n in report.draws.items() if key.startswith(f"{use.task}/")}
+        if own:
+            least = min(own, key=lambda key: (own[key], key))
+            name = least.removeprefix(f"{use.task}/")
+            yield f"{use.task:<25}{own[least]:>10,}{max(own.values()):>10,}  {name[:33]}"

@@ -1,0 +1,76 @@
+"""All that is wrong with a folder of templates, and what a build made of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from instructify.build.opened import Build
+from instructify.catalog_model import Catalog
+from instructify.errors import UserError
+from instructify.lint.finding import Finding
+from instructify.lint.pools import evaluation_findings, pool_findings
+from instructify.lint.renders import Real, render_findings
+from instructify.lint.subject import read_subjects
+from instructify.lint.texts import text_findings
+from instructify.lint.usage import (
+    Usage,
+    draws_by_template,
+    measure,
+    real_records,
+    usage_findings,
+)
+from instructify.resources import find
+
+PROTOCOLS = "protocols"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LintReport:
+    """Findings in the order of files and lines; errors and warnings alike."""
+
+    findings: list[Finding]
+    num_files: int
+    num_templates: int
+    usage: Usage | None
+    draws: Mapping[str, int]
+
+    @property
+    def num_errors(self) -> int:
+        return sum(finding.severity == "error" for finding in self.findings)
+
+
+def lint(folder: Path, catalog: Catalog, build: Build | None) -> LintReport:
+    """Judge every template of a folder; with a build, its records and samples too."""
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise UserError(
+            f"{folder} holds no template file; expected <task>.yaml, see docs/templates.md"
+        )
+    subjects, findings = read_subjects(files, catalog.tasks)
+    read = {(subject.placed.node.file, subject.template.id) for subject in subjects}
+    num_templates = len(read | {(one.file, one.template) for one in findings if one.template})
+    real: Real = {} if build is None else real_records(build)
+    for subject in subjects:
+        findings += text_findings(subject)
+        findings += render_findings(subject, real)
+    findings += pool_findings(subjects, catalog)
+    findings += evaluation_findings(subjects, _protocols(folder), catalog)
+    usage = None
+    draws: Mapping[str, int] = {}
+    if build is not None:
+        usage = measure(build)
+        draws = draws_by_template(usage, subjects)
+        findings += usage_findings(usage, subjects, build.paths.root)
+    return LintReport(
+        findings=sorted(findings, key=lambda one: (one.file, one.line or 0, one.kind)),
+        num_files=len(files),
+        num_templates=num_templates,
+        usage=usage,
+        draws=draws,
+    )
+
+
+def _protocols(folder: Path) -> Path:
+    """Return where evaluation prompts are: beside the templates, else ours."""
+    own = folder / PROTOCOLS
+    return own if own.is_dir() else find("templates") / PROTOCOLS

@@ -1,0 +1,116 @@
+"""A template with its place: the file, the lines of its texts, the tasks and forms it serves."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from jinja2 import nodes
+
+from instructify.catalog_model import Task
+from instructify.lint.finding import Finding, Severity
+from instructify.template_program import Program
+from instructify.templates import (
+    MULTITASK,
+    PARTS,
+    Mistakes,
+    Part,
+    PlacedTemplate,
+    Template,
+    read_file,
+)
+from instructify.yaml_lines import PlacedError
+
+_BLOCK = re.compile(r":\s*[|>][-+0-9]*\s*(#.*)?$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A template that could be read."""
+
+    placed: PlacedTemplate
+    lines: Sequence[str]
+    serves: tuple[tuple[str, str], ...]  # pairs of task and form that the catalog knows
+
+    @property
+    def template(self) -> Template:
+        return self.placed.template
+
+    @cached_property
+    def programs(self) -> Mapping[Part, Program]:
+        """The compiled texts that the template has."""
+        found = {part: self.template.program(part) for part in PARTS}
+        return {part: program for part, program in found.items() if program is not None}
+
+    def line(self, part: Part | None = None, text_line: int = 1) -> int:
+        """Return the line of the file for a line of one of the texts."""
+        entry = self.placed.node.entries().get(part or "")
+        if entry is None:
+            return self.placed.node.line
+        return line_in_file(self.lines, entry.line, text_line)
+
+    def finding(
+        self, severity: Severity, kind: str, what: str, part: Part | None = None, text_line: int = 1
+    ) -> Finding:
+        """Make a finding about this template."""
+        line = self.line(part, text_line)
+        return Finding(severity, kind, self.placed.node.file, line, self.template.id, what)
+
+    def line_of_field(self, part: Part, name: str) -> int:
+        """Return the line of a text on which a field is read first."""
+        program = self.programs.get(part)
+        names = program.tree.find_all(nodes.Name) if program else ()
+        return next((node.lineno for node in names if node.name == name), 1)
+
+
+def line_in_file(lines: Sequence[str], key_line: int, text_line: int) -> int:
+    """Count on from the line of a key: a block of text begins on the line behind it."""
+    is_block = 0 < key_line <= len(lines) and _BLOCK.search(lines[key_line - 1])
+    return key_line + text_line if is_block else key_line
+
+
+def read_subjects(
+    files: Sequence[Path], tasks: Mapping[str, Task]
+) -> tuple[list[Subject], list[Finding]]:
+    """Read template files; what the loader of a conversion would refuse comes as findings."""
+    subjects: list[Subject] = []
+    findings: list[Finding] = []
+    for path in files:
+        mistakes = Mistakes(collect=True)
+        placed = read_file(path, mistakes)
+        lines = _lines_of(path)
+        findings += [
+            _finding(path, lines, mistake.template, mistake.error) for mistake in mistakes.found
+        ]
+        subjects += [
+            Subject(placed=one, lines=lines, serves=_serves(one.template, tasks)) for one in placed
+        ]
+    return subjects, findings
+
+
+def _serves(template: Template, tasks: Mapping[str, Task]) -> tuple[tuple[str, str], ...]:
+    named = template.tasks if template.task == MULTITASK else (template.task,)
+    return tuple(
+        (task, form)
+        for task in named
+        for form in template.forms
+        if task in tasks and form in tasks[task].forms
+    )
+
+
+def _lines_of(path: Path) -> list[str]:
+    try:
+        return path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []  # the loader has said so
+
+
+def _finding(path: Path, lines: Sequence[str], template: str | None, error: Exception) -> Finding:
+    if not isinstance(error, PlacedError):
+        return Finding("error", "syntax", str(path), None, template, str(error))
+    line = error.line
+    if error.text_line > 1 or error.what.startswith("template '"):
+        line = line_in_file(lines, error.line, error.text_line)
+    what = error.what.partition(": ")[2] if error.what.startswith("template '") else ""
+    return Finding("error", error.kind, error.file, line, template, what or error.what)

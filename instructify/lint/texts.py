@@ -1,0 +1,112 @@
+"""What the source of one template tells, without rendering it."""
+
+import re
+from collections.abc import Iterator
+
+from jinja2 import nodes
+
+from instructify.columns.compiler import is_columnar
+from instructify.lint.finding import Finding
+from instructify.lint.probes import BROUGHT, needed
+from instructify.lint.subject import Subject
+from instructify.template_check import FIELDS, Kind
+from instructify.templates import Part
+
+ANSWERS = frozenset({"answer", "references", "choice_index"})
+
+_TOKEN = re.compile(
+    r"<[^<>\s][^<>]*>|\[/?(?:INST|PAD|CLS|SEP|MASK|UNK|DEC|ENC|BOS|EOS|IMG)\]|<<\w+>>"
+)
+_ROLE = re.compile(r"^(?:USER|ASSISTANT|SYSTEM|Human|Assistant|###\s*\w+)\s*:|^###\s", re.MULTILINE)
+_LISTS = {name for name, kind in FIELDS.items() if kind in (Kind.TEXTS, Kind.TURNS)}
+
+
+def targets(subject: Subject) -> frozenset[str]:
+    """Name the fields that the response gives, and what would give them away."""
+    read = subject.programs["response"].names
+    if read & ANSWERS:
+        return ANSWERS
+    return frozenset({"question"}) & read
+
+
+def text_findings(subject: Subject) -> Iterator[Finding]:
+    """Judge a template by its source."""
+    yield from _tokens(subject)
+    yield from _unused(subject)
+    yield from _slow(subject)
+
+
+def _tokens(subject: Subject) -> Iterator[Finding]:
+    """Look for tokens in what is written out; a `<` of a comparison is none."""
+    for part, program in subject.programs.items():
+        for text, line in _written(program.tree):
+            for match in _TOKEN.finditer(text):
+                what = f"the {part} holds the special token {match[0]!r}"
+                at = line + text[: match.start()].count("\n")
+                yield subject.finding("error", "special-token", what, part, at)
+            for match in _ROLE.finditer(text):
+                what = f"the {part} holds {match[0]!r}, which looks like a role of a chat"
+                at = line + text[: match.start()].count("\n")
+                yield subject.finding("warning", "special-token", what, part, at)
+
+
+def _written(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    for data in tree.find_all(nodes.TemplateData):
+        yield data.data, data.lineno
+    for const in tree.find_all(nodes.Const):
+        if isinstance(const.value, str):
+            yield const.value, const.lineno
+
+
+def _unused(subject: Subject) -> Iterator[Finding]:
+    read = subject.programs["instruction"].names
+    for field, forms in _lacking(subject, read, {}).items():
+        what = f"the instruction never reads '{field}', which every record of {forms} has"
+        yield subject.finding("error", "unused-field", what, "instruction")
+    for field, forms in _lacking(subject, read, BROUGHT).items():
+        what = f"the instruction ignores '{field}', which records of {forms} bring along"
+        yield subject.finding("warning", "unused-field", what, "instruction")
+    if not targets(subject):
+        what = "the response reads neither answer nor question: it is the same for every record"
+        yield subject.finding("error", "unused-field", what, "response")
+    everything = frozenset().union(*(program.names for program in subject.programs.values()))
+    for field in subject.template.requires:
+        if field != "pictures" and field not in everything:
+            what = f"'{field}' is required, but no text reads it"
+            yield subject.finding("warning", "unused-field", what)
+
+
+def _lacking(
+    subject: Subject, read: frozenset[str], brought: dict[tuple[str, str], tuple[str, ...]]
+) -> dict[str, str]:
+    """Name the fields that are not read, with the tasks and forms that have them."""
+    found: dict[str, list[str]] = {}
+    given = targets(subject)
+    for task, form in subject.serves:
+        for field in brought.get((task, form), ()) if brought else needed(task, form):
+            if field not in read and field not in given:
+                found.setdefault(field, []).append(f"{task} {form}")
+    return {field: " and ".join(forms) for field, forms in found.items()}
+
+
+def _slow(subject: Subject) -> Iterator[Finding]:
+    for part, program in subject.programs.items():
+        if not is_columnar(program.tree):
+            what = f"the {part} is rendered row by row, some hundred times slower"
+            yield subject.finding("warning", "slow", what, part)
+        yield from _growing(subject, part, program.tree)
+
+
+def _growing(subject: Subject, part: Part, tree: nodes.Template) -> Iterator[Finding]:
+    """Find a whole list printed once for every item of a list."""
+    for loop in tree.find_all(nodes.For):
+        for body in loop.body:
+            for filtered in body.find_all(nodes.Filter):
+                inside = filtered.find(nodes.Name)
+                if filtered.name in ("join", "lettered") and inside and inside.name in _LISTS:
+                    what = (
+                        f"'{inside.name}' is printed whole for each item of a loop: the text grows "
+                        "with the square of the list"
+                    )
+                    line = filtered.lineno
+                    yield subject.finding("warning", "costly-construct", what, part, line)
