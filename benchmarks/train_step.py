@@ -82,7 +82,8 @@ def our_setup(build: Build, precision: str, steps: int, workers: int) -> Setup:
         "model.name=scaled", f"data.batch={BATCH}", f"data.window={WINDOW}",
         f"data.workers={workers}", f"run.steps={steps}", f"run.precision={precision}",
         f"run.device_batch={BATCH}", "run.device=cpu", "run.validate_every=0",
-        "run.save_every=1000000", "run.log_every=1000000", "run.tensorboard=false", "optimizer.lr=1e-5",
+        "run.save_every=1000000", "run.log_every=1000000", "run.tensorboard=false",
+        "optimizer.lr=1e-5",
     )  # fmt: skip
     config = load_recipe("paper-without-capfilt", settings)
     return set_up(build, config, load_catalog(), Ranks())

@@ -80,9 +80,9 @@ def _shard(model: InstructBlip, device: torch.device) -> nn.Module:
     layers (embeddings, head) stay whole in every process, as FSDP2 wants groups of one precision.
     """
     mesh = dist.init_device_mesh(device.type, (dist.get_world_size(),))
-    for layer in _layers(model):
+    for layer in sharded_layers(model):
         fully_shard(layer, mesh=mesh)
-    sharded = {id(one) for layer in _layers(model) for one in layer.parameters()}
+    sharded = {id(one) for layer in sharded_layers(model) for one in layer.parameters()}
     whole = {one for one in model.parameters() if id(one) not in sharded and not one.requires_grad}
     fully_shard(model, mesh=mesh, ignored_params=whole)
     if not model.tower_is_frozen:
@@ -91,7 +91,7 @@ def _shard(model: InstructBlip, device: torch.device) -> nn.Module:
     return model
 
 
-def _layers(model: InstructBlip) -> Iterator[nn.Module]:
+def sharded_layers(model: InstructBlip) -> Iterator[nn.Module]:
     """List the repeated layers of the Q-Former, the language model, and a tower that learns.
 
     A frozen tower stays whole: it runs when a process needs new pictures, which is not for all

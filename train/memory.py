@@ -15,6 +15,7 @@ import torch
 
 from train.collate import Micro, collate
 from train.config import TrainConfig
+from train.distributed import sharded_layers
 from train.model import InstructBlip
 from train.tokens import Tokens
 
@@ -43,15 +44,18 @@ def estimate(
 ) -> Estimate:
     """Reckon the memory of a process; lengths are the most that the recipe allows.
 
-    With `parallel: fsdp` the layers are divided by `world`.
+    With `parallel: fsdp` the sharded layers are divided by `world`.
     """
+    divided: set[int] = set()
+    if config.run.parallel == "fsdp":
+        layers = sharded_layers(model)
+        divided = {id(one) for layer in layers for one in layer.parameters()}
     weights = optimizer = 0
     for parameter in model.parameters():
-        weights += parameter.numel() * parameter.element_size()
+        numbers = parameter.numel() // (world if id(parameter) in divided else 1)
+        weights += numbers * parameter.element_size()
         if parameter.requires_grad:
-            optimizer += parameter.numel() * (_MASTER_BYTES + _ADAM_BYTES)
-    if config.run.parallel == "fsdp":
-        weights, optimizer = weights // world, optimizer // world
+            optimizer += numbers * (_MASTER_BYTES + _ADAM_BYTES)
     samples = min(device_batch, config.data.batch)
     return Estimate(
         weights, optimizer, kept_bytes(model, config, samples), _feature_bytes(model, config)
@@ -76,8 +80,21 @@ def choose_device_batch(
 
 
 def kept_bytes(model: InstructBlip, config: TrainConfig, samples: int) -> int:
-    """Count what a forward pass over samples of full length keeps for the backward pass."""
+    """Count what a forward pass over samples of full length keeps for the backward pass.
+
+    With checkpointed activations the backward pass also has those of one layer at a time.
+    """
     shadow = meta_copy(model)
+    kept = _kept_by(shadow, model, config, samples)
+    if config.run.checkpoint_activations:
+        for part in (shadow.model.language_model, shadow.model.qformer, shadow.model.vision_model):
+            part.activation_checkpointing_disable()
+        layers = shadow.model.config.text_config.num_hidden_layers
+        kept += _kept_by(shadow, model, config, samples) // layers
+    return kept
+
+
+def _kept_by(shadow: InstructBlip, model: InstructBlip, config: TrainConfig, samples: int) -> int:
     micro = _shapes([full_sample(config)] * samples, model)
     vision = model.model.config.vision_config
     patches = (vision.image_size // vision.patch_size) ** 2 + 1
