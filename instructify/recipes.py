@@ -17,6 +17,7 @@ RECIPE_FORMAT = 1
 SIZES = ("build", "official")
 BATCHES = ("mixed", "one_dataset")
 _MOST = 1e6
+_OTHER_KEYS = ("model", "data", "optimizer", "run", "waivers", "note")  # for the trainer to read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,14 +52,27 @@ class MixtureRecipe:
 
 
 def load_mixture(recipe: str) -> MixtureRecipe:
-    """Load the mixture of a recipe of ours by name, or of a file by its path."""
-    path = _path_of(recipe)
-    fields = read_yaml(path).fields(required=("format", "mixture"))
+    """Load the mixture of a recipe of ours by name, or of a file by its path.
+
+    A recipe may name another one whose mixture it takes; that one must write it out.
+    """
+    node, name = _mixture_node(recipe)
+    if isinstance(node.value, str):
+        other, name = _mixture_node(node.text())
+        if isinstance(other.value, str):
+            raise node.error(f"'{node.value}' takes its mixture from elsewhere; name that one")
+        node = other
+    return mixture_of(node, name)
+
+
+def _mixture_node(recipe: str) -> tuple[Node, str]:
+    path = recipe_path(recipe)
+    fields = read_yaml(path).fields(required=("format", "mixture"), optional=_OTHER_KEYS)
     if fields["format"].value != RECIPE_FORMAT:
         raise fields["format"].error(
             f"format {fields['format'].value} is unknown; this version reads {RECIPE_FORMAT}"
         )
-    return mixture_of(fields["mixture"], path.stem)
+    return fields["mixture"], path.stem
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -88,7 +102,8 @@ def mixture_of(node: Node, name: str) -> MixtureRecipe:
     )
 
 
-def _path_of(recipe: str) -> Path:
+def recipe_path(recipe: str) -> Path:
+    """Find the file of a recipe: ours by name, any other by its path."""
     if recipe.endswith((".yaml", ".yml")) or "/" in recipe:
         return Path(recipe)
     if recipe not in recipe_names():

@@ -26,6 +26,9 @@ _COMMANDS = (
     look.inspect,
     look.verify,
     training.plan,
+    training.train,
+    training.merge,
+    training.generate,
     training.demo,
 )
 

@@ -1,4 +1,4 @@
-"""Commands about training: plan, demo."""
+"""Commands about training: plan, train, merge, generate, demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +40,92 @@ def plan(
             catalog_file=catalog_file,
             as_json=as_json,
         )
+
+
+def train(
+    build: BuildFolder,
+    out: Annotated[Path, typer.Option(help="The run's folder.")],
+    recipe: Annotated[
+        str | None, typer.Option(help="One of ours (docs/training.md), or a YAML file.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, as optimizer.lr=1e-4.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of the run.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    accept_changes: Annotated[
+        bool, typer.Option("--accept-changes", help="Go on though data or recipe changed.")
+    ] = False,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Fine-tune InstructBLIP on a build, or go on with a run.
+
+    Example: instructify train build --recipe tiny --out run
+    """
+    from instructify.commands.train import run_train
+
+    code = run_train(
+        build,
+        recipe,
+        out,
+        settings or [],
+        steps=steps,
+        resume=resume,
+        accept_changes=accept_changes,
+        catalog_file=catalog_file,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
+
+
+Checkpoint = Annotated[str, typer.Option("--checkpoint", help="best | last | a step, of a run.")]
+
+
+def merge(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder made by train.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    checkpoint: Checkpoint = "best",
+) -> None:
+    """Write a run's whole model for plain transformers.
+
+    Example: instructify merge run --out model
+    """
+    from instructify.commands.model import run_merge
+
+    run_merge(run, out, checkpoint)
+
+
+def generate(
+    model: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="A run, folder or name.")],
+    image: Annotated[Path, typer.Option(help="A picture or a clip.")],
+    prompt: Annotated[str, typer.Option(help="The instruction.")],
+    checkpoint: Checkpoint = "best",
+    beams: Annotated[int, typer.Option(min=1, help="Beams; 1 is greedy.")] = 5,
+    max_tokens: Annotated[int, typer.Option(min=1, help="At most so many tokens.")] = 64,
+    min_tokens: Annotated[int, typer.Option(min=0, help="At least so many tokens.")] = 1,
+    length_penalty: Annotated[float, typer.Option(help="Above 0 favours long answers.")] = 1.0,
+    device: Annotated[str, typer.Option(help="auto | cpu | cuda")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Ask a trained model about one picture.
+
+    Example: instructify generate run --image cat.jpg --prompt "Question: what is this? Answer:"
+    """
+    from instructify.commands.model import run_generate
+
+    run_generate(
+        model,
+        image,
+        prompt,
+        which=checkpoint,
+        beams=beams,
+        max_tokens=max_tokens,
+        min_tokens=min_tokens,
+        length_penalty=length_penalty,
+        device=device,
+        as_json=as_json,
+    )
 
 
 def demo(

@@ -1,0 +1,5 @@
+"""`python -m instructify`, which is what torchrun starts."""
+
+from instructify.cli import main
+
+main()

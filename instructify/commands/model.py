@@ -1,0 +1,52 @@
+"""`merge` and `generate`: a trained model for plain transformers, and one answer of it."""
+
+import json
+from pathlib import Path
+
+from instructify.errors import UserError
+
+
+def run_merge(run: Path, out: Path, which: str) -> None:
+    """Write the whole model of a run."""
+    from train.trained import merge
+
+    state = merge(run, out, which)
+    step = "" if state is None else f" after step {state.step:,}"
+    print(f"{out}: the model of {run}{step}, for InstructBlipForConditionalGeneration")
+
+
+def run_generate(
+    source: str,
+    image: Path,
+    prompt: str,
+    *,
+    which: str,
+    beams: int,
+    max_tokens: int,
+    min_tokens: int,
+    length_penalty: float,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Print what a model says of a picture or clip."""
+    from train.answering import Answerer, open_media
+    from train.decoding import Decoding
+    from train.loading import device_of, precision_of
+    from train.trained import load_trained
+
+    if not prompt.strip():
+        raise UserError("--prompt is empty; ask something, as 'Question: what is this? Answer:'")
+    decoding = Decoding(
+        beams=beams,
+        max_new_tokens=max_tokens,
+        min_new_tokens=min_tokens,
+        length_penalty=length_penalty,
+    )
+    chosen = device_of(device)
+    answerer = Answerer(load_trained(source, which), chosen, precision_of("auto", chosen))
+    pictures = open_media(image, answerer.num_frames)
+    answer = answerer.answer(pictures, prompt, decoding)
+    if as_json:
+        print(json.dumps({"image": str(image), "prompt": prompt, "answer": answer}))
+    else:
+        print(answer)

@@ -1,0 +1,74 @@
+"""`train`: from a build to a fine-tuned model, or on from where a run stopped."""
+
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from instructify.build.opened import Build
+from instructify.catalog import load_catalog
+from instructify.errors import UserError
+
+
+def run_train(
+    build: Path,
+    recipe: str | None,
+    out: Path,
+    settings: Sequence[str],
+    *,
+    steps: int | None,
+    resume: bool,
+    accept_changes: bool,
+    catalog_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Train, and say how it went; returns the exit code."""
+    # Tokenizers must not start threads of their own, since loader processes are forked.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    from train.distributed import join, leave
+    from train.loading import device_of
+    from train.recipe import load_recipe
+    from train.run_folder import RECIPE
+
+    if steps is not None:
+        settings = [*settings, f"run.steps={steps}"]
+    if recipe is None:
+        if not resume or not (out / RECIPE).exists():
+            raise UserError("name a recipe: `--recipe tiny`, another of ours, or a YAML file")
+        recipe = str(out / RECIPE)
+    config = load_recipe(recipe, settings)
+    catalog = load_catalog(extra=catalog_file)
+    opened = Build.open(build)
+    ranks = join(device_of(config.run.device))
+    try:
+        from train.launch import launch
+
+        result, facts = launch(
+            opened, config, catalog, out, ranks, resume=resume, accept=accept_changes
+        )
+    finally:
+        leave()
+    if ranks.is_first:
+        print(json.dumps(facts, indent=1) if as_json else _told(facts, out))
+    if result.stopped_by is not None:
+        print(
+            f"instructify: stopped after step {result.step:,}, which is saved; the same command "
+            "with --resume goes on from there",
+            file=sys.stderr,
+        )
+        return 128 + result.stopped_by
+    return 0
+
+
+def _told(facts: dict[str, object], out: Path) -> str:
+    best = facts["best"]
+    loss = "no step was left to do" if facts["loss"] is None else f"loss {facts['loss']:.4f}"
+    chosen = "" if not isinstance(best, dict) else f", best at step {best['step']:,}"
+    text = (
+        f"{out}: {facts['step']:,} steps, {loss}{chosen}. Try it: `instructify generate {out} "
+        f"--image FILE --prompt TEXT`; see {out / 'report.html'}; for plain transformers: "
+        f"`instructify merge {out} --out DIR`."
+    )
+    return "\n".join(textwrap.wrap(text, 80, break_long_words=False, break_on_hyphens=False))

@@ -1,0 +1,73 @@
+"""What a frozen tower says of pictures, kept on disk within a stated size.
+
+A file for each frame, named by the content of the picture, in a folder named by what the features
+depend on: the tower's weights, the size of pictures, how they are decoded. Files are written beside
+and renamed, so that a killed run leaves nothing half; a damaged one is made again.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+FEATURE_FORMAT = 1
+_HEAD_BYTES = 32
+
+
+class FeatureFiles:
+    """A folder of features of one shape; safe for many readers and writers at once."""
+
+    def __init__(
+        self, folder: Path, key: str, shape: tuple[int, int], dtype: torch.dtype, limit_bytes: int
+    ) -> None:
+        self._folder = folder / f"features-{FEATURE_FORMAT}-{key}"
+        self._shape = shape
+        self._dtype = dtype
+        self._limit_bytes = limit_bytes
+        self._used_bytes = _folder_bytes(self._folder)
+
+    def read(self, name: str) -> torch.Tensor | None:
+        """Return kept features, [patches, width]; None where there are none that are whole."""
+        path = self._path(name)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        body = data[_HEAD_BYTES:]
+        if hashlib.sha256(body).digest() != data[:_HEAD_BYTES]:
+            return None
+        flat = torch.from_numpy(np.frombuffer(body, np.uint8).copy()).view(self._dtype)
+        return flat.view(self._shape) if flat.numel() == self._shape[0] * self._shape[1] else None
+
+    def write(self, name: str, features: torch.Tensor) -> None:
+        """Keep features while there is room."""
+        raw = features.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
+        size = len(raw) + _HEAD_BYTES
+        if self._used_bytes + size > self._limit_bytes:
+            return
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        staged.write_bytes(hashlib.sha256(raw).digest() + raw)
+        staged.replace(path)
+        self._used_bytes += size
+
+    def _path(self, name: str) -> Path:
+        return self._folder / name[:2] / f"{name}.bin"
+
+
+def tower_key(tower: nn.Module, *facts: object) -> str:
+    """Name what features depend on: the tower's weights but for the last norm, and `facts`."""
+    digest = hashlib.sha256(repr(facts).encode())
+    for name, tensor in sorted(tower.state_dict().items()):
+        if not name.startswith("post_layernorm."):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*.bin")) if folder.is_dir() else 0

@@ -1,0 +1,47 @@
+"""Start a run or go on with it, in one of its processes: folder, checks, header, loop, page."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from instructify.build.opened import Build
+from instructify.catalog_model import Catalog
+from train.config import TrainConfig
+from train.distributed import Ranks
+from train.header import header_lines
+from train.run_folder import check_data, claimed, starting_point, write_run
+from train.run_page import write_page
+from train.setup import set_up
+from train.stop import stop_on_signals
+from train.trainer import Result, Trainer
+
+
+def launch(
+    build: Build,
+    config: TrainConfig,
+    catalog: Catalog,
+    run: Path,
+    ranks: Ranks,
+    *,
+    resume: bool,
+    accept: bool,
+) -> tuple[Result, dict[str, Any]]:
+    """Run a recipe on a build; returns how it ended, and that as plain values."""
+    with claimed(run, resume=resume, is_first=ranks.is_first):
+        start, said = starting_point(run, config, accept=accept)
+        setup = set_up(build, config, catalog, ranks)
+        said += check_data(start, setup, accept=accept)
+        if ranks.is_first:
+            write_run(run, config, setup, build.paths.root)
+            print("\n".join([*header_lines(setup, start), *said]), file=sys.stderr)
+        with stop_on_signals() as stop:
+            trainer = Trainer(setup, run, start=start, shows=sys.stderr.isatty())
+            result = trainer.run(stop)
+        if ranks.is_first:
+            write_page(run)
+    return result, _value(run, result)
+
+
+def _value(run: Path, result: Result) -> dict[str, Any]:
+    best = None if result.best is None else {"step": result.best.step, "loss": result.best.loss}
+    return {"run": str(run), "step": result.step, "loss": result.loss, "best": best}

@@ -1,0 +1,204 @@
+"""Read a training recipe: YAML, changed by `--set`, checked key by key, kept as it was resolved.
+
+A key that is unknown is refused with the nearest name, a value of the wrong kind with what is
+allowed; both with file and line. `mixture` is written out or names another recipe's.
+"""
+
+import dataclasses
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from instructify.errors import UserError
+from instructify.recipes import RECIPE_FORMAT, MixtureRecipe, load_mixture, mixture_of, recipe_path
+from instructify.shards import write_bytes
+from instructify.yaml_lines import Node, parse_yaml, read_yaml
+from train.config import (
+    PARTS,
+    DataConfig,
+    ModelConfig,
+    OptimizerConfig,
+    RunConfig,
+    TrainConfig,
+)
+
+Section = TypeVar("Section")
+_SECTIONS = ("model", "data", "optimizer", "run")
+
+
+def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
+    """Load a recipe of ours by name, or of a file by its path; `settings` are `a.b=value`."""
+    path = recipe_path(recipe)
+    root = read_yaml(path)
+    for setting in settings:
+        root = _with_setting(root, setting)
+    fields = root.fields(required=("format", "mixture"), optional=(*_SECTIONS, "waivers", "note"))
+    if fields["format"].value != RECIPE_FORMAT:
+        raise fields["format"].error(
+            f"format {fields['format'].value} is unknown; this version reads {RECIPE_FORMAT}"
+        )
+    config = TrainConfig(
+        name=path.stem,
+        model=_section(ModelConfig, fields.get("model")),
+        mixture=_mixture(fields["mixture"], path.stem),
+        data=_section(DataConfig, fields.get("data")),
+        optimizer=_section(OptimizerConfig, fields.get("optimizer")),
+        run=_section(RunConfig, fields.get("run")),
+    )
+    _check(config, path)
+    return config
+
+
+def save_recipe(config: TrainConfig, path: Path) -> None:
+    """Write the resolved recipe, so that it can be read again as it is."""
+    value = {"format": RECIPE_FORMAT, **recipe_value(config)}
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
+    write_bytes(path, text.encode())
+
+
+def recipe_value(config: TrainConfig) -> dict[str, Any]:
+    """Shape a recipe as plain values; two recipes with equal values do the same."""
+    sections = {name: _plain(getattr(config, name)) for name in _SECTIONS}
+    return {**sections, "mixture": _mixture_value(config.mixture)}
+
+
+def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Name the settings, by their dotted paths, that two recipes do not share."""
+    flat_before, flat_now = dict(_flat(before)), dict(_flat(now))
+    return [
+        f"{key} was {flat_before.get(key)} and is {flat_now.get(key)}"
+        for key in sorted({*flat_before, *flat_now})
+        if flat_before.get(key) != flat_now.get(key)
+    ]
+
+
+def _mixture(node: Node, name: str) -> MixtureRecipe:
+    if isinstance(node.value, str):
+        return load_mixture(node.text())
+    return mixture_of(node, name)
+
+
+def _check(config: TrainConfig, path: Path) -> None:
+    model = config.model
+    for part in model.train:
+        if part not in PARTS:
+            raise UserError(
+                f"{path}: '{part}' is no part of the model to train; allowed: {', '.join(PARTS)}"
+            )
+    if model.name is not None and model.blip2 is not None:
+        raise UserError(f"{path}: give 'model.name' or 'model.blip2', not both")
+    if model.lora is not None and "language" in model.train:
+        raise UserError(
+            f"{path}: 'model.lora' is for a frozen language model; take 'language' out of "
+            "'model.train', or leave 'lora' out"
+        )
+    if config.data.feature_cache is not None and config.data.augmentation != "none":
+        raise UserError(
+            f"{path}: 'data.feature_cache' keeps one view of each picture; it needs "
+            "'augmentation: none'"
+        )
+
+
+def _with_setting(root: Node, setting: str) -> Node:
+    """Put `a.b=value` into the tree; sections that are not there yet are made."""
+    key, equals, text = setting.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"'--set {setting}' is no setting; write key=value, as optimizer.lr=1e-4")
+    value = parse_yaml(text, f"--set {setting}")
+    return _placed(root, key.strip().split("."), value)
+
+
+def _placed(node: Node, keys: Sequence[str], value: Node) -> Node:
+    if not keys:
+        return Node(value=value.value, file=value.file, line=1, path=node.path)
+    below = f"{node.path}.{keys[0]}" if node.path else keys[0]
+    entries = dict(node.value) if isinstance(node.value, dict) else {}
+    inner = entries.get(keys[0]) or Node(value=None, file=value.file, line=1, path=below)
+    entries[keys[0]] = _placed(inner, keys[1:], value)
+    return Node(value=entries, file=node.file, line=node.line, path=node.path)
+
+
+def _section(cls: type[Section], node: Node | None) -> Section:
+    """Fill a dataclass from a mapping; what is not there keeps its default."""
+    assert dataclasses.is_dataclass(cls)
+    fields = {one.name: one for one in dataclasses.fields(cls)}
+    required = [
+        name
+        for name, one in fields.items()
+        if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+    ]
+    entries: Mapping[str, Node] = {}
+    if node is not None and not node.is_null:
+        entries = node.fields(
+            required=required, optional=[name for name in fields if name not in required]
+        )
+    hints = get_type_hints(cls)
+    given = {name: _value(hints[name], one, fields[name].metadata) for name, one in entries.items()}
+    return cls(**given)
+
+
+def _value(hint: Any, node: Node, metadata: Mapping[str, Any]) -> Any:
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if type(None) in kinds:
+        if node.is_null:
+            return None
+        kinds = tuple(kind for kind in kinds if kind is not type(None))
+    (kind,) = kinds
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return _section(kind, node)
+    if get_origin(kind) is Literal:
+        return node.choice(get_args(kind))
+    if get_origin(kind) is tuple:
+        return node.texts() if not (node.is_list and not node.items()) else ()
+    if kind is bool:
+        return node.boolean()
+    if kind is str:
+        return node.text()
+    return _number(kind, node, metadata)
+
+
+def _number(kind: type, node: Node, metadata: Mapping[str, Any]) -> int | float:
+    least, most = metadata.get("least", 0), metadata.get("most", 2**62)
+    if kind is int:
+        number = node.integer(minimum=int(least))
+        return number if number <= most else int(node.number(minimum=least, maximum=most))
+    return node.number(minimum=least, maximum=most)
+
+
+def _mixture_value(recipe: MixtureRecipe) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for member in recipe.members:
+        value: dict[str, Any] = {"splits": list(member.splits), "factor": member.factor}
+        if member.forms is not None:
+            value["forms"] = dict(member.forms)
+        if member.official is not None:
+            value["official"] = member.official
+        members[member.dataset] = value
+    value = {
+        "alpha": recipe.alpha,
+        "size": recipe.size,
+        "order": recipe.order,
+        "batches": recipe.batches,
+        "seed": recipe.seed,
+        "members": members,
+    }
+    if recipe.fixed:
+        value["fixed"] = dict(recipe.fixed)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _flat(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]:
+    for key, one in value.items():
+        if isinstance(one, Mapping):
+            yield from _flat(one, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", one

@@ -1,0 +1,144 @@
+"""The folder of a run: its recipe as resolved, what it is made of, and whether it may go on.
+
+RUN/recipe.yaml        all settings, as the run uses them
+RUN/run.json           versions, build, model, sizes
+RUN/metrics.jsonl      a line every few steps
+RUN/checkpoints/       see checkpoint.py
+RUN/tensorboard/       the same numbers for TensorBoard
+RUN/report.html        the curves
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from instructify import __version__
+from instructify.build.lock import write_lock
+from instructify.errors import UserError
+from instructify.shards import make_folder, write_json
+from train.checkpoint import Checkpoint, load, load_last, steps_of
+from train.config import TrainConfig
+from train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
+from train.setup import Setup, facts_of
+
+RUN_FORMAT = 1
+RECIPE = "recipe.yaml"
+_FACTS = "run.json"
+# What may differ between the parts of a run without changing what comes out.
+_FREE = (
+    *("data.workers", "data.feature_cache", "run.device_batch", "run.save_every", "run.keep"),
+    *("run.log_every", "run.tensorboard", "run.parallel", "run.steps"),
+)
+
+
+@contextmanager
+def claimed(run: Path, *, resume: bool, is_first: bool) -> Iterator[None]:
+    """Hold a run's folder as its only writer; refuse one that holds another run or other things."""
+    if not resume and (steps_of(run) or (run / RECIPE).exists()):
+        raise UserError(
+            f"{run} holds a run already; go on with it by `--resume`, or choose another --out"
+        )
+    if not (run / RECIPE).exists() and run.is_dir() and any(_others(run)):
+        raise UserError(f"{run} is not empty and holds no run; choose another --out")
+    make_folder(run)
+    if not is_first:
+        yield
+        return
+    with write_lock(run / ".lock"):
+        yield
+
+
+def starting_point(
+    run: Path, config: TrainConfig, *, accept: bool
+) -> tuple[Checkpoint | None, list[str]]:
+    """Find where a run goes on, and what has to be said of it; UserError if its recipe changed."""
+    said: list[str] = []
+    if (run / RECIPE).exists():
+        before, now = recipe_value(load_recipe(str(run / RECIPE))), recipe_value(config)
+        changes = changed_settings(before, now)
+        serious = [one for one in changes if one.split(" ")[0] not in _FREE]
+        if serious and not accept:
+            raise UserError(
+                f"the recipe is not what {run} was started with: {'; '.join(serious[:4])}. Go back "
+                "to it, start a new run, or add --accept-changes."
+            )
+        said += [f"note: {one}" for one in changes]
+    start, passed = load_last(run)
+    return start, [*said, *(f"passed over: {one}" for one in passed)]
+
+
+def check_data(start: Checkpoint | None, setup: Setup, *, accept: bool) -> list[str]:
+    """Refuse a build or mixture that is not the run's, or say what was accepted."""
+    if start is None:
+        return []
+    mixed = setup.mixed
+    changes = start.state.mixture.check(mixed.mixture, mixed.hashes(), accept_changes=accept)
+    return [f"accepted: {one}" for one in changes]
+
+
+def write_run(run: Path, config: TrainConfig, setup: Setup, build: Path) -> None:
+    """Write what a run is made of."""
+    save_recipe(config, run / RECIPE)
+    facts: dict[str, Any] = {
+        "format": RUN_FORMAT,
+        "instructify": __version__,
+        "versions": _versions(("torch", "transformers", "tokenizers", "peft")),
+        "build": str(build),
+        "samples": setup.mixed.hashes(),
+        **facts_of(setup),
+    }
+    write_json(run / _FACTS, facts)
+
+
+def read_run(run: Path) -> Mapping[str, Any]:
+    """Read what a run is made of; UserError where there is no run."""
+    try:
+        facts: Mapping[str, Any] = json.loads((run / _FACTS).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{run} holds no run ({_FACTS} is missing or damaged); give a folder written by "
+            "`instructify train`"
+        ) from error
+    if facts.get("format") != RUN_FORMAT:
+        raise UserError(
+            f"{run / _FACTS} has format {facts.get('format')} and this version of instructify "
+            f"reads {RUN_FORMAT}; train anew, or use the version that wrote it"
+        )
+    return facts
+
+
+def is_run(folder: Path) -> bool:
+    """Tell the folder of a run from that of a model."""
+    return (folder / RECIPE).is_file()
+
+
+def chosen_checkpoint(run: Path, which: str) -> Checkpoint:
+    """Read the `best` checkpoint of a run, the `last`, or that of a step."""
+    last, _ = load_last(run)
+    if last is None:
+        raise UserError(f"{run} has no checkpoint yet; train some steps first")
+    if which == "last" or (which == "best" and last.state.best is None):
+        return last
+    if which == "best" and last.state.best is not None:
+        return load(run, last.state.best.step)
+    if which.isdigit() and int(which) in steps_of(run):
+        return load(run, int(which))
+    have = ", ".join(map(str, steps_of(run)))
+    raise UserError(f"{run} has no checkpoint '{which}'; it has best, last, and steps {have}")
+
+
+def _others(run: Path) -> Iterator[Path]:
+    return (one for one in run.iterdir() if one.name not in (".lock", "checkpoints"))
+
+
+def _versions(names: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

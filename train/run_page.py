@@ -1,0 +1,7 @@
+"""placeholder"""
+
+from pathlib import Path
+
+
+def write_page(run: Path) -> None:
+    """placeholder."""

@@ -1,0 +1,342 @@
+"""The loop: steps in, a model that learnt out. Read it from `run` down.
+
+A step takes the global batch of its number, computes the loss of each label token, and divides by
+how many of them all processes and passes have together, so that neither accumulation nor ranks
+change the result. Every random number is keyed by the step. What is saved is whole; a run that
+was killed goes on from its last checkpoint with the very bits it would have had.
+"""
+
+import math
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from instructify.errors import UserError
+from instructify.keyed import key_of
+from instructify.mixture import MixtureState
+from train import checkpoint
+from train.checkpoint import Best, Checkpoint, RunState
+from train.config import OptimizerConfig
+from train.data import Pass, Step, load
+from train.distributed import add_up, gather, gradients_meet, like, wait_for_all, whole
+from train.features import FeatureTable
+from train.journal import Journal
+from train.parts import trained_parameters
+from train.schedule import learning_rate
+from train.setup import Setup
+from train.stop import StopRequest
+from train.tally import Tallied, Tally, shares
+
+_SEED_MASK = (1 << 63) - 1
+
+
+class Result(NamedTuple):
+    """How a run ended: steps done, the last mean loss, the best checkpoint, the signal if any."""
+
+    step: int
+    loss: float | None
+    best: Best | None
+    stopped_by: int | None
+
+
+class Trainer:
+    """A run in one process, from its first step or from a checkpoint."""
+
+    def __init__(self, setup: Setup, run: Path, *, start: Checkpoint | None, shows: bool) -> None:
+        self.setup = setup
+        self.run_folder = run
+        prepared = setup.prepared
+        self.model = prepared.model
+        self.device = prepared.device
+        self.config = setup.config
+        self.parameters = dict(trained_parameters(prepared.inner.model))
+        fused = setup.config.run.parallel == "ddp" or setup.ranks.world == 1
+        self.optimizer = make_optimizer(self.parameters, setup.config.optimizer, fused=fused)
+        self.features = FeatureTable(prepared.inner, self.device, setup.feature_files)
+        self.first = start.state.step if start else 0
+        self.best = start.state.best if start else None
+        members = [member.name for member in setup.mixed.mixture.members]
+        self.tally = Tally(members, start.state.tally if start else {})
+        if start is not None:
+            self._restore(start)
+        self.journal = Journal(
+            run,
+            step=self.first,
+            steps=setup.config.run.steps,
+            tensorboard=setup.config.run.tensorboard,
+            writes=setup.ranks.is_first,
+            shows=shows and setup.ranks.is_first,
+        )
+        self.clock = _Clock()
+
+    def run(self, stop: StopRequest) -> Result:
+        """Train to the end, or until a signal asks to stop; the last step is always saved."""
+        config, step = self.config.run, self.first
+        loss: float | None = None
+        self.model.train()
+        if self.first == 0:
+            self._validate(0)
+        steps: Iterable[Step] = load(
+            self.setup.steps(self.first), range(self.first, config.steps), self._workers
+        )
+        for item in self.clock.waiting(steps):
+            loss, stopped = self._step(item, stop)
+            step = item.step + 1
+            last = stopped or step == config.steps
+            improved = (
+                self._validate(step) if self._due(step, config.validate_every, last) else False
+            )
+            saves = last or improved or step % config.save_every == 0
+            if saves or step % config.log_every == 0:
+                self._log(step, loss)
+            if saves:
+                self._save(step)
+            self.journal.advance(self.clock.shown(loss, self.device))
+            if stopped:
+                break
+        self.journal.close()
+        return Result(step, loss, self.best, stop.number)
+
+    @property
+    def _workers(self) -> int:
+        return self.config.data.workers
+
+    def _due(self, step: int, every: int, last: bool) -> bool:
+        return every > 0 and (step % every == 0 or (last and step == self.config.run.steps))
+
+    def _step(self, item: Step, stop: StopRequest) -> tuple[float, bool]:
+        """Do one step; returns the mean loss over all label tokens, and whether to stop."""
+        torch.manual_seed(self._key("dropout", item.step))
+        self.optimizer.zero_grad(set_to_none=True)
+        found = []
+        for number, one in enumerate(item.passes):
+            with gradients_meet(self.model, now=number == len(item.passes) - 1):
+                found.append(self._pass(one, item.num_labels))
+        losses = torch.cat(found).double().cpu()
+        sums = torch.tensor([losses.sum().item(), float(stop.asked)], dtype=torch.float64)
+        total, asked = add_up(sums).tolist()
+        if not math.isfinite(total):
+            self._refuse(item, losses)
+        self._account(item, losses.tolist())
+        self._update(item.step)
+        return total / item.num_labels, asked > 0
+
+    def _pass(self, one: Pass, num_labels: int) -> torch.Tensor:
+        """Go forward and backward; returns the loss of each sample, summed over its labels."""
+        micro = one.micro.to(self.device)
+        per_label = self.model(self.features.take(one), micro)
+        world, accumulation = self.setup.share.world, self.setup.share.accumulation
+        if self.config.optimizer.loss == "global_tokens":
+            loss = per_label.sum() * (world / num_labels)
+        else:
+            loss = per_label.mean() / accumulation
+        loss.backward()
+        self.features.forget(one)
+        of_samples = torch.zeros(len(one.samples), device=self.device)
+        return of_samples.index_add(0, micro.label_sample_N, per_label.detach())
+
+    def _update(self, step: int) -> None:
+        config = self.config.optimizer
+        if config.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip)
+        rate = learning_rate(step, self.config.run.steps, config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+
+    def _account(self, item: Step, losses: list[float]) -> None:
+        samples = [sample for one in item.passes for sample in one.samples]
+        labels: list[int] = []
+        for one in item.passes:
+            counted = torch.bincount(one.micro.label_sample_N, minlength=len(one.samples))
+            labels += counted.tolist()
+            self.clock.cut = [a + b for a, b in zip(self.clock.cut, one.cut, strict=True)]
+        self.tally.add(samples, labels, losses)
+        self.clock.samples += self.config.data.batch
+
+    def _refuse(self, item: Step, losses: torch.Tensor) -> None:
+        """Stop on a loss that is no number, naming the samples."""
+        samples = [sample.sample_id for one in item.passes for sample in one.samples]
+        bad = [
+            name
+            for name, loss in zip(samples, losses.tolist(), strict=True)
+            if not math.isfinite(loss)
+        ]
+        named = [name for own in gather(bad) for name in own]
+        raise UserError(
+            f"the loss is not finite at step {item.step}, in {len(named)} samples, of which "
+            f"{', '.join(named[:5])}; look at them with `instructify inspect BUILD --id`, lower "
+            "'optimizer.lr', or set 'optimizer.clip'. The last checkpoint is as it was."
+        )
+
+    def _validate(self, step: int) -> bool:
+        """Compute the validation losses; tells whether their mean is the lowest so far."""
+        validator = self.setup.validator
+        if validator is None or not validator.datasets:
+            return False
+        kept = FeatureTable(self.setup.prepared.inner, self.device, self.setup.feature_files)
+        losses = validator.losses(self.model, kept, self.device, self._workers)
+        mean = sum(losses.values()) / len(losses)
+        self.journal.log({"step": step, "validation": losses, "validation_mean": mean})
+        self.journal.say(f"step {step:,}: validation loss {mean:.4f}")
+        if step == 0 or (self.best is not None and self.best.loss <= mean):
+            return False
+        self.best = Best(step=step, loss=mean)
+        return True
+
+    def _log(self, step: int, loss: float) -> None:
+        members = self.tally.flush(gather(self.tally.take_recent()))
+        line: dict[str, Any] = {
+            "step": step,
+            "loss": _mean(members),
+            "last_loss": loss,
+            "lr": learning_rate(step - 1, self.config.run.steps, self.config.optimizer),
+            "members": {one.name: _share_value(one) for one in members},
+            **self.clock.facts(self.device),
+        }
+        self.journal.log(line)
+
+    def _save(self, step: int) -> None:
+        """Write a checkpoint of this step, and remove those that are no longer wanted."""
+        weights, moments = self._weights(), self._moments()
+        if self.setup.ranks.is_first:
+            mixed = self.setup.mixed
+            position = step * self.config.data.batch
+            state = RunState(
+                step=step,
+                mixture=MixtureState.of(mixed.mixture, mixed.hashes(), position),
+                best=self.best,
+                tally=self.tally.total,
+            )
+            made = Checkpoint(weights=weights, optimizer=moments, state=state)
+            checkpoint.save(self.run_folder, made)
+            checkpoint.prune(self.run_folder, self.config.run.keep, self.best)
+        wait_for_all()
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {name: _to_save(one) for name, one in self.parameters.items()}
+
+    def _moments(self) -> dict[str, torch.Tensor]:
+        return {
+            f"{kind}/{name}": _to_save(self.optimizer.state[one][kind])
+            for kind in ("exp_avg", "exp_avg_sq")
+            for name, one in self.parameters.items()
+        }
+
+    def _restore(self, start: Checkpoint) -> None:
+        if set(start.weights) != set(self.parameters):
+            odd = sorted(set(start.weights) ^ set(self.parameters))[:3]
+            raise UserError(
+                f"the checkpoint trains other parameters than this recipe ({', '.join(odd)} ...); "
+                "go on with the recipe of the run, or start a new one"
+            )
+        for name, parameter in self.parameters.items():
+            with torch.no_grad():
+                parameter.copy_(like(start.weights[name], parameter))
+            device = parameter.device if self.optimizer.defaults["fused"] else "cpu"
+            self.optimizer.state[parameter] = {
+                "step": torch.tensor(float(start.state.step), device=device),
+                **{
+                    kind: like(start.optimizer[f"{kind}/{name}"], parameter)
+                    for kind in ("exp_avg", "exp_avg_sq")
+                },
+            }
+
+    def _key(self, purpose: str, step: int) -> int:
+        return key_of(purpose, self.config.run.seed, step, self.setup.ranks.rank) & _SEED_MASK
+
+
+def make_optimizer(
+    parameters: dict[str, torch.nn.Parameter], config: OptimizerConfig, *, fused: bool
+) -> torch.optim.AdamW:
+    """Make AdamW, without weight decay on biases and norms, as LAVIS has it."""
+    decayed = [one for name, one in parameters.items() if _decays(name, one)]
+    others = [one for name, one in parameters.items() if not _decays(name, one)]
+    groups = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=config.lr,
+        betas=(config.beta1, config.beta2),
+        fused=fused,
+    )
+
+
+def _decays(name: str, parameter: torch.nn.Parameter) -> bool:
+    return parameter.ndim > 1 and not name.endswith(".bias")
+
+
+def _to_save(tensor: torch.Tensor) -> torch.Tensor:
+    return whole(tensor.detach()).cpu().contiguous().clone()
+
+
+def _mean(members: Iterable[Tallied]) -> float:
+    rows = list(members)
+    return sum(one.loss * one.labels for one in rows) / max(1, sum(one.labels for one in rows))
+
+
+def _share_value(one: Tallied) -> dict[str, float]:
+    return {"samples": one.samples, "labels": one.labels, "loss": one.loss}
+
+
+class _Clock:
+    """Time and samples since the last look: rates, and how long the model waited for data."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.cut = [0, 0, 0]
+        self._waited_s = 0.0
+        self._since = time.monotonic()
+        self._rate: dict[str, float] = {}
+
+    def waiting(self, items: Iterable[Step]) -> Iterable[Step]:
+        """Go through items, timing how long each is waited for."""
+        iterator = iter(items)
+        while True:
+            start = time.monotonic()
+            item = next(iterator, None)
+            self._waited_s += time.monotonic() - start
+            if item is None:
+                return
+            yield item
+
+    def facts(self, device: torch.device) -> dict[str, Any]:
+        """Give the rates since the last call, and begin anew."""
+        wall_s = max(time.monotonic() - self._since, 1e-9)
+        facts = {
+            "samples_per_s": self.samples / wall_s,
+            "data_wait": self._waited_s / wall_s,
+            "memory_gb": peak_memory_gb(device),
+            "cut_tokens": dict(zip(("qformer", "instruction", "response"), self.cut, strict=True)),
+        }
+        self.__init__()  # type: ignore[misc]
+        return facts
+
+    def shown(self, loss: float, device: torch.device) -> dict[str, str]:
+        """Give what the progress bar says."""
+        wall_s = max(time.monotonic() - self._since, 1e-9)
+        return {
+            "loss": f"{loss:.3f}",
+            "samples/s": f"{self.samples / wall_s:.0f}",
+            "wait": f"{100 * self._waited_s / wall_s:.0f}%",
+            "GB": f"{peak_memory_gb(device):.1f}",
+        }
+
+
+def peak_memory_gb(device: torch.device) -> float:
+    """Return the most memory that this process has taken, on its device."""
+    if device.type == "cuda":
+        return float(torch.cuda.max_memory_allocated(device)) / 1e9
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def totals(state: RunState) -> dict[str, list[Tallied]]:
+    """List what a run drew by member and by template."""
+    return {kind: shares(by_name) for kind, by_name in state.tally.items()}
