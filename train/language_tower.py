@@ -96,7 +96,7 @@ def teach_language(loaded: Loaded, *, steps: int, seed: int, told: Any) -> None:
     model.eval()
 
 
-def examine_language(loaded: Loaded, *, seed: int, num: int = 1024) -> Marks:
+def examine_language(loaded: Loaded, *, seed: int, num: int = 512) -> Marks:
     """Measure the language model on lessons that were never taught."""
     reader = _reader(loaded)
     asked = [lesson for lesson, _ in _take(_stream(seed, _EXAM), num)]

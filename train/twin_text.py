@@ -85,7 +85,7 @@ def lessons(seed: int, index: int | str) -> list[Lesson]:
 
 def corpus(num_scenes: int = 600) -> list[str]:
     """List the texts that tokenizers are trained on: lessons of all themes, bare templates."""
-    texts = []
+    texts: list[str] = []
     for index in range(num_scenes):
         name = _NAMES[index % len(_NAMES)]  # each theme comes, however few scenes there are
         where = f"corpus-{index}"

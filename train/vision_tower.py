@@ -3,7 +3,7 @@
 A picture of 48 pixels has nine patches, and they are the nine cells of the twins. From what the
 tower says of a patch, linear heads must tell the colour, shape and size of the thing there (or that
 there is none), which cell it is, the background, and the colour and word of a sign. The heads are
-away. The scenes are of a family that no twin shows, and never show a reserved combination.
+thrown away. The scenes are of a family of their own and never show a reserved combination.
 """
 
 from collections.abc import Callable, Sequence
@@ -134,7 +134,7 @@ def _logits(
     return split
 
 
-def _examine(tower: InstructBlipVisionModel, heads: nn.Linear, seed: int, num: int = 512) -> Sight:
+def _examine(tower: InstructBlipVisionModel, heads: nn.Linear, seed: int, num: int = 256) -> Sight:
     pictures, labels = _batch(seed, _EXAM, num)
     with torch.no_grad():
         said = torch.stack([one.argmax(-1) for one in _logits(tower, heads, pictures)], dim=-1)

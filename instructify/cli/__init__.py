@@ -26,6 +26,7 @@ _COMMANDS = (
     look.inspect,
     look.verify,
     training.plan,
+    training.teach_towers,
     training.train,
     training.merge,
     training.generate,
