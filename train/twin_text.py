@@ -21,10 +21,10 @@ from instructify.twins.language import (
     NUMBERS,
     PLURALS,
     QA,
-    SETTINGS,
     captions,
-    description,
     multiple_choice,
+    name,
+    place,
 )
 from instructify.twins.questions import (
     CLOSED_KINDS,
@@ -40,21 +40,25 @@ from instructify.twins.world import Scene, scene, sign_scene
 FAMILY = "towers"
 _PER_SCENE = 4
 _MOST_ROUNDS = 2  # of a dialogue's history: longer ones only make the text longer
+# What is asked is learnt sooner where no words stand around it.
+_BARE, _BARE_RATE = "question-alone", 0.4
 _JINJA = re.compile(r"\{[{%].*?[%}]\}")
 
 Row = Mapping[str, Any]
 
 
 class Lesson(NamedTuple):
-    """One thing asked about a picture; `picture` says in words what the picture shows.
+    """One thing asked about a picture; `picture` has a phrase for each thing that it shows.
 
-    `kind` is the twins' kind of question where there is one, else the task.
+    `kind` is the twins' kind of question where there is one, else the task. `remark` is a sentence
+    about the picture that settles the question, "" where the twins have none.
     """
 
-    picture: str
+    picture: tuple[str, ...]
     kind: str
     instruction: str
     response: str
+    remark: str
 
 
 class _Told(NamedTuple):
@@ -63,12 +67,13 @@ class _Told(NamedTuple):
     task: str
     kind: str
     row: Row
+    remark: str = ""
 
 
 class _Page(NamedTuple):
-    """A picture in words and what is asked about it."""
+    """A picture in phrases and what is asked about it."""
 
-    picture: str
+    picture: tuple[str, ...]
     told: Sequence[_Told]
 
 
@@ -80,13 +85,13 @@ def lessons(seed: int, index: int | str) -> list[Lesson]:
 
 def corpus(num_scenes: int = 600) -> list[str]:
     """List the texts that tokenizers are trained on: lessons of all themes, bare templates."""
-    texts = []
+    texts: list[str] = []
     for index in range(num_scenes):
         name = _NAMES[index % len(_NAMES)]  # each theme comes, however few scenes there are
         where = f"corpus-{index}"
         dice = Dice("corpus", 0, where)
         page = _THEMES[name].page(0, where, dice)
-        texts.append(page.picture)
+        texts += page.picture
         for lesson in _worded(page, dice):
             texts += (lesson.instruction, lesson.response)
     return texts + list(_bare_templates())
@@ -111,10 +116,12 @@ def _templates() -> TemplateSet:
 
 def _worded(page: _Page, dice: Dice) -> list[Lesson]:
     out = []
-    for task, kind, row in page.told:
-        template = dice.pick(_fitting(task, row["form"], frozenset(k for k in row if row[k])))
+    for task, kind, row, remark in page.told:
+        fitting = _fitting(task, row["form"], frozenset(k for k in row if row[k]))
+        bare = [template for template in fitting if template.id == _BARE]
+        template = dice.pick(bare if bare and dice.chance(_BARE_RATE) else fitting)
         text = render_row(template, row)
-        out.append(Lesson(page.picture, kind, text.instruction, text.response or ""))
+        out.append(Lesson(page.picture, kind, text.instruction, text.response or "", remark))
     return out
 
 
@@ -135,9 +142,11 @@ def _told(task: str, kind: str, form: str, **fields: object) -> _Told:
 
 
 def _open(task: str, qas: Iterable[QA], **fields: object) -> list[_Told]:
-    return [
-        _told(task, qa.kind, "open", question=qa.question, answer=qa.answer, **fields) for qa in qas
-    ]
+    out = []
+    for qa in qas:
+        told = _told(task, qa.kind, "open", question=qa.question, answer=qa.answer, **fields)
+        out.append(told._replace(remark=qa.sentence))
+    return out
 
 
 def _scene(seed: int, index: int | str) -> Scene:
@@ -146,6 +155,15 @@ def _scene(seed: int, index: int | str) -> Scene:
 
 def _signs(seed: int, index: int | str) -> Scene:
     return sign_scene(seed, FAMILY, index, held_out=False)
+
+
+def _phrases(shown: Scene, dice: Dice) -> tuple[str, ...]:
+    """Say what a picture shows: `snow`, `big red circle top left`, `blue sign says open`."""
+    phrases = [f"{name(thing, size=True)} {place(thing)}" for thing in shown.things]
+    for sign in shown.signs:
+        row = ("upper", "middle", "lower")[sign.row]
+        phrases.append(f"{row} {sign.colour or 'printed'} sign says {sign.text}")
+    return tuple(dice.shuffled([shown.background, *phrases]))
 
 
 def _words(shown: Scene) -> list[str]:
@@ -158,7 +176,7 @@ def _captions(seed: int, index: int | str, dice: Dice) -> _Page:
         _told("image_captioning", "caption", "caption", answer=text)
         for text in captions(shown, 2, dice)
     ]
-    return _Page(description(shown, dice), told)
+    return _Page(_phrases(shown, dice), told)
 
 
 def _reading_captions(seed: int, index: int | str, dice: Dice) -> _Page:
@@ -168,12 +186,12 @@ def _reading_captions(seed: int, index: int | str, dice: Dice) -> _Page:
         _told("image_captioning_reading", "caption", "caption", answer=text, ocr_tokens=words)
         for text in captions(shown, 2, dice)
     ]
-    return _Page(description(shown, dice), told)
+    return _Page(_phrases(shown, dice), told)
 
 
 def _picture_questions(seed: int, index: int | str, dice: Dice) -> _Page:
     shown = _scene(seed, index)
-    return _Page(description(shown, dice), _open("image_qa", questions(shown, dice, _PER_SCENE)))
+    return _Page(_phrases(shown, dice), _open("image_qa", questions(shown, dice, _PER_SCENE)))
 
 
 def _closed_questions(seed: int, index: int | str, dice: Dice) -> _Page:
@@ -184,15 +202,16 @@ def _closed_questions(seed: int, index: int | str, dice: Dice) -> _Page:
     said = statement(shown, dice)
     if said is not None:
         answer = "yes" if said.truth else "no"
-        told.append(_told(task, "statement", "binary", question=said.text, answer=answer))
+        one = _told(task, "statement", "binary", question=said.text, answer=answer)
+        told.append(one._replace(remark=f"It is {str(said.truth).lower()}: {answer}."))
     for qa in questions(shown, dice, 1, ("count", "color", "shape", "more", "setting")):
         told.append(_choice(task, qa, dice))
-    return _Page(description(shown, dice), told)
+    return _Page(_phrases(shown, dice), told)
 
 
 def _choice(task: str, qa: QA, dice: Dice, **fields: object) -> _Told:
     choices = multiple_choice(qa.answer, qa.wrong, dice, 2 + dice.below(4))
-    return _told(
+    told = _told(
         task,
         f"{qa.kind} of choices",
         "multiple_choice",
@@ -201,6 +220,7 @@ def _choice(task: str, qa: QA, dice: Dice, **fields: object) -> _Told:
         choices=list(choices.texts),
         **fields,
     )
+    return told._replace(remark=qa.sentence)
 
 
 def _knowledge(seed: int, index: int | str, dice: Dice) -> _Page:
@@ -210,15 +230,13 @@ def _knowledge(seed: int, index: int | str, dice: Dice) -> _Page:
     told = _open("knowledge_qa", asked[:2])
     hint = "Look at the picture." if dice.chance(0.3) else ""
     told += [_choice("knowledge_qa", qa, dice, context=hint) for qa in asked[2:]]
-    return _Page(description(shown, dice), told)
+    return _Page(_phrases(shown, dice), told)
 
 
 def _reading(seed: int, index: int | str, dice: Dice) -> _Page:
     shown = _signs(seed, index)
     asked = questions(shown, dice, _PER_SCENE, SIGN_KINDS)
-    return _Page(
-        description(shown, dice), _open("image_qa_reading", asked, ocr_tokens=_words(shown))
-    )
+    return _Page(_phrases(shown, dice), _open("image_qa_reading", asked, ocr_tokens=_words(shown)))
 
 
 def _covers(seed: int, index: int | str, dice: Dice) -> _Page:
@@ -235,7 +253,7 @@ def _covers(seed: int, index: int | str, dice: Dice) -> _Page:
         )
         for qa in dice.some(shown.questions, _PER_SCENE)
     ]
-    return _Page(description(shown.scene, dice), told)
+    return _Page(_phrases(shown.scene, dice), told)
 
 
 def _question_generation(seed: int, index: int | str, dice: Dice) -> _Page:
@@ -251,7 +269,7 @@ def _question_generation(seed: int, index: int | str, dice: Dice) -> _Page:
         )
         for qa in questions(shown, dice, 2, kinds)
     ]
-    return _Page(description(shown, dice), told)
+    return _Page(_phrases(shown, dice), told)
 
 
 def _clips(seed: int, index: int | str, dice: Dice) -> _Page:
@@ -260,21 +278,21 @@ def _clips(seed: int, index: int | str, dice: Dice) -> _Page:
         _told("video_qa", "clip", "open", question=qa.question, answer=qa.answer)
         for qa in clip_questions(shown, dice, _PER_SCENE)
     ]
-    return _Page(_event_text(shown), told)
+    return _Page(_event_phrases(shown), told)
 
 
-def _event_text(shown: Event) -> str:
-    """Say what happens in a clip: `The clip shows two red circles moving left on the sand.`"""
+def _event_phrases(shown: Event) -> tuple[str, ...]:
+    """Say what happens in a clip: `sand`, `two red circles`, `moving left`, `changing to blue`."""
     actor, num = shown.actor, shown.num_actors
     noun = f"{actor.colour} {actor.shape if num == 1 else PLURALS[actor.shape]}"
-    parts = [f"The clip shows {NUMBERS[num]} {noun} {shown.action}"]
+    doing = shown.action
     if shown.way is not None:
-        parts.append(shown.way)
+        doing += f" {shown.way}"
     if shown.becomes is not None:
-        parts.append(f"to {shown.becomes}")
+        doing += f" to {shown.becomes}"
     if shown.moment is not None:
-        parts.append(f"at the {shown.moment}")
-    return f"{' '.join(parts)} {SETTINGS[shown.start.background]}."
+        doing += f" at the {shown.moment}"
+    return (shown.start.background, f"{NUMBERS[num]} {noun}", doing)
 
 
 def _dialogues(seed: int, index: int | str, dice: Dice) -> _Page:
@@ -293,7 +311,7 @@ def _dialogues(seed: int, index: int | str, dice: Dice) -> _Page:
         )
         for nth, round_ in enumerate(rounds[: _MOST_ROUNDS + 1])
     ]
-    return _Page(description(shown, dice), dice.some(told, 2))
+    return _Page(_phrases(shown, dice), dice.some(told, 2))
 
 
 def _memes(seed: int, index: int | str, dice: Dice) -> _Page:
@@ -302,7 +320,7 @@ def _memes(seed: int, index: int | str, dice: Dice) -> _Page:
         turn += 1  # reserved combinations are for the twins of held-out sets alone
     answer = "yes" if shown.label else "no"
     told = [_told("image_classification", "meme", "binary", text=shown.text, answer=answer)]
-    return _Page(description(shown.scene, dice), told)
+    return _Page(_phrases(shown.scene, dice), told)
 
 
 def _talks(seed: int, index: int | str, dice: Dice) -> _Page:
@@ -324,7 +342,7 @@ def _talks(seed: int, index: int | str, dice: Dice) -> _Page:
         told.append(
             _told("llava_instruct", kind, "conversation", question=one.human, answer=one.assistant)
         )
-    return _Page(description(shown, dice), dice.some(told, 2))
+    return _Page(_phrases(shown, dice), dice.some(told, 2))
 
 
 class _Theme(NamedTuple):

@@ -28,6 +28,7 @@ _COMMANDS = (
     look.lint,
     look.verify,
     training.plan,
+    training.teach_towers,
     training.train,
     training.merge,
     training.generate,

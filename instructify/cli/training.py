@@ -1,4 +1,4 @@
-"""Commands about training: plan, train, merge, generate, demo."""
+"""Commands about training: plan, teach-towers, train, merge, generate, demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +38,35 @@ def plan(
             html=html,
             against=against,
             catalog_file=catalog_file,
+            as_json=as_json,
+        )
+
+
+def teach_towers(
+    out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
+    preset: Annotated[str, typer.Option(help="tiny-llama or tiny-t5.")] = "tiny-llama",
+    seed: Annotated[int, typer.Option(min=0, help="Of weights and lessons.")] = 0,
+    vision_steps: Annotated[
+        int, typer.Option(min=1, help="Steps of 64 scenes for the vision tower.")
+    ] = 400,
+    language_steps: Annotated[
+        int, typer.Option(min=1, help="Steps of 64 lessons for the language model.")
+    ] = 800,
+    as_json: Json = False,
+) -> None:
+    """Teach a tiny model's vision tower and language model the twins' world.
+
+    Example: instructify teach-towers --out towers
+    """
+    from instructify.commands.teach_towers import run_teach_towers
+
+    with reader_may_leave():
+        run_teach_towers(
+            out,
+            preset,
+            seed=seed,
+            vision_steps=vision_steps,
+            language_steps=language_steps,
             as_json=as_json,
         )
 

@@ -1,0 +1,79 @@
+"""`teach-towers`: a tiny model whose vision tower and language model know the twins' world."""
+
+import json
+import os
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from train.towers import TowersReport
+
+
+def run_teach_towers(
+    out: Path,
+    preset: str,
+    *,
+    seed: int,
+    vision_steps: int,
+    language_steps: int,
+    as_json: bool,
+) -> None:
+    """Teach both towers, write the folder, say how well they were taught."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    from train.towers import TowersRequest, teach_towers
+
+    request = TowersRequest(
+        preset=preset, seed=seed, vision_steps=vision_steps, language_steps=language_steps
+    )
+    with tqdm(total=vision_steps + language_steps, unit="step", disable=None) as bar:
+
+        def told(stage: str, step: int, steps: int, loss: float) -> None:
+            bar.set_description(stage, refresh=False)
+            bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+            bar.update()
+
+        report = teach_towers(request, out, told)
+    print(json.dumps(report.as_json(), indent=1) if as_json else _told(report, out))
+
+
+def _told(report: "TowersReport", out: Path) -> str:
+    heads = [
+        (name if name.startswith("sign") else f"{name} of a cell", share)
+        for name, share in report.sight.heads.items()
+    ]
+    lines = [
+        f"vision tower, {report.vision_steps} steps in {report.vision_s:.0f} s; on new scenes:",
+        _row("things with colour, shape and size right", report.sight.things),
+        *(_row(name, share) for name, share in heads),
+        "",
+        f"language model, {report.language_steps} steps in {report.language_s:.0f} s; on new text:",
+        _row("short answers right, picture described", report.marks.accuracy),
+        _row("short answers right, nothing described", report.marks.blind),
+        *_in_columns(report.marks.kinds.items()),
+        f"  loss a response token {report.marks.loss:.3f}",
+        "",
+    ]
+    end = (
+        f"{out}: {report.preset}, seed {report.seed}, {report.threads} threads. Train it: "
+        f"`instructify train BUILD --recipe tiny --set model.name={out} --out RUN`."
+    )
+    wrapped = textwrap.wrap(end, 80, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*lines, *wrapped])
+
+
+def _row(name: str, share: float) -> str:
+    return f"  {name:<42} {100 * share:5.1f} %"
+
+
+def _in_columns(kinds: Iterable[tuple[str, float]]) -> list[str]:
+    """Set kinds of question in two columns."""
+    cells = [f"{name:<24} {100 * share:5.1f} %" for name, share in kinds]
+    rows = (len(cells) + 1) // 2
+    return [
+        f"    {left:<34}  {right}".rstrip()
+        for left, right in zip(cells[:rows], [*cells[rows:], ""], strict=False)
+    ]
