@@ -17,10 +17,8 @@ from instructify.schema import PROVENANCE
 
 ROOT = Path(__file__).parents[1]
 VERBS = (
-VERBS = (
     *("catalog", "twin", "check", "lint", "convert", "retemplate", "inspect", "verify"),
     *("plan", "teach-towers", "train", "merge", "generate", "demo"),
-)
 )
 SAMPLE_FIELDS = {
     *("sample_id", "dataset", "split", "task", "template", "instruction", "response"),
