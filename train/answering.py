@@ -79,13 +79,25 @@ class Answerer:
             mask = torch.ones(embeds.shape[:2], dtype=torch.int64, device=self._device)
         return Prefixes(embeds, mask)
 
+    def answers(
+        self,
+        features_PVD: torch.Tensor,
+        shown: Sequence[Sequence[int]],
+        instructions: Sequence[str],
+        decoding: Decoding,
+    ) -> list[str]:
+        """Answer questions about encoded pictures; `shown` are those of each, by number."""
+        prefixes = self.prefixes(features_PVD, shown, instructions)
+        language = self.model.model.language_model
+        texts = generate_texts(
+            language, self.tokenizer, prefixes.embeds_BLH, prefixes.mask_BL, decoding
+        )
+        return [text.strip() for text in texts]
+
     def answer(self, pictures: Sequence[Image.Image], instruction: str, decoding: Decoding) -> str:
         """Answer one question about a picture, or about the frames of a clip."""
-        prefixes = self.prefixes(self.features(pictures), [range(len(pictures))], [instruction])
-        language = self.model.model.language_model
-        return generate_texts(
-            language, self.tokenizer, prefixes.embeds_BLH, prefixes.mask_BL, decoding
-        )[0].strip()
+        features = self.features(pictures)
+        return self.answers(features, [range(len(pictures))], [instruction], decoding)[0]
 
 
 def open_media(path: Path, num_frames: int) -> list[Image.Image]:

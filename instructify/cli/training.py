@@ -159,12 +159,14 @@ def generate(
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("demo"),
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes of the conversion.")] = 2,
+    full: Annotated[bool, typer.Option("--full", help="More data, longer training.")] = False,
+    trains: Annotated[bool, typer.Option("--train/--no-train", help="Train a tiny model.")] = True,
 ) -> None:
-    """Make twins of all releases, convert all 26 datasets, and look at some samples.
+    """Make twins of all releases, convert all 26 datasets, train a tiny model and ask it.
 
     Example: instructify demo
     """
     from instructify.commands.demo import run_demo
 
-    run_demo(out, jobs)
+    run_demo(out, jobs, full=full, trains=trains)

@@ -1,0 +1,84 @@
+"""Ask a model the questions of a build and compare: a first look, not an evaluation.
+
+An answer counts as right where it is, but for case and a final dot, one of the accepted ones.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from instructify.build.opened import Build
+from instructify.errors import UserError
+from instructify.keyed import hash_texts, mix
+from instructify.mixture.permutation import permute
+from train.answering import Answerer
+from train.decoding import Decoding
+
+_BATCH = 50
+_MAX_TOKENS = 24
+
+
+class Asked(NamedTuple):
+    """A question of a build, what was answered, and what is accepted."""
+
+    sample_id: str
+    instruction: str
+    answer: str
+    accepted: tuple[str, ...]
+    subset: str | None
+
+    @property
+    def is_right(self) -> bool:
+        """Tell whether the answer is an accepted one."""
+        return _plain(self.answer) in {_plain(one) for one in self.accepted}
+
+
+def ask(
+    answerer: Answerer, build: Build, dataset: str, split: str, num: int, *, beams: int = 1
+) -> list[Asked]:
+    """Ask `num` questions of a split, chosen by a key, in batches."""
+    decoding = Decoding(beams=beams, max_new_tokens=_MAX_TOKENS)
+    found: list[Asked] = []
+    for rows in _batches(_chosen(build, dataset, split, num)):
+        keys = list(dict.fromkeys(row["pictures"][0] for row in rows))
+        features = answerer.features([_picture(build, key) for key in keys])
+        shown = [[keys.index(row["pictures"][0])] for row in rows]
+        told = answerer.answers(features, shown, [row["instruction"] for row in rows], decoding)
+        found += [
+            Asked(row["sample_id"], row["instruction"], answer, _accepted(row), row["subset"])
+            for row, answer in zip(rows, told, strict=True)
+        ]
+    return found
+
+
+def share_right(asked: list[Asked]) -> float:
+    """Return the share of right answers."""
+    return sum(one.is_right for one in asked) / max(1, len(asked))
+
+
+def _chosen(build: Build, dataset: str, split: str, num: int) -> list[dict[str, Any]]:
+    table = build.samples(dataset, split)
+    count = min(num, len(table))
+    key = np.repeat(mix(hash_texts([f"{dataset}/{split}"]), "questions", 0), count)
+    rows = permute(np.arange(count, dtype=np.int64), np.full(count, len(table), np.int64), key)
+    return [row for row in (table[int(at)] for at in rows) if _accepted(row)]
+
+
+def _batches(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    return (rows[at : at + _BATCH] for at in range(0, len(rows), _BATCH))
+
+
+def _picture(build: Build, key: str) -> Any:
+    store = build.pictures()
+    if store is None:
+        raise UserError(f"{build.paths.root} has no pictures to ask about")
+    return store.image(key)
+
+
+def _accepted(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*(row["references"] or ()), *filter(None, [row["response"]])]))
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower().removesuffix(".")
