@@ -31,6 +31,7 @@ class ShardedTable:
     """
 
     def __init__(self, paths: Sequence[Path], schema: pa.Schema) -> None:
+        self._schema = schema
         self._batches: list[pa.RecordBatch] = []
         self._files: list[Path] = []
         self._ends: list[int] = []
@@ -59,6 +60,12 @@ class ShardedTable:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for number in range(len(self._batches)):
             yield from self._batch(number).to_pylist()
+
+    def select(self, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of all rows, without making Python values of them."""
+        batches = [self._batch(number).select(columns) for number in range(len(self._batches))]
+        fields = [self._schema.field(name) for name in columns]
+        return pa.Table.from_batches(batches, pa.schema(fields))
 
     def find(self, column: str, value: str) -> int | None:
         """Return the first row with this value, or None; reads one column."""

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from instructify import __version__
-from instructify.cli import data, look, training
+from instructify.cli import data, evaluation, look, training
 from instructify.errors import UserError
 
 __all__ = ["app", "main"]
@@ -26,6 +26,7 @@ _COMMANDS = (
     look.inspect,
     look.verify,
     training.plan,
+    evaluation.score,
     training.demo,
 )
 

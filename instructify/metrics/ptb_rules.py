@@ -85,7 +85,7 @@ def _word_rules() -> Iterable[Rule]:
     yield _rule(rf"({_LETTER}+[aeiouyAEIOUY]{_QUOTE}[aeiouA-Z]{_LETTER}*)")
     yield _rule(rf"([yY]{_APOSTROPHE}){_LETTER}", _straight)
     yield _rule(rf"({_CLITIC})[^A-Za-z]", _straight)
-    yield _rule(rf"({_CLITIC})", _straight)
+    yield _rule(r"([\x92\u2019](?:[msdMSD]|(?i:re|ve|ll)))", _straight)
     yield _rule(rf"([nN]{_QUOTE}[tT])[^A-Za-z]", _straight)
     yield _rule(rf"({_APOSTROPHE}[0-9][0-9])\s")
     yield _rule(rf"((?i:cap{_APOSTROPHE}n|c{_APOSTROPHE}est|c\.d\.s|pro-|anti-))")
@@ -114,7 +114,9 @@ def _number_rules() -> Iterable[Rule]:
     """Dates, numbers, fractions, telephones (a blank or a hyphen may stand between their parts)."""
     yield _rule(r"(\d{1,2}[-/]\d{1,2}[-/]\d{2,4})")
     yield _rule(rf"([-+]?{_NUMBER})")
-    yield _rule(r"([\u207a\u207b\u208a\u208b]?(?:[\u2070\xb9\xb2\xb3\u2074-\u2079]+|[\u2080-\u2089]+))")
+    yield _rule(
+        r"([\u207a\u207b\u208a\u208b]?(?:[\u2070\xb9\xb2\xb3\u2074-\u2079]+|[\u2080-\u2089]+))"
+    )
     yield _rule(r"((?:\d{1,4}[- \xa0])?\d{1,4}(?:\\?/|\u2044)\d{1,4})")
     yield _rule(rf"([{''.join(_FRACTIONS)}])", lambda token: _FRACTIONS[token])
     head = r"(?:\([0-9]{2,3}\)[ \xa0]?|(?:\+\+?)?(?:[0-9]{2,4}[- \xa0])?[0-9]{2,4}[- \xa0])"
@@ -124,8 +126,8 @@ def _number_rules() -> Iterable[Rule]:
 
 def _compound_rules() -> Iterable[Rule]:
     """Abbreviations with their period, and what is held together by -, _, / or &."""
-    always = "|".join([*_any_case(ABBREVIATIONS), *CASED_ABBREVIATIONS])
-    title = "|".join([*_any_case(TITLES), *CASED_TITLES, _ACRONYM])
+    always = "|".join([*_any_case(ABBREVIATIONS), *CASED_ABBREVIATIONS.split()])
+    title = "|".join([*_any_case(TITLES), *CASED_TITLES.split(), _ACRONYM])
     number = "|".join(_any_case(BEFORE_NUMBERS))
     yield _rule(rf"((?:{always})\.)(?s:..)")
     yield _rule(rf"((?:{title})\.)")
@@ -136,7 +138,7 @@ def _compound_rules() -> Iterable[Rule]:
     things = rf"{thing}(?:[-_\u058a\u2010\u2011]{thing})*"
     yield _rule(rf"({things})")
     yield _rule(rf"((?:{_WORD}|{things})\.)[,;:\u3001]", _plain)
-    yield _rule(rf"([A-Za-z0-9][A-Za-z0-9.,]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|[A-Za-z0-9]+))+)")
+    yield _rule(r"([A-Za-z0-9][A-Za-z0-9.,]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|[A-Za-z0-9]+))+)")
     yield _rule(r"([A-Z]+(?:(?:[+&]|(?i:&amp;))[A-Z]+)+)", _plain)
     part = r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}"
     yield _rule(rf"({part}(?:\\?/{part}){{1,2}})")
@@ -157,11 +159,12 @@ def _mark_rules() -> Iterable[Rule]:
     yield _rule(r"((?i:&quot;|&apos;|&nbsp;|&mdash;|&md;|&ndash;))", _nothing)
     yield _rule(r"((?i:&(?:HT|TL|UR|LR|QC|QL|QR|odq|cdq|#[0-9]+);))")
     yield _rule(r"([?!]+|@+|#+|_+|\*+|(?:\\\*){1,3}|<<|>>)")
-    yield _rule(r"(-+|\.{3,5}|\.(?:[ \xa0]\.){2,4})", lambda token: token if len(token) > 4 and token[0] == "-" else "")
+    yield _rule(r"(-{1,4}|\.{3,5}|\.(?:[ \xa0]\.){2,4})", _nothing)
+    yield _rule(r"(-{5,})")
     yield _rule(rf"([{SYMBOLS}=+~|\\^%&/<>])")
     yield _rule(r"(')[A-Za-z][^ \t\n\r\xa0]", _nothing)  # before a longer word it is a quote
     yield _rule(rf"([{''.join(_QUOTES)}]{{1,2}})", _quotes)
-    yield _rule(rf"(''|'|(?i:&apos;))", _nothing)
+    yield _rule(r"(''|'|(?i:&apos;))", _nothing)
     yield _rule(r"([.,:;\"])", _nothing)
 
 
@@ -173,12 +176,11 @@ def _tag() -> str:
 
 def _starters() -> str:
     """Words that begin a sentence behind a single letter: "vitamin C. The ..."."""
-    words = "|".join(f"{word[0]}(?i:{re.escape(word[1:])})" for word in STARTERS)
-    return words
+    return "|".join(f"{word[0]}(?i:{re.escape(word[1:])})" for word in STARTERS.split())
 
 
-def _any_case(words: Iterable[str]) -> list[str]:
-    return [f"(?i:{re.escape(word)})" for word in words]
+def _any_case(words: str) -> list[str]:
+    return [f"(?i:{re.escape(word)})" for word in words.split()]
 
 
 def _rule(pattern: str, write: Callable[[str], str] | None = None) -> Rule:

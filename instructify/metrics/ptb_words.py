@@ -1,7 +1,8 @@
 """Facts about the PTB tokeniser of the caption metrics: its abbreviations and its characters.
 
 Observed by running the Java program (Stanford CoreNLP 3.4.1, as pycocoevalcap ships it) on every
-string of up to five letters in several cases, and on every character of the basic plane.
+string of up to five letters in several cases, and on every character of the basic plane. Lists of
+words are texts with blanks between them.
 """
 
 # Known in any case. They keep their period wherever two more characters follow.
@@ -10,31 +11,31 @@ ABBREVIATIONS = (
     "dec ed.d esq est etc ext feb fla fri ga inc ind intl jan jr jul jun kan kans ky ltd mar md "
     "mich minn mo mon mont neb nev nov oct okla penn ph.d plc rd rt sep sept seq sq sr sys tel "
     "tenn thu thurs tue tues univ va vt wed wis wisc wyo"
-).split()
+)
 
 # The same, but their case matters.
 CASED_ABBREVIATIONS = (
     "Ark ARK Az AZ Del DEL Ill ILL La LA Mass MASS Miss MISS Ore ORE Pa PA Tex TEX Wash WASH "
     "pte Pte ppte Ppte ptes Ptes pptes Pptes pty Pty ppty Ppty ptys Ptys pptys Pptys"
-).split()
+)
 
 # Titles need nothing behind them; letters that do follow make a longer word of it ("mr.smith").
 TITLES = (
     "adj adm adv alex asst atty attys ave brig capt cf cie cmdr col comdr cpl dept det dr drs elec "
     "ens ft gen gov govs hon insp invt jos lieut lt maj messrs mlle mme mr mrs ms msgr mt natl "
     "pfc ph pres prof profs pvt rep reps rev sen sens sfc sgt spc st ste supt supts treas vs wm"
-).split()
-CASED_TITLES = "mfg Mfg mtg Mtg".split()
+)
+CASED_TITLES = "mfg Mfg mtg Mtg"
 
 # Abbreviations before a number only: "no. 5", but "no ." at the end of a sentence.
-BEFORE_NUMBERS = "art ca fig figs no nos op pp prop".split()
+BEFORE_NUMBERS = "art ca fig figs no nos op pp prop"
 
 # A single letter before one of these, capitalised and followed by a blank, ends its sentence.
 STARTERS = (
     "A About According Additionally After An As At But Earlier He Her Here However If In It Last "
     "Many More Mr. Ms. Now Once One Other Our She Since So Some Such That The Their Then There "
     "These They This We What When While Yet You"
-).split()
+)
 
 # Characters that are no letters of Unicode's and yet go on with a word.
 LETTER_LIKE = (
