@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check lint types test-heavy bench train-env clean
+.PHONY: demo test check lint types test-heavy bench check-metrics train-env clean
 
 demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
@@ -32,6 +32,10 @@ test-heavy: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/python benchmarks/run_all.py
 
+# Our scorers against pycocoevalcap (its tokeniser needs java) and scikit-learn, in a venv of their own.
+check-metrics: $(VENV)-check/done
+	$(VENV)-check/bin/python benchmarks/check_metrics.py
+
 train-env: $(VENV)/train
 
 $(VENV)/bin/python:
@@ -51,5 +55,10 @@ $(VENV)/test: $(VENV)/train
 	$(PIP) install -c constraints.txt -e ".[train,lora,test]"
 	touch $@
 
+$(VENV)-check/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-check
+	$(VENV)-check/bin/python -m pip --quiet --disable-pip-version-check install -c constraints.txt -e ".[check]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(VENV)-check demo

@@ -13,11 +13,15 @@ from instructify.metrics.model import Floats, Interval
 
 RESAMPLES = 1_000
 _LEVEL = 0.95
+_FEW = 64  # distinct scores, as those of VQA accuracy are
 _BLOCK = 1 << 22  # draws at once: 32 MB
 
 
 def mean_interval(scores: Floats) -> Interval:
     """Give the interval of a mean of scores."""
+    values, counts = np.unique(scores, return_counts=True)
+    if len(values) <= _FEW:
+        return percentiles(_means_of_few(values, counts))
     count = len(scores)
     means = np.empty(RESAMPLES)
     rows = max(1, _BLOCK // count)
@@ -25,6 +29,13 @@ def mean_interval(scores: Floats) -> Interval:
         stop = min(RESAMPLES, start + rows)
         means[start:stop] = scores[drawn(count, start, stop)].mean(axis=1)
     return percentiles(means)
+
+
+def _means_of_few(values: Floats, counts: NDArray[np.int64]) -> Floats:
+    """Draw how often each value comes instead of the items: the same distribution, far faster."""
+    total = int(counts.sum())
+    generator = np.random.Generator(np.random.Philox(key=key_of("bootstrap of few", 0, total)))
+    return generator.multinomial(total, counts / total, size=RESAMPLES) @ values / total
 
 
 def drawn(count: int, start: int, stop: int, purpose: str = "bootstrap") -> NDArray[np.uint32]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructify.metrics.means import mean_scored, references_of, text_of
-from instructify.metrics.model import Answer, Floats, Item, Scored
+from instructify.metrics.model import Answer, Floats, Item, Scored, Scorer
 from instructify.metrics.ptb import PtbTokenizer
 
 _LONGEST = 4
@@ -27,15 +27,35 @@ _Integers = NDArray[np.int64]
 
 
 def cider(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Score captions; a missing one scores 0. The interval draws pictures' scores as they are."""
+    """Score captions; see `cider_scorer`."""
+    return cider_scorer()(items, answers)
+
+
+def cider_scorer() -> Scorer:
+    """Make a scorer of captions, which tokenises a caption once, however often it is called.
+
+    A missing caption scores 0. The interval draws pictures' scores as they are: the idf of a draw
+    of pictures is not computed anew.
+    """
     tokenizer = PtbTokenizer()
-    texts = [text_of(item, answer) for item, answer in zip(items, answers, strict=True)]
-    predictions = [tokenizer.tokenize(text or "") for text in texts]
-    references = [[tokenizer.tokenize(one) for one in references_of(item)] for item in items]
-    notes = []
-    if len(items) == 1:
-        notes.append("CIDEr of one picture is 0: no word tells it from other pictures")
-    return mean_scored(cider_scores(predictions, references), notes=notes)
+    known: dict[str, Tokens] = {}
+
+    def tokens(caption: str) -> Tokens:
+        found = known.get(caption)
+        if found is None:
+            found = known[caption] = tokenizer.tokenize(caption)
+        return found
+
+    def score(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
+        texts = [text_of(item, answer) for item, answer in zip(items, answers, strict=True)]
+        predictions = [tokens(text or "") for text in texts]
+        references = [[tokens(one) for one in references_of(item)] for item in items]
+        notes = []
+        if len(items) == 1:
+            notes.append("CIDEr of one picture is 0: no word tells it from other pictures")
+        return mean_scored(cider_scores(predictions, references), notes=notes)
+
+    return score
 
 
 def cider_scores(predictions: Sequence[Tokens], references: Sequence[Sequence[Tokens]]) -> Floats:
@@ -123,15 +143,8 @@ def _cosines(groups: _Groups, picture_of: _Integers, pictures: int) -> Floats:
     entries, counts = np.unique(groups.captions * num_groups + groups.numbers, return_counts=True)
     caption, group = np.divmod(entries, num_groups)
     in_reference = caption >= pictures
-    weights = (
-        counts
-        * _idf(
-            np.unique(picture_of[caption[in_reference]] * num_groups + group[in_reference])
-            % num_groups,
-            num_groups,
-            pictures,
-        )[group]
-    )
+    having = _distinct(picture_of[caption[in_reference]] * num_groups + group[in_reference])
+    weights = counts * _idf(having % num_groups, num_groups, pictures)[group]
     norms = np.sqrt(np.bincount(caption, weights**2, minlength=num_captions))
 
     own = entries[~in_reference]  # of captions, whose number is the picture's
@@ -141,7 +154,8 @@ def _cosines(groups: _Groups, picture_of: _Integers, pictures: int) -> Floats:
     theirs = weights[in_reference][shared]
     clipped = np.minimum(weights[~in_reference][places[shared]], theirs) * theirs
     reference = caption[in_reference][shared] - pictures
-    dots = np.bincount(reference, clipped, minlength=num_captions - pictures)
+    dots = np.zeros(num_captions - pictures)
+    dots += np.bincount(reference, clipped, minlength=len(dots))  # integers where all is empty
     scale = norms[picture_of[pictures:]] * norms[pictures:]
     cosines: Floats = np.divide(dots, scale, out=np.zeros_like(dots), where=scale > 0)
     return cosines
@@ -151,3 +165,11 @@ def _idf(groups: _Integers, num_groups: int, pictures: int) -> Floats:
     """Weigh groups by rarity; `groups` lists one for every picture that has it."""
     frequency = np.maximum(np.bincount(groups, minlength=num_groups), 1)
     return np.asarray(np.log(float(pictures)) - np.log(frequency), np.float64)
+
+
+def _distinct(values: _Integers) -> _Integers:
+    """Return the distinct values, sorted; np.unique goes by a hash table here, which is slower."""
+    ordered = np.sort(values)
+    return (
+        ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))] if len(ordered) else ordered
+    )

@@ -22,7 +22,9 @@ _SOFT_HYPHEN = "\u00ad"
 _DROPPED = frozenset(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"])
 
 # Places where a token may reach over white space: abbreviations, telephones, tags.
-_REACHES_OVER_SPACE = re.compile(r"[0-9).]\s+[0-9(]|\b[A-Za-z]\.\s+[A-Z]|<.*>", re.DOTALL)
+_REACHES_OVER_SPACE = re.compile(
+    r"[0-9).]\s+[0-9(]|(?<![A-Za-z])[A-Za-z]\.\s+[A-Z]|<.*>", re.DOTALL
+)
 
 _PLAIN = re.compile(r"[A-Za-z]+\Z")
 _CUT = frozenset(["cannot", "gonna", "gotta", "lemme", "gimme", "wanna"])
@@ -37,7 +39,7 @@ class PtbTokenizer:
     def tokenize(self, caption: str) -> list[str]:
         """Return the lower-case tokens of a caption, punctuation marks dropped."""
         text = clean_caption(caption)
-        if _REACHES_OVER_SPACE.search(text):
+        if _REACHES_OVER_SPACE.search(text) or ("<" in text and ">" in text):
             return list(_scan(text))
         tokens: list[str] = []
         seen = self._seen
@@ -55,6 +57,8 @@ def clean_caption(caption: str) -> str:
     The official program reads CR, VT, FF, U+2028 and U+2029 as line ends too, which moves all later
     captions, and stops at a lone surrogate.
     """
+    if caption.isprintable():  # none of them is
+        return caption
     return _NEVER_TEXT.sub(" ", _LINE_ENDS.sub(" ", caption))
 
 

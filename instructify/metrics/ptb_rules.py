@@ -132,13 +132,14 @@ def _compound_rules() -> Iterable[Rule]:
     yield _rule(rf"((?:{always})\.)(?s:..)")
     yield _rule(rf"((?:{title})\.)")
     yield _rule(rf"((?:{number})\.)[ \xa0]?\d")
-    yield _rule(rf"([A-Za-z])\.\s+(?:(?:{_starters()})\s|{_tag()})")
+    yield _rule(rf"([A-Za-z])\.\s+(?:{_starters()}|{_tag()})\s")
     yield _rule(rf"({_EITHER}+(?:\.{_EITHER}+)*\.(?i:{_FILE_KINDS}))[\s.?!,\xa0]")
     thing = rf"(?:[dDoOlL]{_QUOTE}{_EITHER})?{_EITHER}+"
     things = rf"{thing}(?:[-_\u058a\u2010\u2011]{thing})*"
     yield _rule(rf"({things})")
-    yield _rule(rf"((?:{_WORD}|{things})\.)[,;:\u3001]", _plain)
-    yield _rule(r"([A-Za-z0-9][A-Za-z0-9.,]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|[A-Za-z0-9]+))+)")
+    hyphened = r"[A-Za-z0-9][A-Za-z0-9.,]*(?:-(?:[A-Za-z](?:\.[A-Za-z])+\.|[A-Za-z0-9]+))+"
+    yield _rule(rf"({hyphened})")
+    yield _rule(rf"((?:{_WORD}|{things}|{hyphened})\.)[,;:\u3001]", _plain)
     yield _rule(r"([A-Z]+(?:(?:[+&]|(?i:&amp;))[A-Z]+)+)", _plain)
     part = r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}"
     yield _rule(rf"({part}(?:\\?/{part}){{1,2}})")

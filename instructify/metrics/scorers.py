@@ -12,7 +12,7 @@ import numpy as np
 from instructify.errors import UserError, did_you_mean
 from instructify.metrics.align import Prediction, align, by_item
 from instructify.metrics.auc import auc
-from instructify.metrics.cider import cider
+from instructify.metrics.cider import cider, cider_scorer
 from instructify.metrics.exact import (
     binary,
     exact,
@@ -80,7 +80,7 @@ def choose_scoring(
         raise UserError(
             f"{metric} of {dataset} has no variant '{name}'; {did_you_mean(name, known)}"
         )
-    scorer = known[name]
+    scorer = cider_scorer() if metric == "cider" else known[name]
     if dataset in _IN_VOCABULARY and name == "official":
         scorer = in_vocabulary(vocabulary)
     return Scoring(dataset=dataset, metric=metric, variant=name, scorer=scorer)
