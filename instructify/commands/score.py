@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from instructify.build.opened import Build
 from instructify.catalog import load_catalog
 from instructify.catalog_model import Dataset
-from instructify.commands.score_build import golds_of, metric_of_form
 from instructify.errors import UserError
 from instructify.metrics import Prediction, Result, choose_scoring, score
 from instructify.metrics.files import read_items, read_predictions
+from instructify.metrics.scorers import metric_of_form
 
 _WIDTH = 80
 _MOST_SUBSETS = 20
@@ -55,7 +54,7 @@ def scored(request: ScoreRequest) -> Result:
     metric = _metric(dataset)
     predictions = read_predictions(request.predictions, metric)
     if request.build is not None:
-        return _against_build(request, Build.open(request.build), metric, predictions)
+        return _against_build(request, request.build, metric, predictions)
     if request.split is not None:
         raise UserError("--split chooses from a build; --references FILE has one set of golds")
     assert request.references is not None
@@ -69,8 +68,12 @@ def scored(request: ScoreRequest) -> Result:
 
 
 def _against_build(
-    request: ScoreRequest, build: Build, metric: str, predictions: list[Prediction]
+    request: ScoreRequest, folder: Path, metric: str, predictions: list[Prediction]
 ) -> Result:
+    from instructify.build.opened import Build  # a second of imports that files do not need
+    from instructify.commands.score_build import golds_of
+
+    build = Build.open(folder)
     golds = golds_of(
         build, request.name, metric, predictions, split=request.split, form=request.form
     )

@@ -8,6 +8,7 @@ from instructify.errors import UserError, did_you_mean
 from instructify.metrics.align import Prediction
 from instructify.metrics.files import completed, is_gold_for
 from instructify.metrics.model import Item
+from instructify.metrics.scorers import metric_of_form
 
 _COLUMNS = (
     "sample_id",
@@ -81,11 +82,6 @@ def golds_of(
         form=form,
         vocabulary=None if shared is None else build.candidate_sets().get(shared),
     )
-
-
-def metric_of_form(metric: str, form: str | None) -> str:
-    """Name the metric of a form: multiple choice of a VQA dataset is right or wrong (A-OKVQA)."""
-    return "accuracy" if (metric, form) == ("vqa_accuracy", "multiple_choice") else metric
 
 
 def _split_of(build: Build, name: str, predictions: Sequence[Prediction]) -> str:

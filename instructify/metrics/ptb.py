@@ -11,6 +11,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from instructify.metrics.ptb_rules import Rule, make_rules
+from instructify.metrics.ptb_words import (
+    ABBREVIATIONS,
+    CASED_ABBREVIATIONS,
+    CASED_TITLES,
+    TITLES,
+)
 
 # Read as line ends by the official pipeline, after which every later caption would move by one.
 _LINE_ENDS = re.compile("\r\n|[\n\r\v\f\u2028\u2029]")
@@ -26,8 +32,16 @@ _REACHES_OVER_SPACE = re.compile(
     r"[0-9).]\s+[0-9(]|(?<![A-Za-z])[A-Za-z]\.\s+[A-Z]|<.*>", re.DOTALL
 )
 
-_PLAIN = re.compile(r"[A-Za-z]+\Z")
-_CUT = frozenset(["cannot", "gonna", "gotta", "lemme", "gimme", "wanna"])
+# Most pieces are a word, with a mark behind it or not, that no pattern but a word's can match.
+_PLAIN = re.compile(r"([A-Za-z]{2,})[.,]?\Z")
+_NOT_PLAIN = frozenset(
+    [
+        *("cannot", "gonna", "gotta", "lemme", "gimme", "wanna"),
+        *(ABBREVIATIONS + " " + CASED_ABBREVIATIONS + " " + TITLES + " " + CASED_TITLES)
+        .lower()
+        .split(),
+    ]
+)
 
 
 class PtbTokenizer:
@@ -63,9 +77,10 @@ def clean_caption(caption: str) -> str:
 
 
 def _piece_tokens(piece: str) -> tuple[str, ...]:
-    if _PLAIN.match(piece):
-        word = piece.lower()
-        if word not in _CUT:
+    plain = _PLAIN.match(piece)
+    if plain:
+        word = plain[1].lower()
+        if word not in _NOT_PLAIN:
             return (word,)
     return tuple(_scan(piece))
 

@@ -66,6 +66,11 @@ def variants(dataset: str, metric: str) -> Mapping[str, Scorer]:
     return _BY_DATASET.get((dataset, metric)) or _BY_METRIC[metric]
 
 
+def metric_of_form(metric: str, form: str | None) -> str:
+    """Name the metric of a form: multiple choice of a VQA dataset is right or wrong (A-OKVQA)."""
+    return "accuracy" if (metric, form) == ("vqa_accuracy", "multiple_choice") else metric
+
+
 def choose_scoring(
     dataset: str,
     metric: str,
