@@ -1,5 +1,6 @@
 # make demo   twins of all releases, all 26 datasets converted, a look at some samples
 # make test   lint, types and all tests
+# make check-metrics   our scorers against the reference ones
 # Both set up .venv on the first run. PYTHON=python3.12 chooses an interpreter, TORCH another build of torch.
 
 PYTHON ?= python3

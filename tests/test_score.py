@@ -75,7 +75,7 @@ def test_the_json_object(run: Run) -> None:
 
 def test_items_keep_the_ids_they_were_given(run: Run) -> None:
     value = run.json("vqav2", answers("cat", "cat"), VQA, "--items")
-    assert [item["id"] for item in value["items"]] == ["1", "b"]
+    assert [item["id"] for item in value["items"]] == [1, "b"]
     assert [item["score"] for item in value["items"]] == pytest.approx([1, 0.3])
 
 
@@ -119,6 +119,18 @@ def test_auc_mrr_and_cider_from_files(run: Run) -> None:
     )
     assert captions["value"] == pytest.approx(5)
     assert captions["subsets"] == {"in-domain": 0, "out-domain": 0}  # one picture each
+
+
+def test_options_from_files_in_every_variant(run: Run) -> None:
+    golds = [
+        {"id": 1, "choices": ["Red", "blue"], "gold": 0},
+        {"id": 2, "choices": ["Red", "blue"], "references": ["blue"]},
+    ]
+    said = [{"id": 1, "prediction": "A"}, {"id": 2, "prediction": "blue."}]
+    assert run.json("scienceqa", said, golds)["value"] == 0.5
+    assert run.json("scienceqa", said, golds)["metrics"] == {"unparsable": 1}
+    assert run.json("scienceqa", said, golds, "--variant", "lmms")["value"] == 0.5
+    assert run.json("aokvqa", said, golds, "--form", "multiple_choice")["metric"] == "accuracy"
 
 
 def test_missing_predictions_are_named_or_counted(run: Run) -> None:

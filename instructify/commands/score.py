@@ -43,7 +43,7 @@ def run_score(request: ScoreRequest, *, with_items: bool, as_json: bool) -> None
     if with_items:
         print()
         for one, value in zip(result.ids, result.scores.tolist(), strict=True):
-            print(f"{value:<8.4f}{_visible(one)}")
+            print(f"{value:<8.4f}{_visible(str(one))}")
 
 
 def scored(request: ScoreRequest) -> Result:

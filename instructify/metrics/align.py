@@ -8,16 +8,17 @@ from instructify.metrics.model import Answer, Item
 
 
 class Prediction(NamedTuple):
-    """An answer and the id under which it was given."""
+    """An answer and the id under which it was given; `given` is the id as it was written."""
 
     id: str
     answer: Answer
+    given: str | int | None = None
 
 
 class Aligned(NamedTuple):
     """Answers in the order of the items, None where there is none."""
 
-    ids: tuple[str, ...]
+    ids: tuple[str | int, ...]
     answers: tuple[Answer, ...]
     missing: int
 
@@ -66,10 +67,17 @@ def align(
         )
     chosen = [found.get(item.id) for item in items]
     return Aligned(
-        tuple(item.id if one is None else one.id for item, one in zip(items, chosen, strict=True)),
+        tuple(_written(item, one) for item, one in zip(items, chosen, strict=True)),
         tuple(None if one is None else one.answer for one in chosen),
         len(missing),
     )
+
+
+def _written(item: Item, prediction: Prediction | None) -> str | int:
+    """Return an id as its prediction, or its gold, has it: a number stays one."""
+    if prediction is not None:
+        return prediction.id if prediction.given is None else prediction.given
+    return item.id if item.given is None else item.given
 
 
 def _some(ids: Sequence[str]) -> str:

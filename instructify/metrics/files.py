@@ -41,7 +41,7 @@ def answer_key(metric: str) -> str:
 def read_predictions(path: Path, metric: str) -> list[Prediction]:
     """Read the predictions of a file for a metric."""
     key = answer_key(metric)
-    found = [Prediction(_id(row), _answer(row, key)) for row in _rows(path)]
+    found = [Prediction(_id(row), _answer(row, key), _given(row)) for row in _rows(path)]
     if not found:
         raise UserError(f'{path} is empty; give it lines such as {{"id": 1, "{key}": ...}}')
     return found
@@ -75,6 +75,7 @@ def _item(row: _Row, metric: str) -> Item:
         choices=_optional(row, "choices", _texts) or (),
         subset=_optional(row, "subset", _text),
         difficult=_optional(row, "difficult", _flag) or False,
+        given=_given(row),
     )
     item = completed(item)
     if not is_gold_for(item, metric):
@@ -92,11 +93,15 @@ def is_gold_for(item: Item, metric: str) -> bool:
 
 
 def completed(item: Item) -> Item:
-    """Derive a label from the one reference yes or no, and the other way round."""
+    """Derive a label from the one reference yes or no, and references from a label or a choice."""
     if item.label is None and len(item.references) == 1:
         return replace(item, label=LABELS.get(item.references[0].strip().lower()))
-    if item.label is not None and not item.references:
+    if item.references:
+        return item
+    if item.label is not None:
         return replace(item, references=("yes" if item.label else "no",))
+    if item.gold is not None and 0 <= item.gold < len(item.choices):
+        return replace(item, references=(item.choices[item.gold],))
     return item
 
 
@@ -149,6 +154,11 @@ def _id(row: _Row) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise row.wrong("no `id` that is a text or a whole number")
+
+
+def _given(row: _Row) -> int | None:
+    value = row.values["id"]
+    return value if isinstance(value, int) else None
 
 
 def _text(row: _Row, key: str) -> str:

@@ -28,6 +28,7 @@ class Item:
     choices: tuple[str, ...] = ()
     subset: str | None = None
     difficult: bool = False
+    given: int | None = None  # the id, where it was written as a number
 
 
 class Interval(NamedTuple):
@@ -66,7 +67,7 @@ class Result:
     subsets: Mapping[str, float]
     subset_counts: Mapping[str, int]
     notes: tuple[str, ...]
-    ids: tuple[str, ...]
+    ids: tuple[str | int, ...]
     scores: Floats
 
     def summary(self, *, with_items: bool = False) -> dict[str, object]:
