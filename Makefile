@@ -1,5 +1,6 @@
 # make demo   twins of all releases, all 26 datasets converted, a look at some samples
 # make test   lint, types and all tests
+# make check-metrics   our scorers against the reference ones
 # Both set up .venv on the first run. PYTHON=python3.12 chooses an interpreter, TORCH another build of torch.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check lint types test-heavy bench train-env clean
+.PHONY: demo test check lint types test-heavy bench check-metrics train-env clean
 
 demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
@@ -32,6 +33,10 @@ test-heavy: $(VENV)/test
 bench: $(VENV)/test
 	$(BIN)/python benchmarks/run_all.py
 
+# Our scorers against pycocoevalcap (its tokeniser needs java) and scikit-learn, in a venv of their own.
+check-metrics: $(VENV)-check/done
+	$(VENV)-check/bin/python benchmarks/check_metrics.py
+
 train-env: $(VENV)/train
 
 $(VENV)/bin/python:
@@ -51,5 +56,10 @@ $(VENV)/test: $(VENV)/train
 	$(PIP) install -c constraints.txt -e ".[train,lora,test]"
 	touch $@
 
+$(VENV)-check/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-check
+	$(VENV)-check/bin/python -m pip --quiet --disable-pip-version-check install -c constraints.txt -e ".[check]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(VENV)-check demo

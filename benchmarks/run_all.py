@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture", "check_pictures")
+SCRIPTS = (
+    *("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture", "check_pictures"),
+    *("metrics",),
+)
 
 
 def main() -> None:

@@ -117,6 +117,7 @@ def serve() -> None:
 
     import instructify.commands.convert
     import instructify.commands.inspect
+    import instructify.commands.score_build
     import instructify.commands.verify  # noqa: F401
 
     folder = Path(tempfile.mkdtemp())

@@ -18,7 +18,7 @@ from instructify.schema import PROVENANCE
 ROOT = Path(__file__).parents[1]
 VERBS = (
     *("catalog", "twin", "check", "lint", "convert", "retemplate", "inspect", "verify"),
-    *("plan", "teach-towers", "train", "merge", "generate", "demo"),
+    *("plan", "teach-towers", "train", "merge", "generate", "score", "demo"),
 )
 SAMPLE_FIELDS = {
     *("sample_id", "dataset", "split", "task", "template", "instruction", "response"),

@@ -31,6 +31,7 @@ class ShardedTable:
     """
 
     def __init__(self, paths: Sequence[Path], schema: pa.Schema) -> None:
+        self._schema = schema
         self._batches: list[pa.RecordBatch] = []
         self._files: list[Path] = []
         self._ends: list[int] = []
@@ -64,6 +65,12 @@ class ShardedTable:
         """Yield the rows as the Arrow batches that they lie in."""
         for number in range(len(self._batches)):
             yield self._batch(number)
+
+    def select(self, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of all rows, without making Python values of them."""
+        batches = [self._batch(number).select(columns) for number in range(len(self._batches))]
+        fields = [self._schema.field(name) for name in columns]
+        return pa.Table.from_batches(batches, pa.schema(fields))
 
     def find(self, column: str, value: str) -> int | None:
         """Return the first row with this value, or None; reads one column."""

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from instructify import __version__
-from instructify.cli import data, look, training
+from instructify.cli import data, evaluation, look, training
 from instructify.errors import UserError
 
 __all__ = ["app", "main"]
@@ -32,6 +32,7 @@ _COMMANDS = (
     training.train,
     training.merge,
     training.generate,
+    evaluation.score,
     training.demo,
 )
 

@@ -1,0 +1,134 @@
+"""`score`: anybody's predictions against the golds of a file or of a build."""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from instructify.catalog import load_catalog
+from instructify.catalog_model import Dataset
+from instructify.errors import UserError
+from instructify.metrics import Prediction, Result, choose_scoring, score
+from instructify.metrics.files import read_items, read_predictions
+from instructify.metrics.scorers import metric_of_form
+
+_WIDTH = 80
+_MOST_SUBSETS = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreRequest:
+    """What the command line asks for."""
+
+    name: str
+    predictions: Path
+    references: Path | None
+    build: Path | None
+    split: str | None
+    form: str | None
+    variant: str | None
+    allow_missing: bool
+    catalog_file: Path | None
+
+
+def run_score(request: ScoreRequest, *, with_items: bool, as_json: bool) -> None:
+    """Print the score, for reading or as one JSON object."""
+    result = scored(request)
+    if as_json:
+        print(json.dumps(result.summary(with_items=with_items), indent=1))
+        return
+    for line in result_lines(result):
+        print(line)
+    if with_items:
+        print()
+        for one, value in zip(result.ids, result.scores.tolist(), strict=True):
+            print(f"{value:<8.4f}{_visible(str(one))}")
+
+
+def scored(request: ScoreRequest) -> Result:
+    """Read predictions and golds, and score them."""
+    dataset = load_catalog(extra=request.catalog_file).dataset(request.name)
+    if (request.references is None) == (request.build is None):
+        raise UserError("say what to score against: either --references FILE or --build BUILD")
+    metric = _metric(dataset)
+    predictions = read_predictions(request.predictions, metric)
+    if request.build is not None:
+        return _against_build(request, request.build, metric, predictions)
+    if request.split is not None:
+        raise UserError("--split chooses from a build; --references FILE has one set of golds")
+    assert request.references is not None
+    metric = metric_of_form(metric, request.form)
+    return score(
+        choose_scoring(dataset.name, metric, request.variant),
+        read_items(request.references, metric),
+        predictions,
+        allow_missing=request.allow_missing,
+    )
+
+
+def _against_build(
+    request: ScoreRequest, folder: Path, metric: str, predictions: list[Prediction]
+) -> Result:
+    from instructify.build.opened import Build  # a second of imports that files do not need
+    from instructify.commands.score_build import golds_of
+
+    build = Build.open(folder)
+    golds = golds_of(
+        build, request.name, metric, predictions, split=request.split, form=request.form
+    )
+    metric = metric_of_form(metric, golds.form)
+    return score(
+        choose_scoring(request.name, metric, request.variant, vocabulary=golds.vocabulary),
+        golds.items,
+        predictions,
+        aliases=golds.aliases,
+        allow_missing=request.allow_missing,
+    )
+
+
+def _metric(dataset: Dataset) -> str:
+    if dataset.metric is None:
+        raise UserError(
+            f"{dataset.name} is trained on and has no metric; `instructify catalog` shows which "
+            "datasets have one"
+        )
+    return dataset.metric
+
+
+def result_lines(result: Result) -> Iterator[str]:
+    """Lay out a result for a terminal."""
+    low, high = result.interval
+    yield f"{result.dataset}: {result.metric}, variant {result.variant}"
+    yield f"{_figure(result.value)}   95 % interval {_figure(low)} to {_figure(high)}"
+    missing = f", {result.missing:,} of them missing and counted as wrong" if result.missing else ""
+    yield f"{result.count:,} items{missing}"
+    if result.metrics:
+        yield ""
+        for name, value in result.metrics.items():
+            yield f"{name:<26}{_figure(value):>12}"
+    if result.subsets:
+        yield from _subset_lines(result.subsets, result.subset_counts)
+    for note in result.notes:
+        yield ""
+        yield from textwrap.wrap(f"Note: {note}.", _WIDTH)
+
+
+def _subset_lines(subsets: Mapping[str, float], counts: Mapping[str, int]) -> Iterator[str]:
+    """The largest subsets, by size."""
+    yield ""
+    yield f"{'subset':<50}{'score':>12}{'items':>12}"
+    names = sorted(subsets, key=lambda name: (-counts[name], name))
+    for name in names[:_MOST_SUBSETS]:
+        yield f"{_visible(name)[:49]:<50}{_figure(subsets[name]):>12}{counts[name]:>12,}"
+    if len(names) > _MOST_SUBSETS:
+        yield f"and {len(names) - _MOST_SUBSETS} smaller ones; --json has all"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+
+
+def _visible(text: str) -> str:
+    """Show control characters as escapes."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

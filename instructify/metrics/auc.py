@@ -1,0 +1,82 @@
+"""Area under the ROC curve: how often a positive item has a higher score than a negative one.
+
+Computed from ranks (Mann and Whitney 1947); a tie counts half. An item's own score is the share of
+the other class that it is rightly ranked against: the mean over either class is the AUC.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructify.errors import UserError
+from instructify.metrics.bootstrap import RESAMPLES, drawn, percentiles
+from instructify.metrics.model import Answer, Floats, Interval, Item, Scored
+
+
+def auc(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
+    """Score by AUC; a missing score ranks wrongly against the whole other class.
+
+    The interval draws positives and negatives apart, which keeps their share. Items of one class
+    only are an error: there is nothing to compare.
+    """
+    labels = np.array([_label(item) for item in items], np.bool_)
+    positives = int(labels.sum())
+    if positives in (0, len(labels)):
+        raise UserError(
+            f"all {len(labels):,} items have the label {int(labels[0])}; AUC needs both classes"
+        )
+    scores = np.array([_score(item, answer) for item, answer in zip(items, answers, strict=True)])
+    right = rightly_ranked(scores, labels)
+    return Scored(
+        value=float(right[labels].mean()),
+        scores=right,
+        interval=_interval(scores, labels),
+        metrics={"positives": positives, "negatives": len(labels) - positives},
+    )
+
+
+def rightly_ranked(scores: Floats, labels: NDArray[np.bool_]) -> Floats:
+    """For each item the share of the other class on its right side, ties half."""
+    right = np.empty(len(scores))
+    low, high = np.sort(scores[~labels]), np.sort(scores[labels])
+    right[labels] = _below(low, scores[labels]) / len(low)
+    right[~labels] = 1 - _below(high, scores[~labels]) / len(high)
+    return right
+
+
+def _below(ordered: Floats, values: Floats) -> Floats:
+    """Count the numbers below each value, equal ones half."""
+    left = np.searchsorted(ordered, values, "left")
+    return (left + np.searchsorted(ordered, values, "right")) / 2
+
+
+def _interval(scores: Floats, labels: NDArray[np.bool_]) -> Interval:
+    """Draw both classes anew, as counts on the distinct scores, and sum up each draw."""
+    _, places = np.unique(scores, return_inverse=True)
+    high, low = places[labels], places[~labels]
+    distinct = int(places.max()) + 1
+    values = np.empty(RESAMPLES)
+    for draw in range(RESAMPLES):
+        some_high = high[drawn(len(high), draw, draw + 1, "bootstrap positives")[0]]
+        some_low = low[drawn(len(low), draw, draw + 1, "bootstrap negatives")[0]]
+        counts = np.bincount(some_low, minlength=distinct)
+        below = np.cumsum(counts) - counts / 2
+        values[draw] = below[some_high].mean() / len(low)
+    return percentiles(values)
+
+
+def _label(item: Item) -> int:
+    if item.label is None:
+        raise UserError(f"'{item.id}' has no `label`, 1 or 0")
+    return item.label
+
+
+def _score(item: Item, answer: Answer) -> float:
+    if answer is None:
+        return -np.inf if item.label else np.inf
+    if isinstance(answer, str) or not isinstance(answer, float | int):
+        raise UserError(f"the prediction of '{item.id}' is no number; this metric needs `score`")
+    if np.isnan(answer):
+        raise UserError(f"the score of '{item.id}' is NaN")
+    return float(answer)

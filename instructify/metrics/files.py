@@ -1,0 +1,222 @@
+"""Predictions and references from JSON and JSONL files, anybody's.
+
+A file is a JSON list of objects or one object a line. Each has an `id`, a text or a whole number.
+Predictions have `prediction` (a text), `score` (AUC) or `scores` (one an option). References have
+`references` (a list of texts), `label` or `gold`, and may have `relevance`, `choices`, `subset` and
+`difficult`. Other keys are left alone. A wrong value is named with file and place.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from instructify.errors import UserError
+from instructify.metrics.align import Prediction
+from instructify.metrics.model import Answer, Item
+
+LABELS: Mapping[str, int] = {"yes": 1, "true": 1, "1": 1, "no": 0, "false": 0, "0": 0}
+
+_GOLD_KEYS = {"auc": "label", "mrr": "gold"}
+
+ValueT = TypeVar("ValueT")
+
+
+class _Row(NamedTuple):
+    """An object of a file, and where it stands for messages."""
+
+    where: str
+    values: Mapping[str, object]
+
+    def wrong(self, what: str) -> UserError:
+        return UserError(f"{self.where}: {what}")
+
+
+def answer_key(metric: str) -> str:
+    """Name the key that holds an answer for a metric."""
+    return {"auc": "score", "mrr": "scores"}.get(metric, "prediction")
+
+
+def read_predictions(path: Path, metric: str) -> list[Prediction]:
+    """Read the predictions of a file for a metric."""
+    key = answer_key(metric)
+    found = [Prediction(_id(row), _answer(row, key), _given(row)) for row in _rows(path)]
+    if not found:
+        raise UserError(f'{path} is empty; give it lines such as {{"id": 1, "{key}": ...}}')
+    return found
+
+
+def _answer(row: _Row, key: str) -> Answer:
+    if key == "score":
+        return _number(row, key)
+    return _numbers(row, key) if key == "scores" else _text(row, key)
+
+
+def read_items(path: Path, metric: str) -> list[Item]:
+    """Read the references of a file for a metric; two of one id are an error."""
+    items: dict[str, Item] = {}
+    for row in _rows(path):
+        item = _item(row, metric)
+        if items.setdefault(item.id, item) is not item:
+            raise row.wrong(f"the id '{item.id}' was there before; keep one of them")
+    if not items:
+        raise UserError(f"{path} is empty; there is nothing to score against")
+    return list(items.values())
+
+
+def _item(row: _Row, metric: str) -> Item:
+    item = Item(
+        id=_id(row),
+        references=_optional(row, "references", _texts) or (),
+        label=_optional(row, "label", _label),
+        gold=_optional(row, "gold", _index),
+        relevance=_optional(row, "relevance", _numbers),
+        choices=_optional(row, "choices", _texts) or (),
+        subset=_optional(row, "subset", _text),
+        difficult=_optional(row, "difficult", _flag) or False,
+        given=_given(row),
+    )
+    item = completed(item)
+    if not is_gold_for(item, metric):
+        raise row.wrong(f"no `{_GOLD_KEYS.get(metric, 'references')}`, which {metric} needs")
+    return item
+
+
+def is_gold_for(item: Item, metric: str) -> bool:
+    """Tell whether an item has what a metric compares with."""
+    if metric == "auc":
+        return item.label is not None
+    if metric == "mrr":
+        return item.gold is not None
+    return bool(item.references) or (item.gold is not None and bool(item.choices))
+
+
+def completed(item: Item) -> Item:
+    """Derive a label from the one reference yes or no, and references from a label or a choice."""
+    if item.label is None and len(item.references) == 1:
+        return replace(item, label=LABELS.get(item.references[0].strip().lower()))
+    if item.references:
+        return item
+    if item.label is not None:
+        return replace(item, references=("yes" if item.label else "no",))
+    if item.gold is not None and 0 <= item.gold < len(item.choices):
+        return replace(item, references=(item.choices[item.gold],))
+    return item
+
+
+def _optional(row: _Row, key: str, read: Callable[[_Row, str], ValueT]) -> ValueT | None:
+    return None if row.values.get(key) is None else read(row, key)
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    """Read a file's objects; lines end at line feeds only, since texts may hold any other end."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 at byte {error.start:,}; save it as UTF-8") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); give another file") from error
+    if text.lstrip(" \t\r\n").startswith("["):
+        values = _decoded(text, str(path))
+        assert isinstance(values, list)
+        for position, value in enumerate(values):
+            yield _row(f"{path}, item {position}", value)
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip(" \t\r"):
+            where = f"{path}, line {number}"
+            yield _row(where, _decoded(line, where))
+
+
+def _decoded(text: str, where: str) -> object:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{where} is no JSON ({error.msg} at character {error.pos:,}); a file is a JSON list "
+            "or has one object a line"
+        ) from error
+    except (RecursionError, ValueError) as error:
+        raise UserError(f"{where} is JSON nested or numbered beyond reason") from error
+
+
+def _row(where: str, value: object) -> _Row:
+    if not isinstance(value, dict):
+        raise UserError(f'{where} is no object; it should look like {{"id": ..., ...}}')
+    return _Row(where, value)
+
+
+def _id(row: _Row) -> str:
+    value = row.values.get("id")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise row.wrong("no `id` that is a text or a whole number")
+
+
+def _given(row: _Row) -> int | None:
+    value = row.values["id"]
+    return value if isinstance(value, int) else None
+
+
+def _text(row: _Row, key: str) -> str:
+    value = row.values.get(key)
+    if not isinstance(value, str):
+        raise row.wrong(f"no `{key}` that is a text")
+    return value
+
+
+def _number(row: _Row, key: str) -> float:
+    value = row.values.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise row.wrong(f"no `{key}` that is a number")
+    return _finite(row, key, value)
+
+
+def _numbers(row: _Row, key: str) -> tuple[float, ...]:
+    value = row.values.get(key)
+    if not isinstance(value, list) or not set(map(type, value)) <= {int, float}:
+        raise row.wrong(f"no `{key}` that is a list of numbers")
+    return tuple(_finite(row, key, one) for one in value)
+
+
+def _finite(row: _Row, key: str, value: int | float) -> float:
+    """An infinite log-likelihood is one; NaN has no place in any order."""
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise row.wrong(f"`{key}` holds a number beyond all floats") from error
+    if number != number:
+        raise row.wrong(f"`{key}` holds NaN, which has no place in an order")
+    return number
+
+
+def _texts(row: _Row, key: str) -> tuple[str, ...]:
+    value = row.values.get(key)
+    if not isinstance(value, list) or not value or not set(map(type, value)) <= {str}:
+        raise row.wrong(f"no `{key}` that is a list of texts")
+    return tuple(value)
+
+
+def _label(row: _Row, key: str) -> int:
+    value = row.values.get(key)
+    label = LABELS.get(str(value).lower())
+    if label is None:
+        raise row.wrong(f"`{key}` is {str(value)[:40]!r}; it is 1 or 0")
+    return label
+
+
+def _index(row: _Row, key: str) -> int:
+    value = row.values.get(key)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise row.wrong(f"no `{key}` that is an index")
+    return value
+
+
+def _flag(row: _Row, key: str) -> bool:
+    value = row.values.get(key)
+    if not isinstance(value, bool):
+        raise row.wrong(f"no `{key}` that is true or false")
+    return value
