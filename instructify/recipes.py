@@ -36,6 +36,15 @@ class RecipeMember:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Waiver:
+    """A held-out dataset that may share pictures with one held-in dataset, or (None) with any."""
+
+    held_out: str
+    held_in: str | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MixtureRecipe:
     """The mixture part of a recipe; `size` is build, official, or a number for every member."""
 
@@ -53,12 +62,13 @@ class MixtureRecipe:
 def load_mixture(recipe: str) -> MixtureRecipe:
     """Load the mixture of a recipe of ours by name, or of a file by its path."""
     path = _path_of(recipe)
-    fields = read_yaml(path).fields(required=("format", "mixture"))
-    if fields["format"].value != RECIPE_FORMAT:
-        raise fields["format"].error(
-            f"format {fields['format'].value} is unknown; this version reads {RECIPE_FORMAT}"
-        )
-    return mixture_of(fields["mixture"], path.stem)
+    return mixture_of(_read(path)["mixture"], path.stem)
+
+
+def load_waivers(recipe: str) -> tuple[Waiver, ...]:
+    """Load which shared pictures a recipe knows of and accepts, each with its reason."""
+    fields = _read(_path_of(recipe))
+    return _waivers(fields["waivers"]) if "waivers" in fields else ()
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -86,6 +96,30 @@ def mixture_of(node: Node, name: str) -> MixtureRecipe:
         fixed=_fixed(fields["fixed"]) if "fixed" in fields else {},
         note=fields["note"].text().strip() if "note" in fields else None,
     )
+
+
+def _read(path: Path) -> Mapping[str, Node]:
+    """Read the top level of a recipe."""
+    fields = read_yaml(path).fields(required=("format", "mixture"), optional=("waivers",))
+    if fields["format"].value != RECIPE_FORMAT:
+        raise fields["format"].error(
+            f"format {fields['format'].value} is unknown; this version reads {RECIPE_FORMAT}"
+        )
+    return fields
+
+
+def _waivers(node: Node) -> tuple[Waiver, ...]:
+    """Read waivers: `held-out: reason` or `held-in / held-out: reason`."""
+    waivers = []
+    for key, reason in node.entries().items():
+        names = [name.strip() for name in key.split("/")]
+        if len(names) > 2 or not all(names):
+            raise reason.error(
+                f"'{key}' names no pair; write 'held-out' or 'held-in / held-out', then the reason"
+            )
+        held_in = names[0] if len(names) == 2 else None
+        waivers.append(Waiver(held_out=names[-1], held_in=held_in, reason=reason.text().strip()))
+    return tuple(waivers)
 
 
 def _path_of(recipe: str) -> Path:
