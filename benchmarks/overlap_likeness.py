@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from instructify.overlap.alike import are_alike
-from instructify.overlap.hamming import near_pairs
+from instructify.overlap.hamming import met_pairs, near_pairs
 from instructify.overlap.likeness import MOST_BITS, thumbnail
 from instructify.pictures.perceptual import SIDE, hash_grey
 from instructify.pictures.probe import PictureFacts, probe_picture
@@ -121,7 +121,7 @@ def recall(photos: Sequence[Photo]) -> None:
         own = np.array([f.phash for f in facts if isinstance(f, PictureFacts)], np.uint64)
         source = np.array(of)
         near = np.bitwise_count(own ^ hashes[source]) <= MOST_BITS
-        pairs = near_pairs(own, hashes, MOST_BITS)
+        pairs = met_pairs(own, hashes, MOST_BITS)
         small = np.stack([thumbnail(copy) for copy in copies])
         alike = are_alike(small[pairs.left], originals[pairs.right])
         right = source[pairs.left] == pairs.right

@@ -53,6 +53,7 @@ def overlap(
     """
     from instructify.commands.overlap import run_overlap
 
+    code = 0  # where the reader leaves early
     with reader_may_leave():
         code = run_overlap(
             build,
@@ -86,6 +87,7 @@ def explain(
     """
     from instructify.commands.explain import run_explain
 
+    code = 0  # where the reader leaves early
     with reader_may_leave():
         code = run_explain(
             build,
@@ -111,6 +113,7 @@ def diff(
     """
     from instructify.commands.diff import run_diff
 
+    code = 0  # where the reader leaves early
     with reader_may_leave():
         code = run_diff(before, after, number, as_json=as_json)
     raise typer.Exit(code)

@@ -153,8 +153,8 @@ def _texts(overlap: Overlap) -> str:
         return "" if overlap.texts is None else "No evaluated split shares a text with training."
     parts = overlap.parts
     lines = [
-        f"{'texts that training has too, records':<38}{'questions':>11}{'rare':>6}"
-        f"{'answers':>9}{'rare':>6}{'same pict.':>10}"
+        f"{'records whose text training has too':<38}{'question':>9}{'rare':>7}"
+        f"{'answer':>8}{'rare':>7}{'picture':>10}"
     ]
     for right in dict.fromkeys(one.right for one in sorted(overlap.texts, key=lambda o: o.right)):
         own = [one for one in overlap.texts if one.right == right]
@@ -165,16 +165,16 @@ def _texts(overlap: Overlap) -> str:
         for one in telling[:3]:
             questions, answers = one.questions, one.answers
             lines.append(
-                f"  {_cut(part_name(parts, one.left), 34):<36}{questions.records:>11,}"
-                f"{_rare(questions):>6,}{answers.records:>9,}{_rare(answers):>6,}"
+                f"  {_cut(part_name(parts, one.left), 34):<36}{questions.records:>9,}"
+                f"{_rare(questions):>7,}{answers.records:>8,}{_rare(answers):>7,}"
                 f"{one.same_picture:>10,}"
             )
         if len(telling) > 3:
-            lines.append(f"  and {len(telling) - 3} training splits more")
+            lines.append(f"  and {len(telling) - 3} more")
     lines.append(
         _wrapped(
-            "rare: not of three words or fewer, and not in ten training records or more. same "
-            "pict.: the question is asked of the same picture. Texts stop no training run."
+            "rare: not of three words or fewer, and not in ten training records or more. "
+            "picture: the question is asked of the same picture. Texts stop no training run."
         )
     )
     return "\n".join(lines)

@@ -63,7 +63,7 @@ def _has_pictures(build: Build) -> bool:
 def _names_vg(pictures: PictureRows) -> bool:
     """Tell whether a part has pictures of Visual Genome."""
     for number in range(len(pictures.parts)):
-        rows = pictures.rows_of(number)[:1]
+        rows = pictures.named[number][:1]
         if len(rows) and pictures.name(int(rows[0]), number).startswith("vg/"):
             return True
     return False

@@ -20,6 +20,7 @@ _GROUPS = 11
 _AGREE = 3
 _PROBES = 1 << 18
 _PAIRS = 1 << 21
+_FEW = 1 << 24
 
 
 class _Group(NamedTuple):
@@ -37,13 +38,33 @@ class NearPairs(NamedTuple):
 
 
 def near_pairs(left: Hashes, right: Hashes, most: int) -> NearPairs:
-    """Pair the hashes that differ in at most `most` bits: all up to 8 bits, nearly all to 12."""
+    """Pair the hashes that differ in at most `most` bits.
+
+    Where there are few, each is compared with each; else all pairs up to 8 bits are found, and
+    most of those up to 12.
+    """
+    few = len(left) * len(right) <= _FEW
+    return compared_pairs(left, right, most) if few else met_pairs(left, right, most)
+
+
+def compared_pairs(left: Hashes, right: Hashes, most: int) -> NearPairs:
+    """Compare each with each: exact, and as slow as the product of the two lengths."""
+    step = max(1, _PAIRS // max(1, len(right)))
+    found = [np.empty((2, 0), np.int64)]
+    for begin in range(0, len(left), step):
+        near = np.bitwise_count(left[begin : begin + step, None] ^ right) <= most
+        here, there = np.nonzero(near)
+        found.append(np.stack([here + begin, there]))
+    pairs = np.concatenate(found, axis=1)
+    return NearPairs(pairs[0], pairs[1])
+
+
+def met_pairs(left: Hashes, right: Hashes, most: int) -> NearPairs:
+    """Compare those that meet in one of the tables."""
     if len(left) > len(right):
-        swapped = near_pairs(right, left, most)
+        swapped = met_pairs(right, left, most)
         order = np.lexsort((swapped.left, swapped.right))
         return NearPairs(swapped.right[order], swapped.left[order])
-    if not len(left):
-        return NearPairs(np.empty(0, np.int64), np.empty(0, np.int64))
     found = [np.empty(0, np.int64)]
     for table in _tables():
         found += _meeting(left, right, table, most)

@@ -178,8 +178,7 @@ def _says_something(pictures: PictureRows, left: Rows, right: Rows) -> Bools:
     known = pictures.by_key | pictures.by_content
     one, other = pictures.by_content[left], pictures.by_content[right]
     new = (other & ~known[left]) | (one & ~known[right])
-    told: Bools = new.any(axis=1)
-    return told
+    return np.asarray(new.any(axis=1), np.bool_)
 
 
 def _thumbnails(pictures: PictureRows, rows: Rows, pool: Workers) -> tuple[Thumbnails, Bools]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from instructify.build.opened import Build
 from instructify.errors import UserError
 from instructify.keyed import Hashes, hash_texts
-from instructify.overlap.masks import Masks, add_part, no_masks, unite
+from instructify.overlap.masks import Masks, add_part, distinct, no_masks, unite
 from instructify.overlap.parts import Part, PartKeys, key_in_shard, read_part, record_shards
 from instructify.pictures.tables import read_index
 from instructify.readers.json_source import NOT_JSON
@@ -52,6 +52,7 @@ class PictureRows:
     builds: Sequence[Build]
     parts: Sequence[Part]
     read: Sequence[PartKeys]
+    named: Sequence[Rows]  # for each part: the row of every picture that its records name, in order
     keys: Hashes
     starts: Sequence[int]
     facts: Facts
@@ -64,13 +65,9 @@ class PictureRows:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def rows_of(self, part: int) -> Rows:
-        """Find the row of every picture that the records of a part name, in their order."""
-        return _rows_in(self.keys, self.starts, self.parts[part].build, self.read[part].keys)
-
     def name(self, row: int, part: int) -> str:
         """Look up the key of a row where a record of a part names it."""
-        place = int(np.flatnonzero(self.read[part].keys == self.keys[row])[0])
+        place = int(np.flatnonzero(self.named[part] == row)[0])
         ends = self.read[part].shard_ends
         shard = int(np.searchsorted(ends, place, side="right"))
         before = int(ends[shard - 1]) if shard else 0
@@ -96,12 +93,15 @@ def read_pictures(builds: Sequence[Build], parts: Sequence[Part], aliases: Alias
     for number in range(len(builds)):
         own = [np.empty(0, np.uint64)]
         own += [one.keys for part, one in zip(parts, read, strict=True) if part.build == number]
-        columns.append(np.unique(np.concatenate(own)))
+        columns.append(distinct(np.concatenate(own)))
         starts.append(starts[-1] + len(columns[-1]))
     keys = np.concatenate(columns)
     holders = no_masks(len(keys), len(parts))
+    named: list[Rows] = []
     for number, (part, one) in enumerate(zip(parts, read, strict=True)):
-        add_part(holders, np.unique(_rows_in(keys, starts, part.build, one.keys)), number)
+        own_keys = keys[starts[part.build] : starts[part.build + 1]]
+        named.append(np.searchsorted(own_keys, one.keys) + starts[part.build])
+        add_part(holders, named[number], number)
     facts = _facts(builds, columns)
     key_numbers = _numbered(_first_names(keys, aliases))
     content = _numbered(facts.content)
@@ -110,6 +110,7 @@ def read_pictures(builds: Sequence[Build], parts: Sequence[Part], aliases: Alias
         builds=builds,
         parts=parts,
         read=read,
+        named=named,
         keys=keys,
         starts=starts,
         facts=facts,
@@ -144,11 +145,6 @@ class _Image(msgspec.Struct, gc=False):
     coco_id: int | None = None
 
 
-def _rows_in(keys: Hashes, starts: Sequence[int], build: int, wanted: Hashes) -> Rows:
-    own = keys[starts[build] : starts[build + 1]]
-    return np.searchsorted(own, wanted).astype(np.int64) + starts[build]
-
-
 def _first_names(keys: Hashes, aliases: Aliases) -> Hashes:
     """Replace keys that are other names."""
     if not len(aliases.other):
@@ -158,7 +154,12 @@ def _first_names(keys: Hashes, aliases: Aliases) -> Hashes:
 
 
 def _numbered(values: Hashes) -> Rows:
-    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+    """Number values so that equal ones have equal numbers."""
+    order = np.argsort(values)
+    ordered = values[order]
+    numbers = np.empty(len(values), np.int64)
+    numbers[order] = np.cumsum(np.r_[False, ordered[1:] != ordered[:-1]][: len(values)])
+    return numbers
 
 
 def _facts(builds: Sequence[Build], columns: Sequence[Hashes]) -> Facts:

@@ -118,7 +118,7 @@ def _count_records(pictures: PictureRows, seen: Masks, number: int) -> Counts:
     num_parts = len(pictures.parts)
     counts = np.zeros(num_parts, np.int64)
     many = pictures.read[number].per_record
-    rows = pictures.rows_of(number)
+    rows = pictures.named[number]
     begin = 0
     for start in range(0, len(many), _SLICE):
         lengths = many[start : start + _SLICE]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from instructify.build.opened import Build
 from instructify.keyed import Hashes, hash_texts
-from instructify.overlap.masks import Counts
+from instructify.overlap.masks import Counts, distinct, is_among
 from instructify.overlap.parts import Part, record_shards
 from instructify.overlap.pictures import PictureRows, Rows
 from instructify.sample_index import batches_of
@@ -102,9 +102,9 @@ def find_shared_texts(pictures: PictureRows) -> list[TextOverlap]:
         if not part.is_trained or not evaluated:
             continue
         questions = _read(builds, part, _QUESTION)
-        own = np.unique(_with_pictures(pictures, same, number, questions))
+        own = distinct(_with_pictures(pictures, same, number, questions))
         for other, of in evaluated.items():
-            found = np.isin(places[other], own) & (places[other] != 0)
+            found = is_among(places[other], own) & (places[other] != 0)
             records[number, other] = len(np.unique(of.questions.record[found]))
         answers = _read(builds, part, ("answer",))
         trained[number] = _Trained(_count(questions.hashes), _count(answers.hashes))
@@ -137,13 +137,13 @@ def _merged(many: Sequence[_Known]) -> _Known:
     """Add up in how many records a text is, all training parts together."""
     hashes = np.concatenate([np.empty(0, np.uint64), *(one.hashes for one in many)])
     weights = np.concatenate([np.empty(0, np.int64), *(one.records for one in many)])
-    distinct, at = np.unique(hashes, return_inverse=True)
-    return _Known(distinct, np.bincount(at, weights=weights, minlength=len(distinct)).astype(int))
+    texts, at = np.unique(hashes, return_inverse=True)
+    return _Known(texts, np.bincount(at, weights=weights, minlength=len(texts)).astype(int))
 
 
 def _count(hashes: Hashes) -> _Known:
-    distinct, counts = np.unique(hashes, return_counts=True)
-    return _Known(distinct, counts.astype(np.int64))
+    texts, counts = np.unique(hashes, return_counts=True)
+    return _Known(texts, counts.astype(np.int64))
 
 
 def _read(builds: Sequence[Build], part: Part, columns: Sequence[str]) -> _Texts:
@@ -192,7 +192,7 @@ def _flat(column: pa.Array) -> tuple[Counts, pa.Array]:
 def _with_pictures(pictures: PictureRows, same: Rows, part: int, questions: _Texts) -> Hashes:
     """Combine each question with its record's first picture; 0 where it has none."""
     many = pictures.read[part].per_record
-    rows = pictures.rows_of(part)
+    rows = pictures.named[part]
     picture = np.full(len(many), -1, np.int64)
     filled = np.flatnonzero(many)
     picture[filled] = same[rows[(np.cumsum(many) - many)[filled]]]
@@ -203,24 +203,26 @@ def _with_pictures(pictures: PictureRows, same: Rows, part: int, questions: _Tex
 
 def _shared(texts: _Texts, known: _Known, everywhere: _Known) -> _Found:
     """Count the records of an evaluated part whose texts a training part has."""
-    found = np.isin(texts.hashes, known.hashes)
+    found = is_among(texts.hashes, known.hashes)
     at = np.searchsorted(everywhere.hashes, texts.hashes[found])
     common = np.zeros(len(found), np.bool_)
     common[found] = texts.short[found] | (everywhere.records[at] >= COMMON_RECORDS)
     telling = found & ~common
     records, rare = (len(np.unique(texts.record[some])) for some in (found, telling))
-    examples = np.unique(texts.hashes[telling])[:_EXAMPLES]
+    examples = distinct(texts.hashes[telling])[:_EXAMPLES]
     return _Found(records, records - rare, examples.tolist())
 
 
 def _look_up(builds: Sequence[Build], part: Part, found: Sequence[_Found]) -> dict[int, str]:
     """Find the texts of the examples, as they were before they were normalised."""
-    wanted = {one for some in found for one in some.examples}
+    wanted = np.array(sorted({one for some in found for one in some.examples}), np.uint64)
     told: dict[int, str] = {}
-    for batch in _batches(builds, part) if wanted else ():
+    for batch in _batches(builds, part):
+        if len(told) == len(wanted):
+            break
         for name in (*_QUESTION, *_ACCEPTED):
             _, texts = _flat(batch.column(name))
             hashes = hash_texts(normalised(texts))
-            for row in np.flatnonzero(np.isin(hashes, np.array(sorted(wanted), np.uint64))):
+            for row in np.flatnonzero(is_among(hashes, wanted)):
                 told.setdefault(int(hashes[row]), str(texts[int(row)].as_py()))
     return told
