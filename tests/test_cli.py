@@ -16,7 +16,19 @@ from instructify.catalog import load_catalog
 from instructify.schema import PROVENANCE
 
 ROOT = Path(__file__).parents[1]
-VERBS = ("catalog", "twin", "convert", "retemplate", "inspect", "verify", "plan", "demo")
+VERBS = (
+    "catalog",
+    "twin",
+    "convert",
+    "retemplate",
+    "inspect",
+    "overlap",
+    "explain",
+    "diff",
+    "verify",
+    "plan",
+    "demo",
+)
 SAMPLE_FIELDS = {
     *("sample_id", "dataset", "split", "task", "template", "instruction", "response"),
     *("references", "candidates", "pictures", "provenance"),
@@ -177,6 +189,12 @@ def test_inspect_of_wide_and_odd_text_fits_too(
         (["inspect", "BUILD", "--id", "vqav2/train/0#0"], "no sample"),
         (["inspect", "OUT"], "convert"),
         (["verify", "OUT"], "convert"),
+        (["overlap", "OUT"], "convert"),
+        (["overlap", "BUILD", "--likeness", "tained"], "'trained'"),
+        (["overlap", "BUILD", "--vg", "no.json"], "--vg"),
+        (["overlap", "BUILD", "--recipe", "papr"], "'paper'"),
+        (["explain", "BUILD", "x"], "dataset/split/id#draw"),
+        (["diff", "BUILD", "OUT"], "convert"),
         (["retemplate", "OUT"], "convert"),
         (["conver"], "convert"),
         (["verify"], "BUILD"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructify.differences.equality import equal_rows
-from instructify.overlap.hamming import met_pairs, near_pairs
+from instructify.overlap.hamming import Hashes, met_pairs, near_pairs
 from instructify.overlap.masks import (
     add_part,
     bits_of,
@@ -98,7 +98,7 @@ def test_near_hashes_of_many_up_to_eight_bits_are_all_found() -> None:
     left = rng.integers(0, 2**64, 4000, np.uint64)
     for bits, least in ((0, 1.0), (8, 1.0), (12, 0.6)):
         flips = [sum(1 << int(b) for b in rng.choice(64, bits, False)) for _ in left]
-        right = np.append(left ^ np.array(flips, np.uint64), np.uint64(0))
+        right: Hashes = np.append(left ^ np.array(flips, np.uint64), np.uint64(0)).astype(np.uint64)
         for one, other in ((left, right), (right, left)):
             found = met_pairs(one, other, bits)
             assert (np.bitwise_count(one[found.left] ^ other[found.right]) <= bits).all()
