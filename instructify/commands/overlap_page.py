@@ -23,7 +23,8 @@ from instructify.recipes import Waiver
 from instructify.video import ClipUnreadable
 
 _SIDE = 220
-_MOST_EXAMPLES = 60
+_MOST_EXAMPLES = 80
+_MOST_IN_SECTION = 9
 _WAYS = {"key": "by key", "content": "by bytes", "likeness": "alike"}
 
 
@@ -42,7 +43,7 @@ class _Pictures:
             inside = '<span class="gone">no picture</span>'
         else:
             self._left -= 1
-            inside = f'<img alt="" loading="lazy" src="data:image/jpeg;base64,{data}">'
+            inside = f'<img alt="" src="data:image/jpeg;base64,{data}">'
         return f"<figure>{inside}<figcaption>{escape(key)}</figcaption></figure>"
 
 
@@ -92,18 +93,20 @@ def _verdict(leaks: Sequence[LeakedPair], waivers: Sequence[Waiver]) -> str:
     open_ones = [pair for pair in leaks if waiver_of(pair, waivers) is None]
     waived = len(leaks) - len(open_ones)
     if open_ones:
-        sets = len({pair.held_out for pair in open_ones})
-        text = (
-            f"{len(open_ones)} pairs of a training split and an evaluated split share pictures; "
-            f"{sets} evaluated splits are concerned."
-        )
+        names = sorted({pair.held_out for pair in open_ones})
+        shown = ", ".join(escape(name) for name in names[:4]) + (", ..." if names[4:] else "")
+        text = f"Training sees pictures of {shown} ({_many(len(open_ones), 'pair')} of splits)."
         kind = "bad"
     elif waived:
         text, kind = "Every shared picture of an evaluated split is waived by the recipe.", "fair"
     else:
         text, kind = "No evaluated split shares a picture with a training split.", "good"
-    more = f" {waived} further pairs are waived." if waived and open_ones else ""
+    more = f" Waived: {_many(waived, 'pair')} more." if waived and open_ones else ""
     return f'<p class="verdict {kind}">{text}{more}</p>'
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _facts(overlap: Overlap, against: Build | None) -> str:
@@ -226,26 +229,28 @@ def _bar(overlap: Overlap, shared: SharedPictures, waivers: Sequence[Waiver]) ->
 def _examples(
     overlap: Overlap, pairs: Sequence[SharedPictures], pictures: _Pictures
 ) -> Iterator[str]:
-    """Show pairs of pictures: all that look alike or have equal bytes, and one found by key."""
-    has_key = False
+    """Show pairs of pictures, each once with all that have it; by key, one for the whole split."""
+    lefts: dict[Example, list[int]] = {}
     for shared in pairs:
         for example in shared.examples:
-            if example.way == "key" and has_key:
-                continue
-            has_key = has_key or example.way == "key"
-            yield _example(overlap, shared, example, pictures)
+            lefts.setdefault(example, []).append(shared.left)
+    by_key = [example for example in lefts if example.way == "key"]
+    others = [example for example in lefts if example.way != "key"]
+    for example in [*others[:_MOST_IN_SECTION], *by_key[:1]]:
+        yield _example(overlap, example, lefts[example], pairs[0].right, pictures)
 
 
 def _example(
-    overlap: Overlap, shared: SharedPictures, example: Example, pictures: _Pictures
+    overlap: Overlap, example: Example, lefts: Sequence[int], right: int, pictures: _Pictures
 ) -> str:
-    left, right = overlap.parts[shared.left], overlap.parts[shared.right]
-    figures = [pictures.figure(left.build, example.left)]
-    if example.way != "key" or left.build != right.build:
-        figures.append(pictures.figure(right.build, example.right))
+    parts = overlap.parts
+    figures = [pictures.figure(parts[lefts[0]].build, example.left)]
+    if example.left != example.right or parts[lefts[0]].build != parts[right].build:
+        figures.append(pictures.figure(parts[right].build, example.right))
+    more = f" and {len(lefts) - 1} more" if len(lefts) > 1 else ""
     return (
         f'<div class="example"><p><b class="{example.way}">{_WAYS[example.way]}</b> '
-        f"{escape(part_name(overlap.parts, shared.left))}</p>"
+        f"{escape(part_name(parts, lefts[0]))}{more}</p>"
         f'<div class="pair">{"".join(figures)}</div></div>'
     )
 

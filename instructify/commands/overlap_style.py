@@ -68,6 +68,6 @@ figcaption { font-size: .75rem; color: var(--soft); overflow-wrap: anywhere; }
 .quotes { font-size: .9rem; color: var(--soft); } q { margin-right: .6rem; }
 @media (max-width: 46rem) { body { font-size: 14px; margin-top: 1rem; }
   ul.bars li { grid-template-columns: 1fr; gap: .1rem; padding: .4rem 0; }
-  .matrix th[scope=row] { max-width: 8.5rem; overflow-wrap: anywhere; }
+  .matrix th:first-child { min-width: 6.8rem; max-width: 8.5rem; overflow-wrap: anywhere; }
   section { padding: .8rem; } }
 """

@@ -120,7 +120,7 @@ def _pairs(
         pair = of.get((left.name, right.name))
         waiver = None if pair is None else waiver_of(pair, waivers)
         line = (
-            f"  {_cut(part_name(parts, one.left)):<32}{one.key:>9,}{one.content:>10,}{alike:>8}"
+            f"  {_cut(part_name(parts, one.left), 31):<32}{one.key:>9,}{one.content:>10,}{alike:>8}"
             f"{one.right_records:>10,}"
         )
         lines.append(line + ("" if waiver is None else " waived"))
