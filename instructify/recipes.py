@@ -37,6 +37,15 @@ class RecipeMember:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Waiver:
+    """A held-out dataset that may share pictures with one held-in dataset, or (None) with any."""
+
+    held_out: str
+    held_in: str | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MixtureRecipe:
     """The mixture part of a recipe; `size` is build, official, or a number for every member."""
 
@@ -56,23 +65,33 @@ def load_mixture(recipe: str) -> MixtureRecipe:
 
     A recipe may name another one whose mixture it takes; that one must write it out.
     """
-    node, name = _mixture_node(recipe)
-    if isinstance(node.value, str):
-        other, name = _mixture_node(node.text())
-        if isinstance(other.value, str):
-            raise node.error(f"'{node.value}' takes its mixture from elsewhere; name that one")
-        node = other
-    return mixture_of(node, name)
+    fields, name = _mixture_fields(recipe)
+    return mixture_of(fields["mixture"], name)
 
 
-def _mixture_node(recipe: str) -> tuple[Node, str]:
+def load_waivers(recipe: str) -> tuple[Waiver, ...]:
+    """Load which shared pictures a recipe knows of and accepts, each with its reason.
+
+    A recipe that takes another one's mixture takes its waivers too, unless it has its own.
+    """
+    fields = _read(recipe_path(recipe))
+    if "waivers" not in fields:
+        fields, _ = _mixture_fields(recipe)
+    return waivers_of(fields["waivers"]) if "waivers" in fields else ()
+
+
+def _mixture_fields(recipe: str) -> tuple[Mapping[str, Node], str]:
+    """Read the recipe whose mixture this one has: itself, or the one that it names."""
     path = recipe_path(recipe)
-    fields = read_yaml(path).fields(required=("format", "mixture"), optional=_OTHER_KEYS)
-    if fields["format"].value != RECIPE_FORMAT:
-        raise fields["format"].error(
-            f"format {fields['format'].value} is unknown; this version reads {RECIPE_FORMAT}"
-        )
-    return fields["mixture"], path.stem
+    fields = _read(path)
+    if not isinstance(fields["mixture"].value, str):
+        return fields, path.stem
+    named = fields["mixture"]
+    path = recipe_path(named.text())
+    fields = _read(path)
+    if isinstance(fields["mixture"].value, str):
+        raise named.error(f"'{named.value}' takes its mixture from elsewhere; name that one")
+    return fields, path.stem
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -100,6 +119,30 @@ def mixture_of(node: Node, name: str) -> MixtureRecipe:
         fixed=_fixed(fields["fixed"]) if "fixed" in fields else {},
         note=fields["note"].text().strip() if "note" in fields else None,
     )
+
+
+def _read(path: Path) -> Mapping[str, Node]:
+    """Read the top level of a recipe."""
+    fields = read_yaml(path).fields(required=("format", "mixture"), optional=_OTHER_KEYS)
+    if fields["format"].value != RECIPE_FORMAT:
+        raise fields["format"].error(
+            f"format {fields['format'].value} is unknown; this version reads {RECIPE_FORMAT}"
+        )
+    return fields
+
+
+def waivers_of(node: Node) -> tuple[Waiver, ...]:
+    """Read waivers: `held-out: reason` or `held-in / held-out: reason`."""
+    waivers = []
+    for key, reason in node.entries().items():
+        names = [name.strip() for name in key.split("/")]
+        if len(names) > 2 or not all(names):
+            raise reason.error(
+                f"'{key}' names no pair; write 'held-out' or 'held-in / held-out', then the reason"
+            )
+        held_in = names[0] if len(names) == 2 else None
+        waivers.append(Waiver(held_out=names[-1], held_in=held_in, reason=reason.text().strip()))
+    return tuple(waivers)
 
 
 def recipe_path(recipe: str) -> Path:

@@ -17,8 +17,9 @@ from instructify.schema import PROVENANCE
 
 ROOT = Path(__file__).parents[1]
 VERBS = (
-    *("catalog", "twin", "check", "lint", "convert", "retemplate", "inspect", "verify"),
-    *("plan", "teach-towers", "train", "merge", "generate", "score", "demo"),
+    *("catalog", "twin", "check", "lint", "convert", "retemplate", "inspect", "overlap"),
+    *("explain", "diff", "verify", "plan", "teach-towers", "train", "merge", "generate"),
+    *("score", "demo"),
 )
 SAMPLE_FIELDS = {
     *("sample_id", "dataset", "split", "task", "template", "instruction", "response"),
@@ -180,6 +181,12 @@ def test_inspect_of_wide_and_odd_text_fits_too(
         (["inspect", "BUILD", "--id", "vqav2/train/0#0"], "no sample"),
         (["inspect", "OUT"], "convert"),
         (["verify", "OUT"], "convert"),
+        (["overlap", "OUT"], "convert"),
+        (["overlap", "BUILD", "--likeness", "tained"], "'trained'"),
+        (["overlap", "BUILD", "--vg", "no.json"], "--vg"),
+        (["overlap", "BUILD", "--recipe", "papr"], "'paper'"),
+        (["explain", "BUILD", "x"], "dataset/split/id#draw"),
+        (["diff", "BUILD", "OUT"], "convert"),
         (["retemplate", "OUT"], "convert"),
         (["conver"], "convert"),
         (["verify"], "BUILD"),

@@ -6,7 +6,14 @@ import pytest
 
 from instructify.catalog import load_catalog
 from instructify.errors import UserError
-from instructify.recipes import MixtureRecipe, RecipeMember, load_mixture, recipe_names
+from instructify.recipes import (
+    MixtureRecipe,
+    RecipeMember,
+    Waiver,
+    load_mixture,
+    load_waivers,
+    recipe_names,
+)
 
 
 def written(folder: Path, mixture: str, name: str = "mine") -> MixtureRecipe:
@@ -67,6 +74,43 @@ def test_everything_that_may_be_written(tmp_path: Path) -> None:
 def test_mistakes_name_the_line_and_the_way_out(tmp_path: Path, mixture: str, said: str) -> None:
     with pytest.raises(UserError, match=said) as error:
         written(tmp_path, mixture)
+    assert "mine.yaml, line 3" in str(error.value)
+
+
+def test_waivers(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "format: 1\nmixture: {members: {a: null}}\nwaivers:\n  vsr: ' known '\n  a / gqa: too\n"
+    )
+    assert load_waivers(str(path)) == (
+        Waiver(held_out="vsr", held_in=None, reason="known"),
+        Waiver(held_out="gqa", held_in="a", reason="too"),
+    )
+    assert load_mixture(str(path)).members == (RecipeMember(dataset="a"),)
+    held_out = {one.name for one in load_catalog().select(role="held-out")}
+    for recipe in recipe_names():
+        assert (
+            {waiver.held_out for waiver in load_waivers(recipe)} == {"vsr", "visdial"} <= held_out
+        )
+    path.write_text("format: 1\nmixture: {members: {a: null}}\n")
+    assert load_waivers(str(path)) == ()
+
+
+@pytest.mark.parametrize(
+    ("waivers", "said"),
+    [
+        ("{a/b/c: why}", "no pair"),
+        ("{/b: why}", "no pair"),
+        ("{vsr: ''}", "text"),
+        ("{vsr: null}", "text"),
+        ("[vsr]", "mapping"),
+    ],
+)
+def test_waivers_that_say_nothing(tmp_path: Path, waivers: str, said: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"format: 1\nmixture: {{members: {{a: null}}}}\nwaivers: {waivers}\n")
+    with pytest.raises(UserError, match=said) as error:
+        load_waivers(str(path))
     assert "mine.yaml, line 3" in str(error.value)
 
 

@@ -174,7 +174,7 @@ def _write(unit: RecordsUnit, repeated: frozenset[int]) -> _Writer:
         LedgerWriter(unit.folder / REJECTS, unit.dataset.name, unit.split) as ledger,
     ):
         writer = _Writer(unit.folder, syncer)
-        for chunk in _limited(_chunks(unit), unit.limit):
+        for chunk in _limited(read_chunks(unit), unit.limit):
             ledger.add(chunk.rejects)
             batch, hashes, doubles = _without_doubles(chunk.records, repeated, seen)
             ledger.add(doubles)
@@ -197,7 +197,8 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _chunks(unit: RecordsUnit) -> Iterator[Chunk]:
+def read_chunks(unit: RecordsUnit) -> Iterator[Chunk]:
+    """Read a split as its reader gives it, OCR tokens of a side file put in."""
     raw = RawSplit(dataset=unit.dataset, split=unit.dataset.split(unit.split), files=unit.files)
     context = read_context(raw, unit.roots, unit.seed, unit.limit)
     chunks = reader_of(unit.dataset).read(context)

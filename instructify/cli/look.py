@@ -1,4 +1,4 @@
-"""Commands that look at a build or at templates: inspect, lint, verify."""
+"""Commands that look at a build or at templates: inspect, overlap, explain, diff, lint, verify."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +25,98 @@ def inspect(
 
     with reader_may_leave():
         run_inspect(build, name, number, split, sample_id, as_json=as_json)
+
+
+def overlap(
+    build: BuildFolder,
+    against: Annotated[
+        Path | None, typer.Option(help="Another build, to compare the two with each other.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
+    vg: Annotated[
+        Path | None, typer.Option(help="Visual Genome's image_data.json: which are COCO's.")
+    ] = None,
+    likeness: Annotated[
+        str, typer.Option(help="trained | all | none: what is compared by the look.")
+    ] = "trained",
+    texts: Annotated[bool, typer.Option(help="Compare questions and answers too.")] = True,
+    recipe: Annotated[
+        str | None, typer.Option(help="Whose waivers count: paper, or a YAML file.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Find pictures that datasets share; exit 1 if training has evaluated ones.
+
+    Example: instructify overlap build --recipe paper --html overlap.html
+    """
+    from instructify.commands.overlap import run_overlap
+
+    code = 0  # where the reader leaves early
+    with reader_may_leave():
+        code = run_overlap(
+            build,
+            against,
+            html=html,
+            vg=vg,
+            likeness=likeness,
+            texts=texts,
+            recipe=recipe,
+            jobs=jobs,
+            catalog_file=catalog_file,
+            as_json=as_json,
+        )
+    raise typer.Exit(code)
+
+
+def explain(
+    build: BuildFolder,
+    sample_id: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="dataset/split/id#draw")],
+    raw: Annotated[
+        Path | None, typer.Option(help="Raw root; default: where the conversion found it.")
+    ] = None,
+    ocr: Annotated[Path | None, typer.Option(help="The OCR file of the conversion.")] = None,
+    templates: TemplateFolder = None,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Follow a sample back to its raw file and make it again; exit 1 if it differs.
+
+    Example: instructify explain build vqav2/train/458752000#0 --raw raw
+    """
+    from instructify.commands.explain import run_explain
+
+    code = 0  # where the reader leaves early
+    with reader_may_leave():
+        code = run_explain(
+            build,
+            sample_id,
+            raw=raw,
+            ocr=ocr,
+            templates=templates,
+            catalog_file=catalog_file,
+            as_json=as_json,
+        )
+    raise typer.Exit(code)
+
+
+def diff(
+    before: Annotated[Path, typer.Argument(metavar="BUILD1", help="A build.")],
+    after: Annotated[Path, typer.Argument(metavar="BUILD2", help="The build to compare with it.")],
+    number: Annotated[int, typer.Option("-n", min=0, help="Examples of each change.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Say what changed from one build to another; exit 1 if anything did.
+
+    Example: instructify diff build-before build-after
+    """
+    from instructify.commands.diff import run_diff
+
+    code = 0  # where the reader leaves early
+    with reader_may_leave():
+        code = run_diff(before, after, number, as_json=as_json)
+    raise typer.Exit(code)
 
 
 def lint(

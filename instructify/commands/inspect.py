@@ -78,14 +78,14 @@ def sample_text(build: Build, pictures: PictureStore | None, sample: Mapping[str
     lines += [_entry("picture", picture_line(pictures, key)) for key in sample["pictures"][:4]]
     if len(sample["pictures"]) > 4:
         lines.append(_entry("", f"and {len(sample['pictures']) - 4} more"))
-    lines.append(_block("instruction", sample["instruction"] or "(empty: the picture alone)"))
+    lines.append(text_block("instruction", sample["instruction"] or "(empty: the picture alone)"))
     if sample["qformer_instruction"] is not None:
-        lines.append(_block("Q-Former", sample["qformer_instruction"]))
+        lines.append(text_block("Q-Former", sample["qformer_instruction"]))
     response = sample["response"]
     if response is None:
         scored = "scored against the references" if sample["references"] else "for inference only"
         response = f"(none: {scored})"
-    lines.append(_block("response", response))
+    lines.append(text_block("response", response))
     lines += _answers(build, sample)
     lines.append(_entry("template", f"{sample['template']}, draw {sample['draw']}"))
     lines.append(_entry("from", f"{sample['source']}, item {sample['position']}"))
@@ -123,17 +123,21 @@ def _joined(texts: Sequence[str], most: int = 12) -> str:
 
 
 def _entry(label: str, text: str) -> str:
-    return _block(label, " ".join(text.split()))
+    return text_block(label, " ".join(text.split()))
 
 
-def _block(label: str, text: str) -> str:
+def text_block(label: str, text: str) -> str:
     """A label and a text of several lines, wrapped beside it; control characters made visible."""
     lines: list[str] = []
     for line in text.split("\n"):
-        visible = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
-        lines += _wrapped(visible, WIDTH - len(_INDENT))
+        lines += _wrapped(visible(line), WIDTH - len(_INDENT))
     first = f"{label:<{len(_INDENT)}}{lines[0].rstrip()}"
     return "\n".join([first.rstrip(), *((_INDENT + line).rstrip() for line in lines[1:])])
+
+
+def visible(text: str) -> str:
+    """Make control characters visible."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -39,7 +39,7 @@ _OTHERS = {
     b"\x00\x00\x01\x00": "an icon",
     b"version https://git-lfs": "a Git LFS pointer",
 }
-_DRAFT_SIZE = (128, 128)  # a JPEG is decoded at 1/2, 1/4 or 1/8, at least as large as this
+DRAFT_SIZE = (128, 128)  # a JPEG is decoded at 1/2, 1/4 or 1/8, at least as large as this
 _DETAIL_CHARS = 200
 END_BYTES = 1024  # of either end of a file, enough to tell whether it is whole
 
@@ -67,7 +67,7 @@ def probe_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureFacts 
         try:
             picture = open_picture(data, max_pixels=max_pixels)
             width, height = picture.size
-            picture.draft("L", _DRAFT_SIZE)
+            picture.draft("L", DRAFT_SIZE)
             phash = perceptual_hash(flatten(picture, "L"))
         except TooManyPixels as error:
             return Problem("picture-too-large", str(error))

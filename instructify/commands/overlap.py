@@ -1,0 +1,80 @@
+"""`overlap`: pictures and texts that datasets share, as text of 80 columns, a page, or JSON."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from instructify.build.opened import Build
+from instructify.build.progress import Progress
+from instructify.build.workers import workers
+from instructify.catalog import load_catalog
+from instructify.commands.overlap_page import overlap_page
+from instructify.commands.overlap_text import overlap_text
+from instructify.errors import UserError, did_you_mean
+from instructify.overlap.find import Question, find_overlap
+from instructify.overlap.likeness import Scope
+from instructify.overlap.result import Overlap, keep_overlap
+from instructify.overlap.waivers import LeakedPair, leaked_pairs, waiver_of
+from instructify.recipes import load_waivers
+from instructify.shards import write_bytes
+
+
+def run_overlap(
+    folder: Path,
+    against: Path | None,
+    *,
+    html: Path | None,
+    vg: Path | None,
+    likeness: str,
+    texts: bool,
+    recipe: str | None,
+    jobs: int,
+    catalog_file: Path | None,
+    as_json: bool,
+) -> int:
+    """Search, keep the result with the build, and print it.
+
+    Returns 1 if training splits share pictures with evaluated ones and no waiver of the recipe
+    names the pair, else 0.
+    """
+    question = Question(
+        build=Build.open(folder),
+        catalog=load_catalog(extra=catalog_file),
+        against=None if against is None else Build.open(against),
+        vg=vg,
+        scope=_scope(likeness),
+        texts=texts,
+    )
+    waivers = () if recipe is None else load_waivers(recipe)
+    with workers(jobs) as pool:
+        overlap = find_overlap(question, pool, Progress.for_terminal())
+    kept = keep_overlap(folder, overlap)
+    leaks = leaked(overlap)
+    if html is not None:
+        page = overlap_page(overlap, leaks, waivers, question.build, question.against)
+        write_bytes(html, page.encode())
+    if as_json:
+        sys.stdout.write(overlap.to_bytes().decode())
+    else:
+        print(overlap_text(overlap, leaks, waivers, str(folder), str(kept)))
+        if html is not None:
+            print(f"page: {html}")
+    return 1 if any(waiver_of(pair, waivers) is None for pair in leaks) else 0
+
+
+def leaked(overlap: Overlap) -> Sequence[LeakedPair]:
+    """List the leaks into everything that one would train on."""
+    trained: dict[str, list[str]] = {}
+    for part in overlap.parts:
+        if part.is_trained:
+            trained.setdefault(part.dataset, []).append(part.split)
+    return leaked_pairs([overlap], trained)
+
+
+def _scope(likeness: str) -> Scope:
+    scopes: tuple[Scope, ...] = get_args(Scope)
+    for scope in scopes:
+        if scope == likeness:
+            return scope
+    raise UserError(f"--likeness {likeness} is unknown; {did_you_mean(likeness, scopes)}")

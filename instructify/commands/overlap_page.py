@@ -1,0 +1,333 @@
+"""A search for shared pictures and texts as one HTML file: no script, no request, every text
+escaped.
+
+The pictures of examples lie in the page, small, so that a person sees whether two are the same.
+"""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from PIL import Image
+
+from instructify.build.opened import Build
+from instructify.commands.overlap_style import STYLE
+from instructify.commands.overlap_text import pair_kind, part_name, share, waiver_name
+from instructify.errors import UserError
+from instructify.overlap.result import Example, Overlap, SharedPictures, SharedTextCounts
+from instructify.overlap.waivers import LeakedPair, waiver_of
+from instructify.pictures.decode import DECODER_ERRORS, TooManyPixels
+from instructify.pictures.reading import PictureStore
+from instructify.recipes import Waiver
+from instructify.video import ClipUnreadable
+
+_SIDE = 220
+_MOST_EXAMPLES = 80
+_MOST_IN_SECTION = 9
+_WAYS = {"key": "by key", "content": "by bytes", "likeness": "alike"}
+
+
+class _Pictures:
+    """Small pictures for examples, as many as a page may hold."""
+
+    def __init__(self, builds: Sequence[Build | None]) -> None:
+        self._stores = [None if build is None else build.pictures() for build in builds]
+        self._left = _MOST_EXAMPLES
+
+    def figure(self, build: int, key: str) -> str:
+        """Draw one picture with its key below; without the picture where there is none."""
+        store = self._stores[build]
+        data = None if store is None or self._left <= 0 else _small(store, key)
+        if data is None:
+            inside = '<span class="gone">no picture</span>'
+        else:
+            self._left -= 1
+            inside = f'<img alt="" src="data:image/jpeg;base64,{data}">'
+        return f"<figure>{inside}<figcaption>{escape(key)}</figcaption></figure>"
+
+
+def overlap_page(
+    overlap: Overlap,
+    leaks: Sequence[LeakedPair],
+    waivers: Sequence[Waiver],
+    build: Build,
+    against: Build | None,
+) -> str:
+    """Write the page of a result."""
+    name = escape(build.paths.root.name or str(build.paths.root))
+    pictures = _Pictures([build, against])
+    body = [
+        f"<h1>Overlap of <em>{name}</em></h1>",
+        _verdict(leaks, waivers),
+        _facts(overlap, against),
+        _leaks(overlap, waivers, pictures),
+        _checks(overlap),
+        _rest(overlap),
+        _texts(overlap),
+        _gaps(overlap),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>Overlap: {name}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(part for part in body if part)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def _small(store: PictureStore, key: str) -> str | None:
+    """Encode a picture, or the middle of a clip, small."""
+    try:
+        is_clip = store.facts(key).media == "video"
+        image = store.frames(key, 1).images[0] if is_clip else store.image(key)
+    except (KeyError, UserError, ClipUnreadable, TooManyPixels, *DECODER_ERRORS):
+        return None
+    image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=80)
+    return base64.b64encode(data.getvalue()).decode()
+
+
+def _verdict(leaks: Sequence[LeakedPair], waivers: Sequence[Waiver]) -> str:
+    open_ones = [pair for pair in leaks if waiver_of(pair, waivers) is None]
+    waived = len(leaks) - len(open_ones)
+    if open_ones:
+        names = sorted({pair.held_out for pair in open_ones})
+        shown = ", ".join(escape(name) for name in names[:4]) + (", ..." if names[4:] else "")
+        text = f"Training sees pictures of {shown} ({_many(len(open_ones), 'pair')} of splits)."
+        kind = "bad"
+    elif waived:
+        text, kind = "Every shared picture of an evaluated split is waived by the recipe.", "fair"
+    else:
+        text, kind = "No evaluated split shares a picture with a training split.", "good"
+    more = f" Waived: {_many(waived, 'pair')} more." if waived and open_ones else ""
+    return f'<p class="verdict {kind}">{text}{more}</p>'
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _facts(overlap: Overlap, against: Build | None) -> str:
+    other = "" if against is None else f", held against <em>{escape(against.paths.root.name)}</em>"
+    trained = sum(part.is_trained for part in overlap.parts)
+    evaluated = sum(part.is_evaluated for part in overlap.parts)
+    return (
+        f'<p class="soft">{trained} training splits, {evaluated} evaluated splits, '
+        f"{len(overlap.parts) - trained - evaluated} others{other}. A picture is found by its "
+        '<b class="key">key</b>, else by its <b class="content">bytes</b>, else because it looks '
+        'so <b class="likeness">alike</b> that cutting, scaling and re-encoding explain the rest.'
+        "</p>"
+    )
+
+
+def _of_kind(overlap: Overlap, kind: str) -> list[SharedPictures]:
+    return [one for one in overlap.pictures if pair_kind(overlap.parts, one) == kind]
+
+
+def _matrix(overlap: Overlap, pairs: Sequence[SharedPictures]) -> str:
+    """Draw a heat map: evaluated splits down, training splits across."""
+    parts = overlap.parts
+    columns = sorted({one.left for one in pairs})
+    rows = list(dict.fromkeys(one.right for one in pairs))
+    cells = {(one.left, one.right): one for one in pairs}
+    head = "".join(
+        f'<th scope="col"><span>{escape(part_name(parts, n))}</span></th>' for n in columns
+    )
+    lines = []
+    for row in rows:
+        name = escape(part_name(parts, row)).replace("/", "/<wbr>")
+        values = "".join(_cell(overlap, cells.get((column, row))) for column in columns)
+        lines.append(
+            f'<tr><th scope="row">{name}<small>{parts[row].pictures:,}</small></th>{values}</tr>'
+        )
+    body = "\n".join(lines)
+    return (
+        f'<div class="wide"><table class="matrix"><thead><tr><th>per cent of the pictures of'
+        f"</th>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+def _cell(overlap: Overlap, shared: SharedPictures | None) -> str:
+    if shared is None:
+        return "<td></td>"
+    percent = 100 * shared.pictures / max(1, overlap.parts[shared.right].pictures)
+    strength = 12 + 0.68 * percent
+    told = (
+        f"{shared.pictures:,} pictures: {shared.key:,} by key, {shared.content:,} by bytes, "
+        f"{shared.likeness:,} alike; {shared.right_records:,} records"
+    )
+    return (
+        f'<td class="heat" style="--heat:{strength:.0f}%" title="{told}">'
+        f"{escape(share(shared, overlap.parts))}</td>"
+    )
+
+
+def _leaks(overlap: Overlap, waivers: Sequence[Waiver], pictures: _Pictures) -> str:
+    pairs = _of_kind(overlap, "leak")
+    if not pairs:
+        return ""
+    sections = []
+    for right in dict.fromkeys(one.right for one in pairs):
+        own = [one for one in pairs if one.right == right]
+        sections.append(_section(overlap, right, own, waivers, pictures))
+    title = "<h2>Evaluated pictures that training sees</h2>"
+    return "\n".join([title, _matrix(overlap, pairs), *sections])
+
+
+def _section(
+    overlap: Overlap,
+    right: int,
+    pairs: Sequence[SharedPictures],
+    waivers: Sequence[Waiver],
+    pictures: _Pictures,
+) -> str:
+    """Show an evaluated split: bars of what each training split has of it, and examples."""
+    part = overlap.parts[right]
+    bars = "\n".join(_bar(overlap, one, waivers) for one in pairs)
+    examples = "\n".join(_examples(overlap, pairs, pictures))
+    shown = f'<details><summary>Examples</summary><div class="examples">{examples}</div></details>'
+    reasons = dict.fromkeys(
+        waiver for one in pairs if (waiver := _waiver(overlap, one, waivers)) is not None
+    )
+    notes = "".join(
+        f'<p class="waiver"><b>Waived</b> {escape(waiver_name(waiver))}: '
+        f"{escape(waiver.reason)}</p>"
+        for waiver in reasons
+    )
+    return (
+        f"<section><h3>{escape(part_name(overlap.parts, right))} <small>{part.pictures:,} "
+        f"pictures, {part.records:,} records</small></h3>\n{notes}<ul class=bars>\n{bars}\n</ul>"
+        f"\n{shown if examples else ''}</section>"
+    )
+
+
+def _waiver(overlap: Overlap, shared: SharedPictures, waivers: Sequence[Waiver]) -> Waiver | None:
+    left, right = overlap.parts[shared.left], overlap.parts[shared.right]
+    return waiver_of(LeakedPair(left.name, right.name, 0, 0, 0, 0, 0), waivers)
+
+
+def _bar(overlap: Overlap, shared: SharedPictures, waivers: Sequence[Waiver]) -> str:
+    total = max(1, overlap.parts[shared.right].pictures)
+    counts = {"key": shared.key, "content": shared.content, "likeness": shared.likeness}
+    pieces = "".join(
+        f'<i class="{way}" style="width:{100 * count / total:.2f}%"></i>'
+        for way, count in counts.items()
+        if count
+    )
+    told = ", ".join(f"{count:,} {_WAYS[way]}" for way, count in counts.items() if count)
+    mark = "" if _waiver(overlap, shared, waivers) is None else ' <span class="mark">waived</span>'
+    name = escape(part_name(overlap.parts, shared.left)).replace("/", "/<wbr>")
+    return (
+        f'<li><span class="name">{name}{mark}</span><span class="track">{pieces}</span>'
+        f'<span class="told">{told} <span class="soft">in {shared.right_records:,} records'
+        "</span></span></li>"
+    )
+
+
+def _examples(
+    overlap: Overlap, pairs: Sequence[SharedPictures], pictures: _Pictures
+) -> Iterator[str]:
+    """Show pairs of pictures, each once with all that have it; by key, one for the whole split."""
+    lefts: dict[Example, list[int]] = {}
+    for shared in pairs:
+        for example in shared.examples:
+            lefts.setdefault(example, []).append(shared.left)
+    by_key = [example for example in lefts if example.way == "key"]
+    others = [example for example in lefts if example.way != "key"]
+    for example in [*others[:_MOST_IN_SECTION], *by_key[:1]]:
+        yield _example(overlap, example, lefts[example], pairs[0].right, pictures)
+
+
+def _example(
+    overlap: Overlap, example: Example, lefts: Sequence[int], right: int, pictures: _Pictures
+) -> str:
+    parts = overlap.parts
+    figures = [pictures.figure(parts[lefts[0]].build, example.left)]
+    if example.left != example.right or parts[lefts[0]].build != parts[right].build:
+        figures.append(pictures.figure(parts[right].build, example.right))
+    more = f" and {len(lefts) - 1} more" if len(lefts) > 1 else ""
+    return (
+        f'<div class="example"><p><b class="{example.way}">{_WAYS[example.way]}</b> '
+        f"{escape(part_name(parts, lefts[0]))}{more}</p>"
+        f'<div class="pair">{"".join(figures)}</div></div>'
+    )
+
+
+def _checks(overlap: Overlap) -> str:
+    pairs = _of_kind(overlap, "check")
+    if not pairs:
+        return ""
+    return (
+        "<h2>Validation pictures that training sees</h2>\n"
+        '<p class="soft">Validation splits of held-in datasets: a validation loss on these is '
+        f"too good.</p>\n{_matrix(overlap, pairs)}"
+    )
+
+
+def _rest(overlap: Overlap) -> str:
+    pairs = sorted(_of_kind(overlap, "rest"), key=lambda one: -one.pictures)
+    if not pairs:
+        return ""
+    rows = "\n".join(_rest_row(overlap, one) for one in pairs)
+    return (
+        f"<details class=rest><summary>{len(pairs)} other pairs share pictures</summary>\n"
+        '<div class="wide"><table class="list"><thead><tr><th>split</th><th>split</th>'
+        "<th>by key</th><th>by bytes</th><th>alike</th></tr></thead>\n<tbody>\n"
+        f"{rows}\n</tbody></table></div></details>"
+    )
+
+
+def _rest_row(overlap: Overlap, shared: SharedPictures) -> str:
+    names = "".join(
+        f"<td>{escape(part_name(overlap.parts, number))}</td>"
+        for number in (shared.left, shared.right)
+    )
+    looked = shared.likeness or shared.compared_by_likeness
+    alike = f"{shared.likeness:,}" if looked else "&ndash;"
+    return f"<tr>{names}<td>{shared.key:,}</td><td>{shared.content:,}</td><td>{alike}</td></tr>"
+
+
+def _texts(overlap: Overlap) -> str:
+    if not overlap.texts:
+        return ""
+    blocks = [
+        "<h2>Texts that training has too</h2>",
+        '<p class="soft">Records of evaluated splits. Rare: not of three words or fewer, and not '
+        "in ten training records or more. Texts stop no training run.</p>",
+    ]
+    parts = overlap.parts
+    for right in sorted({one.right for one in overlap.texts}):
+        own = [one for one in overlap.texts if one.right == right]
+        own.sort(key=lambda one: (-one.same_picture, -_rare(one.questions) - _rare(one.answers)))
+        rows = "\n".join(
+            f"<tr><td>{escape(part_name(parts, one.left))}</td><td>{one.questions.records:,}</td>"
+            f"<td>{_rare(one.questions):,}</td><td>{one.answers.records:,}</td>"
+            f"<td>{_rare(one.answers):,}</td><td>{one.same_picture:,}</td></tr>"
+            for one in own
+        )
+        told = dict.fromkeys(
+            text for one in own for text in (*one.questions.examples, *one.answers.examples)
+        )
+        examples = "".join(f"<q>{escape(text)}</q> " for text in list(told)[:6])
+        blocks.append(
+            f"<details><summary>{escape(part_name(parts, right))} <small>"
+            f"{parts[right].records:,} records</small></summary>\n"
+            '<div class="wide"><table class="list"><thead><tr><th>training split</th>'
+            "<th>questions</th><th>rare</th><th>answers</th><th>rare</th><th>same question<br>"
+            f"and picture</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n"
+            f'<p class="quotes">{examples}</p></details>'
+        )
+    return "\n".join(blocks)
+
+
+def _rare(counts: SharedTextCounts) -> int:
+    return counts.records - counts.common
+
+
+def _gaps(overlap: Overlap) -> str:
+    if not overlap.not_compared:
+        return ""
+    items = "\n".join(f"<li>{escape(gap)}</li>" for gap in overlap.not_compared)
+    return f"<h2>Not compared</h2>\n<ul>\n{items}\n</ul>"

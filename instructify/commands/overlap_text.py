@@ -1,0 +1,199 @@
+"""A search for shared pictures and texts at 80 columns: matrices first, then pair by pair.
+
+Twenty-six names don't fit side by side. So held-out sets are rows, training sets are columns under
+letters, only what shares something is shown, and the letters are told below.
+"""
+
+import textwrap
+from collections.abc import Sequence
+
+from instructify.overlap.result import Overlap, PartFacts, SharedPictures, SharedTextCounts
+from instructify.overlap.waivers import LeakedPair, waiver_of
+from instructify.recipes import Waiver
+
+WIDTH = 80
+_NAME = 24
+_COLUMNS = 11
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_MOST_LINES = 24
+
+
+def overlap_text(
+    overlap: Overlap,
+    leaks: Sequence[LeakedPair],
+    waivers: Sequence[Waiver],
+    build: str,
+    kept: str,
+) -> str:
+    """Lay the result out for a terminal."""
+    parts = overlap.parts
+    leaking = [one for one in overlap.pictures if pair_kind(parts, one) == "leak"]
+    checking = [one for one in overlap.pictures if pair_kind(parts, one) == "check"]
+    rest = [one for one in overlap.pictures if pair_kind(parts, one) == "rest"]
+    blocks = [_head(overlap, build)]
+    if leaking:
+        blocks.append(_matrix(parts, leaking, "Pictures of evaluated splits that training sees, %"))
+        blocks.append(_pairs(overlap, leaking, leaks, waivers))
+    else:
+        blocks.append("No evaluated split shares a picture with a training split.")
+    if checking:
+        title = "Pictures of validation splits of held-in sets that training sees, %"
+        blocks.append(_matrix(parts, checking, title))
+    if rest:
+        blocks.append(_rest(parts, rest))
+    blocks += [text for text in (_texts(overlap), _gaps(overlap)) if text]
+    blocks.append(f"kept in {kept}")
+    return "\n\n".join(blocks)
+
+
+def pair_kind(parts: Sequence[PartFacts], shared: SharedPictures) -> str:
+    """Sort a pair: a leak, a validation split of held-in data that training sees, or the rest."""
+    left, right = parts[shared.left], parts[shared.right]
+    if left.is_trained and right.is_evaluated:
+        return "leak"
+    is_check = left.is_trained and right.role != "held-out" and not right.is_trained
+    return "check" if is_check else "rest"
+
+
+def part_name(parts: Sequence[PartFacts], number: int) -> str:
+    """Name a part; one of the build that another is held against has a mark."""
+    return parts[number].name + ("*" if parts[number].build else "")
+
+
+def _head(overlap: Overlap, build: str) -> str:
+    trained = sum(part.is_trained for part in overlap.parts)
+    evaluated = sum(part.is_evaluated for part in overlap.parts)
+    against = "" if overlap.against_key is None else "; * marks those of the other build"
+    return _wrapped(
+        f"{build}: {trained} training splits, {evaluated} evaluated splits, "
+        f"{len(overlap.parts) - trained - evaluated} others{against}."
+    )
+
+
+def _matrix(parts: Sequence[PartFacts], pairs: Sequence[SharedPictures], title: str) -> str:
+    """Draw rows by columns, blank where nothing is shared; columns that don't fit come below."""
+    columns = list(dict.fromkeys(one.left for one in sorted(pairs, key=lambda one: one.left)))
+    rows = list(dict.fromkeys(one.right for one in pairs))
+    cells = {(one.left, one.right): share(one, parts) for one in pairs}
+    letters = {number: _LETTERS[at % len(_LETTERS)] for at, number in enumerate(columns)}
+    lines = [title]
+    for begin in range(0, len(columns), _COLUMNS):
+        shown = columns[begin : begin + _COLUMNS]
+        lines.append(" " * _NAME + "".join(f"{letters[number]:>5}" for number in shown))
+        for row in rows:
+            values = "".join(f"{cells.get((number, row), ''):>5}" for number in shown)
+            if values.strip():
+                lines.append(f"{_cut(part_name(parts, row)):<{_NAME}}{values}".rstrip())
+    told = ", ".join(f"{letters[n]}\u00a0{part_name(parts, n)}" for n in columns)
+    return "\n".join([*lines, _wrapped(told)]).replace("\u00a0", " ")
+
+
+def share(shared: SharedPictures, parts: Sequence[PartFacts]) -> str:
+    """Write the share of the right part's pictures in at most four characters."""
+    percent = 100 * shared.pictures / max(1, parts[shared.right].pictures)
+    if percent >= 99.5:
+        return "100" if shared.pictures == parts[shared.right].pictures else ">99"
+    if percent < 0.1:
+        return "<0.1"
+    return f"{percent:.1f}" if percent < 10 else f"{percent:.0f}"
+
+
+def _pairs(
+    overlap: Overlap,
+    pairs: Sequence[SharedPictures],
+    leaks: Sequence[LeakedPair],
+    waivers: Sequence[Waiver],
+) -> str:
+    """List pairs under their evaluated split, with the ways and the records concerned."""
+    parts = overlap.parts
+    of = {(pair.held_in, pair.held_out): pair for pair in leaks}
+    lines = [f"{'pictures shared':<34}{'by key':>9}{'by bytes':>10}{'alike':>8}{'records':>10}"]
+    row = None
+    for one in pairs:
+        left, right = parts[one.left], parts[one.right]
+        if row != one.right:
+            row = one.right
+            lines.append(
+                f"{part_name(parts, row)}: {right.pictures:,} pictures, {right.records:,} records"
+            )
+        alike = f"{one.likeness:,}" if one.likeness or one.compared_by_likeness else "-"
+        pair = of.get((left.name, right.name))
+        waiver = None if pair is None else waiver_of(pair, waivers)
+        line = (
+            f"  {_cut(part_name(parts, one.left), 31):<32}{one.key:>9,}{one.content:>10,}{alike:>8}"
+            f"{one.right_records:>10,}"
+        )
+        lines.append(line + ("" if waiver is None else " waived"))
+    used = {w for pair in leaks if (w := waiver_of(pair, waivers)) is not None}
+    lines += [_wrapped(f"waived: {waiver_name(w)}: {w.reason}") for w in waivers if w in used]
+    return "\n".join(lines)
+
+
+def waiver_name(waiver: Waiver) -> str:
+    return waiver.held_out if waiver.held_in is None else f"{waiver.held_in} / {waiver.held_out}"
+
+
+def _rest(parts: Sequence[PartFacts], pairs: Sequence[SharedPictures]) -> str:
+    """List other pairs, the largest first."""
+    ordered = sorted(pairs, key=lambda one: -one.pictures)
+    lines = [f"{'other pairs that share pictures':<55}{'by key':>9}{'by bytes':>9}"]
+    for one in ordered[:_MOST_LINES]:
+        names = (
+            f"  {_cut(part_name(parts, one.left), 25):<26}{_cut(part_name(parts, one.right), 25)}"
+        )
+        lines.append(f"{names:<55}{one.key:>9,}{one.content:>9,}")
+    if len(ordered) > _MOST_LINES:
+        lines.append(f"  and {len(ordered) - _MOST_LINES} more; --html and --json list all")
+    return "\n".join(lines)
+
+
+def _texts(overlap: Overlap) -> str:
+    """Sum up shared texts, one line an evaluated split: its most telling training split."""
+    if not overlap.texts:
+        return "" if overlap.texts is None else "No evaluated split shares a text with training."
+    parts = overlap.parts
+    lines = [
+        f"{'records whose text training has too':<38}{'question':>9}{'rare':>7}"
+        f"{'answer':>8}{'rare':>7}{'picture':>10}"
+    ]
+    for right in dict.fromkeys(one.right for one in sorted(overlap.texts, key=lambda o: o.right)):
+        own = [one for one in overlap.texts if one.right == right]
+        lines.append(f"{part_name(parts, right)}: {parts[right].records:,} records")
+        telling = sorted(
+            own, key=lambda one: (-one.same_picture, -_rare(one.questions, one.answers))
+        )
+        for one in telling[:3]:
+            questions, answers = one.questions, one.answers
+            lines.append(
+                f"  {_cut(part_name(parts, one.left), 34):<36}{questions.records:>9,}"
+                f"{_rare(questions):>7,}{answers.records:>8,}{_rare(answers):>7,}"
+                f"{one.same_picture:>10,}"
+            )
+        if len(telling) > 3:
+            lines.append(f"  and {len(telling) - 3} more")
+    lines.append(
+        _wrapped(
+            "rare: not of three words or fewer, and not in ten training records or more. "
+            "picture: the question is asked of the same picture. Texts stop no training run."
+        )
+    )
+    return "\n".join(lines)
+
+
+def _rare(*counts: SharedTextCounts) -> int:
+    return sum(one.records - one.common for one in counts)
+
+
+def _gaps(overlap: Overlap) -> str:
+    lines: list[str] = []
+    for gap in overlap.not_compared:
+        lines += textwrap.wrap(gap, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return "\n".join(["Not compared:", *lines]) if lines else ""
+
+
+def _cut(name: str, most: int = _NAME - 1) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}~"
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, WIDTH, break_on_hyphens=False, break_long_words=False))

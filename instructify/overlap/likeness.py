@@ -1,0 +1,234 @@
+"""Pictures that look alike: hashes that are near, then a look at the pixels of those.
+
+What two parts share by key or by bytes already is not looked at again. Of many pictures with one
+hash (placeholders of dead links, mostly) each is compared with a few of the other side only.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from instructify.build.opened import Build
+from instructify.build.progress import Progress
+from instructify.build.workers import Workers
+from instructify.errors import UserError
+from instructify.keyed import hash_texts
+from instructify.overlap.alike import Thumbnails, are_alike, has_contrast
+from instructify.overlap.hamming import near_pairs
+from instructify.overlap.masks import Masks, has_part, no_masks, unite
+from instructify.overlap.pictures import PictureRows, Rows
+from instructify.pictures.decode import DECODER_ERRORS, TooManyPixels, flatten, open_picture
+from instructify.pictures.perceptual import SIDE
+from instructify.pictures.probe import DRAFT_SIZE
+from instructify.pictures.tables import read_index
+
+Scope = Literal["trained", "all", "none"]
+
+MOST_BITS = 12
+_MOST_PARTNERS = 8
+_UNIT = 256
+_PAIRS = 16_384  # looked at together; a thumbnail has 3 kB
+
+Bools = NDArray[np.bool_]
+
+
+class Likeness(NamedTuple):
+    """Who holds a picture that looks like that of a row, and what stood in the way."""
+
+    masks: Masks
+    pairs: tuple[Rows, Rows]  # rows that look alike
+    candidates: int  # pairs of near hashes
+    unreadable: int  # pictures among them that could not be read
+    plain: int  # pictures among them that are a plain surface
+
+
+class ThumbnailUnit(NamedTuple):
+    """Decode some pictures of a build."""
+
+    folder: str
+    keys: Sequence[str]
+
+
+def find_alike(pictures: PictureRows, scope: Scope, pool: Workers, progress: Progress) -> Likeness:
+    """Find the pictures that look alike in parts that are to be compared."""
+    num_parts = len(pictures.parts)
+    masks = no_masks(len(pictures), num_parts)
+    none = np.empty(0, np.int64)
+    if scope == "none" or not pictures.facts.hashed.any():
+        return Likeness(masks, (none, none), 0, 0, 0)
+    rows = _distinct_contents(pictures)
+    left, right = _candidates(pictures, rows, scope)
+    looks = [_Look(none, none, none)]
+    with progress.stage("likeness", len(left), "pair") as bar:
+        for begin in range(0, len(left), _PAIRS):
+            some = slice(begin, begin + _PAIRS)
+            found = _look(pictures, left[some], right[some], pool)
+            looks.append(found._replace(alike=found.alike + begin))
+            bar.advance(len(left[some]))
+    alike, unreadable, plain = (np.concatenate(column) for column in zip(*looks, strict=True))
+    one, other = left[alike], right[alike]
+    np.bitwise_or.at(masks, one, pictures.by_content[other])
+    np.bitwise_or.at(masks, other, pictures.by_content[one])
+    return Likeness(
+        masks=unite(pictures.content, masks),
+        pairs=(one, other),
+        candidates=len(left),
+        unreadable=len(np.unique(unreadable)),
+        plain=len(np.unique(plain)),
+    )
+
+
+class _Look(NamedTuple):
+    """Pairs that look alike, by number; rows that could not be read, or are plain."""
+
+    alike: Rows
+    unreadable: Rows
+    plain: Rows
+
+
+def _look(pictures: PictureRows, left: Rows, right: Rows, pool: Workers) -> _Look:
+    """Decode the pictures of some pairs and compare them."""
+    wanted = np.unique(np.concatenate([left, right]))
+    thumbnails, readable = _thumbnails(pictures, wanted, pool)
+    at_left, at_right = np.searchsorted(wanted, left), np.searchsorted(wanted, right)
+    both = np.flatnonzero(readable[at_left] & readable[at_right])
+    alike = both[are_alike(thumbnails[at_left[both]], thumbnails[at_right[both]])]
+    return _Look(alike, wanted[~readable], wanted[readable & ~has_contrast(thumbnails)])
+
+
+def _distinct_contents(pictures: PictureRows) -> Rows:
+    """Choose one row of each content that has a perceptual hash."""
+    rows = np.flatnonzero(pictures.facts.hashed)
+    _, first = np.unique(pictures.facts.content[rows], return_index=True)
+    return rows[np.sort(first)]
+
+
+def _candidates(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Rows, Rows]:
+    """Pair rows with near hashes of which one side's parts are to be compared with the other's."""
+    hashes, numbers = np.unique(pictures.facts.phash[rows], return_inverse=True)
+    order = np.argsort(numbers, kind="stable")
+    starts = np.searchsorted(numbers[order], np.arange(len(hashes) + 1))
+    first, second = _sides(pictures, rows, scope)
+    on_first, on_second = (np.unique(numbers[side]) for side in (first, second))
+    near = near_pairs(hashes[on_first], hashes[on_second], MOST_BITS)
+    one, other = on_first[near.left], on_second[near.right]
+    sizes = np.diff(starts)
+    lone = (sizes[one] == 1) & (sizes[other] == 1)
+    pairs = np.stack([order[starts[one[lone]]], order[starts[other[lone]]]], axis=1)
+    crowds = [
+        pair
+        for a, b in zip(one[~lone].tolist(), other[~lone].tolist(), strict=True)
+        for pair in _some_pairs(
+            *(order[starts[n] : starts[n + 1]] for n in (a, b)), first=first, second=second
+        )
+    ]
+    pairs = np.concatenate([pairs, np.array(crowds, np.int64).reshape(-1, 2)])
+    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
+    left, right = rows[pairs[:, 0]], rows[pairs[:, 1]]
+    fresh = _says_something(pictures, left, right)
+    return left[fresh], right[fresh]
+
+
+def _sides(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Bools, Bools]:
+    """Tell which rows stand on either side of the comparison.
+
+    What might be trained on is held against what is not; copies inside training data spoil nothing.
+    """
+    held = pictures.by_content[rows]
+    parts = list(enumerate(pictures.parts))
+    everyone = np.ones(len(rows), np.bool_)
+    if len(pictures.builds) > 1:
+        sides = [{n for n, part in parts if part.build == number} for number in (0, 1)]
+    elif scope == "all":
+        return everyone, everyone
+    else:
+        sides = [
+            {n for n, part in parts if part.role != "held-out"},
+            {n for n, part in parts if not part.is_trained},
+        ]
+    first, second = (_held_by(held, side) for side in sides)
+    return first, second
+
+
+def _held_by(masks: Masks, numbers: set[int]) -> Bools:
+    held = np.zeros(len(masks), np.bool_)
+    for number in numbers:
+        held[has_part(masks, number)] = True
+    return held
+
+
+def _some_pairs(
+    here: Rows, there: Rows, *, first: Bools, second: Bools
+) -> Iterator[tuple[int, int]]:
+    """Pair each with each where they are few, else each with the first few of the other side."""
+    ours, theirs = here[first[here]].tolist(), there[second[there]].tolist()
+    for a in ours:
+        for b in theirs[:_MOST_PARTNERS]:
+            yield a, b
+    for b in theirs[_MOST_PARTNERS:]:
+        for a in ours[:_MOST_PARTNERS]:
+            yield a, b
+
+
+def _says_something(pictures: PictureRows, left: Rows, right: Rows) -> Bools:
+    """Drop pairs that could tell no part of more than keys and bytes told already."""
+    known = pictures.by_key | pictures.by_content
+    one, other = pictures.by_content[left], pictures.by_content[right]
+    new = (other & ~known[left]) | (one & ~known[right])
+    return np.asarray(new.any(axis=1), np.bool_)
+
+
+def _thumbnails(pictures: PictureRows, rows: Rows, pool: Workers) -> tuple[Thumbnails, Bools]:
+    """Decode the pictures of some rows to 32 x 32 colours, as far as they can be read."""
+    units: list[ThumbnailUnit] = []
+    for number, build in enumerate(pictures.builds):
+        low, high = pictures.starts[number], pictures.starts[number + 1]
+        own = rows[(rows >= low) & (rows < high)]
+        keys = _names(build, pictures.keys[own])
+        units += [
+            ThumbnailUnit(str(build.paths.root), keys[begin : begin + _UNIT])
+            for begin in range(0, len(keys), _UNIT)
+        ]
+    done = pool.map(run_thumbnails, units)
+    thumbnails = np.concatenate([np.zeros((0, SIDE, SIDE, 3), np.uint8), *(t for t, _ in done)])
+    readable = np.concatenate([np.zeros(0, np.bool_), *(r for _, r in done)])
+    return thumbnails, readable
+
+
+def _names(build: Build, hashes: NDArray[np.uint64]) -> list[str]:
+    """Look up keys by their hashes, given sorted, in the index of a build."""
+    name = build.manifest.pictures.index_file
+    if name is None or not len(hashes):
+        return []
+    keys = read_index(build.paths.root / name)["key"]
+    own = hash_texts(keys)
+    order = np.argsort(own)
+    rows = order[np.searchsorted(own[order], hashes)]
+    return [str(keys[int(row)].as_py()) for row in rows]
+
+
+def run_thumbnails(unit: ThumbnailUnit) -> tuple[Thumbnails, Bools]:
+    """Decode the pictures of a unit; False where one can't be read."""
+    store = Build.open(unit.folder).pictures()
+    thumbnails = np.zeros((len(unit.keys), SIDE, SIDE, 3), np.uint8)
+    readable = np.zeros(len(unit.keys), np.bool_)
+    for row, key in enumerate(unit.keys):
+        if store is None:
+            break
+        try:
+            thumbnails[row] = thumbnail(store.bytes(key))
+            readable[row] = True
+        except (UserError, KeyError, TooManyPixels, *DECODER_ERRORS):
+            continue
+    return thumbnails, readable
+
+
+def thumbnail(data: bytes) -> NDArray[np.uint8]:
+    """Decode a picture to 32 x 32 colours, much as its perceptual hash was made of grey values."""
+    picture = open_picture(data)
+    picture.draft("RGB", DRAFT_SIZE)
+    small = flatten(picture, "RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return np.asarray(small, np.uint8)

@@ -1,0 +1,102 @@
+"""The parts that are compared, a split of a dataset each, and the picture keys that they name.
+
+A part is *trained* on where it is no held-out dataset's and no evaluation split; it is *evaluated*
+on where it is a held-out dataset's and no training split. The rest (validation splits of held-in
+datasets, training splits of held-out ones) is compared too, but can't spoil a result.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.build.opened import Build
+from instructify.keyed import Hashes, hash_texts
+from instructify.overlap.masks import Counts
+from instructify.sample_index import batches_of
+
+_EVALUATION = ("val", "dev", "test")
+
+
+class Part(NamedTuple):
+    """A split of a dataset of a build; `build` is 0, or 1 for the build that it is held against."""
+
+    build: int
+    dataset: str
+    split: str
+    role: str
+    media: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}/{self.split}"
+
+    @property
+    def is_trained(self) -> bool:
+        return self.role != "held-out" and not _is_evaluation(self.split)
+
+    @property
+    def is_evaluated(self) -> bool:
+        return self.role == "held-out" and not self.split.startswith("train")
+
+
+class PartKeys(NamedTuple):
+    """What the records of a part name: picture by picture, and how many each record has."""
+
+    keys: Hashes
+    per_record: Counts
+    shard_ends: Counts  # number of pictures up to the end of each shard
+
+
+def parts_of(build: Build, number: int) -> list[Part]:
+    """List the parts of a build, those to train on first."""
+    parts = [
+        Part(number, name, split, entry.role, entry.media)
+        for name, entry in build.manifest.datasets.items()
+        for split in entry.splits
+    ]
+    return sorted(parts, key=lambda part: (not part.is_trained, part.role, part.name))
+
+
+def read_part(build: Build, part: Part) -> PartKeys:
+    """Read the picture keys of all records, as 64-bit hashes (8 bytes a picture)."""
+    keys: list[Hashes] = [np.empty(0, np.uint64)]
+    lengths: list[Counts] = [np.empty(0, np.int64)]
+    ends: list[int] = []
+    total = 0
+    for shard in record_shards(build, part):
+        for batch in batches_of(shard):
+            pictures = batch.column("pictures")
+            keys.append(hash_texts(pictures.flatten()))
+            lengths.append(pc.list_value_length(pictures).to_numpy(False).astype(np.int64))
+            total += len(keys[-1])
+        ends.append(total)
+    return PartKeys(np.concatenate(keys), np.concatenate(lengths), np.array(ends, np.int64))
+
+
+def record_shards(build: Build, part: Part) -> Iterator[Path]:
+    """Name the shards of records of a part."""
+    for name in build.split(part.dataset, part.split).record_shards:
+        yield build.paths.root / name
+
+
+def key_in_shard(path: Path, place: int) -> str:
+    """Return the picture key at a place among all that a shard's records name."""
+    for batch in batches_of(path):
+        keys = batch.column("pictures").flatten()
+        if place < len(keys):
+            return str(keys[place].as_py())
+        place -= len(keys)
+    raise IndexError(f"{path} names fewer pictures")
+
+
+def unique_texts(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Take texts without nulls, once each."""
+    return pc.unique(column).drop_null()
+
+
+def _is_evaluation(split: str) -> bool:
+    return split.removeprefix("mini").startswith(_EVALUATION)

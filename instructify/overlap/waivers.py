@@ -1,0 +1,89 @@
+"""Which held-out sets a mixture would leak into, but for what its recipe waives.
+
+Pure: kept results, the mixture's splits and waivers in; pairs out. Texts are no reason to refuse.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from instructify.overlap.result import Overlap
+from instructify.recipes import Waiver
+
+
+class LeakedPair(NamedTuple):
+    """A held-out split that shares pictures with a split of the mixture; pictures of the former."""
+
+    held_in: str  # dataset/split
+    held_out: str
+    key: int
+    content: int
+    likeness: int
+    of_pictures: int
+    records: int  # of the held-out split
+
+    @property
+    def pictures(self) -> int:
+        return self.key + self.content + self.likeness
+
+    @property
+    def sentence(self) -> str:
+        """Say it as a refusal does."""
+        ways = (
+            f"{count:,} {way}"
+            for count, way in (
+                (self.key, "by key"),
+                (self.content, "by bytes"),
+                (self.likeness, "alike"),
+            )
+            if count
+        )
+        return (
+            f"{self.held_in} has {self.pictures:,} of the {self.of_pictures:,} pictures of "
+            f"{self.held_out} ({', '.join(ways)})"
+        )
+
+
+def leaked_pairs(
+    overlaps: Iterable[Overlap], mixture: Mapping[str, Collection[str]]
+) -> list[LeakedPair]:
+    """List the pairs of a split of the mixture and an evaluated split that share pictures.
+
+    `mixture` has the splits of each dataset that is trained on, whatever they are called.
+    """
+    found: dict[tuple[str, str], LeakedPair] = {}
+    for overlap in overlaps:
+        for shared in overlap.pictures:
+            left, right = overlap.parts[shared.left], overlap.parts[shared.right]
+            if not right.is_evaluated or left.split not in mixture.get(left.dataset, ()):
+                continue
+            pair = LeakedPair(
+                left.name,
+                right.name,
+                shared.key,
+                shared.content,
+                shared.likeness,
+                right.pictures,
+                shared.right_records,
+            )
+            before = found.get((left.name, right.name))
+            if before is None or before.pictures < pair.pictures:
+                found[left.name, right.name] = pair
+    return [found[names] for names in sorted(found, key=lambda names: (names[1], names[0]))]
+
+
+def unwaived(
+    overlaps: Iterable[Overlap],
+    mixture: Mapping[str, Collection[str]],
+    waivers: Sequence[Waiver],
+) -> list[LeakedPair]:
+    """List the leaked pairs that no waiver names; empty: nothing to refuse."""
+    return [pair for pair in leaked_pairs(overlaps, mixture) if waiver_of(pair, waivers) is None]
+
+
+def waiver_of(pair: LeakedPair, waivers: Sequence[Waiver]) -> Waiver | None:
+    """Find the waiver of a pair: one for its held-out dataset, and for its held-in one or any."""
+    held_in, held_out = pair.held_in.partition("/")[0], pair.held_out.partition("/")[0]
+    for waiver in waivers:
+        if waiver.held_out == held_out and waiver.held_in in (None, held_in):
+            return waiver
+    return None
