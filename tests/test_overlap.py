@@ -174,6 +174,32 @@ def test_what_a_trainer_asks(planted: Planted, command: Commands) -> None:
     assert leaked_pairs([], mixture) == []
 
 
+def test_a_trainer_refuses_held_out_pictures(
+    planted: Planted, command: Commands, tmp_path: Path
+) -> None:
+    """Nothing is trained on an evaluated picture unless a waiver says why it may be."""
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "format: 1\nmixture: {members: {vqav2: }}\nmodel: {name: tiny-llama}\n"
+        "data: {batch: 2, window: 1, workers: 0}\nwaivers: {vsr: known, visdial: known}\n"
+        "run: {steps: 1, validate_every: 0, tensorboard: false, device: cpu}\n"
+    )
+    for kept in planted.build.glob("overlap*.json"):
+        kept.unlink()
+    line = ("train", planted.build, "--recipe", recipe)
+    unchecked = command(*line, "--out", tmp_path / "one")
+    assert unchecked.code == 0, unchecked.stderr
+    assert "unchecked whether held-out pictures are in the mixture" in unchecked.stderr
+    command("overlap", planted.build)
+    refused = command(*line, "--out", tmp_path / "two")
+    assert refused.code == 2
+    assert "vqav2/train has 1 of the" in refused.stderr
+    assert "hateful_memes/val" in refused.stderr
+    assert "visdial" not in refused.stderr
+    recipe.write_text(recipe.read_text().replace("vsr: known", "vsr: known, hateful_memes: known"))
+    assert command(*line, "--out", tmp_path / "three").code == 0
+
+
 def test_a_kept_result_goes_stale_and_disturbs_nothing(
     planted: Planted, command: Commands, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ ours, and a recipe may change each. `recipe.py` fills them from YAML and `--set`
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from instructify.recipes import MixtureRecipe
+from instructify.recipes import MixtureRecipe, Waiver
 
 PARTS = ("vision", "norm", "qformer", "projection", "language")
 PAPER_PARTS = ("norm", "qformer", "projection")
@@ -132,7 +132,10 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """A run: the model, the mixture, and everything else that decides what comes out."""
+    """A run: the model, the mixture, and everything else that decides what comes out.
+
+    `waivers` name the held-out datasets whose pictures may be in the mixture.
+    """
 
     name: str
     model: ModelConfig
@@ -140,3 +143,4 @@ class TrainConfig:
     data: DataConfig
     optimizer: OptimizerConfig
     run: RunConfig
+    waivers: tuple[Waiver, ...] = ()

@@ -9,7 +9,7 @@ from instructify.catalog_model import Catalog
 from train.config import TrainConfig
 from train.distributed import Ranks
 from train.header import header_lines
-from train.run_folder import check_data, claimed, starting_point, write_run
+from train.run_folder import check_data, check_overlap, claimed, starting_point, write_run
 from train.run_page import write_page
 from train.setup import set_up
 from train.stop import stop_on_signals
@@ -31,6 +31,7 @@ def launch(
         start, said = starting_point(run, config, accept=accept)
         setup = set_up(build, config, catalog, ranks)
         said += check_data(start, setup, accept=accept)
+        said += check_overlap(setup)
         if ranks.is_first:
             write_run(run, config, setup, build.paths.root)
             print("\n".join([*header_lines(setup, start), *said]), file=sys.stderr)

@@ -13,7 +13,16 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from instructify.errors import UserError
-from instructify.recipes import RECIPE_FORMAT, MixtureRecipe, load_mixture, mixture_of, recipe_path
+from instructify.recipes import (
+    RECIPE_FORMAT,
+    MixtureRecipe,
+    Waiver,
+    load_mixture,
+    load_waivers,
+    mixture_of,
+    recipe_path,
+    waivers_of,
+)
 from instructify.shards import write_bytes
 from instructify.yaml_lines import Node, parse_yaml, read_yaml
 from train.config import (
@@ -47,6 +56,7 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
         data=_section(DataConfig, fields.get("data")),
         optimizer=_section(OptimizerConfig, fields.get("optimizer")),
         run=_section(RunConfig, fields.get("run")),
+        waivers=_waivers(fields),
     )
     _check(config, path)
     return config
@@ -62,7 +72,14 @@ def save_recipe(config: TrainConfig, path: Path) -> None:
 def recipe_value(config: TrainConfig) -> dict[str, Any]:
     """Shape a recipe as plain values; two recipes with equal values do the same."""
     sections = {name: _plain(getattr(config, name)) for name in _SECTIONS}
-    return {**sections, "mixture": _mixture_value(config.mixture)}
+    waivers = {
+        " / ".join(filter(None, (one.held_in, one.held_out))): one.reason for one in config.waivers
+    }
+    return {
+        **sections,
+        "mixture": _mixture_value(config.mixture),
+        **({"waivers": waivers} if waivers else {}),
+    }
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -79,6 +96,14 @@ def _mixture(node: Node, name: str) -> MixtureRecipe:
     if isinstance(node.value, str):
         return load_mixture(node.text())
     return mixture_of(node, name)
+
+
+def _waivers(fields: Mapping[str, Node]) -> tuple[Waiver, ...]:
+    """Take a recipe's own waivers, or those of the recipe whose mixture it has."""
+    if "waivers" in fields:
+        return waivers_of(fields["waivers"])
+    named = fields["mixture"]
+    return load_waivers(named.text()) if isinstance(named.value, str) else ()
 
 
 def _check(config: TrainConfig, path: Path) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 from instructify import __version__
 from instructify.build.lock import write_lock
 from instructify.errors import UserError
+from instructify.overlap.result import read_overlaps
+from instructify.overlap.waivers import unwaived
 from instructify.shards import make_folder, write_json
 from train.checkpoint import Checkpoint, load, load_last, steps_of
 from train.config import TrainConfig
@@ -77,6 +79,27 @@ def check_data(start: Checkpoint | None, setup: Setup, *, accept: bool) -> list[
     mixed = setup.mixed
     changes = start.state.mixture.check(mixed.mixture, mixed.hashes(), accept_changes=accept)
     return [f"accepted: {one}" for one in changes]
+
+
+def check_overlap(setup: Setup) -> list[str]:
+    """Refuse held-out pictures in the mixture that no waiver names; says what was not looked at."""
+    build = setup.mixed.build
+    kept = read_overlaps(build)
+    splits = {part.dataset: part.splits for part in setup.mixed.parts}
+    pairs = unwaived(kept, splits, setup.config.waivers)
+    if pairs:
+        more = f"; and {len(pairs) - 3} more pairs" if len(pairs) > 3 else ""
+        raise UserError(
+            f"the mixture holds held-out pictures: {'; '.join(one.sentence for one in pairs[:3])}"
+            f"{more}. Leave these datasets out, or name them below 'waivers' in the recipe with a "
+            "reason (docs/overlap.md)."
+        )
+    if kept:
+        return []
+    return [
+        "unchecked whether held-out pictures are in the mixture; "
+        f"`instructify overlap {build.paths.root}` looks"
+    ]
 
 
 def write_run(run: Path, config: TrainConfig, setup: Setup, build: Path) -> None:
