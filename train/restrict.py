@@ -77,11 +77,12 @@ class TrieLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Return scores [R, V] with all but the allowed tokens at minus infinity."""
         row, token = self._allowed(input_ids)
-        values = scores[row, token]
+        place = row * scores.shape[1] + token
+        values = scores.reshape(-1)[place]
         open_rows = self._open_rows(row, values, len(input_ids))
         values = torch.where(open_rows[row], values, torch.zeros_like(values))
         masked = torch.full_like(scores, -torch.inf)
-        masked[row, token] = values
+        masked.view(-1).scatter_(0, place, values)
         return masked
 
     def _allowed(self, input_ids: Any) -> tuple[Any, Any]:
