@@ -8,6 +8,7 @@ models, and reckoned up. Then the share of rows with the same best candidate in 
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,8 @@ def padded(model: Any, embeds: Any, mask: Any, of_set: Sequence[Sequence[int]]) 
     loss = torch.nn.functional.cross_entropy(
         logits.transpose(1, 2).float(), labels, reduction="none"
     )
-    return -loss.sum(1).double().numpy()[None]
+    scores: Scores = -loss.sum(1).double().numpy()[None]
+    return scores
 
 
 def ours(model: Any, embeds: Any, mask: Any, of_set: Sequence[Sequence[int]]) -> Scores:
@@ -119,8 +121,7 @@ def compare(family: str, size: str, rounds: int) -> None:
     )
     parts = dict.fromkeys(WAYS, COUNT) | {"one by one": ONE_BY_ONE[size]}
     ways = {
-        name: (lambda way=way, part=parts[name]: way(model, embeds, mask, of_set[:part]))  # type: ignore[misc]
-        for name, way in WAYS.items()
+        name: partial(way, model, embeds, mask, of_set[: parts[name]]) for name, way in WAYS.items()
     }
     found = {name: way() for name, way in ways.items()}
     took = seconds_in_turn(ways, rounds)

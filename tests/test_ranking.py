@@ -287,6 +287,9 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises(UserError, match="no mode 'sum_eos'; did you mean 'sum\\+eos'"):
         Ranking(mode="sum_eos")  # type: ignore[arg-type]
     model = tiny_model("llama")
+    for trie in (Trie.of([[5]], end=END), Trie.of([[97]])):
+        with pytest.raises(ValueError, match="end token, or tokens outside"):
+            scores(model, BATCH, trie)
     for sets in ([0], [0, 1, 0], [0, -1, 0]):
         with pytest.raises(ValueError, match="one of 1 sets for each of 3 rows"):
             scores(model, BATCH, Trie.of(MANY), sets=sets)

@@ -122,6 +122,12 @@ def test_closed_by_others_the_trie_wins() -> None:
     assert got[2, 4] == got[3, 6] == 0
 
 
+def test_tokens_outside_the_vocabulary_are_refused() -> None:
+    processor = TrieLogitsProcessor(Trie.of([[8]], end=END), start=0, num_beams=1, after_end=[END])
+    with pytest.raises(ValueError, match="token 8 is outside the 8 scores"):
+        processor(torch.empty((3, 0), dtype=torch.long), torch.zeros(3, 8))
+
+
 def test_wrong_number_of_rows_is_refused() -> None:
     processor = TrieLogitsProcessor(
         Trie.of_sets([[[4]], [[5]]], end=END), start=0, num_beams=1, after_end=[END], sets=[0, 1]

@@ -70,9 +70,11 @@ def score_candidates(
     `inputs_embeds` [rows, positions, width] and `attention_mask` [rows, positions] may be padded
     anywhere. `trie` is built without an end token. `sets` names each row's candidate set; by
     default all rows use the first. Rows with fewer candidates than others end in minus infinity.
-    Raises UserError for scores that are not finite.
+    Raises UserError for scores that are not finite, ValueError for a trie of other tokens.
     """
     prefix = align(inputs_embeds, attention_mask)
+    if (trie.token == end_token).any() or trie.token.max() >= language_model.config.vocab_size:
+        raise ValueError("the trie holds the end token, or tokens outside the model's vocabulary")
     row_sets = [0] * len(prefix.mask) if sets is None else list(sets)
     if len(row_sets) != len(prefix.mask) or not 0 <= min(row_sets) <= max(row_sets) < trie.num_sets:
         raise ValueError(

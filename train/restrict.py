@@ -68,6 +68,7 @@ class TrieLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
     ) -> None:
         """Move the trie to the device of the ids; `after_end` are the end and padding tokens."""
         self._walk = _Walk.of(trie, device)
+        self._max_token = max(int(trie.token.max()), *after_end)
         self._start = start
         self._num_beams = num_beams
         self._after_end = torch.tensor(sorted(set(after_end)), device=device)
@@ -76,6 +77,8 @@ class TrieLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Return scores [R, V] with all but the allowed tokens at minus infinity."""
+        if scores.shape[1] <= self._max_token:
+            raise ValueError(f"token {self._max_token} is outside the {scores.shape[1]} scores")
         row, token = self._allowed(input_ids)
         place = row * scores.shape[1] + token
         values = scores.reshape(-1)[place]
