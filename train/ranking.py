@@ -73,8 +73,12 @@ def score_candidates(
     Raises UserError for scores that are not finite, ValueError for a trie of other tokens.
     """
     prefix = align(inputs_embeds, attention_mask)
-    if (trie.token == end_token).any() or trie.token.max() >= language_model.config.vocab_size:
-        raise ValueError("the trie holds the end token, or tokens outside the model's vocabulary")
+    vocabulary = language_model.config.vocab_size
+    if (trie.token == end_token).any() or trie.token.max() >= vocabulary:
+        raise ValueError(
+            f"candidates may hold neither the end token {end_token} nor tokens outside the model's "
+            f"vocabulary of {vocabulary}; the largest is {trie.token.max()}"
+        )
     row_sets = [0] * len(prefix.mask) if sets is None else list(sets)
     if len(row_sets) != len(prefix.mask) or not 0 <= min(row_sets) <= max(row_sets) < trie.num_sets:
         raise ValueError(
