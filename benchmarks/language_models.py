@@ -1,7 +1,7 @@
 """Random language models, prefixes and candidates for the benchmarks of decoding.
 
 `tiny` is of the size that tests train; `scaled` has the shape of the real thing, small enough for a
-CPU: a Llama of 51.7 M parameters and a T5 of 60.9 M with vocabularies of about 32,000.
+CPU: a Llama of 51.7 M parameters and a T5 of 54.2 M with vocabularies of about 32,000.
 """
 
 import random

@@ -2,8 +2,8 @@
 
 Run: python benchmarks/ranking.py [--rounds N]. Random models (`language_models.py`), one row of 60
 prefix positions, `sum+eos`. Every way's scores are compared before anything is timed; positions are
-counted where they enter the model. One candidate at a time is done on a part of them for the scaled
-models, and reckoned up. Then the share of rows with the same best candidate in bf16.
+counted where they enter the model. With the scaled models the usual ways are timed on a part of the
+candidates and reckoned up. Then the share of rows with the same best candidate in bf16.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from train.trie import Trie
 COUNT = 300
 PREFIX = 60
 VOCABULARY = {"tiny": 2_048, "scaled": 32_001}
-ONE_BY_ONE = {"tiny": 300, "scaled": 30}
+PART = {"tiny": 300, "scaled": 30}
 
 Scores = NDArray[np.float64]
 
@@ -119,7 +119,7 @@ def compare(family: str, size: str, rounds: int) -> None:
         f"{size} {family}: {count_parameters(model):.1f} M parameters, vocabulary "
         f"{VOCABULARY[size]:,}; {COUNT} candidates, {tokens} tokens, {trie.num_nodes - 1} nodes"
     )
-    parts = dict.fromkeys(WAYS, COUNT) | {"one by one": ONE_BY_ONE[size]}
+    parts = dict.fromkeys(WAYS, PART[size]) | {"ours": COUNT}
     ways = {
         name: partial(way, model, embeds, mask, of_set[: parts[name]]) for name, way in WAYS.items()
     }

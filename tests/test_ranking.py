@@ -291,5 +291,7 @@ def test_bad_arguments_are_refused() -> None:
         with pytest.raises(ValueError, match="neither the end token 1 nor tokens outside"):
             scores(model, BATCH, trie)
     for sets in ([0], [0, 1, 0], [0, -1, 0]):
-        with pytest.raises(ValueError, match="one of 1 sets for each of 3 rows"):
+        with pytest.raises(ValueError, match="one of 1 candidate sets for each of 3 rows"):
             scores(model, BATCH, Trie.of(MANY), sets=sets)
+    with pytest.raises(ValueError, match="one of 2 candidate sets"):
+        scores(model, BATCH, Trie.of_sets([[[5]], [[6]]]))
