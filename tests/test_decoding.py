@@ -205,7 +205,7 @@ def test_a_trie_without_end_and_wrong_sets_are_refused() -> None:
     batch = prefixes(LENGTHS)
     with pytest.raises(ValueError, match="with end=1"):
         answers("t5", batch, Decoding(restrict=Trie.of([[3]])))
-    with pytest.raises(ValueError, match="one of 1 sets for each of 4 rows"):
+    with pytest.raises(ValueError, match="one of 1 candidate sets for each of 4 rows"):
         answers("t5", batch, Decoding(restrict=Trie.of([[3]], end=END)), sets=[0, 0, 0, 1])
 
 

@@ -122,9 +122,15 @@ def test_closed_by_others_the_trie_wins() -> None:
     assert got[2, 4] == got[3, 6] == 0
 
 
+def test_tokens_outside_the_vocabulary_are_refused() -> None:
+    processor = TrieLogitsProcessor(Trie.of([[8]], end=END), start=0, num_beams=1, after_end=[END])
+    with pytest.raises(ValueError, match="token 8 is outside the 8 scores"):
+        processor(torch.empty((3, 0), dtype=torch.long), torch.zeros(3, 8))
+
+
 def test_wrong_number_of_rows_is_refused() -> None:
     processor = TrieLogitsProcessor(
         Trie.of_sets([[[4]], [[5]]], end=END), start=0, num_beams=1, after_end=[END], sets=[0, 1]
     )
-    with pytest.raises(ValueError, match="3 rows are decoded, sets name 2"):
+    with pytest.raises(ValueError, match="each of 3 rows; it names 2"):
         processor(torch.empty((3, 0), dtype=torch.long), torch.zeros(3, 8))

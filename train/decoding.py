@@ -135,9 +135,10 @@ def generate_answers(
 
     `language_model` is a T5ForConditionalGeneration or LlamaForCausalLM; `inputs_embeds`
     [rows, positions, width] and `attention_mask` [rows, positions] may be padded anywhere. `sets`
-    names each row's candidate set in `decoding.restrict`; by default all rows use the first.
+    names each row's candidate set in `decoding.restrict` where it has several.
     """
     prefix = align(inputs_embeds, attention_mask)
+    numbers = [0] * len(prefix.mask)
     ends = _Ends.of(tokenizer)
     start = int(language_model.config.is_encoder_decoder)
     processors = LogitsProcessorList()
@@ -149,31 +150,24 @@ def generate_answers(
             )
         )
     if decoding.restrict is not None:
-        _check_restriction(decoding.restrict, ends, sets, len(prefix.mask))
+        if not (decoding.restrict.token[decoding.restrict.ends] == ends.end).all():
+            raise ValueError(f"build the trie with end={ends.end}, the tokenizer's end token")
+        numbers = decoding.restrict.sets_of_rows(sets, len(prefix.mask))
         processor = TrieLogitsProcessor(
             decoding.restrict,
             start=start,
             num_beams=decoding.beams,
             after_end=ends,
-            sets=sets,
+            sets=numbers,
             device=prefix.mask.device,
         )
         processors.append(processor)
     ids, scores = _search(language_model, prefix, decoding, ends, processors)
     rows = ids[:, start:].view(len(prefix.mask), decoding.num_answers, -1).tolist()
     return [
-        _answers(tokenizer, ends, decoding, found, row_scores, 0 if sets is None else sets[row])
-        for row, (found, row_scores) in enumerate(zip(rows, scores, strict=True))
+        _answers(tokenizer, ends, decoding, found, of_row, number)
+        for found, of_row, number in zip(rows, scores, numbers, strict=True)
     ]
-
-
-def _check_restriction(trie: Trie, ends: _Ends, sets: Sequence[int] | None, num_rows: int) -> None:
-    if not (trie.token[trie.ends] == ends.end).all():
-        raise ValueError(f"build the trie with end={ends.end}, the tokenizer's end token")
-    if sets is None:
-        return
-    if len(sets) != num_rows or not 0 <= min(sets) <= max(sets) < trie.num_sets:
-        raise ValueError(f"sets must name one of {trie.num_sets} sets for each of {num_rows} rows")
 
 
 def _search(

@@ -3,6 +3,9 @@
 Counted are keys and values of all layers, the widest activations of one layer, attention scores and
 logits; not the weights, not what an allocator wastes. Rows are kept together down to `_FEW_NODES`
 nodes each, then fewer rows go at a time. One row with so many nodes is done whatever the budget.
+
+More is not always faster: attention grows with the square of a row's nodes. On a CPU the best is
+near 128 to 512 nodes a row (docs/benchmarks.md).
 """
 
 from typing import Any, NamedTuple
@@ -13,6 +16,8 @@ from train.prefix import Prefix
 from train.trie import Trie
 
 _FEW_NODES = 64
+_MANY_NODES = 128  # of a row, beyond which only few rows go on
+_MANY_POSITIONS = 512  # of all rows
 _HEAD_SHARE = 4  # logits take at most this part of the budget
 _LOGIT_BYTES = 12  # a logit in the model's precision, in fp32, and as an exponential
 
@@ -39,7 +44,7 @@ def pass_size(language_model: Any, prefix: Prefix, trie: Trie, memory_bytes: int
     rows = num_rows
     while rows > 1 and not fits(rows, min(widest, _FEW_NODES)):
         rows = -(-rows // 2)
-    nodes = widest
+    nodes = min(widest, max(_MANY_NODES, _MANY_POSITIONS // rows))
     while nodes > _FEW_NODES and not fits(rows, nodes):
         nodes = max(_FEW_NODES, -(-nodes // 2))
     head = memory_bytes // _HEAD_SHARE // (config.vocab_size * _LOGIT_BYTES)

@@ -68,16 +68,18 @@ def score_candidates(
     """Return the log-likelihood of each candidate of each row [rows, candidates], fp64.
 
     `inputs_embeds` [rows, positions, width] and `attention_mask` [rows, positions] may be padded
-    anywhere. `trie` is built without an end token. `sets` names each row's candidate set; by
-    default all rows use the first. Rows with fewer candidates than others end in minus infinity.
-    Raises UserError for scores that are not finite.
+    anywhere. `trie` is built without an end token. `sets` names each row's candidate set where it
+    has several. Rows with fewer candidates than others end in minus infinity.
+    Raises UserError for scores that are not finite, ValueError for a trie of other tokens.
     """
     prefix = align(inputs_embeds, attention_mask)
-    row_sets = [0] * len(prefix.mask) if sets is None else list(sets)
-    if len(row_sets) != len(prefix.mask) or not 0 <= min(row_sets) <= max(row_sets) < trie.num_sets:
+    vocabulary = language_model.config.vocab_size
+    if (trie.token == end_token).any() or trie.token.max() >= vocabulary:
         raise ValueError(
-            f"sets must name one of {trie.num_sets} sets for each of {len(prefix.mask)} rows"
+            f"candidates may hold neither the end token {end_token} nor tokens outside the model's "
+            f"vocabulary of {vocabulary}; the largest is {trie.token.max()}"
         )
+    row_sets = trie.sets_of_rows(sets, len(prefix.mask))
     size = pass_size(language_model, prefix, trie, ranking.memory_bytes)
     scores = np.full((len(row_sets), int(np.diff(trie.first_candidate).max())), -np.inf)
     for start in range(0, len(row_sets), size.rows):

@@ -53,7 +53,7 @@ class TrieLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
     The trie is built with the end token after every candidate. `start` is where generated tokens
     begin in the ids that `generate` shows: 1 for T5 (the decoder's start token), 0 for Llama given
     `inputs_embeds` alone, the width of the prompt where `input_ids` are given too. `sets` names the
-    candidate set of each row of the batch (without beams); by default all use the first.
+    candidate set of each row of the batch (without beams) where the trie has several.
     """
 
     def __init__(
@@ -68,20 +68,25 @@ class TrieLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
     ) -> None:
         """Move the trie to the device of the ids; `after_end` are the end and padding tokens."""
         self._walk = _Walk.of(trie, device)
+        self._max_token = max(int(trie.token.max()), *after_end)
         self._start = start
         self._num_beams = num_beams
         self._after_end = torch.tensor(sorted(set(after_end)), device=device)
-        self._roots = torch.as_tensor(trie.roots[:-1], device=device)
-        self._sets = None if sets is None else torch.tensor(list(sets), device=device)
+        self._trie = trie
+        self._sets = sets
+        self._device = device
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         """Return scores [R, V] with all but the allowed tokens at minus infinity."""
+        if scores.shape[1] <= self._max_token:
+            raise ValueError(f"token {self._max_token} is outside the {scores.shape[1]} scores")
         row, token = self._allowed(input_ids)
-        values = scores[row, token]
+        place = row * scores.shape[1] + token
+        values = scores.reshape(-1)[place]
         open_rows = self._open_rows(row, values, len(input_ids))
         values = torch.where(open_rows[row], values, torch.zeros_like(values))
         masked = torch.full_like(scores, -torch.inf)
-        masked[row, token] = values
+        masked.view(-1).scatter_(0, place, values)
         return masked
 
     def _allowed(self, input_ids: Any) -> tuple[Any, Any]:
@@ -98,13 +103,9 @@ class TrieLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
 
     def _nodes(self, input_ids: Any) -> Any:
         """Walk down from each row's root by the tokens generated so far [R]."""
-        num_rows = len(input_ids) // self._num_beams
-        if self._sets is None:
-            node = self._roots[:1].expand(len(input_ids))
-        elif len(self._sets) == num_rows:
-            node = self._roots[self._sets].repeat_interleave(self._num_beams)
-        else:
-            raise ValueError(f"{num_rows} rows are decoded, sets name {len(self._sets)}")
+        numbers = self._trie.sets_of_rows(self._sets, len(input_ids) // self._num_beams)
+        roots = torch.as_tensor(self._trie.roots[numbers], device=self._device)
+        node = roots.repeat_interleave(self._num_beams)
         for token in input_ids[:, self._start :].unbind(1):
             node = self._walk.step(node, token)
         return node

@@ -149,12 +149,8 @@ class _T5Trees:
         return self._head(states)
 
     def _position_bias(self, depth: Any) -> Any:
-        """Look T5's learned bias up by differences of depth [rows of the tree, H, W, W]."""
+        """Look T5's learned bias up by pairs of depths [rows of the tree, H, W, W]."""
         attention = self._decoder.block[0].layer[0].SelfAttention
-        buckets = attention._relative_position_bucket(
-            depth[:, None, :] - depth[:, :, None],
-            bidirectional=False,
-            num_buckets=attention.relative_attention_num_buckets,
-            max_distance=attention.relative_attention_max_distance,
-        )
-        return attention.relative_attention_bias(buckets).permute(0, 3, 1, 2)
+        num_depths = int(depth.max()) + 1
+        of_depths = attention.compute_bias(num_depths, num_depths)[0]
+        return of_depths[:, depth[:, :, None], depth[:, None, :]].transpose(0, 1)

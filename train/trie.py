@@ -93,6 +93,21 @@ class Trie:
         """Return the node at which each candidate of a set ends."""
         return self.ends[self.first_candidate[number] : self.first_candidate[number + 1]]
 
+    def sets_of_rows(self, sets: Sequence[int] | None, num_rows: int) -> list[int]:
+        """Return the candidate set of each row; None stands for the only set there is.
+
+        Raises ValueError where `sets` does not name one for each row.
+        """
+        if sets is None and self.num_sets == 1:
+            return [0] * num_rows
+        named = [] if sets is None else [int(number) for number in sets]
+        if len(named) != num_rows or any(not 0 <= number < self.num_sets for number in named):
+            raise ValueError(
+                f"sets must name one of {self.num_sets} candidate sets for each of {num_rows} "
+                f"rows; it names {len(named)}"
+            )
+        return named
+
     def path(self, node: int) -> list[int]:
         """Return the nodes from the root down to `node`, both included."""
         nodes = [node]
