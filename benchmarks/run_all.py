@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture")
+SCRIPTS = ("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture", "overlap_exact")
 
 
 def main() -> None:
