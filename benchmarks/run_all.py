@@ -6,7 +6,7 @@ from pathlib import Path
 
 SCRIPTS = (
     *("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture", "check_pictures"),
-    *("metrics", "ranking", "restrict"),
+    *("metrics", "ranking", "restrict", "overlap_exact", "train_step"),
 )
 
 

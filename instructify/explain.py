@@ -5,27 +5,23 @@ whether it is the same as what the build holds, differs, or could not be checked
 """
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-import numpy as np
 
 from instructify.build.manifest import DatasetEntry, RawSource, SplitEntry, content_key
 from instructify.build.opened import Build
 from instructify.build.raw import RawRoots, find_split, hash_source
 from instructify.build.records import RecordsUnit, read_chunks
-from instructify.build.samples import SAMPLES, SamplesSpec, SamplesUnit, run_samples
 from instructify.catalog_model import Catalog, Dataset
-from instructify.columns import render_table
 from instructify.errors import UserError
 from instructify.pictures.roots import load_roots
 from instructify.raw_items import raw_item
 from instructify.readers.base import RawFile
-from instructify.shards import read_arrow
+from instructify.rendered_again import RecordPlace, render_row, render_text, split_spec
 from instructify.templates import PARTS, Template, TemplateSet
 
 State = Literal["same", "differs", "not checked"]
@@ -60,14 +56,6 @@ class Explanation(NamedTuple):
     @property
     def differs(self) -> bool:
         return any(step.state == "differs" for step in self.steps)
-
-
-class _Place(NamedTuple):
-    """Where the record of a sample lies."""
-
-    shard: str
-    row: int
-    record: Mapping[str, Any]
 
 
 def explain(request: ExplainRequest) -> Explanation:
@@ -107,7 +95,7 @@ def first_difference(stored: object, made: object) -> str:
     return f"from byte {at} on: the build has {parts[0]!r}, made again it is {parts[1]!r}"
 
 
-def _record_place(build: Build, sample: Mapping[str, Any], split: SplitEntry) -> _Place:
+def _record_place(build: Build, sample: Mapping[str, Any], split: SplitEntry) -> RecordPlace:
     records = build.records(sample["dataset"], sample["split"])
     row = records.find("record_id", sample["record_id"])
     if row is None:
@@ -119,7 +107,7 @@ def _record_place(build: Build, sample: Mapping[str, Any], split: SplitEntry) ->
     for shard in split.record_shards:
         rows = build.manifest.files[shard].rows
         if inside < rows:
-            return _Place(shard, inside, records[row])
+            return RecordPlace(shard, inside, records[row])
         inside -= rows
     raise AssertionError("a row lies in one of the shards")
 
@@ -203,7 +191,7 @@ def _record_step(
     dataset: Dataset,
     name: str,
     split: SplitEntry,
-    place: _Place,
+    place: RecordPlace,
     files: Mapping[str, RawFile] | None,
     raw: Path | None,
 ) -> Step:
@@ -322,13 +310,13 @@ def _sample_step(
     sample: Mapping[str, Any],
     entry: DatasetEntry,
     split: SplitEntry,
-    place: _Place,
+    place: RecordPlace,
 ) -> Step:
     """Render the record again and compare every field of the sample."""
     pool = _pool(request, entry)
     if _is_same_pool(pool, split):
-        spec = _spec(request, sample, entry, split, pool)
-        again = _render_row(request.build, spec, place, sample["sample_id"])
+        spec = split_spec(request.catalog, sample, entry, split, pool)
+        again = render_row(request.build, spec, place, sample["sample_id"])
         if again is None:
             return Step("sample", "differs", "the record gives no such sample any more", {})
         return _compared(sample, again, {"made by": "choice of the template and rendering"})
@@ -336,94 +324,18 @@ def _sample_step(
     facts = {"made by": "rendering alone: the task has other templates now, so the choice differs"}
     if template is None:
         return Step("sample", "differs", f"{sample['template']} is gone", facts)
-    return _compared(sample, _render_text(request, sample, entry, place, template), facts)
+    again = render_text(request.build, request.catalog, sample, entry, place, template)
+    return _compared(sample, again, facts)
 
 
 def _compared(
     sample: Mapping[str, Any], again: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> Step:
-    texts = {"instruction", "qformer_instruction", "response"}
-    for field in sorted(again, key=lambda name: name not in texts):
+    for field in sorted(again, key=lambda name: name not in PARTS):
         if again[field] != sample[field]:
             detail = f"{field}, {first_difference(sample[field], again[field])}"
             return Step("sample", "differs", detail, facts)
     return Step("sample", "same", "", {**facts, "fields": len(again)})
-
-
-def _spec(
-    request: ExplainRequest,
-    sample: Mapping[str, Any],
-    entry: DatasetEntry,
-    split: SplitEntry,
-    pool: tuple[Template, ...],
-) -> SamplesSpec:
-    """Put together what the samples of the split were made with."""
-    return SamplesSpec(
-        dataset=sample["dataset"],
-        split=sample["split"],
-        task=entry.task,
-        **_constants(request, entry),
-        templates=pool,
-        draws=split.draws,
-        seed=split.seed,
-        candidate_set=split.candidate_set,
-        own_candidates=entry.own_candidates,
-        reader=split.reader,
-        source_hashes={source.name: source.sha256 for source in split.raw},
-        records_key=split.records_key,
-        problems_sha256=split.problems_sha256,
-    )
-
-
-def _constants(request: ExplainRequest, entry: DatasetEntry) -> dict[str, str]:
-    titles = {task.name: task.title for task in request.catalog.tasks.values()}
-    return {
-        "task_name": titles.get(entry.task, entry.task),
-        "dataset_name": entry.title if entry.role == "held-in" else "",
-    }
-
-
-def _render_row(
-    build: Build, spec: SamplesSpec, place: _Place, sample_id: str
-) -> Mapping[str, Any] | None:
-    """Run the conversion's own unit on one row of the shard."""
-    with tempfile.TemporaryDirectory() as scratch:
-        unit = SamplesUnit(
-            spec=spec,
-            shard=build.paths.root / place.shard,
-            shard_sha256=build.manifest.files[place.shard].sha256,
-            start=place.row,
-            stop=place.row + 1,
-            problems=None,
-            folder=Path(scratch) / "unit",
-        )
-        run_samples(unit)
-        rows = read_arrow(unit.folder / SAMPLES).to_pylist()
-    return next((row for row in rows if row["sample_id"] == sample_id), None)
-
-
-def _render_text(
-    request: ExplainRequest,
-    sample: Mapping[str, Any],
-    entry: DatasetEntry,
-    place: _Place,
-    template: Template,
-) -> Mapping[str, Any]:
-    """Render the texts by one template, whatever would be drawn."""
-    table = read_arrow(request.build.paths.root / place.shard).slice(place.row, 1)
-    form = table.schema.get_field_index("form")
-    table = table.set_column(form, "form", table.column("form").cast("string"))
-    constants = {
-        "dataset": sample["dataset"],
-        "split": sample["split"],
-        "task": entry.task,
-        **_constants(request, entry),
-    }
-    made = render_table(table.combine_chunks(), [template], np.zeros(1, np.int64), constants)
-    columns = {
-        name: getattr(made, name) for name in ("instruction", "qformer_instruction", "response")
-    }
-    return {name: None if column is None else column[0].as_py() for name, column in columns.items()}
 
 
 def explanation_value(explanation: Explanation) -> dict[str, Any]:

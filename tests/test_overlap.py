@@ -367,3 +367,13 @@ def test_a_build_that_nothing_is_trained_on(
     told = command("overlap", build)
     assert told.code == 0
     assert "nothing is there that one would train on" in told.stdout
+
+
+def test_a_damaged_shard_is_refused(planted: Planted, command: Commands, tmp_path: Path) -> None:
+    build = Path(shutil.copytree(planted.build, tmp_path / "build"))
+    shard = build / "records/vsr/test-00000.arrow"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    refused = command("overlap", build)
+    assert refused.code == 2
+    assert is_sentence(refused)
+    assert "vsr/test-00000.arrow" in refused.stderr

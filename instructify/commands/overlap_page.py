@@ -114,8 +114,8 @@ def _facts(overlap: Overlap, against: Build | None) -> str:
     trained = sum(part.is_trained for part in overlap.parts)
     evaluated = sum(part.is_evaluated for part in overlap.parts)
     return (
-        f'<p class="soft">{trained} training splits, {evaluated} evaluated splits, '
-        f"{len(overlap.parts) - trained - evaluated} others{other}. A picture is found by its "
+        f'<p class="soft">{len(overlap.parts)} splits, {trained} trained on, {evaluated} '
+        f"evaluated{other}. A picture is found by its "
         '<b class="key">key</b>, else by its <b class="content">bytes</b>, else because it looks '
         'so <b class="likeness">alike</b> that cutting, scaling and re-encoding explain the rest.'
         "</p>"

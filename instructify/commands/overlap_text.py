@@ -64,9 +64,9 @@ def _head(overlap: Overlap, build: str) -> str:
     trained = sum(part.is_trained for part in overlap.parts)
     evaluated = sum(part.is_evaluated for part in overlap.parts)
     against = "" if overlap.against_key is None else "; * marks those of the other build"
+    total = len(overlap.parts)
     return _wrapped(
-        f"{build}: {trained} training splits, {evaluated} evaluated splits, "
-        f"{len(overlap.parts) - trained - evaluated} others{against}."
+        f"{build}: {total} splits, {trained} trained on, {evaluated} evaluated{against}."
     )
 
 

@@ -5,7 +5,8 @@ on where it is a held-out dataset's and no training split. The rest (validation 
 datasets, training splits of held-out ones) is compared too, but can't spoil a result.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify.build.opened import Build
+from instructify.errors import UserError
 from instructify.keyed import Hashes, hash_texts
 from instructify.overlap.masks import Counts
 from instructify.sample_index import batches_of
@@ -48,7 +50,7 @@ class PartKeys(NamedTuple):
 
     keys: Hashes
     per_record: Counts
-    shard_ends: Counts  # number of pictures up to the end of each shard
+    ends: Counts  # number of pictures up to the end of each batch
 
 
 def parts_of(build: Build, number: int) -> list[Part]:
@@ -61,18 +63,31 @@ def parts_of(build: Build, number: int) -> list[Part]:
     return sorted(parts, key=lambda part: (not part.is_trained, part.role, part.name))
 
 
+def part_batches(build: Build, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Go through some columns of a part's records, each checked before it is touched."""
+    for shard in record_shards(build, part):
+        for batch in batches_of(shard):
+            chosen = batch.select(list(columns))
+            try:
+                chosen.validate(full=True)
+            except pa.ArrowException as error:
+                raise UserError(
+                    f"{shard} is damaged; `instructify verify` says what else is."
+                ) from error
+            yield chosen
+
+
 def read_part(build: Build, part: Part) -> PartKeys:
     """Read the picture keys of all records, as 64-bit hashes (8 bytes a picture)."""
     keys: list[Hashes] = [np.empty(0, np.uint64)]
     lengths: list[Counts] = [np.empty(0, np.int64)]
     ends: list[int] = []
     total = 0
-    for shard in record_shards(build, part):
-        for batch in batches_of(shard):
-            pictures = batch.column("pictures")
-            keys.append(hash_texts(pictures.flatten()))
-            lengths.append(pc.list_value_length(pictures).to_numpy(False).astype(np.int64))
-            total += len(keys[-1])
+    for batch in part_batches(build, part, ("pictures",)):
+        pictures = batch.column("pictures")
+        keys.append(hash_texts(pictures.flatten()))
+        lengths.append(pc.list_value_length(pictures).to_numpy(False).astype(np.int64))
+        total += len(keys[-1])
         ends.append(total)
     return PartKeys(np.concatenate(keys), np.concatenate(lengths), np.array(ends, np.int64))
 
@@ -83,19 +98,13 @@ def record_shards(build: Build, part: Part) -> Iterator[Path]:
         yield build.paths.root / name
 
 
-def key_in_shard(path: Path, place: int) -> str:
-    """Return the picture key at a place among all that a shard's records name."""
-    for batch in batches_of(path):
-        keys = batch.column("pictures").flatten()
-        if place < len(keys):
-            return str(keys[place].as_py())
-        place -= len(keys)
-    raise IndexError(f"{path} names fewer pictures")
-
-
-def unique_texts(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """Take texts without nulls, once each."""
-    return pc.unique(column).drop_null()
+def key_at(build: Build, part: Part, ends: Counts, place: int) -> str:
+    """Return the picture key at a place among all that a part's records name."""
+    number = int(np.searchsorted(ends, place, side="right"))
+    inside = place - (int(ends[number - 1]) if number else 0)
+    batches = (batch for shard in record_shards(build, part) for batch in batches_of(shard))
+    batch = next(itertools.islice(batches, number, None))
+    return str(batch.column("pictures").flatten()[inside].as_py())
 
 
 def _is_evaluation(split: str) -> bool:

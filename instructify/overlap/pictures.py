@@ -18,7 +18,7 @@ from instructify.build.opened import Build
 from instructify.errors import UserError
 from instructify.keyed import Hashes, hash_texts
 from instructify.overlap.masks import Masks, add_part, distinct, no_masks, unite
-from instructify.overlap.parts import Part, PartKeys, key_in_shard, read_part, record_shards
+from instructify.overlap.parts import Part, PartKeys, key_at, read_part
 from instructify.pictures.tables import read_index
 from instructify.readers.json_source import NOT_JSON
 
@@ -68,11 +68,8 @@ class PictureRows:
     def name(self, row: int, part: int) -> str:
         """Look up the key of a row where a record of a part names it."""
         place = int(np.flatnonzero(self.named[part] == row)[0])
-        ends = self.read[part].shard_ends
-        shard = int(np.searchsorted(ends, place, side="right"))
-        before = int(ends[shard - 1]) if shard else 0
-        build = self.builds[self.parts[part].build]
-        return key_in_shard(list(record_shards(build, self.parts[part]))[shard], place - before)
+        of = self.parts[part]
+        return key_at(self.builds[of.build], of, self.read[part].ends, place)
 
     def same(self) -> Rows:
         """Number rows so that equal numbers mean the same picture, by key or by bytes."""

@@ -5,7 +5,7 @@ Short texts and stock questions are shared by all data of this kind, so they are
 text is *common* where it has at most three words or at least ten training records have it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from instructify.build.opened import Build
 from instructify.keyed import Hashes, hash_texts
 from instructify.overlap.masks import Counts, distinct, is_among
-from instructify.overlap.parts import Part, record_shards
+from instructify.overlap.parts import Part, part_batches
 from instructify.overlap.pictures import PictureRows, Rows
-from instructify.sample_index import batches_of
 
 SHORT_WORDS = 3
 COMMON_RECORDS = 10
@@ -152,7 +151,7 @@ def _read(builds: Sequence[Build], part: Part, columns: Sequence[str]) -> _Texts
     short: list[NDArray[np.bool_]] = [np.empty(0, np.bool_)]
     record: list[Counts] = [np.empty(0, np.int64)]
     start = 0
-    for batch in _batches(builds, part):
+    for batch in part_batches(builds[part.build], part, columns):
         for name in columns:
             rows, texts = _flat(batch.column(name))
             texts = normalised(texts)
@@ -172,11 +171,6 @@ def _once_a_record(texts: _Texts) -> _Texts:
     hashes, record = texts.hashes[order], texts.record[order]
     fresh = np.r_[True, (hashes[1:] != hashes[:-1]) | (record[1:] != record[:-1])][: len(order)]
     return _Texts(hashes[fresh], texts.short[order][fresh], record[fresh])
-
-
-def _batches(builds: Sequence[Build], part: Part) -> Iterator[pa.RecordBatch]:
-    for shard in record_shards(builds[part.build], part):
-        yield from batches_of(shard)
 
 
 def _flat(column: pa.Array) -> tuple[Counts, pa.Array]:
@@ -217,7 +211,7 @@ def _look_up(builds: Sequence[Build], part: Part, found: Sequence[_Found]) -> di
     """Find the texts of the examples, as they were before they were normalised."""
     wanted = np.array(sorted({one for some in found for one in some.examples}), np.uint64)
     told: dict[int, str] = {}
-    for batch in _batches(builds, part):
+    for batch in part_batches(builds[part.build], part, (*_QUESTION, *_ACCEPTED)):
         if len(told) == len(wanted):
             break
         for name in (*_QUESTION, *_ACCEPTED):
