@@ -16,7 +16,7 @@ from instructify.catalog import load_catalog
 from instructify.schema import PROVENANCE
 
 ROOT = Path(__file__).parents[1]
-VERBS = ("catalog", "twin", "convert", "retemplate", "inspect", "verify", "plan", "demo")
+VERBS = ("catalog", "twin", "convert", "retemplate", "inspect", "verify", "export", "plan", "demo")
 SAMPLE_FIELDS = {
     *("sample_id", "dataset", "split", "task", "template", "instruction", "response"),
     *("references", "candidates", "pictures", "provenance"),

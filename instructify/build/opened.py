@@ -57,8 +57,13 @@ class ShardedTable:
         return row
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        for batch in self.batches():
+            yield from batch.to_pylist()
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Go through the rows as the batches of the mapped files."""
         for number in range(len(self._batches)):
-            yield from self._batch(number).to_pylist()
+            yield self._batch(number)
 
     def find(self, column: str, value: str) -> int | None:
         """Return the first row with this value, or None; reads one column."""

@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from instructify import __version__
-from instructify.cli import data, look, training
+from instructify.cli import data, look, share, training
 from instructify.errors import UserError
 
 __all__ = ["app", "main"]
@@ -25,6 +25,7 @@ _COMMANDS = (
     data.retemplate,
     look.inspect,
     look.verify,
+    share.export,
     training.plan,
     training.demo,
 )
