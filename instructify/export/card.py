@@ -25,6 +25,7 @@ def render_hub_card(
     entries: Mapping[str, DatasetEntry],
     splits: Mapping[str, Mapping[str, SplitReceipt]],
     build_sha256: str,
+    options: Mapping[str, object],
 ) -> str:
     """Render README.md; datasets without a row are in the table only."""
     shown = {name: own for name, own in splits.items() if any(one.files for one in own.values())}
@@ -32,7 +33,9 @@ def render_hub_card(
         "pretty_name": "Vision-language instruction samples",
         "task_categories": ["visual-question-answering", "image-to-text"],
         **_licence_lines([entries[name] for name in splits]),
-        "configs": [_config(name, own, build_sha256) for name, own in shown.items()],
+        "configs": [
+            _config(name, own, [build_sha256, dict(options)]) for name, own in shown.items()
+        ],
     }
     if header["configs"]:
         header["configs"][0]["default"] = True
@@ -48,12 +51,12 @@ def _licence_lines(entries: Sequence[DatasetEntry]) -> dict[str, Any]:
     return {"license": "other", "license_name": "several", "license_link": "#licences"}
 
 
-def _config(name: str, own: Mapping[str, SplitReceipt], build_sha256: str) -> dict[str, Any]:
-    """One configuration; the library caches by the card's text, so that holds the content's key."""
+def _config(name: str, own: Mapping[str, SplitReceipt], made_from: object) -> dict[str, Any]:
+    """Describe a configuration; the library caches by this text, hence the key of the content."""
     files = {split: one.files for split, one in own.items() if one.files}
     return {
         "config_name": name,
-        "description": f"content {content_key(f'hub {name}', [build_sha256, files])}",
+        "description": f"content {content_key(f'hub {name}', [made_from, files])}",
         "data_files": [
             {"split": _split_name(split), "path": paths} for split, paths in files.items()
         ],

@@ -24,6 +24,7 @@ from instructify.export.slots import CHAT_SLOTS, IMAGE, VIDEO
 from instructify.shards import write_json
 
 DATASET_INFO = "dataset_info.json"
+_SUFFIX = ".jsonl"
 
 
 class ChatSink:
@@ -71,7 +72,7 @@ class ChatSink:
             return SplitTally([], 0, 0)
         self._file.close()
         name = _file_name(self._chosen)
-        self._info[f"{self._chosen.dataset}_{self._chosen.split}"] = _told(name, self._column)
+        self._info[name.removesuffix(_SUFFIX)] = _told(name, self._column)
         return SplitTally([name], self._broken, self._pictured)
 
     def close(self) -> PicturesReceipt:
@@ -87,7 +88,7 @@ class ChatSink:
 
 
 def _file_name(chosen: Chosen) -> str:
-    return f"{chosen.dataset}-{chosen.split}.jsonl"
+    return f"{chosen.dataset}-{chosen.split}{_SUFFIX}"
 
 
 def _row(sample_id: str, contents: list[Content], instruction: str, response: str) -> Row:

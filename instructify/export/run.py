@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,7 @@ def run_export(export: Export) -> Receipt:
             datasets=datasets,
             unlicensed=export.selection.unlicensed,
             pictures=pictures,
-            files=_files(place),
+            files=_files(place, () if pictures.mode != "files" else PICTURE_FOLDERS),
             entries=_entries(place),
         )
         write_receipt(place, receipt)
@@ -140,16 +140,17 @@ def _write_beside(
             {one.dataset: one.entry for one in export.selection.chosen},
             datasets,
             build_hash(export.build.manifest),
+            export.options.told(),
         )
         write_bytes(place / CARD, card.encode())
 
 
-def _files(place: Path) -> dict[str, int]:
-    """List the files with their sizes, but pictures of their own, which their names vouch for."""
+def _files(place: Path, unlisted: Sequence[str]) -> dict[str, int]:
+    """List the files with their sizes; those of pictures are vouched for by their names."""
     found = {}
     for folder, below, names in os.walk(place):
         if Path(folder) == place:
-            below[:] = [name for name in below if name not in PICTURE_FOLDERS]
+            below[:] = [name for name in below if name not in unlisted]
             names = [name for name in names if name != LOCK]
         for name in names:
             path = Path(folder, name)

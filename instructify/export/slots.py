@@ -11,9 +11,10 @@ from typing import NamedTuple
 IMAGE = "<image>"
 VIDEO = "<video>"
 
-# llava/constants.py of LLaVA; extras/constants.py of LLaMA-Factory; the template of ms-swift.
+# llava/constants.py of LLaVA and LLaVA-NeXT; extras/constants.py of LLaMA-Factory and
+# template/base.py of ms-swift, which also opens the file that `<img>path</img>` names.
 _LLAVA = ("image", "video", "im_start", "im_end", "im_patch", "image-placeholder", "vid_patch")
-_CHAT = ("image", "video", "audio", "ref-object", "bbox", "point", "cot-process", "start-image")
+_CHAT = ("image", "video", "audio", "ref-object", "bbox", "cot-process", "start-image", "img")
 
 
 class Broken(NamedTuple):
@@ -27,7 +28,7 @@ class SlotWords:
     """The slot words of one kind of trainer."""
 
     def __init__(self, words: tuple[str, ...]) -> None:
-        self._pattern = re.compile(f"<(?=(?:{'|'.join(map(re.escape, words))})>)", re.IGNORECASE)
+        self._pattern = re.compile(f"<(?=(?:{'|'.join(map(re.escape, words))})>)")
 
     def broken(self, text: str) -> Broken:
         """Break every slot word of a text."""
