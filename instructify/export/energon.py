@@ -5,11 +5,13 @@ SQLite index of all samples and their parts, its id, and `dataset.yaml`, which s
 is: a VQASample where each has one picture, a VidQASample where each has one clip, else crude.
 """
 
+import errno
 import json
 import sqlite3
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,10 +98,11 @@ class EnergonIndex:
     def close(self) -> str:
         """Write `.nv-meta`, and return the class that Energon gives the samples."""
         self._flush()
-        for statement in _INDICES:
-            self._database.execute(statement)
-        self._database.execute("COMMIT")
-        self._database.close()
+        with self._told_as_os_error():
+            for statement in _INDICES:
+                self._database.execute(statement)
+            self._database.execute("COMMIT")
+            self._database.close()
         meta = self._folder / META
         info = {"energon_version": None, "shard_counts": self._counts}
         (meta / ".info.json").write_text(json.dumps(info, indent=2) + "\n", "utf-8")
@@ -116,9 +119,19 @@ class EnergonIndex:
         return VIDEO_ANSWER if self._is_video else ANSWER
 
     def _flush(self) -> None:
-        self._database.executemany("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", self._samples)
-        self._database.executemany("INSERT INTO sample_parts VALUES (?, ?, ?, ?, ?)", self._parts)
+        with self._told_as_os_error():
+            insert = "INSERT INTO {} VALUES (?, ?, ?, ?, ?)"
+            self._database.executemany(insert.format("samples"), self._samples)
+            self._database.executemany(insert.format("sample_parts"), self._parts)
         self._samples, self._parts = [], []
+
+    @contextmanager
+    def _told_as_os_error(self) -> Iterator[None]:
+        """Let a full disk be told as other files tell it."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise OSError(errno.EIO, str(error)) from error
 
 
 def write_blend(path: Path, datasets: Sequence[str], split: str) -> None:

@@ -5,6 +5,7 @@ left there is thrown away by the next. A folder that is an export already is rep
 asked to, and only if nothing else was put into it.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,8 +69,10 @@ def staged(out: Path) -> Iterator[Path]:
         try:
             yield place
             _put_in_place(place, out)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(place, ignore_errors=True)
+            if isinstance(error, OSError) and error.filename is None:
+                raise unwritable(out, error) from error  # a write to a file that was open
             raise
 
 
@@ -80,8 +83,8 @@ def _put_in_place(place: Path, out: Path) -> None:
         (place / LOCK).unlink()
         if out.exists() and any(out.iterdir()):
             shutil.rmtree(former, ignore_errors=True)
-            out.rename(former)
-        place.rename(out)
+            os.replace(out, former)
+        os.replace(place, out)
     except OSError as error:
         raise unwritable(out, error) from error
     shutil.rmtree(former, ignore_errors=True)
@@ -95,7 +98,7 @@ def _put_back(out: Path) -> None:
     if out.exists():
         shutil.rmtree(former, ignore_errors=True)
     else:
-        former.rename(out)
+        os.replace(former, out)
 
 
 def _beside(out: Path, kind: str) -> Path:

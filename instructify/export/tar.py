@@ -19,10 +19,10 @@ _MAX_NAME = 100
 class TarWriter:
     """One tar file. Close it; a tar without its end is no whole file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, buffer_bytes: int = _BUFFER_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        self._buffer = memoryview(bytearray(_BUFFER_BYTES))
+        self._buffer = memoryview(bytearray(buffer_bytes))
         self._used = 0
         self._flushed = 0
 
@@ -37,9 +37,9 @@ class TarWriter:
         None where it is too large for the buffer: use `stream` then.
         """
         needed = _BLOCK + padded(size_bytes)
-        if needed > _BUFFER_BYTES:
+        if needed > len(self._buffer):
             return None
-        if self._used + needed > _BUFFER_BYTES:
+        if self._used + needed > len(self._buffer):
             self._flush()
         start = self._used + _BLOCK
         self._buffer[self._used : start] = header(name, size_bytes)
