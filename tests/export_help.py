@@ -23,7 +23,7 @@ from instructify.twins.make import make_twin
 RELEASES = ("coco_caption", "vqav2", "iconqa", "scienceqa", "msvd_qa", "vizwiz")
 DATASETS = ("coco_caption", "iconqa", "msvd_qa", "scienceqa", "vizwiz", "vqav2")
 HOSTILE = "Is <image> or <img>a.jpg</img> in </s> the < image> {{ x }} \u732b?"
-SCALE = 0.3
+SCALE = 0.15
 
 
 class Expected(NamedTuple):

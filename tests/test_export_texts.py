@@ -47,7 +47,7 @@ def one_or_more(value: str | list[str] | None) -> list[str]:
 def test_every_answered_sample_is_in_llava(odd_build: Path, llava: Path) -> None:
     rows = llava_rows(llava)
     wanted = list(answered(odd_build))
-    assert len(rows) == len(wanted) > 500
+    assert len(rows) == len(wanted) > 200
     for one in wanted:
         row = rows[one.row["sample_id"]]
         paths = one_or_more(row.get("image")) + one_or_more(row.get("video"))

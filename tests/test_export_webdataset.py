@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from instructify.export.tar import TarWriter, header
 
-SHARD_BYTES = 200_000
+SHARD_BYTES = 100_000
 MEDIA = ("jpg", "png", "avi")
 
 
