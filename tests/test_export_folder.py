@@ -116,7 +116,7 @@ def test_killed_at_some_moments(
 @pytest.mark.heavy
 @pytest.mark.parametrize("to", SHAPES)
 def test_killed_at_every_call(odd_build: Path, command: Commands, tmp_path: Path, to: str) -> None:
-    killed_at_calls(odd_build, command, tmp_path, to, most=10_000)
+    killed_at_calls(odd_build, command, tmp_path, to, most=40)
 
 
 def killed_at_calls(odd_build: Path, command: Commands, tmp_path: Path, to: str, most: int) -> None:

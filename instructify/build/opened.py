@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from instructify.build.candidates import read_candidates
+from instructify.build.candidate_table import read_candidates
 from instructify.build.commit import finish_commit
 from instructify.build.lock import write_lock
 from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry, read_manifest

@@ -6,6 +6,7 @@ refers to must still have the hash that the build knows.
 """
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -113,7 +114,7 @@ class Contents:
     def of_batch(self, pictures: pa.ListArray) -> list[list[Content]]:
         """Find the contents of each sample of a batch."""
         flat = self.at(self.rows_of(pictures.flatten()))
-        ends = np.cumsum(pictures.value_lengths().to_numpy(zero_copy_only=False)).tolist()
+        ends = list(itertools.accumulate(pictures.value_lengths().to_pylist()))
         starts = [0, *ends[:-1]]
         return [flat[start:end] for start, end in zip(starts, ends, strict=True)]
 
@@ -127,13 +128,13 @@ class Contents:
         numbers = np.zeros(len(rows), np.int32)
         done = 0
         for batch, own in self._split(rows):
-            taken = batch.select(["shard", "row"]).take(pa.array(own))
+            taken = batch.select(["shard", "row"]).take(row_numbers(own))
             stored = np.flatnonzero(taken.column("shard").is_valid().to_numpy(False))
-            names = taken.column("shard").take(pa.array(stored)).dictionary_encode()
+            names = taken.column("shard").take(row_numbers(stored)).dictionary_encode()
             known = [shards.setdefault(name, len(shards)) for name in names.dictionary.to_pylist()]
             if known:
                 codes[done + stored] = np.array(known, np.int32)[names.indices.to_numpy()]
-            numbers[done + stored] = taken.column("row").take(pa.array(stored)).to_numpy()
+            numbers[done + stored] = taken.column("row").take(row_numbers(stored)).to_numpy()
             done += len(own)
         ordered = rows[np.lexsort((numbers, codes))]
         for start in range(0, len(ordered), _LOOK_UP_ROWS):
@@ -160,7 +161,7 @@ class Contents:
 
     def _in_order(self, rows: NDArray[np.int64]) -> Iterator[Content]:
         for batch, own in self._split(rows):
-            taken = batch.select(list(Content._fields)).take(pa.array(own))
+            taken = batch.select(list(Content._fields)).take(row_numbers(own))
             yield from map(Content, *(column.to_pylist() for column in taken.columns))
 
     def _split(self, rows: NDArray[np.int64]) -> Iterator[tuple[pa.RecordBatch, NDArray[np.int64]]]:
@@ -228,6 +229,12 @@ class _StoreShard:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def row_numbers(rows: NDArray[np.int64]) -> pa.Array:
+    """Make an Arrow array to take rows by; `pa.array` and `to_numpy` would import pandas."""
+    whole = np.ascontiguousarray(rows, np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)])
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:

@@ -7,7 +7,7 @@ as with several questions on one photograph, is written once per row group by Pa
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +44,9 @@ class ParquetSink:
         *,
         shard_bytes: int,
         prefix: str = "",
+        finished: Callable[[Path], None],
     ) -> None:
+        self._finished = finished
         self._place = place
         self._prefix = prefix
         self._contents = contents
@@ -86,9 +88,7 @@ class ParquetSink:
 
     def end(self) -> SplitTally:
         self._flush()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._close_file()
         return SplitTally(self._files, 0, self._pictured)
 
     def close(self) -> PicturesReceipt:
@@ -128,14 +128,19 @@ class ParquetSink:
     def _file_with_room(self, schema: pa.Schema) -> "_ParquetFile":
         assert self._chosen is not None
         if self._file is not None and self._file.size_bytes >= self._shard_bytes:
-            self._file.close()
-            self._file = None
+            self._close_file()
         if self._file is None:
             folder = f"{self._prefix}{self._chosen.dataset}"
             name = f"{folder}/{self._chosen.split}-{len(self._files):05d}.parquet"
             self._file = _ParquetFile(self._place / name, schema)
             self._files.append(name)
         return self._file
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._finished(self._place / self._files[-1])
 
 
 class _Piece(NamedTuple):

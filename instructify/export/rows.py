@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from instructify.build.opened import Build, ShardedTable
 from instructify.errors import UserError
+from instructify.export.contents import row_numbers
 from instructify.export.options import TRAINS_ONLY, ExportOptions
 from instructify.export.selection import Chosen
 from instructify.schema import SAMPLE_SCHEMA
@@ -40,7 +41,7 @@ def read_rows(
     """Yield the rows to write, in the order of the build, and count them and the others."""
     needs_response = options.shape in TRAINS_ONLY
     room = options.limit if options.limit is not None else chosen.of.samples
-    previous = pa.scalar(None, pa.string())
+    previous: str | None = None
     seen = 0
     for batch in _batches(build, chosen):
         seen += batch.num_rows
@@ -48,9 +49,9 @@ def read_rows(
         if options.draws == "first":
             ids = batch.column("record_id")
             keep = _begins_record(ids, previous)
-            previous = ids[-1]
+            previous = ids[-1].as_py()
             counts.leave_out(LATER_DRAW, int(np.count_nonzero(~keep)))
-        if needs_response:
+        if needs_response and batch.column("response").null_count:
             answered = batch.column("response").is_valid().to_numpy(zero_copy_only=False)
             counts.leave_out(NO_RESPONSE, int(np.count_nonzero(keep & ~answered)))
             keep &= answered
@@ -60,7 +61,7 @@ def read_rows(
         counts.written += kept
         if kept:
             whole = kept == batch.num_rows
-            yield batch if whole else batch.take(pa.array(rows[:kept]))
+            yield batch if whole else batch.take(row_numbers(rows[:kept]))
         if counts.written == room:
             break
     counts.leave_out(OVER_LIMIT, chosen.of.samples - seen)
@@ -78,11 +79,11 @@ def _batches(build: Build, chosen: Chosen) -> Iterator[pa.RecordBatch]:
         yield from table.batches()
 
 
-def _begins_record(ids: pa.Array, previous: pa.Scalar) -> NDArray[np.bool_]:
+def _begins_record(ids: pa.Array, previous: str | None) -> NDArray[np.bool_]:
     """Tell which rows are the first of their record; the draws of one lie side by side."""
     if not len(ids):
         return np.zeros(0, np.bool_)
     begins = np.ones(len(ids), np.bool_)
-    begins[0] = ids[0] != previous
+    begins[0] = ids[0].as_py() != previous
     begins[1:] = pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False)
     return begins

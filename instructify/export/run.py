@@ -18,7 +18,6 @@ from instructify.export.contents import Contents
 from instructify.export.folder import LOCK, staged
 from instructify.export.llava import LlavaSink
 from instructify.export.options import MEGABYTE, ExportOptions, PictureFolders
-from instructify.export.parquet import ParquetSink
 from instructify.export.receipt import (
     FORMAT,
     RECEIPT,
@@ -31,7 +30,7 @@ from instructify.export.rows import Counts, read_rows
 from instructify.export.selection import Chosen, Selection
 from instructify.export.sink import PICTURE_FOLDERS, Sink
 from instructify.export.webdataset import WebdatasetSink
-from instructify.shards import sync, write_bytes
+from instructify.shards import Syncer, sync, write_bytes
 
 CANDIDATES = "candidates.json"
 CARD = "README.md"
@@ -56,7 +55,8 @@ def run_export(export: Export) -> Receipt:
         contents = None
         if options.pictures:
             contents = stack.enter_context(Contents(build, export.folders))
-        sink = _sink(export, place, contents)
+        syncer = stack.enter_context(Syncer())
+        sink = _sink(export, place, contents, syncer)
         sets: set[str] = set()
         datasets: dict[str, dict[str, SplitReceipt]] = {}
         for chosen in export.selection.chosen:
@@ -78,11 +78,13 @@ def run_export(export: Export) -> Receipt:
             entries=_entries(place),
         )
         write_receipt(place, receipt)
+        syncer.wait()
         _sync(place, receipt)
     return receipt
 
 
-def _sink(export: Export, place: Path, contents: Contents | None) -> Sink:
+def _sink(export: Export, place: Path, contents: Contents | None, syncer: Syncer) -> Sink:
+    """Make the sink of the shape; large files are synced while the next are written."""
     shard_bytes = export.options.shard_mb * MEGABYTE
     match export.options.shape:
         case "llava":
@@ -91,8 +93,16 @@ def _sink(export: Export, place: Path, contents: Contents | None) -> Sink:
             return ChatSink(place, contents)
         case "webdataset":
             identity = f"{build_hash(export.build.manifest)} {json.dumps(export.options.told())}"
-            return WebdatasetSink(place, contents, shard_bytes=shard_bytes, identity=identity)
+            return WebdatasetSink(
+                place,
+                contents,
+                shard_bytes=shard_bytes,
+                identity=identity,
+                finished=syncer.add,
+            )
         case "parquet" | "hub":
+            from instructify.export.parquet import ParquetSink  # and pyarrow.parquet with it
+
             prefix = "data/" if export.options.shape == "hub" else ""
             return ParquetSink(
                 place,
@@ -101,6 +111,7 @@ def _sink(export: Export, place: Path, contents: Contents | None) -> Sink:
                 export.selection.chosen,
                 shard_bytes=shard_bytes,
                 prefix=prefix,
+                finished=syncer.add,
             )
 
 

@@ -42,6 +42,18 @@ class Sink(Protocol):
         """Write what is left to write once all splits are there."""
 
 
+def values_of(batch: pa.RecordBatch, name: str) -> list[Any]:
+    """Return a column as Python values; labels and empty columns without a scalar a row."""
+    column = batch.column(name)
+    if column.null_count == len(column):
+        return [None] * len(column)
+    if pa.types.is_dictionary(column.type) and column.null_count == 0:
+        labels = column.dictionary.to_pylist()
+        return [labels[code] for code in column.indices.to_pylist()]
+    values: list[Any] = column.to_pylist()
+    return values
+
+
 class LineFile:
     """A text file that grows row by row, as a JSON list or as JSON lines."""
 

@@ -5,6 +5,7 @@ JSON file under one key without dots: `vqav2-train-000000042.jpg`, `.json`; seve
 are `.0.jpg`, `.1.jpg`. Each sample carries its own copy of a picture: that is the format.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ import msgspec
 import pyarrow as pa
 
 from instructify.errors import UserError
-from instructify.export.contents import Content, Contents
+from instructify.export.contents import Content, Contents, write_all
 from instructify.export.energon import ANSWER, EnergonIndex, Member, write_blend
 from instructify.export.receipt import PicturesReceipt
 from instructify.export.selection import Chosen
-from instructify.export.sink import NO_PICTURES, SplitTally
+from instructify.export.sink import NO_PICTURES, SplitTally, values_of
 from instructify.export.tar import TarWriter, padded
 
 BLEND = "held-in-train.yaml"
@@ -24,7 +25,7 @@ TRAIN = "train"
 MAX_SHARD_SAMPLES = 100_000
 _MAX_KEY = 80  # of the 100 characters that a tar header gives a name
 _COLUMNS = (
-    *("sample_id", "dataset", "split", "task", "form", "instruction", "qformer_instruction"),
+    *("sample_id", "task", "form", "instruction", "qformer_instruction"),
     *("response", "references", "candidates", "candidate_set", "choice_index", "pictures"),
     "template",
 )
@@ -34,8 +35,15 @@ class WebdatasetSink:
     """Writes tars, and beside them what Energon wants to know of them."""
 
     def __init__(
-        self, place: Path, contents: Contents | None, *, shard_bytes: int, identity: str
+        self,
+        place: Path,
+        contents: Contents | None,
+        *,
+        shard_bytes: int,
+        identity: str,
+        finished: Callable[[Path], None],
     ) -> None:
+        self._finished = finished
         self._place = place
         self._contents = contents
         self._shard_bytes = shard_bytes
@@ -64,13 +72,15 @@ class WebdatasetSink:
         self._rows = self._pictured = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        columns = [batch.column(name).to_pylist() for name in _COLUMNS]
+        assert self._chosen is not None
+        origin = {"dataset": self._chosen.dataset, "split": self._chosen.split}
+        columns = [values_of(batch, name) for name in _COLUMNS]
         if self._contents is None:
             found: list[list[Content]] = [[]] * batch.num_rows
         else:
             found = self._contents.of_batch(batch.column("pictures"))
         for values, contents in zip(zip(*columns, strict=True), found, strict=True):
-            row = dict(zip(_COLUMNS, values, strict=True))
+            row = origin | dict(zip(_COLUMNS, values, strict=True))
             row["answers"] = _answers(row)
             self._add(self._encoder.encode(row), contents)
 
@@ -102,9 +112,10 @@ class WebdatasetSink:
             self._add_content(tar, f"{key}.{part}", content)
         members.append(Member("json", tar.offset + 512, len(text)))
         room = tar.reserve(f"{key}.json", len(text))
-        if room is None:
-            raise UserError(f"{key} has {len(text):,} bytes of text, too many for one sample.")
-        room[:] = text
+        if room is not None:
+            room[:] = text
+        else:
+            tar.stream(f"{key}.json", len(text), lambda to: write_all(to, text))
         index.add(key, start, tar.offset - start, members, len(contents))
         self._rows += 1
         self._rows_in_shard += 1
@@ -147,6 +158,7 @@ class WebdatasetSink:
         if self._tar is not None and self._index is not None:
             self._index.end_shard(self._tar.offset)
             self._tar.close()
+            self._finished(self._place / self._files[-1])
             self._tar = None
 
     def _close_index(self) -> None:
