@@ -1,7 +1,8 @@
 # make demo   twins of all releases, all 26 datasets converted, a look at some samples
 # make test   lint, types and all tests
 # make check-metrics   our scorers against the reference ones
-# Both set up .venv on the first run. PYTHON=python3.12 chooses an interpreter, TORCH another build of torch.
+# make check-exports   exports read back by TRL, LLaMA-Factory, ms-swift and Energon (gigabytes of downloads)
+# The first two set up .venv on the first run. PYTHON=python3.12 chooses an interpreter, TORCH another build of torch.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check lint types test-heavy bench check-metrics train-env clean
+.PHONY: demo test check lint types test-heavy check-exports bench check-metrics train-env clean
 
 demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
@@ -29,6 +30,18 @@ types: $(VENV)/test
 
 test-heavy: $(VENV)/test
 	$(BIN)/python -m pytest -n $(WORKERS) -m heavy
+
+# Each trainer pins versions that fight the others', so each has an environment of its own.
+TRAINERS := energon trl llamafactory swift
+
+check-exports: $(VENV)/test $(TRAINERS:%=.venv-exports/%/ready)
+	$(BIN)/python tests/trainers/run.py .venv-exports
+
+.venv-exports/%/ready: tests/trainers/%.txt
+	$(PYTHON) -m venv .venv-exports/$*
+	.venv-exports/$*/bin/python -m pip --quiet install --upgrade pip
+	.venv-exports/$*/bin/python -m pip --quiet install -r $<
+	touch $@
 
 bench: $(VENV)/test
 	$(BIN)/python benchmarks/run_all.py
@@ -62,4 +75,4 @@ $(VENV)-check/done: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-check demo
+	rm -rf $(VENV) $(VENV)-check .venv-exports demo

@@ -116,6 +116,7 @@ def serve() -> None:
     import pyarrow.compute  # noqa: F401
 
     import instructify.commands.convert
+    import instructify.commands.export
     import instructify.commands.inspect
     import instructify.commands.score_build
     import instructify.commands.verify  # noqa: F401

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from build_help import DATASETS, RELEASES, Commands
+from export_help import make_odd_build
 
 from instructify.twins.make import make_twin
 
@@ -33,3 +34,9 @@ def whole_build(
     answer = command("convert", *DATASETS, "--raw", raw_root, "--out", out)
     assert answer.code == 0, answer.stderr
     return out
+
+
+@pytest.fixture(scope="session")
+def odd_build(command: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small build of all that an export may meet; not to be changed. See `export_help`."""
+    return make_odd_build(command, tmp_path_factory.mktemp("odd"))

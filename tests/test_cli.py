@@ -18,8 +18,8 @@ from instructify.schema import PROVENANCE
 ROOT = Path(__file__).parents[1]
 VERBS = (
     *("catalog", "twin", "check", "lint", "convert", "retemplate", "inspect", "overlap"),
-    *("explain", "diff", "verify", "plan", "teach-towers", "train", "merge", "generate"),
-    *("score", "demo"),
+    *("explain", "diff", "verify", "export", "plan", "teach-towers", "train", "merge"),
+    *("generate", "score", "demo"),
 )
 SAMPLE_FIELDS = {
     *("sample_id", "dataset", "split", "task", "template", "instruction", "response"),

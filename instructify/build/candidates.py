@@ -3,22 +3,11 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-import pyarrow as pa
+from collections.abc import Sequence
 
 from instructify.build.raw import RawRoots, find_split, read_context, reader_of
 from instructify.catalog_model import Candidates, Catalog, Dataset
 from instructify.errors import UserError
-from instructify.shards import FileFacts, read_arrow, write_arrow
-
-CANDIDATES_SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("values", pa.list_(pa.string()), nullable=False),
-    ]
-)
 
 
 def set_id(values: Sequence[str]) -> str:
@@ -55,19 +44,3 @@ def _vocabulary(
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     kept = [answer for answer, count in ranked if count >= candidates.min_count]
     return tuple(kept[: candidates.top])
-
-
-def write_candidates(path: Path, sets: Mapping[str, Sequence[str]]) -> FileFacts:
-    """Write all sets of a build, sorted by id."""
-    ids = sorted(sets)
-    table = pa.table(
-        {"id": ids, "values": [list(sets[one]) for one in ids]}, schema=CANDIDATES_SCHEMA
-    )
-    return write_arrow(path, CANDIDATES_SCHEMA, [table])
-
-
-def read_candidates(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read all sets of a build; none where the file is not there."""
-    if not path.exists():
-        return {}
-    return {row["id"]: tuple(row["values"]) for row in read_arrow(path).to_pylist()}

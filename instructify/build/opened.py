@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from instructify.build.candidates import read_candidates
+from instructify.build.candidate_table import read_candidates
 from instructify.build.commit import finish_commit
 from instructify.build.lock import write_lock
 from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry, read_manifest
@@ -58,11 +58,11 @@ class ShardedTable:
         return row
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for number in range(len(self._batches)):
-            yield from self._batch(number).to_pylist()
+        for batch in self.batches():
+            yield from batch.to_pylist()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows as the Arrow batches that they lie in."""
+        """Go through the rows as the batches of the mapped files."""
         for number in range(len(self._batches)):
             yield self._batch(number)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from instructify import __version__
-from instructify.build.candidates import read_candidates, set_id, write_candidates
+from instructify.build.candidate_table import read_candidates, write_candidates
+from instructify.build.candidates import set_id
 from instructify.build.card import render_card
 from instructify.build.commit import commit
 from instructify.build.ledger import ledger_lines, order, split_of, still_true

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from instructify.build.candidates import read_candidates
+from instructify.build.candidate_table import read_candidates
 from instructify.build.commit import finish_commit
 from instructify.build.lock import write_lock
 from instructify.build.manifest import (

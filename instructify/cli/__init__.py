@@ -12,7 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from instructify import __version__
-from instructify.cli import data, evaluation, look, training
+from instructify.cli import data, evaluation, look, share, training
 from instructify.errors import UserError
 
 __all__ = ["app", "main"]
@@ -30,6 +30,7 @@ _COMMANDS = (
     look.explain,
     look.diff,
     look.verify,
+    share.export,
     training.plan,
     training.teach_towers,
     training.train,

@@ -1,0 +1,145 @@
+"""`export`: a build in the shape of another trainer, and a table of what went into it."""
+
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+
+from instructify.build.opened import Build
+from instructify.build.progress import Progress
+from instructify.errors import UserError
+from instructify.export.folder import check_replaceable, look_at
+from instructify.export.options import ExportOptions, PictureFolders
+from instructify.export.receipt import Receipt, build_hash
+from instructify.export.run import Export, run_export
+from instructify.export.selection import Selection, select
+
+_REASONS = {
+    "no-response": "without a response, to be scored or inferred only",
+    "later-draw": "later draws of a record (--draws first)",
+    "over-limit": "over --limit",
+}
+_NEXT = {
+    "llava": "--data_path {out}/train.json --image_folder {out}",
+    "chat": "docs/export.md has the lines for TRL, LLaMA-Factory and ms-swift",
+    "webdataset": "webdataset.WebDataset('{out}/NAME/train-{{000000..N}}.tar')",
+    "parquet": "load_dataset('parquet', data_files='{out}/NAME/train-*.parquet')",
+    "hub": "load_dataset('{out}', NAME)",
+}
+
+
+def run_export_command(
+    folder: Path,
+    out: Path,
+    options: ExportOptions,
+    folders: PictureFolders,
+    *,
+    overwrite: bool,
+    push: str | None,
+    public: bool,
+    as_json: bool,
+) -> None:
+    """Make an export, or find it made; push it if asked to; report."""
+    _check(options, push, public)
+    build = Build.open(folder)
+    selection = select(build, options)
+    former = look_at(out, build.paths.root).receipt
+    asked = build_hash(build.manifest)
+    if former is not None and not overwrite and former.same_work(asked, options):
+        receipt, state = former, "unchanged"
+    else:
+        if former is not None:
+            _check_overwrite(out, former, overwrite=overwrite)
+        receipt, state = _made(build, selection, options, folders, out), "written"
+    address = None if push is None else _pushed(out, push, public)
+    if as_json:
+        value = {"state": state, "out": str(out), "pushed": address}
+        print(json.dumps({**value, **msgspec.to_builtins(receipt)}, indent=1, ensure_ascii=False))
+    else:
+        print(_report(receipt, out, state))
+        if address is not None:
+            print(f"pushed to {address}")
+
+
+def _check(options: ExportOptions, push: str | None, public: bool) -> None:
+    if push is None and public:
+        raise UserError("--public says how to push; give --push REPOSITORY too.")
+    if push is not None:
+        if options.shape != "hub":
+            raise UserError("--push needs --to hub: only that has a card and a check of licences.")
+        from instructify.export.push import check_repository
+
+        check_repository(push)
+
+
+def _check_overwrite(out: Path, former: Receipt, *, overwrite: bool) -> None:
+    if not overwrite:
+        raise UserError(
+            f"{out} is an export of something else already; give --overwrite to replace it, or "
+            "choose another --out."
+        )
+    check_replaceable(out, former)
+
+
+def _made(
+    build: Build,
+    selection: Selection,
+    options: ExportOptions,
+    folders: PictureFolders,
+    out: Path,
+) -> Receipt:
+    progress = Progress.for_terminal()
+    with progress.stage("exporting", selection.num_samples, "samples") as bar:
+        return run_export(
+            Export(
+                build=build,
+                selection=selection,
+                options=options,
+                folders=folders,
+                out=out,
+                advance=bar.advance,
+            )
+        )
+
+
+def _pushed(out: Path, repository: str, public: bool) -> str:
+    from huggingface_hub import HfApi
+
+    from instructify.export.push import push_folder
+
+    print(f"uploading {out} to {repository}", file=sys.stderr)
+    return push_folder(out, repository, public=public, api=HfApi())
+
+
+def _report(receipt: Receipt, out: Path, state: str) -> str:
+    lines = [f"{'dataset':<19}{'split':<15}{'samples':>12}{'written':>12}{'pictured':>12}"]
+    reasons: dict[str, int] = {}
+    broken = 0
+    for name, splits in receipt.datasets.items():
+        for split, of in splits.items():
+            lines.append(
+                f"{name[:18]:<19}{split[:14]:<15}{of.samples:>12,}{of.written:>12,}"
+                f"{of.with_pictures:>12,}"
+            )
+            broken += of.slot_words_broken
+            for reason, number in of.left_out.items():
+                reasons[reason] = reasons.get(reason, 0) + number
+    for reason, number in sorted(reasons.items()):
+        lines.append(f"left out: {number:,} {_REASONS[reason]}")
+    for name, licence in receipt.unlicensed.items():
+        lines.append(f"left out: {name}, for its licence: {licence}"[:80])
+    if broken:
+        lines.append(f"changed: {broken:,} texts held a picture word such as <image>: < image>")
+    size = sum(receipt.files.values())
+    pictures = receipt.pictures
+    if pictures.mode == "files":
+        size += pictures.size_bytes
+        lines.append(f"pictures: {pictures.written:,} files, each content once")
+    elif pictures.mode == "embedded":
+        lines.append(f"pictures: {pictures.written:,} in the samples")
+    else:
+        lines.append("pictures: none (--no-pictures)")
+    lines.append(f"{out}: {size / 1e6:,.1f} MB, {state}")
+    lines.append(f"next: {_NEXT[str(receipt.options['shape'])].format(out=out)}")
+    return "\n".join(lines)

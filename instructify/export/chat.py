@@ -1,0 +1,117 @@
+"""Chat messages as JSON lines, a file for each dataset and split, for three trainers at once.
+
+LLaMA-Factory and ms-swift read `messages`, whose text holds `<image>` where the picture goes; TRL
+reads `prompt` and `completion`, whose text does not, since it puts the pictures in itself. Both are
+in every row. `dataset_info.json` is what LLaMA-Factory needs beside the files.
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from instructify.export.contents import Content, Contents
+from instructify.export.receipt import PicturesReceipt
+from instructify.export.selection import Chosen
+from instructify.export.sink import (
+    NO_PICTURES,
+    LineFile,
+    PictureFiles,
+    Row,
+    SplitTally,
+    picture_path,
+)
+from instructify.export.slots import CHAT_SLOTS, IMAGE, VIDEO
+from instructify.shards import write_json
+
+DATASET_INFO = "dataset_info.json"
+_SUFFIX = ".jsonl"
+
+
+class ChatSink:
+    """Writes chat messages and their pictures."""
+
+    def __init__(self, place: Path, contents: Contents | None) -> None:
+        self._place = place
+        self._pictures = None if contents is None else PictureFiles(place, contents)
+        self._info: dict[str, Row] = {}
+        self._chosen: Chosen | None = None
+        self._file: LineFile | None = None
+        self._broken = self._pictured = 0
+
+    def begin(self, chosen: Chosen) -> None:
+        self._chosen = chosen
+        self._file = None
+        self._broken = self._pictured = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        assert self._chosen is not None
+        if self._file is None:
+            self._file = LineFile(self._place / _file_name(self._chosen), as_list=False)
+        column = self._column
+        ids, instructions, responses = (
+            batch.column(name).to_pylist() for name in ("sample_id", "instruction", "response")
+        )
+        if self._pictures is None:
+            found: list[list[Content]] = [[]] * len(ids)
+        else:
+            found = self._pictures.of_batch(batch.column("pictures"))
+        for sample_id, instruction, response, contents in zip(
+            ids, instructions, responses, found, strict=True
+        ):
+            asked = CHAT_SLOTS.broken(instruction)
+            answer = CHAT_SLOTS.broken(response)
+            self._broken += asked.changed + answer.changed
+            self._pictured += bool(contents)
+            row = _row(sample_id, contents, asked.text, answer.text)
+            if column is not None:
+                row[column] = [picture_path(one) for one in contents]
+            self._file.add(row)
+
+    def end(self) -> SplitTally:
+        if self._file is None or self._chosen is None:
+            return SplitTally([], 0, 0)
+        self._file.close()
+        name = _file_name(self._chosen)
+        self._info[name.removesuffix(_SUFFIX)] = _told(name, self._column)
+        return SplitTally([name], self._broken, self._pictured)
+
+    def close(self) -> PicturesReceipt:
+        write_json(self._place / DATASET_INFO, self._info)
+        return NO_PICTURES if self._pictures is None else self._pictures.write()
+
+    @property
+    def _column(self) -> str | None:
+        """The column of the paths; the three trainers agree on its name."""
+        if self._pictures is None or self._chosen is None:
+            return None
+        return "videos" if self._chosen.is_video else "images"
+
+
+def _file_name(chosen: Chosen) -> str:
+    return f"{chosen.dataset}-{chosen.split}{_SUFFIX}"
+
+
+def _row(sample_id: str, contents: list[Content], instruction: str, response: str) -> Row:
+    slots = "".join(VIDEO if one.media == "video" else IMAGE for one in contents)
+    answer = {"role": "assistant", "content": response}
+    slotted = f"{slots}\n{instruction}" if slots else instruction
+    return {
+        "id": sample_id,
+        "messages": [{"role": "user", "content": slotted}, answer],
+        "prompt": [{"role": "user", "content": instruction}],
+        "completion": [answer],
+    }
+
+
+def _told(name: str, column: str | None) -> Row:
+    """Describe a file to LLaMA-Factory."""
+    columns = {"messages": "messages"}
+    if column is not None:
+        columns[column] = column
+    tags = {
+        "role_tag": "role",
+        "content_tag": "content",
+        "user_tag": "user",
+        "assistant_tag": "assistant",
+    }
+    return {"file_name": name, "formatting": "sharegpt", "columns": columns, "tags": tags}
