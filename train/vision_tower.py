@@ -1,9 +1,9 @@
-"""The vision tower is taught on what is true of generated scenes, cell by cell.
+"""The vision tower is taught on what is true of generated scenes, and examined on others.
 
-A picture of 48 pixels has nine patches, and they are the nine cells of the twins. From what the
-tower says of a patch, linear heads must tell the colour, shape and size of the thing there (or that
-there is none), which cell it is, the background, and the colour and word of a sign. The heads are
-thrown away. The scenes are of a family of their own and never show a reserved combination.
+A picture of 48 pixels has nine patches, and they are the nine cells of the twins. Linear heads must
+tell from what the tower says of a patch what is true of the cell, and from its class token what is
+true of the whole (`scene_truth`). The heads are thrown away. The scenes are of a family of their
+own and never show a reserved combination.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,18 +16,18 @@ from torch.nn import functional
 from transformers import InstructBlipVisionModel
 
 from instructify.twins.painter import pixels
-from instructify.twins.world import (
-    BACKGROUNDS,
-    CELLS,
-    COLOURS,
-    SHAPES,
-    SIGN_WORDS,
-    SIZES,
-    Scene,
-    scene,
-    sign_scene,
-)
+from instructify.twins.world import Scene, scene, sign_scene
 from train.presets import CLIP_MEAN, CLIP_STD
+from train.scene_truth import (
+    CELL_HEADS,
+    COUNTED,
+    NONE,
+    NUM_AROUND,
+    NUM_COUNTS,
+    NUM_PAIRS,
+    Truth,
+    stacked,
+)
 from train.schooling import teach
 from train.twin_text import FAMILY
 
@@ -35,36 +35,46 @@ BATCH = 64
 RATE = 3e-3
 SIGNS_EVERY = 5  # one scene in five has printed signs
 _EXAM = 1_000_000_000  # scenes from here on are never taught
-NONE = 0
-
-
-class Head(NamedTuple):
-    """What a head tells of a cell, and between how many values it chooses."""
-
-    name: str
-    size: int
-
-
-HEADS = (
-    Head("colour", 1 + len(COLOURS)),
-    Head("shape", 1 + len(SHAPES)),
-    Head("size", 1 + len(SIZES)),
-    Head("place", len(CELLS)),
-    Head("background", len(BACKGROUNDS)),
-    Head("sign colour", 1 + len(COLOURS)),
-    Head("sign word", 1 + len(SIGN_WORDS)),
-)
+# Signs and looks around are wide heads over easy zeros: with these weights no head is forgotten.
+_WEIGHTS = {"around": 4.0, "counts": 4.0, "pairs": 4.0}
 
 
 class Sight(NamedTuple):
     """How well held-out scenes are seen, as parts of one.
 
-    `heads` is over all cells, but for `sign word` and `sign colour`, which are over those of signs;
-    `things` is the share of things whose colour, shape and size are all right.
+    `things` is the share of things whose colour, shape and size are all right. `heads`: over all
+    cells, those of signs over the cells of signs; `around` and `pairs` over what is there to be
+    told, `counts` over all numbers.
     """
 
     things: float
     heads: dict[str, float]
+
+
+class Said(NamedTuple):
+    """Logits of all heads: one [B, 9, values] a cell head, and those of `Truth`'s other parts."""
+
+    cells: tuple[torch.Tensor, ...]
+    around: torch.Tensor
+    counts: torch.Tensor  # [B, counted, numbers]
+    pairs: torch.Tensor
+
+
+class Heads(nn.Module):  # type: ignore[misc]  # torch has no types
+    """What reads patches and class token of a tower."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.cells = nn.Linear(width, sum(head.size for head in CELL_HEADS))
+        self.around = nn.Linear(width, NUM_AROUND)
+        self.counts = nn.Linear(width, len(COUNTED) * NUM_COUNTS)
+        self.pairs = nn.Linear(width, NUM_PAIRS)
+
+    def forward(self, features_B1D: torch.Tensor) -> Said:
+        whole, patches = features_B1D[:, 0], features_B1D[:, 1:]
+        cells = self.cells(patches).split([head.size for head in CELL_HEADS], dim=-1)
+        counts = self.counts(whole).unflatten(-1, (len(COUNTED), NUM_COUNTS))
+        return Said(cells, self.around(patches), counts, self.pairs(whole))
 
 
 def teach_vision(
@@ -75,38 +85,16 @@ def teach_vision(
     told: Callable[[int, float], None],
 ) -> Sight:
     """Teach the tower in place and examine it; `told(step, loss)` hears of each step."""
-    heads = nn.Linear(tower.config.hidden_size, sum(head.size for head in HEADS))
+    heads = Heads(tower.config.hidden_size)
 
     def loss_of(step: int) -> torch.Tensor:
-        pictures, labels = _batch(seed, step * BATCH, BATCH)
-        logits = _logits(tower, heads, pictures)
-        parts = [
-            functional.cross_entropy(one.flatten(0, 1), labels[..., number].flatten())
-            for number, one in enumerate(logits)
-        ]
-        return torch.stack(parts).sum()
+        scenes = _scenes(seed, step * BATCH, BATCH)
+        return _loss(heads(tower(as_input(scenes)).last_hidden_state), stacked(scenes))
 
     tower.train()
     teach([*tower.parameters(), *heads.parameters()], loss_of, steps=steps, rate=RATE, told=told)
     tower.eval()
     return _examine(tower, heads, seed)
-
-
-def truth_of_cells(shown: Scene) -> np.ndarray:
-    """Give what each head should say of each of the nine cells: [9, heads], 0 for nothing there."""
-    told = np.zeros((len(CELLS), len(HEADS)), np.int64)
-    told[:, 3] = np.arange(len(CELLS))
-    told[:, 4] = BACKGROUNDS.index(shown.background)
-    for thing in shown.things:
-        told[CELLS.index((thing.row, thing.column)), :3] = (
-            1 + COLOURS.index(thing.colour),
-            1 + SHAPES.index(thing.shape),
-            1 + SIZES.index(thing.size),
-        )
-    for sign in shown.signs:
-        told[3 * sign.row : 3 * sign.row + 3, 5] = 1 + COLOURS.index(sign.colour or "")
-        told[3 * sign.row : 3 * sign.row + 3, 6] = 1 + SIGN_WORDS.index(sign.text)
-    return told
 
 
 def as_input(scenes: Sequence[Scene], size: int = 48) -> torch.Tensor:
@@ -116,33 +104,46 @@ def as_input(scenes: Sequence[Scene], size: int = 48) -> torch.Tensor:
     return ((painted / 255 - mean) / deviation).permute(0, 3, 1, 2)
 
 
-def _batch(seed: int, first: int, num: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _scenes(seed: int, first: int, num: int) -> list[Scene]:
     scenes = []
     for index in range(first, first + num):
         draw = sign_scene if index % SIGNS_EVERY == 0 else scene
         scenes.append(draw(seed, FAMILY, index, held_out=False))
-    labels = torch.from_numpy(np.stack([truth_of_cells(one) for one in scenes]))
-    return as_input(scenes), labels
+    return scenes
 
 
-def _logits(
-    tower: InstructBlipVisionModel, heads: nn.Linear, pictures: torch.Tensor
-) -> tuple[torch.Tensor, ...]:
-    """Let each head judge each patch: [B, 9, values of the head]."""
-    patches = tower(pictures).last_hidden_state[:, 1:]
-    split: tuple[torch.Tensor, ...] = heads(patches).split([head.size for head in HEADS], dim=-1)
-    return split
+def _loss(said: Said, truth: Truth) -> torch.Tensor:
+    """Add up the means over cells, or over the whole, of all heads."""
+    cells = torch.from_numpy(truth.cells)
+    parts = [
+        functional.cross_entropy(one.flatten(0, 1), cells[..., number].flatten())
+        for number, one in enumerate(said.cells)
+    ]
+    counts = functional.cross_entropy(
+        said.counts.flatten(0, 1), torch.from_numpy(truth.counts).flatten()
+    )
+    judge = functional.binary_cross_entropy_with_logits
+    parts += [
+        _WEIGHTS["counts"] * counts,
+        _WEIGHTS["around"] * judge(said.around, torch.from_numpy(truth.around)),
+        _WEIGHTS["pairs"] * judge(said.pairs, torch.from_numpy(truth.pairs)),
+    ]
+    return torch.stack(parts).sum()
 
 
-def _examine(tower: InstructBlipVisionModel, heads: nn.Linear, seed: int, num: int = 256) -> Sight:
-    pictures, labels = _batch(seed, _EXAM, num)
+def _examine(tower: InstructBlipVisionModel, heads: Heads, seed: int, num: int = 256) -> Sight:
+    scenes = _scenes(seed, _EXAM, num)
+    truth = Truth(*map(torch.from_numpy, stacked(scenes)))
     with torch.no_grad():
-        said = torch.stack([one.argmax(-1) for one in _logits(tower, heads, pictures)], dim=-1)
-    right = said == labels
-    is_thing, is_sign = labels[..., 0] != NONE, labels[..., 6] != NONE
+        said = heads(tower(as_input(scenes)).last_hidden_state)
+    right = torch.stack([one.argmax(-1) for one in said.cells], dim=-1) == truth.cells
+    is_thing, is_sign = truth.cells[..., 0] != NONE, truth.cells[..., 6] != NONE
     shares = {}
-    for number, head in enumerate(HEADS):
+    for number, head in enumerate(CELL_HEADS):
         one = right[..., number]
-        shares[head.name] = (one[is_sign] if head.name.startswith("sign") else one).float().mean()
+        shares[head.name] = one[is_sign] if head.name.startswith("sign") else one
+    shares["counts"] = said.counts.argmax(-1) == truth.counts
+    shares["around"] = said.around[truth.around == 1] > 0
+    shares["pairs"] = said.pairs[truth.pairs == 1] > 0
     things = right[..., :3].all(-1)[is_thing].float().mean().item()
-    return Sight(things, {name: share.item() for name, share in shares.items()})
+    return Sight(things, {name: share.float().mean().item() for name, share in shares.items()})

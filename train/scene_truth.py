@@ -1,0 +1,107 @@
+"""What a vision tower must tell of a generated scene, as numbers: cell by cell and of the whole.
+
+A cell: what is in it, which cell it is, the background, a sign across it, and which colours and
+shapes lie to its left and right, above and below. The whole: how many things there are of each
+colour, shape and size, and which pairs of colour and shape occur.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from instructify.twins.world import (
+    BACKGROUNDS,
+    CELLS,
+    COLOURS,
+    MOST_THINGS,
+    SEEN_PAIRS,
+    SHAPES,
+    SIGN_WORDS,
+    SIZES,
+    Scene,
+)
+
+NONE = 0
+
+
+class Head(NamedTuple):
+    """What is told of a cell, and between how many values one chooses; 0 is `none` where it can be."""
+
+    name: str
+    size: int
+
+
+CELL_HEADS = (
+    Head("colour", 1 + len(COLOURS)),
+    Head("shape", 1 + len(SHAPES)),
+    Head("size", 1 + len(SIZES)),
+    Head("place", len(CELLS)),
+    Head("background", len(BACKGROUNDS)),
+    Head("sign colour", 1 + len(COLOURS)),
+    Head("sign word", 1 + len(SIGN_WORDS)),
+)
+LOOKS = (*COLOURS, *SHAPES)
+NUM_DIRECTIONS = 4
+NUM_AROUND = NUM_DIRECTIONS * len(LOOKS)
+COUNTED = (*LOOKS, *SIZES, "things")
+NUM_COUNTS = 1 + MOST_THINGS
+NUM_PAIRS = len(SEEN_PAIRS)
+
+
+class Truth(NamedTuple):
+    """Of one scene or, with a dimension more in front, of several.
+
+    `cells` [9, cell heads] are numbers of values, `around` [9, directions times looks] is 1 where
+    something of that look lies in that direction, `counts` [counted] are numbers of things, `pairs`
+    [pairs] is 1 where a thing of that colour and shape is there.
+    """
+
+    cells: npt.NDArray[np.int64]
+    around: npt.NDArray[np.float32]
+    counts: npt.NDArray[np.int64]
+    pairs: npt.NDArray[np.float32]
+
+
+def truth_of(scene: Scene) -> Truth:
+    """State the truth of a scene."""
+    counts = np.zeros(len(COUNTED), np.int64)
+    pairs = np.zeros(NUM_PAIRS, np.float32)
+    for thing in scene.things:
+        for look in (thing.colour, thing.shape, thing.size, "things"):
+            counts[COUNTED.index(look)] += 1
+        pairs[SEEN_PAIRS.index(thing.pair)] = 1
+    return Truth(_cells(scene), _around(scene), counts, pairs)
+
+
+def stacked(scenes: list[Scene]) -> Truth:
+    """State the truth of several scenes."""
+    return Truth(*(np.stack(parts) for parts in zip(*map(truth_of, scenes), strict=True)))
+
+
+def _cells(scene: Scene) -> npt.NDArray[np.int64]:
+    told = np.zeros((len(CELLS), len(CELL_HEADS)), np.int64)
+    told[:, 3] = np.arange(len(CELLS))
+    told[:, 4] = BACKGROUNDS.index(scene.background)
+    for thing in scene.things:
+        told[CELLS.index((thing.row, thing.column)), :3] = (
+            1 + COLOURS.index(thing.colour),
+            1 + SHAPES.index(thing.shape),
+            1 + SIZES.index(thing.size),
+        )
+    for sign in scene.signs:
+        row = slice(3 * sign.row, 3 * sign.row + 3)
+        told[row, 5] = 1 + COLOURS.index(sign.colour) if sign.colour else NONE
+        told[row, 6] = 1 + SIGN_WORDS.index(sign.text)
+    return told
+
+
+def _around(scene: Scene) -> npt.NDArray[np.float32]:
+    told = np.zeros((len(CELLS), NUM_DIRECTIONS, len(LOOKS)), np.float32)
+    for number, (row, column) in enumerate(CELLS):
+        for thing in scene.things:
+            lies = (thing.column < column, thing.column > column, thing.row < row, thing.row > row)
+            for direction in np.flatnonzero(lies):
+                told[number, direction, LOOKS.index(thing.colour)] = 1
+                told[number, direction, LOOKS.index(thing.shape)] = 1
+    return told.reshape(len(CELLS), NUM_AROUND)
