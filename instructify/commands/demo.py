@@ -25,6 +25,7 @@ _LARGER = ("vqav2", "coco_caption")  # what the tiny model learns from most
 _ASKED = (("vqav2", "val"), ("okvqa", "val"), ("gqa", "testdev"))
 _NUM_ASKED = 200
 _NUM_SHOWN = 4
+_STEPS, _FULL_STEPS = 300, 2_000
 
 
 def run_demo(out: Path, jobs: int, *, full: bool, trains: bool) -> None:
@@ -88,10 +89,10 @@ def _train(out: Path, build: Build, *, full: bool) -> None:
 
     started = time.monotonic()
     print("4. the towers of a tiny model, taught (a minute)", file=sys.stderr)
-    request = TowersRequest(vision_steps=800, language_steps=1600) if full else TowersRequest()
+    request = TowersRequest() if full else TowersRequest(vision_steps=150, language_steps=250)
     teach_towers(request, out / "towers", lambda *_: None)
     print(f"   {time.monotonic() - started:.0f} s\n5. trained on 13 datasets\n", file=sys.stderr)
-    settings = [f"model.name={out / 'towers'}", *(["run.steps=4000"] if full else [])]
+    settings = [f"model.name={out / 'towers'}", f"run.steps={_FULL_STEPS if full else _STEPS}"]
     config = load_recipe("tiny", settings)
     launch(build, config, load_catalog(), out / "run", Ranks(), resume=False, accept=False)
     print("\n6. questions about pictures that it never saw\n", file=sys.stderr)
