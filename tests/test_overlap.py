@@ -189,7 +189,7 @@ def test_a_trainer_refuses_held_out_pictures(
     line = ("train", planted.build, "--recipe", recipe)
     unchecked = command(*line, "--out", tmp_path / "one")
     assert unchecked.code == 0, unchecked.stderr
-    assert "unchecked whether held-out pictures are in the mixture" in unchecked.stderr
+    assert "unchecked whether held-out pictures are in the" in " ".join(unchecked.stderr.split())
     command("overlap", planted.build)
     refused = command(*line, "--out", tmp_path / "two")
     assert refused.code == 2

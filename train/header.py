@@ -35,10 +35,11 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
         )
     if start is not None:
         lines.append(f"resumed   after step {start.state.step:,}")
-    return [part for line in lines for part in _wrapped(line)]
+    return [part for line in lines for part in wrapped(line)]
 
 
-def _wrapped(line: str) -> list[str]:
+def wrapped(line: str) -> list[str]:
+    """Wrap a line to the width of a terminal."""
     return textwrap.wrap(line, _WIDTH, subsequent_indent=" " * 10, break_on_hyphens=False)
 
 

@@ -8,7 +8,7 @@ from instructify.build.opened import Build
 from instructify.catalog_model import Catalog
 from train.config import TrainConfig
 from train.distributed import Ranks
-from train.header import header_lines
+from train.header import header_lines, wrapped
 from train.run_folder import check_data, check_overlap, claimed, starting_point, write_run
 from train.run_page import write_page
 from train.setup import set_up
@@ -34,7 +34,8 @@ def launch(
         said += check_overlap(setup)
         if ranks.is_first:
             write_run(run, config, setup, build.paths.root)
-            print("\n".join([*header_lines(setup, start), *said]), file=sys.stderr)
+            notes = [part for line in said for part in wrapped(line)]
+            print("\n".join([*header_lines(setup, start), *notes]), file=sys.stderr)
         with stop_on_signals() as stop:
             trainer = Trainer(setup, run, start=start, shows=sys.stderr.isatty())
             result = trainer.run(stop)

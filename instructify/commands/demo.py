@@ -25,7 +25,7 @@ _LARGER = ("vqav2", "coco_caption")  # what the tiny model learns from most
 _ASKED = (("vqav2", "val"), ("okvqa", "val"), ("gqa", "testdev"))
 _NUM_ASKED = 200
 _NUM_SHOWN = 4
-_STEPS, _FULL_STEPS = 300, 2_000
+_STEPS, _FULL_STEPS = 250, 2_000
 
 
 def run_demo(out: Path, jobs: int, *, full: bool, trains: bool) -> None:
