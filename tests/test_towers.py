@@ -17,9 +17,10 @@ from instructify.twins.world import RESERVED_PAIRS, Scene, Sign, Thing, scene
 from train import language_tower, vision_tower
 from train.language_tower import Reader, answer, examine_language, teach_language
 from train.presets import build_preset
+from train.scene_truth import CELL_HEADS, truth_of
 from train.towers import TowersRequest, lend_words, read_report, teach, teach_towers
 from train.twin_text import FAMILY, lessons
-from train.vision_tower import HEADS, as_input, teach_vision, truth_of_cells
+from train.vision_tower import as_input, teach_vision
 
 QUICK = TowersRequest(vision_steps=3, language_steps=3)
 
@@ -42,8 +43,14 @@ def test_truth_of_cells_by_hand() -> None:
         background="fog",
         held_out=False,
     )
-    told = truth_of_cells(shown).tolist()
-    assert [head.name for head in HEADS][:5] == ["colour", "shape", "size", "place", "background"]
+    told = truth_of(shown).cells.tolist()
+    assert [head.name for head in CELL_HEADS][:5] == [
+        "colour",
+        "shape",
+        "size",
+        "place",
+        "background",
+    ]
     assert told[2] == [3, 1, 2, 2, 1, 0, 0]
     assert told[0] == [0, 0, 0, 0, 1, 0, 0]
     assert [row[5:] for row in told[6:]] == [[4, 2]] * 3

@@ -26,7 +26,7 @@ NONE = 0
 
 
 class Head(NamedTuple):
-    """What is told of a cell, and among how many values one chooses; 0 is `none` where it can be."""
+    """What is told of a cell, among how many values; 0 is `none` where it can be."""
 
     name: str
     size: int
