@@ -40,7 +40,9 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
 
 def wrapped(line: str) -> list[str]:
     """Wrap a line to the width of a terminal."""
-    return textwrap.wrap(line, _WIDTH, subsequent_indent=" " * 10, break_on_hyphens=False)
+    return textwrap.wrap(
+        line, _WIDTH, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _count(number: int) -> str:
