@@ -163,7 +163,7 @@ def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=20)
     options = parser.parse_args()
     torch.set_num_threads(1)
     with torch.no_grad():
