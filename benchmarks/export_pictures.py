@@ -2,10 +2,10 @@
 
     python benchmarks/export_pictures.py [ROUNDS] [NUM_PICTURES]
 
-One sample a picture; the pictures are JPEGs of 150 kB, as those of COCO are, that differ, so that
-nothing compresses.
-`cp` copies the folder that `export --to webdataset` wrote, page cache warm. An export is also
-synced to the disk before it gets its name, so `cp` stands here with and without a sync behind it.
+One sample a picture; the pictures are JPEGs of 150 kB, as those of COCO are, and all different, so
+that nothing compresses. `cp` copies the folder that `export --to webdataset` wrote, page cache
+warm. An export is also synced to the disk before it gets its name, so `cp` stands here with and
+without a sync behind it.
 """
 
 import csv

@@ -6,7 +6,8 @@ from pathlib import Path
 
 SCRIPTS = (
     *("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture", "check_pictures"),
-    *("metrics", "ranking", "restrict", "overlap_exact", "train_step"),
+    *("metrics", "ranking", "restrict", "overlap_exact", "export_memory", "export_pictures"),
+    *("train_step",),
 )
 
 

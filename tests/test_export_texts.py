@@ -10,7 +10,7 @@ from typing import Any
 
 import datasets
 import pytest
-from build_help import Commands
+from build_help import Commands, is_sentence
 from export_help import HOSTILE, Expected, answered, expected, hash_file, receipt, tree
 
 from instructify.export.slots import CHAT_SLOTS, LLAVA_SLOTS
@@ -187,6 +187,16 @@ def test_text_alone(odd_build: Path, command: Commands, tmp_path: Path) -> None:
     assert "image" not in row
     assert "<image>" not in row["conversations"][0]["value"]
     assert not (out / "images").exists()
+
+
+def test_nothing_to_train_on_is_refused(odd_build: Path, command: Commands, tmp_path: Path) -> None:
+    line = ("export", odd_build, "vizwiz", "--out", tmp_path / "out", "--to")
+    told = command(*line, "llava")
+    assert told.code == 2
+    assert is_sentence(told)
+    assert "without a response" in told.stderr
+    assert not (tmp_path / "out").exists()
+    assert command(*line, "parquet").code == 0
 
 
 def test_limits_draws_and_splits(odd_build: Path, command: Commands, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ _REASONS = {
     "over-limit": "over --limit",
 }
 _NEXT = {
-    "llava": "--data_path {out}/train.json --image_folder {out}",
+    "llava": "--data_path {out}/{file} --image_folder {out}",
     "chat": "docs/export.md has the lines for TRL, LLaMA-Factory and ms-swift",
     "webdataset": "webdataset.WebDataset('{out}/NAME/train-{{000000..N}}.tar')",
     "parquet": "load_dataset('parquet', data_files='{out}/NAME/train-*.parquet')",
@@ -141,5 +141,8 @@ def _report(receipt: Receipt, out: Path, state: str) -> str:
     else:
         lines.append("pictures: none (--no-pictures)")
     lines.append(f"{out}: {size / 1e6:,.1f} MB, {state}")
-    lines.append(f"next: {_NEXT[str(receipt.options['shape'])].format(out=out)}")
+    first = next(
+        (file for own in receipt.datasets.values() for of in own.values() for file in of.files), ""
+    )
+    lines.append(f"next: {_NEXT[str(receipt.options['shape'])].format(out=out, file=first)}")
     return "\n".join(lines)

@@ -46,9 +46,7 @@ def render_hub_card(
 def _licence_lines(entries: Sequence[DatasetEntry]) -> dict[str, Any]:
     told = {entry.licence for entry in entries}
     known = _HUB_LICENCES.get(next(iter(told))) if len(told) == 1 else None
-    if known is not None:
-        return {"license": known}
-    return {"license": "other", "license_name": "several", "license_link": "#licences"}
+    return {"license": known or "other"}
 
 
 def _config(name: str, own: Mapping[str, SplitReceipt], made_from: object) -> dict[str, Any]:

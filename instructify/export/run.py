@@ -26,7 +26,7 @@ from instructify.export.receipt import (
     build_hash,
     write_receipt,
 )
-from instructify.export.rows import Counts, read_rows
+from instructify.export.rows import NO_RESPONSE, Counts, read_rows
 from instructify.export.selection import Chosen, Selection
 from instructify.export.sink import PICTURE_FOLDERS, Sink
 from instructify.export.webdataset import WebdatasetSink
@@ -62,6 +62,7 @@ def run_export(export: Export) -> Receipt:
         for chosen in export.selection.chosen:
             own = datasets.setdefault(chosen.dataset, {})
             own[chosen.split] = _export_split(export, chosen, sink, sets)
+        _check_not_empty(export, datasets)
         pictures = sink.close()
         _write_beside(export, place, sets, datasets)
         if build_hash(Build.open(build.paths.root).manifest) != build_hash(build.manifest):
@@ -132,6 +133,21 @@ def _export_split(export: Export, chosen: Chosen, sink: Sink, sets: set[str]) ->
         slot_words_broken=tally.slot_words_broken,
         with_pictures=tally.with_pictures,
         files=tally.files,
+    )
+
+
+def _check_not_empty(export: Export, datasets: dict[str, dict[str, SplitReceipt]]) -> None:
+    splits = [one for own in datasets.values() for one in own.values()]
+    if any(one.written for one in splits):
+        return
+    silent = sum(one.left_out.get(NO_RESPONSE, 0) for one in splits)
+    if silent:
+        raise UserError(
+            f"all {silent:,} samples chosen are without a response, and {export.options.shape} "
+            "has no place for such; export them as webdataset, parquet or hub, or choose others."
+        )
+    raise UserError(
+        f"the splits chosen from {export.build.paths.root} have no samples; rejects/ says why."
     )
 
 
