@@ -288,11 +288,14 @@ class _Clock:
     """Time and samples since the last look: rates, and how long the model waited for data."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Count from now on."""
         self.samples = 0
         self.cut = [0, 0, 0]
         self._waited_s = 0.0
         self._since = time.monotonic()
-        self._rate: dict[str, float] = {}
 
     def waiting(self, items: Iterable[Step]) -> Iterable[Step]:
         """Go through items, timing how long each is waited for."""
@@ -314,7 +317,7 @@ class _Clock:
             "memory_gb": peak_memory_gb(device),
             "cut_tokens": dict(zip(("qformer", "instruction", "response"), self.cut, strict=True)),
         }
-        self.__init__()  # type: ignore[misc]
+        self.begin()
         return facts
 
     def shown(self, loss: float, device: torch.device) -> dict[str, str]:
