@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -71,7 +72,13 @@ def start(*argv: object, **environment: str) -> "subprocess.Popen[str]":
         text=True,
         start_new_session=True,
         env={**os.environ, **environment},
+        preexec_fn=_hear_interrupts,
     )
+
+
+def _hear_interrupts() -> None:
+    """Take SIGINT as a shell's foreground does; what runs in the background may ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def tree(build: Path) -> dict[str, str]:
