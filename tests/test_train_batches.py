@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train.arrange import arrange, pieces, place_of
+from instructify.mixture import cut
+from train.arrange import arrange, place_of
 from train.data import Share
 from train.looks import plan_looks
 
@@ -48,7 +49,8 @@ def test_processes_and_passes_divide_a_batch(batch: int, world: int, accumulatio
     ]
     every = [row for own in shares for piece in own for row in piece]
     assert sorted(every) == list(range(batch))
-    sizes = [len(piece) for piece in pieces(batch, world * accumulation)]
+    many = world * accumulation
+    sizes = [len(cut(batch, many, number)) for number in range(many)]
     assert max(sizes) - min(sizes) <= 1
     assert max(sizes) == -(-batch // (world * accumulation))
     assert all(len(own) == accumulation for own in shares)

@@ -7,7 +7,6 @@ Neither ranks, workers nor accumulation matter, and a run that resumes inside a 
 as it was.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -43,9 +42,3 @@ def arrange(lengths: Numbers, num_batches: int, key: str, *, bucket: bool) -> Nu
     order = permutations(mix(hash_texts([key]), "batches of a window", 0), num_batches)[0]
     shuffled: Numbers = dealt[order]
     return shuffled
-
-
-def pieces(batch: int, num_pieces: int) -> Iterator[range]:
-    """Cut a global batch into nearly equal pieces, in order; the earlier are never the smaller."""
-    for number in range(num_pieces):
-        yield range(-(-batch * number // num_pieces), -(-batch * (number + 1) // num_pieces))

@@ -16,7 +16,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from instructify.errors import UserError
-from train.arrange import Place, arrange, pieces, place_of
+from instructify.mixture import cut
+from train.arrange import Place, arrange, place_of
 from train.collate import Layout, Micro, collate, length_of
 from train.config import DataConfig
 from train.feature_files import FeatureFiles
@@ -85,8 +86,8 @@ class Share:
 
     def pieces(self, batch: int) -> list[range]:
         """List the pieces of a global batch that are this process's, in order."""
-        every = list(pieces(batch, self.world * self.accumulation))
-        return every[self.rank :: self.world]
+        every = self.world * self.accumulation
+        return [cut(batch, every, number) for number in range(self.rank, every, self.world)]
 
 
 class Steps(Dataset[Step | Failed]):  # type: ignore[misc]

@@ -18,8 +18,8 @@ from instructify.build.opened import Build
 from instructify.errors import UserError
 from instructify.keyed import hash_texts, mix, uniform_index
 from instructify.members import MixedBuild
+from instructify.mixture import cut
 from instructify.mixture.permutation import permute
-from train.arrange import pieces
 from train.collate import Layout, length_of
 from train.config import DataConfig
 from train.data import Failed, FrameReader, Pass, Share, encode_samples, load, make_pass
@@ -163,7 +163,7 @@ def data_for_validation(data: DataConfig) -> DataConfig:
 
 
 def _mine(rows: NDArray[np.int64], share: Share) -> NDArray[np.int64]:
-    piece = list(pieces(len(rows), share.world))[share.rank]
+    piece = cut(len(rows), share.world, share.rank)
     return rows[piece.start : piece.stop]
 
 

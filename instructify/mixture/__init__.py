@@ -2,7 +2,17 @@
 
 from instructify.mixture.state import MixtureState
 from instructify.mixture.stream import CYCLE, ORDERS, Draw, Drawn, Mixture
-from instructify.mixture.topology import Topology
+from instructify.mixture.topology import Topology, cut
 from instructify.mixture.weights import Member
 
-__all__ = ["CYCLE", "ORDERS", "Draw", "Drawn", "Member", "Mixture", "MixtureState", "Topology"]
+__all__ = [
+    "CYCLE",
+    "ORDERS",
+    "Draw",
+    "Drawn",
+    "Member",
+    "Mixture",
+    "MixtureState",
+    "Topology",
+    "cut",
+]

@@ -34,11 +34,8 @@ class Topology:
         if not (0 <= micro < self.accumulation and 0 <= rank < self.world):
             raise ValueError(f"there is no pass {micro} of rank {rank} in {self}")
         first = start + step * self.batch
-        pieces = self.world * self.accumulation
-        number = micro * self.world + rank
-        return range(
-            first + self.batch * number // pieces, first + self.batch * (number + 1) // pieces
-        )
+        own = cut(self.batch, self.world * self.accumulation, micro * self.world + rank)
+        return range(first + own.start, first + own.stop)
 
     def pieces(self, start: int, rank: int) -> Iterator[range]:
         """Go through all pieces of a rank, from position `start` on, without end."""
@@ -49,3 +46,8 @@ class Topology:
     def worker_pieces(self, start: int, rank: int, worker: int, workers: int) -> Iterator[range]:
         """Go through every workers-th piece of a rank: what a loader asks of one worker in turn."""
         return islice(self.pieces(start, rank), worker, None, workers)
+
+
+def cut(total: int, pieces: int, number: int) -> range:
+    """Return one of `pieces` nearly equal pieces of range(total); sizes differ by one at most."""
+    return range(total * number // pieces, total * (number + 1) // pieces)
