@@ -77,6 +77,15 @@ def test_buckets_keep_what_is_drawn_in_a_window(whole_build: Path, tmp_path: Pat
     assert drawn(one) == drawn(other)
 
 
+def test_batches_of_one_dataset_stay_so(whole_build: Path, tmp_path: Path) -> None:
+    """Dealing a window by length must not mix what the mixture keeps apart."""
+    run = tmp_path / "run"
+    train(whole_build, run, *QUICK, "mixture.batches=one_dataset", "data.window=4")
+    drawn = [sorted(line["members"]) for line in log(run)]
+    assert all(len(members) == 1 for members in drawn)
+    assert len({members[0] for members in drawn}) > 1
+
+
 def test_training_learns(whole_build: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     whole = "model.train=[vision, norm, qformer, projection, language]"

@@ -73,7 +73,8 @@ class DataConfig:
     """What is read, in which batches.
 
     `batch` is the global one: samples of an optimizer step on all devices together. Batches are
-    made alike in length within `window` of them. Limits count tokens, special ones included.
+    made alike in length within `window` of them (`bucket`; not where the mixture has batches of one
+    dataset). Limits count tokens, special ones included.
     """
 
     batch: int = field(default=128, metadata=limits(1, 1 << 20))
