@@ -7,7 +7,7 @@ whole global batch has, and no one has to ask.
 """
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from instructify.errors import UserError
 from instructify.mixture import cut
-from train.arrange import Place, arrange, place_of
+from train.arrange import arrange, place_of
 from train.collate import Layout, Micro, collate, length_of
 from train.config import DataConfig
 from train.feature_files import FeatureFiles
@@ -68,12 +68,14 @@ class Failed(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A window as it was drawn and dealt."""
+    """A window as it was drawn and dealt; `passes` and their `looks` are this process's own."""
 
     samples: list[Sample]
     tokens: list[Tokens]
     frames: "Frames"
     batches: np.ndarray  # [batches, samples of a batch]
+    passes: list[list[int]]  # rows of each pass, batch by batch
+    looks: list[Look]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,40 +141,33 @@ class Steps(Dataset[Step | Failed]):  # type: ignore[misc]
         key = f"window {number}"
         numbers = np.array(lengths, np.int64)
         batches = arrange(numbers, self._data.window, key, bucket=self._data.bucket)
-        window = Window(samples, tokens, frames, batches)
+        shares = self._share.pieces(self._data.batch)
+        passes = [[int(batch[at]) for at in piece] for batch in batches for piece in shares]
+        looks = self._looks(number, passes, frames)
+        window = Window(samples, tokens, frames, batches, passes, looks)
         self._window = (number, window)
         return window
 
     def _step(self, step: int) -> Step:
         place = place_of(step, self._data.window)
         window = self.window(place.window)
-        dealt = [
-            [[int(batch[at]) for at in piece] for piece in self._share.pieces(self._data.batch)]
-            for batch in window.batches
-        ]
-        looks = self._looks(dealt, window.frames, place)
+        each = self._share.accumulation
+        own = slice(place.batch * each, (place.batch + 1) * each)
         passes = [
             self._pass(window, rows, look, f"window {place.window}")
-            for rows, look in zip(dealt[place.batch], looks, strict=True)
+            for rows, look in zip(window.passes[own], window.looks[own], strict=True)
         ]
         batch = window.batches[place.batch]
         return Step(step, sum(len(window.tokens[at].response) for at in batch), passes)
 
-    def _looks(
-        self, dealt: Sequence[Sequence[Sequence[int]]], frames: "Frames", place: Place
-    ) -> list[Look]:
-        """Plan the looks of a batch's passes; a tower that learns has to look in every pass."""
-        wanted = [
-            [[*dict.fromkeys(f for row in rows for f in frames.of[row])] for rows in one]
-            for one in dealt
-        ]
+    def _looks(self, window: int, passes: Sequence[Sequence[int]], frames: "Frames") -> list[Look]:
+        """Plan the looks of a window's passes; a tower that learns has to look in every pass."""
+        wanted = [frames.shown(rows) for rows in passes]
         if not self._tower_is_frozen:
-            return [Look((tuple(one),), tuple(one)) for one in wanted[place.batch]]
+            return [Look((one,), one) for one in wanted]
         begin = place_of(self._first, self._data.window)
-        each = self._share.accumulation
-        first = begin.batch * each if place.window == begin.window else 0
-        looks = plan_looks([one for passes in wanted for one in passes], self._group, first)
-        return looks[place.batch * each : (place.batch + 1) * each]
+        first = begin.batch * self._share.accumulation if window == begin.window else 0
+        return plan_looks(wanted, self._group, first)
 
     def _pass(self, window: Window, rows: Sequence[int], look: Look, view: str) -> Pass:
         return make_pass(
@@ -190,6 +185,10 @@ class Frames(NamedTuple):
 
     of: list[tuple[int, ...]]
     places: list[tuple[str, int]]  # picture key, frame of a clip
+
+    def shown(self, rows: Iterable[int]) -> tuple[int, ...]:
+        """List the distinct frames of some samples, in the order of their first use."""
+        return tuple(dict.fromkeys(frame for row in rows for frame in self.of[row]))
 
 
 class FrameReader:

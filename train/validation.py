@@ -91,8 +91,7 @@ class Validation(Dataset[Pass | Failed]):  # type: ignore[misc]
 
     def __getitem__(self, number: int) -> Pass | Failed:
         rows = [int(row) for row in self._rows[number]] or [0]
-        used = [self._numbered.of[row] for row in rows]
-        shown = tuple(dict.fromkeys(frame for one in used for frame in one))
+        shown = self._numbered.shown(rows)
         try:
             encode = [self._frames.read(self._numbered, shown, "validation")]
         except UserError as error:
@@ -100,7 +99,7 @@ class Validation(Dataset[Pass | Failed]):  # type: ignore[misc]
         return make_pass(
             [self._samples[row] for row in rows],
             [self._tokens[row] for row in rows],
-            used,
+            [self._numbered.of[row] for row in rows],
             encode=encode,
             forget=shown,
             layout=self._layout,
