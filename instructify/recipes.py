@@ -122,8 +122,12 @@ def mixture_of(node: Node, name: str) -> MixtureRecipe:
 
 
 def _read(path: Path) -> Mapping[str, Node]:
-    """Read the top level of a recipe."""
-    fields = read_yaml(path).fields(required=("format", "mixture"), optional=_OTHER_KEYS)
+    return recipe_fields(read_yaml(path))
+
+
+def recipe_fields(root: Node) -> Mapping[str, Node]:
+    """Check the keys and the format at the top level of a recipe."""
+    fields = root.fields(required=("format", "mixture"), optional=_OTHER_KEYS)
     if fields["format"].value != RECIPE_FORMAT:
         raise fields["format"].error(
             f"format {fields['format'].value} is unknown; this version reads {RECIPE_FORMAT}"

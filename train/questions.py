@@ -6,12 +6,9 @@ An answer counts as right where it is, but for case and a final dot, one of the 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from instructify.build.opened import Build
 from instructify.errors import UserError
-from instructify.keyed import hash_texts, mix
-from instructify.mixture.permutation import permute
+from instructify.mixture.permutation import choose_rows
 from train.answering import Answerer
 from train.decoding import Decoding
 
@@ -59,9 +56,7 @@ def share_right(asked: list[Asked]) -> float:
 
 def _chosen(build: Build, dataset: str, split: str, num: int) -> list[dict[str, Any]]:
     table = build.samples(dataset, split)
-    count = min(num, len(table))
-    key = np.repeat(mix(hash_texts([f"{dataset}/{split}"]), "questions", 0), count)
-    rows = permute(np.arange(count, dtype=np.int64), np.full(count, len(table), np.int64), key)
+    rows = choose_rows(len(table), num, f"{dataset}/{split}", "questions")
     return [row for row in (table[int(at)] for at in rows) if _accepted(row)]
 
 

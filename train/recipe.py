@@ -20,6 +20,7 @@ from instructify.recipes import (
     load_mixture,
     load_waivers,
     mixture_of,
+    recipe_fields,
     recipe_path,
     waivers_of,
 )
@@ -44,11 +45,7 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
     root = read_yaml(path)
     for setting in settings:
         root = _with_setting(root, setting)
-    fields = root.fields(required=("format", "mixture"), optional=(*_SECTIONS, "waivers", "note"))
-    if fields["format"].value != RECIPE_FORMAT:
-        raise fields["format"].error(
-            f"format {fields['format'].value} is unknown; this version reads {RECIPE_FORMAT}"
-        )
+    fields = recipe_fields(root)
     config = TrainConfig(
         name=path.stem,
         model=_section(ModelConfig, fields.get("model")),

@@ -123,10 +123,6 @@ class SampleTokens:
             for one, two, three, response in zip(asked, told, answers, responses, strict=True)
         ]
 
-    def candidate(self, texts: Sequence[str]) -> list[Ids]:
-        """Turn answers into ids as a response would have them, without the end token."""
-        return self._language.plain(texts)
-
     def _sample(self, asked: Ids, told: Ids, answer: Ids | None) -> Tokens:
         qformer, cut_qformer = self._qformer.framed(asked, self.limits.qformer)
         instruction, cut_instruction = self._language.framed(told, self.limits.instruction)

@@ -7,7 +7,6 @@ was killed goes on from its last checkpoint with the very bits it would have had
 """
 
 import math
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from instructify.keyed import key_of
 from instructify.mixture import MixtureState
 from train import checkpoint
 from train.checkpoint import Best, Checkpoint, RunState
+from train.clock import Clock
 from train.config import OptimizerConfig
 from train.data import Pass, Step, load
 from train.distributed import add_up, gather, gradients_meet, like, wait_for_all, whole
@@ -28,7 +28,7 @@ from train.parts import trained_parameters
 from train.schedule import learning_rate
 from train.setup import Setup
 from train.stop import StopRequest
-from train.tally import Tallied, Tally, shares
+from train.tally import Tallied, Tally
 
 _SEED_MASK = (1 << 63) - 1
 
@@ -70,7 +70,7 @@ class Trainer:
             writes=setup.ranks.is_first,
             shows=shows and setup.ranks.is_first,
         )
-        self.clock = _Clock()
+        self.clock = Clock()
 
     def run(self, stop: StopRequest) -> Result:
         """Train to the end, or until a signal asks to stop; the last step is always saved."""
@@ -282,64 +282,3 @@ def _mean(members: Iterable[Tallied]) -> float:
 
 def _share_value(one: Tallied) -> dict[str, float]:
     return {"samples": one.samples, "labels": one.labels, "loss": one.loss}
-
-
-class _Clock:
-    """Time and samples since the last look: rates, and how long the model waited for data."""
-
-    def __init__(self) -> None:
-        self.begin()
-
-    def begin(self) -> None:
-        """Count from now on."""
-        self.samples = 0
-        self.cut = [0, 0, 0]
-        self._waited_s = 0.0
-        self._since = time.monotonic()
-
-    def waiting(self, items: Iterable[Step]) -> Iterable[Step]:
-        """Go through items, timing how long each is waited for."""
-        iterator = iter(items)
-        while True:
-            start = time.monotonic()
-            item = next(iterator, None)
-            self._waited_s += time.monotonic() - start
-            if item is None:
-                return
-            yield item
-
-    def facts(self, device: torch.device) -> dict[str, Any]:
-        """Give the rates since the last call, and begin anew."""
-        wall_s = max(time.monotonic() - self._since, 1e-9)
-        facts = {
-            "samples_per_s": self.samples / wall_s,
-            "data_wait": self._waited_s / wall_s,
-            "memory_gb": peak_memory_gb(device),
-            "cut_tokens": dict(zip(("qformer", "instruction", "response"), self.cut, strict=True)),
-        }
-        self.begin()
-        return facts
-
-    def shown(self, loss: float, device: torch.device) -> dict[str, str]:
-        """Give what the progress bar says."""
-        wall_s = max(time.monotonic() - self._since, 1e-9)
-        return {
-            "loss": f"{loss:.3f}",
-            "samples/s": f"{self.samples / wall_s:.0f}",
-            "wait": f"{100 * self._waited_s / wall_s:.0f}%",
-            "GB": f"{peak_memory_gb(device):.1f}",
-        }
-
-
-def peak_memory_gb(device: torch.device) -> float:
-    """Return the most memory that this process has taken, on its device."""
-    if device.type == "cuda":
-        return float(torch.cuda.max_memory_allocated(device)) / 1e9
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-
-
-def totals(state: RunState) -> dict[str, list[Tallied]]:
-    """List what a run drew by member and by template."""
-    return {kind: shares(by_name) for kind, by_name in state.tally.items()}

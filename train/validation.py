@@ -19,7 +19,7 @@ from instructify.errors import UserError
 from instructify.keyed import hash_texts, mix, uniform_index
 from instructify.members import MixedBuild
 from instructify.mixture import cut
-from instructify.mixture.permutation import permute
+from instructify.mixture.permutation import choose_rows
 from train.collate import Layout, length_of
 from train.config import DataConfig
 from train.data import Failed, FrameReader, Pass, Share, encode_samples, load, make_pass
@@ -168,10 +168,7 @@ def _mine(rows: NDArray[np.int64], share: Share) -> NDArray[np.int64]:
 
 def _chosen(build: Build, dataset: str, split: str, num_samples: int) -> list[Sample]:
     table = build.samples(dataset, split)
-    count = min(num_samples, len(table))
-    key = mix(hash_texts([f"{dataset}/{split}"]), "validation", 0)
-    places = np.arange(count, dtype=np.int64)
-    rows = permute(places, np.full(count, len(table), np.int64), np.repeat(key, count))
+    rows = choose_rows(len(table), num_samples, f"{dataset}/{split}", "validation")
     found = [_sample(table[int(row)]) for row in rows]
     return [one for one in found if one is not None]
 

@@ -8,7 +8,7 @@ leaves a permutation of [0, n). Rows may have different n and different keys.
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.keyed import Hashes, mix
+from instructify.keyed import Hashes, hash_texts, mix
 
 _ROUNDS = 6
 
@@ -27,6 +27,13 @@ def permute(places: NDArray[np.int64], sizes: NDArray[np.int64], keys: Hashes) -
         values[outside] = walked
         outside = outside[walked >= limits[outside]]
     return values.astype(np.int64)
+
+
+def choose_rows(total: int, num: int, key: str, purpose: str) -> NDArray[np.int64]:
+    """Choose `num` rows of `total`, or all, in an order that key and purpose name."""
+    count = min(num, total)
+    keys = np.repeat(mix(hash_texts([key]), purpose, 0), count)
+    return permute(np.arange(count, dtype=np.int64), np.full(count, total, np.int64), keys)
 
 
 def _feistel(values: Hashes, bits: Hashes, keys: Hashes) -> Hashes:
