@@ -106,11 +106,6 @@ def load(run: Path, step: int) -> Checkpoint:
     return Checkpoint(weights=weights, optimizer=optimizer, state=state)
 
 
-def load_weights(run: Path, step: int) -> dict[str, torch.Tensor]:
-    """Read the trained weights alone."""
-    return load(run, step).weights
-
-
 def read_state(folder: Path) -> RunState:
     """Read the state of a checkpoint."""
     path = folder / _STATE

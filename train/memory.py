@@ -6,6 +6,7 @@ values, and every tensor that autograd keeps is added up, once each.
 """
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -62,21 +63,29 @@ def estimate(
     )
 
 
-def choose_device_batch(
-    model: InstructBlip, config: TrainConfig, world: int, device: torch.device
-) -> int:
+class Fit(NamedTuple):
+    """How many samples a device takes at once, and the memory that they take."""
+
+    device_batch: int
+    memory: Estimate
+
+
+def fit(model: InstructBlip, config: TrainConfig, world: int, device: torch.device) -> Fit:
     """Choose how many samples a device takes at once: what the recipe says, or what fits."""
-    most = -(-config.data.batch // world)
+    batch = -(-config.data.batch // world)
+    limit = math.inf
     if config.run.device_batch is not None:
-        return min(config.run.device_batch, most)
-    if device.type != "cuda":
-        return min(_CPU_BATCH, most)
-    free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_allocated(device)
-    limit = free * _RESERVED - _WORKSPACE_BYTES
-    batch = most
-    while batch > 1 and estimate(model, config, batch, world=world).total > limit:
+        batch = min(config.run.device_batch, batch)
+    elif device.type != "cuda":
+        batch = min(_CPU_BATCH, batch)
+    else:
+        free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_allocated(device)
+        limit = free * _RESERVED - _WORKSPACE_BYTES
+    memory = estimate(model, config, batch, world=world)
+    while batch > 1 and memory.total > limit:
         batch = (batch + 1) // 2
-    return batch
+        memory = estimate(model, config, batch, world=world)
+    return Fit(batch, memory)
 
 
 def kept_bytes(model: InstructBlip, config: TrainConfig, samples: int) -> int:

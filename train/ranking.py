@@ -120,12 +120,13 @@ def _score_rows(
     with_end = ranking.mode not in endless
     model = tree_model(language_model, prefix)
     scores = NodeScores(trie, sets, end_token=end_token if with_end else None)
-    if not model.with_root:
+    with_root = model.root_states is None
+    if not with_root:
         names = sets if len(set(sets)) > 1 else sets[:1]
         roots = trie.roots[np.asarray(names)][:, None]
         root_pass = TreePass(roots, np.ones_like(roots, dtype=np.bool_))
-        scores.read(root_pass, model.root_states(), model.logits, size.head_positions)
-    passes = tree_passes(trie, sets, width=size.nodes, with_root=model.with_root, leaves=with_end)
+        scores.read(root_pass, model.root_states, model.logits, size.head_positions)
+    passes = tree_passes(trie, sets, width=size.nodes, with_root=with_root, leaves=with_end)
     for tree_pass in passes:
         states = model.states(as_tree(trie, tree_pass.nodes, prefix.mask.device))
         scores.read(tree_pass, states, model.logits, size.head_positions)

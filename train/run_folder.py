@@ -143,12 +143,12 @@ def chosen_checkpoint(run: Path, which: str) -> Checkpoint:
     last, _ = load_last(run)
     if last is None:
         raise UserError(f"{run} has no checkpoint yet; train some steps first")
-    if which == "last" or (which == "best" and last.state.best is None):
-        return last
-    if which == "best" and last.state.best is not None:
-        return load(run, last.state.best.step)
-    if which.isdigit() and int(which) in steps_of(run):
-        return load(run, int(which))
+    best = last.state.best or last.state
+    wanted = {"last": last.state.step, "best": best.step}.get(which)
+    if wanted is None and which.isdigit() and int(which) in steps_of(run):
+        wanted = int(which)
+    if wanted is not None:
+        return last if wanted == last.state.step else load(run, wanted)
     have = ", ".join(map(str, steps_of(run)))
     raise UserError(f"{run} has no checkpoint '{which}'; it has best, last, and steps {have}")
 

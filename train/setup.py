@@ -18,7 +18,7 @@ from train.distributed import Ranks, share_model
 from train.feature_files import FeatureFiles, tower_key
 from train.loading import device_of, load_model, pixel_mean_std, precision_of
 from train.lora import add_adapters
-from train.memory import Estimate, choose_device_batch, estimate
+from train.memory import Estimate, fit
 from train.model import InstructBlip
 from train.parts import Counted, choose_trained, count, set_dropout, set_precision
 from train.pixels import PixelReader
@@ -85,8 +85,7 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
     if config.model.lora is not None:
         add_adapters(model.language_model, config.model.lora, config.model.seed)
     inner = configure(model, processor, config, precision).to(device)
-    device_batch = choose_device_batch(inner, config, ranks.world, device)
-    memory = estimate(inner, config, device_batch, world=ranks.world)
+    fitted = fit(inner, config, ranks.world, device)
     counted = count(inner)
     wrapped = share_model(inner, config.run.parallel, ranks, device)
     return Prepared(
@@ -96,8 +95,8 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
         counted=counted,
         device=device,
         precision=precision,
-        device_batch=device_batch,
-        memory=memory,
+        device_batch=fitted.device_batch,
+        memory=fitted.memory,
     )
 
 

@@ -28,11 +28,9 @@ _ATTENTION = ("sdpa", "eager")
 class TreeModel(Protocol):
     """A language model that has read a batch of prefixes and can score trie nodes after them."""
 
-    with_root: bool
-    """Whether roots are positions that `states` evaluates."""
-
-    def root_states(self) -> Any:
-        """Return the states from which a first token is predicted [B, 1, D], without evaluating."""
+    root_states: Any
+    """The states from which a first token is predicted [B, 1, D], known without evaluating; None
+    where roots are positions of their own that `states` evaluates."""
 
     def states(self, tree: Tree) -> Any:
         """Return the states of nodes [B, W, D]; one row of a tree stands for all rows."""
@@ -67,8 +65,6 @@ def _additive(sees: Any, dtype: Any) -> Any:
 
 
 class _LlamaTrees:
-    with_root = False
-
     def __init__(self, language_model: Any, prefix: Prefix) -> None:
         self._prefix = prefix
         self._decoder = language_model.get_decoder()
@@ -80,10 +76,7 @@ class _LlamaTrees:
             use_cache=True,
         )
         self._cache = output.past_key_values
-        self._last = output.last_hidden_state[:, -1:]
-
-    def root_states(self) -> Any:
-        return self._last
+        self.root_states = output.last_hidden_state[:, -1:]
 
     def states(self, tree: Tree) -> Any:
         num_rows = len(self._prefix.mask)
@@ -108,7 +101,7 @@ class _LlamaTrees:
 
 
 class _T5Trees:
-    with_root = True
+    root_states = None
 
     def __init__(self, language_model: Any, prefix: Prefix) -> None:
         self._config = language_model.config
@@ -120,9 +113,6 @@ class _T5Trees:
         ).last_hidden_state
         self._cross = DynamicCache()
         self._cross_bias = _additive(prefix.mask.bool()[:, None, None, :], self._encoded.dtype)
-
-    def root_states(self) -> Any:
-        raise NotImplementedError("a decoder's start token is evaluated with the nodes")
 
     def states(self, tree: Tree) -> Any:
         num_rows = len(self._encoded)
