@@ -15,15 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from full_sizes import full_config
 from train_step import OurTrainer, make_build
-from transformers import (
-    InstructBlipConfig,
-    InstructBlipForConditionalGeneration,
-    InstructBlipQFormerConfig,
-    InstructBlipVisionConfig,
-    LlamaConfig,
-    T5Config,
-)
+from transformers import InstructBlipForConditionalGeneration
 
 from instructify.build.opened import Build
 from instructify.catalog import load_catalog
@@ -40,31 +34,12 @@ BATCHES = {"flan-t5-xl": 192, "vicuna-7b": 128}
 WARM_UP = 4
 
 
-def language_config(name: str) -> LlamaConfig | T5Config:
-    """The published configurations of the language models."""
-    if name == "vicuna-7b":
-        return LlamaConfig(
-            hidden_size=4096, intermediate_size=11008, num_hidden_layers=32,
-            num_attention_heads=32, vocab_size=32001, pad_token_id=0, eos_token_id=2,
-        )  # fmt: skip
-    return T5Config(
-        d_model=2048, d_kv=64, d_ff=5120, num_layers=24, num_heads=32, vocab_size=32128,
-        feed_forward_proj="gated-gelu", tie_word_embeddings=False, decoder_start_token_id=0,
-    )  # fmt: skip
-
-
 def full_size(name: str) -> Loaded:
     """Build a full-size model with random weights in bf16, on the GPU."""
     small = build_preset("tiny-t5" if name.startswith("flan") else "tiny-llama")
     processor = small.processor
     processor.num_query_tokens = 32
-    config = InstructBlipConfig(
-        vision_config=InstructBlipVisionConfig(initializer_range=0.02),
-        qformer_config=InstructBlipQFormerConfig(vocab_size=30523),
-        text_config=language_config(name),
-        num_query_tokens=32,
-        image_token_index=processor.tokenizer.convert_tokens_to_ids("<image>"),
-    )
+    config = full_config(name, processor.tokenizer.convert_tokens_to_ids("<image>"))
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
     try:
