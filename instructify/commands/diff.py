@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from instructify.build.opened import Build
-from instructify.commands.inspect import WIDTH, visible
+from instructify.commands.layout import WIDTH, visible
 from instructify.differences.builds import (
     BuildDifference,
     PictureDifference,

@@ -7,7 +7,8 @@ from typing import Any
 
 from instructify.build.opened import Build
 from instructify.catalog import load_catalog
-from instructify.commands.inspect import WIDTH, text_block
+from instructify.commands.inspect import text_block
+from instructify.commands.layout import WIDTH
 from instructify.explain import (
     ExplainRequest,
     Explanation,

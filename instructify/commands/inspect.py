@@ -10,11 +10,11 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from instructify.build.opened import Build, ShardedTable, public_sample
+from instructify.commands.layout import WIDTH, visible
 from instructify.errors import UserError, did_you_mean
 from instructify.keyed import key_of
 from instructify.pictures.reading import PictureStore
 
-WIDTH = 80
 _INDENT = " " * 13
 _SECOND = "\0"  # stands for the second column of a wide character; made visible in data before
 
@@ -133,11 +133,6 @@ def text_block(label: str, text: str) -> str:
         lines += _wrapped(visible(line), WIDTH - len(_INDENT))
     first = f"{label:<{len(_INDENT)}}{lines[0].rstrip()}"
     return "\n".join([first.rstrip(), *((_INDENT + line).rstrip() for line in lines[1:])])
-
-
-def visible(text: str) -> str:
-    """Make control characters visible."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

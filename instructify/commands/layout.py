@@ -7,8 +7,8 @@ WIDTH = 80
 
 
 def visible(text: str) -> str:
-    """Show control characters as escapes; other white space becomes a blank."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+    """Make control characters visible."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def paragraph(text: str, first: str = "", rest: str | None = None, *, cut: bool = True) -> str:
@@ -16,7 +16,7 @@ def paragraph(text: str, first: str = "", rest: str | None = None, *, cut: bool 
 
     Long words are cut, unless they are addresses to be copied whole.
     """
-    text = visible(text)
+    text = visible(" ".join(text.split()))
     wide = sum(east_asian_width(c) in "WF" and not combining(c) for c in text)
     room = WIDTH if not wide else WIDTH // 2
     return textwrap.fill(

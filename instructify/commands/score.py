@@ -8,12 +8,12 @@ from pathlib import Path
 
 from instructify.catalog import load_catalog
 from instructify.catalog_model import Dataset
+from instructify.commands.layout import WIDTH, visible
 from instructify.errors import UserError
 from instructify.metrics import Prediction, Result, choose_scoring, score
 from instructify.metrics.files import read_items, read_predictions
 from instructify.metrics.scorers import metric_of_form
 
-_WIDTH = 80
 _MOST_SUBSETS = 20
 
 
@@ -43,7 +43,7 @@ def run_score(request: ScoreRequest, *, with_items: bool, as_json: bool) -> None
     if with_items:
         print()
         for one, value in zip(result.ids, result.scores.tolist(), strict=True):
-            print(f"{value:<8.4f}{_visible(str(one))}")
+            print(f"{value:<8.4f}{visible(str(one))}")
 
 
 def scored(request: ScoreRequest) -> Result:
@@ -111,7 +111,7 @@ def result_lines(result: Result) -> Iterator[str]:
         yield from _subset_lines(result.subsets, result.subset_counts)
     for note in result.notes:
         yield ""
-        yield from textwrap.wrap(f"Note: {note}.", _WIDTH)
+        yield from textwrap.wrap(f"Note: {note}.", WIDTH)
 
 
 def _subset_lines(subsets: Mapping[str, float], counts: Mapping[str, int]) -> Iterator[str]:
@@ -120,15 +120,10 @@ def _subset_lines(subsets: Mapping[str, float], counts: Mapping[str, int]) -> It
     yield f"{'subset':<50}{'score':>12}{'items':>12}"
     names = sorted(subsets, key=lambda name: (-counts[name], name))
     for name in names[:_MOST_SUBSETS]:
-        yield f"{_visible(name)[:49]:<50}{_figure(subsets[name]):>12}{counts[name]:>12,}"
+        yield f"{visible(name)[:49]:<50}{_figure(subsets[name]):>12}{counts[name]:>12,}"
     if len(names) > _MOST_SUBSETS:
         yield f"and {len(names) - _MOST_SUBSETS} smaller ones; --json has all"
 
 
 def _figure(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
-
-
-def _visible(text: str) -> str:
-    """Show control characters as escapes."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

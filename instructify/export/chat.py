@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from instructify.export.contents import Content, Contents
+from instructify.export.contents import Contents
 from instructify.export.receipt import PicturesReceipt
 from instructify.export.selection import Chosen
 from instructify.export.sink import (
     NO_PICTURES,
+    Asked,
     LineFile,
     PictureFiles,
     Row,
     SplitTally,
+    asked_samples,
     picture_path,
 )
 from instructify.export.slots import CHAT_SLOTS, IMAGE, VIDEO
@@ -48,23 +50,12 @@ class ChatSink:
         if self._file is None:
             self._file = LineFile(self._place / _file_name(self._chosen), as_list=False)
         column = self._column
-        ids, instructions, responses = (
-            batch.column(name).to_pylist() for name in ("sample_id", "instruction", "response")
-        )
-        if self._pictures is None:
-            found: list[list[Content]] = [[]] * len(ids)
-        else:
-            found = self._pictures.of_batch(batch.column("pictures"))
-        for sample_id, instruction, response, contents in zip(
-            ids, instructions, responses, found, strict=True
-        ):
-            asked = CHAT_SLOTS.broken(instruction)
-            answer = CHAT_SLOTS.broken(response)
-            self._broken += asked.changed + answer.changed
-            self._pictured += bool(contents)
-            row = _row(sample_id, contents, asked.text, answer.text)
+        for asked in asked_samples(batch, self._pictures, CHAT_SLOTS):
+            self._broken += asked.broken
+            self._pictured += bool(asked.contents)
+            row = _row(asked)
             if column is not None:
-                row[column] = [picture_path(one) for one in contents]
+                row[column] = [picture_path(one) for one in asked.contents]
             self._file.add(row)
 
     def end(self) -> SplitTally:
@@ -91,14 +82,14 @@ def _file_name(chosen: Chosen) -> str:
     return f"{chosen.dataset}-{chosen.split}{_SUFFIX}"
 
 
-def _row(sample_id: str, contents: list[Content], instruction: str, response: str) -> Row:
-    slots = "".join(VIDEO if one.media == "video" else IMAGE for one in contents)
-    answer = {"role": "assistant", "content": response}
-    slotted = f"{slots}\n{instruction}" if slots else instruction
+def _row(asked: Asked) -> Row:
+    slots = "".join(VIDEO if one.media == "video" else IMAGE for one in asked.contents)
+    answer = {"role": "assistant", "content": asked.response}
+    slotted = f"{slots}\n{asked.instruction}" if slots else asked.instruction
     return {
-        "id": sample_id,
+        "id": asked.sample_id,
         "messages": [{"role": "user", "content": slotted}, answer],
-        "prompt": [{"role": "user", "content": instruction}],
+        "prompt": [{"role": "user", "content": asked.instruction}],
         "completion": [answer],
     }
 

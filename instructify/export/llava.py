@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from instructify.export.contents import Content, Contents
+from instructify.export.contents import Contents
 from instructify.export.receipt import PicturesReceipt
 from instructify.export.selection import Chosen
 from instructify.export.sink import (
     NO_PICTURES,
+    Asked,
     LineFile,
     PictureFiles,
     Row,
     SplitTally,
+    asked_samples,
     picture_path,
 )
 from instructify.export.slots import IMAGE, LLAVA_SLOTS
@@ -42,21 +44,10 @@ class LlavaSink:
         if file is None:
             file = LineFile(self._place / self._name, as_list=True)
             self._files[self._name] = file
-        ids, instructions, responses = (
-            batch.column(name).to_pylist() for name in ("sample_id", "instruction", "response")
-        )
-        if self._pictures is None:
-            found: list[list[Content]] = [[]] * len(ids)
-        else:
-            found = self._pictures.of_batch(batch.column("pictures"))
-        for sample_id, instruction, response, contents in zip(
-            ids, instructions, responses, found, strict=True
-        ):
-            asked = LLAVA_SLOTS.broken(instruction)
-            answer = LLAVA_SLOTS.broken(response)
-            self._broken += asked.changed + answer.changed
-            self._pictured += bool(contents)
-            file.add(_row(sample_id, contents, asked.text, answer.text))
+        for asked in asked_samples(batch, self._pictures, LLAVA_SLOTS):
+            self._broken += asked.broken
+            self._pictured += bool(asked.contents)
+            file.add(_row(asked))
 
     def end(self) -> SplitTally:
         files = [self._name] if self._name in self._files else []
@@ -75,14 +66,14 @@ def file_name(chosen: Chosen) -> str:
     return f"{role}{media}{chosen.split}.json"
 
 
-def _row(sample_id: str, contents: list[Content], instruction: str, response: str) -> Row:
-    row: Row = {"id": sample_id}
+def _row(asked: Asked) -> Row:
+    row: Row = {"id": asked.sample_id}
     for media, key in (("image", "image"), ("video", "video")):
-        paths = [picture_path(one) for one in contents if one.media == media]
+        paths = [picture_path(one) for one in asked.contents if one.media == media]
         if paths:
             row[key] = paths[0] if len(paths) == 1 else paths
     row["conversations"] = [
-        {"from": "human", "value": f"{IMAGE}\n" * len(contents) + instruction},
-        {"from": "gpt", "value": response},
+        {"from": "human", "value": f"{IMAGE}\n" * len(asked.contents) + asked.instruction},
+        {"from": "gpt", "value": asked.response},
     ]
     return row

@@ -1,6 +1,7 @@
 """What every shape is to the loop that feeds it, and the pieces that several shapes share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from instructify.export.contents import Content, Contents
 from instructify.export.receipt import PicturesReceipt
 from instructify.export.selection import Chosen
+from instructify.export.slots import SlotWords
 
 PICTURE_FOLDERS = ("images", "videos")
 _HELD_BYTES = 1 << 20
@@ -120,6 +122,34 @@ class PictureFiles:
             written += 1
             size_bytes += content.size_bytes
         return PicturesReceipt(mode="files", written=written, size_bytes=size_bytes)
+
+
+class Asked(NamedTuple):
+    """A sample for a shape of text: its pictures, and texts whose picture words are broken."""
+
+    sample_id: str
+    contents: list[Content]
+    instruction: str
+    response: str
+    broken: int  # of its two texts, how many held a picture word
+
+
+def asked_samples(
+    batch: pa.RecordBatch, pictures: PictureFiles | None, slots: SlotWords
+) -> Iterator[Asked]:
+    """Go through the samples of a batch, their pictures marked for writing."""
+    ids, instructions, responses = (
+        batch.column(name).to_pylist() for name in ("sample_id", "instruction", "response")
+    )
+    found: list[list[Content]] = [[]] * len(ids)
+    if pictures is not None:
+        found = pictures.of_batch(batch.column("pictures"))
+    for sample_id, contents, instruction, response in zip(
+        ids, found, instructions, responses, strict=True
+    ):
+        asked, answer = slots.broken(instruction), slots.broken(response)
+        broken = asked.changed + answer.changed
+        yield Asked(sample_id, contents, asked.text, answer.text, broken)
 
 
 def picture_path(content: Content) -> str:
