@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
 from instructify.errors import UserError, did_you_mean
 
 Scalar = str | int | float | bool | None
+TextT = TypeVar("TextT", bound=str)
 
 _MAX_DEPTH = 32
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
@@ -135,16 +137,17 @@ class Node:
             raise self._expected(f"a number from {minimum:g} to {maximum:g}")
         return float(self.value)
 
-    def choice(self, allowed: Iterable[str]) -> str:
+    def choice(self, allowed: "Iterable[TextT]") -> "TextT":
         """Return a text that is one of `allowed`."""
         allowed = tuple(allowed)
         if not isinstance(self.value, str):
             raise self._expected(f"one of {', '.join(allowed)}")
-        if self.value not in allowed:
-            raise self.error(
-                f"'{self.value}' is no value of '{self.path}'; {did_you_mean(self.value, allowed)}"
-            )
-        return self.value
+        for one in allowed:
+            if one == self.value:
+                return one
+        raise self.error(
+            f"'{self.value}' is no value of '{self.path}'; {did_you_mean(self.value, allowed)}"
+        )
 
     @property
     def _within(self) -> str:

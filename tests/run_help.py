@@ -3,15 +3,22 @@
 import contextlib
 import io
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from instructify.commands.eval import EvalRequest, run_eval
 from instructify.commands.train import run_train
+from instructify.errors import UserError
 from train.checkpoint import folder_of, steps_of
 from train.journal import read_log
 
+TESTS = Path(__file__).parent
 RECIPE = """
 format: 1
 mixture:
@@ -88,6 +95,52 @@ def train(
     finally:
         torch.set_num_threads(threads)
     return Done(code, stdout.getvalue(), stderr.getvalue())
+
+
+def evaluate(
+    model: Path,
+    build: Path,
+    out: Path,
+    *names: str,
+    settings: Sequence[str] = (),
+    suite: str | None = None,
+    limit: int | None = None,
+    batch: int = 16,
+    precision: str = "fp32",
+    resume: bool = False,
+) -> Done:
+    """Evaluate in this process, on one thread."""
+    request = EvalRequest(
+        model=str(model), build=build, names=names, suite=suite, out=out, checkpoint="best",
+        settings=settings, limit=limit, batch=batch, device="cpu", precision=precision,
+        resume=resume, templates=None, catalog_file=None,
+    )  # fmt: skip
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    stdout, stderr = io.StringIO(), io.StringIO()
+    code = 0
+    try:
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            run_eval(request, as_json=False)
+    except UserError as error:
+        code = 2
+        stderr.write(f"instructify: {error}\n")
+    finally:
+        torch.set_num_threads(threads)
+    return Done(code, stdout.getvalue(), stderr.getvalue())
+
+
+def launched(count: int, *line: object) -> "subprocess.CompletedProcess[str]":
+    """Run a script in several processes, as a user does."""
+    argv = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={count}"]
+    argv += ["--standalone", *map(str, line)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(TESTS.parent), os.environ.get("PYTHONPATH", "")]
+    )
+    return subprocess.run(
+        argv, capture_output=True, text=True, env=environment, timeout=400, check=False
+    )
 
 
 def content(run: Path) -> dict[str, bytes]:

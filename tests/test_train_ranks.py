@@ -1,35 +1,20 @@
 """Two processes give one process' losses, whether they copy the model or shard it."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from build_help import COMMAND
 from ranks_probe import WAYS
-from run_help import RECIPE, losses, recipe_file, train
+from run_help import RECIPE, launched, losses, recipe_file, train
 
 TESTS = Path(__file__).parent
 STEPS = 3
 QUICK = RECIPE.replace("steps: 6", f"steps: {STEPS}").replace(
     "validate_every: 3", "validate_every: 2"
 )
-
-
-def launched(count: int, *line: object) -> "subprocess.CompletedProcess[str]":
-    """Run a script in several processes, as a user does."""
-    argv = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={count}"]
-    argv += ["--standalone", *map(str, line)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join(
-        [str(TESTS.parent), os.environ.get("PYTHONPATH", "")]
-    )
-    return subprocess.run(
-        argv, capture_output=True, text=True, env=environment, timeout=400, check=False
-    )
 
 
 @pytest.fixture(scope="module")

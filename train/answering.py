@@ -6,7 +6,7 @@ Q-Former, as in the reference code at inference.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -52,6 +52,11 @@ class Answerer:
         self.num_frames = trained.data.frames
         self._device = device
 
+    @property
+    def language_model(self) -> Any:
+        """The language model inside: a T5ForConditionalGeneration or LlamaForCausalLM."""
+        return self.model.model.language_model
+
     def features(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
         """Encode pictures; gives [pictures, patches, width]."""
         sized = [
@@ -88,9 +93,8 @@ class Answerer:
     ) -> list[str]:
         """Answer questions about encoded pictures; `shown` are those of each, by number."""
         prefixes = self.prefixes(features_PVD, shown, instructions)
-        language = self.model.model.language_model
         texts = generate_texts(
-            language, self.tokenizer, prefixes.embeds_BLH, prefixes.mask_BL, decoding
+            self.language_model, self.tokenizer, prefixes.embeds_BLH, prefixes.mask_BL, decoding
         )
         return [text.strip() for text in texts]
 

@@ -25,7 +25,8 @@ from instructify.recipes import (
     waivers_of,
 )
 from instructify.shards import write_bytes
-from instructify.yaml_lines import Node, parse_yaml, read_yaml
+from instructify.yaml_lines import Node, read_yaml
+from instructify.yaml_settings import with_setting
 from train.config import (
     PARTS,
     DataConfig,
@@ -44,7 +45,7 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
     path = recipe_path(recipe)
     root = read_yaml(path)
     for setting in settings:
-        root = _with_setting(root, setting)
+        root = with_setting(root, setting)
     fields = recipe_fields(root)
     config = TrainConfig(
         name=path.stem,
@@ -122,25 +123,6 @@ def _check(config: TrainConfig, path: Path) -> None:
             f"{path}: 'data.feature_cache' keeps one view of each picture; it needs "
             "'augmentation: none'"
         )
-
-
-def _with_setting(root: Node, setting: str) -> Node:
-    """Put `a.b=value` into the tree; sections that are not there yet are made."""
-    key, equals, text = setting.partition("=")
-    if not equals or not key.strip():
-        raise UserError(f"'--set {setting}' is no setting; write key=value, as optimizer.lr=1e-4")
-    value = parse_yaml(text, f"--set {setting}")
-    return _placed(root, key.strip().split("."), value)
-
-
-def _placed(node: Node, keys: Sequence[str], value: Node) -> Node:
-    if not keys:
-        return Node(value=value.value, file=value.file, line=1, path=node.path)
-    below = f"{node.path}.{keys[0]}" if node.path else keys[0]
-    entries = dict(node.value) if isinstance(node.value, dict) else {}
-    inner = entries.get(keys[0]) or Node(value=None, file=value.file, line=1, path=below)
-    entries[keys[0]] = _placed(inner, keys[1:], value)
-    return Node(value=entries, file=node.file, line=node.line, path=node.path)
 
 
 def _section(cls: type[Section], node: Node | None) -> Section:

@@ -108,7 +108,7 @@ def write_run(run: Path, config: TrainConfig, setup: Setup, build: Path) -> None
     facts: dict[str, Any] = {
         "format": RUN_FORMAT,
         "instructify": __version__,
-        "versions": _versions(("torch", "transformers", "tokenizers", "peft")),
+        "versions": versions(("torch", "transformers", "tokenizers", "peft")),
         "build": str(build),
         "samples": setup.mixed.hashes(),
         **facts_of(setup),
@@ -157,7 +157,8 @@ def _others(run: Path) -> Iterator[Path]:
     return (one for one in run.iterdir() if one.name not in (".lock", "checkpoints"))
 
 
-def _versions(names: Sequence[str]) -> dict[str, str]:
+def versions(names: Sequence[str]) -> dict[str, str]:
+    """Say which versions of libraries are installed; those that are not are left out."""
     found = {}
     for name in names:
         try:

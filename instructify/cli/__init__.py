@@ -36,6 +36,9 @@ _COMMANDS = (
     training.train,
     training.merge,
     training.generate,
+    evaluation.protocols,
+    evaluation.evaluate,
+    evaluation.results,
     evaluation.score,
     training.demo,
 )
@@ -48,8 +51,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_NAMES = {"evaluate": "eval"}  # a command whose name is a built-in function's
 for _command in _COMMANDS:
-    app.command()(_command)
+    app.command(_NAMES.get(_command.__name__))(_command)
 
 
 @app.callback(invoke_without_command=True)

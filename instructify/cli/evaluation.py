@@ -1,11 +1,11 @@
-"""Commands that score: score."""
+"""Commands that score: eval, results, protocols, score."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from instructify.cli.options import CatalogFile, Json
+from instructify.cli.options import BuildFolder, CatalogFile, Json, TemplateFolder
 from instructify.cli.output import reader_may_leave
 
 
@@ -45,3 +45,100 @@ def score(
     )
     with reader_may_leave():
         run_score(request, with_items=items, as_json=as_json)
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="A run, folder or name.")],
+    build: BuildFolder,
+    out: Annotated[Path, typer.Option(help="Folder for predictions and results.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME...", help="Protocols: gqa, aokvqa.choice.")
+    ] = None,
+    held_out: Annotated[bool, typer.Option("--held-out", help="The 13 of the table.")] = False,
+    held_in: Annotated[bool, typer.Option("--held-in", help="Those with a val split.")] = False,
+    suite: Annotated[str | None, typer.Option(help="A suite; `protocols` lists them.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, as decode.beams=1.")
+    ] = None,
+    checkpoint: Annotated[
+        str, typer.Option("--checkpoint", help="best | last | a step, of a run.")
+    ] = "best",
+    limit: Annotated[int | None, typer.Option(min=1, help="So many questions of each.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Questions at once.")] = 16,
+    device: Annotated[str, typer.Option(help="auto | cpu | cuda")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto | fp32 | bf16")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    templates: TemplateFolder = None,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Evaluate a model by the datasets' protocols.
+
+    Example: instructify eval run build --held-out --out results
+    """
+    from instructify.commands.eval import EvalRequest, run_eval
+    from instructify.errors import UserError
+
+    suites = [name for name, on in (("held-out", held_out), ("held-in", held_in)) if on]
+    suites += [] if suite is None else [suite]
+    if len(suites) > 1:
+        raise UserError(f"{' and '.join(suites)}: choose one, and evaluate the other after it")
+    request = EvalRequest(
+        model=model,
+        build=build,
+        names=names or [],
+        suite=suites[0] if suites else None,
+        out=out,
+        checkpoint=checkpoint,
+        settings=settings or [],
+        limit=limit,
+        batch=batch,
+        device=device,
+        precision=precision,
+        resume=resume,
+        templates=templates,
+        catalog_file=catalog_file,
+    )
+    with reader_may_leave():
+        run_eval(request, as_json=as_json)
+
+
+def results(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of eval.")],
+    html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put evaluations beside the published figures: 13 held-out datasets, 11 models.
+
+    Example: instructify results results --html results.html
+    """
+    from instructify.commands.results import run_results
+
+    with reader_may_leave():
+        run_results(folders, html=html, markdown=markdown, as_json=as_json)
+
+
+def protocols(
+    name: Annotated[str | None, typer.Argument(help="One protocol; none lists all.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, as decode.beams=1.")
+    ] = None,
+    templates: TemplateFolder = None,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """List how each dataset is evaluated, or say everything about one protocol.
+
+    Example: instructify protocols scienceqa
+    """
+    from instructify.commands.protocols import run_protocols
+
+    with reader_may_leave():
+        run_protocols(
+            name,
+            settings or [],
+            templates=templates,
+            catalog_file=catalog_file,
+            as_json=as_json,
+        )

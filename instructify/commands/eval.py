@@ -1,0 +1,136 @@
+"""`eval`: a model's score on datasets, each by its protocol."""
+
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from instructify.build.opened import Build
+from instructify.catalog import load_catalog
+from instructify.catalog_model import Catalog
+from instructify.commands.layout import WIDTH
+from instructify.errors import UserError
+from instructify.protocols.model import Protocol
+from instructify.protocols.read import named_protocol, protocol_folder
+from instructify.protocols.suites import named_suite
+from instructify.resources import find
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvalRequest:
+    """What the command line asks for."""
+
+    model: str
+    build: Path
+    names: Sequence[str]
+    suite: str | None
+    out: Path
+    checkpoint: str
+    settings: Sequence[str]
+    limit: int | None
+    batch: int
+    device: str
+    precision: str
+    resume: bool
+    templates: Path | None
+    catalog_file: Path | None
+
+
+def run_eval(request: EvalRequest, *, as_json: bool) -> None:
+    """Evaluate and print the scores; processes of a launcher share the questions."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    catalog = load_catalog(extra=request.catalog_file)
+    build = Build.open(request.build)
+    protocols, without = chosen_protocols(request, catalog, build)
+    from train.distributed import join, leave
+    from train.exam import ExamOptions, candidate, examine
+    from train.loading import device_of, precision_of
+    from train.trained import load_trained
+
+    device = device_of(request.device)
+    ranks = join(device)
+    try:
+        taken = candidate(
+            request.model,
+            load_trained(request.model, request.checkpoint),
+            device,
+            precision_of(request.precision, device),
+        )
+        options = ExamOptions(
+            out=request.out,
+            templates=request.templates or find("templates"),
+            limit=request.limit,
+            batch=request.batch,
+            resume=request.resume,
+            shows=sys.stderr.isatty(),
+        )
+        results = []
+        for protocol in protocols:
+            results.append(examine(taken, build, catalog, protocol, options, ranks))
+            if ranks.is_first and not as_json:
+                print(result_line(results[-1]), flush=True)
+    finally:
+        leave()
+    if not ranks.is_first:
+        return
+    for name, why in without.items():
+        print(f"not evaluated: {name}: {why}", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"results": results, "not_evaluated": without}, indent=1))
+        return
+    more = f"{request.out}: beside the published figures by `instructify results {request.out}`."
+    print("\n" + "\n".join(textwrap.wrap(more, WIDTH, break_on_hyphens=False)))
+
+
+def chosen_protocols(
+    request: EvalRequest, catalog: Catalog, build: Build
+) -> tuple[list[Protocol], dict[str, str]]:
+    """Load the protocols asked for; of a suite, those that the build has the data for."""
+    folder = protocol_folder(request.templates)
+    if bool(request.names) == (request.suite is not None):
+        raise UserError(
+            "say what to evaluate: names of datasets, or one of --held-out, --held-in and --suite"
+        )
+    if request.suite is None:
+        return [
+            named_protocol(catalog, name, request.settings, folder=folder) for name in request.names
+        ], {}
+    suite = named_suite(request.suite, folder)
+    settings = [*suite.settings, *request.settings]
+    every = [named_protocol(catalog, name, settings, folder=folder) for name in suite.protocols]
+    lacks = {one.name: why for one in every if (why := _lack(build, one)) is not None}
+    found = [one for one in every if one.name not in lacks]
+    if not found:
+        raise UserError(
+            f"{build.paths.root} has nothing to evaluate of the suite {request.suite}: "
+            f"{next(iter(lacks))} {next(iter(lacks.values()))}, and so on"
+        )
+    return found, lacks
+
+
+def _lack(build: Build, protocol: Protocol) -> str | None:
+    entry = build.manifest.datasets.get(protocol.dataset)
+    if entry is None:
+        return "is not in the build"
+    split = entry.splits.get(protocol.split)
+    if split is None:
+        return f"has no split '{protocol.split}' in the build"
+    return None if protocol.form in split.forms else f"has no records of form '{protocol.form}'"
+
+
+def result_line(result: dict[str, Any]) -> str:
+    """Lay out one result for a terminal."""
+    protocol = result["protocol"]
+    where = f"{result['name']}/{protocol['split']}"
+    if result["score"] is None:
+        return f"{where:<28}predicted {result['asked']:,}; its golds are not public"
+    score = result["score"]
+    low, high = (100 * one for one in score["interval"])
+    value = f"{100 * score['value']:6.2f}  [{low:.1f}, {high:.1f}]"
+    scorer = f"{score['metric']} ({score['variant']})"
+    part = "" if result["complete"] else " *"
+    return f"{where:<24}{value:<24}{scorer:<25}{score['count']:>5,}{part}"

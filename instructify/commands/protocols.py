@@ -1,0 +1,104 @@
+"""`protocols`: how each dataset is evaluated, and where every choice comes from."""
+
+import json
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from instructify.catalog import load_catalog
+from instructify.commands.layout import WIDTH
+from instructify.errors import UserError
+from instructify.protocols.model import Protocol, prompt_text
+from instructify.protocols.read import (
+    load_protocols,
+    named_protocol,
+    protocol_folder,
+    settings_of,
+)
+from instructify.protocols.suites import Suite, load_suites
+
+
+def run_protocols(
+    name: str | None,
+    settings: Sequence[str],
+    *,
+    templates: Path | None,
+    catalog_file: Path | None,
+    as_json: bool,
+) -> None:
+    """List the protocols and suites, or say everything about one protocol."""
+    catalog = load_catalog(extra=catalog_file)
+    folder = protocol_folder(templates)
+    if name is None and settings:
+        raise UserError("--set changes one protocol; name it, as `instructify protocols gqa`")
+    if name is not None:
+        one = named_protocol(catalog, name, settings, folder=folder)
+        told = [one.value()] if as_json else list(protocol_lines(one))
+        print(json.dumps(told[0], indent=1) if as_json else "\n".join(map(str, told)))
+        return
+    every = [
+        one
+        for dataset in catalog.datasets
+        if (folder / f"{dataset}.yaml").is_file()
+        for one in load_protocols(catalog, dataset, folder=folder)
+    ]
+    suites = load_suites(folder)
+    if as_json:
+        value = {key: suite._asdict() for key, suite in suites.items()}
+        print(json.dumps({"protocols": [one.value() for one in every], "suites": value}, indent=1))
+        return
+    print("\n".join(_list_lines(every, suites)))
+
+
+def _list_lines(every: Sequence[Protocol], suites: dict[str, Suite]) -> Iterator[str]:
+    yield f"{'protocol':<16}{'split':<9}{'answers':<10}{'from':<12}{'metric':<16}variant"
+    for one in every:
+        source = "" if one.candidates is None else one.candidates.source
+        yield (
+            f"{one.name:<16}{one.split:<9}{one.decode.method:<10}{source:<12}"
+            f"{one.metric:<16}{one.variant}"
+        )
+    yield ""
+    for name, suite in suites.items():
+        settings = f" ({', '.join(suite.settings)})" if suite.settings else ""
+        text = f"{name}{settings}: {', '.join(suite.protocols)}"
+        yield from textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    yield ""
+    yield "More of one: instructify protocols NAME"
+
+
+def protocol_lines(one: Protocol) -> Iterator[str]:
+    """Lay out a protocol with the source of each setting."""
+    yield f"{one.name}: {one.dataset}/{one.split}, form {one.form}, version {one.version}"
+    yield f"scored by {one.metric}, variant {one.variant}{_said(one, 'score')}"
+    yield ""
+    yield f"prompt ({one.prompt}){_said(one, 'instruction')}"
+    yield from (f"    {line}" for line in prompt_text(one.value()).split("\n"))
+    settings = ", ".join(f"{key} {value}" for key, value in settings_of(one.decode).items())
+    yield from _wrapped(f"decode: {settings}{_said(one, 'decode')}")
+    if one.candidates is not None:
+        rule = one.candidates
+        labels = "".join(f"; {key}: {', '.join(texts)}" for key, texts in rule.labels.items())
+        merge = f"; merged by their {rule.merge}" if labels else ""
+        text = f"candidates: {rule.source} as {rule.kind}{labels}{merge}"
+        yield from _wrapped(text + _said(one, "candidates"))
+    for key in ("split", "fields", "difficult", "frames"):
+        if key in one.sources:
+            yield f"{key}{_said(one, key)}"
+    if one.note is not None:
+        yield ""
+        yield from textwrap.wrap(one.note, WIDTH)
+
+
+def _said(one: Protocol, key: str) -> str:
+    """Name the source of a setting and of what is said apart below it."""
+    finer = [
+        f"{name.partition('.')[2]}: {source}"
+        for name, source in one.sources.items()
+        if name.startswith(f"{key}.")
+    ]
+    return f"  [{', '.join([str(one.sources.get(key, 'ours')), *finer])}]"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False)

@@ -1,0 +1,48 @@
+"""`results`: evaluations beside the published figures."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from instructify.results.page import results_page
+from instructify.results.table import Table, make_table, row_names
+from instructify.results.text import markdown_lines, text_lines
+from instructify.shards import write_bytes
+from train.exam_folder import read_results
+
+
+def run_results(
+    folders: Sequence[Path], *, html: Path | None, markdown: bool, as_json: bool
+) -> None:
+    """Print the table, and write the page where one is asked for."""
+    runs = {
+        name: list(read_results(folder))
+        for name, folder in zip(row_names(folders), folders, strict=True)
+    }
+    table = make_table(runs)
+    if html is not None:
+        write_bytes(html, results_page(table, runs).encode())
+    if as_json:
+        print(json.dumps(_value(table), indent=1))
+        return
+    for line in markdown_lines(table) if markdown else text_lines(table):
+        print(line)
+
+
+def _value(table: Table) -> dict[str, object]:
+    rows = [
+        {
+            "name": row.name,
+            "is_ours": row.is_ours,
+            "values": {column: cell.value for column, cell in row.cells.items()},
+            "partial": [column for column, cell in row.cells.items() if cell.is_partial],
+            "changed": {column: cell.changed for column, cell in row.cells.items() if cell.changed},
+        }
+        for row in table.rows
+    ]
+    return {
+        "source": table.source,
+        "columns": table.columns,
+        "rows": rows,
+        "others": list(table.others),
+    }

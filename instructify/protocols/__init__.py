@@ -1,0 +1,1 @@
+"""Protocols: how a dataset is evaluated, as data; prompts, candidates and golds made by them."""

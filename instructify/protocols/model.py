@@ -1,0 +1,122 @@
+"""What a protocol fixes: split, prompt, decoding, candidates and scorer, each with its source."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from instructify.build.manifest import content_key
+
+USUAL = "default"  # the id of a dataset's usual protocol, which is left out of its name
+Method = Literal["generate", "rank", "restrict"]
+Prompt = Literal["instruction", "plain", "prefix"]
+Source = Literal["paper", "lavis", "authors", "ours", "set"]
+Kind = Literal["texts", "letters"]
+Merge = Literal["max", "sum"]
+CandidateSource = Literal["choices", "labels", "vocabulary"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fields:
+    """Which of a record's texts the prompt may show.
+
+    `ocr_tokens`: the first N, 0 for none, None for all that the build has. `history`: the last N
+    rounds, None for all.
+    """
+
+    context: bool = True
+    caption: bool = True
+    text: bool = True
+    ocr_tokens: int | None = None
+    history: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decode:
+    """How an answer comes about; settings of other methods play no part.
+
+    `generate` and `restrict` search with beams, `rank` takes the likelihood of every candidate.
+    """
+
+    method: Method = "generate"
+    beams: int = 5
+    max_new_tokens: int = 30
+    min_new_tokens: int = 1
+    length_penalty: float = 1.0
+    repetition_penalty: float = 1.0
+    mode: str = "sum+eos"
+    segments: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CandidateRule:
+    """What may be answered: a record's choices, fixed labels with verbalisers, or a vocabulary.
+
+    `kind`: whether the model sees choices as their `texts` or as the `letters` of the prompt.
+    `labels`: the texts that stand for each label. `merge`: how the likelihoods of the texts of one
+    label become one, their `max` or their `sum` (of probabilities).
+    """
+
+    source: CandidateSource
+    kind: Kind = "texts"
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    merge: Merge = "max"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Protocol:
+    """How a dataset, or one form of it, is evaluated.
+
+    `sources` says of every setting whether it is the paper's, LAVIS', the dataset's authors' or
+    ours (`set`: given on the command line). `prompt`: plain and prefix take the texts of the
+    multitask baselines instead of `instruction`.
+    """
+
+    dataset: str
+    id: str
+    version: int
+    split: str
+    form: str
+    instruction: str
+    qformer_instruction: str | None = None
+    prompt: Prompt = "instruction"
+    fields: Fields = Fields()
+    skips_difficult: bool = False  # questions that A-OKVQA marks so
+    frames: int | None = None  # of a clip; None: as the model was trained
+    decode: Decode = Decode()
+    candidates: CandidateRule | None = None
+    metric: str
+    variant: str
+    sources: Mapping[str, Source]
+    note: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that results and folders carry: the dataset's, or `dataset.id` for a second."""
+        return self.dataset if self.id == USUAL else f"{self.dataset}.{self.id}"
+
+    @property
+    def key(self) -> str:
+        """Hash everything that decides what is asked, answered and scored."""
+        return content_key("protocol", self.value(with_words=False))
+
+    def value(self, *, with_words: bool = True) -> dict[str, Any]:
+        """Shape it as plain values; without `sources` and `note`, which decide nothing."""
+        value = dataclasses.asdict(self)
+        value["candidates"] = None if self.candidates is None else _rule_value(self.candidates)
+        value["sources"] = dict(self.sources)
+        if not with_words:
+            del value["sources"], value["note"]
+        return value
+
+
+def prompt_text(protocol: Mapping[str, Any]) -> str:
+    """Show the prompt of a protocol, given as plain values."""
+    if protocol["prompt"] == "instruction":
+        return str(protocol["instruction"])
+    return f"the {protocol['prompt']} text of multitask.yaml"
+
+
+def _rule_value(rule: CandidateRule) -> dict[str, Any]:
+    labels = {label: list(texts) for label, texts in rule.labels.items()}
+    return {"source": rule.source, "kind": rule.kind, "labels": labels, "merge": rule.merge}

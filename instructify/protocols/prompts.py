@@ -1,0 +1,91 @@
+"""From records to the prompts of a protocol, as columns."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.columns import render_table
+from instructify.columns.render import Failure
+from instructify.errors import UserError
+from instructify.protocols.model import Fields, Protocol
+from instructify.templates import MULTITASK, Template, fitting, load_templates
+
+_DROPPED = ("context", "caption", "text")
+
+
+class Prompts(NamedTuple):
+    """The texts of records in their order; null in those that failed."""
+
+    instruction: list[str | None]
+    qformer_instruction: list[str | None]
+    failed: list[Failure]
+
+
+def prompt_template(protocol: Protocol, task: str, templates: Path) -> Template:
+    """Give a protocol's prompt as a template; that of a baseline where it asks for one."""
+    if protocol.prompt == "instruction":
+        return Template(
+            task=task,
+            id=f"protocol-{protocol.name}",
+            version=protocol.version,
+            forms=(protocol.form,),
+            instruction=protocol.instruction,
+            qformer_instruction=protocol.qformer_instruction,
+        )
+    baselines = load_templates(templates).for_task(task, protocol.prompt)
+    found = fitting(baselines, protocol.form)
+    if not found:
+        raise UserError(
+            f"{MULTITASK}.yaml has no {protocol.prompt} template for {task} of form "
+            f"'{protocol.form}'; add one, or use `--set prompt=instruction`"
+        )
+    return found[0]
+
+
+def render_prompts(
+    records: pa.Table, protocol: Protocol, template: Template, constants: dict[str, str]
+) -> Prompts:
+    """Render the prompts of records as the protocol wants them."""
+    shown = _shown(records, protocol.fields)
+    which = np.zeros(shown.num_rows, np.int64)
+    rendered = render_table(shown, (template,), which, constants)
+    qformer = rendered.qformer_instruction
+    return Prompts(
+        instruction=rendered.instruction.to_pylist(),
+        qformer_instruction=([None] * shown.num_rows if qformer is None else qformer.to_pylist()),
+        failed=rendered.failed,
+    )
+
+
+def _shown(records: pa.Table, fields: Fields) -> pa.Table:
+    """Take away what the prompt may not show."""
+    place = records.schema.get_field_index("form")
+    table = records.set_column(place, "form", records.column("form").cast(pa.string()))
+    for name in _DROPPED:
+        if not getattr(fields, name):
+            table = _with(table, name, pa.nulls(table.num_rows, table.schema.field(name).type))
+    if fields.ocr_tokens is not None:
+        table = _with(table, "ocr_tokens", _first(table.column("ocr_tokens"), fields.ocr_tokens))
+    if fields.history is not None:
+        table = _with(table, "history", _last(table.column("history"), fields.history))
+    return table
+
+
+def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), name, column)
+
+
+def _first(tokens: pa.ChunkedArray, count: int) -> pa.Array | pa.ChunkedArray:
+    if count == 0:
+        return pa.nulls(len(tokens), tokens.type)
+    return pc.list_slice(tokens, 0, count, return_fixed_size_list=False)
+
+
+def _last(history: pa.ChunkedArray, count: int) -> pa.Array:
+    if count == 0:
+        return pa.nulls(len(history), history.type)
+    rounds = [None if one is None else one[-count:] for one in history.to_pylist()]
+    return pa.array(rounds, history.type)

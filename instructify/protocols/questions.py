@@ -1,0 +1,241 @@
+"""The questions of a protocol: a build's records with prompt, candidates and gold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.build.manifest import content_key
+from instructify.build.opened import Build
+from instructify.catalog_model import Catalog
+from instructify.errors import UserError, did_you_mean
+from instructify.metrics.files import completed, is_gold_for
+from instructify.metrics.model import Item
+from instructify.mixture.permutation import choose_rows
+from instructify.protocols.candidates import (
+    CandidateSet,
+    of_choices,
+    of_labels,
+    vocabulary_of,
+)
+from instructify.protocols.model import CandidateRule, Protocol
+from instructify.protocols.prompts import prompt_template, render_prompts
+from instructify.schema import RECORD_SCHEMA
+
+DIFFICULT = "marked difficult"
+_GOLDS = (
+    *("record_id", "pictures", "references", "choices", "choice_index", "relevance"),
+    *("subset", "difficult"),
+)
+
+
+class Question(NamedTuple):
+    """One question; `candidates` is the number of its set among those of all, None without."""
+
+    id: str
+    pictures: tuple[str, ...]
+    instruction: str
+    qformer_instruction: str | None
+    candidates: int | None
+    item: Item
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Questions:
+    """All questions of a protocol in the order of the build, and what was left out.
+
+    `skipped` counts by reason. `vocabulary` is that of video answers, for the scorer.
+    """
+
+    rows: list[Question]
+    sets: list[CandidateSet]
+    skipped: Mapping[str, int]
+    split_sha256: str
+    of_total: int
+    vocabulary: tuple[str, ...] | None
+    labelled: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether all was asked that the protocol wants."""
+        asked_for = {name: n for name, n in self.skipped.items() if name != DIFFICULT}
+        return len(self.rows) == self.of_total and not asked_for
+
+    @property
+    def candidates_sha256(self) -> str | None:
+        """Hash all candidate sets and which question has which; None without candidates."""
+        if not self.sets:
+            return None
+        used = [row.candidates for row in self.rows]
+        return content_key("candidates", [[one.sha256 for one in self.sets], used])
+
+
+def read_questions(
+    build: Build,
+    protocol: Protocol,
+    catalog: Catalog,
+    templates: Path,
+    *,
+    limit: int | None = None,
+) -> Questions:
+    """Read a split's records and ask them as the protocol says.
+
+    `limit` takes so many of them, chosen by a key. UserError where the build lacks the split, or
+    has no record of the form.
+    """
+    records, skipped = _records(build, protocol)
+    total = records.num_rows
+    if limit is not None:
+        rows = np.sort(choose_rows(total, limit, protocol.dataset, "evaluation"))
+        records = records.take(rows)
+    entry = build.dataset(protocol.dataset)
+    constants = {
+        "dataset": protocol.dataset,
+        "split": protocol.split,
+        "task": entry.task,
+        "form": protocol.form,
+        "task_name": catalog.tasks[entry.task].title,
+        "dataset_name": entry.title if entry.role == "held-in" else "",
+    }
+    template = prompt_template(protocol, entry.task, templates)
+    prompts = render_prompts(records, protocol, template, constants)
+    if prompts.failed:
+        skipped["prompt failed"] = len(prompts.failed)
+        if len(prompts.failed) == records.num_rows:
+            raise UserError(
+                f"no prompt of {protocol.name} could be rendered: {prompts.failed[0].detail}"
+            )
+    asked = _asked(build, protocol, records, prompts.instruction, prompts.qformer_instruction)
+    return Questions(
+        rows=asked.rows,
+        sets=asked.sets,
+        skipped=skipped,
+        split_sha256=_split_sha256(build, protocol),
+        of_total=total,
+        vocabulary=asked.vocabulary,
+        labelled=any(is_gold_for(row.item, protocol.metric) for row in asked.rows),
+    )
+
+
+class _Asked(NamedTuple):
+    rows: list[Question]
+    sets: list[CandidateSet]
+    vocabulary: tuple[str, ...] | None
+
+
+def _records(build: Build, protocol: Protocol) -> tuple[pa.Table, dict[str, int]]:
+    """Take the records of the form whose pictures are usable: those that have a sample."""
+    splits = build.dataset(protocol.dataset).splits
+    if protocol.split not in splits:
+        raise UserError(
+            f"{build.paths.root} has no split '{protocol.split}' of {protocol.dataset}, which its "
+            f"protocol evaluates; {did_you_mean(protocol.split, splits)} Convert it by "
+            f"`--split {protocol.split}`, or take another one by `--set split=NAME`."
+        )
+    opened = build.records(protocol.dataset, protocol.split)
+    table = pa.Table.from_batches(list(opened.batches()), RECORD_SCHEMA)
+    table = table.filter(pc.equal(table.column("form").cast(pa.string()), protocol.form))
+    if not table.num_rows:
+        raise UserError(
+            f"{protocol.dataset}/{protocol.split} in {build.paths.root} has no records of form "
+            f"'{protocol.form}', which {protocol.name} evaluates"
+        )
+    samples = build.samples(protocol.dataset, protocol.split).select(["record_id"])
+    usable = pc.is_in(table.column("record_id"), samples.column("record_id"))
+    kept = table.filter(usable)
+    skipped: dict[str, int] = {}
+    if kept.num_rows < table.num_rows:
+        skipped["picture missing or unusable"] = table.num_rows - kept.num_rows
+    if protocol.skips_difficult:
+        easy = kept.filter(pc.invert(pc.fill_null(kept.column("difficult"), False)))
+        if easy.num_rows < kept.num_rows:
+            skipped[DIFFICULT] = kept.num_rows - easy.num_rows
+        kept = easy
+    return kept, skipped
+
+
+def _asked(
+    build: Build,
+    protocol: Protocol,
+    records: pa.Table,
+    instructions: Sequence[str | None],
+    qformer: Sequence[str | None],
+) -> _Asked:
+    rule = protocol.candidates
+    sets: dict[CandidateSet, int] = {}
+    shared, vocabulary = _shared(build, protocol, rule)
+    if rule is not None and shared is not None:
+        sets[shared] = 0
+    rows = []
+    for row, instruction, own in zip(
+        records.select(list(_GOLDS)).to_pylist(), instructions, qformer, strict=True
+    ):
+        if instruction is None:
+            continue
+        number = None
+        if rule is not None:
+            found = shared if shared is not None else _own(row, rule)
+            number = sets.setdefault(found, len(sets))
+        rows.append(
+            Question(
+                id=row["record_id"],
+                pictures=tuple(row["pictures"]),
+                instruction=instruction,
+                qformer_instruction=own,
+                candidates=number,
+                item=_item(row, protocol.form),
+            )
+        )
+    return _Asked(rows, list(sets), vocabulary)
+
+
+def _shared(
+    build: Build, protocol: Protocol, rule: CandidateRule | None
+) -> tuple[CandidateSet | None, tuple[str, ...] | None]:
+    """Give the one set of all questions, if they share it, and the vocabulary that scoring wants.
+
+    Video answers are scored within their vocabulary whether or not they are chosen from it.
+    """
+    if rule is not None and rule.source == "labels":
+        return of_labels(rule.labels), None
+    if rule is not None and rule.source == "choices":
+        return None, None
+    name = build.split(protocol.dataset, protocol.split).candidate_set
+    if rule is None and name is None:
+        return None, None
+    found = vocabulary_of(build.candidate_sets(), name, protocol.dataset)
+    return (None if rule is None else found), found.values
+
+
+def _own(row: Mapping[str, Any], rule: CandidateRule) -> CandidateSet:
+    if not row["choices"]:
+        raise UserError(
+            f"{row['record_id']} has no choices to rank; the protocol's 'candidates' are 'choices'"
+        )
+    return of_choices(row["choices"], rule)
+
+
+def _item(row: Mapping[str, Any], form: str) -> Item:
+    return completed(
+        Item(
+            id=row["record_id"],
+            references=tuple(row["references"] or ()),
+            gold=row["choice_index"],
+            relevance=row["relevance"] and tuple(row["relevance"]),
+            choices=tuple(row["choices"] or ()) if form == "multiple_choice" else (),
+            subset=row["subset"],
+            difficult=bool(row["difficult"]),
+        )
+    )
+
+
+def _split_sha256(build: Build, protocol: Protocol) -> str:
+    """Hash the shards of records and of samples, which say which pictures were usable."""
+    split = build.split(protocol.dataset, protocol.split)
+    files = build.manifest.files
+    shards = [*split.record_shards, *split.sample_shards]
+    return content_key("split", [[shard, files[shard].sha256] for shard in shards])

@@ -1,0 +1,232 @@
+"""Protocol files: `templates/protocols/<dataset>.yaml`, checked whole, changed by `--set`.
+
+A file lists the protocols of a dataset, the usual one first. Every setting that is written down
+needs a word on where it comes from, below `sources`. Mistakes are one sentence with file and line.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from instructify.catalog_model import Catalog, Dataset
+from instructify.errors import UserError, did_you_mean
+from instructify.metrics.scorers import metric_of_form, variants
+from instructify.protocols.model import (
+    USUAL,
+    CandidateRule,
+    CandidateSource,
+    Decode,
+    Fields,
+    Kind,
+    Merge,
+    Method,
+    Prompt,
+    Protocol,
+    Source,
+)
+from instructify.resources import find
+from instructify.template_program import mistakes
+from instructify.yaml_lines import Node, read_yaml
+from instructify.yaml_settings import with_setting
+
+FORMAT = 1
+FOLDER = "protocols"
+_REQUIRED = ("id", "version", "split", "form", "instruction", "decode", "score", "sources")
+_OPTIONAL = ("qformer_instruction", "prompt", "fields", "difficult", "frames", "candidates", "note")
+_SOURCED = (
+    *("split", "instruction", "qformer_instruction", "prompt", "fields", "difficult", "frames"),
+    *("decode", "candidates", "score"),
+)
+_TEXTS = ("instruction", "qformer_instruction")  # what --set takes as it stands, not as YAML
+_MODES = ("sum+eos", "sum", "mean", "lavis")  # those of train.ranking
+_MOST = 1 << 20
+_WHOLE = ("beams", "max_new_tokens", "min_new_tokens", "segments")
+OF_METHOD: Mapping[str, tuple[str, ...]] = {
+    "generate": (
+        *("beams", "max_new_tokens", "min_new_tokens", "length_penalty", "repetition_penalty"),
+    ),
+    "restrict": ("beams", "length_penalty", "repetition_penalty"),
+    "rank": ("mode", "segments"),
+}
+
+
+def protocol_folder(templates: Path | None = None) -> Path:
+    """Return where protocols are: beside the templates given, else ours."""
+    own = None if templates is None else templates / FOLDER
+    return own if own is not None and own.is_dir() else find("templates") / FOLDER
+
+
+def load_protocols(
+    catalog: Catalog, dataset: str, *, folder: Path | None = None
+) -> tuple[Protocol, ...]:
+    """Read the protocols of a dataset, the usual one first."""
+    entry = catalog.dataset(dataset)
+    return tuple(_protocol(node, entry) for node in _nodes(dataset, folder).values())
+
+
+def named_protocol(
+    catalog: Catalog, name: str, settings: Sequence[str] = (), *, folder: Path | None = None
+) -> Protocol:
+    """Read a protocol by its name (a dataset's, or `dataset.id`), changed by settings."""
+    dataset, _, wanted = name.partition(".")
+    entry = catalog.dataset(dataset)
+    nodes = _nodes(dataset, folder)
+    chosen = wanted or next(iter(nodes))
+    if chosen not in nodes:
+        names = [dataset if one == USUAL else f"{dataset}.{one}" for one in nodes]
+        raise UserError(f"{dataset} has no protocol '{name}'; {did_you_mean(name, names)}")
+    return _protocol(_changed(nodes[chosen], settings), entry)
+
+
+def _nodes(dataset: str, folder: Path | None) -> dict[str, Node]:
+    """Read the file of a dataset: its protocols by id, not looked into yet."""
+    path = (folder or protocol_folder()) / f"{dataset}.yaml"
+    if not path.is_file():
+        known = [one.stem for one in sorted(path.parent.glob("*.yaml"))]
+        raise UserError(f"there is no protocol for '{dataset}'; {did_you_mean(dataset, known)}")
+    top = read_yaml(path).fields(required=("format", "dataset", "protocols"))
+    if top["format"].value != FORMAT:
+        raise top["format"].error(f"protocol format {FORMAT} is known, not {top['format'].value}")
+    if top["dataset"].text() != dataset:
+        raise top["dataset"].error(f"'{top['dataset'].value}' belongs into a file of that name")
+    nodes: dict[str, Node] = {}
+    for node in top["protocols"].items():
+        name = node.fields(required=_REQUIRED, optional=_OPTIONAL)["id"]
+        if nodes.setdefault(name.text(), node) is not node:
+            raise name.error(f"the id '{name.value}' is there twice")
+    if not nodes:
+        raise top["protocols"].error("'protocols' is empty; it needs at least one")
+    return nodes
+
+
+def _changed(node: Node, settings: Sequence[str]) -> Node:
+    """Put settings in; what they change has the source `set`."""
+    for setting in settings:
+        node = with_setting(node, setting, texts=_TEXTS)
+        key = setting.partition("=")[0].strip().partition(".")[0]
+        if key in _SOURCED:
+            node = with_setting(node, f"sources.{key}=set")
+    return node
+
+
+def _protocol(node: Node, entry: Dataset) -> Protocol:
+    fields = node.fields(required=_REQUIRED, optional=_OPTIONAL)
+    form = fields["form"].choice(tuple(entry.forms))
+    split = fields["split"].choice(entry.split_names)
+    decode = _decode(fields["decode"])
+    candidates = _candidates(fields["candidates"]) if "candidates" in fields else None
+    metric = metric_of_form(str(entry.metric), form)
+    _check_pair(node, decode, candidates, metric)
+    variant = fields["score"].choice(tuple(variants(entry.name, metric)))
+    return Protocol(
+        dataset=entry.name,
+        id=fields["id"].text(),
+        version=fields["version"].integer(minimum=1),
+        split=split,
+        form=form,
+        instruction=_jinja(fields["instruction"]),
+        qformer_instruction=(
+            _jinja(fields["qformer_instruction"]) if "qformer_instruction" in fields else None
+        ),
+        prompt=fields["prompt"].choice(get_args(Prompt)) if "prompt" in fields else "instruction",
+        fields=_fields(fields["fields"]) if "fields" in fields else Fields(),
+        skips_difficult=(
+            "difficult" in fields and fields["difficult"].choice(("keep", "skip")) == "skip"
+        ),
+        frames=fields["frames"].integer(minimum=1) if "frames" in fields else None,
+        decode=decode,
+        candidates=candidates,
+        metric=metric,
+        variant=variant,
+        sources=_sources(fields),
+        note=fields["note"].text().strip() if "note" in fields else None,
+    )
+
+
+def _check_pair(node: Node, decode: Decode, candidates: CandidateRule | None, metric: str) -> None:
+    """Refuse a method that lacks its candidates, and one that can't give what is scored."""
+    if decode.method != "generate" and candidates is None:
+        raise node.error(f"method '{decode.method}' needs 'candidates' to choose from")
+    if metric in ("auc", "mrr") and decode.method != "rank":
+        raise node.error(f"{metric} compares scores of candidates, so 'decode.method' must be rank")
+    if metric == "auc" and (candidates is None or list(candidates.labels) != ["yes", "no"]):
+        raise node.error("auc needs 'candidates' with the labels yes and no, in this order")
+
+
+def _decode(node: Node) -> Decode:
+    entries = node.entries()
+    method = entries["method"].choice(get_args(Method)) if "method" in entries else "generate"
+    given: dict[str, Any] = {"method": method}
+    for key, one in node.fields(optional=("method", *_every_setting())).items():
+        if key == "mode":
+            given[key] = one.choice(_MODES)
+        elif key in _WHOLE:
+            given[key] = one.integer(minimum=0 if key == "min_new_tokens" else 1)
+        elif key != "method":
+            given[key] = one.number(minimum=-100, maximum=100)
+    kept = {key: value for key, value in given.items() if key in ("method", *OF_METHOD[method])}
+    return Decode(**kept)
+
+
+def _every_setting() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for names in OF_METHOD.values() for name in names))
+
+
+def settings_of(decode: Decode) -> dict[str, Any]:
+    """List the settings that the method uses."""
+    return {name: getattr(decode, name) for name in ("method", *OF_METHOD[decode.method])}
+
+
+def _candidates(node: Node) -> CandidateRule | None:
+    if node.is_null:
+        return None
+    fields = node.fields(required=("source",), optional=("kind", "labels", "merge"))
+    source = fields["source"].choice(get_args(CandidateSource))
+    kind: Kind = fields["kind"].choice(get_args(Kind)) if "kind" in fields else "texts"
+    if kind == "letters" and source != "choices":
+        raise fields["kind"].error("letters stand for choices that a prompt shows; write texts")
+    if (source == "labels") != ("labels" in fields):
+        raise node.error("'labels' belongs to 'source: labels', and is needed there")
+    labels = (
+        {name: one.texts() for name, one in fields["labels"].entries().items()}
+        if "labels" in fields
+        else {}
+    )
+    merge: Merge = fields["merge"].choice(get_args(Merge)) if "merge" in fields else "max"
+    return CandidateRule(source=source, kind=kind, labels=labels, merge=merge)
+
+
+def _fields(node: Node) -> Fields:
+    fields = node.fields(optional=("context", "caption", "text", "ocr_tokens", "history"))
+    given: dict[str, Any] = {
+        name: fields[name].choice(("keep", "drop")) == "keep"
+        for name in ("context", "caption", "text")
+        if name in fields
+    }
+    for name in ("ocr_tokens", "history"):
+        if name in fields and fields[name].value != "all":
+            given[name] = fields[name].integer()
+    return Fields(**given)
+
+
+def _sources(fields: Mapping[str, Node]) -> dict[str, Source]:
+    """Take the word on every setting; those that are written down need one."""
+    node = fields["sources"]
+    said = node.entries()
+    needed = [key for key in _SOURCED if key in fields]
+    for key in needed:
+        if key not in said:
+            raise node.error(f"'sources' does not say where '{key}' comes from")
+    for key, one in said.items():
+        if key.partition(".")[0] not in needed:
+            raise one.error(f"'{key}' is no setting of this protocol; {did_you_mean(key, needed)}")
+    return {key: one.choice(get_args(Source)) for key, one in said.items()}
+
+
+def _jinja(node: Node) -> str:
+    text = node.scalar()
+    if not isinstance(text, str):
+        raise node.error("a text is needed here, in quotes")
+    for error in mistakes(text):
+        raise node.error(str(error), kind=error.kind, text_line=error.line)
+    return text

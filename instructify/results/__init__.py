@@ -1,0 +1,1 @@
+"""Results of evaluations beside the published figures, as text, Markdown and HTML."""

@@ -1,0 +1,64 @@
+"""The table of results for a terminal (80 columns) and as Markdown."""
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from instructify.commands.layout import WIDTH
+from instructify.results.table import SHORT, Row, Table, percent, remarks_on
+
+_CELL = 6
+
+
+def text_lines(table: Table) -> Iterator[str]:
+    """Lay out 13 columns in 80: the name of a model stands on a line of its own."""
+    yield "".join(f"{SHORT.get(column, column)[:5]:>{_CELL}}" for column in table.columns)
+    was_ours = False
+    for row in table.rows:
+        if row.is_ours and not was_ours:
+            yield "-" * _CELL * len(table.columns)
+        was_ours = row.is_ours
+        yield row.name[:WIDTH]
+        yield "".join(f"{percent(row.cells.get(one)):>{_CELL}}" for one in table.columns)
+    yield ""
+    for one in [f"Published: {table.source}, zero-shot.", *remarks_on(table)]:
+        yield from textwrap.wrap(one, WIDTH)
+    if table.others:
+        yield ""
+        for other in table.others:
+            yield _other(other)
+
+
+def markdown_lines(table: Table) -> Iterator[str]:
+    """Write the table as Markdown."""
+    yield "| model | " + " | ".join(table.columns) + " |"
+    yield "|---|" + "---:|" * len(table.columns)
+    for row in table.rows:
+        name = f"**{_cell(row.name)}**" if row.is_ours else _cell(row.name)
+        yield f"| {name} | " + " | ".join(_figures(row, table)) + " |"
+    yield ""
+    for one in [f"Published: {table.source}, zero-shot.", *remarks_on(table)]:
+        yield f"{one}  "
+    for other in table.others:
+        yield f"{_other(other)}  "
+
+
+def _figures(row: Row, table: Table) -> Iterator[str]:
+    for column in table.columns:
+        yield percent(row.cells.get(column)).replace("*", "\\*")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _other(result: Mapping[str, Any]) -> str:
+    split = result["protocol"]["split"]
+    if result["score"] is None:
+        return f"{result['name']}/{split}: {result['asked']:,} predictions, golds not public"
+    score = result["score"]
+    star = "*" if result["complete"] is False else ""
+    return (
+        f"{result['name']}/{split}: {100 * score['value']:.1f}{star} {score['metric']} "
+        f"({score['variant']}, {score['count']:,} items)"
+    )

@@ -1,0 +1,221 @@
+"""One evaluation from a build to a result: questions, answers, score, and what produced them."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from instructify import __version__
+from instructify.build.manifest import content_key
+from instructify.build.opened import Build
+from instructify.catalog_model import Catalog
+from instructify.errors import UserError
+from instructify.metrics.align import Prediction
+from instructify.metrics.files import answer_key, is_gold_for
+from instructify.metrics.model import Result
+from instructify.metrics.scorers import choose_scoring, score, variants
+from instructify.protocols.model import Protocol
+from instructify.protocols.questions import Questions, read_questions
+from train.answering import Answerer
+from train.distributed import Ranks, gather, wait_for_all
+from train.evaluate import Examiner
+from train.exam_folder import ExamFolder
+from train.run_folder import versions
+from train.trained import Trained
+
+_LIBRARIES = ("torch", "transformers", "tokenizers")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """The model that is examined, ready to answer, and what identifies it."""
+
+    answerer: Answerer
+    source: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExamOptions:
+    """What may be chosen of an evaluation beside its protocol; `batch` changes no result."""
+
+    out: Path
+    templates: Path
+    limit: int | None = None
+    batch: int = 16
+    resume: bool = False
+    shows: bool = True
+
+
+def candidate(
+    source: str, trained: Trained, device: torch.device, precision: torch.dtype
+) -> Candidate:
+    """Take a model for examination; its weights are hashed as they are used."""
+    answerer = Answerer(trained, device, precision)
+    facts = {
+        "source": source,
+        "step": None if trained.state is None else trained.state.step,
+        "sha256": weights_sha256(answerer.model.model),
+        "instruction_aware": trained.config.instruction_aware,
+        "precision": str(precision).removeprefix("torch."),
+        "frames": trained.data.frames,
+    }
+    return Candidate(answerer=answerer, source=source, facts=facts)
+
+
+def weights_sha256(model: torch.nn.Module) -> str:
+    """Hash names, types, shapes and bytes of all weights."""
+    found = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        plain = value.detach().cpu().contiguous()
+        found.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        found.update(plain.flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def examine(
+    taken: Candidate,
+    build: Build,
+    catalog: Catalog,
+    protocol: Protocol,
+    options: ExamOptions,
+    ranks: Ranks,
+) -> dict[str, Any]:
+    """Evaluate by one protocol, or read the result if that was done; all processes take part."""
+    store = build.pictures()
+    if store is None:
+        raise UserError(
+            f"{build.paths.root} was made without pictures; convert with `--pictures store` to "
+            "evaluate on it"
+        )
+    questions = read_questions(build, protocol, catalog, options.templates, limit=options.limit)
+    folder = ExamFolder(options.out / protocol.name)
+    facts = _facts(taken, protocol, questions, options)
+    if ranks.is_first:
+        folder.claim(content_key("evaluation", facts), facts, resume=options.resume)
+    wait_for_all()
+    done = folder.result()
+    if done is not None:
+        return done
+    examiner = Examiner(taken.answerer, protocol, questions, store, batch=options.batch)
+    _answer(examiner, folder, protocol, ranks, shows=options.shows)
+    wait_for_all()
+    if ranks.is_first:
+        _finish(folder, examiner.num_parts, build, catalog, protocol, questions, facts)
+    wait_for_all()
+    result = folder.result()
+    assert result is not None
+    return result
+
+
+def _facts(
+    taken: Candidate, protocol: Protocol, questions: Questions, options: ExamOptions
+) -> dict[str, Any]:
+    """Say what decides the answers; a second evaluation with the same facts is the same one."""
+    prompts = [[row.id, row.instruction, row.qformer_instruction] for row in questions.rows]
+    return {
+        "model": dict(taken.facts),
+        "protocol": protocol.name,
+        "protocol_sha256": protocol.key,
+        "split_sha256": questions.split_sha256,
+        "prompts_sha256": content_key("prompts", prompts),
+        "candidates_sha256": questions.candidates_sha256,
+        "limit": options.limit,
+        "versions": {"instructify": __version__, **versions(_LIBRARIES)},
+    }
+
+
+def _answer(
+    examiner: Examiner, folder: ExamFolder, protocol: Protocol, ranks: Ranks, *, shows: bool
+) -> None:
+    """Answer the parts of this process that are not there yet."""
+    done = gather(folder.done())[0]  # as the first process sees it, or shares would overlap
+    missing = [number for number in range(examiner.num_parts) if number not in done]
+    mine = missing[ranks.rank :: ranks.world]
+    with tqdm(
+        total=len(mine),
+        desc=protocol.name,
+        unit="part",
+        disable=None if shows and ranks.is_first else True,
+        leave=False,
+    ) as bar:
+        for number, predictions in examiner.parts(mine):
+            folder.write_part(number, predictions)
+            bar.update()
+
+
+def _finish(
+    folder: ExamFolder,
+    num_parts: int,
+    build: Build,
+    catalog: Catalog,
+    protocol: Protocol,
+    questions: Questions,
+    facts: Mapping[str, Any],
+) -> None:
+    predictions = folder.read_parts(num_parts)
+    scored = _scored(predictions, protocol, questions)
+    entry = build.dataset(protocol.dataset)
+    by_id: dict[str | int, float] = {}
+    if scored is not None:
+        by_id.update(zip(scored[0].ids, scored[0].scores.tolist(), strict=True))
+    rows = [
+        {**row, "item_score": by_id[row["id"]]} if row["id"] in by_id else row
+        for row in predictions
+    ]
+    result = {
+        "name": protocol.name,
+        "dataset": protocol.dataset,
+        "role": entry.role,
+        **facts,
+        "protocol": protocol.value(),
+        "asked": len(questions.rows),
+        "of_total": questions.of_total,
+        "complete": _is_complete(build, catalog, protocol, questions),
+        "skipped": dict(questions.skipped),
+        "without_gold": sum(not is_gold_for(row.item, protocol.metric) for row in questions.rows),
+        "score": None if scored is None else scored[0].summary(),
+        "variants": {} if scored is None else scored[1],
+    }
+    folder.finish(rows, [row.item for row in questions.rows], result)
+
+
+def _scored(
+    rows: Sequence[Mapping[str, Any]], protocol: Protocol, questions: Questions
+) -> tuple[Result, dict[str, float]] | None:
+    """Score what has golds, by the protocol's variant and by all others; None without golds."""
+    if not questions.labelled:
+        return None
+    items = [one.item for one in questions.rows if is_gold_for(one.item, protocol.metric)]
+    known = {item.id for item in items}
+    key = answer_key(protocol.metric)
+    predictions = [Prediction(row["id"], row[key]) for row in rows if row["id"] in known]
+    results = {
+        name: score(
+            choose_scoring(
+                protocol.dataset, protocol.metric, name, vocabulary=questions.vocabulary
+            ),
+            items,
+            predictions,
+        )
+        for name in variants(protocol.dataset, protocol.metric)
+    }
+    return results[protocol.variant], {name: one.value for name, one in results.items()}
+
+
+def _is_complete(
+    build: Build, catalog: Catalog, protocol: Protocol, questions: Questions
+) -> bool | None:
+    """Tell whether all of the official split was asked; None where its size is not known."""
+    entry = build.dataset(protocol.dataset)
+    dataset = catalog.dataset(protocol.dataset).with_options(entry.options)
+    expected = dataset.split(protocol.split).expected_for(dataset.options)
+    if expected is None or expected.records is None:
+        return None
+    # Some official counts are known rounded; the catalog says which.
+    least = expected.records * (1.0 if expected.exact else 0.95)
+    return entry.splits[protocol.split].records >= least and questions.is_whole
