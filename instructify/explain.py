@@ -235,8 +235,8 @@ def _read_record(unit: RecordsUnit, record_id: str) -> Mapping[str, Any] | None:
     return None
 
 
-def _pool(request: ExplainRequest, entry: DatasetEntry) -> tuple[Template, ...]:
-    return request.templates.for_task(entry.task)
+def _pool(request: ExplainRequest, entry: DatasetEntry, split: SplitEntry) -> tuple[Template, ...]:
+    return request.templates.for_task(entry.task, split.prompts)
 
 
 def _is_same_pool(pool: tuple[Template, ...], split: SplitEntry) -> bool:
@@ -252,7 +252,7 @@ def _template_step(
         "sha256": sample["template_sha256"],
         "folder": split.templates_folder,
     }
-    template = _template(_pool(request, entry), sample)
+    template = _template(_pool(request, entry, split), sample)
     if template is None:
         detail = f"{request.templates.folder} has no such template any more"
         return Step("template", "differs", detail, facts)
@@ -313,7 +313,7 @@ def _sample_step(
     place: RecordPlace,
 ) -> Step:
     """Render the record again and compare every field of the sample."""
-    pool = _pool(request, entry)
+    pool = _pool(request, entry, split)
     if _is_same_pool(pool, split):
         spec = split_spec(request.catalog, sample, entry, split, pool)
         again = render_row(request.build, spec, place, sample["sample_id"])

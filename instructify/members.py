@@ -116,6 +116,7 @@ def _parts(
     build: Build, recipe: MixtureRecipe, wanted: RecipeMember, catalog: Catalog
 ) -> list[Part]:
     entry = _entry(build, recipe, wanted, catalog)
+    _check_prompts(build, recipe, wanted)
     index = SampleIndex.open(build, wanted.dataset, wanted.splits)
     present = [form for form in index.forms if form != _NO_TARGET]
     forms = present if wanted.forms is None else list(wanted.forms)
@@ -144,6 +145,18 @@ def _parts(
             )
         )
     return parts
+
+
+def _check_prompts(build: Build, recipe: MixtureRecipe, wanted: RecipeMember) -> None:
+    """Refuse samples that were rendered in another way than the recipe is about."""
+    for split in wanted.splits:
+        has = build.split(wanted.dataset, split).prompts
+        if has != recipe.prompts:
+            raise UserError(
+                f"'{recipe.name}' trains on {recipe.prompts} prompts, and those of "
+                f"{wanted.dataset}/{split} in {build.paths.root} are {has} ones; render a copy of "
+                f"the build by `instructify retemplate COPY --prompts {recipe.prompts}`"
+            )
 
 
 def _weighed(

@@ -4,13 +4,16 @@ A recipe is a YAML file, ours by name (`paper`) or the user's by path. Unknown k
 with the nearest name. Whether a build holds the members is for `members` to say.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, get_args
 
 from instructify.errors import UserError, did_you_mean
 from instructify.mixture import ORDERS
 from instructify.resources import find
+from instructify.templates import Mode
 from instructify.yaml_lines import Node, read_yaml
 
 RECIPE_FORMAT = 1
@@ -47,7 +50,10 @@ class Waiver:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MixtureRecipe:
-    """The mixture part of a recipe; `size` is build, official, or a number for every member."""
+    """The mixture part of a recipe; `size` is build, official, or a number for every member.
+
+    `prompts`: instruction, or the baseline that the samples must have been rendered by.
+    """
 
     name: str
     members: tuple[RecipeMember, ...]
@@ -56,17 +62,19 @@ class MixtureRecipe:
     order: str = "stratified"
     batches: str = "mixed"
     seed: int = 0
-    fixed: Mapping[str, float]
+    prompts: Mode = "instruction"
+    fixed: Mapping[str, float] = field(default_factory=dict)
     note: str | None = None
 
 
 def load_mixture(recipe: str) -> MixtureRecipe:
     """Load the mixture of a recipe of ours by name, or of a file by its path.
 
-    A recipe may name another one whose mixture it takes; that one must write it out.
+    A recipe may name another one whose mixture it takes (`mixture: paper`), or changes
+    (`mixture: {like: paper, alpha: 0}`); that one must write it out.
     """
-    fields, name = _mixture_fields(recipe)
-    return mixture_of(fields["mixture"], name)
+    path = recipe_path(recipe)
+    return mixture_of(_read(path)["mixture"], path.stem)
 
 
 def load_waivers(recipe: str) -> tuple[Waiver, ...]:
@@ -75,23 +83,26 @@ def load_waivers(recipe: str) -> tuple[Waiver, ...]:
     A recipe that takes another one's mixture takes its waivers too, unless it has its own.
     """
     fields = _read(recipe_path(recipe))
-    if "waivers" not in fields:
-        fields, _ = _mixture_fields(recipe)
-    return waivers_of(fields["waivers"]) if "waivers" in fields else ()
+    if "waivers" in fields:
+        return waivers_of(fields["waivers"])
+    base = base_of(fields["mixture"])
+    return () if base is None else load_waivers(base)
 
 
-def _mixture_fields(recipe: str) -> tuple[Mapping[str, Node], str]:
-    """Read the recipe whose mixture this one has: itself, or the one that it names."""
-    path = recipe_path(recipe)
+def base_of(mixture: Node) -> str | None:
+    """Name the recipe whose mixture this one takes or changes; None where it is written out."""
+    if isinstance(mixture.value, str):
+        return mixture.text()
+    like = mixture.entries().get("like")
+    return None if like is None else like.text()
+
+
+def _written_out(mixture: Node, base: str) -> MixtureRecipe:
+    path = recipe_path(base)
     fields = _read(path)
-    if not isinstance(fields["mixture"].value, str):
-        return fields, path.stem
-    named = fields["mixture"]
-    path = recipe_path(named.text())
-    fields = _read(path)
-    if isinstance(fields["mixture"].value, str):
-        raise named.error(f"'{named.value}' takes its mixture from elsewhere; name that one")
-    return fields, path.stem
+    if base_of(fields["mixture"]) is not None:
+        raise mixture.error(f"'{base}' takes its mixture from elsewhere; name that one")
+    return mixture_of(fields["mixture"], path.stem)
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -101,24 +112,17 @@ def recipe_names() -> tuple[str, ...]:
 
 def mixture_of(node: Node, name: str) -> MixtureRecipe:
     """Read the mixture part of a recipe."""
-    fields = node.fields(
-        required=("members",),
-        optional=("alpha", "size", "order", "batches", "seed", "fixed", "note"),
-    )
-    members = tuple(_member(key, one) for key, one in fields["members"].entries().items())
-    if not members:
-        raise fields["members"].error("'members' is empty; name at least one dataset")
-    return MixtureRecipe(
-        name=name,
-        members=members,
-        alpha=fields["alpha"].number(minimum=0, maximum=1) if "alpha" in fields else 0.5,
-        size=_size(fields["size"]) if "size" in fields else "build",
-        order=fields["order"].choice(ORDERS) if "order" in fields else "stratified",
-        batches=fields["batches"].choice(BATCHES) if "batches" in fields else "mixed",
-        seed=fields["seed"].integer() if "seed" in fields else 0,
-        fixed=_fixed(fields["fixed"]) if "fixed" in fields else {},
-        note=fields["note"].text().strip() if "note" in fields else None,
-    )
+    base = base_of(node)
+    if isinstance(node.value, str):
+        return _written_out(node, node.text())
+    if base is None:
+        fields = node.fields(required=("members",), optional=_READ.keys())
+        start = MixtureRecipe(name=name, members=())
+    else:
+        fields = node.fields(required=("like",), optional=_READ.keys())
+        start = dataclasses.replace(_written_out(node, base), name=name, note=None)
+    given = {key: _READ[key](one) for key, one in fields.items() if key != "like"}
+    return dataclasses.replace(start, **given)
 
 
 def _read(path: Path) -> Mapping[str, Node]:
@@ -201,3 +205,23 @@ def _size(node: Node) -> str | int:
 
 def _fixed(node: Node) -> dict[str, float]:
     return {key: one.number(minimum=0, maximum=1) for key, one in node.entries().items()}
+
+
+def _members(node: Node) -> tuple[RecipeMember, ...]:
+    members = tuple(_member(key, one) for key, one in node.entries().items())
+    if not members:
+        raise node.error("'members' is empty; name at least one dataset")
+    return members
+
+
+_READ: Mapping[str, Callable[[Node], Any]] = {
+    "members": _members,
+    "alpha": lambda node: node.number(minimum=0, maximum=1),
+    "size": _size,
+    "order": lambda node: node.choice(ORDERS),
+    "batches": lambda node: node.choice(BATCHES),
+    "prompts": lambda node: node.choice(get_args(Mode)),
+    "seed": Node.integer,
+    "fixed": _fixed,
+    "note": lambda node: node.text().strip(),
+}

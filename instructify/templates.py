@@ -121,9 +121,11 @@ class TemplateSet:
 
     folder: str
     templates: tuple[Template, ...]
+    mode: Mode = "instruction"
 
-    def for_task(self, task: str, mode: Mode = "instruction") -> tuple[Template, ...]:
-        """Give the templates of a task; UserError where the folder has none."""
+    def for_task(self, task: str, mode: Mode | None = None) -> tuple[Template, ...]:
+        """Give the templates of a task in the set's mode, or another; UserError without any."""
+        mode = mode or self.mode
         found = tuple(t for t in self.templates if t.mode == mode and task in (t.task, *t.tasks))
         if not found:
             known = {name for t in self.templates if t.mode == mode for name in (t.task, *t.tasks)}
@@ -137,15 +139,18 @@ def fitting(templates: Iterable[Template], form: str) -> tuple[Template, ...]:
     return tuple(template for template in templates if form in template.forms)
 
 
-def load_templates(folder: Path) -> TemplateSet:
-    """Read every `<task>.yaml` of a folder; UserError with file and line at the first mistake."""
+def load_templates(folder: Path, mode: Mode = "instruction") -> TemplateSet:
+    """Read every `<task>.yaml` of a folder; UserError with file and line at the first mistake.
+
+    `mode` is which of them `for_task` gives: instructions, or one of the baselines.
+    """
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise UserError(
             f"{folder} holds no template file; expected <task>.yaml, see docs/templates.md"
         )
     templates = [placed.template for file in files for placed in read_file(file, Mistakes())]
-    return TemplateSet(folder=str(folder), templates=tuple(templates))
+    return TemplateSet(folder=str(folder), templates=tuple(templates), mode=mode)
 
 
 def render_row(

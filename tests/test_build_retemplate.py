@@ -126,3 +126,33 @@ def test_a_lost_record_shard_is_said(build: Path, command: Commands) -> None:
     refused = command("retemplate", build, "--seed", 3)
     assert refused.code == 2
     assert "records/vqav2/train-00000.arrow" in refused.stderr
+
+
+def test_baselines_of_multitask_training(
+    raw_root: Path, build: Path, command: Commands, tmp_path: Path
+) -> None:
+    """`prefix` says task and dataset; what is rendered so is another build, and said to be."""
+    assert command("retemplate", build, "--prompts", "prefix").code == 0
+    sample = command("inspect", build, "vqav2", "--json", "-n", 1, "--split", "train").json()
+    assert sample["instruction"].startswith("[Image question answering:VQAv2] ")
+    assert manifest(build)["datasets"]["vqav2"]["splits"]["train"]["prompts"] == "prefix"
+    explained = command("explain", build, sample["sample_id"], "--raw", raw_root)
+    assert explained.code == 0, explained.stdout
+    line = ("--raw", raw_root, "--prompts", "prefix", "--out", tmp_path / "anew")
+    assert command("convert", *DATASETS, *line).code == 0
+    assert difference(tree(build), tree(tmp_path / "anew")) == []
+
+
+def test_a_recipe_refuses_prompts_of_another_kind(
+    build: Path, command: Commands, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("format: 1\nmixture: {prompts: plain, members: {vqav2: }}\n", "utf-8")
+    refused = command("plan", build, "--recipe", recipe)
+    assert refused.code == 2
+    assert "retemplate COPY --prompts plain" in refused.stderr
+    assert command("retemplate", build, "vqav2", "--prompts", "plain").code == 0
+    assert command("plan", build, "--recipe", recipe).code == 0
+    wrong = command("retemplate", build, "--prompts", "plane")
+    assert wrong.code == 2
+    assert "plain" in wrong.stderr

@@ -14,6 +14,7 @@ from instructify.recipes import (
     load_waivers,
     recipe_names,
 )
+from train.recipe import changed_settings, load_recipe, recipe_value
 
 
 def written(folder: Path, mixture: str, name: str = "mine") -> MixtureRecipe:
@@ -51,6 +52,20 @@ def test_everything_that_may_be_written(tmp_path: Path) -> None:
         RecipeMember(dataset="c", forms={"open": 0.5, "multiple_choice": None}),
     )
     assert written(tmp_path, "{members: {a: null}, size: 1000}").size == 1000
+
+
+def test_a_mixture_like_another_with_a_change() -> None:
+    """The paper's comparisons differ from its run in one word each."""
+    paper = load_mixture("paper")
+    uniform, prefix = load_mixture("ablation-uniform"), load_mixture("multitask-prefix")
+    assert (uniform.alpha, uniform.members) == (0, paper.members)
+    assert (prefix.prompts, prefix.alpha, prefix.members) == ("prefix", 0.5, paper.members)
+    assert load_waivers("ablation-uniform") == load_waivers("paper") != ()
+    unaware, plain = load_recipe("ablation-unaware"), load_recipe("paper-flan-t5-xl")
+    assert not unaware.model.instruction_aware
+    assert changed_settings(recipe_value(plain), recipe_value(unaware)) == [
+        "model.instruction_aware was True and is False"
+    ]
 
 
 @pytest.mark.parametrize(

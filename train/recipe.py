@@ -17,7 +17,7 @@ from instructify.recipes import (
     RECIPE_FORMAT,
     MixtureRecipe,
     Waiver,
-    load_mixture,
+    base_of,
     load_waivers,
     mixture_of,
     recipe_fields,
@@ -50,7 +50,7 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
     config = TrainConfig(
         name=path.stem,
         model=_section(ModelConfig, fields.get("model")),
-        mixture=_mixture(fields["mixture"], path.stem),
+        mixture=mixture_of(fields["mixture"], path.stem),
         data=_section(DataConfig, fields.get("data")),
         optimizer=_section(OptimizerConfig, fields.get("optimizer")),
         run=_section(RunConfig, fields.get("run")),
@@ -90,18 +90,12 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
     ]
 
 
-def _mixture(node: Node, name: str) -> MixtureRecipe:
-    if isinstance(node.value, str):
-        return load_mixture(node.text())
-    return mixture_of(node, name)
-
-
 def _waivers(fields: Mapping[str, Node]) -> tuple[Waiver, ...]:
     """Take a recipe's own waivers, or those of the recipe whose mixture it has."""
     if "waivers" in fields:
         return waivers_of(fields["waivers"])
-    named = fields["mixture"]
-    return load_waivers(named.text()) if isinstance(named.value, str) else ()
+    base = base_of(fields["mixture"])
+    return () if base is None else load_waivers(base)
 
 
 def _check(config: TrainConfig, path: Path) -> None:
@@ -186,6 +180,7 @@ def _mixture_value(recipe: MixtureRecipe) -> dict[str, Any]:
         "size": recipe.size,
         "order": recipe.order,
         "batches": recipe.batches,
+        "prompts": recipe.prompts,
         "seed": recipe.seed,
         "members": members,
     }

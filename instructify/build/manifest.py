@@ -15,6 +15,7 @@ import msgspec
 from instructify.build.paths import rejects_name
 from instructify.errors import UserError
 from instructify.shards import FileFacts
+from instructify.templates import Mode
 
 FORMAT = 1
 
@@ -36,7 +37,9 @@ class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
-class SplitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SplitEntry(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
     """One split of a dataset; its keys hash all that records and samples depend on."""
 
     records: int
@@ -55,6 +58,7 @@ class SplitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     candidate_set: str | None
     templates_sha256: str
     templates_folder: str  # "built-in" or the folder's base name
+    prompts: Mode = "instruction"  # or one of the baselines
     records_key: str
     samples_key: str
     problems_sha256: str | None  # of the list of unusable pictures; None: pictures not looked at

@@ -76,6 +76,7 @@ def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[S
     state.wanted_draws = rendering.draws
     state.templates_sha256 = content_key("templates", [t.sha256 for t in spec.templates])
     state.templates_folder = rendering.folder
+    state.prompts = rendering.templates.mode
     state.candidate_set = spec.candidate_set
     step = max(1, SAMPLE_SHARD_ROWS // spec.draws)
     units = []

@@ -15,6 +15,7 @@ from instructify.build.manifest import (
     is_whole,
 )
 from instructify.build.paths import BuildPaths, rejects_name, shard_name
+from instructify.templates import Mode
 
 
 class Shard(NamedTuple):
@@ -58,6 +59,7 @@ class SplitState:
     wanted_draws: int | None = None
     templates_sha256: str = ""
     templates_folder: str = ""
+    prompts: Mode = "instruction"
     candidate_set: str | None = None
     samples_key: str = ""
     samples: int = 0
@@ -98,6 +100,7 @@ class SplitState:
             candidate_set=self.candidate_set,
             templates_sha256=self.templates_sha256,
             templates_folder=self.templates_folder,
+            prompts=self.prompts,
             records_key=self.records_key,
             samples_key=self.samples_key,
             problems_sha256=self.problems_sha256,

@@ -14,6 +14,7 @@ from instructify.cli.options import (
     HeldOut,
     Json,
     Names,
+    Prompts,
     TemplateFolder,
 )
 from instructify.cli.output import reader_may_leave
@@ -151,6 +152,7 @@ def convert(
     ] = None,
     catalog_file: CatalogFile = None,
     templates: TemplateFolder = None,
+    prompts: Prompts = "instruction",
     as_json: Json = False,
 ) -> None:
     """Turn raw releases into a build of instruction samples.
@@ -177,6 +179,7 @@ def convert(
         catalog_file=catalog_file,
         templates=templates,
         as_json=as_json,
+        prompts=prompts,
     )
     raise typer.Exit(code)
 
@@ -185,6 +188,7 @@ def retemplate(
     build: BuildFolder,
     names: Names = None,
     templates: TemplateFolder = None,
+    prompts: Prompts = "instruction",
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; default: as before.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -196,4 +200,6 @@ def retemplate(
     """
     from instructify.commands.convert import run_retemplate
 
-    run_retemplate(build, names or [], templates, draws, seed, jobs, as_json=as_json)
+    run_retemplate(
+        build, names or [], templates, draws, seed, jobs, prompts=prompts, as_json=as_json
+    )

@@ -16,4 +16,7 @@ CatalogFile = Annotated[
 TemplateFolder = Annotated[
     Path | None, typer.Option("--templates", help="Your templates, instead of ours.")
 ]
+Prompts = Annotated[
+    str, typer.Option("--prompts", help="instruction, or a baseline: plain | prefix.")
+]
 BuildFolder = Annotated[Path, typer.Argument(metavar="BUILD", help="A folder made by convert.")]

@@ -19,9 +19,10 @@ from instructify.catalog_model import Catalog, Dataset
 from instructify.errors import UserError, did_you_mean
 from instructify.resources import find
 from instructify.shards import hash_file
-from instructify.templates import load_templates
+from instructify.templates import Mode, load_templates
 
 MODES: tuple[PictureMode, ...] = get_args(PictureMode)
+PROMPTS: tuple[Mode, ...] = get_args(Mode)
 BUILT_IN = "built-in"
 
 
@@ -44,6 +45,7 @@ def run_convert(
     catalog_file: Path | None,
     templates: Path | None,
     as_json: bool,
+    prompts: str = "instruction",
 ) -> int:
     """Convert and report; returns the exit code."""
     start = time.monotonic()
@@ -58,7 +60,7 @@ def run_convert(
         datasets=tuple(with_settings(catalog, chosen, settings)),
         roots=RawRoots(raw=raw, images=tuple(images)),
         out=out,
-        templates=load_templates(folder),
+        templates=load_templates(folder, _mode(prompts)),
         templates_folder=BUILT_IN if templates is None else folder.name,
         split=split,
         draws=draws,
@@ -81,6 +83,13 @@ def run_convert(
     return 0
 
 
+def _mode(prompts: str) -> Mode:
+    for mode in PROMPTS:
+        if mode == prompts:
+            return mode
+    raise UserError(f"--prompts {prompts}: {did_you_mean(prompts, PROMPTS)}")
+
+
 def _catalog_hash(extra: Path | None) -> str:
     """Hash the catalog that a conversion goes by, the user's own included."""
     ours = hash_file(find("catalog.yaml"))
@@ -95,6 +104,7 @@ def run_retemplate(
     seed: int | None,
     jobs: int,
     *,
+    prompts: str,
     as_json: bool,
 ) -> None:
     """Render the records of a build anew and report."""
@@ -103,7 +113,7 @@ def run_retemplate(
     states = retemplate(
         build,
         names,
-        load_templates(folder),
+        load_templates(folder, _mode(prompts)),
         BUILT_IN if templates is None else folder.name,
         task_titles={task.name: task.title for task in load_catalog().tasks.values()},
         draws=draws,

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from instructify.build.manifest import content_key
+from instructify.templates import Mode
 
 USUAL = "default"  # the id of a dataset's usual protocol, which is left out of its name
 Method = Literal["generate", "rank", "restrict"]
-Prompt = Literal["instruction", "plain", "prefix"]
 Source = Literal["paper", "lavis", "authors", "ours", "set"]
 Kind = Literal["texts", "letters"]
 Merge = Literal["max", "sum"]
@@ -79,7 +79,7 @@ class Protocol:
     form: str
     instruction: str
     qformer_instruction: str | None = None
-    prompt: Prompt = "instruction"
+    prompt: Mode = "instruction"
     fields: Fields = Fields()
     skips_difficult: bool = False  # questions that A-OKVQA marks so
     frames: int | None = None  # of a clip; None: as the model was trained

@@ -20,12 +20,12 @@ from instructify.protocols.model import (
     Kind,
     Merge,
     Method,
-    Prompt,
     Protocol,
     Source,
 )
 from instructify.resources import find
 from instructify.template_program import mistakes
+from instructify.templates import Mode
 from instructify.yaml_lines import Node, read_yaml
 from instructify.yaml_settings import with_setting
 
@@ -128,7 +128,7 @@ def _protocol(node: Node, entry: Dataset) -> Protocol:
         qformer_instruction=(
             _jinja(fields["qformer_instruction"]) if "qformer_instruction" in fields else None
         ),
-        prompt=fields["prompt"].choice(get_args(Prompt)) if "prompt" in fields else "instruction",
+        prompt=fields["prompt"].choice(get_args(Mode)) if "prompt" in fields else "instruction",
         fields=_fields(fields["fields"]) if "fields" in fields else Fields(),
         skips_difficult=(
             "difficult" in fields and fields["difficult"].choice(("keep", "skip")) == "skip"
