@@ -2,9 +2,11 @@
 
 import pytest
 from decoding_models import END, tiny_tokenizer
+from train_help import FAMILIES, preset
 
 from instructify.errors import UserError
 from train.candidates import candidate_tokens
+from train.tokens import Limits, SampleTokens
 
 
 def test_t5_is_tokenised_as_usual_without_its_end() -> None:
@@ -56,3 +58,13 @@ def test_a_text_that_the_tokenizer_drops_is_refused_by_name() -> None:
 def test_no_candidates_are_refused() -> None:
     with pytest.raises(UserError, match="no candidates"):
         candidate_tokens(tiny_tokenizer("llama"), [])
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_candidates_are_tokenised_as_answers_are_in_training(name: str) -> None:
+    """Or a ranked answer would be another one than what was learnt."""
+    processor = preset(name).processor
+    texts = ["yes", "a red bus", "(b)", "2,000 men's", "Zoë's  café"]
+    trained = SampleTokens(processor, Limits()).encode(["what?"] * len(texts), texts)
+    asked = candidate_tokens(processor.tokenizer, texts)
+    assert [one.response[:-1] for one in trained] == asked

@@ -4,17 +4,14 @@ Nothing is downloaded. The tiny model's towers are taught first, as the publishe
 then stay frozen, or learn on, as the recipe `tiny` says.
 """
 
-import os
 import shutil
 import sys
-import textwrap
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 from instructify.build.opened import Build
-from instructify.catalog import load_catalog
 from instructify.commands.convert import run_convert
+from instructify.commands.demo_model import train_and_ask
 from instructify.commands.inspect import run_inspect
 from instructify.errors import UserError
 from instructify.twins.make import WRITERS, make_twin
@@ -22,10 +19,6 @@ from instructify.twins.make import WRITERS, make_twin
 _MARK = ".instructify-demo"
 _SHOWN = ("vqav2", "visdial")
 _LARGER = ("vqav2", "coco_caption")  # what the tiny model learns from most
-_ASKED = (("vqav2", "val"), ("okvqa", "val"), ("gqa", "testdev"))
-_NUM_ASKED = 200
-_NUM_SHOWN = 4
-_STEPS, _FULL_STEPS = 250, 2_000
 
 
 def run_demo(out: Path, jobs: int, *, full: bool, trains: bool) -> None:
@@ -44,7 +37,7 @@ def run_demo(out: Path, jobs: int, *, full: bool, trains: bool) -> None:
         run_inspect(out / "build", name, 1, split, None, as_json=False)
         print()
     if trains:
-        _train(out, build, full=full)
+        train_and_ask(out, build, full=full)
     print(
         f"\ndone in {time.monotonic() - start:.0f} s. More: "
         f"instructify inspect {out / 'build'} -n 3"
@@ -74,46 +67,6 @@ def _convert(out: Path, jobs: int) -> None:
     )
     if code:
         raise SystemExit(code)
-
-
-def _train(out: Path, build: Build, *, full: bool) -> None:
-    """Teach the towers, train the tiny model, and ask it."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    if find_spec("torch") is None:
-        print("4. no training: torch is not installed (`pip install 'instructify[train]'`)")
-        return
-    from train.distributed import Ranks
-    from train.launch import launch
-    from train.recipe import load_recipe
-    from train.towers import TowersRequest, teach_towers
-
-    started = time.monotonic()
-    print("4. the towers of a tiny model, taught (a minute)", file=sys.stderr)
-    request = TowersRequest() if full else TowersRequest(vision_steps=150, language_steps=250)
-    teach_towers(request, out / "towers", lambda *_: None)
-    print(f"   {time.monotonic() - started:.0f} s\n5. trained on 13 datasets\n", file=sys.stderr)
-    settings = [f"model.name={out / 'towers'}", f"run.steps={_FULL_STEPS if full else _STEPS}"]
-    config = load_recipe("tiny", settings)
-    launch(build, config, load_catalog(), out / "run", Ranks(), resume=False, accept=False)
-    print("\n6. questions about pictures that it never saw\n", file=sys.stderr)
-    _ask(out, build)
-    print(f"\nThe curves of the run: {out / 'run' / 'report.html'}")
-
-
-def _ask(out: Path, build: Build) -> None:
-    from train.answering import Answerer
-    from train.loading import device_of
-    from train.questions import ask, share_right
-    from train.trained import load_trained
-
-    answerer = Answerer(load_trained(str(out / "run")), device_of("cpu"))
-    for dataset, split in _ASKED:
-        asked = ask(answerer, build, dataset, split, _NUM_ASKED)
-        for one in asked[:_NUM_SHOWN]:
-            mark = "right" if one.is_right else f"no: {one.accepted[0]}"
-            question = textwrap.shorten(one.instruction, 50, placeholder=" ...")
-            print(f"  {question:<52}{one.answer[:14]:<15}{mark[:13]}")
-        print(f"{dataset}: {100 * share_right(asked):.0f} % of {len(asked)} right\n")
 
 
 def _clear(out: Path) -> None:
