@@ -1,14 +1,17 @@
 """A run that was stopped goes on with the very bits it would have had, or says why it can't."""
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from build_help import start
-from run_help import RECIPE, content, log, recipe_file, train
+from run_help import RECIPE, TESTS, content, log, recipe_file, train
 
 from instructify.errors import UserError
 from train.checkpoint import folder_of, steps_of
@@ -167,3 +170,32 @@ def test_a_signal_saves_and_ends(
     step = steps_of(run)[-1]
     assert last.startswith(f"instructify: stopped after step {step}, which is saved")
     assert log(run)[-1]["step"] == step
+
+
+@pytest.mark.heavy
+def test_killed_at_a_hundred_instants_a_run_ends_with_the_same_bits(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    """60 deaths before a write, sync, rename or removal, 40 kills from outside at any moment."""
+    recipe = recipe_file(tmp_path)
+    argv = [
+        sys.executable,
+        TESTS / "kill_probe.py",
+        whole_build,
+        recipe,
+        unbroken,
+        tmp_path,
+        60,
+        40,
+    ]
+    done = subprocess.run(
+        [str(one) for one in (*argv, 60, 40)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    found = json.loads(done.stdout)["found"]
+    assert len(found) == 100
+    assert {where: end for where, end in found.items() if end != "same"} == {}
+    assert sum("left with 0" in where for where in found) < 10, "most of them have to be struck"
