@@ -7,7 +7,7 @@ from pathlib import Path
 SCRIPTS = (
     *("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture", "check_pictures"),
     *("metrics", "ranking", "restrict", "overlap_exact", "export_memory", "export_pictures"),
-    *("train_step",),
+    *("read_samples", "train_step"),
 )
 
 

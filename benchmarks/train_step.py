@@ -87,9 +87,8 @@ def our_setup(
         "run.save_every=1000000", "run.log_every=1000000", "run.tensorboard=false",
         "optimizer.lr=1e-5",
     )  # fmt: skip
-    if cache is not None:
-        settings = (*settings, f"data.feature_cache.folder={cache}")
-    config = load_recipe("paper-without-capfilt", settings)
+    keeping = () if cache is None else (f"data.feature_cache.folder={cache}",)
+    config = load_recipe("paper-without-capfilt", (*settings, *keeping))
     return set_up(build, config, load_catalog(), Ranks())
 
 
