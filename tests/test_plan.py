@@ -13,6 +13,7 @@ from build_help import Commands, is_sentence
 
 from instructify.build.opened import Build
 from instructify.catalog import load_catalog
+from instructify.commands.plan import short
 from instructify.errors import UserError
 from instructify.members import MixedBuild, mix_build
 from instructify.mixture import MixtureState
@@ -268,3 +269,12 @@ def test_one_dataset_batches_and_other_orders(
 def test_the_same_build_gives_the_same_plan(held_in: Path, command: Commands) -> None:
     outputs = {command("plan", held_in, "--json").stdout for _ in range(2)}
     assert len({hashlib.sha256(one.encode()).hexdigest() for one in outputs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0.5, "0.50"), (99_999, "99,999"), (99_999.6, "100k"), (999_999, "1000k"), (5.123e6, "5.12M")],
+)
+def test_numbers_leave_their_columns_apart(number: float, text: str) -> None:
+    assert short(number) == text
+    assert all(len(short(number * 10.0**power)) <= 6 for power in range(12))

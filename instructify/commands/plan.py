@@ -138,12 +138,17 @@ def member_name(member: str, *plans: Plan) -> str:
 
 
 def short(number: float) -> str:
-    """Write a number in at most seven characters."""
-    if number >= 1e9:
-        return f"{number / 1e9:.2f}G" if number < 1e13 else f"{number:.0e}"
-    if number >= 1e6:
-        return f"{number / 1e6:.2f}M"
-    return f"{number:,.0f}" if number >= 100 else f"{number:.2f}"
+    """Write a number in at most six characters, so that columns of seven stay apart."""
+    if number < 99_999.5:
+        return f"{number:,.0f}" if number >= 100 else f"{number:.2f}"
+    if number >= 1e12:
+        return f"{number:.0e}"
+    units = ((1e9, "G"), (1e6, "M"), (0, "k"))
+    scale, unit = next((max(least, 1e3), unit) for least, unit in units if number >= least)
+    value = number / scale
+    return (
+        f"{value:.0f}{unit}" if value >= 99.95 else f"{value:.{2 if value < 9.995 else 1}f}{unit}"
+    )
 
 
 def _head(plan: Plan) -> str:

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from instructify.build.opened import Build
 from instructify.errors import UserError, did_you_mean
+from instructify.golds import gold_of
 from instructify.metrics.align import Prediction
-from instructify.metrics.files import completed, is_gold_for
+from instructify.metrics.files import is_gold_for
 from instructify.metrics.model import Item
 from instructify.metrics.scorers import metric_of_form
 
@@ -130,17 +131,7 @@ def _rows(build: Build, name: str, split: str) -> list[_Row]:
 
 def _item(row: Mapping[str, Any]) -> Item:
     is_choice = row["form"] == "multiple_choice"
-    return completed(
-        Item(
-            id=row["record_id"],
-            references=tuple(row["references"] or ()),
-            gold=row["choice_index"],
-            relevance=row["relevance"] and tuple(row["relevance"]),
-            choices=tuple(row["candidates"] or ()) if is_choice else (),
-            subset=row["subset"],
-            difficult=bool(row["difficult"]),
-        )
-    )
+    return gold_of(row, row["candidates"] if is_choice else None)
 
 
 def _aliases(name: str, split: str, rows: Sequence[_Row]) -> dict[str, str]:

@@ -13,7 +13,8 @@ from instructify.build.manifest import content_key
 from instructify.build.opened import Build
 from instructify.catalog_model import Catalog
 from instructify.errors import UserError, did_you_mean
-from instructify.metrics.files import completed, is_gold_for
+from instructify.golds import gold_of
+from instructify.metrics.files import is_gold_for
 from instructify.metrics.model import Item
 from instructify.mixture.permutation import choose_rows
 from instructify.protocols.candidates import (
@@ -187,7 +188,7 @@ def _asked(
                 instruction=instruction,
                 qformer_instruction=own,
                 candidates=number,
-                item=_item(row, protocol.form),
+                item=gold_of(row, row["choices"] if protocol.form == "multiple_choice" else None),
             )
         )
     return _Asked(rows, list(sets), vocabulary)
@@ -217,20 +218,6 @@ def _own(row: Mapping[str, Any], rule: CandidateRule) -> CandidateSet:
             f"{row['record_id']} has no choices to rank; the protocol's 'candidates' are 'choices'"
         )
     return of_choices(row["choices"], rule)
-
-
-def _item(row: Mapping[str, Any], form: str) -> Item:
-    return completed(
-        Item(
-            id=row["record_id"],
-            references=tuple(row["references"] or ()),
-            gold=row["choice_index"],
-            relevance=row["relevance"] and tuple(row["relevance"]),
-            choices=tuple(row["choices"] or ()) if form == "multiple_choice" else (),
-            subset=row["subset"],
-            difficult=bool(row["difficult"]),
-        )
-    )
 
 
 def _split_sha256(build: Build, protocol: Protocol) -> str:
