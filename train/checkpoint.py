@@ -51,7 +51,10 @@ class RunState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """What a checkpoint holds; `optimizer` maps `exp_avg/NAME` and `exp_avg_sq/NAME`."""
+    """What a checkpoint holds; `optimizer` maps `exp_avg/NAME` and `exp_avg_sq/NAME`.
+
+    It is empty where only the weights were read, which take a third of the bytes.
+    """
 
     weights: dict[str, torch.Tensor]
     optimizer: dict[str, torch.Tensor]
@@ -92,15 +95,18 @@ def save(run: Path, checkpoint: Checkpoint) -> Path:
     return final
 
 
-def load(run: Path, step: int) -> Checkpoint:
+def load(run: Path, step: int, *, with_optimizer: bool = True) -> Checkpoint:
     """Read a checkpoint and prove it by its hashes; UserError where it is damaged."""
     folder = folder_of(run, step)
     state = read_state(folder)
-    for name, wanted in state.files.items():
-        if not (folder / name).is_file() or hash_file(folder / name) != wanted:
-            raise UserError(f"{folder / name} is damaged; use an older checkpoint")
+    names = (_MODEL, _OPTIMIZER) if with_optimizer else (_MODEL,)
+    for name in names:
+        path = folder / name
+        if not path.is_file() or hash_file(path) != state.files.get(name):
+            raise UserError(f"{path} is damaged; use an older checkpoint")
     try:
-        weights, optimizer = load_file(folder / _MODEL), load_file(folder / _OPTIMIZER)
+        weights = load_file(folder / _MODEL)
+        optimizer = load_file(folder / _OPTIMIZER) if with_optimizer else {}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{folder} is damaged ({error}); use an older checkpoint") from error
     return Checkpoint(weights=weights, optimizer=optimizer, state=state)
@@ -122,12 +128,12 @@ def read_state(folder: Path) -> RunState:
         raise UserError(f"{path} is missing or damaged; use an older checkpoint") from error
 
 
-def load_last(run: Path) -> tuple[Checkpoint | None, list[str]]:
+def load_last(run: Path, *, with_optimizer: bool = True) -> tuple[Checkpoint | None, list[str]]:
     """Read the newest checkpoint that is whole; also says which were passed over."""
     passed: list[str] = []
     for step in reversed(steps_of(run)):
         try:
-            return load(run, step), passed
+            return load(run, step, with_optimizer=with_optimizer), passed
         except UserError as error:
             passed.append(str(error))
     return None, passed

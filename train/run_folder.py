@@ -139,8 +139,8 @@ def is_run(folder: Path) -> bool:
 
 
 def chosen_checkpoint(run: Path, which: str) -> Checkpoint:
-    """Read the `best` checkpoint of a run, the `last`, or that of a step."""
-    last, _ = load_last(run)
+    """Read the weights of the `best` checkpoint of a run, the `last`, or that of a step."""
+    last, _ = load_last(run, with_optimizer=False)
     if last is None:
         raise UserError(f"{run} has no checkpoint yet; train some steps first")
     best = last.state.best or last.state
@@ -148,7 +148,9 @@ def chosen_checkpoint(run: Path, which: str) -> Checkpoint:
     if wanted is None and which.isdigit() and int(which) in steps_of(run):
         wanted = int(which)
     if wanted is not None:
-        return last if wanted == last.state.step else load(run, wanted)
+        if wanted == last.state.step:
+            return last
+        return load(run, wanted, with_optimizer=False)
     have = ", ".join(map(str, steps_of(run)))
     raise UserError(f"{run} has no checkpoint '{which}'; it has best, last, and steps {have}")
 
