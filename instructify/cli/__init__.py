@@ -43,6 +43,8 @@ _COMMANDS = (
     training.demo,
 )
 
+_GOES_ON = "the same command goes on where this one stopped (eval: with --resume)"
+
 app = typer.Typer(
     name="instructify",
     help="Raw vision-language releases into instruction-tuning data.",
@@ -73,9 +75,9 @@ def main() -> None:
     except UserError as error:
         _leave(str(error), 2)
     except (KeyboardInterrupt, typer.Abort):
-        _leave("interrupted; the same command goes on where this one stopped", 130)
+        _leave(f"interrupted; {_GOES_ON}", 130)
     except _TerminatedError:
-        _leave("terminated; the same command goes on where this one stopped", 143)
+        _leave(f"terminated; {_GOES_ON}", 143)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _leave(f"{where}{error.strerror or error}; mend that and run the same command again", 2)
