@@ -29,6 +29,8 @@ def make_hostile_build(command: Commands, place: Path) -> Path:
         question["question"] = f"{text} Which colour?"
     value["questions"][-1]["question"] = "  "
     path.write_text(json.dumps(value), "utf-8")
+    damage = sorted(raw.glob("coco/train2014/*.jpg"))[-1]
+    damage.write_bytes(damage.read_bytes()[:-400])
     line = ("convert", "vqav2", "msvd_qa", "--raw", raw, "--out", place / "build")
     answer = command(*line, "--draws", 1, "--max-rejects", 50)
     assert answer.code == 0, answer.stderr

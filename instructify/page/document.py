@@ -17,7 +17,7 @@ BLOCK = 64  # values that are read together, when the first of them is needed
 _STYLES = ("base.css", "samples.css", "plots.css")
 _SCRIPTS = (
     *("text.js", "data.js", "state.js", "filters.js", "list.js", "xray.js", "detail.js"),
-    *("rejects.js", "plots.js", "keys.js", "main.js"),
+    *("rejects.js", "plots.js", "marks.js", "keys.js", "main.js"),
 )
 _MARKUP = str.maketrans(
     {

@@ -9,6 +9,7 @@ from instructify import __version__
 from instructify.build.opened import Build
 from instructify.catalog_model import Catalog
 from instructify.page.choose import ChosenSplit
+from instructify.page.damaged import damaged_pictures
 from instructify.page.document import document
 from instructify.page.figures import build_figures, token_figures
 from instructify.page.gather import Shown, gather
@@ -67,6 +68,8 @@ def make_page(request: PageRequest) -> PageMade:
     raw = _raw(request, shown, rejects)
     request.tell("pictures")
     pictures = PagePictures(build.pictures(), request.num_frames)
+    pictures.take(key for one in shown for key in one.sample["pictures"])
+    pictures.take_damaged(damaged_pictures(build, request.catalog, request.raw, rejects.shown))
     listed = [list_value(one, pictures) for one in shown]
     request.tell("tokens" if request.reader is not None else "no tokens")
     readings = _readings(request, shown, pictures)

@@ -47,7 +47,7 @@ def detail_value(
         "choice_index": sample["choice_index"],
         "record": {name: value for name, value in record.items() if value is not None},
         "raw": raw,
-        "sides": [list(side) for side in sides],
+        "sides": [_side_value(side, sample["response"]) for side in sides],
         "provenance": {
             "draw": f"{sample['draw']} of {split.draws}",
             **{name: sample[name] for name in PROVENANCE if sample[name] is not None},
@@ -57,6 +57,11 @@ def detail_value(
         "role": entry.role,
         "reading": None if reading is None else _reading_value(reading),
     }
+
+
+def _side_value(side: Side, response: str | None) -> list[Any]:
+    """Shape a rendering; a response of 0 stands for the sample's own, as it mostly is."""
+    return [*side[:3], 0 if side.response == response else side.response, side.why_not]
 
 
 def _reading_value(reading: Reading) -> dict[str, Any]:

@@ -30,7 +30,7 @@ const rejects = values("rejects");
 const placeOf = new Map(samples.map((sample, at) => [sample.id, at]));
 
 /** The address of an image. */
-const imageOf = (at) => `data:image/webp;base64,${value("images", at)}`;
+const imageOf = (at) => `data:image/jpeg;base64,${value("images", at)}`;
 
 /** An image that fills its place; small ones keep hard edges. */
 function picture(entry, at = 0) {
@@ -47,8 +47,8 @@ function picture(entry, at = 0) {
 function thumb(numbers) {
   if (!numbers.length) return make("span", { class: "thumb" }, "no picture");
   const entry = value("pictures", numbers[0]);
-  if (entry.problem || !entry.images.length) return make("span", { class: "thumb" }, "picture missing");
+  if (!entry.images || !entry.images.length) return make("span", { class: "thumb" }, "picture missing");
   const middle = entry.clip ? Math.floor(entry.images.length / 2) : 0;
-  const mark = entry.clip ? "clip" : numbers.length > 1 ? `+${numbers.length - 1}` : null;
+  const mark = entry.problem ? "damaged" : entry.clip ? "clip" : numbers.length > 1 ? `+${numbers.length - 1}` : null;
   return make("span", { class: "thumb" }, picture(entry, middle), mark && make("b", {}, mark));
 }

@@ -45,7 +45,6 @@ function head(sample) {
 }
 
 function close() {
-  document.body.classList.remove("open");
   change({ sample: "" });
   byId("list").focus();
 }
@@ -61,7 +60,7 @@ function first(sample, more) {
 
 function figure(entry) {
   const caption = make("figcaption", {}, entry.key, entry.told ? make("br") : null, entry.told || null);
-  if (entry.problem || !entry.images.length) {
+  if (!entry.images || !entry.images.length) {
     return make("figure", {}, make("div", { class: "gone" }, entry.problem || "no picture"), caption);
   }
   if (!entry.clip) return make("figure", {}, picture(entry), caption);
@@ -120,7 +119,7 @@ function xrayOf(more) {
 
 function sides(sample, more) {
   const all = more.sides.map(([at, instruction, qformer, response, whyNot]) =>
-    ({ template: facts.templates[at], instruction, qformer, response, whyNot }));
+    ({ template: facts.templates[at], instruction, qformer, whyNot, response: response === 0 ? sample.response : response }));
   const fit = all.filter((one) => one.whyNot === null);
   fit.sort((a, b) => Number(b.template.key === sample.template) - Number(a.template.key === sample.template));
   const other = all.filter((one) => one.whyNot !== null);

@@ -55,9 +55,9 @@ function onKey(event) {
     if (event.key === "Enter" && target.id === "q" && matches.length) { open(0); byId("list").focus(); }
     return;
   }
-  const isArrow = event.key === "ArrowDown" || event.key === "ArrowUp";
+  const isArrow = ["ArrowDown", "ArrowUp", "Home", "End"].includes(event.key);
   const inDetail = byId("detail").contains(target);
-  const name = isArrow ? (event.key === "ArrowDown" ? "j" : "k") : event.key;
+  const name = { ArrowDown: "j", ArrowUp: "k", Home: "g", End: "G" }[event.key] || event.key;
   const isMoving = ["j", "k", "g", "G"].includes(name);
   if (isArrow && (inDetail || state.tab !== "samples" || target.getAttribute("role") === "tab")) return;
   if (isMoving && state.tab !== "samples") return;

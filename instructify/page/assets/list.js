@@ -61,7 +61,7 @@ function chosenPlace() {
 function open(place) {
   const at = matches[Math.max(0, Math.min(place, matches.length - 1))];
   if (at === undefined) return;
-  document.body.classList.add("open");
+  if (!isWide.matches && !state.sample) history.pushState(null, "", location.hash); // for "back"
   change({ sample: samples[at].id });
   byId("detail").scrollTop = 0;
 }
@@ -75,6 +75,9 @@ function intoSight(place) {
 }
 
 function makeList() {
-  byId("list").addEventListener("scroll", () => requestAnimationFrame(() => showRows(false)));
+  byId("list").addEventListener("scroll", () => requestAnimationFrame(() => {
+    showRows(false);
+    markWords();
+  }));
   addEventListener("resize", () => showRows(true));
 }

@@ -20,6 +20,7 @@ function show() {
     showDetail();
   } else if (state.tab === "rejects") showRejects();
   else showPlots();
+  markWords();
 }
 
 function tell() {
