@@ -7,7 +7,7 @@ from pathlib import Path
 SCRIPTS = (
     *("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture", "check_pictures"),
     *("metrics", "ranking", "restrict", "overlap_exact", "export_memory", "export_pictures"),
-    *("read_samples", "train_step"),
+    *("inspect_page", "read_samples", "train_step"),
 )
 
 

@@ -1,11 +1,11 @@
-"""One item of a raw file by its position, as it stands there, for a person to read.
+"""Items of a raw file by their positions, as they stand there, for a person to read.
 
 Readers take from an item what they need; this shows all of it. Which list of a file a reader's
 positions count is told here, reader by reader; the file is streamed up to the item by the
 machinery that the readers use.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -56,24 +56,40 @@ def raw_item(file: RawFile, reader: str, position: int, form: str) -> object | N
     `reader` is its name without version. `form` tells captions from caption sets, whose positions
     count pictures.
     """
+    return raw_items(file, reader, {position}, form).get(position)
+
+
+def raw_items(file: RawFile, reader: str, wanted: Set[int], form: str) -> dict[int, object]:
+    """Return what stands at some positions of a raw file, read once up to the last of them."""
     places = list(_PLACES.get(reader, (_LINES,) if file.path.suffix == ".jsonl" else (_TOP,)))
     if form == "caption_set" and "annotations" in places:
         places.remove("annotations")
-    try:
-        if file.path.is_dir():
-            return _class_file(file, position)
-        if file.path.suffix.lower() in _TABLES:
-            return _table_row(file, position)
-    except UserError:
-        return None
+    if file.path.is_dir():
+        return _taken(_class_files(file), wanted)
+    if file.path.suffix.lower() in _TABLES:
+        return _taken(_table_rows(file), wanted)
     for place in places:
-        try:
-            for at, item in _items(file, place):
-                if at == position:
-                    return item
-        except UserError:  # the file has no such list; it may be of another kind
-            continue
-    return None
+        found = _taken(_items(file, place), wanted)
+        if found:
+            return found
+    return {}
+
+
+def _taken(items: Iterator[tuple[int, object]], wanted: Set[int]) -> dict[int, object]:
+    """Take what is wanted, as far as the file can be read.
+
+    It may be of another kind, or have no such list.
+    """
+    found: dict[int, object] = {}
+    try:
+        for at, item in items if wanted else ():
+            if at in wanted:
+                found[at] = item
+                if len(found) == len(wanted):
+                    break
+    except UserError:
+        pass
+    return found
 
 
 def _items(file: RawFile, place: str) -> Iterator[tuple[int, object]]:
@@ -100,19 +116,14 @@ def _text_lines(file: RawFile) -> Iterator[tuple[int, str]]:
         raise unreadable(file, error) from error
 
 
-def _table_row(file: RawFile, position: int) -> object | None:
+def _table_rows(file: RawFile) -> Iterator[tuple[int, object]]:
     columns: Sequence[str] = ()
     if file.path.suffix.lower() == ".parquet":
         columns = pq.read_schema(file.path).names
     for batch in read_rows(file, columns):
-        for at, row in batch.rows:
-            if at == position:
-                return row
-    return None
+        yield from batch.rows
 
 
-def _class_file(folder: RawFile, position: int) -> object | None:
+def _class_files(folder: RawFile) -> Iterator[tuple[int, object]]:
     for at, found in enumerate(class_files(folder, class_names(folder))):
-        if at == position:
-            return {"file": found.name, "class": found.label}
-    return None
+        yield at, {"file": found.name, "class": found.label}

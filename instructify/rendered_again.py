@@ -40,7 +40,7 @@ def split_spec(
         dataset=sample["dataset"],
         split=sample["split"],
         task=entry.task,
-        **_constants(catalog, entry),
+        **constants_of(catalog, entry),
         templates=pool,
         draws=split.draws,
         seed=split.seed,
@@ -53,7 +53,8 @@ def split_spec(
     )
 
 
-def _constants(catalog: Catalog, entry: DatasetEntry) -> dict[str, str]:
+def constants_of(catalog: Catalog, entry: DatasetEntry) -> dict[str, str]:
+    """Give the texts that all records of a dataset share in templates."""
     titles = {task.name: task.title for task in catalog.tasks.values()}
     return {
         "task_name": titles.get(entry.task, entry.task),
@@ -96,7 +97,7 @@ def render_text(
         "dataset": sample["dataset"],
         "split": sample["split"],
         "task": entry.task,
-        **_constants(catalog, entry),
+        **constants_of(catalog, entry),
     }
     made = render_table(table.combine_chunks(), [template], np.zeros(1, np.int64), constants)
     columns = {part: getattr(made, part) for part in PARTS}

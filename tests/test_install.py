@@ -56,6 +56,8 @@ def test_the_wheel_holds_what_it_needs(wheel: Path) -> None:
     for path in (ROOT / "instructify").rglob("*.py"):
         assert path.relative_to(ROOT).as_posix() in names
     assert "instructify/metrics/vqa_lookup.json" in names
+    for path in (ROOT / "instructify/page/assets").iterdir():
+        assert path.relative_to(ROOT).as_posix() in names
     assert not [name for name in names if name.startswith(("tests/", "docs/", "benchmarks/"))]
 
 

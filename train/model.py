@@ -19,6 +19,22 @@ from torch.nn import functional
 from train.collate import Layout, Micro
 
 
+def layout_of(config: Any) -> Layout:
+    """Say how sequences are laid out for a model of this configuration."""
+    text = config.text_config
+    pad = text.pad_token_id if text.pad_token_id is not None else text.eos_token_id
+    start = None
+    if not config.use_decoder_only_language_model:
+        given = getattr(text, "decoder_start_token_id", None)
+        start = pad if given is None else given  # T5's decoders start with padding
+    return Layout(
+        num_queries=config.num_query_tokens,
+        pad=pad,
+        qformer_pad=config.qformer_config.pad_token_id or 0,
+        decoder_start=start,
+    )
+
+
 class InstructBlip(nn.Module):  # type: ignore[misc]
     """The model of transformers in `model`, and how it is run."""
 
@@ -36,19 +52,7 @@ class InstructBlip(nn.Module):  # type: ignore[misc]
     @property
     def layout(self) -> Layout:
         """Say how sequences are laid out for this model."""
-        config = self.model.config
-        text = config.text_config
-        pad = text.pad_token_id if text.pad_token_id is not None else text.eos_token_id
-        start = None
-        if not config.use_decoder_only_language_model:
-            given = getattr(text, "decoder_start_token_id", None)
-            start = pad if given is None else given  # T5's decoders start with padding
-        return Layout(
-            num_queries=config.num_query_tokens,
-            pad=pad,
-            qformer_pad=config.qformer_config.pad_token_id or 0,
-            decoder_start=start,
-        )
+        return layout_of(self.model.config)
 
     def set_pixels(self, mean: list[float], std: list[float]) -> None:
         """Take the mean and standard deviation of a channel, of values from 0 to 1."""

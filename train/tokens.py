@@ -39,6 +39,13 @@ class Tokens(NamedTuple):
     cut_response: int = 0
 
 
+class LeftOut(NamedTuple):
+    """Ids that truncation left out, and where among the kept ones they stood."""
+
+    at: int
+    ids: Ids
+
+
 class TextTokens:
     """One tokenizer as we use it: plain text in, ids out, nothing special ever made of text."""
 
@@ -122,6 +129,19 @@ class SampleTokens:
             self._sample(one, two, None if response is None else three)
             for one, two, three, response in zip(asked, told, answers, responses, strict=True)
         ]
+
+    def left_out(self, kept: Tokens, whole: Tokens) -> tuple[LeftOut, LeftOut, LeftOut]:
+        """Tell what truncation left out of a sample: Q-Former's ids, instruction's, response's.
+
+        `whole` is the same sample without limits.
+        """
+        start, begin = len(self._qformer.prefix), len(self._language.prefix)
+        end = max(len(kept.response) - 1, 0)
+        return (
+            LeftOut(start, whole.qformer[start : start + kept.cut_qformer]),
+            LeftOut(begin, whole.instruction[begin : begin + kept.cut_instruction]),
+            LeftOut(end, whole.response[end : end + kept.cut_response]),
+        )
 
     def _sample(self, asked: Ids, told: Ids, answer: Ids | None) -> Tokens:
         qformer, cut_qformer = self._qformer.framed(asked, self.limits.qformer)

@@ -7,14 +7,31 @@ import typer
 
 from instructify.cli.options import BuildFolder, CatalogFile, Json, TemplateFolder
 from instructify.cli.output import reader_may_leave
+from instructify.errors import UserError
 
 
 def inspect(
     build: BuildFolder,
     name: Annotated[str | None, typer.Argument(help="A dataset; none: all.")] = None,
-    number: Annotated[int, typer.Option("-n", min=1, help="Samples per split.")] = 1,
+    number: Annotated[
+        int | None,
+        typer.Option("-n", min=1, help="Samples per split; default: 1, of a page 2,000 in all."),
+    ] = None,
     split: Annotated[str | None, typer.Option(help="One split.")] = None,
     sample_id: Annotated[str | None, typer.Option("--id", help="One sample.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page to look at instead: one file.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Page: whose tokens; a preset, folder or hub name.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Page: other samples.")] = 0,
+    raw: Annotated[
+        Path | None, typer.Option(help="Page: raw root; default: that of the conversion.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="Page: whose mixture is plotted.")] = "paper",
+    templates: TemplateFolder = None,
+    catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
     """Read samples: what the model is told, what it should answer, where it comes from.
@@ -23,8 +40,30 @@ def inspect(
     """
     from instructify.commands.inspect import run_inspect
 
+    if html is not None:
+        if sample_id is not None:
+            raise UserError("--id shows one sample in the terminal; leave it out with --html.")
+        from instructify.commands.inspect_page import run_inspect_page
+
+        run_inspect_page(
+            build,
+            name,
+            split,
+            html,
+            number=number,
+            seed=seed,
+            model=model,
+            raw=raw,
+            recipe=recipe,
+            templates=templates,
+            catalog_file=catalog_file,
+            as_json=as_json,
+        )
+        return
+    if any(one is not None for one in (model, raw, templates, catalog_file)) or seed:
+        raise UserError("--model, --raw, --templates, --catalog and --seed need --html FILE.")
     with reader_may_leave():
-        run_inspect(build, name, number, split, sample_id, as_json=as_json)
+        run_inspect(build, name, number or 1, split, sample_id, as_json=as_json)
 
 
 def overlap(

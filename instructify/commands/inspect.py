@@ -4,15 +4,13 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
 
-from instructify.build.opened import Build, ShardedTable, public_sample
+from instructify.build.opened import Build, public_sample
 from instructify.commands.layout import WIDTH, visible
-from instructify.errors import UserError, did_you_mean
-from instructify.keyed import key_of
+from instructify.page.choose import choose_samples
 from instructify.pictures.reading import PictureStore
 
 _INDENT = " " * 13
@@ -48,27 +46,10 @@ def run_inspect(
 def _chosen(
     build: Build, name: str | None, split: str | None, number: int
 ) -> Iterator[Mapping[str, Any]]:
-    names = [name] if name is not None else list(build.manifest.datasets)
-    known = {of for one in names for of in build.dataset(one).splits}
-    if split is not None and split not in known:
-        raise UserError(f"no dataset here has a split '{split}'; {did_you_mean(split, known)}")
-    for one in names:
-        splits = list(build.dataset(one).splits)
-        for of in [split] if split is not None else splits:
-            if name is None and of not in splits:
-                continue
-            table = build.samples(one, of)
-            for index in spread(table, number, f"{one}/{of}"):
-                yield table[index]
-
-
-def spread(table: ShardedTable, number: int, key: str) -> Sequence[int]:
-    """Choose rows all over a split, always the same ones: one of each of `number` stretches."""
-    rows = len(table)
-    if number >= rows:
-        return range(rows)
-    bounds = [rows * place // number for place in range(number + 1)]
-    return [low + key_of(f"inspect {key}", low) % (high - low) for low, high in pairwise(bounds)]
+    for chosen in choose_samples(build, name, split, number, 0):
+        table = build.samples(chosen.dataset, chosen.split)
+        for index in chosen.rows:
+            yield table[index]
 
 
 def sample_text(build: Build, pictures: PictureStore | None, sample: Mapping[str, Any]) -> str:

@@ -1,0 +1,84 @@
+"""`inspect --html`: the page, and one line about it."""
+
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from instructify.build.opened import Build
+from instructify.catalog import load_catalog
+from instructify.errors import UserError
+from instructify.page.choose import choose_samples
+from instructify.page.make import PageMade, PageRequest, make_page
+from instructify.page.tokens import TokenReader
+from instructify.resources import find
+from instructify.templates import load_templates
+
+_NEEDED = ("torch", "transformers")
+
+
+def run_inspect_page(
+    folder: Path,
+    name: str | None,
+    split: str | None,
+    html: Path,
+    *,
+    number: int | None,
+    seed: int,
+    model: str | None,
+    raw: Path | None,
+    recipe: str,
+    templates: Path | None,
+    catalog_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the page of a build, or of a dataset or split of it."""
+    from train.config import DataConfig
+
+    build = Build.open(folder)
+    chosen = choose_samples(build, name, split, number, seed)
+    if html.is_dir():
+        raise UserError(f"--html {html} is a folder; name the file to write.")
+    reader, why_not = _reader(model)
+    request = PageRequest(
+        build=build,
+        chosen=chosen,
+        seed=seed,
+        catalog=load_catalog(extra=catalog_file),
+        templates=load_templates(find("templates") if templates is None else templates),
+        raw=raw,
+        recipe=recipe,
+        num_frames=DataConfig().frames,
+        reader=reader,
+        why_no_tokens=why_not,
+        out=html,
+        tell=_tell,
+    )
+    made = make_page(request)
+    if as_json:
+        print(json.dumps({name: getattr(made, name) for name in PageMade.__slots__}))
+        return
+    print(
+        f"{html}: {made.samples:,} of {made.of:,} samples, {made.pictures:,} pictures, "
+        f"{made.rejects:,} rejects, {made.size_bytes / 1e6:,.1f} MB"
+    )
+
+
+def _reader(model: str | None) -> tuple[TokenReader | None, str]:
+    """Open tokenizers; without the libraries for it, say why there are none."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        why = f"{' and '.join(missing)} not installed; `pip install 'instructify[train]'` adds it"
+        if model is not None:
+            raise UserError(f"--model needs tokenizers: {why}.")
+        return None, why
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from train.xray import DEFAULT_MODEL, XRay
+
+    return XRay.open(model or DEFAULT_MODEL), ""
+
+
+def _tell(what: str) -> None:
+    if sys.stderr.isatty():
+        print(f"  {what}", file=sys.stderr)

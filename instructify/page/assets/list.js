@@ -1,0 +1,83 @@
+// The list of samples: only the rows in sight are in the page, so that thousands cost nothing.
+
+const ROW = 84; // pixels, as in the style
+const AROUND = 6; // rows beyond the edges
+let drawn = "";
+
+function rowOf(place) {
+  const at = matches[place];
+  const sample = samples[at];
+  const isChosen = sample.id === state.sample;
+  const said = sample.response === null
+    ? make("p", { class: "said none" }, sample.references.length ? sample.references[0] : "no response")
+    : make("p", { class: "said", dir: "auto" }, sample.response);
+  const row = make(
+    "div",
+    {
+      class: "row", role: "option", id: `row-${place}`, "aria-selected": String(isChosen),
+      onclick: () => open(place),
+    },
+    thumb(sample.pictures),
+    make(
+      "div",
+      { class: "told" },
+      make("p", { dir: "auto" }, sample.instruction || "(no text: the picture alone)"),
+      said,
+      make("p", { class: "of" }, `${sample.dataset} ${sample.split} · ${shortTemplate(sample.template)}`),
+    ),
+  );
+  row.style.transform = `translateY(${place * ROW}px)`;
+  return row;
+}
+
+const shortTemplate = (key) => key.slice(key.indexOf("/") + 1);
+
+function showRows(force) {
+  const list = byId("list");
+  const first = Math.max(0, Math.floor(list.scrollTop / ROW) - AROUND);
+  const last = Math.min(matches.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + AROUND);
+  const wanted = `${first}-${last}`;
+  if (!force && wanted === drawn) return;
+  drawn = wanted;
+  const rows = byId("rows");
+  rows.style.height = `${matches.length * ROW}px`;
+  if (!matches.length) {
+    rows.replaceChildren(make("p", { class: "empty" }, "No sample matches."));
+    return;
+  }
+  const found = [];
+  for (let place = first; place < last; place += 1) found.push(rowOf(place));
+  rows.replaceChildren(...found);
+  list.setAttribute("aria-activedescendant", `row-${chosenPlace()}`);
+}
+
+/** The place of the open sample among those that match; -1: it is not among them. */
+function chosenPlace() {
+  const at = placeOf.get(state.sample);
+  return at === undefined ? -1 : matches.indexOf(at);
+}
+
+/** Open a sample by its place among those that match, and bring its row into sight. */
+function open(place) {
+  const at = matches[Math.max(0, Math.min(place, matches.length - 1))];
+  if (at === undefined) return;
+  if (!isWide.matches && !state.sample) history.pushState(null, "", location.hash); // for "back"
+  change({ sample: samples[at].id });
+  byId("detail").scrollTop = 0;
+}
+
+function intoSight(place) {
+  const list = byId("list");
+  if (place < 0) return;
+  const top = place * ROW;
+  if (top < list.scrollTop) list.scrollTop = top;
+  else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
+}
+
+function makeList() {
+  byId("list").addEventListener("scroll", () => requestAnimationFrame(() => {
+    showRows(false);
+    markWords();
+  }));
+  addEventListener("resize", () => showRows(true));
+}
