@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 VERBS = (
     *("catalog", "twin", "check", "lint", "convert", "retemplate", "inspect", "overlap"),
     *("explain", "diff", "verify", "export", "plan", "teach-towers", "train", "merge"),
-    *("generate", "score", "demo"),
+    *("generate", "protocols", "eval", "results", "score", "demo"),
 )
 SAMPLE_FIELDS = {
     *("sample_id", "dataset", "split", "task", "template", "instruction", "response"),
