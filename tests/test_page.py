@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from instructify.templates import load_templates, render_row
 from train.collate import collate
 from train.model import layout_of
 from train.presets import build_preset
+from train.recipe import load_recipe, save_recipe
 from train.tokens import Limits, SampleTokens
 
 
@@ -302,3 +304,30 @@ def test_without_torch_the_page_comes_without_tokens(
     why = blocks(path)["facts"]["tokens"]["why_not"]
     assert "torch" in why
     assert rows(path, "details")[0]["reading"] is None
+
+
+def test_a_build_of_a_baseline_shows_its_own_templates(
+    hostile_build: Path, command: Commands, tmp_path: Path
+) -> None:
+    build = Path(shutil.copytree(hostile_build, tmp_path / "plain"))
+    assert command("retemplate", build, "--prompts", "plain").code == 0
+    assert command("inspect", build, "--html", tmp_path / "page.html").code == 0
+    facts = blocks(tmp_path / "page.html")["facts"]
+    assert all(one["key"].startswith("multitask/plain-") for one in facts["templates"])
+    details = rows(tmp_path / "page.html", "details")
+    assert all(len(more["sides"]) == 1 for more in details)
+
+
+def test_tokens_of_a_run_are_cut_as_its_recipe_says(
+    hostile_build: Path, command: Commands, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    settings = ("model.name=tiny-t5", "data.instruction_tokens=9", "data.frames=2")
+    save_recipe(load_recipe("tiny", settings), run / "recipe.yaml")
+    answer = command("inspect", hostile_build, "--html", tmp_path / "page.html", "--model", run)
+    assert answer.code == 0, answer.stderr
+    tokens = blocks(tmp_path / "page.html")["facts"]["tokens"]
+    assert (tokens["name"], tokens["frames"]) == ("tiny-t5", 2)
+    assert tokens["limits"]["instruction"] == 9
+    assert not tokens["is_decoder_only"]

@@ -17,6 +17,8 @@ from train.collate import Layout, collate
 from train.config import DataConfig
 from train.model import layout_of
 from train.presets import PRESETS, build_preset
+from train.recipe import load_recipe
+from train.run_folder import RECIPE, is_run
 from train.setup import limits_of
 from train.tokens import LeftOut, Limits, SampleTokens, Tokens
 
@@ -28,8 +30,7 @@ _NO_LIMITS = Limits(qformer=None, instruction=None, response=None)
 class XRay:
     """Reads samples with the tokenizers of a model; a `page.tokens.TokenReader`."""
 
-    def __init__(self, name: str, processor: Any, layout: Layout) -> None:
-        data = DataConfig()
+    def __init__(self, name: str, processor: Any, layout: Layout, data: DataConfig) -> None:
         limits = limits_of(data)
         self.facts = ReaderFacts(
             name=name,
@@ -51,11 +52,20 @@ class XRay:
         self._tokenizers = {"qformer": processor.qformer_tokenizer, "language": processor.tokenizer}
 
     @classmethod
-    def open(cls, name: str) -> "XRay":
-        """Open the tokenizers of a preset, a folder or a name of the hub."""
+    def open(cls, name: str, data: DataConfig | None = None) -> "XRay":
+        """Open the tokenizers of a preset, a folder, a name of the hub, or the model of a run.
+
+        Limits and frames are the defaults of a recipe, or those of the run's.
+        """
+        if is_run(Path(name)):
+            recipe = load_recipe(str(Path(name) / RECIPE))
+            blip2 = recipe.model.blip2
+            own = recipe.model.name or (blip2 and (blip2.processor or blip2.stage2))
+            return cls.open(str(own), recipe.data)
+        data = data or DataConfig()
         if name in PRESETS:
             loaded = build_preset(name)
-            return cls(name, loaded.processor, layout_of(loaded.model.config))
+            return cls(name, loaded.processor, layout_of(loaded.model.config), data)
         if "/" not in name and not Path(name).exists():
             raise UserError(f"there is no model '{name}'; {did_you_mean(name, PRESETS)}")
         try:
@@ -67,7 +77,7 @@ class XRay:
                 f"the tokenizers of '{name}' can't be loaded ({reason}); give the folder of a "
                 "downloaded copy, or a name of the hub where this machine reaches it"
             ) from error
-        return cls(name, processor, layout_of(config))
+        return cls(name, processor, layout_of(config), data)
 
     def read(self, texts: Sequence[Text]) -> list[Reading | None]:
         """Turn samples into ids; those that are not learnt have neither response nor labels.

@@ -23,7 +23,7 @@ def inspect(
         Path | None, typer.Option(help="Write a page to look at instead: one file.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Page: whose tokens; a preset, folder or hub name.")
+        str | None, typer.Option(help="Page: whose tokens; preset, run, folder, hub name.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Page: other samples.")] = 0,
     raw: Annotated[

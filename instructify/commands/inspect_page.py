@@ -49,7 +49,7 @@ def run_inspect_page(
         templates=load_templates(find("templates") if templates is None else templates),
         raw=raw,
         recipe=recipe,
-        num_frames=DataConfig().frames,
+        num_frames=DataConfig().frames if reader is None else reader.facts.frames,
         reader=reader,
         why_no_tokens=why_not,
         out=html,

@@ -94,7 +94,7 @@ def make_page(request: PageRequest) -> PageMade:
         "templates": template_values(renderings.templates),
         "tokens": _token_facts(request, readings),
         "figures": {
-            **_with_undrawn(build_figures(build, pairs), renderings),
+            **_with_undrawn(build_figures(build, pairs), renderings, build),
             **token_figures(_named(shown, readings)),
             "shares": mixture_shares(build, request.catalog, request.recipe),
         },
@@ -201,9 +201,11 @@ def _token_facts(request: PageRequest, readings: Sequence[Reading | None]) -> di
     }
 
 
-def _with_undrawn(figures: dict[str, Any], renderings: Renderings) -> dict[str, Any]:
+def _with_undrawn(figures: dict[str, Any], renderings: Renderings, build: Build) -> dict[str, Any]:
     """Add the templates that no sample of the build was rendered by."""
+    entries = build.manifest.datasets.values()
+    modes = {split.prompts for entry in entries for split in entry.splits.values()}
     for task, uses in figures["templates"].items():
-        for template in renderings.pool(task):
+        for template in renderings.pool(task, modes):
             uses.setdefault(template.key, 0)
     return figures

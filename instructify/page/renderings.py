@@ -1,6 +1,6 @@
 """A record rendered by every template of its task, side by side, the one that was drawn marked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from instructify.page.gather import Shown
 from instructify.rendered_again import constants_of
 from instructify.templates import (
     PARTS,
+    Mode,
     RenderFailedError,
     Template,
     TemplateSet,
@@ -44,12 +45,12 @@ class Renderings:
             self.templates.append(template)
         return self._numbers[template.key]
 
-    def pool(self, task: str) -> tuple[Template, ...]:
-        """List the templates of a task; none where the folder has none for it."""
+    def pool(self, task: str, modes: Collection[Mode]) -> tuple[Template, ...]:
+        """List the templates of a task in some modes; none where the folder has none for it."""
         return tuple(
             one
             for one in self.templates_of.templates
-            if one.mode == "instruction" and task in (one.task, *one.tasks)
+            if one.mode in modes and task in (one.task, *one.tasks)
         )
 
     def sides(self, shown: Shown, entry: DatasetEntry) -> list[Side]:
@@ -59,7 +60,8 @@ class Renderings:
             **{name: sample[name] for name in ("dataset", "split", "task")},
             **constants_of(self.catalog, entry),
         }
-        pool = fitting(self.pool(sample["task"]), sample["form"])
+        modes = (entry.splits[sample["split"]].prompts,)
+        pool = fitting(self.pool(sample["task"], modes), sample["form"])
         return [self._side(template, shown.record, constants) for template in pool]
 
     def _side(
