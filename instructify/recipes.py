@@ -20,7 +20,7 @@ RECIPE_FORMAT = 1
 SIZES = ("build", "official")
 BATCHES = ("mixed", "one_dataset")
 _MOST = 1e6
-_OTHER_KEYS = ("model", "data", "optimizer", "run", "waivers", "note")  # for the trainer to read
+_OTHER_KEYS = ("name", "model", "data", "optimizer", "run", "waivers", "note")  # of the trainer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +74,8 @@ def load_mixture(recipe: str) -> MixtureRecipe:
     (`mixture: {like: paper, alpha: 0}`); that one must write it out.
     """
     path = recipe_path(recipe)
-    return mixture_of(_read(path)["mixture"], path.stem)
+    fields = _read(path)
+    return mixture_of(fields["mixture"], recipe_name(fields, path))
 
 
 def load_waivers(recipe: str) -> tuple[Waiver, ...]:
@@ -87,6 +88,11 @@ def load_waivers(recipe: str) -> tuple[Waiver, ...]:
         return waivers_of(fields["waivers"])
     base = base_of(fields["mixture"])
     return () if base is None else load_waivers(base)
+
+
+def recipe_name(fields: Mapping[str, Node], path: Path) -> str:
+    """Name a recipe by its file, or as a resolved one remembers it."""
+    return fields["name"].text() if "name" in fields else path.stem
 
 
 def base_of(mixture: Node) -> str | None:

@@ -14,7 +14,7 @@ from instructify.recipes import (
     load_waivers,
     recipe_names,
 )
-from train.recipe import changed_settings, load_recipe, recipe_value
+from train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
 
 
 def written(folder: Path, mixture: str, name: str = "mine") -> MixtureRecipe:
@@ -137,3 +137,9 @@ def test_recipes_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "old.yaml").write_text("format: 0\nmixture: {members: {a: null}}\n")
     with pytest.raises(UserError, match="format 0"):
         load_mixture(str(tmp_path / "old.yaml"))
+
+
+def test_a_resolved_recipe_keeps_its_name(tmp_path: Path) -> None:
+    save_recipe(load_recipe("tiny"), tmp_path / "recipe.yaml")
+    again = load_recipe(str(tmp_path / "recipe.yaml"))
+    assert again.name == again.mixture.name == "tiny"

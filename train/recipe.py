@@ -21,6 +21,7 @@ from instructify.recipes import (
     load_waivers,
     mixture_of,
     recipe_fields,
+    recipe_name,
     recipe_path,
     waivers_of,
 )
@@ -47,10 +48,11 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
     for setting in settings:
         root = with_setting(root, setting)
     fields = recipe_fields(root)
+    name = recipe_name(fields, path)
     config = TrainConfig(
-        name=path.stem,
+        name=name,
         model=_section(ModelConfig, fields.get("model")),
-        mixture=mixture_of(fields["mixture"], path.stem),
+        mixture=mixture_of(fields["mixture"], name),
         data=_section(DataConfig, fields.get("data")),
         optimizer=_section(OptimizerConfig, fields.get("optimizer")),
         run=_section(RunConfig, fields.get("run")),
@@ -62,7 +64,7 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
 
 def save_recipe(config: TrainConfig, path: Path) -> None:
     """Write the resolved recipe, so that it can be read again as it is."""
-    value = {"format": RECIPE_FORMAT, **recipe_value(config)}
+    value = {"format": RECIPE_FORMAT, "name": config.name, **recipe_value(config)}
     text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
     write_bytes(path, text.encode())
 
