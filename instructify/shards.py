@@ -143,6 +143,12 @@ def fresh_folder(folder: Path) -> None:
     make_folder(folder)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what writes that were killed left in a folder; only its one writer may do so."""
+    for left in folder.glob(".*.tmp"):
+        left.unlink(missing_ok=True)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder where there is none."""
     try:

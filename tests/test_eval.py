@@ -155,6 +155,18 @@ def test_parts_that_are_there_are_taken(
     assert marks == [*[1] * PART_QUESTIONS, *[None] * (len(rows) - PART_QUESTIONS)]
 
 
+def test_what_a_killed_write_left_is_in_nobodys_way(
+    model: Path, whole_build: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "vqav2" / "parts").mkdir(parents=True)
+    for left in ("vqav2/.asked.json.4711.tmp", "vqav2/parts/.00000.jsonl.4711.tmp"):
+        (tmp_path / left).write_text("{")
+    assert evaluate(model, whole_build, tmp_path, "vqav2", settings=QUICK, resume=True).code == 0
+    assert sorted(path.name for path in (tmp_path / "vqav2").iterdir()) == [
+        *(".lock", "asked.json", "predictions.jsonl", "references.jsonl", "result.json"),
+    ]
+
+
 def test_another_evaluation_is_not_mixed_in(
     model: Path, whole_build: Path, whole: Path, tmp_path: Path
 ) -> None:

@@ -97,6 +97,15 @@ def test_other_things_are_not_trained_over(whole_build: Path, tmp_path: Path) ->
         train(whole_build, tmp_path / "run")
 
 
+def test_what_a_killed_write_left_is_in_nobodys_way(whole_build: Path, tmp_path: Path) -> None:
+    """A kill in the very first write leaves a file that no run owns."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".recipe.yaml.4711.tmp").write_text("format:")
+    assert train(whole_build, run, steps=1, resume=True).code == 0
+    assert not list(run.glob(".*.tmp"))
+
+
 def test_another_mixture_is_refused_in_words(
     whole_build: Path, unbroken: Path, tmp_path: Path
 ) -> None:

@@ -95,18 +95,17 @@ def examine(
     questions = read_questions(build, protocol, catalog, options.templates, limit=options.limit)
     folder = ExamFolder(options.out / protocol.name)
     facts = _facts(taken, protocol, questions, options)
-    if ranks.is_first:
-        folder.claim(content_key("evaluation", facts), facts, resume=options.resume)
-    wait_for_all()
-    done = folder.result()
-    if done is not None:
-        return done
-    examiner = Examiner(taken.answerer, protocol, questions, store, batch=options.batch)
-    _answer(examiner, folder, protocol, ranks, shows=options.shows)
-    wait_for_all()
-    if ranks.is_first:
-        _finish(folder, examiner.num_parts, build, catalog, protocol, questions, facts)
-    wait_for_all()
+    with folder.held(is_first=ranks.is_first):
+        if ranks.is_first:
+            folder.claim(content_key("evaluation", facts), facts, resume=options.resume)
+        wait_for_all()
+        if folder.result() is None:
+            examiner = Examiner(taken.answerer, protocol, questions, store, batch=options.batch)
+            _answer(examiner, folder, protocol, ranks, shows=options.shows)
+            wait_for_all()
+            if ranks.is_first:
+                _finish(folder, examiner.num_parts, build, catalog, protocol, questions, facts)
+        wait_for_all()
     result = folder.result()
     assert result is not None
     return result

@@ -10,12 +10,14 @@ OUT/<protocol>/result.json         the score and everything that produced it
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from instructify.build.lock import write_lock
 from instructify.errors import UserError
 from instructify.metrics.model import Item
-from instructify.shards import make_folder, write_bytes, write_json
+from instructify.shards import sweep, write_bytes, write_json
 
 EXAM_FORMAT = 1
 RESULT = "result.json"
@@ -23,6 +25,7 @@ PREDICTIONS = "predictions.jsonl"
 REFERENCES = "references.jsonl"
 _ASKED = "asked.json"
 _PARTS = "parts"
+_LOCK = ".lock"
 
 
 class ExamFolder:
@@ -31,8 +34,19 @@ class ExamFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @contextmanager
+    def held(self, *, is_first: bool) -> Iterator[None]:
+        """Let the first process be the folder's only writer of what is not a part."""
+        if not is_first:
+            yield
+            return
+        with write_lock(self.folder / _LOCK):
+            yield
+
     def claim(self, key: str, facts: Mapping[str, Any], *, resume: bool) -> None:
         """Begin, or go on with the same evaluation; refuse a folder that holds anything else."""
+        sweep(self.folder)
+        sweep(self.folder / _PARTS)
         asked = self.folder / _ASKED
         if asked.exists():
             before = _read(asked)
@@ -47,9 +61,8 @@ class ExamFolder:
                     "or choose another --out"
                 )
             return
-        if self.folder.is_dir() and any(self.folder.iterdir()):
+        if any(one.name not in (_PARTS, _LOCK) for one in self.folder.iterdir()):
             raise UserError(f"{self.folder} is not empty; choose another --out")
-        make_folder(self.folder / _PARTS)
         write_json(asked, {"format": EXAM_FORMAT, "key": key, **facts})
 
     def result(self) -> dict[str, Any] | None:

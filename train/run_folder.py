@@ -20,7 +20,7 @@ from instructify.build.lock import write_lock
 from instructify.errors import UserError
 from instructify.overlap.result import read_overlaps
 from instructify.overlap.waivers import unwaived
-from instructify.shards import make_folder, write_json
+from instructify.shards import make_folder, sweep, write_json
 from train.checkpoint import Checkpoint, load, load_last, steps_of
 from train.config import TrainConfig
 from train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
@@ -50,6 +50,7 @@ def claimed(run: Path, *, resume: bool, is_first: bool) -> Iterator[None]:
         yield
         return
     with write_lock(run / ".lock"):
+        sweep(run)
         yield
 
 
@@ -156,7 +157,12 @@ def chosen_checkpoint(run: Path, which: str) -> Checkpoint:
 
 
 def _others(run: Path) -> Iterator[Path]:
-    return (one for one in run.iterdir() if one.name not in (".lock", "checkpoints"))
+    """List what no run that was just begun may have left."""
+    return (
+        one
+        for one in run.iterdir()
+        if one.name not in (".lock", "checkpoints") and one.suffix != ".tmp"
+    )
 
 
 def versions(names: Sequence[str]) -> dict[str, str]:
