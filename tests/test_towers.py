@@ -22,7 +22,7 @@ from train.towers import TowersRequest, lend_words, read_report, teach, teach_to
 from train.twin_text import FAMILY, lessons
 from train.vision_tower import as_input, teach_vision
 
-QUICK = TowersRequest(vision_steps=3, language_steps=3)
+QUICK = TowersRequest(vision_steps=3, language_steps=3, grounding_steps=3)
 
 
 @pytest.fixture(autouse=True)
