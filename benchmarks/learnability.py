@@ -30,6 +30,7 @@ from instructify.twins.make import make_twin
 from instructify.twins.writers_vqa import question_kinds
 from train.answering import Answerer
 from train.checkpoint import steps_of
+from train.curves import Curve, chart
 from train.distributed import Ranks
 from train.journal import read_log
 from train.launch import launch
@@ -48,6 +49,7 @@ WAYS: Mapping[str, tuple[str, ...]] = {
 }
 LOOKS = 6  # at a run on its way, for the curve
 NUM_LOOKED = 400
+COLOURS = ("#0b6e99", "#c1440e", "#3d8b37", "#7b3fa0", "#b58900", "#444", "#d33682", "#2aa198")
 
 
 class Options(NamedTuple):
@@ -196,6 +198,33 @@ def _cell(share: float | None, width: int) -> str:
     return f"{'-' if share is None else format(100 * share, '.1f'):>{width}}"
 
 
+def draw(results: Mapping[str, Any]) -> str:
+    """Draw the share of right answers, in percent, over steps, a line for each run."""
+    curves = [
+        Curve(
+            f"{name} {100 * one['right']:.0f} %",
+            [(step, 100 * share) for step, share in one["curve"]],
+            at % len(COLOURS),
+            faint=False,
+        )
+        for at, (name, one) in enumerate(results.items())
+    ]
+    drawn = chart(curves).split("</svg>")[0].replace("curves of the loss", "share of right answers")
+    colours = ";".join(f"--c{at}:{colour}" for at, colour in enumerate(COLOURS))
+    style = (
+        f"<style>svg{{{colours};background:white}}.grid{{stroke:#ddd}}"
+        "text{font:12px sans-serif;fill:#444}</style>"
+    )
+    key = "".join(
+        f'<text x="{70 + 170 * (at % 4)}" y="{24 + 16 * (at // 4)}" '
+        f'style="fill:{COLOURS[one.colour]}">{one.name}</text>'
+        for at, one in enumerate(curves)
+    )
+    return (
+        drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ') + style + key + "</svg>"
+    )
+
+
 def parse(arguments: Sequence[str]) -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser()
@@ -229,6 +258,7 @@ def main() -> None:
                 examined(options, build, run, kinds)
     results = table(options)
     (options.out / "results.json").write_text(json.dumps(results, indent=1))
+    (options.out / "curve.svg").write_text(draw(results))
     show(results)
 
 

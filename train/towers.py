@@ -3,8 +3,8 @@
 The vision tower is taught on the truth of generated scenes, the language model on the twins' text,
 the Q-Former's word embeddings are lent from the language model's, and it is taught to find what a
 question speaks of: what the published models owe to EVA-CLIP, FlanT5 or Vicuna, BERT, and the first
-stage of BLIP-2. The projection stays random. The same seed and number of threads give the same weights; the caller's
-random state is left as it was.
+stage of BLIP-2. The projection stays random. The same seed and number of threads give the same
+weights; the caller's random state is left as it was.
 """
 
 import json
