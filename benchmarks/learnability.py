@@ -110,7 +110,7 @@ def trained(options: Options, build: Build, family: str, seed: int, way: str) ->
         f"run.seed={seed}",
         f"mixture.seed={seed}",
         f"run.steps={steps}",
-        f"run.save_every={max(1, steps // LOOKS)}",
+        f"run.save_every={-(-steps // LOOKS)}",
         "run.keep=100",
         "run.tensorboard=false",
         *WAYS[way],
