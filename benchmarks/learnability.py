@@ -117,10 +117,12 @@ def trained(options: Options, build: Build, family: str, seed: int, way: str) ->
         *options.settings,
     ]
     start = time.monotonic(), time.process_time()
-    launch(
+    result, _ = launch(
         build, load_recipe("tiny-vqa", settings), load_catalog(), run, Ranks(),
         resume=is_run(run), accept=False,
     )  # fmt: skip
+    if result.stopped_by is not None:
+        raise SystemExit(128 + result.stopped_by)
     took = {
         "wall_s": round(time.monotonic() - start[0], 1),
         "cpu_s": round(time.process_time() - start[1], 1),
