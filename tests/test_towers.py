@@ -208,8 +208,8 @@ def test_lent_words_keep_what_words_have_in_common() -> None:
 
 def test_command_writes_a_model_that_transformers_loads(command: Commands, tmp_path: Path) -> None:
     out = tmp_path / "towers"
-    line = ("teach-towers", "--out", out, "--vision-steps", "2", "--language-steps", "2")
-    line += ("--grounding-steps", "2")
+    steps = ("--vision-steps", "2", "--language-steps", "2", "--grounding-steps", "2")
+    line = ("teach-towers", "--out", out, *steps)
     told = command(*line)
     assert told.code == 0, told.stderr
     assert max(map(len, told.stdout.replace(str(tmp_path), "").splitlines())) <= 80
