@@ -1,6 +1,7 @@
 """Teaching towers: what is taught is true, it is learnt, it is the same again, and it loads."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from instructify.twins.dice import Dice
 from instructify.twins.language import description
 from instructify.twins.layout import coco_photo
 from instructify.twins.world import RESERVED_PAIRS, Scene, Sign, Thing, scene
-from train import language_tower, vision_tower
+from train import grounding, language_tower, vision_tower
+from train.grounding import ask, phrase, teach_grounding
 from train.language_tower import Reader, answer, examine_language, teach_language
 from train.presets import build_preset
 from train.scene_truth import CELL_HEADS, truth_of
@@ -22,13 +24,14 @@ from train.towers import TowersRequest, lend_words, read_report, teach, teach_to
 from train.twin_text import FAMILY, lessons
 from train.vision_tower import as_input, teach_vision
 
-QUICK = TowersRequest(vision_steps=3, language_steps=3)
+QUICK = TowersRequest(vision_steps=3, language_steps=3, grounding_steps=3)
 
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vision_tower, "BATCH", 16)
     monkeypatch.setattr(language_tower, "BATCH", 16)
+    monkeypatch.setattr(grounding, "BATCH", 16)
 
 
 def _quiet(*_: object) -> None:
@@ -134,7 +137,7 @@ def test_same_seed_same_weights_and_rng_untouched(preset: str) -> None:
     models = []
     for _ in range(2):
         loaded = build_preset(preset)
-        teach(loaded, QUICK, _quiet)
+        teach(loaded, replace(QUICK, grounding_steps=0), _quiet)
         models.append(loaded.model.state_dict())
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
@@ -149,6 +152,41 @@ def test_same_seed_same_weights_and_rng_untouched(preset: str) -> None:
         if name.startswith("qformer") and not torch.equal(fresh[name], models[0][name])
     ]
     assert inside == ["qformer.embeddings.word_embeddings.weight"]
+
+
+def test_phrases_fit_what_they_say() -> None:
+    shown = Scene(
+        key="hand",
+        things=(
+            Thing("blue", "circle", "big", 0, 2),
+            Thing("red", "circle", "small", 1, 0),
+            Thing("red", "cross", "small", 2, 1),
+        ),
+        background="fog",
+        held_out=False,
+    )
+    drawn = [phrase(shown, Dice("phrase", 0, at)) for at in range(400)]
+    fits = {one.text: [shown.things.index(thing) for thing in one.fitting] for one in drawn}
+    assert fits["circle"] == [0, 1]
+    assert fits["small red thing"] == [1, 2]
+    assert fits["thing in the top right"] == [0]
+    assert fits["thing below the circle"] == [1, 2]  # of two circles either will do
+    assert fits["circle above the cross"] == [0, 1]
+    assert [] in fits.values()
+    for at, one in enumerate(drawn):
+        text = ask(one, Dice("asked", 0, at))
+        assert one.text in text or (one.plural and one.plural in text)
+
+
+def test_grounding_changes_the_qformer_alone() -> None:
+    loaded, fresh = build_preset("tiny-t5"), build_preset("tiny-t5").model.state_dict()
+    seen: list[float] = []
+    with torch.random.fork_rng():
+        teach_grounding(loaded, steps=20, seed=0, told=lambda _, loss: seen.append(loss))
+    assert sum(seen[-3:]) < 0.95 * sum(seen[:3])
+    now = loaded.model.state_dict()
+    changed = {name.split(".")[0] for name in fresh if not torch.equal(fresh[name], now[name])}
+    assert changed == {"qformer", "query_tokens"}
 
 
 def test_lent_words_keep_what_words_have_in_common() -> None:
@@ -170,7 +208,8 @@ def test_lent_words_keep_what_words_have_in_common() -> None:
 
 def test_command_writes_a_model_that_transformers_loads(command: Commands, tmp_path: Path) -> None:
     out = tmp_path / "towers"
-    line = ("teach-towers", "--out", out, "--vision-steps", "2", "--language-steps", "2")
+    steps = ("--vision-steps", "2", "--language-steps", "2", "--grounding-steps", "2")
+    line = ("teach-towers", "--out", out, *steps)
     told = command(*line)
     assert told.code == 0, told.stderr
     assert max(map(len, told.stdout.replace(str(tmp_path), "").splitlines())) <= 80

@@ -20,6 +20,7 @@ from train.decoding import Decoding, generate_texts
 from train.loading import pixel_mean_std
 from train.model import InstructBlip
 from train.parts import set_dropout
+from train.pixels import GRAY
 from train.tokens import Limits, SampleTokens
 from train.trained import Trained
 
@@ -50,6 +51,7 @@ class Answerer:
         )
         self.size: int = model.config.vision_config.image_size
         self.num_frames = trained.data.frames
+        self._is_blind = trained.data.blind
         self._device = device
 
     @property
@@ -64,6 +66,8 @@ class Answerer:
             for one in pictures
         ]
         pixels = torch.from_numpy(np.stack(sized)).permute(0, 3, 1, 2)
+        if self._is_blind:
+            pixels = torch.full_like(pixels, GRAY)
         with torch.no_grad():
             return self.model.encode(pixels.to(self._device))
 

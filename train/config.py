@@ -74,7 +74,8 @@ class DataConfig:
 
     `batch` is the global one: samples of an optimizer step on all devices together. Batches are
     made alike in length within `window` of them (`bucket`; not where the mixture has batches of one
-    dataset). Limits count tokens, special ones included.
+    dataset). Limits count tokens, special ones included. `blind` shows gray for every picture, in
+    training and to the trained model: what it still answers, it answers without looking.
     """
 
     batch: int = field(default=128, metadata=limits(1, 1 << 20))
@@ -86,6 +87,7 @@ class DataConfig:
     frames: int = field(default=4, metadata=limits(1, 256))  # of a clip
     augmentation: Literal["none", "paper"] = "none"
     flip: bool = False
+    blind: bool = False
     draft: bool = False
     exif: Literal["ignore", "apply"] = "ignore"
     workers: int = field(default=2, metadata=limits(0, 256))

@@ -20,6 +20,7 @@ from instructify.video import ClipUnreadable
 from train.config import DataConfig
 
 Pixels = NDArray[np.uint8]
+GRAY = 128  # what a blind model sees
 _SCALE = (0.5, 1.0)  # of the area, as LAVIS' blip2_image_train
 _RATIO = (3 / 4, 4 / 3)  # width by height
 _TRIES = 10
@@ -44,6 +45,8 @@ class PixelReader:
 
     def read(self, key: str, view: str) -> Pixels:
         """Decode a picture or clip; `view` names the random choices, such as the window."""
+        if self.data.blind:
+            return np.full((self.num_frames(key), self.size, self.size, 3), GRAY, np.uint8)
         try:
             if self._media(key) == "video":
                 frames = self.store.frames(key, self.data.frames).images

@@ -1,9 +1,12 @@
 """Ask a model the questions of a build and compare: a first look, not an evaluation.
 
-An answer counts as right where it is, but for case and a final dot, one of the accepted ones.
+An answer counts as right where it is, but for case and a final dot, the response of the sample or
+the reference that most people gave. What single people said besides is not accepted: of ten who
+answer yes or no, one often errs, and who accepts all of them finds hardly any answer wrong.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from instructify.build.opened import Build
@@ -43,7 +46,7 @@ def ask(
         shown = [[keys.index(row["pictures"][0])] for row in rows]
         told = answerer.answers(features, shown, [row["instruction"] for row in rows], decoding)
         found += [
-            Asked(row["sample_id"], row["instruction"], answer, _accepted(row), row["subset"])
+            Asked(row["sample_id"], row["instruction"], answer, accepted(row), row["subset"])
             for row, answer in zip(rows, told, strict=True)
         ]
     return found
@@ -54,10 +57,16 @@ def share_right(asked: list[Asked]) -> float:
     return sum(one.is_right for one in asked) / max(1, len(asked))
 
 
+def accepted(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the answers to a sample that count as right."""
+    found = [*_most_given(row["references"] or ()), *filter(None, [row["response"]])]
+    return tuple(dict.fromkeys(found))
+
+
 def _chosen(build: Build, dataset: str, split: str, num: int) -> list[dict[str, Any]]:
     table = build.samples(dataset, split)
     rows = choose_rows(len(table), num, f"{dataset}/{split}", "questions")
-    return [row for row in (table[int(at)] for at in rows) if _accepted(row)]
+    return [row for row in (table[int(at)] for at in rows) if accepted(row)]
 
 
 def _batches(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -71,8 +80,11 @@ def _picture(build: Build, key: str) -> Any:
     return store.image(key)
 
 
-def _accepted(row: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*(row["references"] or ()), *filter(None, [row["response"]])]))
+def _most_given(references: Sequence[str]) -> list[str]:
+    """Give the reference that is more frequent than any other, if there is one."""
+    counted = Counter(references).most_common(2)
+    tied = len(counted) == 2 and counted[0][1] == counted[1][1]
+    return [] if tied or not counted else [counted[0][0]]
 
 
 def _plain(text: str) -> str:

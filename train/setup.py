@@ -222,7 +222,7 @@ def _feature_files(config: TrainConfig, prepared: Prepared) -> FeatureFiles | No
     vision = prepared.inner.model.vision_model
     data, shape = config.data, vision.config
     patches = (shape.image_size // shape.patch_size) ** 2 + 1
-    key = tower_key(vision, shape.image_size, data.exif, data.draft, data.frames)
+    key = tower_key(vision, shape.image_size, data.exif, data.draft, data.frames, data.blind)
     return FeatureFiles(
         Path(cache.folder),
         key,

@@ -1,10 +1,10 @@
 """Teach the towers of a tiny preset and write the model as a folder that transformers loads.
 
 The vision tower is taught on the truth of generated scenes, the language model on the twins' text,
-and the Q-Former's word embeddings are lent from the language model's: what the published models
-owe to EVA-CLIP, FlanT5 or Vicuna, and BERT. All else of the Q-Former, its queries and the
-projection stay random. The same seed and number of threads give the same weights; the caller's
-random state is left as it was.
+the Q-Former's word embeddings are lent from the language model's, and it is taught to find what a
+question speaks of: what the published models owe to EVA-CLIP, FlanT5 or Vicuna, BERT, and the first
+stage of BLIP-2. The projection stays random. The same seed and number of threads give the same
+weights; the caller's random state is left as it was.
 """
 
 import json
@@ -21,6 +21,7 @@ from transformers.utils import logging
 
 from instructify.errors import UserError, did_you_mean
 from instructify.shards import fresh_folder, sync, unwritable, write_json
+from train.grounding import Found, teach_grounding
 from train.language_tower import Marks, examine_language, teach_language
 from train.presets import Loaded, build_preset
 from train.vision_tower import Sight, teach_vision
@@ -38,13 +39,14 @@ class TowersRequest:
 
     preset: str = "tiny-llama"
     seed: int = 0
-    vision_steps: int = 400
+    vision_steps: int = 1000
     language_steps: int = 800
+    grounding_steps: int = 600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TowersReport:
-    """How well both towers were taught, measured on scenes that were not; times are wall clock."""
+    """How well all was taught, measured on scenes that were not; times are wall clock."""
 
     preset: str
     seed: int
@@ -55,11 +57,15 @@ class TowersReport:
     language_steps: int
     language_s: float
     marks: Marks
+    grounding_steps: int
+    grounding_s: float
+    found: Found
 
     def as_json(self) -> dict[str, object]:
         """Lay the report out for `towers.json` and `--json`."""
         plain = asdict(self)
         plain |= {"sight": self.sight._asdict(), "marks": self.marks._asdict()}
+        plain["found"] = self.found._asdict()
         return {"format": FORMAT, **plain}
 
 
@@ -78,7 +84,7 @@ def teach_towers(request: TowersRequest, out: Path, told: Told) -> TowersReport:
 
 
 def teach(loaded: Loaded, request: TowersRequest, told: Told) -> TowersReport:
-    """Teach both towers of a model in place."""
+    """Teach both towers and the Q-Former of a model in place."""
     seed = request.seed
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -96,8 +102,15 @@ def teach(loaded: Loaded, request: TowersRequest, told: Told) -> TowersReport:
             seed=seed,
             told=lambda step, loss: told("language", step, request.language_steps, loss),
         )
+        lend_words(loaded)
+        later = time.monotonic()
+        found = teach_grounding(
+            loaded,
+            steps=request.grounding_steps,
+            seed=seed,
+            told=lambda step, loss: told("Q-Former", step, request.grounding_steps, loss),
+        )
         end = time.monotonic()
-    lend_words(loaded)
     return TowersReport(
         preset=request.preset,
         seed=seed,
@@ -106,8 +119,11 @@ def teach(loaded: Loaded, request: TowersRequest, told: Told) -> TowersReport:
         vision_s=round(between - start, 1),
         sight=sight,
         language_steps=request.language_steps,
-        language_s=round(end - between, 1),
+        language_s=round(later - between, 1),
         marks=examine_language(loaded, seed=seed),
+        grounding_steps=request.grounding_steps,
+        grounding_s=round(end - later, 1),
+        found=found,
     )
 
 

@@ -83,6 +83,12 @@ def lessons(seed: int, index: int | str) -> list[Lesson]:
     return _worded(_THEMES[dice.weighted(_NAMES, _WEIGHTS)].page(seed, index, dice), dice)
 
 
+def asked(question: str, dice: Dice) -> str:
+    """Put a question about a picture into the words of a template."""
+    told = _told("image_qa", "", "open", question=question, answer="yes")
+    return _worded(_Page((), [told]), dice)[0].instruction
+
+
 def corpus(num_scenes: int = 600) -> list[str]:
     """List the texts that tokenizers are trained on: lessons of all themes, bare templates."""
     texts: list[str] = []

@@ -48,13 +48,16 @@ def teach_towers(
     seed: Annotated[int, typer.Option(min=0, help="Of weights and lessons.")] = 0,
     vision_steps: Annotated[
         int, typer.Option(min=1, help="Steps of 64 scenes for the vision tower.")
-    ] = 400,
+    ] = 1000,
     language_steps: Annotated[
         int, typer.Option(min=1, help="Steps of 64 lessons for the language model.")
     ] = 800,
+    grounding_steps: Annotated[
+        int, typer.Option(min=0, help="Steps of 128 questions for the Q-Former.")
+    ] = 600,
     as_json: Json = False,
 ) -> None:
-    """Teach a tiny model's vision tower and language model the twins' world.
+    """Teach a tiny model's towers the twins' world, and its Q-Former what words speak of.
 
     Example: instructify teach-towers --out towers
     """
@@ -67,6 +70,7 @@ def teach_towers(
             seed=seed,
             vision_steps=vision_steps,
             language_steps=language_steps,
+            grounding_steps=grounding_steps,
             as_json=as_json,
         )
 

@@ -20,6 +20,7 @@ def run_teach_towers(
     seed: int,
     vision_steps: int,
     language_steps: int,
+    grounding_steps: int,
     as_json: bool,
 ) -> None:
     """Teach both towers, write the folder, say how well they were taught."""
@@ -27,9 +28,14 @@ def run_teach_towers(
     from train.towers import TowersRequest, teach_towers
 
     request = TowersRequest(
-        preset=preset, seed=seed, vision_steps=vision_steps, language_steps=language_steps
+        preset=preset,
+        seed=seed,
+        vision_steps=vision_steps,
+        language_steps=language_steps,
+        grounding_steps=grounding_steps,
     )
-    with tqdm(total=vision_steps + language_steps, unit="step", disable=None) as bar:
+    steps = vision_steps + language_steps + grounding_steps
+    with tqdm(total=steps, unit="step", disable=None) as bar:
 
         def told(stage: str, step: int, steps: int, loss: float) -> None:
             bar.set_description(stage, refresh=False)
@@ -55,6 +61,10 @@ def _told(report: "TowersReport", out: Path) -> str:
         _row("short answers right, nothing described", report.marks.blind),
         *_in_columns(report.marks.kinds.items()),
         f"  loss a response token {report.marks.loss:.3f}",
+        "",
+        f"Q-Former, {report.grounding_steps} steps in {report.grounding_s:.0f} s; on new scenes:",
+        _row("numbers of things right", report.found.number),
+        _row("single things right in all looks", report.found.thing),
         "",
     ]
     end = (

@@ -53,6 +53,8 @@ _BESIDE = (
     "Which shape can be seen {} the {}?",
     "What kind of thing is {} the {}?",
 )
+# What is asked of one thing, of how many there are, and in both places a phrase.
+OF_ONE, OF_MANY = (*_COLOR, *_SHAPE, *_SIZE, *_PLACE), _COUNT
 # Larger numbers are rarer in scenes; these weights even them out among the questions.
 _NUM_WEIGHTS = (3, 4, 6, 11, 14)
 DIRECTIONS = ("to the left of", "to the right of", "above", "below")

@@ -13,7 +13,7 @@ from instructify.twins.look import ALL_PLACES, DIRECTIONS, lies
 from instructify.twins.views import View
 from instructify.twins.world import COLOURS, SHAPES, Thing, allowed_pairs
 
-_EXISTS = (
+EXISTS = (
     "Is there {} in the picture?",
     "Can you see {}?",
     "Does the picture show {}?",
@@ -80,7 +80,7 @@ def ask_exists(view: View, dice: Dice) -> QA | None:
         return None
     claim = _Claim(f"there is {a(noun)}", f"there is no {noun}")
     verdict = _Verdict(yes, claim, roll_call(view.scene))
-    return _yes_no("exists", _EXISTS, (a(noun),), verdict, dice)
+    return _yes_no("exists", EXISTS, (a(noun),), verdict, dice)
 
 
 def ask_at(view: View, dice: Dice) -> QA | None:

@@ -78,6 +78,16 @@ def _asked(request: TwinRequest, photo: CocoPhoto, subset: str, index: int) -> l
     return questions(photo.photo.scene, request.dice("questions", subset, index), num)
 
 
+def question_kinds(request: TwinRequest, subset: str, num: int) -> dict[int, str]:
+    """Name the kind of each question about the first `num` photographs of a split, by its id."""
+    kinds = {}
+    for index in range(num):
+        photo = coco_photo(request.seed, subset, index)
+        for at, qa in enumerate(_asked(request, photo, subset, index)):
+            kinds[_question_id(photo, at)] = qa.kind
+    return kinds
+
+
 def ten_people(qa: QA, dice: Dice) -> list[str]:
     """Give ten answers; in one case of 25 a wrong answer is as frequent as the right one."""
     if not qa.wrong or not dice.chance(0.04):
@@ -112,6 +122,10 @@ def answer_rows(answers: Sequence[str], right: str, dice: Dice) -> list[Json]:
     ]
 
 
+def _question_id(photo: CocoPhoto, at: int) -> int:
+    return photo.image_id * 1000 + at
+
+
 def _annotation(photo: CocoPhoto, qa: QA, at: int, dice: Dice) -> Json:
     return {
         "question_type": question_type(qa.question),
@@ -119,7 +133,7 @@ def _annotation(photo: CocoPhoto, qa: QA, at: int, dice: Dice) -> Json:
         "answers": answer_rows(ten_people(qa, dice), qa.answer, dice),
         "image_id": photo.image_id,
         "answer_type": qa.answer_type,
-        "question_id": photo.image_id * 1000 + at,
+        "question_id": _question_id(photo, at),
     }
 
 
@@ -127,7 +141,7 @@ def _question(photo: CocoPhoto, qa: QA, at: int) -> Json:
     return {
         "image_id": photo.image_id,
         "question": qa.question,
-        "question_id": photo.image_id * 1000 + at,
+        "question_id": _question_id(photo, at),
     }
 
 
