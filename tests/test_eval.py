@@ -18,6 +18,7 @@ from instructify.catalog import load_catalog
 from instructify.protocols.questions import read_questions
 from instructify.protocols.read import named_protocol
 from instructify.resources import find
+from instructify.results.table import Cell, percent
 from train.answering import Answerer
 from train.evaluate import PART_QUESTIONS, Examiner
 from train.exam import weights_sha256
@@ -310,3 +311,18 @@ def test_a_weight_changes_the_hash() -> None:
     with torch.no_grad():
         next(model.parameters()).view(-1)[0] += 1
     assert weights_sha256(model) != before
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (None, "-"),
+        (Cell(119.9), "119.9"),
+        (Cell(43.06, is_partial=True), "43.1*"),
+        (Cell(297.8, is_partial=True), "298*"),
+        (Cell(99.96, is_partial=True), "100*"),
+    ],
+)
+def test_cells_leave_their_columns_apart(cell: Cell | None, text: str) -> None:
+    assert percent(cell) == text
+    assert len(text) <= 5

@@ -29,7 +29,8 @@ def run_demo(out: Path, jobs: int, *, full: bool, trains: bool) -> None:
     make_twin([name for name in WRITERS if name not in _LARGER], out / "raw")
     make_twin(_LARGER, out / "raw", scale=40 if full else 12)
     print(f"2. converted into {out / 'build'}\n", file=sys.stderr)
-    _convert(out, jobs)
+    _convert(out, jobs, [], None)
+    _convert(out, jobs, ["vizwiz"], "val")  # its usual split, test, has no golds to score
     print("\n3. some samples\n", file=sys.stderr)
     build = Build.open(out / "build")
     for name in _SHOWN:
@@ -45,14 +46,14 @@ def run_demo(out: Path, jobs: int, *, full: bool, trains: bool) -> None:
     )
 
 
-def _convert(out: Path, jobs: int) -> None:
+def _convert(out: Path, jobs: int, names: list[str], split: str | None) -> None:
     code = run_convert(
-        names=[],
-        groups=(False, False, True),
+        names=names,
+        groups=(False, False, not names),
         raw=out / "raw",
         out=out / "build",
         images=[],
-        split=None,
+        split=split,
         draws=None,
         seed=0,
         jobs=jobs,

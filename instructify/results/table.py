@@ -100,8 +100,11 @@ def row_names(folders: Sequence[Path]) -> list[str]:
 
 
 def percent(cell: Cell | None) -> str:
-    """Write a cell: one decimal, a star where it is partial, a dash where there is none."""
-    return "-" if cell is None else f"{cell.value:.1f}{'*' if cell.is_partial else ''}"
+    """Write a cell in five characters: a star where it is partial, a dash where there is none."""
+    if cell is None:
+        return "-"
+    star = "*" if cell.is_partial else ""
+    return f"{cell.value:.{0 if star and cell.value >= 99.95 else 1}f}{star}"
 
 
 def _cells(results: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dict[str, Cell]:
