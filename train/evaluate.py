@@ -186,11 +186,13 @@ class Examiner:
         return [self._questions.sets[number] for number in distinct], numbers
 
     def _trie(self, sets: Sequence[CandidateSet], *, end: int | None) -> Trie:
-        if len(self._questions.sets) == 1 and self._shared is not None:
+        if self._shared is not None:
             return self._shared
         tokens = [candidate_tokens(self._answerer.tokenizer, one.texts) for one in sets]
-        self._shared = Trie.of_sets(tokens, end=end)
-        return self._shared
+        trie = Trie.of_sets(tokens, end=end)
+        if len(self._questions.sets) == 1:
+            self._shared = trie
+        return trie
 
 
 def _received(part: int, questions: list[Question], frames: Mapping[str, Future[Frames]]) -> _Batch:

@@ -35,7 +35,6 @@ class Candidate:
     """The model that is examined, ready to answer, and what identifies it."""
 
     answerer: Answerer
-    source: str
     facts: Mapping[str, Any]
 
 
@@ -64,7 +63,7 @@ def candidate(
         "precision": str(precision).removeprefix("torch."),
         "frames": trained.data.frames,
     }
-    return Candidate(answerer=answerer, source=source, facts=facts)
+    return Candidate(answerer=answerer, facts=facts)
 
 
 def weights_sha256(model: torch.nn.Module) -> str:

@@ -39,7 +39,8 @@ def load_model(config: ModelConfig) -> Loaded:
     return loaded
 
 
-def _pretrained(name: str) -> Loaded:
+def check_name(name: str) -> None:
+    """Refuse what is neither a preset's name, nor a folder with a model, nor a hub name."""
     is_path = name.startswith((".", "/", "~")) or Path(name).exists()
     if is_path and not (Path(name) / "config.json").is_file():
         raise UserError(
@@ -48,15 +49,24 @@ def _pretrained(name: str) -> Loaded:
         )
     if not is_path and "/" not in name:
         raise UserError(f"there is no model '{name}'; {did_you_mean(name, PRESETS)}")
+
+
+def unloadable(what: str, error: Exception) -> UserError:
+    """Say why what was asked of a folder or the hub can't be loaded, and what to give instead."""
+    reason = str(error).strip().splitlines()[0]
+    return UserError(
+        f"{what} can't be loaded ({reason}); give the folder of a downloaded copy, "
+        "or a name of the hub where this machine reaches it"
+    )
+
+
+def _pretrained(name: str) -> Loaded:
+    check_name(name)
     try:
         model = InstructBlipForConditionalGeneration.from_pretrained(name, dtype="auto")
         processor = InstructBlipProcessor.from_pretrained(name)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"the model '{name}' can't be loaded ({reason}); give the folder of a downloaded copy, "
-            "or a name of the hub where this machine reaches it"
-        ) from error
+        raise unloadable(f"the model '{name}'", error) from error
     return Loaded(model, processor)
 
 

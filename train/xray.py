@@ -10,11 +10,11 @@ from typing import Any
 
 from transformers import InstructBlipConfig, InstructBlipProcessor
 
-from instructify.errors import UserError, did_you_mean
 from instructify.page.tokens import Cut, Piece, ReaderFacts, Reading, Text
 from train.answering import QFORMER_TOKENS
 from train.collate import Layout, collate
 from train.config import DataConfig
+from train.loading import check_name, unloadable
 from train.model import layout_of
 from train.presets import PRESETS, build_preset
 from train.recipe import load_recipe
@@ -66,17 +66,12 @@ class XRay:
         if name in PRESETS:
             loaded = build_preset(name)
             return cls(name, loaded.processor, layout_of(loaded.model.config), data)
-        if "/" not in name and not Path(name).exists():
-            raise UserError(f"there is no model '{name}'; {did_you_mean(name, PRESETS)}")
+        check_name(name)
         try:
             config = InstructBlipConfig.from_pretrained(name)
             processor = InstructBlipProcessor.from_pretrained(name)
         except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(
-                f"the tokenizers of '{name}' can't be loaded ({reason}); give the folder of a "
-                "downloaded copy, or a name of the hub where this machine reaches it"
-            ) from error
+            raise unloadable(f"the tokenizers of '{name}'", error) from error
         return cls(name, processor, layout_of(config), data)
 
     def read(self, texts: Sequence[Text]) -> list[Reading | None]:

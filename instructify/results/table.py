@@ -18,12 +18,11 @@ SHORT: Mapping[str, str] = {
 
 class Cell(NamedTuple):
     """A figure in per cent; `is_partial`: not of the whole official split, `changed`: of a protocol
-    that was changed, `variant`: whose rules scored it."""
+    that was changed."""
 
     value: float
     is_partial: bool = False
     changed: tuple[str, ...] = ()
-    variant: str = ""
 
 
 class Row(NamedTuple):
@@ -113,7 +112,6 @@ def _cells(results: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dict
             100 * one["score"]["value"],
             one["complete"] is False,
             tuple(key for key, source in one["protocol"]["sources"].items() if source == "set"),
-            one["score"]["variant"],
         )
         for one in results
         if one["name"] in columns and one["score"] is not None
