@@ -264,6 +264,15 @@ def test_a_split_that_is_not_there_is_named(whole_build: Path) -> None:
         asked(whole_build, "vqav2", "split=test")
 
 
+def test_a_split_without_any_picture_is_refused(command: Commands, tmp_path: Path) -> None:
+    """Nothing to ask is not the same as golds that are not public."""
+    make_twin(["vsr"], tmp_path / "raw", scale=0.15, pictures=False)
+    line = ("convert", "vsr", "--raw", tmp_path / "raw", "--out", tmp_path / "build")
+    assert command(*line, "--max-rejects", 100).code == 0
+    with pytest.raises(UserError, match="has a usable picture"):
+        asked(tmp_path / "build", "vsr")
+
+
 def test_the_command_lists_and_tells(command: Commands) -> None:
     listed = command("protocols")
     assert listed.code == 0

@@ -119,6 +119,8 @@ def _lack(build: Build, protocol: Protocol) -> str | None:
     split = entry.splits.get(protocol.split)
     if split is None:
         return f"has no split '{protocol.split}' in the build"
+    if not split.samples:
+        return "has no usable picture in the build"
     return None if protocol.form in split.forms else f"has no records of form '{protocol.form}'"
 
 

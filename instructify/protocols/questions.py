@@ -148,6 +148,12 @@ def _records(build: Build, protocol: Protocol) -> tuple[pa.Table, dict[str, int]
     samples = build.samples(protocol.dataset, protocol.split).select(["record_id"])
     usable = pc.is_in(table.column("record_id"), samples.column("record_id"))
     kept = table.filter(usable)
+    if not kept.num_rows:
+        raise UserError(
+            f"none of the {table.num_rows:,} records of {protocol.dataset}/{protocol.split} in "
+            f"{build.paths.root} has a usable picture; `instructify check {protocol.dataset}` says "
+            "how to get them"
+        )
     skipped: dict[str, int] = {}
     if kept.num_rows < table.num_rows:
         skipped["picture missing or unusable"] = table.num_rows - kept.num_rows
