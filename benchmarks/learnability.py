@@ -28,7 +28,7 @@ from instructify.metrics.bootstrap import mean_interval
 from instructify.twins.layout import NUM_VAL, TwinRequest
 from instructify.twins.make import make_twin
 from instructify.twins.writers_vqa import question_kinds
-from train.answering import Answerer
+from train.answering import answerer_of
 from train.checkpoint import steps_of
 from train.curves import Curve, chart
 from train.distributed import Ranks
@@ -150,7 +150,7 @@ def examined(options: Options, build: Build, run: Path, kinds: Mapping[int, str]
 
 
 def _ask(build: Build, run: Path, which: str, num: int) -> list[Asked]:
-    answerer = Answerer(load_trained(str(run), which), torch.device("cpu"))
+    answerer = answerer_of(load_trained(str(run), which), torch.device("cpu"))
     return ask(answerer, build, "vqav2", "val", num)
 
 

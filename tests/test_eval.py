@@ -19,7 +19,7 @@ from instructify.protocols.questions import read_questions
 from instructify.protocols.read import named_protocol
 from instructify.resources import find
 from instructify.results.table import Cell, percent
-from train.answering import Answerer
+from train.answering import Answerer, answerer_of
 from train.evaluate import PART_QUESTIONS, Examiner
 from train.exam import weights_sha256
 from train.exam_folder import ExamFolder
@@ -209,7 +209,7 @@ def test_ranking_is_what_the_model_says(whole_build: Path, model: Path) -> None:
     build, catalog = Build.open(whole_build), load_catalog()
     protocol = named_protocol(catalog, "aokvqa.choice")
     questions = read_questions(build, protocol, catalog, find("templates"), limit=3)
-    answerer = Answerer(load_trained(str(model)), torch.device("cpu"))
+    answerer = answerer_of(load_trained(str(model)), torch.device("cpu"))
     store = build.pictures()
     assert store is not None
     examiner = Examiner(answerer, protocol, questions, store, batch=3)

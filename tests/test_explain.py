@@ -10,7 +10,7 @@ from build_help import DATASETS, Answer, Commands, is_sentence
 from real_cases import ROOT
 
 from instructify.build import Build
-from instructify.explain import first_difference
+from instructify.explained.step import first_difference
 from instructify.resources import find
 
 

@@ -12,7 +12,7 @@ from instructify.build.opened import Build
 from instructify.twins.layout import TwinRequest
 from instructify.twins.make import make_twin
 from instructify.twins.writers_vqa import question_kinds
-from train.answering import Answerer
+from train.answering import answerer_of
 from train.questions import Asked, accepted, ask
 from train.trained import load_trained
 
@@ -41,11 +41,11 @@ def test_a_blind_model_answers_alike_whatever_is_shown(whole_build: Path, tmp_pa
     run = tmp_path / "run"
     quick = ("run.validate_every=0", "run.steps=2", "run.save_every=2")
     train(whole_build, run, *quick, "data.blind=true")
-    answerer = Answerer(load_trained(str(run), "last"), torch.device("cpu"))
+    answerer = answerer_of(load_trained(str(run), "last"), torch.device("cpu"))
     pictures = [Image.effect_noise((48, 48), spread).convert("RGB") for spread in (5, 80)]
     one, other = answerer.features(pictures)
     assert torch.equal(one, other)
-    seeing = Answerer(load_trained("tiny-llama"), torch.device("cpu"))
+    seeing = answerer_of(load_trained("tiny-llama"), torch.device("cpu"))
     one, other = seeing.features(pictures)
     assert not torch.equal(one, other)
 
@@ -61,7 +61,7 @@ def test_each_question_of_the_twin_has_a_kind(tmp_path: Path) -> None:
 
 
 def test_questions_of_a_build_are_asked(whole_build: Path) -> None:
-    answerer = Answerer(load_trained("tiny-llama"), torch.device("cpu"))
+    answerer = answerer_of(load_trained("tiny-llama"), torch.device("cpu"))
     found = ask(answerer, Build.open(whole_build), "vqav2", "val", 5)
     assert len(found) == 5
     assert all(one.accepted and one.sample_id.startswith("vqav2/val/") for one in found)

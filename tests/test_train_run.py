@@ -11,7 +11,7 @@ from transformers import InstructBlipForConditionalGeneration, InstructBlipProce
 
 from instructify.errors import UserError
 from train import setup
-from train.answering import Answerer
+from train.answering import answerer_of
 from train.decoding import Decoding
 from train.presets import Loaded, build_preset
 from train.trained import load_trained, merge
@@ -129,7 +129,7 @@ def test_a_merged_model_is_plain_transformers(
     if model.config.use_decoder_only_language_model:
         plain = plain[:, inputs["input_ids"].shape[1] :]
     expected = processor.tokenizer.decode(plain[0], skip_special_tokens=True).strip()
-    answerer = Answerer(trained, torch.device("cpu"))
+    answerer = answerer_of(trained, torch.device("cpu"))
     decoding = Decoding(beams=1, max_new_tokens=8)
     assert answerer.answer([picture], "what color is it?", decoding) == expected
 

@@ -16,6 +16,7 @@ from instructify.errors import UserError
 from instructify.pictures.decode import DECODER_ERRORS, TooManyPixels, to_rgb
 from instructify.video import ClipUnreadable, clip_format, frames
 from train.collate import collate
+from train.config import DataConfig
 from train.decoding import Decoding, generate_texts
 from train.loading import pixel_mean_std
 from train.model import InstructBlip
@@ -35,23 +36,19 @@ class Prefixes(NamedTuple):
 
 
 class Answerer:
-    """A whole model on a device, for questions about pictures."""
+    """A whole model on a device and in evaluation mode, for questions about pictures."""
 
     def __init__(
-        self, trained: Trained, device: torch.device, precision: torch.dtype = torch.float32
+        self, model: InstructBlip, processor: Any, data: DataConfig, device: torch.device
     ) -> None:
-        set_dropout(trained.model, trained.config)
-        model = trained.model.to(device=device, dtype=precision).eval()
-        self.model = InstructBlip(model, instruction_aware=trained.config.instruction_aware)
-        self.model.set_pixels(*pixel_mean_std(trained.processor))
-        self.model.to(device).eval()
-        self.tokenizer = trained.processor.tokenizer
+        self.model = model
+        self.tokenizer = processor.tokenizer
         self.tokens = SampleTokens(
-            trained.processor, Limits(qformer=QFORMER_TOKENS, instruction=None, response=None)
+            processor, Limits(qformer=QFORMER_TOKENS, instruction=None, response=None)
         )
-        self.size: int = model.config.vision_config.image_size
-        self.num_frames = trained.data.frames
-        self._is_blind = trained.data.blind
+        self.size: int = model.model.config.vision_config.image_size
+        self.num_frames = data.frames
+        self._is_blind = data.blind
         self._device = device
 
     @property
@@ -106,6 +103,17 @@ class Answerer:
         """Answer one question about a picture, or about the frames of a clip."""
         features = self.features(pictures)
         return self.answers(features, [range(len(pictures))], [instruction], decoding)[0]
+
+
+def answerer_of(
+    trained: Trained, device: torch.device, precision: torch.dtype = torch.float32
+) -> Answerer:
+    """Bring a trained model to a device and a precision, to answer."""
+    set_dropout(trained.model, trained.config)
+    whole = trained.model.to(device=device, dtype=precision)
+    model = InstructBlip(whole, instruction_aware=trained.config.instruction_aware)
+    model.set_pixels(*pixel_mean_std(trained.processor))
+    return Answerer(model.to(device).eval(), trained.processor, trained.data, device)
 
 
 def open_media(path: Path, num_frames: int) -> list[Image.Image]:

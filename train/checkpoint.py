@@ -31,10 +31,19 @@ _STATE = "state.json"
 
 
 class Best(msgspec.Struct, frozen=True, kw_only=True):
-    """The checkpoint of the lowest mean validation loss so far."""
+    """The best checkpoint so far: by the mean of its scores where there are any, else its loss."""
 
     step: int
-    loss: float
+    loss: float | None
+    score: float | None = None
+
+    def is_better_than(self, other: "Best | None") -> bool:
+        """Compare with the best before; a score is worth more than a loss."""
+        if other is None or (self.score is None) != (other.score is None):
+            return True
+        if self.score is not None and other.score is not None:
+            return self.score > other.score
+        return self.loss is not None and other.loss is not None and self.loss < other.loss
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

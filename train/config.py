@@ -115,7 +115,9 @@ class RunConfig:
     """How long, on what, and how often it is looked at and saved.
 
     `device_batch` is how many samples a device takes at once, None: the most that fit by estimate.
-    `parallel` says how several processes share the model.
+    `parallel` says how several processes share the model. `best_by` names protocols of held-in
+    datasets: `best` is then the checkpoint of the highest mean of their scores, each over
+    `validation_samples` questions; without them it is that of the lowest mean validation loss.
     """
 
     steps: int = field(default=60_000, metadata=limits(1, 1 << 40))
@@ -126,6 +128,7 @@ class RunConfig:
     parallel: Literal["ddp", "fsdp"] = "ddp"
     validate_every: int = field(default=3_000, metadata=limits(0, 1 << 40))
     validation_samples: int = field(default=256, metadata=limits(1, 1 << 30))  # of a dataset
+    best_by: tuple[str, ...] = ()
     save_every: int = field(default=3_000, metadata=limits(1, 1 << 40))
     keep: int = field(default=2, metadata=limits(1, 1 << 20))
     log_every: int = field(default=10, metadata=limits(1, 1 << 40))

@@ -20,7 +20,7 @@ from instructify.metrics.model import Result
 from instructify.metrics.scorers import choose_scoring, score, variants
 from instructify.protocols.model import Protocol
 from instructify.protocols.questions import Questions, read_questions
-from train.answering import Answerer
+from train.answering import Answerer, answerer_of
 from train.distributed import Ranks, gather, wait_for_all
 from train.evaluate import Examiner
 from train.exam_folder import ExamFolder
@@ -54,7 +54,7 @@ def candidate(
     source: str, trained: Trained, device: torch.device, precision: torch.dtype
 ) -> Candidate:
     """Take a model for examination; its weights are hashed as they are used."""
-    answerer = Answerer(trained, device, precision)
+    answerer = answerer_of(trained, device, precision)
     facts = {
         "source": source,
         "step": None if trained.state is None else trained.state.step,
@@ -188,21 +188,25 @@ def _scored(
     """Score what has golds, by the protocol's variant and by all others; None without golds."""
     if not questions.labelled:
         return None
+    results = {
+        name: score_predictions(rows, protocol, questions, name)
+        for name in variants(protocol.dataset, protocol.metric)
+    }
+    return results[protocol.variant], {name: one.value for name, one in results.items()}
+
+
+def score_predictions(
+    rows: Sequence[Mapping[str, Any]], protocol: Protocol, questions: Questions, variant: str
+) -> Result:
+    """Score the predictions for questions that have golds by a variant of the metric."""
     items = [one.item for one in questions.rows if is_gold_for(one.item, protocol.metric)]
     known = {item.id for item in items}
     key = answer_key(protocol.metric)
     predictions = [Prediction(row["id"], row[key]) for row in rows if row["id"] in known]
-    results = {
-        name: score(
-            choose_scoring(
-                protocol.dataset, protocol.metric, name, vocabulary=questions.vocabulary
-            ),
-            items,
-            predictions,
-        )
-        for name in variants(protocol.dataset, protocol.metric)
-    }
-    return results[protocol.variant], {name: one.value for name, one in results.items()}
+    scoring = choose_scoring(
+        protocol.dataset, protocol.metric, variant, vocabulary=questions.vocabulary
+    )
+    return score(scoring, items, predictions)
 
 
 def _is_complete(

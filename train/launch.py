@@ -4,11 +4,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from instructify.build.opened import Build
 from instructify.catalog_model import Catalog
 from train.config import TrainConfig
 from train.distributed import Ranks
 from train.header import header_lines, wrapped
+from train.held_in_scores import held_in_scores
 from train.run_folder import check_data, check_overlap, claimed, starting_point, write_run
 from train.run_page import write_page
 from train.setup import set_up
@@ -36,8 +39,9 @@ def launch(
             write_run(run, config, setup, build.paths.root)
             notes = [part for line in said for part in wrapped(line)]
             print("\n".join([*header_lines(setup, start), *notes]), file=sys.stderr)
+        held_in = held_in_scores(setup, catalog)
         with stop_on_signals() as stop:
-            trainer = Trainer(setup, run, start=start, shows=sys.stderr.isatty())
+            trainer = Trainer(setup, run, start=start, shows=sys.stderr.isatty(), held_in=held_in)
             result = trainer.run(stop)
         if ranks.is_first:
             write_page(run)
@@ -45,5 +49,5 @@ def launch(
 
 
 def _value(run: Path, result: Result) -> dict[str, Any]:
-    best = None if result.best is None else {"step": result.best.step, "loss": result.best.loss}
+    best = None if result.best is None else msgspec.to_builtins(result.best)
     return {"run": str(run), "step": result.step, "loss": result.loss, "best": best}

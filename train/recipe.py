@@ -114,6 +114,13 @@ def _check(config: TrainConfig, path: Path) -> None:
             f"{path}: 'model.lora' is for a frozen language model; take 'language' out of "
             "'model.train', or leave 'lora' out"
         )
+    if config.run.best_by and not config.run.validate_every:
+        raise UserError(f"{path}: 'run.best_by' needs 'run.validate_every: N', the steps between")
+    if config.run.best_by and config.run.parallel == "fsdp":
+        raise UserError(
+            f"{path}: 'run.best_by' generates answers, which a model sharded by 'parallel: fsdp' "
+            "can't do; use 'ddp', or leave 'best_by' out and choose by the validation loss"
+        )
     if config.data.feature_cache is not None and config.data.augmentation != "none":
         raise UserError(
             f"{path}: 'data.feature_cache' keeps one view of each picture; it needs "

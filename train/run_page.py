@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from instructify.shards import write_bytes
-from train.checkpoint import RunState, folder_of, read_state, steps_of
+from train.checkpoint import Best, RunState, folder_of, read_state, steps_of
 from train.curves import Curve, chart
 from train.journal import read_log
 from train.run_folder import read_run
@@ -63,7 +63,9 @@ def run_page(
         f"<title>Run {escape(name)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<h1>Run <em>{escape(name)}</em></h1>\n"
         f'<p class="soft">{escape(_sentence(facts))}</p>\n{_figures(facts, log, state)}\n'
-        f"<h2>Loss on the mixture</h2>\n{_training(log)}\n{_validation(log)}\n"
+        f"<h2>Loss on the mixture</h2>\n{_training(log)}\n"
+        f"{_over_time(log, 'validation', 'Loss on held-in validation', lowest=True)}\n"
+        f"{_over_time(log, 'scores', 'Scores on held-in protocols', lowest=False)}\n"
         f"{_drawn(state)}\n</body>\n</html>\n"
     )
 
@@ -93,9 +95,13 @@ def _figures(
     if checks:
         shown.append(("validation", f"{checks[-1]['validation_mean']:.3f}"))
     if state is not None and state.best is not None:
-        shown.append(("best", f"{state.best.loss:.3f} at {state.best.step:,}"))
+        shown.append(("best", f"{_judged(state.best)} at {state.best.step:,}"))
     items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in shown)
     return f'<dl class="facts">{items}</dl>'
+
+
+def _judged(best: Best) -> str:
+    return f"{100 * best.score:.1f}" if best.score is not None else f"{best.loss:.3f}"
 
 
 def _training(log: Sequence[Mapping[str, Any]]) -> str:
@@ -106,30 +112,31 @@ def _training(log: Sequence[Mapping[str, Any]]) -> str:
     return chart([Curve("a log line each", points, 0, True), Curve("smoothed", smooth, 0, False)])
 
 
-def _validation(log: Sequence[Mapping[str, Any]]) -> str:
-    lines = [line for line in log if "validation" in line]
+def _over_time(log: Sequence[Mapping[str, Any]], key: str, title: str, *, lowest: bool) -> str:
+    """Draw what was measured of each dataset now and then, with its first, best and last value."""
+    lines = [line for line in log if key in line]
     if not lines:
         return ""
-    names = sorted({name for line in lines for name in line["validation"]})
-    curves = [
-        Curve(
-            name,
-            [(line["step"], line["validation"][name]) for line in lines],
-            number % 9,
-            False,
-        )
-        for number, name in enumerate(names)
-    ]
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{lines[0]['validation'][name]:.3f}</td>"
-        f"<td>{min(line['validation'][name] for line in lines):.3f}</td>"
-        f"<td>{lines[-1]['validation'][name]:.3f}</td></tr>"
+    names = sorted({name for line in lines for name in line[key]})
+    series = {
+        name: [(line["step"], line[key][name]) for line in lines if name in line[key]]
         for name in names
-    )
+    }
+    curves = [Curve(name, series[name], number % 9, False) for number, name in enumerate(names)]
+    rows = ""
+    for name in names:
+        values = [value for _, value in series[name]]
+        best = min(values) if lowest else max(values)
+        rows += (
+            f"<tr><td>{escape(name)}</td><td>{values[0]:.3f}</td><td>{best:.3f}</td>"
+            f"<td>{values[-1]:.3f}</td></tr>"
+        )
+    heads = ("dataset", "first", "lowest" if lowest else "highest", "last")
+    head = "".join(f"<th>{one}</th>" for one in heads)
     return (
-        f"<h2>Loss on held-in validation</h2>\n{chart(curves)}\n"
-        '<div class="wide"><table><thead><tr><th>dataset</th><th>first</th><th>lowest</th>'
-        f"<th>last</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<h2>{title}</h2>\n{chart(curves)}\n"
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -19,11 +19,12 @@ from instructify.mixture import MixtureState
 from train import checkpoint
 from train.checkpoint import Best, Checkpoint, RunState
 from train.clock import Clock
-from train.config import OptimizerConfig
 from train.data import Pass, Step, load
-from train.distributed import add_up, gather, gradients_meet, like, wait_for_all, whole
+from train.distributed import add_up, gather, gradients_meet, wait_for_all
 from train.features import FeatureTable
+from train.held_in_scores import HeldInScores
 from train.journal import Journal
+from train.optimizer import make_optimizer, moments_of, restore, weights_of
 from train.parts import trained_parameters
 from train.schedule import learning_rate
 from train.setup import Setup
@@ -45,8 +46,17 @@ class Result(NamedTuple):
 class Trainer:
     """A run in one process, from its first step or from a checkpoint."""
 
-    def __init__(self, setup: Setup, run: Path, *, start: Checkpoint | None, shows: bool) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        run: Path,
+        *,
+        start: Checkpoint | None,
+        shows: bool,
+        held_in: HeldInScores | None = None,
+    ) -> None:
         self.setup = setup
+        self.held_in = held_in
         self.run_folder = run
         prepared = setup.prepared
         self.model = prepared.model
@@ -61,7 +71,7 @@ class Trainer:
         members = [member.name for member in setup.mixed.mixture.members]
         self.tally = Tally(members, start.state.tally if start else {})
         if start is not None:
-            self._restore(start)
+            restore(self.optimizer, self.parameters, start)
         self.journal = Journal(
             run,
             step=self.first,
@@ -173,19 +183,33 @@ class Trainer:
         )
 
     def _validate(self, step: int) -> bool:
-        """Compute the validation losses; tells whether their mean is the lowest so far."""
+        """Compute validation losses and scores; tells whether they are the best so far."""
+        loss, score = self._validation_loss(step), self._held_in_score(step)
+        found = Best(step=step, loss=loss, score=score)
+        if step == 0 or (loss is None and score is None) or not found.is_better_than(self.best):
+            return False
+        self.best = found
+        return True
+
+    def _validation_loss(self, step: int) -> float | None:
         validator = self.setup.validator
         if validator is None or not validator.datasets:
-            return False
+            return None
         kept = FeatureTable(self.setup.prepared.inner, self.device, self.setup.feature_files)
         losses = validator.losses(self.model, kept, self.device, self._workers)
         mean = sum(losses.values()) / len(losses)
         self.journal.log({"step": step, "validation": losses, "validation_mean": mean})
         self.journal.say(f"step {step:,}: validation loss {mean:.4f}")
-        if step == 0 or (self.best is not None and self.best.loss <= mean):
-            return False
-        self.best = Best(step=step, loss=mean)
-        return True
+        return mean
+
+    def _held_in_score(self, step: int) -> float | None:
+        if self.held_in is None:
+            return None
+        scores = self.held_in.scores()
+        mean = sum(scores.values()) / len(scores)
+        self.journal.log({"step": step, "scores": scores, "score_mean": mean})
+        self.journal.say(f"step {step:,}: mean score {100 * mean:.2f}")
+        return mean
 
     def _log(self, step: int, loss: float) -> None:
         members = self.tally.flush(gather(self.tally.take_recent()))
@@ -201,7 +225,7 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         """Write a checkpoint of this step, and remove those that are no longer wanted."""
-        weights, moments = self._weights(), self._moments()
+        weights, moments = weights_of(self.parameters), moments_of(self.optimizer, self.parameters)
         if self.setup.ranks.is_first:
             mixed = self.setup.mixed
             position = step * self.config.data.batch
@@ -216,63 +240,8 @@ class Trainer:
             checkpoint.prune(self.run_folder, self.config.run.keep, self.best)
         wait_for_all()
 
-    def _weights(self) -> dict[str, torch.Tensor]:
-        return {name: _to_save(one) for name, one in self.parameters.items()}
-
-    def _moments(self) -> dict[str, torch.Tensor]:
-        return {
-            f"{kind}/{name}": _to_save(self.optimizer.state[one][kind])
-            for kind in ("exp_avg", "exp_avg_sq")
-            for name, one in self.parameters.items()
-        }
-
-    def _restore(self, start: Checkpoint) -> None:
-        if set(start.weights) != set(self.parameters):
-            odd = sorted(set(start.weights) ^ set(self.parameters))[:3]
-            raise UserError(
-                f"the checkpoint trains other parameters than this recipe ({', '.join(odd)} ...); "
-                "go on with the recipe of the run, or start a new one"
-            )
-        for name, parameter in self.parameters.items():
-            with torch.no_grad():
-                parameter.copy_(like(start.weights[name], parameter))
-            device = parameter.device if self.optimizer.defaults["fused"] else "cpu"
-            self.optimizer.state[parameter] = {
-                "step": torch.tensor(float(start.state.step), device=device),
-                **{
-                    kind: like(start.optimizer[f"{kind}/{name}"], parameter)
-                    for kind in ("exp_avg", "exp_avg_sq")
-                },
-            }
-
     def _key(self, purpose: str, step: int) -> int:
         return key_of(purpose, self.config.run.seed, step, self.setup.ranks.rank) & _SEED_MASK
-
-
-def make_optimizer(
-    parameters: dict[str, torch.nn.Parameter], config: OptimizerConfig, *, fused: bool
-) -> torch.optim.AdamW:
-    """Make AdamW, without weight decay on biases and norms, as LAVIS has it."""
-    decayed = [one for name, one in parameters.items() if _decays(name, one)]
-    others = [one for name, one in parameters.items() if not _decays(name, one)]
-    groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=config.lr,
-        betas=(config.beta1, config.beta2),
-        fused=fused,
-    )
-
-
-def _decays(name: str, parameter: torch.nn.Parameter) -> bool:
-    return parameter.ndim > 1 and not name.endswith(".bias")
-
-
-def _to_save(tensor: torch.Tensor) -> torch.Tensor:
-    return whole(tensor.detach()).cpu().contiguous().clone()
 
 
 def _mean(members: Iterable[Tallied]) -> float:

@@ -50,12 +50,12 @@ def train_and_ask(out: Path, build: Build, *, full: bool) -> None:
 
 
 def _ask(out: Path, build: Build) -> None:
-    from train.answering import Answerer
+    from train.answering import answerer_of
     from train.loading import device_of
     from train.questions import ask, share_right
     from train.trained import load_trained
 
-    answerer = Answerer(load_trained(str(out / "run")), device_of("cpu"))
+    answerer = answerer_of(load_trained(str(out / "run")), device_of("cpu"))
     for dataset, split in _ASKED:
         asked = ask(answerer, build, dataset, split, _NUM_ASKED)
         for one in asked[:_NUM_SHOWN]:

@@ -9,13 +9,8 @@ from instructify.build.opened import Build
 from instructify.catalog import load_catalog
 from instructify.commands.inspect import text_block
 from instructify.commands.layout import WIDTH
-from instructify.explain import (
-    ExplainRequest,
-    Explanation,
-    Step,
-    explain,
-    explanation_value,
-)
+from instructify.explained.chain import ExplainRequest, Explanation, explain, explanation_value
+from instructify.explained.step import Step
 from instructify.resources import find
 from instructify.templates import load_templates
 

@@ -29,7 +29,7 @@ def run_generate(
     as_json: bool,
 ) -> None:
     """Print what a model says of a picture or clip."""
-    from train.answering import Answerer, open_media
+    from train.answering import answerer_of, open_media
     from train.decoding import Decoding
     from train.loading import device_of, precision_of
     from train.trained import load_trained
@@ -43,7 +43,7 @@ def run_generate(
         length_penalty=length_penalty,
     )
     chosen = device_of(device)
-    answerer = Answerer(load_trained(source, which), chosen, precision_of("auto", chosen))
+    answerer = answerer_of(load_trained(source, which), chosen, precision_of("auto", chosen))
     pictures = open_media(image, answerer.num_frames)
     answer = answerer.answer(pictures, prompt, decoding)
     if as_json:

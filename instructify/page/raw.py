@@ -10,8 +10,8 @@ from instructify.build.opened import Build
 from instructify.build.raw import RawRoots, find_split
 from instructify.catalog_model import Catalog
 from instructify.errors import UserError
+from instructify.explained.raw_items import raw_items
 from instructify.pictures.roots import load_roots
-from instructify.raw_items import raw_items
 from instructify.readers.base import RawFile
 
 _WIDTH = 84

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from instructify.build.manifest import DatasetEntry
 from instructify.catalog_model import Catalog
+from instructify.explained.rendering import constants_of
 from instructify.page.gather import Shown
-from instructify.rendered_again import constants_of
 from instructify.templates import (
     PARTS,
     Mode,
