@@ -1,6 +1,6 @@
 """Exports of a build with pictures, beside `cp` of the same bytes and beside plain webdataset.
 
-    python benchmarks/export_pictures.py [ROUNDS] [NUM_PICTURES]
+    python benchmarks/export_pictures.py [--rounds N] [--pictures N] [--tars-only]
 
 One sample a picture; the pictures are JPEGs of 150 kB, as those of COCO are, and all different, so
 that nothing compresses. `cp` copies the folder that `export --to webdataset` wrote, page cache
@@ -8,6 +8,7 @@ warm. An export is also synced to the disk before it gets its name, so `cp` stan
 without a sync behind it.
 """
 
+import argparse
 import csv
 import io
 import json
@@ -23,7 +24,7 @@ from PIL import Image
 
 PYTHON = sys.executable
 INSTRUCTIFY = [PYTHON, "-c", "from instructify.cli import main; main()"]
-SHAPES = ("webdataset", "parquet", "llava", "chat")
+OTHERS = ("parquet", "llava", "chat")
 CATALOG = """\
 format: 1
 datasets:
@@ -77,15 +78,19 @@ def write_obviously(build: str, out: str) -> None:
             )
 
 
-def measure(root: Path, rounds: int) -> dict[str, list[Run]]:
+def measure(root: Path, rounds: int, *, tars_only: bool) -> dict[str, list[Run]]:
     """Run every way in turn; what a way wrote is deleted before the next."""
     build, kept, out = root / "build", root / "kept", root / "out"
     export = [*INSTRUCTIFY, "export", str(build), "--to"]
     subprocess.run([*export, "webdataset", "--out", str(kept)], check=True, capture_output=True)
-    commands = {f"export --to {to}": [*export, to, "--out", str(out)] for to in SHAPES}
-    commands["cp -r of the webdataset"] = ["cp", "-r", str(kept), str(out)]
-    commands["cp -r, then sync"] = ["sh", "-c", f"cp -r '{kept}' '{out}' && sync -f '{out}'"]
-    commands["webdataset.ShardWriter"] = [PYTHON, __file__, "--obvious", str(build), str(out)]
+    commands = {
+        "export --to webdataset": [*export, "webdataset", "--out", str(out)],
+        "cp -r, then sync": ["sh", "-c", f"cp -r '{kept}' '{out}' && sync -f '{out}'"],
+        "cp -r of the webdataset": ["cp", "-r", str(kept), str(out)],
+        "webdataset.ShardWriter": [PYTHON, __file__, "--obvious", str(build), str(out)],
+    }
+    if not tars_only:
+        commands |= {f"export --to {to}": [*export, to, "--out", str(out)] for to in OTHERS}
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, command in commands.items():
@@ -95,7 +100,7 @@ def measure(root: Path, rounds: int) -> dict[str, list[Run]]:
     return runs
 
 
-def main(rounds: int, num_pictures: int) -> None:
+def main(rounds: int, num_pictures: int, *, tars_only: bool) -> None:
     """Make a build, measure, print."""
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
@@ -104,7 +109,7 @@ def main(rounds: int, num_pictures: int) -> None:
         convert += ["--catalog", str(root / "raw" / "bench.yaml"), "--out", str(root / "build")]
         subprocess.run([*convert, "--draws", "1"], check=True, capture_output=True)
         shutil.rmtree(root / "raw")
-        runs = measure(root, rounds)
+        runs = measure(root, rounds, tars_only=tars_only)
         size = sum(path.stat().st_size for path in (root / "kept").rglob("*") if path.is_file())
     print(f"{num_pictures:,} samples with a picture each, {size / 1e6:,.0f} MB, {rounds} rounds")
     print(HEADER)
@@ -119,5 +124,9 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--obvious"]:
         write_obviously(sys.argv[2], sys.argv[3])
     else:
-        given = [int(argument) for argument in sys.argv[1:]]
-        main(*(given + [5, 20_000][len(given) :]))
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--rounds", type=int, default=5)
+        parser.add_argument("--pictures", type=int, default=20_000)
+        parser.add_argument("--tars-only", action="store_true")
+        given = parser.parse_args()
+        main(given.rounds, given.pictures, tars_only=given.tars_only)

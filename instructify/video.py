@@ -8,11 +8,12 @@ bytes and read from memory, so that no playlist makes the decoder open other fil
 import io
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import av
-import av.error
 from PIL import Image
+
+if TYPE_CHECKING:
+    import av
 
 MAX_PIXELS = 64_000_000  # of a frame
 
@@ -93,8 +94,10 @@ def _decode_at(data: bytes, indices: Sequence[int]) -> tuple[dict[int, Image.Ima
     return kept, count
 
 
-def _decoded(data: bytes, max_pixels: int) -> Generator[av.VideoFrame]:
+def _decoded(data: bytes, max_pixels: int) -> "Generator[av.VideoFrame]":
     """Yield the frames of the first video stream; damaged packets are passed over."""
+    import av.error  # a tenth of a second, and few builds have clips
+
     with _open(data) as container:
         if not container.streams.video:
             raise ClipUnreadable("there is no video stream")
@@ -124,6 +127,8 @@ def _announced_frames(data: bytes) -> int:
 
 
 def _open(data: bytes) -> "av.container.InputContainer":
+    import av
+
     found = clip_format(data)
     if found is None:
         raise ClipUnreadable("not a clip that we read: AVI, MP4, WebM, MKV or FLV")

@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import webdataset
 import yaml
@@ -16,7 +17,7 @@ from export_help import expected, export, receipt, sha256, tree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instructify.export.tar import TarWriter, header
+from instructify.export.tar import TarWriter, headers, padded
 
 SHARD_BYTES = 100_000
 MEDIA = ("jpg", "png", "avi")
@@ -137,20 +138,22 @@ def test_the_same_build_gives_the_same_bytes(
     assert tree(tmp_path / "one") == tree(tmp_path / "x" / "other")
 
 
-@given(
-    name=st.text("abcdefghijklmnopqrstuvwxyz0123456789_-./", min_size=1, max_size=100),
-    size=st.integers(0, (1 << 33) - 1),
-)
-def test_headers_are_those_of_tarfile(name: str, size: int) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = size
-    assert header(name, size) == info.tobuf(tarfile.USTAR_FORMAT)
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-./", min_size=1, max_size=100)
+
+
+@given(st.lists(st.tuples(NAMES, st.integers(0, (1 << 33) - 1))))
+def test_headers_are_those_of_tarfile(members: list[tuple[str, int]]) -> None:
+    made = headers([name for name, _ in members], np.array([n for _, n in members], np.int64))
+    for block, (name, size) in zip(made, members, strict=True):
+        info = tarfile.TarInfo(name)
+        info.size = size
+        assert block.tobytes() == info.tobuf(tarfile.USTAR_FORMAT)
 
 
 def test_headers_that_do_not_fit() -> None:
     for name, size in (("a" * 101, 1), ("a", 1 << 33)):
         with pytest.raises(ValueError, match="does not fit"):
-            header(name, size)
+            headers([name], np.array([size], np.int64))
 
 
 @given(sizes=st.lists(st.sampled_from([0, 1, 511, 512, 513, 3_000, 7_680, 7_681, 20_000])))
@@ -168,11 +171,13 @@ def test_tars_are_those_of_tarfile(
             peer.addfile(info, io.BytesIO(content))
     writer = TarWriter(path, buffer_bytes=8_192)
     for number, content in enumerate(contents):
-        room = writer.reserve(f"{number}.bin", len(content))
+        size = np.array([len(content)], np.int64)
+        header = headers([f"{number}.bin"], size).tobytes()
+        room = writer.reserve(512 + padded(len(content)))
         if room is None:
-            writer.stream(f"{number}.bin", len(content), writer_of(content))
+            writer.stream(header, len(content), writer_of(content))
         else:
-            room[:] = content
+            room[:] = header + content + bytes(padded(len(content)) - len(content))
     writer.close()
     assert path.read_bytes() == wanted.getvalue()
 

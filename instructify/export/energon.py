@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
@@ -40,12 +40,7 @@ _INDICES = (
 )
 
 
-class Member(NamedTuple):
-    """One file of a sample: its name behind the key, and where its bytes lie in the tar."""
-
-    part: str
-    offset: int
-    size_bytes: int
+Member = tuple[str, int, int]  # name behind the key, where its bytes lie in the tar, how many
 
 
 class EnergonIndex:

@@ -6,6 +6,7 @@ are `.0.jpg`, `.1.jpg`. Each sample carries its own copy of a picture: that is t
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ import pyarrow as pa
 
 from instructify.errors import UserError
 from instructify.export.contents import Content, Contents, write_all
-from instructify.export.energon import ANSWER, EnergonIndex, Member, write_blend
+from instructify.export.energon import ANSWER, EnergonIndex, write_blend
+from instructify.export.layout import LaidOut, lay_out
 from instructify.export.receipt import PicturesReceipt
 from instructify.export.selection import Chosen
 from instructify.export.sink import NO_PICTURES, SplitTally, values_of
-from instructify.export.tar import TarWriter, padded
+from instructify.export.tar import BLOCK, TarWriter
 
 BLEND = "held-in-train.yaml"
 TRAIN = "train"
 MAX_SHARD_SAMPLES = 100_000
+_ZEROS = bytes(BLOCK)
 _MAX_KEY = 80  # of the 100 characters that a tar header gives a name
 _COLUMNS = (
     *("sample_id", "task", "form", "instruction", "qformer_instruction"),
@@ -79,10 +82,14 @@ class WebdatasetSink:
             found: list[list[Content]] = [[]] * batch.num_rows
         else:
             found = self._contents.of_batch(batch.column("pictures"))
-        for values, contents in zip(zip(*columns, strict=True), found, strict=True):
+        texts = []
+        for values in zip(*columns, strict=True):
             row = origin | dict(zip(_COLUMNS, values, strict=True))
             row["answers"] = _answers(row)
-            self._add(self._encoder.encode(row), contents)
+            texts.append(self._encoder.encode(row))
+        prefix = f"{self._chosen.dataset}-{self._chosen.split}-"
+        for sample in lay_out(prefix, self._rows, found, texts):
+            self._add(sample)
 
     def end(self) -> SplitTally:
         self._close_tar()
@@ -98,37 +105,49 @@ class WebdatasetSink:
             return NO_PICTURES
         return PicturesReceipt(mode="embedded", written=self._written, size_bytes=self._size_bytes)
 
-    def _add(self, text: bytes, contents: list[Content]) -> None:
+    def _add(self, sample: LaidOut) -> None:
         """Write one sample, into a new shard where it would not fit the present one."""
         assert self._chosen is not None
-        size = sum(512 + padded(one.size_bytes) for one in contents) + 512 + padded(len(text))
-        tar, index = self._place_for(self._chosen, size)
-        key = f"{self._chosen.dataset}-{self._chosen.split}-{self._rows:09d}"
+        tar, index = self._place_for(self._chosen, sample.size_bytes)
         start = tar.offset
-        members = []
-        for number, content in enumerate(contents):
-            part = content.suffix if len(contents) == 1 else f"{number}.{content.suffix}"
-            members.append(Member(part, tar.offset + 512, content.size_bytes))
-            self._add_content(tar, f"{key}.{part}", content)
-        members.append(Member("json", tar.offset + 512, len(text)))
-        room = tar.reserve(f"{key}.json", len(text))
+        room = tar.reserve(sample.size_bytes)
         if room is not None:
-            room[:] = text
+            self._fill(room, sample)
         else:
-            tar.stream(f"{key}.json", len(text), lambda to: write_all(to, text))
-        index.add(key, start, tar.offset - start, members, len(contents))
+            self._stream(tar, sample)
+        members = [(one.part, start + one.offset, one.size_bytes) for one in sample.members]
+        index.add(sample.key, start, sample.size_bytes, members, len(members) - 1)
         self._rows += 1
         self._rows_in_shard += 1
-        self._pictured += bool(contents)
+        self._pictured += len(members) > 1
 
-    def _add_content(self, tar: TarWriter, name: str, content: Content) -> None:
+    def _fill(self, room: memoryview, sample: LaidOut) -> None:
+        for one in sample.members:
+            end = one.offset + one.size_bytes
+            room[one.offset - BLOCK : one.offset] = one.header
+            if one.content is None:
+                room[one.offset : end] = sample.text
+            else:
+                self._read_into(one.content, room[one.offset : end])
+            room[end : end + -end % BLOCK] = _ZEROS[: -end % BLOCK]
+
+    def _stream(self, tar: TarWriter, sample: LaidOut) -> None:
+        """Write a sample that is larger than the buffer, member by member."""
+        for one in sample.members:
+            if one.content is None:
+                tar.stream(one.header, one.size_bytes, partial(write_all, data=sample.text))
+            else:
+                tar.stream(one.header, one.size_bytes, partial(self._copy_to, one.content))
+
+    def _read_into(self, content: Content, room: memoryview) -> None:
         assert self._contents is not None
-        contents = self._contents
-        room = tar.reserve(name, content.size_bytes)
-        if room is not None:
-            contents.read_into(content, room)
-        else:
-            tar.stream(name, content.size_bytes, lambda to: contents.copy_to(content, to))
+        self._contents.read_into(content, room)
+        self._written += 1
+        self._size_bytes += content.size_bytes
+
+    def _copy_to(self, content: Content, descriptor: int) -> None:
+        assert self._contents is not None
+        self._contents.copy_to(content, descriptor)
         self._written += 1
         self._size_bytes += content.size_bytes
 
