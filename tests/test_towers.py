@@ -21,7 +21,8 @@ from train.language_tower import Reader, answer, examine_language, teach_languag
 from train.presets import build_preset
 from train.scene_truth import CELL_HEADS, truth_of
 from train.towers import TowersRequest, lend_words, read_report, teach, teach_towers
-from train.twin_text import FAMILY, lessons
+from train.twin_pages import FAMILY
+from train.twin_text import lessons
 from train.vision_tower import as_input, teach_vision
 
 QUICK = TowersRequest(vision_steps=3, language_steps=3, grounding_steps=3)

@@ -33,7 +33,8 @@ from instructify.twins.world import (
 )
 from train.presets import Loaded
 from train.schooling import teach
-from train.twin_text import FAMILY, asked
+from train.twin_pages import FAMILY
+from train.twin_text import asked
 from train.vision_tower import as_input
 
 BATCH = 64  # scenes

@@ -29,7 +29,7 @@ from train.scene_truth import (
     stacked,
 )
 from train.schooling import teach
-from train.twin_text import FAMILY
+from train.twin_pages import FAMILY
 
 BATCH = 64
 RATE = 3e-3
