@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 REASONS: dict[str, str] = {
     "malformed-json": "the bytes are not JSON",
+    "cut-off": "the file ends in the middle, so what is behind is missing",
     "too-deep": "nested deeper than any record of this release",
     "not-an-object": "the item is not of the record's kind",
     "missing-field": "a field that the record needs is absent",

@@ -111,7 +111,7 @@ def _files(raw: Path) -> Iterator[Planted]:
     questions = raw / "aokvqa" / "aokvqa_v1p0_val.json"
     data = questions.read_bytes()
     questions.write_bytes(data[: len(data) * 7 // 10])
-    yield Planted("malformed-json", "aokvqa/aokvqa_v1p0_val.json", "")
+    yield Planted("cut-off", "aokvqa/aokvqa_v1p0_val.json", "closing bracket")
     (raw / "visdial" / "visdial_1.0_val.json").write_text("<html>Sign in</html>")
     yield Planted("file-unreadable", "visdial/visdial_1.0_val.json", "fetch it again")
     questions = raw / "vqav2" / "v2_OpenEnded_mscoco_val2014_questions.json"

@@ -192,6 +192,21 @@ def test_spoiled_lines(raw: Path, command: Commands, tmp_path: Path, line: bytes
     assert tree(out) == again, "a ledger with odd text is read again like any other"
 
 
+def test_a_file_cut_in_half_commits_nothing(raw: Path, command: Commands, tmp_path: Path) -> None:
+    """However few items the file's end spoils: how many are behind it nobody can tell."""
+    out = tmp_path / "build"
+    path = raw / "hateful_memes" / "dev_unseen.jsonl"
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 9 // 10 // 50 * 50 + 17])
+    line = ("convert", "hateful_memes", "--raw", raw, "--out", out, "--split", "val_unseen")
+    refused = command(*line)
+    assert refused.code == 1
+    assert "val_unseen: a raw file ends in the middle" in refused.stderr
+    assert not (out / "manifest.json").exists()
+    assert command(*line, "--max-rejects", 100).code == 0
+    assert ledger(out, "hateful_memes")[-1]["reason"] == "cut-off"
+
+
 def test_too_many_rejects_commit_nothing(raw: Path, command: Commands, tmp_path: Path) -> None:
     out = tmp_path / "build"
     line = ("convert", "hateful_memes", "--raw", raw, "--out", out, "--split", "val_unseen")

@@ -233,7 +233,9 @@ def test_a_file_cut_off_anywhere_keeps_what_is_whole(put: Put, window_bytes: int
         read = Read(read_list(put(text[:size]), Row, window_bytes=window_bytes))
         whole = sum(end <= size for end in ends)
         assert read.items == plain(ROWS[:whole]), size
-        assert {reject.reason for reject in read.rejects} == {"malformed-json"}, size
+        *others, last = [reject.reason for reject in read.rejects]
+        assert last == "cut-off", size
+        assert {*others} <= {"malformed-json"}, size  # pieces of the item that was cut
 
 
 def test_a_byte_order_mark_and_white_space_are_no_damage(put: Put) -> None:
@@ -282,6 +284,14 @@ def test_texts_can_be_items(put: Put) -> None:
         read = Read(read_list(put(json.dumps(texts)), str, window_bytes=window_bytes))
         assert read.items == texts
         assert not read.rejects
+
+
+def test_a_last_line_without_its_end_is_cut_off(put: Put) -> None:
+    good = json.dumps(ROWS[0])
+    assert Read(read_lines(put(f"{good}\n{good}"), Row)).positions == [0, 1]
+    for size in range(1, len(good)):
+        read = Read(read_lines(put(f"{good}\n{good[:size]}"), Row))
+        assert read.reasons == [(1, None, "cut-off")], size
 
 
 def test_lines_are_read_one_by_one(put: Put) -> None:

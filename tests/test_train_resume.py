@@ -164,14 +164,20 @@ def test_kill_at_once_and_go_on(whole_build: Path, unbroken: Path, tmp_path: Pat
     assert log(run) == log(unbroken)
 
 
+@pytest.mark.parametrize("to", ["the process", "its group"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_and_ends(
-    whole_build: Path, tmp_path: Path, number: signal.Signals, code: int
+    whole_build: Path, tmp_path: Path, number: signal.Signals, code: int, to: str
 ) -> None:
-    recipe, run = recipe_file(tmp_path, RECIPE.replace("steps: 6", "steps: 100000")), tmp_path / "r"
+    """A terminal and many schedulers signal the whole group, loader workers too."""
+    text = RECIPE.replace("steps: 6", "steps: 100000").replace("workers: 0", "workers: 2")
+    recipe, run = recipe_file(tmp_path, text), tmp_path / "r"
     process = start("train", whole_build, "--recipe", recipe, "--out", run, OMP_NUM_THREADS="1")
     until(lambda: (run / "metrics.jsonl").exists() and len(log(run)) > 3)
-    process.send_signal(number)
+    if to == "its group":
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in said

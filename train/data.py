@@ -288,7 +288,7 @@ def load(data: Dataset[Item | Failed], numbers: range, workers: int) -> Iterator
         batch_size=None,
         num_workers=min(workers, len(numbers)),
         prefetch_factor=2 if workers else None,
-        worker_init_fn=_leave_interrupts,
+        worker_init_fn=_leave_signals,
     )
     for item in loader:
         if isinstance(item, Failed):
@@ -296,6 +296,10 @@ def load(data: Dataset[Item | Failed], numbers: range, workers: int) -> Iterator
         yield item
 
 
-def _leave_interrupts(_: int) -> None:
-    """Let the main process alone answer Ctrl-C; it ends its workers."""
+def _leave_signals(_: int) -> None:
+    """Let the main process alone answer Ctrl-C and SIGTERM, which schedulers send to whole groups.
+
+    It ends its workers, and they end themselves once it is gone.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -6,6 +6,7 @@ build that stands. Nothing in the build changes until the commit.
 
 import shutil
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from instructify.build.commit import finish_commit
 from instructify.build.ledger import ledger_lines, still_true
@@ -77,6 +78,7 @@ def _check_rejects(
     """Refuse the commit where a dataset lost more items than it may, and show its ledger."""
     for name in sorted({state.dataset for state in states}):
         own = [state for state in states if state.dataset == name]
+        _check_whole(request, name, own, paths)
         allowed = request.max_rejects
         if allowed is None:
             allowed = request.catalog.dataset(name).max_rejects_percent
@@ -85,8 +87,7 @@ def _check_rejects(
         share = min(100, 100 * lost / max(1, items))  # a record may be lost once for every draw
         if share <= allowed:
             continue
-        ledger = paths.failed_ledger(name)
-        write_bytes(ledger, b"".join(line for state in own for line in _own_lines(state, paths)))
+        ledger = _failed_ledger(name, own, paths)
         reasons = sum((state.rejects for state in own), type(own[0].rejects)()).most_common(3)
         absent = any(reason == "picture-missing" for reason, _ in reasons)
         advice = f" or run `{check_line(request, [name])}`" if absent else ""
@@ -96,6 +97,26 @@ def _check_rejects(
             f"see {ledger}{advice}, mend the raw data or allow more with "
             f"--max-rejects {_up(share)}."
         )
+
+
+def _check_whole(
+    request: ConvertRequest, name: str, own: Sequence[SplitState], paths: BuildPaths
+) -> None:
+    """Refuse a file that ends in the middle: how much is behind its end nobody can count."""
+    cut = [state for state in own if state.rejects["cut-off"]]
+    if not cut or request.max_rejects is not None:
+        return
+    ledger = _failed_ledger(name, own, paths)
+    raise RejectsError(
+        f"{name} {', '.join(state.split for state in cut)}: a raw file ends in the middle (see "
+        f"'cut-off' in {ledger}); get it again, or convert what is there with --max-rejects 100."
+    )
+
+
+def _failed_ledger(name: str, own: Sequence[SplitState], paths: BuildPaths) -> Path:
+    ledger = paths.failed_ledger(name)
+    write_bytes(ledger, b"".join(line for state in own for line in _own_lines(state, paths)))
+    return ledger
 
 
 def _up(share: float) -> int:

@@ -33,6 +33,12 @@ CAUSES: dict[str, Cause] = {
         "it is not what the release documents",
         "Fetch the file again; it may be cut off, or another file of that name.",
     ),
+    "cut-off": Cause(
+        "fault",
+        "file",
+        "it ends in the middle, and how much is missing nobody can tell",
+        "Fetch the file again; a conversion refuses it.",
+    ),
     "clip-truncated": Cause(
         "fault",
         "clip",

@@ -164,6 +164,9 @@ def _lines(file: RawFile) -> Iterator[bytes]:
 def _recovered_line(file: RawFile, model: type[T], line: bytes, position: int) -> T | Reject:
     text = line.decode("utf-8", "surrogateescape").strip()
     found = recover(text, model, keyed=False, last=True).items
+    is_last = not line.endswith(b"\n")
+    if is_last and (len(found) != 1 or found[0].reason == "malformed-json"):
+        return Reject(file.name, position, None, "cut-off", "the file ends within this line")
     if len(found) != 1:
         return Reject(
             file.name, position, None, "malformed-json", "the line is not one JSON object"

@@ -165,13 +165,11 @@ class _Cutter:
         text = source.unread.decode("utf-8", "surrogateescape")
         found = recover(text, self._model, keyed=self._keyed, last=source.at_end)
         self.finished = found.ended or source.at_end
-        if (
-            source.at_end
-            and not found.ended
-            and all(one.reason is None for one in found.items[-1:])
-        ):
+        if source.at_end and not found.ended:
+            if found.items and found.items[-1].reason == "malformed-json":
+                found.items.pop()  # the item that the end cut off
             cut_off = "the file ends before its closing bracket"
-            found.items.append(Found(reason="malformed-json", detail=cut_off))
+            found.items.append(Found(reason="cut-off", detail=cut_off))
         source.unread = found.unread.encode("utf-8", "surrogateescape")
         if found.unread and not found.items:
             source.fill(2 * len(source) + source.window_bytes)
