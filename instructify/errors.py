@@ -8,6 +8,10 @@ class UserError(Exception):
     """A mistake that the user can mend; it says what, where, what is allowed, what to do next."""
 
 
+class UndefinedScoreError(UserError):
+    """A metric that these items give no value for, though nothing is wrong with them."""
+
+
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """Name the nearest of `allowed`, or list them all when none is near."""
     names = sorted(allowed)

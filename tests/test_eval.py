@@ -173,7 +173,7 @@ def test_another_evaluation_is_not_mixed_in(
 ) -> None:
     shutil.copytree(whole / "vqav2", tmp_path / "vqav2")
     changes: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"settings": (*QUICK, "decode.beams=2")}, "other protocol_sha256"),
+        ({"settings": (*QUICK, "decode.beams=2")}, "other protocol"),
         ({"settings": QUICK, "limit": 5}, "limit"),
         ({"settings": QUICK, "precision": "bf16"}, "other model"),
     )
@@ -264,6 +264,32 @@ def test_of_a_suite_what_is_not_there_is_named(
     assert told.code == 0
     assert all(len(line) <= 80 for line in told.stdout.splitlines())
     assert "*: not all of the official split" in " ".join(told.stdout.split("\n"))
+
+
+def test_a_score_that_is_undefined_stops_nobody_else(
+    command: Commands, model: Path, whole_build: Path, tmp_path: Path
+) -> None:
+    """One meme has one label, and AUC compares two classes."""
+    out = tmp_path / "out"
+    answer = evaluate(model, whole_build, out, suite="held-out", limit=1, settings=QUICK)
+    assert answer.code == 0, answer.stderr
+    line = next(one for one in answer.stdout.splitlines() if one.startswith("hateful_memes"))
+    assert "no score: all 1 items have the label" in line
+    assert len(list(out.glob("*/result.json"))) == 3
+    told = command("results", out)
+    assert told.code == 0
+    assert "AUC needs both classes" in told.stdout
+
+
+def test_a_folder_of_other_things_is_left_alone(
+    model: Path, whole_build: Path, raw_root: Path
+) -> None:
+    for other in (whole_build, raw_root):
+        before = sorted(other.rglob("*"))
+        refused = evaluate(model, whole_build, other, "vqav2", limit=1)
+        assert refused.code == 2
+        assert "holds other things than evaluations" in refused.stderr
+        assert sorted(other.rglob("*")) == before
 
 
 def test_results_stand_beside_the_published_ones(

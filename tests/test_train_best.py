@@ -7,7 +7,7 @@ import pytest
 from run_help import RECIPE, evaluate, launched, log, recipe_file, train
 
 from instructify.errors import UserError
-from train.checkpoint import folder_of, read_state, steps_of
+from train.checkpoint import Best, folder_of, read_state, steps_of
 
 EVERY = "model.train=[vision, norm, qformer, projection, language]"
 BY = ("run.best_by=[vqav2, coco_caption]", "run.validate_every=2", "run.validation_samples=40")
@@ -25,7 +25,8 @@ def test_best_has_the_highest_mean_score(whole_build: Path, tmp_path: Path) -> N
     assert [*found] == [0, 10, 20, 30, 40]
     means = {step: sum(one.values()) / len(one) for step, one in found.items() if step}
     assert max(means.values()) > 0.01, "a model that answers nothing shows nothing"
-    highest = max(means, key=lambda step: (means[step], -step))  # of equal ones the first
+    loss = {line["step"]: line["validation_mean"] for line in log(run) if "validation" in line}
+    highest = max(means, key=lambda step: (means[step], -loss[step], step))
     assert done.facts["best"]["step"] == highest
     assert done.facts["best"]["score"] == pytest.approx(means[highest])
     state = read_state(folder_of(run, steps_of(run)[-1]))
@@ -80,3 +81,14 @@ def test_what_can_not_choose_is_refused(
 ) -> None:
     with pytest.raises(UserError, match=says):
         train(whole_build, tmp_path / "run", *settings)
+    assert train(whole_build, tmp_path / "run", steps=1).code == 0, "the mended command goes on"
+
+
+def test_equal_scores_are_told_apart_by_the_loss_then_the_later_wins() -> None:
+    best = Best(step=10, score=0.0, loss=7.0)
+    assert Best(step=20, score=0.0, loss=6.0).is_better_than(best)
+    assert Best(step=20, score=0.0, loss=7.0).is_better_than(best)
+    assert not Best(step=20, score=0.0, loss=7.1).is_better_than(best)
+    assert Best(step=20, score=0.1, loss=9.0).is_better_than(best)
+    assert Best(step=20, score=0.0, loss=None).is_better_than(best)
+    assert not Best(step=20, loss=7.1).is_better_than(Best(step=10, loss=7.0))

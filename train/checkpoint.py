@@ -38,12 +38,14 @@ class Best(msgspec.Struct, frozen=True, kw_only=True):
     score: float | None = None
 
     def is_better_than(self, other: "Best | None") -> bool:
-        """Compare with the best before; a score is worth more than a loss."""
+        """Compare with the best before: by score, then by loss, then the later one wins."""
         if other is None or (self.score is None) != (other.score is None):
             return True
-        if self.score is not None and other.score is not None:
+        if self.score is not None and other.score is not None and self.score != other.score:
             return self.score > other.score
-        return self.loss is not None and other.loss is not None and self.loss < other.loss
+        if self.loss is None or other.loss is None:
+            return True
+        return self.loss <= other.loss
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

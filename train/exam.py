@@ -13,7 +13,7 @@ from instructify import __version__
 from instructify.build.manifest import content_key
 from instructify.build.opened import Build
 from instructify.catalog_model import Catalog
-from instructify.errors import UserError
+from instructify.errors import UndefinedScoreError, UserError
 from instructify.metrics.align import Prediction
 from instructify.metrics.files import answer_key, is_gold_for
 from instructify.metrics.model import Result
@@ -156,7 +156,11 @@ def _finish(
     facts: Mapping[str, Any],
 ) -> None:
     predictions = folder.read_parts(num_parts)
-    scored = _scored(predictions, protocol, questions)
+    undefined = None
+    try:
+        scored = _scored(predictions, protocol, questions)
+    except UndefinedScoreError as error:  # the other datasets of a suite go on
+        scored, undefined = None, str(error)
     entry = build.dataset(protocol.dataset)
     by_id: dict[str | int, float] = {}
     if scored is not None:
@@ -176,6 +180,7 @@ def _finish(
         "complete": _is_complete(build, catalog, protocol, questions),
         "skipped": dict(questions.skipped),
         "without_gold": sum(not is_gold_for(row.item, protocol.metric) for row in questions.rows),
+        "undefined": undefined,
         "score": None if scored is None else scored[0].summary(),
         "variants": {} if scored is None else scored[1],
     }

@@ -26,6 +26,7 @@ REFERENCES = "references.jsonl"
 _ASKED = "asked.json"
 _PARTS = "parts"
 _LOCK = ".lock"
+_NOT_OURS = ("manifest.json", "recipe.yaml", "config.json")  # of a build, a run, a model
 
 
 class ExamFolder:
@@ -57,8 +58,8 @@ class ExamFolder:
                 )
             if not resume:
                 raise UserError(
-                    f"{self.folder} holds this evaluation already; go on with it by `--resume`, "
-                    "or choose another --out"
+                    f"{self.folder} holds this evaluation already; go on with it, or read what it "
+                    "found, by `--resume`, or choose another --out"
                 )
             return
         if any(one.name not in (_PARTS, _LOCK) for one in self.folder.iterdir()):
@@ -123,8 +124,34 @@ def _read(path: Path) -> dict[str, Any]:
     return value
 
 
+def check_out(out: Path) -> None:
+    """Refuse a folder that holds other things than evaluations, such as a build or raw files."""
+    if not out.is_dir():
+        return
+    others = [
+        one.name
+        for one in sorted(out.iterdir())
+        if (one.is_dir() and not _may_be_exam(one)) or one.name in _NOT_OURS
+    ]
+    if others:
+        raise UserError(
+            f"{out} holds other things than evaluations ({', '.join(others[:3])}); choose another "
+            "--out"
+        )
+
+
+def _may_be_exam(folder: Path) -> bool:
+    return (folder / _ASKED).exists() or all(
+        one.name in (_PARTS, _LOCK) or one.suffix == ".tmp" for one in folder.iterdir()
+    )
+
+
 def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    changed = [name for name in now if before.get(name) != now[name]]
+    changed = [
+        name.removesuffix("_sha256").replace("split", "records")
+        for name in now
+        if before.get(name) != now[name]
+    ]
     return f"other {', '.join(changed)}" if changed else "of another version"
 
 

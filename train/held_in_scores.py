@@ -37,9 +37,12 @@ class HeldInScores:
         self._asked: dict[str, tuple[Protocol, Questions, Examiner]] = {}
         for name in config.best_by:
             protocol = _held_in(catalog, name)
-            questions = read_questions(
-                build, protocol, catalog, find("templates"), limit=config.validation_samples
-            )
+            try:
+                questions = read_questions(
+                    build, protocol, catalog, find("templates"), limit=config.validation_samples
+                )
+            except UserError as error:
+                raise UserError(f"'run.best_by' names '{name}': {error}") from error
             if not questions.labelled:
                 raise UserError(
                     f"'run.best_by' names '{name}', whose golds are not public; choose another"
@@ -75,7 +78,10 @@ def held_in_scores(setup: Setup, catalog: Catalog) -> HeldInScores | None:
 
 
 def _held_in(catalog: Catalog, name: str) -> Protocol:
-    protocol = named_protocol(catalog, name)
+    try:
+        protocol = named_protocol(catalog, name)
+    except UserError as error:
+        raise UserError(f"'run.best_by' names '{name}': {error}") from error
     if catalog.dataset(protocol.dataset).role != "held-in":
         raise UserError(
             f"'run.best_by' names '{name}', which is held out: choosing by it would train on what "

@@ -35,11 +35,11 @@ def launch(
         setup = set_up(build, config, catalog, ranks)
         said += check_data(start, setup, accept=accept)
         said += check_overlap(setup)
+        held_in = held_in_scores(setup, catalog)
         if ranks.is_first:
             write_run(run, config, setup, build.paths.root)
             notes = [part for line in said for part in wrapped(line)]
             print("\n".join([*header_lines(setup, start), *notes]), file=sys.stderr)
-        held_in = held_in_scores(setup, catalog)
         with stop_on_signals() as stop:
             trainer = Trainer(setup, run, start=start, shows=sys.stderr.isatty(), held_in=held_in)
             result = trainer.run(stop)

@@ -48,9 +48,11 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
     protocols, without = chosen_protocols(request, catalog, build)
     from train.distributed import join, leave
     from train.exam import ExamOptions, candidate, examine
+    from train.exam_folder import check_out
     from train.loading import device_of, precision_of
     from train.trained import load_trained
 
+    check_out(request.out)
     device = device_of(request.device)
     ranks = join(device)
     try:
@@ -128,6 +130,8 @@ def result_line(result: dict[str, Any]) -> str:
     """Lay out one result for a terminal."""
     protocol = result["protocol"]
     where = f"{result['name']}/{protocol['split']}"
+    if result.get("undefined"):
+        return f"{where:<28}no score: {result['undefined']}"
     if result["score"] is None:
         return f"{where:<28}predicted {result['asked']:,}; its golds are not public"
     score = result["score"]

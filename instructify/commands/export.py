@@ -141,8 +141,13 @@ def _report(receipt: Receipt, out: Path, state: str) -> str:
     else:
         lines.append("pictures: none (--no-pictures)")
     lines.append(f"{out}: {size / 1e6:,.1f} MB, {state}")
-    first = next(
-        (file for own in receipt.datasets.values() for of in own.values() for file in of.files), ""
-    )
-    lines.append(f"next: {_NEXT[str(receipt.options['shape'])].format(out=out, file=first)}")
+    use = _NEXT[str(receipt.options["shape"])].format(out=out, file=_file_to_train_on(receipt))
+    lines.append(f"next: {use}")
     return "\n".join(lines)
+
+
+def _file_to_train_on(receipt: Receipt) -> str:
+    """Name the first file of a training split; of any split where there is none."""
+    written = [(name, of) for own in receipt.datasets.values() for name, of in own.items()]
+    written.sort(key=lambda one: one[0] != "train")
+    return next((file for _, of in written for file in of.files), "")

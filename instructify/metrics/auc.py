@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.errors import UserError
+from instructify.errors import UndefinedScoreError, UserError
 from instructify.metrics.bootstrap import RESAMPLES, drawn, percentiles
 from instructify.metrics.model import Answer, Floats, Interval, Item, Scored
 
@@ -23,7 +23,7 @@ def auc(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
     labels = np.array([_label(item) for item in items], np.bool_)
     positives = int(labels.sum())
     if positives in (0, len(labels)):
-        raise UserError(
+        raise UndefinedScoreError(
             f"all {len(labels):,} items have the label {int(labels[0])}; AUC needs both classes"
         )
     scores = np.array([_score(item, answer) for item, answer in zip(items, answers, strict=True)])

@@ -9,7 +9,7 @@ from typing import Any
 
 from instructify.protocols.model import prompt_text
 from instructify.protocols.read import OF_METHOD
-from instructify.results.table import Row, Table, percent, remarks_on
+from instructify.results.table import Row, Table, percent, remarks_on, why_unscored
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #dde3ea;
@@ -123,7 +123,7 @@ def _card(result: Mapping[str, Any]) -> str:
 
 def _value(result: Mapping[str, Any]) -> str:
     if result["score"] is None:
-        return '<span class="soft">golds not public</span>'
+        return f'<span class="soft">{escape(why_unscored(result))}</span>'
     star = "*" if result["complete"] is False else ""
     return f'<span class="big">{100 * result["score"]["value"]:.1f}{star}</span>'
 

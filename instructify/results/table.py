@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """Columns are protocols by name; `others` are results of ours that no column has."""
+    """Columns are protocols by name; `others` are results of ours that no cell has."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -66,7 +66,10 @@ def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
         columns=columns,
         rows=(*published, *ours),
         others=tuple(
-            one for results in runs.values() for one in results if one["name"] not in columns
+            one
+            for results in runs.values()
+            for one in results
+            if one["name"] not in columns or one["score"] is None
         ),
         source=top["source"].text(),
         remarks={name: node.text() for name, node in top["remarks"].entries().items()},
@@ -116,3 +119,9 @@ def _cells(results: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dict
         for one in results
         if one["name"] in columns and one["score"] is not None
     }
+
+
+def why_unscored(result: Mapping[str, Any]) -> str:
+    """Say why a result has no score."""
+    undefined: str | None = result.get("undefined")
+    return undefined or "golds not public"

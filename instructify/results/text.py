@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from instructify.commands.layout import WIDTH
-from instructify.results.table import SHORT, Row, Table, percent, remarks_on
+from instructify.results.table import SHORT, Row, Table, percent, remarks_on, why_unscored
 
 _CELL = 6
 
@@ -55,7 +55,7 @@ def _cell(text: str) -> str:
 def _other(result: Mapping[str, Any]) -> str:
     split = result["protocol"]["split"]
     if result["score"] is None:
-        return f"{result['name']}/{split}: {result['asked']:,} predictions, golds not public"
+        return f"{result['name']}/{split}: {result['asked']:,} predictions, {why_unscored(result)}"
     score = result["score"]
     star = "*" if result["complete"] is False else ""
     return (
