@@ -472,7 +472,7 @@ def test_exit_codes_and_width(command: Commands, tmp_path: Path) -> None:
     linted(tmp_path, "image_qa", GOOD.replace("Say", "USER"))
     warnings = command("lint", "--templates", tmp_path)
     assert warnings.code == 0
-    assert "0 errors, 1 warnings" in " ".join(warnings.stdout.split())
+    assert "0 errors, 1 warning" in " ".join(warnings.stdout.split())
     assert command("lint").stdout.strip().endswith("clean")
 
 

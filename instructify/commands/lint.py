@@ -12,6 +12,7 @@ from instructify.lint.finding import Finding
 from instructify.lint.run import LintReport, lint
 from instructify.lint.usage import INSTRUCTION_TOKENS, RESPONSE_TOKENS, Lengths, TaskUse, Usage
 from instructify.resources import find
+from instructify.wording import counted
 
 REPORT_FORMAT = 1
 _SHOWN = 12  # of a kind, in the terminal
@@ -69,9 +70,10 @@ def _lines(report: LintReport, folder: Path) -> Iterator[str]:
         yield from _usage_lines(report.usage, report)
         yield ""
     warnings = len(report.findings) - report.num_errors
-    state = f"{report.num_errors:,} errors, {warnings:,} warnings" if report.findings else "clean"
+    both = f"{counted(report.num_errors, 'error')}, {counted(warnings, 'warning')}"
     yield paragraph(
-        f"{report.num_templates:,} templates in {report.num_files:,} files of {folder}: {state}"
+        f"{counted(report.num_templates, 'template')} in {counted(report.num_files, 'file')} of "
+        f"{folder}: {both if report.findings else 'clean'}"
     )
 
 
