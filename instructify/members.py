@@ -121,11 +121,11 @@ def _parts(
     present = [form for form in index.forms if form != _NO_TARGET]
     forms = present if wanted.forms is None else list(wanted.forms)
     if not forms:
-        raise _empty(build, wanted)
+        raise _empty(build, recipe, wanted)
     parts = []
     for form in forms:
         if form not in present:
-            raise _lacking(build, wanted, form, present, entry)
+            raise _lacking(build, recipe, wanted, form, present, entry)
         given = None if wanted.forms is None else wanted.forms[form]
         member = Member(
             name=f"{wanted.dataset}/{form}",
@@ -217,16 +217,36 @@ def _without(recipe: MixtureRecipe, name: str) -> str:
     return f", or take it out of '{recipe.name}'"
 
 
-def _empty(build: Build, wanted: RecipeMember) -> UserError:
+def _empty(build: Build, recipe: MixtureRecipe, wanted: RecipeMember) -> UserError:
+    name = wanted.dataset
     return UserError(
-        f"{wanted.dataset}/{'+'.join(wanted.splits)} has no sample with a target in "
-        f"{build.paths.root}; see rejects/{wanted.dataset}.jsonl there, or take it out of the "
-        "mixture."
+        f"{name}/{'+'.join(wanted.splits)}, a member of the recipe '{recipe.name}', has no sample "
+        f"with a target in {build.paths.root}: {_why_empty(build, wanted)}; {_less(recipe, name)}."
     )
 
 
+def _less(recipe: MixtureRecipe, name: str) -> str:
+    if recipe.name == "paper" and name == "web_capfilt":
+        return "to do without it: `--recipe paper-without-capfilt`"
+    return f"give `--recipe FILE.yaml` with a mixture that leaves {name} out (docs/mixture.md)"
+
+
+def _why_empty(build: Build, wanted: RecipeMember) -> str:
+    splits = [build.split(wanted.dataset, split) for split in wanted.splits]
+    if any(split.rejects for split in splits):
+        return f"see rejects/{wanted.dataset}.jsonl there"
+    if any(split.records for split in splits):
+        return "its records have none, they are there to evaluate on"
+    return "the raw files that were converted hold no record of the split"
+
+
 def _lacking(
-    build: Build, wanted: RecipeMember, form: str, present: list[str], entry: DatasetEntry
+    build: Build,
+    recipe: MixtureRecipe,
+    wanted: RecipeMember,
+    form: str,
+    present: list[str],
+    entry: DatasetEntry,
 ) -> UserError:
     if form == _NO_TARGET:
         return UserError(
@@ -234,7 +254,7 @@ def _lacking(
             f"trained on as {', '.join(present) or 'nothing else'}."
         )
     if not present:
-        return _empty(build, wanted)
+        return _empty(build, recipe, wanted)
     if form not in entry.weights:
         return UserError(
             f"{wanted.dataset} has no form '{form}'; {did_you_mean(form, entry.weights)}"

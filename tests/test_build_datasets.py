@@ -103,6 +103,22 @@ def test_a_split_without_samples_breaks_no_other(
     assert command("inspect", out).code == 0
 
 
+def test_a_split_whose_pictures_are_all_gone_is_not_listed(
+    raw_root: Path, command: Commands, tmp_path: Path, cache: str
+) -> None:
+    raw = Path(shutil.copytree(raw_root, tmp_path / "raw"))
+    shutil.rmtree(raw / "coco" / "train2014")
+    shutil.rmtree(raw / "hateful_memes" / "img")
+    out = tmp_path / "build"
+    line = ("convert", "hateful_memes", "vqav2", "--raw", raw, "--out", out, "--max-rejects", 100)
+    assert command(*line).code == 0
+    splits = manifest(out)["datasets"]["vqav2"]["splits"]
+    assert splits["train"]["samples"] == 0 < splits["train"]["records"]
+    loaded = datasets.load_dataset(str(out), "vqav2", cache_dir=cache)
+    assert {name: len(rows) for name, rows in loaded.items()} == {"val": splits["val"]["samples"]}
+    assert datasets.get_dataset_config_names(str(out)) == ["vqav2"]
+
+
 def test_a_split_called_all(command: Commands, tmp_path: Path, cache: str) -> None:
     """The datasets library keeps that word for itself and refuses the whole card."""
     make_twin(["flickr30k"], tmp_path / "raw", scale=0.1)

@@ -4,7 +4,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from build_help import DATASETS, Commands, difference, ledger, manifest, stamps, tree
+from build_help import (
+    DATASETS,
+    Commands,
+    difference,
+    is_sentence,
+    ledger,
+    manifest,
+    stamps,
+    tree,
+)
 
 from instructify.resources import find
 
@@ -42,8 +51,27 @@ def test_text_changes_and_nothing_else(build: Path, templates: Path, command: Co
     assert command("verify", build).code == 0
     sample = command("inspect", build, "vqav2", "--json", "-n", 50).stdout
     assert "Query" in sample
-    assert command("retemplate", build).code == 0
+    assert command("retemplate", build, "--templates", "built-in").code == 0
     assert difference(tree(build), before) == [], "and back again"
+
+
+def test_own_templates_are_not_left_in_silence(
+    build: Path, templates: Path, command: Commands
+) -> None:
+    assert command("retemplate", build, "vqav2", "--templates", templates).code == 0
+    before = stamps(build)
+    for names in ([], ["vqav2"]):
+        refused = command("retemplate", build, *names, "--seed", 0)
+        assert refused.code == 2
+        assert is_sentence(refused)
+        for said in ("vqav2/train", "'mine'", "--templates FOLDER", "--templates built-in"):
+            assert said in refused.stderr
+    assert stamps(build) == before
+    assert command("retemplate", build, "visdial").code == 0, "ours all along"
+    assert stamps(build) == before
+    assert command("retemplate", build, "--templates", "built-in", "--seed", 0).code == 0
+    split = manifest(build)["datasets"]["vqav2"]["splits"]["train"]
+    assert split["templates_folder"] == "built-in"
 
 
 def test_it_equals_a_conversion_with_these_templates(

@@ -24,7 +24,20 @@ def _build(whole_build: Path, tmp_path: Path) -> Path:
 def test_a_whole_build_has_no_findings(whole_build: Path, command: Commands) -> None:
     done = command("verify", whole_build, "--json")
     assert done.code == 0
-    assert done.json() == {"files": len(tree(whole_build)) - 2, "findings": []}
+    assert done.json() == {"files": len(tree(whole_build)) - 2, "findings": [], "not_looked_at": 0}
+
+
+def test_referenced_pictures_are_said_not_to_be_looked_at(
+    raw_root: Path, command: Commands, tmp_path: Path
+) -> None:
+    out = tmp_path / "build"
+    line = ("--raw", raw_root, "--out", out, "--pictures", "reference")
+    assert command("convert", "hateful_memes", *line).code == 0
+    told = command("verify", out)
+    number = manifest(out)["pictures"]["distinct"]
+    assert number > 1
+    assert told.stdout.endswith(f", all whole; {number} referenced pictures not looked at\n")
+    assert command("verify", out, "--json").json()["not_looked_at"] == number
 
 
 def test_flipped_bytes(build: Path) -> None:

@@ -80,6 +80,14 @@ def test_a_template_that_was_rewritten(
         assert after.replace("Now: ", "") == before != after
 
 
+def test_the_name_of_a_template_folder_is_no_difference(
+    whole_build: Path, build: Path, command: Commands, tmp_path: Path
+) -> None:
+    templates = shutil.copytree(find("templates"), tmp_path / "mine")
+    assert command("retemplate", build, "--templates", templates).code == 0
+    assert difference(command, whole_build, build)["equal"]
+
+
 def test_raw_files_that_changed(
     raw_root: Path, whole_build: Path, build: Path, command: Commands, tmp_path: Path
 ) -> None:

@@ -420,6 +420,22 @@ def test_a_build_is_measured(whole_build: Path, command: Commands) -> None:
         assert use["ngrams"][0] == pytest.approx(len(set(single)) / len(single))
 
 
+def test_a_task_without_samples_has_no_row(
+    raw_root: Path, command: Commands, tmp_path: Path
+) -> None:
+    raw = Path(shutil.copytree(raw_root, tmp_path / "raw"))
+    shutil.rmtree(raw / "hateful_memes" / "img")
+    line = ("--raw", raw, "--out", tmp_path / "build", "--max-rejects", 100)
+    assert command("convert", "hateful_memes", *line).code == 0
+    alone = command("lint", tmp_path / "build").stdout
+    assert "image_classification" not in alone
+    assert "no split of the build has samples" in alone
+    assert command("convert", "visdial", *line).code == 0
+    both = command("lint", tmp_path / "build").stdout
+    assert both.count("\nvisual_dialog ") == 3
+    assert "image_classification" not in both
+
+
 def test_findings_of_a_build(raw_root: Path, command: Commands, tmp_path: Path) -> None:
     """A template that is long, one that repeats the answer beside it, and one never drawn."""
     templates = tmp_path / "templates"
@@ -456,7 +472,7 @@ def test_exit_codes_and_width(command: Commands, tmp_path: Path) -> None:
     linted(tmp_path, "image_qa", GOOD.replace("Say", "USER"))
     warnings = command("lint", "--templates", tmp_path)
     assert warnings.code == 0
-    assert "0 errors, 1 warnings" in " ".join(warnings.stdout.split())
+    assert "0 errors, 1 warning" in " ".join(warnings.stdout.split())
     assert command("lint").stdout.strip().endswith("clean")
 
 

@@ -369,6 +369,21 @@ def test_a_build_that_nothing_is_trained_on(
     assert "nothing is there that one would train on" in told.stdout
 
 
+def test_a_split_without_samples_is_not_trained_on(
+    planted: Planted, command: Commands, tmp_path: Path
+) -> None:
+    """Its pictures are gone, so that its records give no sample."""
+    raw = Path(shutil.copytree(planted.raw, tmp_path / "raw"))
+    shutil.rmtree(raw / "coco/train2014")
+    build = tmp_path / "build"
+    line = ("convert", "vqav2", "vsr", "--raw", raw, "--out", build, "--max-rejects", 100)
+    assert command(*line).code == 0
+    value = command("overlap", build, "--json").json()
+    assert [part["split"] for part in value["parts"] if part["is_trained"]] == []
+    assert value["texts"] == []
+    assert "nothing is there that one would train on" in value["not_compared"]
+
+
 def test_a_damaged_shard_is_refused(planted: Planted, command: Commands, tmp_path: Path) -> None:
     build = Path(shutil.copytree(planted.build, tmp_path / "build"))
     shard = build / "records/vsr/test-00000.arrow"

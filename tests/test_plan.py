@@ -156,6 +156,28 @@ def test_a_missing_member_names_the_command(whole_build: Path, command: Commands
     assert "instructify convert textcaps" in missing.stderr
 
 
+def test_a_member_without_records_is_told_apart(command: Commands, tmp_path: Path) -> None:
+    """Nothing was rejected where the raw files have nothing of the split."""
+    raw, build = tmp_path / "raw", tmp_path / "build"
+    assert command("twin", "coco_caption", "--out", raw, "--no-pictures").code == 0
+    (path,) = raw.rglob("dataset_coco.json")
+    value = json.loads(path.read_text("utf-8"))
+    tested = [one for one in value["images"] if one["split"] == "test"]
+    path.write_text(json.dumps({**value, "images": tested}))
+    line = ("convert", "coco_caption", "--raw", raw, "--out", build, "--pictures", "none")
+    assert command(*line).code == 0
+    told = command("plan", build)
+    assert told.code == 2
+    assert is_sentence(told)
+    for said in ("coco_caption/train", "recipe 'paper'", "no record of the split", "--recipe"):
+        assert said in told.stderr
+    assert "rejects" not in told.stderr
+    spoilt = [{**one, "split": "train", "sentences": []} for one in tested]
+    path.write_text(json.dumps({**value, "images": spoilt}))
+    assert command(*line, "--max-rejects", 100).code == 0
+    assert "see rejects/coco_caption.jsonl there" in command("plan", build).stderr
+
+
 def test_the_table_fits_eighty_columns(held_in: Path, command: Commands) -> None:
     for steps in (1, 60_000, 10**9):
         told = command(*("plan", held_in, "--steps", steps, "--against", "paper-without-capfilt"))

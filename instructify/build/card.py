@@ -43,8 +43,8 @@ def _config(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any
 
 
 def _readable(entry: DatasetEntry) -> list[tuple[str, SplitEntry]]:
-    """Splits that have files; the datasets library refuses a card that lists any without."""
-    return [(name, of) for name, of in sorted(entry.splits.items()) if of.sample_shards]
+    """Splits that have samples; the datasets library refuses to load any without."""
+    return [(name, of) for name, of in sorted(entry.splits.items()) if of.samples]
 
 
 def _split_name(split: str) -> str:

@@ -10,6 +10,7 @@ from instructify.build.opened import Build
 from instructify.build.paths import CARD, MANIFEST, BuildPaths
 from instructify.pictures.roots import LOCAL_FOLDER
 from instructify.shards import hash_file
+from instructify.wording import counted
 
 
 class Finding(NamedTuple):
@@ -41,7 +42,7 @@ def _check_file(paths: BuildPaths, name: str, entry: FileEntry) -> Finding | Non
         return Finding(name, "is missing")
     size = path.stat().st_size
     if size != entry.size_bytes:
-        return Finding(name, f"has {size:,} bytes and should have {entry.size_bytes:,}")
+        return Finding(name, f"has {counted(size, 'byte')} and should have {entry.size_bytes:,}")
     if hash_file(path) != entry.sha256:
         return Finding(name, "was changed after the build")
     return None
@@ -66,4 +67,6 @@ def _check_counts(build: Build) -> Iterator[Finding]:
             ):
                 held = sum(files[name].rows for name in shards if name in files)
                 if held != rows:
-                    yield Finding(f"{kind}/{dataset}/{split}", f"holds {held:,} rows, not {rows:,}")
+                    yield Finding(
+                        f"{kind}/{dataset}/{split}", f"holds {counted(held, 'row')}, not {rows:,}"
+                    )

@@ -187,7 +187,9 @@ def convert(
 def retemplate(
     build: BuildFolder,
     names: Names = None,
-    templates: TemplateFolder = None,
+    templates: Annotated[
+        Path | None, typer.Option(help="Your templates; built-in: ours, in place of yours.")
+    ] = None,
     prompts: Prompts = "instruction",
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; default: as before.")] = None,

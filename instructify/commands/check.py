@@ -15,6 +15,7 @@ from instructify.doctor.causes import cause_of
 from instructify.doctor.examine import examine
 from instructify.doctor.report import Example, Group, Report, SplitReport
 from instructify.doctor.request import CheckRequest
+from instructify.wording import counted
 
 REPORT_FORMAT = 1
 _SHOWN_EXAMPLES = 2
@@ -130,9 +131,8 @@ def _row(report: Report, split: SplitReport) -> str:
 
 def _group_lines(group: Group) -> Iterator[str]:
     cause = cause_of(group.cause)
-    several = "" if group.count == 1 else "s"
     yield paragraph(
-        f"{group.severity} {group.cause}: {group.count:,} {cause.unit}{several}, {cause.what}",
+        f"{group.severity} {group.cause}: {counted(group.count, cause.unit)}, {cause.what}",
         "",
         "  ",
     )
@@ -140,7 +140,9 @@ def _group_lines(group: Group) -> Iterator[str]:
         shown = [f"{name} {count:,}" for name, count in group.splits.items()][:_SHOWN_SPLITS]
         left = len(group.splits) - len(shown)
         yield paragraph(
-            ", ".join(shown) + (f" and {left} more splits" if left else ""), "  in ", "    "
+            ", ".join(shown) + (f" and {counted(left, 'more split')}" if left else ""),
+            "  in ",
+            "    ",
         )
     for example in group.examples[:_SHOWN_EXAMPLES]:
         yield paragraph(_told(example), "  - ", "    ")
@@ -178,8 +180,8 @@ def _summary(report: Report, raw: Path, wall_s: float) -> str:
     faults = sum(group.count for group in report.of("fault"))
     notes = sum(group.count for group in report.of("note"))
     records = sum(split.records or 0 for split in report.splits)
-    found = f"{faults:,} faults" if faults else "no faults"
+    found = counted(faults, "fault") if faults else "no faults"
     return (
-        f"{found}, {notes:,} notes in {records:,} records and {report.pictures:,} pictures of "
-        f"{raw}, {wall_s:.1f} s; all of them: --json"
+        f"{found}, {counted(notes, 'note')} in {counted(records, 'record')} and "
+        f"{counted(report.pictures, 'picture')} of {raw}, {wall_s:.1f} s; all of them: --json"
     )

@@ -9,6 +9,7 @@ from typing import get_args
 
 from instructify.build.engine import RejectsError, convert
 from instructify.build.manifest import content_key
+from instructify.build.opened import Build
 from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots, with_settings
 from instructify.build.request import ConvertRequest, PictureMode, check_line
@@ -53,7 +54,7 @@ def run_convert(
         raise UserError(f"--pictures {pictures}: {did_you_mean(pictures, MODES)}")
     catalog = load_catalog(extra=catalog_file)
     chosen = chosen_datasets(catalog, names, groups)
-    folder = find("templates") if templates is None else templates
+    folder, folder_name = _template_folder(templates)
     request = ConvertRequest(
         catalog=catalog,
         catalog_sha256=_catalog_hash(catalog_file),
@@ -61,7 +62,7 @@ def run_convert(
         roots=RawRoots(raw=raw, images=tuple(images)),
         out=out,
         templates=load_templates(folder, _mode(prompts)),
-        templates_folder=BUILT_IN if templates is None else folder.name,
+        templates_folder=folder_name,
         split=split,
         draws=draws,
         seed=seed,
@@ -109,12 +110,14 @@ def run_retemplate(
 ) -> None:
     """Render the records of a build anew and report."""
     start = time.monotonic()
-    folder = find("templates") if templates is None else templates
+    if templates is None:
+        _refuse_own_templates(Build.open(build), names)
+    folder, folder_name = _template_folder(templates)
     states = retemplate(
         build,
         names,
         load_templates(folder, _mode(prompts)),
-        BUILT_IN if templates is None else folder.name,
+        folder_name,
         task_titles={task.name: task.title for task in load_catalog().tasks.values()},
         draws=draws,
         seed=seed,
@@ -122,6 +125,25 @@ def run_retemplate(
         progress=Progress.for_terminal(),
     )
     report(states, build, time.monotonic() - start, as_json=as_json)
+
+
+def _template_folder(templates: Path | None) -> tuple[Path, str]:
+    """Find the templates of a command line, and the name that a manifest has for them."""
+    if templates is None or str(templates) == BUILT_IN:
+        return find("templates"), BUILT_IN
+    return templates, templates.absolute().name
+
+
+def _refuse_own_templates(build: Build, names: Sequence[str]) -> None:
+    """Refuse to go back to our templates where nobody asked for them."""
+    for name in names or build.manifest.datasets:
+        for split, of in build.dataset(name).splits.items():
+            if of.templates_folder != BUILT_IN:
+                raise UserError(
+                    f"{name}/{split} in {build.paths.root} was rendered with the templates of a "
+                    f"folder '{of.templates_folder}'; give --templates FOLDER to take that one "
+                    f"again, or --templates {BUILT_IN} to go back to ours."
+                )
 
 
 def chosen_datasets(

@@ -19,6 +19,7 @@ from instructify.differences.builds import (
     difference_value,
 )
 from instructify.differences.tables import RowChange, TableDifference
+from instructify.wording import counted
 
 _MOST_FIELDS = 4
 _MOST_TEMPLATES = 8
@@ -48,7 +49,7 @@ def _lines(difference: BuildDifference) -> Iterator[str]:
         yield from _rejects(name, rejects)
     if difference.pictures is not None:
         yield from _pictures(difference.pictures)
-    equal = f"{difference.equal_splits} splits are the same"
+    equal = counted(difference.equal_splits, "split is", "splits are") + " the same"
     yield f"the same: {equal}" if difference.is_equal else f"different; {equal}"
 
 
@@ -91,7 +92,7 @@ def _change(change: RowChange) -> Iterator[str]:
     for name, (before, after) in list(change.fields.items())[:_MOST_FIELDS]:
         yield from _wrapped(f"{name}: {_shown(before)} -> {_shown(after)}", "      ")
     if len(change.fields) > _MOST_FIELDS:
-        yield f"      and {len(change.fields) - _MOST_FIELDS} fields more"
+        yield f"      and {counted(len(change.fields) - _MOST_FIELDS, 'more field')}"
 
 
 def _templates(templates: TemplateDifference) -> Iterator[str]:
@@ -101,11 +102,11 @@ def _templates(templates: TemplateDifference) -> Iterator[str]:
         ("rewritten", templates.rewritten),
     ):
         for key, count in list(counts.items())[:_MOST_TEMPLATES]:
-            yield from _wrapped(f"template {key}: {what}, {count:,} samples", "  ")
+            yield from _wrapped(f"template {key}: {what}, {counted(count, 'sample')}", "  ")
         if len(counts) > _MOST_TEMPLATES:
-            yield f"  and {len(counts) - _MOST_TEMPLATES} more templates {what}"
+            yield f"  and {counted(len(counts) - _MOST_TEMPLATES, 'more template')} {what}"
     if templates.counts:
-        yield f"  {len(templates.counts)} templates drawn more or less often:"
+        yield f"  {counted(len(templates.counts), 'template')} drawn more or less often:"
         for key, (before, after) in list(templates.counts.items())[:_MOST_FIELDS]:
             yield from _wrapped(f"{key}: {before:,} -> {after:,}", "    ")
         if len(templates.counts) > _MOST_FIELDS:

@@ -12,6 +12,7 @@ from instructify.build.opened import Build, public_sample
 from instructify.commands.layout import WIDTH, visible
 from instructify.page.choose import choose_samples
 from instructify.pictures.reading import PictureStore
+from instructify.wording import counted
 
 _INDENT = " " * 13
 _SECOND = "\0"  # stands for the second column of a wide character; made visible in data before
@@ -94,7 +95,9 @@ def _answers(build: Build, sample: Mapping[str, Any]) -> list[str]:
         lines.append(_entry("candidates", text if right is None else f"{text}; right: {right}"))
     if sample["candidate_set"] is not None:
         size = build.manifest.candidate_sets.get(sample["candidate_set"], 0)
-        lines.append(_entry("candidates", f"set {sample['candidate_set']}, {size:,} answers"))
+        lines.append(
+            _entry("candidates", f"set {sample['candidate_set']}, {counted(size, 'answer')}")
+        )
     return lines
 
 

@@ -14,6 +14,7 @@ from instructify.page.make import PageMade, PageRequest, make_page
 from instructify.page.tokens import TokenReader
 from instructify.resources import find
 from instructify.templates import load_templates
+from instructify.wording import counted
 
 _NEEDED = ("torch", "transformers")
 
@@ -60,8 +61,9 @@ def run_inspect_page(
         print(json.dumps({name: getattr(made, name) for name in PageMade.__slots__}))
         return
     print(
-        f"{html}: {made.samples:,} of {made.of:,} samples, {made.pictures:,} pictures, "
-        f"{made.rejects:,} rejects, {made.size_bytes / 1e6:,.1f} MB"
+        f"{html}: {made.samples:,} of {counted(made.of, 'sample')}, "
+        f"{counted(made.pictures, 'picture')}, {counted(made.rejects, 'reject')}, "
+        f"{made.size_bytes / 1e6:,.1f} MB"
     )
 
 

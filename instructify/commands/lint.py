@@ -12,6 +12,7 @@ from instructify.lint.finding import Finding
 from instructify.lint.run import LintReport, lint
 from instructify.lint.usage import INSTRUCTION_TOKENS, RESPONSE_TOKENS, Lengths, TaskUse, Usage
 from instructify.resources import find
+from instructify.wording import counted
 
 REPORT_FORMAT = 1
 _SHOWN = 12  # of a kind, in the terminal
@@ -69,9 +70,10 @@ def _lines(report: LintReport, folder: Path) -> Iterator[str]:
         yield from _usage_lines(report.usage, report)
         yield ""
     warnings = len(report.findings) - report.num_errors
-    state = f"{report.num_errors:,} errors, {warnings:,} warnings" if report.findings else "clean"
+    both = f"{counted(report.num_errors, 'error')}, {counted(warnings, 'warning')}"
     yield paragraph(
-        f"{report.num_templates:,} templates in {report.num_files:,} files of {folder}: {state}"
+        f"{counted(report.num_templates, 'template')} in {counted(report.num_files, 'file')} of "
+        f"{folder}: {both if report.findings else 'clean'}"
     )
 
 
@@ -86,30 +88,34 @@ def _group(found: Sequence[Finding]) -> Iterator[str]:
 
 
 def _usage_lines(usage: Usage, report: LintReport) -> Iterator[str]:
+    tasks = [use for use in usage.tasks if use.samples]
+    if not tasks:
+        yield "no split of the build has samples"
+        return
     grams = "distinct 1/2/3-grams"
     yield f"{'task':<25}{'samples':>10}{'templates':>11}{'distinct':>10}{grams:>24}"
-    for use in usage.tasks:
+    for use in tasks:
         grams = " ".join(f"{share:.3f}" for share in use.ngrams)
-        distinct = use.distinct / use.samples if use.samples else 0.0
+        distinct = use.distinct / use.samples
         yield f"{use.task:<25}{use.samples:>10,}{use.drawn:>11}{distinct:>10.1%}{grams:>24}"
     yield ""
     over = f"cut at {INSTRUCTION_TOKENS}/{RESPONSE_TOKENS}"
     yield f"{'words: middle, 95 %, most':<25}{'instruction':>19}{'response':>19}{over:>17}"
-    for use in usage.tasks:
+    for use in tasks:
         cut = f"{use.instruction.over:.1%} / {use.response.over:.1%}"
         yield f"{use.task:<25}{_words(use.instruction):>19}{_words(use.response):>19}{cut:>17}"
     yield ""
-    yield from _draw_lines(usage, report)
+    yield from _draw_lines(tasks, report)
 
 
 def _words(lengths: Lengths) -> str:
     return f"{lengths.median:,} {lengths.p95:,} {lengths.most:,}"
 
 
-def _draw_lines(usage: Usage, report: LintReport) -> Iterator[str]:
+def _draw_lines(tasks: Sequence[TaskUse], report: LintReport) -> Iterator[str]:
     """Sum up the draws of each task's templates; --json has every one."""
     yield f"{'draws of a template':<25}{'fewest':>10}{'most':>10}  drawn least"
-    for use in usage.tasks:
+    for use in tasks:
         own = {key: n for key, n in report.draws.items() if key.startswith(f"{use.task}/")}
         if own:
             least = min(own, key=lambda key: (own[key], key))

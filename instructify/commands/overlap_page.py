@@ -12,6 +12,7 @@ from instructify.commands.overlap_text import pair_kind, part_name, share
 from instructify.overlap.result import Overlap, SharedPictures, SharedTextCounts
 from instructify.overlap.waivers import LeakedPair, waiver_of
 from instructify.recipes import Waiver
+from instructify.wording import counted
 
 
 def overlap_page(
@@ -49,26 +50,23 @@ def _verdict(leaks: Sequence[LeakedPair], waivers: Sequence[Waiver]) -> str:
     if open_ones:
         names = sorted({pair.held_out for pair in open_ones})
         shown = ", ".join(escape(name) for name in names[:4]) + (", ..." if names[4:] else "")
-        text = f"Training sees pictures of {shown} ({_many(len(open_ones), 'pair')} of splits)."
+        text = f"Training sees pictures of {shown} ({counted(len(open_ones), 'pair')} of splits)."
         kind = "bad"
     elif waived:
         text, kind = "Every shared picture of an evaluated split is waived by the recipe.", "fair"
     else:
         text, kind = "No evaluated split shares a picture with a training split.", "good"
-    more = f" Waived: {_many(waived, 'pair')} more." if waived and open_ones else ""
+    more = f" Waived: {counted(waived, 'pair')} more." if waived and open_ones else ""
     return f'<p class="verdict {kind}">{text}{more}</p>'
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _facts(overlap: Overlap, against: Build | None) -> str:
     other = "" if against is None else f", held against <em>{escape(against.paths.root.name)}</em>"
     trained = sum(part.is_trained for part in overlap.parts)
     evaluated = sum(part.is_evaluated for part in overlap.parts)
+    splits = counted(len(overlap.parts), "split")
     return (
-        f'<p class="soft">{len(overlap.parts)} splits, {trained} trained on, {evaluated} '
+        f'<p class="soft">{splits}, {trained} trained on, {evaluated} '
         f"evaluated{other}. A picture is found by its "
         '<b class="key">key</b>, else by its <b class="content">bytes</b>, else because it looks '
         'so <b class="likeness">alike</b> that cutting, scaling and re-encoding explain the rest.'
@@ -109,8 +107,9 @@ def _cell(overlap: Overlap, shared: SharedPictures | None) -> str:
     percent = 100 * shared.pictures / max(1, overlap.parts[shared.right].pictures)
     strength = 12 + 0.68 * percent
     told = (
-        f"{shared.pictures:,} pictures: {shared.key:,} by key, {shared.content:,} by bytes, "
-        f"{shared.likeness:,} alike; {shared.right_records:,} records"
+        f"{counted(shared.pictures, 'picture')}: {shared.key:,} by key, "
+        f"{shared.content:,} by bytes, {shared.likeness:,} alike; "
+        f"{counted(shared.right_records, 'record')}"
     )
     return (
         f'<td class="heat" style="--heat:{strength:.0f}%" title="{told}">'
@@ -147,7 +146,8 @@ def _rest(overlap: Overlap) -> str:
         return ""
     rows = "\n".join(_rest_row(overlap, one) for one in pairs)
     return (
-        f"<details class=rest><summary>{len(pairs)} other pairs share pictures</summary>\n"
+        f"<details class=rest><summary>Pictures shared by "
+        f"{counted(len(pairs), 'other pair')}</summary>\n"
         '<div class="wide"><table class="list"><thead><tr><th>split</th><th>split</th>'
         "<th>by key</th><th>by bytes</th><th>alike</th></tr></thead>\n<tbody>\n"
         f"{rows}\n</tbody></table></div></details>"
@@ -188,7 +188,7 @@ def _texts(overlap: Overlap) -> str:
         examples = "".join(f"<q>{escape(text)}</q> " for text in list(told)[:6])
         blocks.append(
             f"<details><summary>{escape(part_name(parts, right))} <small>"
-            f"{parts[right].records:,} records</small></summary>\n"
+            f"{counted(parts[right].records, 'record')}</small></summary>\n"
             '<div class="wide"><table class="list"><thead><tr><th>training split</th>'
             "<th>questions</th><th>rare</th><th>answers</th><th>rare</th><th>same question<br>"
             f"and picture</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n"

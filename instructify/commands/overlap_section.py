@@ -19,6 +19,7 @@ from instructify.pictures.decode import DECODER_ERRORS, TooManyPixels
 from instructify.pictures.reading import PictureStore
 from instructify.recipes import Waiver
 from instructify.video import ClipUnreadable
+from instructify.wording import counted
 
 _SIDE = 220
 _MOST_EXAMPLES = 80
@@ -66,8 +67,9 @@ def split_section(
         for waiver in reasons
     )
     return (
-        f"<section><h3>{escape(part_name(overlap.parts, right))} <small>{part.pictures:,} "
-        f"pictures, {part.records:,} records</small></h3>\n{notes}<ul class=bars>\n{bars}\n</ul>"
+        f"<section><h3>{escape(part_name(overlap.parts, right))} <small>"
+        f"{counted(part.pictures, 'picture')}, {counted(part.records, 'record')}</small></h3>\n"
+        f"{notes}<ul class=bars>\n{bars}\n</ul>"
         f"\n{shown if examples else ''}</section>"
     )
 
@@ -90,7 +92,8 @@ def _bar(overlap: Overlap, shared: SharedPictures, waivers: Sequence[Waiver]) ->
     name = escape(part_name(overlap.parts, shared.left)).replace("/", "/<wbr>")
     return (
         f'<li><span class="name">{name}{mark}</span><span class="track">{pieces}</span>'
-        f'<span class="told">{told} <span class="soft">in {shared.right_records:,} records'
+        f'<span class="told">{told} <span class="soft">in '
+        f"{counted(shared.right_records, 'record')}"
         "</span></span></li>"
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from instructify.overlap.result import Overlap, PartFacts, SharedPictures, SharedTextCounts
 from instructify.overlap.waivers import LeakedPair, waiver_of
 from instructify.recipes import Waiver
+from instructify.wording import counted
 
 WIDTH = 80
 _NAME = 24
@@ -64,10 +65,8 @@ def _head(overlap: Overlap, build: str) -> str:
     trained = sum(part.is_trained for part in overlap.parts)
     evaluated = sum(part.is_evaluated for part in overlap.parts)
     against = "" if overlap.against_key is None else "; * marks those of the other build"
-    total = len(overlap.parts)
-    return _wrapped(
-        f"{build}: {total} splits, {trained} trained on, {evaluated} evaluated{against}."
-    )
+    total = counted(len(overlap.parts), "split")
+    return _wrapped(f"{build}: {total}, {trained} trained on, {evaluated} evaluated{against}.")
 
 
 def _matrix(parts: Sequence[PartFacts], pairs: Sequence[SharedPictures], title: str) -> str:
@@ -114,7 +113,8 @@ def _pairs(
         if row != one.right:
             row = one.right
             lines.append(
-                f"{part_name(parts, row)}: {right.pictures:,} pictures, {right.records:,} records"
+                f"{part_name(parts, row)}: {counted(right.pictures, 'picture')}, "
+                f"{counted(right.records, 'record')}"
             )
         alike = f"{one.likeness:,}" if one.likeness or one.compared_by_likeness else "-"
         pair = of.get((left.name, right.name))
@@ -158,7 +158,7 @@ def _texts(overlap: Overlap) -> str:
     ]
     for right in dict.fromkeys(one.right for one in sorted(overlap.texts, key=lambda o: o.right)):
         own = [one for one in overlap.texts if one.right == right]
-        lines.append(f"{part_name(parts, right)}: {parts[right].records:,} records")
+        lines.append(f"{part_name(parts, right)}: {counted(parts[right].records, 'record')}")
         telling = sorted(
             own, key=lambda one: (-one.same_picture, -_rare(one.questions, one.answers))
         )

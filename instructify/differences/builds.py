@@ -158,7 +158,7 @@ def _compare_split(
     )
     return SplitDifference(
         name=f"{name}/{split}",
-        facts=_facts(_split_facts(old), _split_facts(new)),
+        facts=_split_changes(old, new),
         sources=_facts(_sources(old), _sources(new)),
         records=compare_shards(
             (before, old.record_shards), (after, new.record_shards), "record_id", examples
@@ -166,6 +166,14 @@ def _compare_split(
         samples=samples,
         templates=None if samples.is_equal else _compare_templates(before, after, old, new),
     )
+
+
+def _split_changes(before: SplitEntry, after: SplitEntry) -> Changes:
+    """List what differs; the name of a template folder tells nothing where templates are equal."""
+    changes = _facts(_split_facts(before), _split_facts(after))
+    if before.templates_sha256 == after.templates_sha256:
+        changes.pop("templates_folder", None)
+    return changes
 
 
 def _split_facts(entry: SplitEntry) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from instructify.keyed import Hashes, hash_texts
 from instructify.lint.finding import Finding
 from instructify.lint.probes import Row
 from instructify.lint.subject import Subject
+from instructify.wording import counted
 
 MOST_ROWS = 20_000
 INSTRUCTION_TOKENS = 128  # what training keeps of an instruction and of a response
@@ -113,7 +114,9 @@ def _never_drawn(usage: Usage, subjects: Sequence[Subject]) -> Iterator[Finding]
         draws = sum(usage.draws[subject.template.key] for subject in pool)
         for subject in pool if draws >= _FEW * len(pool) else ():
             if not usage.draws[subject.template.key]:
-                what = f"no sample of the build drew it, of {draws:,} draws for {task} {form}"
+                what = (
+                    f"no sample of the build drew it, of {counted(draws, 'draw')} for {task} {form}"
+                )
                 yield subject.finding("warning", "never-drawn", what)
 
 

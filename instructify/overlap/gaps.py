@@ -7,6 +7,7 @@ from instructify.catalog_model import Catalog
 from instructify.overlap.likeness import Likeness, Scope
 from instructify.overlap.masks import has_part
 from instructify.overlap.pictures import PictureRows
+from instructify.wording import counted
 
 
 def not_compared(
@@ -33,9 +34,10 @@ def not_compared(
     if scope == "none":
         yield "nothing was compared by likeness (--likeness none)"
     if likeness.unreadable:
-        yield f"{likeness.unreadable:,} pictures with a near hash can't be read any more"
+        yield f"{counted(likeness.unreadable, 'picture')} with a near hash can't be read any more"
     if likeness.plain:
-        yield f"{likeness.plain:,} pictures are plain surfaces, which all look alike"
+        plain = counted(likeness.plain, "picture is plain", "pictures are plain")
+        yield f"{plain}: such surfaces all look alike"
 
 
 def _without_bytes(pictures: PictureRows) -> Iterator[str]:
@@ -53,7 +55,8 @@ def _without_bytes(pictures: PictureRows) -> Iterator[str]:
         yield f"pictures that the build lacks, by key only: {', '.join(told)}"
     clips = int((pictures.facts.known & ~pictures.facts.hashed).sum())
     if clips:
-        yield f"{clips:,} clips have no perceptual hash: by key and content only"
+        lacking_it = counted(clips, "clip has", "clips have")
+        yield f"{lacking_it} no perceptual hash: by key and content only"
 
 
 def _has_pictures(build: Build) -> bool:

@@ -1,8 +1,9 @@
 """The parts that are compared, a split of a dataset each, and the picture keys that they name.
 
-A part is *trained* on where it is no held-out dataset's and no evaluation split; it is *evaluated*
-on where it is a held-out dataset's and no training split. The rest (validation splits of held-in
-datasets, training splits of held-out ones) is compared too, but can't spoil a result.
+A part is *trained* on where it has samples and is no held-out dataset's and no evaluation split; it
+is *evaluated* on where it is a held-out dataset's and no training split. The rest (validation
+splits of held-in datasets, training splits of held-out ones) is compared too, but can't spoil a
+result.
 """
 
 import itertools
@@ -31,6 +32,7 @@ class Part(NamedTuple):
     split: str
     role: str
     media: str
+    has_samples: bool
 
     @property
     def name(self) -> str:
@@ -38,7 +40,7 @@ class Part(NamedTuple):
 
     @property
     def is_trained(self) -> bool:
-        return self.role != "held-out" and not _is_evaluation(self.split)
+        return self.has_samples and self.role != "held-out" and not _is_evaluation(self.split)
 
     @property
     def is_evaluated(self) -> bool:
@@ -56,9 +58,9 @@ class PartKeys(NamedTuple):
 def parts_of(build: Build, number: int) -> list[Part]:
     """List the parts of a build, those to train on first."""
     parts = [
-        Part(number, name, split, entry.role, entry.media)
+        Part(number, name, split, entry.role, entry.media, of.samples > 0)
         for name, entry in build.manifest.datasets.items()
-        for split in entry.splits
+        for split, of in entry.splits.items()
     ]
     return sorted(parts, key=lambda part: (not part.is_trained, part.role, part.name))
 

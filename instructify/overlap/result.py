@@ -2,8 +2,8 @@
 
 `BUILD/overlap.json` holds the search of a build within itself, `BUILD/overlap-<key>.json` that
 against another build, whose key is in the name. A result knows by a hash what it depends on:
-records and picture index, not templates. It belongs to no manifest: whoever deletes it loses
-nothing but the search.
+records, which splits have samples, and picture index, not templates. It belongs to no manifest:
+whoever deletes it loses nothing but the search.
 """
 
 import json
@@ -18,7 +18,7 @@ from instructify.errors import UserError
 from instructify.shards import write_bytes
 
 OVERLAP_FORMAT = 1
-METHOD = 1  # raise it when the same build would give another result
+METHOD = 2  # raise it when the same build would give another result
 WAYS = ("key", "content", "likeness")
 
 
@@ -113,10 +113,11 @@ class Overlap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def overlap_key(manifest: Manifest) -> str:
-    """Hash what a search depends on in a build: roles, records and pictures."""
+    """Hash what a search depends on in a build: roles, records, pictures, what has samples."""
     splits = {
         f"{name}/{split}": [
             entry.role,
+            of.samples > 0,
             [manifest.files[shard].sha256 for shard in of.record_shards],
         ]
         for name, entry in manifest.datasets.items()

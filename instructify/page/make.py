@@ -27,6 +27,7 @@ from instructify.page.values import (
 )
 from instructify.shards import write_bytes
 from instructify.templates import TemplateSet
+from instructify.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +65,9 @@ def make_page(request: PageRequest) -> PageMade:
     pairs = [(one.dataset, one.split) for one in request.chosen]
     shown = gather(build, request.chosen)
     rejects = read_rejects(build, pairs)
-    request.tell(f"{len(shown):,} samples, {len(rejects.shown):,} rejects; raw files")
+    request.tell(
+        f"{counted(len(shown), 'sample')}, {counted(len(rejects.shown), 'reject')}; raw files"
+    )
     raw = _raw(request, shown, rejects)
     request.tell("pictures")
     pictures = PagePictures(build.pictures(), request.num_frames)

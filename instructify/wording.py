@@ -1,0 +1,6 @@
+"""Words that depend on a number, for all that is told to people."""
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a number with its noun: 1 sample, 2,000 samples."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
