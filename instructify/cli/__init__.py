@@ -106,7 +106,7 @@ def main() -> None:
         message = error.format_message()
         if not message:  # no command was given, and the help was shown
             raise SystemExit(2) from None
-        _leave(f"{message} Try --help.", 2)
+        _leave(f"{message}{'' if message[-1] in '.?' else '.'} Try --help.", 2)
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
