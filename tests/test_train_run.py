@@ -193,6 +193,7 @@ def test_the_recipe_of_a_run_is_whole(whole_build: Path, tmp_path: Path) -> None
         ("data.batch=0", "'data.batch' must be a whole number from 1"),
         ("model.train=[qformer, tower]", "'tower' is no part of the model to train"),
         ("model.name=tiny-lama", "did you mean 'tiny-llama'"),
+        ("model.name=nowhere", "no folder (a run or a model) has that name, and a hub name looks"),
         ("model.name=./nowhere", "holds no model"),
         ("run.device=tpu", "'tpu' is no value of 'run.device'"),
         ("optimizer", "is no setting; write key=value"),
