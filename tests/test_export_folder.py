@@ -230,6 +230,7 @@ def test_a_build_by_reference(command: Commands, odd_build: Path, tmp_path: Path
     told = command(*line(build, tmp_path / "gone"))
     assert told.code == 2
     assert "is gone or changed" in told.stderr
+    assert "give --raw DIR" in told.stderr
     (tmp_path / "new").mkdir()
     (tmp_path / "elsewhere").rename(tmp_path / "new" / "coco")
     assert command(*line(build, tmp_path / "moved", "--raw", tmp_path / "new")).code == 0
