@@ -299,7 +299,9 @@ def test_hostile_text_stays_text_in_the_page(
     value["model"]["source"] = "</style><script>alert(2)</script>"
     (folder / "gqa" / "result.json").write_text(json.dumps(value), "utf-8")
     page = tmp_path / "page.html"
-    assert command("results", folder, "--html", page).code == 0
+    told = command("results", folder, "--html", page)
+    assert told.code == 0
+    assert told.stdout.splitlines()[-1] == f"page: {page}"
     text = page.read_text("utf-8")
     assert "<script" not in text
     assert "<img" not in text
