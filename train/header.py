@@ -24,7 +24,7 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
         f"memory    about {_bytes(memory.total)} a process: weights {_bytes(memory.weights)}, "
         f"optimizer {_bytes(memory.optimizer)}, activations {_bytes(memory.activations)}, "
         f"pictures {_bytes(memory.features)}",
-        f"mixture   {setup.mixed.recipe.name}: {len(setup.mixed.parts)} members, "
+        f"mixture   of recipe {config.name}: {len(setup.mixed.parts)} members, "
         f"{config.run.steps:,} steps = {config.run.steps * config.data.batch:,} samples",
     ]
     if setup.validator is not None:
