@@ -1,11 +1,8 @@
 """What is said before the first step: model, trained part, batches, memory, data."""
 
-import textwrap
-
+from instructify.commands import layout
 from train.checkpoint import Checkpoint
 from train.setup import Setup
-
-_WIDTH = 80
 
 
 def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
@@ -40,9 +37,7 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
 
 def wrapped(line: str) -> list[str]:
     """Wrap a line to the width of a terminal."""
-    return textwrap.wrap(
-        line, _WIDTH, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False
-    )
+    return layout.wrapped(line, rest=" " * 10)
 
 
 def _count(number: int) -> str:
