@@ -165,8 +165,8 @@ def recipe_path(recipe: str) -> Path:
         return Path(recipe)
     if recipe not in recipe_names():
         raise UserError(
-            f"there is no recipe '{recipe}'; {did_you_mean(recipe, recipe_names())} "
-            "A file of your own is given by its path, ending in .yaml."
+            f"there is no recipe '{recipe}' (a file of your own is given by its path, ending in "
+            f".yaml); {did_you_mean(recipe, recipe_names())}"
         )
     return find("train/recipes") / f"{recipe}.yaml"
 

@@ -114,6 +114,9 @@ def test_a_signal_ends_it_all(
     assert time.monotonic() - began < 10
     assert running.returncode == code, stderr
     assert len(stderr.splitlines()) <= 3, stderr
+    said = {130: "stopped", 143: "terminated"}[code]
+    ends = f"instructify: {said}; the same command goes on where it stopped"
+    assert stderr.splitlines()[-1] == ends
     assert "Traceback" not in stderr
     assert group_of(running.pid) == []
     assert not (out / "manifest.json").exists()

@@ -13,6 +13,7 @@ from build_help import COMMAND, DATASETS, Answer, Commands, is_sentence
 
 from instructify import __version__
 from instructify.catalog import load_catalog
+from instructify.commands.layout import paragraph
 from instructify.schema import PROVENANCE
 
 ROOT = Path(__file__).parents[1]
@@ -248,3 +249,11 @@ def cells(line: str) -> int:
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in line
     )
+
+
+def test_commands_to_copy_are_never_parted() -> None:
+    command = "`instructify overlap a/folder/of/mine --html page.html`"
+    for words in range(1, 20):
+        told = paragraph(f"{'word ' * words}{command} looks", "  > ", "    ")
+        assert command in told
+        assert all(len(line) <= 80 for line in told.splitlines())

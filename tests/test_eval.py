@@ -15,11 +15,12 @@ from run_help import evaluate, launched, train
 
 from instructify.build.opened import Build
 from instructify.catalog import load_catalog
+from instructify.errors import UserError
 from instructify.protocols.questions import read_questions
 from instructify.protocols.read import named_protocol
 from instructify.resources import find
 from instructify.results.table import Cell, percent
-from train.answering import Answerer, answerer_of
+from train.answering import Answerer, answerer_of, open_media
 from train.evaluate import PART_QUESTIONS, Examiner
 from train.exam import weights_sha256
 from train.exam_folder import ExamFolder
@@ -324,7 +325,9 @@ def test_hostile_text_stays_text_in_the_page(
     value["model"]["source"] = "</style><script>alert(2)</script>"
     (folder / "gqa" / "result.json").write_text(json.dumps(value), "utf-8")
     page = tmp_path / "page.html"
-    assert command("results", folder, "--html", page).code == 0
+    told = command("results", folder, "--html", page)
+    assert told.code == 0
+    assert told.stdout.splitlines()[-1] == f"page: {page}"
     text = page.read_text("utf-8")
     assert "<script" not in text
     assert "<img" not in text
@@ -352,3 +355,10 @@ def test_a_weight_changes_the_hash() -> None:
 def test_cells_leave_their_columns_apart(cell: Cell | None, text: str) -> None:
     assert percent(cell) == text
     assert len(text) <= 5
+
+
+def test_an_empty_picture_is_said_to_be_empty(tmp_path: Path) -> None:
+    empty = tmp_path / "zero.jpg"
+    empty.touch()
+    with pytest.raises(UserError, match=r"zero\.jpg can't be read \(it is empty\)"):
+        open_media(empty, 4)

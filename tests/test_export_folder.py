@@ -197,14 +197,17 @@ def test_ctrl_c_leaves_nothing(odd_build: Path, tmp_path: Path) -> None:
         "from instructify.cli import main; main()"
     )
     words = [str(word) for word in line(odd_build, out)]
-    process = subprocess.Popen([sys.executable, "-c", code, *words])
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words], stderr=subprocess.PIPE, text=True
+    )
     for _ in range(600):
         if leftovers(out):
             break
         time.sleep(0.05)
     time.sleep(0.2)
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(30) == 130
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "instructify: stopped\n")
     assert leftovers(out) == []
 
 
@@ -227,6 +230,7 @@ def test_a_build_by_reference(command: Commands, odd_build: Path, tmp_path: Path
     told = command(*line(build, tmp_path / "gone"))
     assert told.code == 2
     assert "is gone or changed" in told.stderr
+    assert "give --raw DIR" in told.stderr
     (tmp_path / "new").mkdir()
     (tmp_path / "elsewhere").rename(tmp_path / "new" / "coco")
     assert command(*line(build, tmp_path / "moved", "--raw", tmp_path / "new")).code == 0

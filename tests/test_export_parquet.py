@@ -209,6 +209,9 @@ def test_only_licences(odd_build: Path, command: Commands, tmp_path: Path) -> No
     assert set(told["datasets"]) == {"vqav2", "vizwiz"}
     assert set(told["unlicensed"]) == {"coco_caption", "iconqa", "msvd_qa", "scienceqa"}
     assert "for its licence" in done.stdout
+    words = " ".join(done.stdout.split())
+    assert "every photograph has its own Flickr licence" in words
+    assert all(len(line) <= 80 for line in done.stdout.splitlines() if "for its" in line)
     wrong = command(*line, "--only-licences", "CC BY 5.0", "--overwrite")
     assert wrong.code == 2
     assert "CC BY-NC-SA 4.0" in wrong.stderr

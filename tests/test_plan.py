@@ -267,7 +267,7 @@ def test_mistakes_of_plan_are_one_sentence(
         (("--recipe", tmp_path / "no.yaml"), "cannot be read"),
         (("--html", tmp_path / "no" / "page.html"), "--html"),
         (("--steps", 0), "--steps"),
-        (("--against", "nothing"), "there is no recipe"),
+        (("--against", "nothing"), "ending in .yaml); "),
     ):
         told = command("plan", held_in, *line)
         assert told.code == 2

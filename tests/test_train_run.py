@@ -1,6 +1,7 @@
 """What a run promises: the same loss however it is cut, names for what is bad, models that load."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,20 @@ def test_the_loss_is_the_mean_over_all_label_tokens(whole_build: Path, tmp_path:
         mean = sum(one["loss"] * one["labels"] for one in members) / labels
         assert mean == pytest.approx(line["last_loss"], rel=1e-9)
         assert sum(one["samples"] for one in members) == 8
+
+
+def test_without_a_terminal_a_run_says_lines(
+    whole_build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = train(whole_build, tmp_path / "quiet")
+    assert "step 3: validation loss" in quiet.stderr
+    assert "of 6: loss" not in quiet.stderr, "it takes less than half a minute"
+    monkeypatch.setattr("train.journal._SECONDS", 0.0)
+    told = train(whole_build, tmp_path / "told")
+    lines = [line for line in told.stderr.splitlines() if " of 6: loss" in line]
+    assert len(lines) == 6
+    assert re.fullmatch(r"step 6 of 6: loss [0-9.]+, [1-9][0-9]* samples/s", lines[-1])
+    assert json.loads(told.stdout)["step"] == 6
 
 
 def test_batches_mean_is_an_option(whole_build: Path, tmp_path: Path) -> None:
@@ -193,6 +208,7 @@ def test_the_recipe_of_a_run_is_whole(whole_build: Path, tmp_path: Path) -> None
         ("data.batch=0", "'data.batch' must be a whole number from 1"),
         ("model.train=[qformer, tower]", "'tower' is no part of the model to train"),
         ("model.name=tiny-lama", "did you mean 'tiny-llama'"),
+        ("model.name=nowhere", "no folder (a run or a model) has that name, and a hub name looks"),
         ("model.name=./nowhere", "holds no model"),
         ("run.device=tpu", "'tpu' is no value of 'run.device'"),
         ("optimizer", "is no setting; write key=value"),

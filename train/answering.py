@@ -120,6 +120,8 @@ def open_media(path: Path, num_frames: int) -> list[Image.Image]:
     """Decode a picture, or frames of a clip, from a file."""
     try:
         data = path.read_bytes()
+        if not data:
+            raise UserError(f"{path} can't be read (it is empty); give a picture or a clip")
         if clip_format(data) is not None:
             return frames(data, num_frames).images
         return [to_rgb(data)]

@@ -35,7 +35,7 @@ def chart(curves: Sequence[Curve]) -> str:
     steps = [step for curve in curves for step, _ in curve.points]
     values = [value for curve in curves for _, value in curve.points if math.isfinite(value)]
     across = _scale(min(steps), max(steps), _LEFT, _WIDTH - _RIGHT)
-    up = _scale(min([0.0, *values]), max(values, default=1.0), _HEIGHT - _BOTTOM, _TOP)
+    up = _fitted(values or [0.0], _HEIGHT - _BOTTOM, _TOP)
     lines = "".join(_line(curve, across, up) for curve in curves)
     key = "".join(
         f'<span><i style="background:var(--c{curve.colour})"{_faint(curve)}></i>'
@@ -50,12 +50,27 @@ def chart(curves: Sequence[Curve]) -> str:
 
 def nice_ticks(low: float, high: float) -> list[float]:
     """Choose round numbers between two, about five of them."""
-    raw = (high - low) / _TICKS
-    power = 10 ** math.floor(math.log10(raw))
-    step = next(power * one for one in (1, 2, 2.5, 5, 10) if power * one >= raw * 0.999)
+    step = _round_step(low, high)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [number * step for number in range(first, last + 1)]
+
+
+def _round_step(low: float, high: float) -> float:
+    raw = (high - low) / _TICKS
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(power * one for one in (1, 2, 2.5, 5, 10) if power * one >= raw * 0.999)
+
+
+def _fitted(values: Sequence[float], start: float, end: float) -> _Scale:
+    """Span values from a round number at or below the lowest to one at or above the highest."""
+    low, high = min(values), max(values)
+    if high - low <= 1e-6 * abs(high):
+        high = low + (0.1 * abs(low) or 1)
+    for _ in range(4):  # a wider span may have a larger step
+        step = _round_step(low, high)
+        low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    return _Scale(low, high, start, end)
 
 
 def _scale(low: float, high: float, start: float, end: float) -> _Scale:

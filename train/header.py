@@ -1,11 +1,8 @@
 """What is said before the first step: model, trained part, batches, memory, data."""
 
-import textwrap
-
+from instructify.commands import layout
 from train.checkpoint import Checkpoint
 from train.setup import Setup
-
-_WIDTH = 80
 
 
 def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
@@ -24,7 +21,7 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
         f"memory    about {_bytes(memory.total)} a process: weights {_bytes(memory.weights)}, "
         f"optimizer {_bytes(memory.optimizer)}, activations {_bytes(memory.activations)}, "
         f"pictures {_bytes(memory.features)}",
-        f"mixture   {setup.mixed.recipe.name}: {len(setup.mixed.parts)} members, "
+        f"mixture   of recipe {config.name}: {len(setup.mixed.parts)} members, "
         f"{config.run.steps:,} steps = {config.run.steps * config.data.batch:,} samples",
     ]
     if setup.validator is not None:
@@ -40,9 +37,7 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
 
 def wrapped(line: str) -> list[str]:
     """Wrap a line to the width of a terminal."""
-    return textwrap.wrap(
-        line, _WIDTH, subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False
-    )
+    return layout.wrapped(line, rest=" " * 10)
 
 
 def _count(number: int) -> str:

@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes: `metrics.jsonl`, TensorBoard, a progress bar.
+"""What is seen of a run while it goes: `metrics.jsonl`, TensorBoard, a progress bar or lines.
 
 A line is written whole or, if the process was killed in it, dropped by the next start; lines past
 the checkpoint that a run resumes from are taken back, since those steps are done again.
@@ -6,6 +6,7 @@ the checkpoint that a run resumes from are taken back, since those steps are don
 
 import json
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tqdm import tqdm
 from instructify.shards import write_bytes
 
 LOG = "metrics.jsonl"
+_SECONDS = 30.0  # at least, between two lines of progress where there is no terminal
 
 
 class Journal:
@@ -26,6 +28,9 @@ class Journal:
         self._writer: Any = None
         self._file: Any = None
         self._bar: Any = None
+        self._says = writes
+        self._step, self._steps = step, steps
+        self._told_s = time.monotonic()
         if not writes:
             return
         write_bytes(run / LOG, b"".join(_kept(run / LOG, step)))
@@ -39,7 +44,6 @@ class Journal:
                 unit="step",
                 file=sys.stderr,
                 dynamic_ncols=True,
-                disable=None,
             )
 
     def log(self, line: Mapping[str, Any]) -> None:
@@ -53,15 +57,24 @@ class Journal:
                 self._writer.add_scalar(name, value, line["step"])
 
     def advance(self, shown: Mapping[str, str]) -> None:
-        """Move the bar by a step."""
+        """Move the bar by a step; where there is none, say now and then how far the run is."""
+        self._step += 1
         if self._bar is not None:
             self._bar.set_postfix(shown, refresh=False)
             self._bar.update()
+        elif time.monotonic() - self._told_s >= _SECONDS:
+            self._told_s = time.monotonic()
+            self.say(
+                f"step {self._step:,} of {self._steps:,}: "
+                f"loss {shown['loss']}, {shown['samples/s']} samples/s"
+            )
 
     def say(self, text: str) -> None:
-        """Print a line above the bar."""
+        """Print a line, above the bar where there is one."""
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
+        elif self._says:
+            print(text, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Close what is open."""

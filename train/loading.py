@@ -18,6 +18,7 @@ from train.presets import PRESETS, Loaded, build_preset
 from train.tokens import rows_needed
 
 IMAGE_TOKEN = "<image>"
+_HUB_NAME = "Salesforce/instructblip-vicuna-7b"
 
 
 def load_model(config: ModelConfig) -> Loaded:
@@ -28,7 +29,7 @@ def load_model(config: ModelConfig) -> Loaded:
     elif config.name is None:
         raise UserError(
             "the recipe names no model; add `--set model.name=NAME`: "
-            f"{', '.join(PRESETS)}, a folder, or a hub name as Salesforce/instructblip-vicuna-7b"
+            f"{', '.join(PRESETS)}, a folder, or a hub name as {_HUB_NAME}"
         )
     elif config.name in PRESETS:
         loaded = build_preset(config.name, seed=config.seed)
@@ -48,7 +49,10 @@ def check_name(name: str) -> None:
             "save_pretrained, `instructify merge` or `instructify teach-towers`"
         )
     if not is_path and "/" not in name:
-        raise UserError(f"there is no model '{name}'; {did_you_mean(name, PRESETS)}")
+        raise UserError(
+            f"there is no model '{name}': no preset and no folder (a run or a model) has that "
+            f"name, and a hub name looks like {_HUB_NAME}; {did_you_mean(name, PRESETS)}"
+        )
 
 
 def unloadable(what: str, error: Exception) -> UserError:

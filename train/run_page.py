@@ -86,22 +86,25 @@ def _figures(
     done = lines[-1]["step"] if lines else 0
     shown = [("steps", f"{done:,} of {facts['steps']:,}")]
     if lines:
-        shown.append(("loss", f"{lines[-1]['loss']:.3f}"))
+        shown.append(("loss of the last step", f"{lines[-1]['last_loss']:.4f}"))
         rates = sorted(line["samples_per_s"] for line in lines)
         waits = sorted(line["data_wait"] for line in lines)
         shown.append(("samples/s", f"{rates[len(rates) // 2]:,.0f}"))
         shown.append(("wait for data", f"{100 * waits[len(waits) // 2]:.1f} %"))
         shown.append(("memory", f"{max(line['memory_gb'] for line in lines):.1f} GB"))
     if checks:
-        shown.append(("validation", f"{checks[-1]['validation_mean']:.3f}"))
+        shown.append(("validation loss", f"{checks[-1]['validation_mean']:.3f}"))
     if state is not None and state.best is not None:
-        shown.append(("best", f"{_judged(state.best)} at {state.best.step:,}"))
+        shown.append(best_figure(state.best))
     items = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in shown)
     return f'<dl class="facts">{items}</dl>'
 
 
-def _judged(best: Best) -> str:
-    return f"{100 * best.score:.1f}" if best.score is not None else f"{best.loss:.3f}"
+def best_figure(best: Best) -> tuple[str, str]:
+    """Say by what the best checkpoint is the best, how good it is, and after which step."""
+    if best.score is not None:
+        return "best mean score", f"{100 * best.score:.1f} at step {best.step:,}"
+    return "best validation loss", f"{best.loss:.3f} at step {best.step:,}"
 
 
 def _training(log: Sequence[Mapping[str, Any]]) -> str:

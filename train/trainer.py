@@ -94,7 +94,7 @@ class Trainer:
         )
         for item in self.clock.waiting(steps):
             loss, stopped = self._step(item, stop)
-            step = item.step + 1
+            step, shown = item.step + 1, self.clock.shown(loss, self.device)
             last = stopped or step == config.steps
             improved = (
                 self._validate(step) if self._due(step, config.validate_every, last) else False
@@ -104,7 +104,7 @@ class Trainer:
                 self._log(step, loss)
             if saves:
                 self._save(step)
-            self.journal.advance(self.clock.shown(loss, self.device))
+            self.journal.advance(shown)
             if stopped:
                 break
         self.journal.close()

@@ -7,9 +7,10 @@ threshold passed, 2 a mistake of the user's, 130 and 143 interrupted.
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
 from instructify import __version__
 from instructify.cli import data, evaluation, look, share, training
@@ -43,10 +44,30 @@ _COMMANDS = (
     training.demo,
 )
 
-_GOES_ON = "the same command goes on where this one stopped (eval: with --resume)"
+# What is done already and is not done again; of other commands there is nothing to go on with.
+_GOES_ON = {
+    "convert": "; the same command goes on where it stopped",
+    "eval": "; the same command with --resume goes on where it stopped",
+    "train": "; the same command with --resume goes on",
+}
+
+
+class _Commands(typer.core.TyperGroup):
+    """Says which command a signal met; Typer by itself would end at Ctrl-C without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, and give a signal that ends it the name of the command."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort):
+            raise _StoppedError("stopped", ctx.invoked_subcommand, 130) from None
+        except _TerminatedError:
+            raise _StoppedError("terminated", ctx.invoked_subcommand, 143) from None
+
 
 app = typer.Typer(
     name="instructify",
+    cls=_Commands,
     help="Raw vision-language releases into instruction-tuning data.",
     no_args_is_help=True,
     add_completion=False,
@@ -74,10 +95,10 @@ def main() -> None:
         code = app(standalone_mode=False)
     except UserError as error:
         _leave(str(error), 2)
-    except (KeyboardInterrupt, typer.Abort):
-        _leave(f"interrupted; {_GOES_ON}", 130)
-    except _TerminatedError:
-        _leave(f"terminated; {_GOES_ON}", 143)
+    except _StoppedError as stopped:
+        _leave(str(stopped), stopped.code)
+    except _TerminatedError:  # before a command began
+        _leave("terminated", 143)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _leave(f"{where}{error.strerror or error}; mend that and run the same command again", 2)
@@ -85,12 +106,20 @@ def main() -> None:
         message = error.format_message()
         if not message:  # no command was given, and the help was shown
             raise SystemExit(2) from None
-        _leave(f"{message} Try --help.", 2)
+        _leave(f"{message}{'' if message[-1] in '.?' else '.'} Try --help.", 2)
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
 class _TerminatedError(BaseException):
     """SIGTERM came."""
+
+
+class _StoppedError(Exception):
+    """A signal ended a command; says so, and how to go on with what it has done."""
+
+    def __init__(self, how: str, command: str | None, code: int) -> None:
+        super().__init__(how + _GOES_ON.get(command or "", ""))
+        self.code = code
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

@@ -91,7 +91,7 @@ def _evaluate(out: Path) -> None:
         "\n".join(
             textwrap.wrap(
                 "The last row is a model of 2 million parameters on synthetic pictures: it shows "
-                f"that all 13 evaluations run, and says nothing about photographs. Page: {page}",
+                "that all 13 evaluations run, and says nothing about photographs.",
                 80,
                 break_on_hyphens=False,
             )

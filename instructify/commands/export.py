@@ -8,6 +8,7 @@ import msgspec
 
 from instructify.build.opened import Build
 from instructify.build.progress import Progress
+from instructify.commands.layout import paragraph
 from instructify.errors import UserError
 from instructify.export.folder import check_replaceable, look_at
 from instructify.export.options import ExportOptions, PictureFolders
@@ -128,7 +129,7 @@ def _report(receipt: Receipt, out: Path, state: str) -> str:
     for reason, number in sorted(reasons.items()):
         lines.append(f"left out: {number:,} {_REASONS[reason]}")
     for name, licence in receipt.unlicensed.items():
-        lines.append(f"left out: {name}, for its licence: {licence}"[:80])
+        lines.append(paragraph(f"left out: {name}, for its licence: {licence}", "", "  "))
     if broken:
         lines.append(f"changed: {broken:,} texts held a picture word such as <image>: < image>")
     size = sum(receipt.files.values())

@@ -1,6 +1,7 @@
 """`results`: evaluations beside the published figures."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def run_results(
         return
     for line in markdown_lines(table) if markdown else text_lines(table):
         print(line)
+    if html is not None:
+        print(f"\npage: {html}", file=sys.stderr if markdown else sys.stdout)
 
 
 def _value(table: Table) -> dict[str, object]:

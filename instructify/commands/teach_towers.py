@@ -2,7 +2,6 @@
 
 import json
 import os
-import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,12 +66,11 @@ def _told(report: "TowersReport", out: Path) -> str:
         _row("single things right in all looks", report.found.thing),
         "",
     ]
-    end = (
-        f"{out}: {report.preset}, seed {report.seed}, {report.threads} threads. Train it: "
-        f"`instructify train BUILD --recipe tiny --set model.name={out} --out RUN`."
-    )
-    wrapped = textwrap.wrap(end, 80, break_long_words=False, break_on_hyphens=False)
-    return "\n".join([*lines, *wrapped])
+    end = [
+        f"{out}: {report.preset}, seed {report.seed}, {report.threads} threads; train it:",
+        f"  instructify train BUILD --recipe tiny --set model.name={out} --out RUN",
+    ]
+    return "\n".join([*lines, *end])
 
 
 def _row(name: str, share: float) -> str:

@@ -3,12 +3,12 @@
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from instructify.build.opened import Build
 from instructify.catalog import load_catalog
+from instructify.commands.layout import paragraph
 from instructify.errors import UserError
 
 
@@ -64,11 +64,17 @@ def run_train(
 
 def _told(facts: dict[str, object], out: Path) -> str:
     best = facts["best"]
-    loss = "no step was left to do" if facts["loss"] is None else f"loss {facts['loss']:.4f}"
+    loss = "no step was left to do"
+    if facts["loss"] is not None:
+        loss = f"loss of the last step {facts['loss']:.4f}"
     chosen = "" if not isinstance(best, dict) else f", best at step {best['step']:,}"
-    text = (
-        f"{out}: {facts['step']:,} steps, {loss}{chosen}. Try it: `instructify generate {out} "
-        f"--image FILE --prompt TEXT`; see {out / 'report.html'}; for plain transformers: "
-        f"`instructify merge {out} --out DIR`."
+    text = f"{out}: {facts['step']:,} steps, {loss}{chosen}; see {out / 'report.html'}"
+    return "\n".join(
+        [
+            paragraph(text, cut=False),
+            "try it:",
+            f"  instructify generate {out} --image FILE --prompt TEXT",
+            "for plain transformers:",
+            f"  instructify merge {out} --out DIR",
+        ]
     )
-    return "\n".join(textwrap.wrap(text, 80, break_long_words=False, break_on_hyphens=False))

@@ -193,7 +193,10 @@ class Contents:
         data = self._source.read(place, MAX_CLIP_BYTES)
         if isinstance(data, Problem) or hashlib.sha256(data).hexdigest() != content.sha256:
             path = self._roots.path(place.root, place.file)
-            raise UserError(f"{path} is gone or changed since the conversion; convert again.")
+            raise UserError(
+                f"{path} is gone or changed since the conversion; give --raw DIR or --images DIR "
+                "where the folder has moved, or convert again."
+            )
         return data
 
 

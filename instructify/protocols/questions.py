@@ -134,8 +134,8 @@ def _records(build: Build, protocol: Protocol) -> tuple[pa.Table, dict[str, int]
     if protocol.split not in splits:
         raise UserError(
             f"{build.paths.root} has no split '{protocol.split}' of {protocol.dataset}, which its "
-            f"protocol evaluates; {did_you_mean(protocol.split, splits)} Convert it by "
-            f"`--split {protocol.split}`, or take another one by `--set split=NAME`."
+            f"protocol evaluates; convert it by `--split {protocol.split}`, or take another one by "
+            f"`--set split=NAME`; {did_you_mean(protocol.split, splits)}"
         )
     opened = build.records(protocol.dataset, protocol.split)
     table = pa.Table.from_batches(list(opened.batches()), RECORD_SCHEMA)
