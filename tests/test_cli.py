@@ -13,8 +13,8 @@ from build_help import COMMAND, DATASETS, Answer, Commands, is_sentence
 
 from instructify import __version__
 from instructify.catalog import load_catalog
-from instructify.commands.layout import paragraph
 from instructify.schema import PROVENANCE
+from instructify.terminal import paragraph
 
 ROOT = Path(__file__).parents[1]
 VERBS = (

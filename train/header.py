@@ -1,6 +1,6 @@
 """What is said before the first step: model, trained part, batches, memory, data."""
 
-from instructify.commands import layout
+from instructify import terminal
 from train.checkpoint import Checkpoint
 from train.setup import Setup
 
@@ -37,7 +37,7 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
 
 def wrapped(line: str) -> list[str]:
     """Wrap a line to the width of a terminal."""
-    return layout.wrapped(line, rest=" " * 10)
+    return terminal.wrapped(line, rest=" " * 10)
 
 
 def _count(number: int) -> str:

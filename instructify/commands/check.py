@@ -10,11 +10,11 @@ from instructify.build.raw import RawRoots, with_settings
 from instructify.build.workers import workers
 from instructify.catalog import load_catalog
 from instructify.commands.convert import chosen_datasets
-from instructify.commands.layout import paragraph, shortened
 from instructify.doctor.causes import cause_of
 from instructify.doctor.examine import examine
 from instructify.doctor.report import Example, Group, Report, SplitReport
 from instructify.doctor.request import CheckRequest
+from instructify.terminal import paragraph, shortened
 from instructify.wording import counted
 
 REPORT_FORMAT = 1

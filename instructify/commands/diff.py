@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from instructify.build.opened import Build
-from instructify.commands.layout import WIDTH, visible
 from instructify.differences.builds import (
     BuildDifference,
     PictureDifference,
@@ -19,6 +18,7 @@ from instructify.differences.builds import (
     difference_value,
 )
 from instructify.differences.tables import RowChange, TableDifference
+from instructify.terminal import WIDTH, visible
 from instructify.wording import counted
 
 _MOST_FIELDS = 4

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,12 @@ from typing import Any
 from instructify.build.opened import Build
 from instructify.catalog import load_catalog
 from instructify.catalog_model import Catalog
-from instructify.commands.layout import WIDTH
 from instructify.errors import UserError
 from instructify.protocols.model import Protocol
 from instructify.protocols.read import named_protocol, protocol_folder
 from instructify.protocols.suites import named_suite
 from instructify.resources import find
+from instructify.terminal import paragraph
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +84,7 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
         print(json.dumps({"results": results, "not_evaluated": without}, indent=1))
         return
     more = f"{request.out}: beside the published figures by `instructify results {request.out}`."
-    print("\n" + "\n".join(textwrap.wrap(more, WIDTH, break_on_hyphens=False)))
+    print("\n" + paragraph(more, cut=False))
 
 
 def chosen_protocols(

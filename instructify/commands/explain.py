@@ -8,11 +8,11 @@ from typing import Any
 from instructify.build.opened import Build
 from instructify.catalog import load_catalog
 from instructify.commands.inspect import text_block
-from instructify.commands.layout import WIDTH
 from instructify.explained.chain import ExplainRequest, Explanation, explain, explanation_value
 from instructify.explained.step import Step
 from instructify.resources import find
 from instructify.templates import load_templates
+from instructify.terminal import WIDTH
 
 _MOST_LINES = 14
 

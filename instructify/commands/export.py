@@ -8,13 +8,13 @@ import msgspec
 
 from instructify.build.opened import Build
 from instructify.build.progress import Progress
-from instructify.commands.layout import paragraph
 from instructify.errors import UserError
 from instructify.export.folder import check_replaceable, look_at
 from instructify.export.options import ExportOptions, PictureFolders
 from instructify.export.receipt import Receipt, build_hash
 from instructify.export.run import Export, run_export
 from instructify.export.selection import Selection, select
+from instructify.terminal import paragraph
 
 _REASONS = {
     "no-response": "without a response, to be scored or inferred only",

@@ -9,9 +9,9 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from instructify.build.opened import Build, public_sample
-from instructify.commands.layout import WIDTH, visible
 from instructify.page.choose import choose_samples
 from instructify.pictures.reading import PictureStore
+from instructify.terminal import WIDTH, visible
 from instructify.wording import counted
 
 _INDENT = " " * 13

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from instructify.build.opened import Build
 from instructify.catalog import load_catalog
-from instructify.commands.layout import paragraph
 from instructify.lint.finding import Finding
 from instructify.lint.run import LintReport, lint
 from instructify.lint.usage import INSTRUCTION_TOKENS, RESPONSE_TOKENS, Lengths, TaskUse, Usage
 from instructify.resources import find
+from instructify.terminal import paragraph
 from instructify.wording import counted
 
 REPORT_FORMAT = 1

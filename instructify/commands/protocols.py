@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from instructify.catalog import load_catalog
-from instructify.commands.layout import WIDTH
 from instructify.errors import UserError
 from instructify.protocols.model import Protocol, prompt_text
 from instructify.protocols.read import (
@@ -16,6 +15,7 @@ from instructify.protocols.read import (
     settings_of,
 )
 from instructify.protocols.suites import Suite, load_suites
+from instructify.terminal import WIDTH
 
 
 def run_protocols(

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from instructify.catalog import load_catalog
 from instructify.catalog_model import Dataset
-from instructify.commands.layout import WIDTH, visible
 from instructify.errors import UserError
 from instructify.metrics import Prediction, Result, choose_scoring, score
 from instructify.metrics.files import read_items, read_predictions
 from instructify.metrics.scorers import metric_of_form
+from instructify.terminal import WIDTH, visible
 
 _MOST_SUBSETS = 20
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from instructify.build.opened import Build
 from instructify.catalog import load_catalog
-from instructify.commands.layout import paragraph
 from instructify.errors import UserError
+from instructify.terminal import paragraph
 
 
 def run_train(
