@@ -212,16 +212,18 @@ def draw(results: Mapping[str, Any]) -> str:
         for at, (name, one) in enumerate(results.items())
     ]
     drawn = chart(curves).split("</svg>")[0].replace("curves of the loss", "share of right answers")
+    drawn = drawn.replace('viewBox="0 0 900 300"', 'viewBox="0 0 900 370"')  # room for the key
     colours = ";".join(f"--c{at}:{colour}" for at, colour in enumerate(COLOURS))
     style = (
         f"<style>svg{{{colours};background:white}}.grid{{stroke:#ddd}}"
         "text{font:12px sans-serif;fill:#444}</style>"
     )
     key = "".join(
-        f'<text x="{70 + 170 * (at % 4)}" y="{24 + 16 * (at // 4)}" '
+        f'<text x="{52 + 212 * (at % 4)}" y="{345 + 18 * (at // 4)}" '
         f'style="fill:{COLOURS[one.colour]}">{one.name}</text>'
         for at, one in enumerate(curves)
     )
+    key += '<text x="52" y="318">right answers in per cent, over steps of 64 samples</text>'
     return (
         drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ') + style + key + "</svg>"
     )

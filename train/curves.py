@@ -6,7 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 _WIDTH, _HEIGHT = 900, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 10, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 24, 10, 28
 _TICKS = 5
 
 
