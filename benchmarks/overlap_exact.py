@@ -85,7 +85,8 @@ def lay_out(folder: Path, name: str, role: str, split: str, records: int, shift:
 def _entry(role: str, split: str, records: int, shards: list[str]) -> DatasetEntry:
     """Say of a dataset only what the search reads."""
     of: dict[str, object] = dict.fromkeys(SplitEntry.__struct_fields__)
-    of |= {"records": records, "samples": 0, "pictures": records, "draws": 1, "seed": 0}
+    of |= {"records": records, "samples": records, "pictures": records, "draws": 1, "seed": 0}
+    of["prompts"] = "instruction"
     of |= {"forms": {}, "record_rejects": {}, "sample_rejects": {}, "raw": [], "notes": []}
     of |= {"record_shards": shards, "sample_shards": []}
     texts = ("reader", "templates_sha256", "templates_folder", "records_key", "samples_key")
