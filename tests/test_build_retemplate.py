@@ -184,3 +184,22 @@ def test_a_recipe_refuses_prompts_of_another_kind(
     wrong = command("retemplate", build, "--prompts", "plane")
     assert wrong.code == 2
     assert "plain" in wrong.stderr
+
+
+def test_the_kind_of_prompts_stays_unless_another_is_asked_for(
+    build: Path, command: Commands
+) -> None:
+    def kinds() -> set[str]:
+        entries = manifest(build)["datasets"].values()
+        splits = [split for one in entries for split in one["splits"].values()]
+        return {split.get("prompts", "instruction") for split in splits}
+
+    assert command("retemplate", build, "--prompts", "prefix").code == 0
+    assert command("retemplate", build, "--seed", 3).code == 0
+    assert kinds() == {"prefix"}
+    assert command("retemplate", build, "vqav2", "--prompts", "instruction").code == 0
+    refused = command("retemplate", build, "--seed", 4)
+    assert refused.code == 2
+    assert "prompts of several kinds (instruction, prefix)" in refused.stderr
+    assert command("retemplate", build, "vqav2", "--seed", 4).code == 0
+    assert kinds() == {"prefix", "instruction"}

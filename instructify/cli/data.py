@@ -190,7 +190,10 @@ def retemplate(
     templates: Annotated[
         Path | None, typer.Option(help="Your templates; built-in: ours, in place of yours.")
     ] = None,
-    prompts: Prompts = "instruction",
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="instruction, plain, or prefix; default: as before."),
+    ] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; default: as before.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,

@@ -105,18 +105,19 @@ def run_retemplate(
     seed: int | None,
     jobs: int,
     *,
-    prompts: str,
+    prompts: str | None,
     as_json: bool,
 ) -> None:
     """Render the records of a build anew and report."""
     start = time.monotonic()
     if templates is None:
         _refuse_own_templates(Build.open(build), names)
+    mode = _mode_before(Build.open(build), names) if prompts is None else _mode(prompts)
     folder, folder_name = _template_folder(templates)
     states = retemplate(
         build,
         names,
-        load_templates(folder, _mode(prompts)),
+        load_templates(folder, mode),
         folder_name,
         task_titles={task.name: task.title for task in load_catalog().tasks.values()},
         draws=draws,
@@ -144,6 +145,21 @@ def _refuse_own_templates(build: Build, names: Sequence[str]) -> None:
                     f"folder '{of.templates_folder}'; give --templates FOLDER to take that one "
                     f"again, or --templates {BUILT_IN} to go back to ours."
                 )
+
+
+def _mode_before(build: Build, names: Sequence[str]) -> Mode:
+    """Tell how the prompts of the datasets were made; UserError where that differs."""
+    modes = {
+        split.prompts
+        for name in names or build.manifest.datasets
+        for split in build.dataset(name).splits.values()
+    }
+    if len(modes) > 1:
+        raise UserError(
+            f"{build.paths.root} has prompts of several kinds ({', '.join(sorted(modes))}); say "
+            "which all are to get by --prompts, or name datasets of one kind."
+        )
+    return modes.pop() if modes else _mode("instruction")
 
 
 def chosen_datasets(
