@@ -58,7 +58,7 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
         run=_section(RunConfig, fields.get("run")),
         waivers=_waivers(fields),
     )
-    _check(config, path)
+    _check(config, f"recipe {recipe}")
     return config
 
 
@@ -100,30 +100,30 @@ def _waivers(fields: Mapping[str, Node]) -> tuple[Waiver, ...]:
     return () if base is None else load_waivers(base)
 
 
-def _check(config: TrainConfig, path: Path) -> None:
+def _check(config: TrainConfig, named: str) -> None:
     model = config.model
     for part in model.train:
         if part not in PARTS:
             raise UserError(
-                f"{path}: '{part}' is no part of the model to train; allowed: {', '.join(PARTS)}"
+                f"{named}: '{part}' is no part of the model to train; allowed: {', '.join(PARTS)}"
             )
     if model.name is not None and model.blip2 is not None:
-        raise UserError(f"{path}: give 'model.name' or 'model.blip2', not both")
+        raise UserError(f"{named}: give 'model.name' or 'model.blip2', not both")
     if model.lora is not None and "language" in model.train:
         raise UserError(
-            f"{path}: 'model.lora' is for a frozen language model; take 'language' out of "
+            f"{named}: 'model.lora' is for a frozen language model; take 'language' out of "
             "'model.train', or leave 'lora' out"
         )
     if config.run.best_by and not config.run.validate_every:
-        raise UserError(f"{path}: 'run.best_by' needs 'run.validate_every: N', the steps between")
+        raise UserError(f"{named}: 'run.best_by' needs 'run.validate_every: N', the steps between")
     if config.run.best_by and config.run.parallel == "fsdp":
         raise UserError(
-            f"{path}: 'run.best_by' generates answers, which a model sharded by 'parallel: fsdp' "
+            f"{named}: 'run.best_by' generates answers, which a model sharded by 'parallel: fsdp' "
             "can't do; use 'ddp', or leave 'best_by' out and choose by the validation loss"
         )
     if config.data.feature_cache is not None and config.data.augmentation != "none":
         raise UserError(
-            f"{path}: 'data.feature_cache' keeps one view of each picture; it needs "
+            f"{named}: 'data.feature_cache' keeps one view of each picture; it needs "
             "'augmentation: none'"
         )
 
