@@ -5,6 +5,7 @@ processes met.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ def main() -> None:
     if ranks.is_first:
         (out / "found.json").write_text(json.dumps(found), encoding="utf-8")
     leave()
+    sys.stderr.flush()
+    os._exit(0)  # torch's threads have aborted at the interpreter's end, once in many runs
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 fin
 threshold passed, 2 a mistake of the user's, 130 and 143 interrupted.
 """
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -96,7 +97,7 @@ def main() -> None:
     except UserError as error:
         _leave(str(error), 2)
     except _StoppedError as stopped:
-        _leave(str(stopped), stopped.code)
+        _leave_at_once(str(stopped), stopped.code)
     except _TerminatedError:  # before a command began
         _leave("terminated", 143)
     except OSError as error:
@@ -108,6 +109,18 @@ def main() -> None:
             raise SystemExit(2) from None
         _leave(f"{message}{'' if message[-1] in '.?' else '.'} Try --help.", 2)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _leave_at_once(message: str, code: int) -> NoReturn:
+    """Leave after a signal, past the interpreter's own end.
+
+    A pool that a signal met half-way may write to its closed pipe there, which ends in a traceback
+    behind the message (concurrent.futures of Python 3.11). All is closed by now that has to be.
+    """
+    print(f"instructify: {message}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 class _TerminatedError(BaseException):
