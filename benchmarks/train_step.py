@@ -194,10 +194,8 @@ def count(build: Build, case: str, data: Dataset[Plain], given: argparse.Namespa
     time of either side) is not in it.
     """
     cache = Path(tempfile.mkdtemp())
-    sides: dict[str, Callable[[], object]] = {
-        "ours": lambda: ours(build, case, "fp32", given.steps, given.workers, cache),
-        "ours, features kept": lambda: ours(build, case, "fp32", given.steps, given.workers, cache),
-    }
+    own = partial(ours, build, case, "fp32", given.steps, given.workers, cache)
+    sides: dict[str, Callable[[], object]] = {"ours": own, "ours, features kept": own}
     for order in ("random", "group_by_length"):
         sides[f"Trainer {order}"] = partial(
             run_peer, data, order, "fp32", batch=BATCH, steps=given.steps, workers=given.workers

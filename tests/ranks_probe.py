@@ -5,7 +5,6 @@ processes met.
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 
 from instructify.build.opened import Build
 from instructify.catalog import load_catalog
+from instructify.leaving import leave_at_once
 from train.distributed import Ranks, gather, join, leave
 from train.recipe import load_recipe
 from train.setup import set_up
@@ -68,8 +68,7 @@ def main() -> None:
     if ranks.is_first:
         (out / "found.json").write_text(json.dumps(found), encoding="utf-8")
     leave()
-    sys.stderr.flush()
-    os._exit(0)  # torch's threads have aborted at the interpreter's end, once in many runs
+    leave_at_once(0)  # as the command does
 
 
 if __name__ == "__main__":

@@ -36,17 +36,15 @@ class HeldInScores:
         self._ranks = ranks
         self._asked: dict[str, tuple[Protocol, Questions, Examiner]] = {}
         for name in config.best_by:
-            protocol = _held_in(catalog, name)
             try:
+                protocol = _held_in(catalog, name)
                 questions = read_questions(
                     build, protocol, catalog, find("templates"), limit=config.validation_samples
                 )
+                if not questions.labelled:
+                    raise UserError("its golds are not public; choose another")
             except UserError as error:
                 raise UserError(f"'run.best_by' names '{name}': {error}") from error
-            if not questions.labelled:
-                raise UserError(
-                    f"'run.best_by' names '{name}', whose golds are not public; choose another"
-                )
             batch = min(16, config.device_batch or 16)
             examiner = Examiner(answerer, protocol, questions, store, batch=batch)
             self._asked[name] = (protocol, questions, examiner)
@@ -78,13 +76,10 @@ def held_in_scores(setup: Setup, catalog: Catalog) -> HeldInScores | None:
 
 
 def _held_in(catalog: Catalog, name: str) -> Protocol:
-    try:
-        protocol = named_protocol(catalog, name)
-    except UserError as error:
-        raise UserError(f"'run.best_by' names '{name}': {error}") from error
+    protocol = named_protocol(catalog, name)
     if catalog.dataset(protocol.dataset).role != "held-in":
         raise UserError(
-            f"'run.best_by' names '{name}', which is held out: choosing by it would train on what "
+            "it is a protocol of a dataset which is held out: choosing by it would train on what "
             "is to be measured; choose protocols of held-in datasets"
         )
     return protocol

@@ -16,6 +16,7 @@ import typer.core
 from instructify import __version__
 from instructify.cli import data, evaluation, look, share, training
 from instructify.errors import UserError
+from instructify.leaving import leave_at_once
 
 __all__ = ["app", "main"]
 
@@ -97,7 +98,8 @@ def main() -> None:
     except UserError as error:
         _leave(str(error), 2)
     except _StoppedError as stopped:
-        _leave_at_once(str(stopped), stopped.code)
+        print(f"instructify: {stopped}", file=sys.stderr)
+        leave_at_once(stopped.code)
     except _TerminatedError:  # before a command began
         _leave("terminated", 143)
     except OSError as error:
@@ -108,19 +110,10 @@ def main() -> None:
         if not message:  # no command was given, and the help was shown
             raise SystemExit(2) from None
         _leave(f"{message}{'' if message[-1] in '.?' else '.'} Try --help.", 2)
-    raise SystemExit(code if isinstance(code, int) else 0)
-
-
-def _leave_at_once(message: str, code: int) -> NoReturn:
-    """Leave after a signal, past the interpreter's own end.
-
-    A pool that a signal met half-way may write to its closed pipe there, which ends in a traceback
-    behind the message (concurrent.futures of Python 3.11). All is closed by now that has to be.
-    """
-    print(f"instructify: {message}", file=sys.stderr)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    end = code if isinstance(code, int) else 0
+    if "WORLD_SIZE" in os.environ:  # one of a launcher's processes
+        leave_at_once(end)
+    raise SystemExit(end)
 
 
 class _TerminatedError(BaseException):

@@ -3,12 +3,12 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 from instructify.build.engine import RejectsError, convert
-from instructify.build.manifest import content_key
+from instructify.build.manifest import SplitEntry, content_key
 from instructify.build.opened import Build
 from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots, with_settings
@@ -110,9 +110,10 @@ def run_retemplate(
 ) -> None:
     """Render the records of a build anew and report."""
     start = time.monotonic()
+    standing = _standing(build, names)
     if templates is None:
-        _refuse_own_templates(Build.open(build), names)
-    mode = _mode_before(Build.open(build), names) if prompts is None else _mode(prompts)
+        _refuse_own_templates(build, standing)
+    mode = _mode_before(build, standing) if prompts is None else _mode(prompts)
     folder, folder_name = _template_folder(templates)
     states = retemplate(
         build,
@@ -135,31 +136,36 @@ def _template_folder(templates: Path | None) -> tuple[Path, str]:
     return templates, templates.absolute().name
 
 
-def _refuse_own_templates(build: Build, names: Sequence[str]) -> None:
-    """Refuse to go back to our templates where nobody asked for them."""
-    for name in names or build.manifest.datasets:
-        for split, of in build.dataset(name).splits.items():
-            if of.templates_folder != BUILT_IN:
-                raise UserError(
-                    f"{name}/{split} in {build.paths.root} was rendered with the templates of a "
-                    f"folder '{of.templates_folder}'; give --templates FOLDER to take that one "
-                    f"again, or --templates {BUILT_IN} to go back to ours."
-                )
-
-
-def _mode_before(build: Build, names: Sequence[str]) -> Mode:
-    """Tell how the prompts of the datasets were made; UserError where that differs."""
-    modes = {
-        split.prompts
+def _standing(folder: Path, names: Sequence[str]) -> dict[str, SplitEntry]:
+    """Look at the splits of the named datasets of a build, of all without names."""
+    build = Build.open(folder)
+    return {
+        f"{name}/{split}": of
         for name in names or build.manifest.datasets
-        for split in build.dataset(name).splits.values()
+        for split, of in build.dataset(name).splits.items()
     }
+
+
+def _refuse_own_templates(folder: Path, splits: Mapping[str, SplitEntry]) -> None:
+    """Refuse to go back to our templates where nobody asked for them."""
+    for name, of in splits.items():
+        if of.templates_folder != BUILT_IN:
+            raise UserError(
+                f"{name} in {folder} was rendered with the templates of a folder "
+                f"'{of.templates_folder}'; give --templates FOLDER to take that one again, or "
+                f"--templates {BUILT_IN} to go back to ours."
+            )
+
+
+def _mode_before(folder: Path, splits: Mapping[str, SplitEntry]) -> Mode:
+    """Tell how the prompts were made; UserError where that differs."""
+    modes = {of.prompts for of in splits.values()}
     if len(modes) > 1:
         raise UserError(
-            f"{build.paths.root} has prompts of several kinds ({', '.join(sorted(modes))}); say "
-            "which all are to get by --prompts, or name datasets of one kind."
+            f"{folder} has prompts of several kinds ({', '.join(sorted(modes))}); say which all "
+            "are to get by --prompts, or name datasets of one kind."
         )
-    return modes.pop() if modes else _mode("instruction")
+    return modes.pop() if modes else "instruction"
 
 
 def chosen_datasets(

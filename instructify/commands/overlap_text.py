@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from instructify.overlap.result import Overlap, PartFacts, SharedPictures, SharedTextCounts
 from instructify.overlap.waivers import LeakedPair, waiver_of
 from instructify.recipes import Waiver
+from instructify.terminal import WIDTH, wrapped
 from instructify.wording import counted
 
-WIDTH = 80
 _NAME = 24
 _COLUMNS = 11
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -196,4 +196,4 @@ def _cut(name: str, most: int = _NAME - 1) -> str:
 
 
 def _wrapped(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, WIDTH, break_on_hyphens=False, break_long_words=False))
+    return "\n".join(wrapped(text))

@@ -40,7 +40,7 @@ _INDICES = (
 )
 
 
-Member = tuple[str, int, int]  # name behind the key, where its bytes lie in the tar, how many
+Part = tuple[str, int, int]  # name behind the key, where its bytes lie in the tar, how many
 
 
 class EnergonIndex:
@@ -72,7 +72,7 @@ class EnergonIndex:
         self._offsets = []
 
     def add(
-        self, key: str, offset: int, size_bytes: int, members: Sequence[Member], contents: int
+        self, key: str, offset: int, size_bytes: int, members: Sequence[Part], contents: int
     ) -> None:
         """Note one sample: its extent in the tar, its files, its number of pictures."""
         shard, number = len(self._counts), len(self._offsets)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from instructify.export.contents import Content
-from instructify.export.tar import BLOCK, headers
+from instructify.export.tar import BLOCK, headers, padded
 
 
 class Member(NamedTuple):
@@ -55,7 +55,7 @@ def lay_out(
             size = sizes[at]
             header = blocks[at * BLOCK : (at + 1) * BLOCK]
             members.append(Member(part, offset + BLOCK, size, header, content))
-            offset += BLOCK + size + -size % BLOCK
+            offset += BLOCK + padded(size)
             at += 1
         yield LaidOut(key, members, text, offset)
 

@@ -20,7 +20,7 @@ from instructify.export.layout import LaidOut, lay_out
 from instructify.export.receipt import PicturesReceipt
 from instructify.export.selection import Chosen
 from instructify.export.sink import NO_PICTURES, SplitTally, values_of
-from instructify.export.tar import BLOCK, TarWriter
+from instructify.export.tar import BLOCK, TarWriter, padded
 
 BLEND = "held-in-train.yaml"
 TRAIN = "train"
@@ -120,36 +120,27 @@ class WebdatasetSink:
         self._rows += 1
         self._rows_in_shard += 1
         self._pictured += len(members) > 1
+        self._written += len(members) - 1
+        self._size_bytes += sum(one.size_bytes for one in sample.members) - len(sample.text)
 
     def _fill(self, room: memoryview, sample: LaidOut) -> None:
         for one in sample.members:
             end = one.offset + one.size_bytes
             room[one.offset - BLOCK : one.offset] = one.header
-            if one.content is None:
+            if one.content is None or self._contents is None:
                 room[one.offset : end] = sample.text
             else:
-                self._read_into(one.content, room[one.offset : end])
-            room[end : end + -end % BLOCK] = _ZEROS[: -end % BLOCK]
+                self._contents.read_into(one.content, room[one.offset : end])
+            room[end : padded(end)] = _ZEROS[: padded(end) - end]
 
     def _stream(self, tar: TarWriter, sample: LaidOut) -> None:
         """Write a sample that is larger than the buffer, member by member."""
         for one in sample.members:
-            if one.content is None:
-                tar.stream(one.header, one.size_bytes, partial(write_all, data=sample.text))
+            if one.content is None or self._contents is None:
+                copy = partial(write_all, data=sample.text)
             else:
-                tar.stream(one.header, one.size_bytes, partial(self._copy_to, one.content))
-
-    def _read_into(self, content: Content, room: memoryview) -> None:
-        assert self._contents is not None
-        self._contents.read_into(content, room)
-        self._written += 1
-        self._size_bytes += content.size_bytes
-
-    def _copy_to(self, content: Content, descriptor: int) -> None:
-        assert self._contents is not None
-        self._contents.copy_to(content, descriptor)
-        self._written += 1
-        self._size_bytes += content.size_bytes
+                copy = partial(self._contents.copy_to, one.content)
+            tar.stream(one.header, one.size_bytes, copy)
 
     def _place_for(self, chosen: Chosen, size_bytes: int) -> tuple[TarWriter, EnergonIndex]:
         """Return the shard to write to, and the index of its dataset; a full shard is closed."""
