@@ -70,6 +70,15 @@ def test_a_cut_picture_seems_cut(kind: str, share: float) -> None:
     assert seen.cut is not None
 
 
+def test_a_gif_cut_behind_a_semicolon_seems_cut() -> None:
+    """The byte that ends a GIF is a semicolon, and one byte in 256 of its data is, too."""
+    data = WHOLE["GIF"]
+    places = [at + 1 for at in range(data.index(b","), len(data) - 1) if data[at] == ord(";")]
+    assert len(places) > 20
+    assert [at for at in places if look(data[:at]) == Seen("gif")] == []
+    assert look(data) == Seen("gif")
+
+
 @pytest.mark.parametrize("metadata", [0, 700, 1_013, 1_014, 1_022, 5_000, 60_000])
 def test_a_bomb_behind_metadata_of_any_length_is_seen(metadata: int) -> None:
     """The frame header of a JPEG may lie anywhere; its size is read out of it."""

@@ -62,7 +62,8 @@ def run_inspect_page(
         return
     print(
         f"{html}: {made.samples:,} of {counted(made.of, 'sample')}, "
-        f"{counted(made.pictures, 'picture')}, {counted(made.rejects, 'reject')}, "
+        f"{counted(made.pictures, 'picture')}, "
+        f"{made.rejects:,} of {counted(made.of_rejects, 'reject')}, "
         f"{made.size_bytes / 1e6:,.1f} MB"
     )
 

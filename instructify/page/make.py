@@ -55,6 +55,7 @@ class PageMade:
     samples: int
     of: int
     rejects: int
+    of_rejects: int
     pictures: int
     size_bytes: int
 
@@ -115,6 +116,7 @@ def make_page(request: PageRequest) -> PageMade:
         samples=len(shown),
         of=sum(one.total for one in request.chosen),
         rejects=len(rejected),
+        of_rejects=sum(count for _, _, count in rejects.counts),
         pictures=len(pictures.images),
         size_bytes=written.size_bytes,
     )

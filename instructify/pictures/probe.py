@@ -116,7 +116,8 @@ def is_cut(kind: str, head: bytes, tail: bytes, size_bytes: int) -> bool:
         case "png":
             return b"IEND" not in tail
         case "gif":
-            return not tail.rstrip(b"\0").endswith(b";")
+            # The last block's own end and the file's; padding may follow (GIF89a, sections 16, 27).
+            return not tail.rstrip(b"\0").endswith(b"\0;")
         case "webp":
             return size_bytes < int.from_bytes(head[4:8], "little") + 8
         case _:
