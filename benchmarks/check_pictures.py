@@ -25,10 +25,10 @@ from PIL import Image
 from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots
 from instructify.build.workers import Workers
-from instructify.catalog import load_catalog
-from instructify.doctor.examine import examine
-from instructify.doctor.looks import LookUnit, Wanted, run_look
-from instructify.doctor.request import CheckRequest
+from instructify.catalog.load import load_catalog
+from instructify.checking.examine import examine
+from instructify.checking.picture_checks import PictureUnit, Wanted, run_picture_unit
+from instructify.checking.request import CheckRequest
 from instructify.pictures.locate import Locator
 from instructify.pictures.roots import Location, Roots
 
@@ -105,8 +105,8 @@ def main(num_pictures: int, rounds: int) -> None:
         )
         ways: dict[str, Callable[[], object]] = {
             "system calls alone": lambda: least(paths),
-            "look at located pictures": lambda: run_look(
-                LookUnit(roots=roots, wanted=wanted, deep=False)
+            "look at located pictures": lambda: run_picture_unit(
+                PictureUnit(roots=roots, wanted=wanted, deep=False)
             ),
             "whole check: read, find, look": lambda: examine(
                 request, Workers(None), Progress(shown=False)

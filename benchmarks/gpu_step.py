@@ -16,18 +16,18 @@ from typing import Any
 
 import torch
 from full_sizes import full_config
+from instructify_train.data.steps import Step, load
+from instructify_train.distributed import Ranks
+from instructify_train.model.forward import InstructBlip
+from instructify_train.recipe import load_recipe
+from instructify_train.run.setup import Setup, set_up
+from instructify_train.run.stop import StopRequest
+from instructify_train.tiny.presets import Loaded, build_preset
 from train_step import OurTrainer, make_build
 from transformers import InstructBlipForConditionalGeneration
 
 from instructify.build.opened import Build
-from instructify.catalog import load_catalog
-from train.data import Step, load
-from train.distributed import Ranks
-from train.model import InstructBlip
-from train.presets import Loaded, build_preset
-from train.recipe import load_recipe
-from train.setup import Setup, set_up
-from train.stop import StopRequest
+from instructify.catalog.load import load_catalog
 
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # dense bf16, vendor's figures
 BATCHES = {"flan-t5-xl": 192, "vicuna-7b": 128}

@@ -20,6 +20,7 @@ import pyarrow as pa
 from measure import HEADER, line, run_in_turn
 from numpy.typing import NDArray
 
+from instructify._util.shards import write_arrow, write_bytes
 from instructify.build.card import render_card
 from instructify.build.manifest import (
     FORMAT,
@@ -32,7 +33,6 @@ from instructify.build.manifest import (
 from instructify.build.paths import rejects_name, shard_name
 from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, write_index
 from instructify.schema import RECORD_SCHEMA
-from instructify.shards import write_arrow, write_bytes
 
 Numbers = NDArray[np.int64]
 SHARD = 131_072

@@ -17,9 +17,9 @@ import jinja2
 import numpy as np
 import pyarrow as pa
 
+from instructify._util.keyed import hash_texts, mix, uniform_index
 from instructify.columns import render_table
-from instructify.keyed import hash_texts, mix, uniform_index
-from instructify.templates import Template
+from instructify.templating.load import Template
 
 W1 = (
     "{{ question }}",

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from instructify_train.decode.restrict import TrieLogitsProcessor
+from instructify_train.decode.trie import Trie
 from language_models import (
     END,
     FAMILIES,
@@ -21,9 +23,6 @@ from language_models import (
     prefixes,
     seconds_in_turn,
 )
-
-from train.restrict import TrieLogitsProcessor
-from train.trie import Trie
 
 VOCABULARY = 32_001
 COUNT, LENGTH, BEAMS, PREFIX = 1_852, 5, 5, 60

@@ -6,17 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from instructify_train.config import ModelConfig
+from instructify_train.data.pixels import PixelReader
+from instructify_train.data.stream import Sample
+from instructify_train.model.collate import Layout
+from instructify_train.model.parts import choose_trained
+from instructify_train.model.tokens import SampleTokens
+from instructify_train.tiny.presets import CLIP_MEAN, CLIP_STD, build_preset
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import logging
-
-from train.collate import Layout
-from train.config import ModelConfig
-from train.parts import choose_trained
-from train.pixels import PixelReader
-from train.presets import CLIP_MEAN, CLIP_STD, build_preset
-from train.stream import Sample
-from train.tokens import SampleTokens
 
 Plain = dict[str, Any]
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from twin_help import read_split
 
-from instructify.catalog import load_catalog
+from instructify._util.resources import find
+from instructify.catalog.load import load_catalog
 from instructify.readers import READERS
-from instructify.resources import find
-from instructify.templates import Template, fitting, load_templates, render_row
+from instructify.templating.load import Template, fitting, load_templates, render_row
 from instructify.twins.make import WRITERS, make_twin
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from instructify.shards import FileFacts, read_arrow, write_arrow
+from instructify._util.shards import FileFacts, read_arrow, write_arrow
 
 CANDIDATES_SCHEMA = pa.schema(
     [

@@ -5,9 +5,9 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
+from instructify._util.errors import UserError
 from instructify.build.raw import RawRoots, find_split, read_context, reader_of
-from instructify.catalog_model import Candidates, Catalog, Dataset
-from instructify.errors import UserError
+from instructify.catalog.model import Candidates, Catalog, Dataset
 
 
 def set_id(values: Sequence[str]) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from instructify._util.shards import hash_file
+from instructify._util.wording import counted
 from instructify.build.card import render_card
 from instructify.build.manifest import FileEntry
 from instructify.build.opened import Build
 from instructify.build.paths import CARD, MANIFEST, BuildPaths
 from instructify.pictures.roots import LOCAL_FOLDER
-from instructify.shards import hash_file
-from instructify.wording import counted
 
 
 class Finding(NamedTuple):

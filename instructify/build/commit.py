@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
+from instructify._util.errors import UserError
+from instructify._util.shards import sync, unwritable, write_bytes
 from instructify.build.paths import CARD, MANIFEST, BuildPaths
-from instructify.errors import UserError
-from instructify.shards import sync, unwritable, write_bytes
 
 
 class _Commit(msgspec.Struct):

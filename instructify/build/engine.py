@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from instructify._util.errors import UserError
+from instructify._util.shards import make_folder, write_bytes
 from instructify.build.commit import finish_commit
 from instructify.build.ledger import ledger_lines, still_true
 from instructify.build.lock import write_lock
@@ -21,8 +23,6 @@ from instructify.build.request import ConvertRequest, check_line, find_splits
 from instructify.build.sample_stage import Rendering, run_sample_stage
 from instructify.build.state import SplitState
 from instructify.build.workers import workers
-from instructify.errors import UserError
-from instructify.shards import make_folder, write_bytes
 
 
 class RejectsError(Exception):

@@ -9,9 +9,9 @@ from typing import TextIO
 
 import msgspec
 
+from instructify._util.shards import unwritable
 from instructify.build.state import SplitState
 from instructify.rejects import REASONS, Reject
-from instructify.shards import unwritable
 
 
 class LedgerWriter:

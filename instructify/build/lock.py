@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from instructify.errors import UserError
-from instructify.shards import unwritable
+from instructify._util.errors import UserError
+from instructify._util.shards import unwritable
 
 
 @contextmanager

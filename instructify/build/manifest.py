@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from instructify._util.errors import UserError
+from instructify._util.shards import FileFacts
 from instructify.build.paths import rejects_name
-from instructify.errors import UserError
-from instructify.shards import FileFacts
-from instructify.templates import Mode
+from instructify.templating.load import Mode
 
 FORMAT = 1
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from instructify._util.errors import UserError, did_you_mean
 from instructify.build.candidate_table import read_candidates
 from instructify.build.commit import finish_commit
 from instructify.build.lock import write_lock
 from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry, read_manifest
 from instructify.build.paths import BuildPaths
-from instructify.errors import UserError, did_you_mean
 from instructify.pictures.reading import PictureStore
 from instructify.schema import PROVENANCE, RECORD_SCHEMA, SAMPLE_SCHEMA
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify._util.shards import read_arrow
 from instructify.build.manifest import Manifest, PicturesEntry, file_entry
 from instructify.build.paths import BuildPaths
 from instructify.build.problems import Problem, write_problems
@@ -19,7 +20,7 @@ from instructify.build.progress import Progress
 from instructify.build.request import ConvertRequest
 from instructify.build.state import Shard, SplitState
 from instructify.build.workers import Workers
-from instructify.catalog_model import Family
+from instructify.catalog.model import Family
 from instructify.pictures import tables
 from instructify.pictures.index import Gathered, gather, load_known, save_seen
 from instructify.pictures.locate import Locator
@@ -28,7 +29,6 @@ from instructify.pictures.roots import Roots, check_roots, save_roots
 from instructify.pictures.store import StorePlan, check_space, plan_store, run_store
 from instructify.pictures.tables import Known
 from instructify.pictures.tars import WebMap, merge_web, plan_web, run_web
-from instructify.shards import read_arrow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from instructify.keyed import Hashes, hash_texts
-from instructify.shards import FileFacts, read_arrow, write_arrow
+from instructify._util.keyed import Hashes, hash_texts
+from instructify._util.shards import FileFacts, read_arrow, write_arrow
 
 PROBLEMS_SCHEMA = pa.schema(
     [

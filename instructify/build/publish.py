@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from instructify import __version__
+from instructify._util.shards import hash_file, write_bytes
 from instructify.build.candidate_table import read_candidates, write_candidates
 from instructify.build.candidates import set_id
 from instructify.build.card import render_card
@@ -21,7 +22,6 @@ from instructify.build.manifest import (
 from instructify.build.paths import CANDIDATES, BuildPaths, rejects_name, shard_name
 from instructify.build.picture_stage import PictureOutcome
 from instructify.build.state import SplitState
-from instructify.shards import hash_file, write_bytes
 
 
 class _Plan:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from instructify._util.errors import UserError, did_you_mean
+from instructify._util.shards import hash_file
 from instructify.build.manifest import RawSource
-from instructify.catalog_model import Catalog, Dataset, RawFileSpec, Split
-from instructify.errors import UserError, did_you_mean
+from instructify.catalog.model import Catalog, Dataset, RawFileSpec, Split
 from instructify.readers import READERS, Reader
 from instructify.readers.base import Option, OptionValue, RawFile, ReadContext
-from instructify.shards import hash_file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ from instructify.build.records import REJECTS, RecordsReceipt, RecordsUnit, reco
 from instructify.build.request import ConvertRequest, ocr_file
 from instructify.build.state import Shard, SplitState, standing_shards
 from instructify.build.workers import Workers
-from instructify.catalog_model import Catalog, Dataset
+from instructify.catalog.model import Catalog, Dataset
 from instructify.readers.base import RawFile
 
 

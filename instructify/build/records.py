@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify._util.keyed import Hashes, hash_texts
+from instructify._util.shards import Syncer, fresh_folder, write_arrow, write_bytes
 from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import (
     FileEntry,
@@ -24,13 +26,11 @@ from instructify.build.manifest import (
     is_whole,
 )
 from instructify.build.raw import RawRoots, RawSplit, file_state, read_context, reader_of
-from instructify.catalog_model import Dataset
-from instructify.keyed import Hashes, hash_texts
+from instructify.catalog.model import Dataset
 from instructify.readers.base import Chunk, RawFile
 from instructify.readers.ocr import apply_ocr, load_ocr
 from instructify.rejects import Reject
 from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
-from instructify.shards import Syncer, fresh_folder, write_arrow, write_bytes
 
 SHARD_ROWS = 131_072
 RECEIPT = "receipt.json"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from instructify._util.errors import UserError
 from instructify.build.raw import FilesMissingError, RawRoots, RawSplit, check_raw_root, find_split
-from instructify.catalog_model import Catalog, Dataset
-from instructify.errors import UserError
+from instructify.catalog.model import Catalog, Dataset
 from instructify.readers.base import RawFile
-from instructify.templates import TemplateSet
+from instructify.templating.load import TemplateSet
 
 PictureMode = Literal["store", "reference", "none"]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from instructify._util.shards import make_folder
 from instructify.build.candidate_table import read_candidates
 from instructify.build.commit import finish_commit
 from instructify.build.lock import write_lock
@@ -25,8 +26,7 @@ from instructify.build.record_stage import take_standing_records
 from instructify.build.sample_stage import Rendering, run_sample_stage
 from instructify.build.state import Shard, SplitState
 from instructify.build.workers import workers
-from instructify.shards import make_folder
-from instructify.templates import TemplateSet
+from instructify.templating.load import TemplateSet
 
 
 def retemplate(

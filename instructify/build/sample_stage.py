@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from instructify._util.errors import UserError
+from instructify._util.shards import hash_file
 from instructify.build.candidates import set_id
 from instructify.build.manifest import Manifest, content_key
 from instructify.build.paths import BuildPaths
@@ -20,9 +22,7 @@ from instructify.build.samples import (
 )
 from instructify.build.state import Shard, SplitState, standing_shards
 from instructify.build.workers import Workers
-from instructify.errors import UserError
-from instructify.shards import hash_file
-from instructify.templates import TemplateSet, fitting
+from instructify.templating.load import TemplateSet, fitting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

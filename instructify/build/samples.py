@@ -16,17 +16,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from instructify._util.keyed import hash_texts
+from instructify._util.shards import Syncer, fresh_folder, read_arrow, write_arrow, write_bytes
 from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import FileEntry, content_key, file_entry, is_whole
 from instructify.build.problems import Problems
 from instructify.build.records import RECEIPT, REJECTS
 from instructify.columns import Failure, render_table
-from instructify.draws import NO_TEMPLATE, choose_templates
-from instructify.keyed import hash_texts
 from instructify.rejects import Reject
 from instructify.schema import SAMPLE_FORMAT, SAMPLE_SCHEMA
-from instructify.shards import Syncer, fresh_folder, read_arrow, write_arrow, write_bytes
-from instructify.templates import Template
+from instructify.templating.draws import NO_TEMPLATE, choose_templates
+from instructify.templating.load import Template
 
 SAMPLE_SHARD_ROWS = 131_072
 SLICE_ROWS = 16_384

@@ -15,7 +15,7 @@ from instructify.build.manifest import (
     is_whole,
 )
 from instructify.build.paths import BuildPaths, rejects_name, shard_name
-from instructify.templates import Mode
+from instructify.templating.load import Mode
 
 
 class Shard(NamedTuple):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import TypeVar
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")

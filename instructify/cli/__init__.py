@@ -14,9 +14,9 @@ import typer
 import typer.core
 
 from instructify import __version__
-from instructify.cli import data, evaluation, look, share, training
-from instructify.errors import UserError
-from instructify.leaving import leave_at_once
+from instructify._util.errors import UserError
+from instructify._util.exit import exit_now
+from instructify.cli import data, evaluation, inspection, share, training
 
 __all__ = ["app", "main"]
 
@@ -27,12 +27,12 @@ _COMMANDS = (
     data.check,
     data.convert,
     data.retemplate,
-    look.inspect,
-    look.lint,
-    look.overlap,
-    look.explain,
-    look.diff,
-    look.verify,
+    inspection.inspect,
+    inspection.lint,
+    inspection.overlap,
+    inspection.explain,
+    inspection.diff,
+    inspection.verify,
     share.export,
     training.plan,
     training.teach_towers,
@@ -99,7 +99,7 @@ def main() -> None:
         _leave(str(error), 2)
     except _StoppedError as stopped:
         print(f"instructify: {stopped}", file=sys.stderr)
-        leave_at_once(stopped.code)
+        exit_now(stopped.code)
     except _TerminatedError:  # before a command began
         _leave("terminated", 143)
     except OSError as error:
@@ -112,7 +112,7 @@ def main() -> None:
         _leave(f"{message}{'' if message[-1] in '.?' else '.'} Try --help.", 2)
     end = code if isinstance(code, int) else 0
     if "WORLD_SIZE" in os.environ:  # one of a launcher's processes
-        leave_at_once(end)
+        exit_now(end)
     raise SystemExit(end)
 
 

@@ -20,7 +20,7 @@ from instructify.cli.options import (
 from instructify.cli.output import reader_may_leave
 
 if TYPE_CHECKING:
-    from instructify.catalog_model import Catalog
+    from instructify.catalog.model import Catalog
 
 
 def catalog(
@@ -32,8 +32,8 @@ def catalog(
 
     Example: instructify catalog vqav2
     """
-    from instructify.catalog import load_catalog
-    from instructify.catalog_text import catalog_lines
+    from instructify.catalog.load import load_catalog
+    from instructify.catalog.text import catalog_lines
 
     loaded = load_catalog(extra=catalog_file)
     with reader_may_leave():
@@ -45,7 +45,7 @@ def catalog(
 
 
 def _told(loaded: "Catalog", name: str) -> str:
-    from instructify.catalog_text import dataset_lines
+    from instructify.catalog.text import dataset_lines
     from instructify.readers import READERS
 
     reader = READERS.get(loaded.dataset(name).reader)

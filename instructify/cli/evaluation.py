@@ -76,8 +76,8 @@ def evaluate(
 
     Example: instructify eval run build --held-out --out results
     """
+    from instructify._util.errors import UserError
     from instructify.commands.eval import EvalRequest, run_eval
-    from instructify.errors import UserError
 
     suites = [name for name, on in (("held-out", held_out), ("held-in", held_in)) if on]
     suites += [] if suite is None else [suite]

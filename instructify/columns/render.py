@@ -17,9 +17,9 @@ from instructify.columns import kernels
 from instructify.columns.kernels import Column
 from instructify.columns.texts import Texts, always_has_text, render_texts
 from instructify.schema import RECORD_SCHEMA
-from instructify.template_check import FIELDS
-from instructify.template_program import Program, program
-from instructify.templates import PARTS, Part, Template, failure_detail, refuses_empty
+from instructify.templating.language import FIELDS
+from instructify.templating.load import PARTS, Part, Template, failure_detail, refuses_empty
+from instructify.templating.program import Program, program
 
 _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
 

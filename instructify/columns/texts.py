@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from instructify.columns import kernels
 from instructify.columns.compiler import evaluate, is_columnar
 from instructify.columns.kernels import Column, Mask
-from instructify.template_check import FIELDS, Kind
-from instructify.template_filters import MAX_TEXT_BYTES, RenderError
-from instructify.template_program import NullPrintedError, Program
+from instructify.templating.filters import MAX_TEXT_BYTES, RenderError
+from instructify.templating.language import FIELDS, Kind
+from instructify.templating.program import NullPrintedError, Program
 
 Rows = NDArray[np.int64]
 

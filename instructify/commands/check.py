@@ -5,17 +5,17 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from instructify._util.terminal import paragraph, shortened
+from instructify._util.wording import counted
 from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots, with_settings
 from instructify.build.workers import workers
-from instructify.catalog import load_catalog
+from instructify.catalog.load import load_catalog
+from instructify.checking.causes import cause_of
+from instructify.checking.examine import examine
+from instructify.checking.report import Example, Group, Report, SplitReport
+from instructify.checking.request import CheckRequest
 from instructify.commands.convert import chosen_datasets
-from instructify.doctor.causes import cause_of
-from instructify.doctor.examine import examine
-from instructify.doctor.report import Example, Group, Report, SplitReport
-from instructify.doctor.request import CheckRequest
-from instructify.terminal import paragraph, shortened
-from instructify.wording import counted
 
 REPORT_FORMAT = 1
 _SHOWN_EXAMPLES = 2

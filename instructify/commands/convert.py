@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
+from instructify._util.errors import UserError, did_you_mean
+from instructify._util.resources import find
+from instructify._util.shards import hash_file
 from instructify.build.engine import RejectsError, convert
 from instructify.build.manifest import SplitEntry, content_key
 from instructify.build.opened import Build
@@ -15,12 +18,9 @@ from instructify.build.raw import RawRoots, with_settings
 from instructify.build.request import ConvertRequest, PictureMode, check_line
 from instructify.build.retemplate import retemplate
 from instructify.build.state import SplitState
-from instructify.catalog import load_catalog
-from instructify.catalog_model import Catalog, Dataset
-from instructify.errors import UserError, did_you_mean
-from instructify.resources import find
-from instructify.shards import hash_file
-from instructify.templates import Mode, load_templates
+from instructify.catalog.load import load_catalog
+from instructify.catalog.model import Catalog, Dataset
+from instructify.templating.load import Mode, load_templates
 
 MODES: tuple[PictureMode, ...] = get_args(PictureMode)
 PROMPTS: tuple[Mode, ...] = get_args(Mode)

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from instructify._util.terminal import WIDTH, visible
+from instructify._util.wording import counted
 from instructify.build.opened import Build
-from instructify.differences.builds import (
+from instructify.comparing.builds import (
     BuildDifference,
     PictureDifference,
     RejectDifference,
@@ -17,9 +19,7 @@ from instructify.differences.builds import (
     compare_builds,
     difference_value,
 )
-from instructify.differences.tables import RowChange, TableDifference
-from instructify.terminal import WIDTH, visible
-from instructify.wording import counted
+from instructify.comparing.tables import RowChange, TableDifference
 
 _MOST_FIELDS = 4
 _MOST_TEMPLATES = 8

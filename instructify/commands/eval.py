@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from instructify._util.errors import UserError
+from instructify._util.resources import find
+from instructify._util.terminal import paragraph
 from instructify.build.opened import Build
-from instructify.catalog import load_catalog
-from instructify.catalog_model import Catalog
-from instructify.errors import UserError
+from instructify.catalog.load import load_catalog
+from instructify.catalog.model import Catalog
 from instructify.protocols.model import Protocol
 from instructify.protocols.read import named_protocol, protocol_folder
 from instructify.protocols.suites import named_suite
-from instructify.resources import find
-from instructify.terminal import paragraph
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,23 +45,23 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
     catalog = load_catalog(extra=request.catalog_file)
     build = Build.open(request.build)
     protocols, without = chosen_protocols(request, catalog, build)
-    from train.distributed import join, leave
-    from train.exam import ExamOptions, candidate, examine
-    from train.exam_folder import check_out
-    from train.loading import device_of, precision_of
-    from train.trained import load_trained
+    from instructify_train.distributed import join, leave
+    from instructify_train.evaluate.result_folder import check_out
+    from instructify_train.evaluate.run import EvaluationOptions, evaluate_protocol, evaluated_model
+    from instructify_train.evaluate.trained import load_trained
+    from instructify_train.model.loading import device_of, precision_of
 
     check_out(request.out)
     device = device_of(request.device)
     ranks = join(device)
     try:
-        taken = candidate(
+        evaluated = evaluated_model(
             request.model,
             load_trained(request.model, request.checkpoint),
             device,
             precision_of(request.precision, device),
         )
-        options = ExamOptions(
+        options = EvaluationOptions(
             out=request.out,
             templates=request.templates or find("templates"),
             limit=request.limit,
@@ -71,7 +71,7 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
         )
         results = []
         for protocol in protocols:
-            results.append(examine(taken, build, catalog, protocol, options, ranks))
+            results.append(evaluate_protocol(evaluated, build, catalog, protocol, options, ranks))
             if ranks.is_first and not as_json:
                 print(result_line(results[-1]), flush=True)
     finally:

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from instructify._util.resources import find
+from instructify._util.terminal import WIDTH
 from instructify.build.opened import Build
-from instructify.catalog import load_catalog
+from instructify.catalog.load import load_catalog
 from instructify.commands.inspect import text_block
-from instructify.explained.chain import ExplainRequest, Explanation, explain, explanation_value
-from instructify.explained.step import Step
-from instructify.resources import find
-from instructify.templates import load_templates
-from instructify.terminal import WIDTH
+from instructify.explaining.chain import ExplainRequest, Explanation, explain, explanation_value
+from instructify.explaining.step import Step
+from instructify.templating.load import load_templates
 
 _MOST_LINES = 14
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import msgspec
 
+from instructify._util.errors import UserError
+from instructify._util.terminal import paragraph
 from instructify.build.opened import Build
 from instructify.build.progress import Progress
-from instructify.errors import UserError
-from instructify.export.folder import check_replaceable, look_at
+from instructify.export.folder import check_replaceable, standing_of
 from instructify.export.options import ExportOptions, PictureFolders
 from instructify.export.receipt import Receipt, build_hash
 from instructify.export.run import Export, run_export
 from instructify.export.selection import Selection, select
-from instructify.terminal import paragraph
 
 _REASONS = {
     "no-response": "without a response, to be scored or inferred only",
@@ -45,7 +45,7 @@ def run_export_command(
     _check(options, push, public)
     build = Build.open(folder)
     selection = select(build, options)
-    former = look_at(out, build.paths.root).receipt
+    former = standing_of(out, build.paths.root).receipt
     asked = build_hash(build.manifest)
     if former is not None and not overwrite and former.same_work(asked, options):
         receipt, state = former, "unchanged"

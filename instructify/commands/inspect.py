@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
 
+from instructify._util.terminal import WIDTH, visible
+from instructify._util.wording import counted
 from instructify.build.opened import Build, public_sample
-from instructify.page.choose import choose_samples
+from instructify.inspecting.choose import choose_samples
 from instructify.pictures.reading import PictureStore
-from instructify.terminal import WIDTH, visible
-from instructify.wording import counted
 
 _INDENT = " " * 13
 _SECOND = "\0"  # stands for the second column of a wide character; made visible in data before

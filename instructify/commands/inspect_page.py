@@ -6,15 +6,15 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from instructify._util.errors import UserError
+from instructify._util.resources import find
+from instructify._util.wording import counted
 from instructify.build.opened import Build
-from instructify.catalog import load_catalog
-from instructify.errors import UserError
-from instructify.page.choose import choose_samples
-from instructify.page.make import PageMade, PageRequest, make_page
-from instructify.page.tokens import TokenReader
-from instructify.resources import find
-from instructify.templates import load_templates
-from instructify.wording import counted
+from instructify.catalog.load import load_catalog
+from instructify.inspecting.choose import choose_samples
+from instructify.inspecting.make import PageMade, PageRequest, make_page
+from instructify.inspecting.tokens import TokenReader
+from instructify.templating.load import load_templates
 
 _NEEDED = ("torch", "transformers")
 
@@ -35,7 +35,7 @@ def run_inspect_page(
     as_json: bool,
 ) -> None:
     """Write the page of a build, or of a dataset or split of it."""
-    from train.config import DataConfig
+    from instructify_train.config import DataConfig
 
     build = Build.open(folder)
     chosen = choose_samples(build, name, split, number, seed)
@@ -77,7 +77,7 @@ def _reader(model: str | None) -> tuple[TokenReader | None, str]:
             raise UserError(f"--model needs tokenizers: {why}.")
         return None, why
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from train.xray import DEFAULT_MODEL, XRay
+    from instructify_train.evaluate.xray import DEFAULT_MODEL, XRay
 
     return XRay.open(model or DEFAULT_MODEL), ""
 

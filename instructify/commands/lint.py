@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from instructify._util.resources import find
+from instructify._util.terminal import paragraph
+from instructify._util.wording import counted
 from instructify.build.opened import Build
-from instructify.catalog import load_catalog
+from instructify.catalog.load import load_catalog
 from instructify.lint.finding import Finding
 from instructify.lint.run import LintReport, lint
 from instructify.lint.usage import INSTRUCTION_TOKENS, RESPONSE_TOKENS, Lengths, TaskUse, Usage
-from instructify.resources import find
-from instructify.terminal import paragraph
-from instructify.wording import counted
 
 REPORT_FORMAT = 1
 _SHOWN = 12  # of a kind, in the terminal

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 
 
 def run_merge(run: Path, out: Path, which: str) -> None:
     """Write the whole model of a run."""
-    from train.trained import merge
+    from instructify_train.evaluate.trained import merge
 
     state = merge(run, out, which)
     step = "" if state is None else f" after step {state.step:,}"
@@ -29,10 +29,10 @@ def run_generate(
     as_json: bool,
 ) -> None:
     """Print what a model says of a picture or clip."""
-    from train.answering import answerer_of, open_media
-    from train.decoding import Decoding
-    from train.loading import device_of, precision_of
-    from train.trained import load_trained
+    from instructify_train.decode.search import Decoding
+    from instructify_train.evaluate.answering import answerer_of
+    from instructify_train.evaluate.trained import load_trained
+    from instructify_train.model.loading import device_of, precision_of
 
     if not prompt.strip():
         raise UserError("--prompt is empty; ask something, as 'Question: what is this? Answer:'")
@@ -44,8 +44,7 @@ def run_generate(
     )
     chosen = device_of(device)
     answerer = answerer_of(load_trained(source, which), chosen, precision_of("auto", chosen))
-    pictures = open_media(image, answerer.num_frames)
-    answer = answerer.answer(pictures, prompt, decoding)
+    answer = answerer.answer(answerer.read_file(image), prompt, decoding)
     if as_json:
         print(json.dumps({"image": str(image), "prompt": prompt, "answer": answer}))
     else:

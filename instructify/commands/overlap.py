@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from instructify._util.errors import UserError, did_you_mean
+from instructify._util.shards import write_bytes
 from instructify.build.opened import Build
 from instructify.build.progress import Progress
 from instructify.build.workers import workers
-from instructify.catalog import load_catalog
+from instructify.catalog.load import load_catalog
 from instructify.commands.overlap_page import overlap_page
 from instructify.commands.overlap_text import overlap_text
-from instructify.errors import UserError, did_you_mean
 from instructify.overlap.find import Question, find_overlap
 from instructify.overlap.likeness import Scope
 from instructify.overlap.result import Overlap, keep_overlap
 from instructify.overlap.waivers import LeakedPair, leaked_pairs, waiver_of
-from instructify.recipes import load_waivers
-from instructify.shards import write_bytes
+from instructify.recipe.read import load_waivers
 
 
 def run_overlap(

@@ -7,11 +7,11 @@ letters, only what shares something is shown, and the letters are told below.
 import textwrap
 from collections.abc import Sequence
 
+from instructify._util.terminal import WIDTH, wrapped
+from instructify._util.wording import counted
 from instructify.overlap.result import Overlap, PartFacts, SharedPictures, SharedTextCounts
 from instructify.overlap.waivers import LeakedPair, waiver_of
-from instructify.recipes import Waiver
-from instructify.terminal import WIDTH, wrapped
-from instructify.wording import counted
+from instructify.recipe.read import Waiver
 
 _NAME = 24
 _COLUMNS = 11

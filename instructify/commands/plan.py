@@ -5,14 +5,14 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from instructify._util.errors import UserError
 from instructify.build.opened import Build
-from instructify.catalog import load_catalog
-from instructify.catalog_model import Catalog
+from instructify.catalog.load import load_catalog
+from instructify.catalog.model import Catalog
 from instructify.commands.plan_page import plan_page
-from instructify.errors import UserError
-from instructify.members import mix_build
-from instructify.plan import Change, Plan, PlanRow, compare, make_plan, plan_value
-from instructify.recipes import load_mixture
+from instructify.recipe.members import mix_build
+from instructify.recipe.plan import Change, Plan, PlanRow, compare, make_plan, plan_value
+from instructify.recipe.read import load_mixture
 
 WIDTH = 80
 _NAME = 22

@@ -5,8 +5,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from instructify.catalog import load_catalog
-from instructify.errors import UserError
+from instructify._util.errors import UserError
+from instructify._util.terminal import WIDTH
+from instructify.catalog.load import load_catalog
 from instructify.protocols.model import Protocol, prompt_text
 from instructify.protocols.read import (
     load_protocols,
@@ -15,7 +16,6 @@ from instructify.protocols.read import (
     settings_of,
 )
 from instructify.protocols.suites import Suite, load_suites
-from instructify.terminal import WIDTH
 
 
 def run_protocols(

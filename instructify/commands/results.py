@@ -5,11 +5,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from instructify_train.evaluate.result_folder import read_results
+
+from instructify._util.shards import write_bytes
 from instructify.results.page import results_page
 from instructify.results.table import Table, make_table, row_names
 from instructify.results.text import markdown_lines, text_lines
-from instructify.shards import write_bytes
-from train.exam_folder import read_results
 
 
 def run_results(

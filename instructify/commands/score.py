@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from instructify.catalog import load_catalog
-from instructify.catalog_model import Dataset
-from instructify.errors import UserError
+from instructify._util.errors import UserError
+from instructify._util.terminal import WIDTH, visible
+from instructify.catalog.load import load_catalog
+from instructify.catalog.model import Dataset
 from instructify.metrics import Prediction, Result, choose_scoring, score
 from instructify.metrics.files import read_items, read_predictions
 from instructify.metrics.scorers import metric_of_form
-from instructify.terminal import WIDTH, visible
 
 _MOST_SUBSETS = 20
 

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from instructify._util.errors import UserError, did_you_mean
 from instructify.build.opened import Build
-from instructify.errors import UserError, did_you_mean
-from instructify.golds import gold_of
 from instructify.metrics.align import Prediction
 from instructify.metrics.files import is_gold_for
+from instructify.metrics.items import item_of_row
 from instructify.metrics.model import Item
 from instructify.metrics.scorers import metric_of_form
 
@@ -131,7 +131,7 @@ def _rows(build: Build, name: str, split: str) -> list[_Row]:
 
 def _item(row: Mapping[str, Any]) -> Item:
     is_choice = row["form"] == "multiple_choice"
-    return gold_of(row, row["candidates"] if is_choice else None)
+    return item_of_row(row, row["candidates"] if is_choice else None)
 
 
 def _aliases(name: str, split: str, rows: Sequence[_Row]) -> dict[str, str]:

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from instructify._util.errors import UserError
+from instructify._util.terminal import paragraph
 from instructify.build.opened import Build
-from instructify.catalog import load_catalog
-from instructify.errors import UserError
-from instructify.terminal import paragraph
+from instructify.catalog.load import load_catalog
 
 
 def run_train(
@@ -27,10 +27,10 @@ def run_train(
     """Train, and say how it went; returns the exit code."""
     # Tokenizers must not start threads of their own, since loader processes are forked.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    from train.distributed import join, leave
-    from train.loading import device_of
-    from train.recipe import load_recipe
-    from train.run_folder import RECIPE
+    from instructify_train.distributed import join, leave
+    from instructify_train.model.loading import device_of
+    from instructify_train.recipe import load_recipe
+    from instructify_train.run_folder import RECIPE
 
     if steps is not None:
         settings = [*settings, f"run.steps={steps}"]
@@ -43,7 +43,7 @@ def run_train(
     opened = Build.open(build)
     ranks = join(device_of(config.run.device))
     try:
-        from train.launch import launch
+        from instructify_train.run.launch import launch
 
         result, facts = launch(
             opened, config, catalog, out, ranks, resume=resume, accept=accept_changes

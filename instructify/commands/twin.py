@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from instructify.catalog import load_catalog
-from instructify.errors import UserError
+from instructify._util.errors import UserError
+from instructify.catalog.load import load_catalog
 from instructify.twins.make import WRITERS, make_twin
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from instructify._util.shards import write_json
 from instructify.export.contents import Contents
 from instructify.export.receipt import PicturesReceipt
 from instructify.export.selection import Chosen
@@ -23,7 +24,6 @@ from instructify.export.sink import (
     picture_path,
 )
 from instructify.export.slots import CHAT_SLOTS, IMAGE, VIDEO
-from instructify.shards import write_json
 
 DATASET_INFO = "dataset_info.json"
 _SUFFIX = ".jsonl"

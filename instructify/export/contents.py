@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from instructify._util.errors import UserError
+from instructify._util.keyed import hash_texts
 from instructify.build.opened import Build
-from instructify.errors import UserError
 from instructify.export.options import PictureFolders
-from instructify.keyed import hash_texts
 from instructify.pictures.roots import Location, Roots, load_roots
 from instructify.pictures.sources import MAX_CLIP_BYTES, Problem, SourceReader
 from instructify.pictures.tables import read_index

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from instructify._util.errors import UserError
+from instructify._util.shards import fresh_folder, make_folder, unwritable
 from instructify.build.lock import write_lock
 from instructify.build.paths import MANIFEST
-from instructify.errors import UserError
 from instructify.export.receipt import RECEIPT, Receipt, read_receipt
-from instructify.shards import fresh_folder, make_folder, unwritable
 
 LOCK = ".lock"
 
@@ -27,7 +27,7 @@ class Standing(NamedTuple):
     receipt: Receipt | None
 
 
-def look_at(out: Path, build: Path) -> Standing:
+def standing_of(out: Path, build: Path) -> Standing:
     """Look at the place that an export shall have, and refuse one that is not to be written to."""
     _check_apart(out, build)
     _put_back(out)

@@ -8,8 +8,8 @@ accepts.
 import re
 from collections.abc import Iterable, Mapping
 
+from instructify._util.errors import UserError
 from instructify.build.manifest import DatasetEntry
-from instructify.errors import UserError
 
 # Words by which a licence text says that nobody gave the right to share.
 _WITHHELD = {

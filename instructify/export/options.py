@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
-from instructify.errors import UserError, did_you_mean
+from instructify._util.errors import UserError, did_you_mean
 
 Word = TypeVar("Word", bound=str)
 

@@ -6,7 +6,7 @@ Uploading is huggingface_hub's business; here are the calls, and one sentence fo
 from pathlib import Path
 from typing import Any, Protocol
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 
 _OWN = ["data/**", "export.json", "candidates.json"]  # of a former export, gone from this one
 

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from instructify import __version__
+from instructify._util.errors import UserError
+from instructify._util.shards import write_bytes
 from instructify.build.manifest import Manifest
-from instructify.errors import UserError
 from instructify.export.options import ExportOptions
-from instructify.shards import write_bytes
 
 RECEIPT = "export.json"
 FORMAT = 1

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from instructify._util.errors import UserError
 from instructify.build.opened import Build, ShardedTable
-from instructify.errors import UserError
 from instructify.export.contents import row_numbers
 from instructify.export.options import TRAINS_ONLY, ExportOptions
 from instructify.export.selection import Chosen

@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from instructify import __version__
+from instructify._util.errors import UserError
+from instructify._util.shards import Syncer, sync, write_bytes
 from instructify.build.opened import Build
-from instructify.errors import UserError
 from instructify.export.card import render_hub_card
 from instructify.export.chat import ChatSink
 from instructify.export.contents import Contents
@@ -30,7 +31,6 @@ from instructify.export.rows import NO_RESPONSE, Counts, read_rows
 from instructify.export.selection import Chosen, Selection
 from instructify.export.sink import PICTURE_FOLDERS, Sink
 from instructify.export.webdataset import WebdatasetSink
-from instructify.shards import Syncer, sync, write_bytes
 
 CANDIDATES = "candidates.json"
 CARD = "README.md"

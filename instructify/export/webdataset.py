@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.export.contents import Content, Contents, write_all
 from instructify.export.energon import ANSWER, EnergonIndex, write_blend
 from instructify.export.layout import LaidOut, lay_out

@@ -10,9 +10,9 @@ from instructify.lint.finding import Finding
 from instructify.lint.probes import Row, fits, optional_fields, probes
 from instructify.lint.subject import Subject
 from instructify.lint.texts import targets
-from instructify.template_filters import RenderError
-from instructify.template_program import NullPrintedError
-from instructify.templates import Part, refuses_empty
+from instructify.templating.filters import RenderError
+from instructify.templating.load import Part, refuses_empty
+from instructify.templating.program import NullPrintedError
 
 CONSTANTS = {
     "dataset": "probe",

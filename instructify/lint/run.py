@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from instructify._util.errors import UserError
+from instructify._util.resources import find
 from instructify.build.opened import Build
-from instructify.catalog_model import Catalog
-from instructify.errors import UserError
+from instructify.catalog.model import Catalog
 from instructify.lint.finding import Finding
 from instructify.lint.pools import evaluation_findings, pool_findings
 from instructify.lint.renders import Real, render_findings
@@ -19,7 +20,6 @@ from instructify.lint.usage import (
     real_records,
     usage_findings,
 )
-from instructify.resources import find
 
 PROTOCOLS = "protocols"
 

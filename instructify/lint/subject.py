@@ -8,10 +8,10 @@ from pathlib import Path
 
 from jinja2 import nodes
 
-from instructify.catalog_model import Task
+from instructify._util.yaml_lines import PlacedError
+from instructify.catalog.model import Task
 from instructify.lint.finding import Finding, Severity
-from instructify.template_program import Program
-from instructify.templates import (
+from instructify.templating.load import (
     MULTITASK,
     PARTS,
     Mistakes,
@@ -20,7 +20,7 @@ from instructify.templates import (
     Template,
     read_file,
 )
-from instructify.yaml_lines import PlacedError
+from instructify.templating.program import Program
 
 _BLOCK = re.compile(r":\s*[|>][-+0-9]*\s*(#.*)?$")
 

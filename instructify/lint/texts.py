@@ -9,8 +9,8 @@ from instructify.columns.compiler import is_columnar
 from instructify.lint.finding import Finding
 from instructify.lint.probes import BROUGHT, needed
 from instructify.lint.subject import Subject
-from instructify.template_check import FIELDS, Kind
-from instructify.templates import Part
+from instructify.templating.language import FIELDS, Kind
+from instructify.templating.load import Part
 
 ANSWERS = frozenset({"answer", "references", "choice_index"})
 

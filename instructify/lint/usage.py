@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify._util.keyed import Hashes, hash_texts
+from instructify._util.wording import counted
 from instructify.build.opened import Build
-from instructify.keyed import Hashes, hash_texts
 from instructify.lint.finding import Finding
 from instructify.lint.probes import Row
 from instructify.lint.subject import Subject
-from instructify.wording import counted
 
 MOST_ROWS = 20_000
 INSTRUCTION_TOKENS = 128  # what training keeps of an instruction and of a response

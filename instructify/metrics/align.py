@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.metrics.model import Answer, Item
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.errors import UndefinedScoreError, UserError
+from instructify._util.errors import UndefinedScoreError, UserError
 from instructify.metrics.bootstrap import RESAMPLES, drawn, percentiles
 from instructify.metrics.model import Answer, Floats, Interval, Item, Scored
 

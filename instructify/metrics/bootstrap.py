@@ -8,7 +8,7 @@ that the same scores give the same interval on any machine.
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.keyed import key_of
+from instructify._util.keyed import key_of
 from instructify.metrics.model import Floats, Interval
 
 RESAMPLES = 1_000

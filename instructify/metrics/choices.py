@@ -7,7 +7,7 @@ An option's own text comes first, so that an option "B" is not taken for the sec
 import re
 from collections.abc import Sequence
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.metrics.model import Item
 
 _LETTER = re.compile(r"\(?([A-Za-z])[).:]?")

@@ -7,7 +7,7 @@ ScienceQA's own script guesses at random instead.
 import string
 from collections.abc import Callable, Collection, Sequence
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.metrics.choices import chosen, the_choice
 from instructify.metrics.means import mean_scored, references_of, text_of
 from instructify.metrics.model import Answer, Item, Scored, Scorer

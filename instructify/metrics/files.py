@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.metrics.align import Prediction
 from instructify.metrics.model import Answer, Item
 

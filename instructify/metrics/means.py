@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.metrics.bootstrap import mean_interval
 from instructify.metrics.model import Answer, Floats, Item, Scored
 

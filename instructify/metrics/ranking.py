@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.metrics.means import mean_scored
 from instructify.metrics.model import Answer, Floats, Item, Scored
 

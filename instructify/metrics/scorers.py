@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from instructify.errors import UserError, did_you_mean
+from instructify._util.errors import UserError, did_you_mean
 from instructify.metrics.align import Prediction, align, by_item
 from instructify.metrics.auc import auc
 from instructify.metrics.cider import cider, cider_scorer

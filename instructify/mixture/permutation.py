@@ -8,7 +8,7 @@ leaves a permutation of [0, n). Rows may have different n and different keys.
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.keyed import Hashes, hash_texts, mix
+from instructify._util.keyed import Hashes, hash_texts, mix
 
 _ROUNDS = 6
 

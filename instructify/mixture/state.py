@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.mixture.stream import Mixture
 
 STATE_FORMAT = 1

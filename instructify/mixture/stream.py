@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.errors import UserError, did_you_mean
-from instructify.keyed import Hashes, hash_texts, mix, uniform_float, uniform_index
+from instructify._util.errors import UserError, did_you_mean
+from instructify._util.keyed import Hashes, hash_texts, mix, uniform_float, uniform_index
 from instructify.mixture.permutation import permute
 from instructify.mixture.schedule import MOST_MEMBERS, Schedule, schedule
 from instructify.mixture.weights import Member, check_members, quotas, shares

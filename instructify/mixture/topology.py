@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, islice
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

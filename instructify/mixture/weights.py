@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.errors import UserError, did_you_mean
+from instructify._util.errors import UserError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

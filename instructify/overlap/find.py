@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from instructify._util.shards import hash_file
 from instructify.build.opened import Build
 from instructify.build.progress import Progress
 from instructify.build.workers import Workers
-from instructify.catalog_model import Catalog
+from instructify.catalog.model import Catalog
 from instructify.overlap.gaps import not_compared
 from instructify.overlap.likeness import Scope, find_alike
 from instructify.overlap.masks import has_part
@@ -24,7 +25,6 @@ from instructify.overlap.result import (
 from instructify.overlap.shared import shared_pictures
 from instructify.overlap.texts import SharedTexts as FoundTexts
 from instructify.overlap.texts import TextOverlap, find_shared_texts
-from instructify.shards import hash_file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from instructify._util.wording import counted
 from instructify.build.opened import Build
-from instructify.catalog_model import Catalog
+from instructify.catalog.model import Catalog
 from instructify.overlap.likeness import Likeness, Scope
 from instructify.overlap.masks import has_part
 from instructify.overlap.pictures import PictureRows
-from instructify.wording import counted
 
 
 def not_compared(

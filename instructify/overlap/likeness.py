@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from instructify._util.errors import UserError
+from instructify._util.keyed import hash_texts
 from instructify.build.opened import Build
 from instructify.build.progress import Progress
 from instructify.build.workers import Workers
-from instructify.errors import UserError
-from instructify.keyed import hash_texts
 from instructify.overlap.alike import Thumbnails, are_alike, has_contrast
 from instructify.overlap.hamming import near_pairs
 from instructify.overlap.masks import Masks, has_part, no_masks, unite

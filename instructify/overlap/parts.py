@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify._util.errors import UserError
+from instructify._util.keyed import Hashes, hash_texts
 from instructify.build.opened import Build
-from instructify.errors import UserError
-from instructify.keyed import Hashes, hash_texts
 from instructify.overlap.masks import Counts
-from instructify.sample_index import batches_of
+from instructify.recipe.sample_index import batches_of
 
 _EVALUATION = ("val", "dev", "test")
 

@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from instructify._util.errors import UserError
+from instructify._util.keyed import Hashes, hash_texts
 from instructify.build.opened import Build
-from instructify.errors import UserError
-from instructify.keyed import Hashes, hash_texts
 from instructify.overlap.masks import Masks, add_part, distinct, no_masks, unite
 from instructify.overlap.parts import Part, PartKeys, key_at, read_part
 from instructify.pictures.tables import read_index

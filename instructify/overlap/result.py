@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
+from instructify._util.errors import UserError
+from instructify._util.shards import write_bytes
 from instructify.build.manifest import Manifest, content_key
 from instructify.build.opened import Build
-from instructify.errors import UserError
-from instructify.shards import write_bytes
 
 OVERLAP_FORMAT = 1
 METHOD = 2  # raise it when the same build would give another result

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from instructify._util.keyed import Hashes, hash_texts
 from instructify.build.opened import Build
-from instructify.keyed import Hashes, hash_texts
 from instructify.overlap.masks import Counts, distinct, is_among
 from instructify.overlap.parts import Part, part_batches
 from instructify.overlap.pictures import PictureRows, Rows

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
+from instructify._util.shards import read_arrow, stream_arrow
 from instructify.pictures.probing import ProbePlan
 from instructify.pictures.roots import LOCAL_FOLDER
 from instructify.pictures.tables import BATCH_ROWS, PROBE_SCHEMA, PROBLEM_SCHEMA, Known, read_index
-from instructify.shards import read_arrow, stream_arrow
 
 
 class Gathered(NamedTuple):

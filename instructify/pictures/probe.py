@@ -20,7 +20,7 @@ from instructify.pictures.decode import (
 )
 from instructify.pictures.perceptual import perceptual_hash
 from instructify.pictures.sources import Problem
-from instructify.video import ClipUnreadable, clip_format, first_frame_size
+from instructify.pictures.video import ClipUnreadable, clip_format, first_frame_size
 
 _KINDS = {
     b"\xff\xd8\xff": "jpeg",

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify.catalog_model import Family
+from instructify._util.shards import read_arrow, stream_arrow
+from instructify.catalog.model import Family
 from instructify.pictures.keys import split_key
 from instructify.pictures.locate import Locator
 from instructify.pictures.probe import PictureFacts, probe_clip, probe_picture
@@ -35,7 +36,6 @@ from instructify.pictures.tables import (
     REQUEST_SCHEMA,
     Known,
 )
-from instructify.shards import read_arrow, stream_arrow
 
 UNIT_KEYS = 1_000
 _NOTES = ("root", "file", "offset", "size_bytes", "mtime_ns")
@@ -213,8 +213,8 @@ def _digest(rows: Sequence[Mapping[str, object]], states: Sequence[FileState | P
 def _probe(
     source: SourceReader, row: Mapping[str, object], state: FileState | Problem
 ) -> dict[str, object]:
-    """Look at one picture and return a row of PROBE_SCHEMA."""
-    facts = state if isinstance(state, Problem) else _look(source, row)
+    """Probe one picture and return a row of PROBE_SCHEMA."""
+    facts = state if isinstance(state, Problem) else _probed(source, row)
     found: dict[str, object] = {name: row.get(name) for name in PROBE_SCHEMA.names}
     if isinstance(facts, Problem):
         found.update(reason=facts.reason, detail=facts.detail)
@@ -225,7 +225,7 @@ def _probe(
     return found
 
 
-def _look(source: SourceReader, row: Mapping[str, object]) -> PictureFacts | Problem:
+def _probed(source: SourceReader, row: Mapping[str, object]) -> PictureFacts | Problem:
     is_clip = row["media"] == "video"
     data = source.read(_location(row), MAX_CLIP_BYTES if is_clip else MAX_PICTURE_BYTES)
     if isinstance(data, Problem):

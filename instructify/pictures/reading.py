@@ -13,12 +13,12 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 from PIL import Image
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.pictures.decode import Exif, to_rgb
 from instructify.pictures.roots import Location, Roots, load_roots
 from instructify.pictures.sources import MAX_CLIP_BYTES, Problem, SourceReader
 from instructify.pictures.tables import read_index
-from instructify.video import ClipFrames, frames
+from instructify.pictures.video import ClipFrames, frames
 
 Content = bytes  # a name for the type where the method `bytes` hides it
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from instructify.errors import UserError
-from instructify.shards import write_json
+from instructify._util.errors import UserError
+from instructify._util.shards import write_json
 
 ROOTS_FORMAT = 1
 LOCAL_FOLDER = Path("pictures", "local")

@@ -73,7 +73,7 @@ class SourceReader:
         except OSError as error:
             return _unreadable(location, error)
 
-    def look(self, location: Location, judge: Callable[[OpenPart], T]) -> T | Problem:
+    def check(self, location: Location, judge: Callable[[OpenPart], T]) -> T | Problem:
         """Open a picture and let `judge` read of it what it needs."""
         try:
             if location.offset is not None:

@@ -18,12 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
+from instructify._util.shards import FileFacts, hash_file, read_arrow, stream_arrow
 from instructify.pictures.index import Gathered
 from instructify.pictures.roots import Location, Roots
 from instructify.pictures.sources import MAX_CLIP_BYTES, Problem, SourceReader
 from instructify.pictures.tables import INDEX_FORMAT, PICTURE_INDEX_SCHEMA, Known
-from instructify.shards import FileFacts, hash_file, read_arrow, stream_arrow
 
 Mode = Literal["store", "reference"]
 

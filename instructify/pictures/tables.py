@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from instructify.errors import UserError
-from instructify.shards import FileFacts, read_arrow, stream_arrow
+from instructify._util.errors import UserError
+from instructify._util.shards import FileFacts, read_arrow, stream_arrow
 
 INDEX_FORMAT = "1"
 BATCH_ROWS = 65_536

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from instructify.catalog_model import Family
+from instructify._util.shards import read_arrow, stream_arrow
+from instructify.catalog.model import Family
 from instructify.pictures.keys import url_name
 from instructify.pictures.roots import Location, Roots
-from instructify.shards import read_arrow, stream_arrow
 
 SCAN_SCHEMA = pa.schema(
     [

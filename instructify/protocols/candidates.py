@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.protocols.model import CandidateRule
-from instructify.template_filters import letter
+from instructify.templating.filters import letter
 
 Scores = Sequence[float] | NDArray[np.float64]
 

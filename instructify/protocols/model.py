@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from instructify.build.manifest import content_key
-from instructify.templates import Mode
+from instructify.templating.load import Mode
 
 USUAL = "default"  # the id of a dataset's usual protocol, which is left out of its name
 Method = Literal["generate", "rank", "restrict"]

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify._util.errors import UserError
 from instructify.columns import render_table
 from instructify.columns.render import Failure
-from instructify.errors import UserError
 from instructify.protocols.model import Fields, Protocol
-from instructify.templates import MULTITASK, Template, fitting, load_templates
+from instructify.templating.load import MULTITASK, Template, fitting, load_templates
 
 _DROPPED = ("context", "caption", "text")
 

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify._util.errors import UserError, did_you_mean
 from instructify.build.manifest import content_key
 from instructify.build.opened import Build
-from instructify.catalog_model import Catalog
-from instructify.errors import UserError, did_you_mean
-from instructify.golds import gold_of
+from instructify.catalog.model import Catalog
 from instructify.metrics.files import is_gold_for
+from instructify.metrics.items import item_of_row
 from instructify.metrics.model import Item
 from instructify.mixture.permutation import choose_rows
 from instructify.protocols.candidates import (
@@ -194,7 +194,9 @@ def _asked(
                 instruction=instruction,
                 qformer_instruction=own,
                 candidates=number,
-                item=gold_of(row, row["choices"] if protocol.form == "multiple_choice" else None),
+                item=item_of_row(
+                    row, row["choices"] if protocol.form == "multiple_choice" else None
+                ),
             )
         )
     return _Asked(rows, list(sets), vocabulary)

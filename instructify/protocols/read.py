@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from instructify.catalog_model import Catalog, Dataset
-from instructify.errors import UserError, did_you_mean
+from instructify._util.errors import UserError, did_you_mean
+from instructify._util.resources import find
+from instructify._util.yaml_lines import Node, read_yaml
+from instructify._util.yaml_settings import with_setting
+from instructify.catalog.model import Catalog, Dataset
 from instructify.metrics.scorers import metric_of_form, variants
 from instructify.protocols.model import (
     USUAL,
@@ -23,11 +26,8 @@ from instructify.protocols.model import (
     Protocol,
     Source,
 )
-from instructify.resources import find
-from instructify.template_program import mistakes
-from instructify.templates import Mode
-from instructify.yaml_lines import Node, read_yaml
-from instructify.yaml_settings import with_setting
+from instructify.templating.load import Mode
+from instructify.templating.program import mistakes
 
 FORMAT = 1
 FOLDER = "protocols"

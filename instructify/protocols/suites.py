@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from instructify.errors import UserError, did_you_mean
+from instructify._util.errors import UserError, did_you_mean
+from instructify._util.yaml_lines import Node, read_yaml
 from instructify.protocols.read import FORMAT, protocol_folder
-from instructify.yaml_lines import Node, read_yaml
 
 _FILE = "suites.yaml"
 

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.rejects import Reject
 from instructify.schema import RECORD_SCHEMA
 

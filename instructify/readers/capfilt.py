@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify.errors import UserError
-from instructify.keyed import hash_texts
+from instructify._util.errors import UserError
+from instructify._util.keyed import hash_texts
 from instructify.readers.arrow import cleaned_captions, empty_at, singles
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, record_batch
 from instructify.readers.capfilt_plan import Plan, Rule, Urls, make_plan

@@ -16,8 +16,8 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.errors import UserError
-from instructify.keyed import Hashes, mix
+from instructify._util.errors import UserError
+from instructify._util.keyed import Hashes, mix
 
 _BUCKETS = 256
 _BUCKET_SHIFT = np.uint64(56)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from instructify.catalog_tables import class_name
-from instructify.errors import UserError
+from instructify._util.errors import UserError
+from instructify.catalog.own_tables import class_name
 from instructify.readers.base import RawFile
 from instructify.readers.table_cells import Fault
 

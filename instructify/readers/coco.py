@@ -13,7 +13,7 @@ from typing import Annotated
 
 import msgspec
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader
 from instructify.readers.captions import Caption, caption_chunk, caption_chunks, for_training
 from instructify.readers.json_items import read_list

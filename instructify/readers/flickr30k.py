@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.readers.base import (
     Chunk,
     Option,

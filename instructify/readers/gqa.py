@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import read_mapping
 from instructify.readers.text import clean

@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.readers.base import CHUNK_ROWS, Chunk, RawFile, RecordRows, unreadable
 from instructify.readers.json_recovery import Found, recover, to_model
 from instructify.readers.json_source import BYTE_ORDER_MARK, NOT_JSON

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.readers.base import RawFile
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.readers.base import RawFile, unreadable
 from instructify.readers.json_recovery import Found, recover
 from instructify.readers.json_source import NOT_JSON, Source

@@ -7,7 +7,7 @@ split that has no readable problem becomes a reject. The problems file is stream
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from instructify.errors import UserError, did_you_mean
+from instructify._util.errors import UserError, did_you_mean
 from instructify.readers.base import RawFile, RecordRows
 from instructify.readers.json_items import read_mapping, read_value
 from instructify.readers.json_recovery import to_model

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from instructify.errors import UserError, did_you_mean
+from instructify._util.errors import UserError, did_you_mean
 from instructify.readers.base import CHUNK_ROWS, RawFile, unreadable
 from instructify.readers.json_items import Items, read_lines, read_list
 from instructify.rejects import Reject

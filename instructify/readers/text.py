@@ -7,7 +7,7 @@ spelling and punctuation stay.
 
 from collections.abc import Sequence
 
-from instructify.keyed import key_of
+from instructify._util.keyed import key_of
 
 
 def clean(text: str) -> str:

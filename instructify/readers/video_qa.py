@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from instructify.errors import UserError
+from instructify._util.errors import UserError
 from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows, unreadable
 from instructify.readers.json_items import read_list
 from instructify.readers.table_cells import Fault, text_of

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from instructify.readers.arrow import cleaned, empty_at, lists_of, numbered, singles
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, record_batch
-from instructify.readers.in_step import Part, join_in_step
+from instructify.readers.join import Part, join_by_question_id
 from instructify.readers.json_items import Items, read_list
 from instructify.readers.text import most_common, weighted_choice
 from instructify.rejects import Reject
@@ -115,7 +115,7 @@ def _read(release: Release[AnnotationT], form: str, context: ReadContext) -> Ite
     annotations_file = context.files["annotations"]
     choose = partial(_choose, release, context)
     annotations = _annotations(release, annotations_file, choose)
-    for joined in join_in_step(questions_file, questions, annotations_file, annotations):
+    for joined in join_by_question_id(questions_file, questions, annotations_file, annotations):
         wanted = joined.annotations.column("good")
         if form == "question_generation" and context.options["yes_no"] == "drop":
             wanted = pc.and_(wanted, _neither_yes_nor_no(joined.annotations.column("answer")))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from instructify.errors import UserError
-from instructify.yaml_lines import read_yaml
+from instructify._util.errors import UserError
+from instructify._util.yaml_lines import read_yaml
 
 FORMAT = 1
 SHORT: Mapping[str, str] = {

@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from instructify._util.terminal import WIDTH
 from instructify.results.table import SHORT, Row, Table, percent, remarks_on, why_unscored
-from instructify.terminal import WIDTH
 
 _CELL = 6
 

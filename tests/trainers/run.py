@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent / "helpers"))
 
 from build_help import Commands  # noqa: E402
 from export_help import HOSTILE, expected, make_odd_build  # noqa: E402

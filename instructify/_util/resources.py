@@ -1,0 +1,34 @@
+"""Find the files that belong to the package but are no code: `catalog.yaml`, `templates/`, recipes.
+
+A wheel carries them inside the package. A checkout and an editable install have them beside it.
+Nothing else is looked at: neither the working directory nor an environment variable changes what
+is found.
+"""
+
+from pathlib import Path
+
+from instructify._util.errors import UserError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_IN_CHECKOUT = {"recipes": "train/recipes"}  # what lies elsewhere there than in the package
+
+
+def find(name: str) -> Path:
+    """Return the path of what ships with us: `catalog.yaml`, `templates`, `recipes`."""
+    for path in _places(_PACKAGE, name):
+        if path.exists():
+            return path
+    raise UserError(f"'{name}' is missing from this installation of instructify; install it again")
+
+
+def _places(package: Path, name: str) -> list[Path]:
+    """List where to look; the checkout first, as an editable install may leave a stale copy."""
+    checkout = package.parent
+    inside = package / name
+    return [checkout / _IN_CHECKOUT.get(name, name), inside] if _is_checkout(checkout) else [inside]
+
+
+def _is_checkout(folder: Path) -> bool:
+    """Tell our source tree from a site-packages folder that holds a stray pyproject.toml."""
+    project = folder / "pyproject.toml"
+    return project.is_file() and 'name = "instructify"' in project.read_text(encoding="utf-8")

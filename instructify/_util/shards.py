@@ -1,0 +1,235 @@
+"""Files that are whole or not there: Arrow shards, JSON and text, written beside, synced, renamed.
+
+Shards use the Arrow file format, whose footer makes a truncated file unreadable; the stream format
+reads back short without an error. Batches are small, so that a row is reached by batch and offset,
+and each file has one dictionary a column, since readers refuse a replaced one.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+import pyarrow as pa
+
+from instructify._util.errors import UserError
+
+BATCH_ROWS = 4_096
+_HASH_BYTES = 1 << 20
+_READ_BYTES = 8 << 20
+
+
+class FileFacts(NamedTuple):
+    """What the manifest says of a file; `rows` is 0 for files that are no tables."""
+
+    name: str
+    rows: int
+    size_bytes: int
+    sha256: str
+
+
+class Syncer:
+    """Syncs finished files to disk in the background; `wait` returns when all of them are safe."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: list[Future[None]] = []
+
+    def add(self, path: Path) -> None:
+        self._pending.append(self._pool.submit(sync, path))
+
+    def wait(self) -> None:
+        """Raise the first error of a sync (a full disk shows up here)."""
+        for future in self._pending:
+            future.result()
+        self._pending.clear()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True)
+
+    def __enter__(self) -> "Syncer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def write_arrow(
+    path: Path,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch | pa.Table],
+    *,
+    batch_rows: int = BATCH_ROWS,
+    syncer: Syncer | None = None,
+) -> FileFacts:
+    """Write a table as one Arrow file; with a syncer its content is on disk only after `wait`."""
+    table = pa.Table.from_batches(_flat(batches), schema).unify_dictionaries()
+    with _hashed(path, syncer) as sink:
+        with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), schema) as writer:
+            for start in range(0, table.num_rows, batch_rows):
+                piece = table.slice(start, batch_rows).combine_chunks()
+                writer.write_table(piece, batch_rows)
+        return FileFacts(path.name, table.num_rows, sink.size_bytes, sink.hexdigest())
+
+
+def stream_arrow(
+    path: Path,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    *,
+    syncer: Syncer | None = None,
+) -> FileFacts:
+    """Write batches as they come, for tables too large to hold; no dictionary columns."""
+    rows = 0
+    with _hashed(path, syncer) as sink:
+        with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+        return FileFacts(path.name, rows, sink.size_bytes, sink.hexdigest())
+
+
+def write_bytes(path: Path, data: bytes) -> FileFacts:
+    """Write a small file atomically."""
+    with _hashed(path, None) as sink:
+        sink.write(data)
+        return FileFacts(path.name, 0, sink.size_bytes, sink.hexdigest())
+
+
+def write_json(path: Path, value: object) -> FileFacts:
+    """Write JSON for people and machines: sorted as given, indented, one newline at the end."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return write_bytes(path, (text + "\n").encode())
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """Map an Arrow file; UserError where it is damaged or cut short."""
+    try:
+        with pa.memory_map(str(path)) as source:
+            return pa.ipc.open_file(source).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"{path} is damaged or incomplete; run `instructify verify` on its build."
+        ) from error
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file's bytes."""
+    digest = hashlib.sha256()
+    # Large blocks, since a thread that hashes has to ask for the interpreter between two of them.
+    block = memoryview(bytearray(_READ_BYTES))
+    with path.open("rb", buffering=0) as handle:
+        while size := handle.readinto(block):
+            digest.update(block[:size])
+    return digest.hexdigest()
+
+
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Say that a file can't be written, and why."""
+    return UserError(
+        f"{path} can't be written: {error.strerror or error}; make room or choose another place, "
+        "then run the same command again."
+    )
+
+
+def fresh_folder(folder: Path) -> None:
+    """Make an empty folder, whatever was there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    make_folder(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writes that were killed left in a folder; only its one writer may do so."""
+    for left in folder.glob(".*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def sync(path: Path) -> None:
+    """Bring a file to the disk, or the renames inside a folder."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+class _HashedSink:
+    """A write-only file that hashes what passes through."""
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+        self._hash = hashlib.sha256()
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self.size_bytes = 0
+        self.closed = False
+
+    def write(self, data: bytes | memoryview) -> int:
+        part = bytes(data)
+        self._held.append(part)
+        self._held_bytes += len(part)
+        self.size_bytes += len(part)
+        if self._held_bytes >= _HASH_BYTES:
+            self.flush()
+        return len(part)
+
+    def flush(self) -> None:
+        data = b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        self._hash.update(data)
+        rest = memoryview(data)
+        while rest:  # a nearly full disk takes a part, and the next call fails
+            rest = rest[self._handle.write(rest) :]
+
+    def close(self) -> None:
+        self.flush()
+
+    def hexdigest(self) -> str:
+        self.flush()
+        return self._hash.hexdigest()
+
+
+@contextmanager
+def _hashed(path: Path, syncer: Syncer | None) -> Iterator[_HashedSink]:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb", buffering=0) as handle:
+            sink = _HashedSink(cast(BinaryIO, handle))
+            yield sink
+            sink.flush()
+            if syncer is None:
+                os.fsync(handle.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        beside.unlink(missing_ok=True)
+    if syncer is not None:
+        syncer.add(path)
+
+
+def _flat(batches: Iterable[pa.RecordBatch | pa.Table]) -> list[pa.RecordBatch]:
+    flat: list[pa.RecordBatch] = []
+    for batch in batches:
+        if isinstance(batch, pa.Table):
+            flat.extend(batch.to_batches())
+        else:
+            flat.append(batch)
+    return flat

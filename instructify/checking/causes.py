@@ -1,0 +1,136 @@
+"""What may be wrong with a raw root, how bad that is, and what mends it.
+
+Reasons of `rejects.REASONS` keep their names here; the others are what only an examination of
+the raw root can tell. A fault costs records or spoils them; a note costs none that could be had.
+"""
+
+from typing import Literal, NamedTuple
+
+from instructify.pictures.decode import MAX_PIXELS
+from instructify.rejects import REASONS
+
+Severity = Literal["fault", "note"]
+
+_FETCH = "Fetch these files again; a conversion makes rejects of their records."
+_GET = "Get them as said below"
+_ITEMS = "Fetch the file again if it should be whole; a conversion leaves these items out."
+
+
+class Cause(NamedTuple):
+    """One kind of finding: what is counted, what is wrong, and the sentence that mends it."""
+
+    severity: Severity
+    unit: str
+    what: str
+    mend: str
+
+
+CAUSES: dict[str, Cause] = {
+    "file-missing": Cause("fault", "file", "a split can't be read without it", f"{_GET}."),
+    "file-unreadable": Cause(
+        "fault",
+        "file",
+        "it is not what the release documents",
+        "Fetch the file again; it may be cut off, or another file of that name.",
+    ),
+    "cut-off": Cause(
+        "fault",
+        "file",
+        "it ends in the middle, and how much is missing nobody can tell",
+        "Fetch the file again; a conversion refuses it.",
+    ),
+    "clip-truncated": Cause(
+        "fault",
+        "clip",
+        "the file is shorter than its header says, though its first frame can be decoded",
+        "Fetch these clips again; a conversion keeps them, and their last frame is repeated.",
+    ),
+    "tar-damaged": Cause(
+        "fault",
+        "tar",
+        "a tar of pictures can't be read to its end",
+        "Fetch its pictures again with img2dataset; those before the break are used.",
+    ),
+    "slice": Cause(
+        "note",
+        "split",
+        "fewer records than the official release has",
+        "Nothing to do if a slice is meant; otherwise get the whole files again.",
+    ),
+    "more-records": Cause(
+        "note",
+        "split",
+        "more records than the official release has",
+        "See whether the file is another version of the release, or two joined into one.",
+    ),
+    "no-record": Cause(
+        "note",
+        "split",
+        "the files are there, but hold nothing of this split",
+        "Name another --split, or get the files again.",
+    ),
+    "file-optional": Cause(
+        "note",
+        "file",
+        "an optional file is not there",
+        "`instructify catalog NAME` says how to get it, if you want what it adds.",
+    ),
+    "vocabulary-missing": Cause(
+        "note",
+        "file",
+        "the answers that a model chooses from are counted in it",
+        "`instructify catalog NAME` says how to get it; without it samples have no candidates.",
+    ),
+    "picture-gone": Cause(
+        "note",
+        "picture",
+        "not there, but no more of them than the catalog expects to be gone from the net",
+        "Nothing to do; a conversion makes rejects of their records.",
+    ),
+    "odd-end": Cause(
+        "note",
+        "picture",
+        "the end of the file is missing, yet the picture can be decoded",
+        "Nothing to do; a conversion keeps them.",
+    ),
+    "suffix-differs": Cause(
+        "note",
+        "file",
+        "the name says another kind than the content",
+        "Nothing to do; a conversion goes by the content and keeps the name.",
+    ),
+    "picture-missing": Cause(
+        "fault",
+        "picture",
+        REASONS["picture-missing"],
+        f"{_GET}, or name the folder that holds them with --images.",
+    ),
+    "path-outside-root": Cause(
+        "fault",
+        "picture",
+        REASONS["path-outside-root"],
+        "Give the folder that a link leads to with --images; a name that climbs is refused.",
+    ),
+    "picture-too-large": Cause(
+        "fault",
+        "picture",
+        REASONS["picture-too-large"],
+        f"Scale them to at most {MAX_PIXELS:,} pixels, or let their records be rejects.",
+    ),
+    "duplicate-id": Cause(
+        "fault",
+        "record",
+        REASONS["duplicate-id"],
+        "PictureFinding whether the file was joined from two; the first record keeps the id.",
+    ),
+    **{
+        reason: Cause("fault", "picture", REASONS[reason], _FETCH)
+        for reason in ("picture-empty", "picture-truncated", "picture-unreadable", "not-a-picture")
+    },
+    "clip-unreadable": Cause("fault", "clip", REASONS["clip-unreadable"], _FETCH),
+}
+
+
+def cause_of(name: str) -> Cause:
+    """Return what is known of a cause; a reader's reason speaks of items of a raw file."""
+    return CAUSES.get(name) or Cause("fault", "item", REASONS[name], _ITEMS)

@@ -1,0 +1,150 @@
+"""The examination: files, then records, then the pictures that records name.
+
+Everything is asked of the parts that a conversion is made of; nothing is written but the scans of
+img2dataset tars, into a folder that goes with the run.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from instructify.build.progress import Progress
+from instructify.build.raw import (
+    LookedFor,
+    RawSplit,
+    check_raw_root,
+    how_to_get,
+    look_for_files,
+)
+from instructify.build.workers import Workers
+from instructify.catalog.model import Dataset, RawFileSpec
+from instructify.checking.pictures import check_pictures, note_findings
+from instructify.checking.report import Example, Report, SplitReport
+from instructify.checking.request import CheckRequest
+from instructify.checking.survey import Survey, SurveyUnit, run_survey
+from instructify.rejects import Reject
+
+_GETTABLE = ("file-missing", "file-optional", "vocabulary-missing", "picture-missing", "slice")
+
+
+def examine(request: CheckRequest, pool: Workers, progress: Progress) -> Report:
+    """Find what a conversion of these datasets would stumble over."""
+    check_raw_root(request.roots)
+    report = Report(strict=request.complete)
+    raws = list(_find_files(request, report))
+    units = [SurveyUnit(raw=raw, roots=request.roots) for raw, _ in raws]
+    with progress.stage("records", len(units), "split") as bar:
+        surveys = pool.map(run_survey, units, lambda *_: bar.advance())
+    for (_, split), survey in zip(raws, surveys, strict=True):
+        _note_survey(report, split, survey)
+    keys = [(split, survey.keys) for (_, split), survey in zip(raws, surveys, strict=True)]
+    findings = check_pictures(request, keys, report, pool, progress)
+    note_findings(request, report, keys, findings)
+    report.how_to_get = _steps(request, report)
+    return report
+
+
+def _find_files(request: CheckRequest, report: Report) -> Iterator[tuple[RawSplit, SplitReport]]:
+    """Note the files of every split; yield the splits that can be read."""
+    for dataset in request.datasets:
+        names = [request.split] if request.split is not None else list(dataset.default_splits)
+        for name in names:
+            split = dataset.split(name)
+            looked = look_for_files(dataset, split, request.roots)
+            row = SplitReport(
+                dataset=dataset.name,
+                split=name,
+                files={role: file.name for role, file in sorted(looked.files.items())},
+                official=split.expected_for(dataset.options),
+            )
+            report.splits.append(row)
+            _note_files(request, report, dataset, row, looked)
+            if not looked.missing:
+                yield RawSplit(dataset=dataset, split=split, files=looked.files), row
+        _note_vocabulary(request, report, dataset)
+
+
+def _note_files(
+    request: CheckRequest, report: Report, dataset: Dataset, row: SplitReport, looked: LookedFor
+) -> None:
+    folder = request.roots.release(dataset.release)
+    alternatives = bool(looked.missing) and all(spec.optional for spec in looked.missing)
+    if alternatives:  # any one of them would do
+        names = _names(dataset, looked.missing)
+        report.add("file-missing", row, 1, [Example(row.name, names, f"expected in {folder}")])
+    elif looked.missing:
+        examples = [
+            Example(row.name, _names(dataset, [spec]), f"expected in {folder}")
+            for spec in looked.missing
+        ]
+        report.add("file-missing", row, len(examples), examples)
+    needed = any(not spec.optional for spec in dataset.split(row.split).files)
+    if needed and looked.optional and not looked.missing:
+        examples = [
+            Example(row.name, _names(dataset, [spec]), f"would lie in {folder}")
+            for spec in looked.optional
+        ]
+        report.add("file-optional", row, len(examples), examples)
+
+
+def _names(dataset: Dataset, specs: Sequence[RawFileSpec], most: int = 3) -> str:
+    names = [name for spec in specs for name in spec.names_for(dataset.options)]
+    more = f" or {len(names) - most} other names" if len(names) > most else ""
+    return " or ".join(names[:most]) + more
+
+
+def _note_vocabulary(request: CheckRequest, report: Report, dataset: Dataset) -> None:
+    """Note splits that nobody asked for and whose answers are still needed, as candidates."""
+    if dataset.candidates is None or dataset.candidates.kind != "vocabulary":
+        return
+    own = [row for row in report.splits if row.dataset == dataset.name]
+    for name in dataset.candidates.splits:
+        looked = look_for_files(dataset, dataset.split(name), request.roots)
+        if looked.missing and name not in {row.split for row in own}:
+            detail = f"expected in {request.roots.release(dataset.release)}"
+            example = Example(own[-1].name, _names(dataset, looked.missing), detail)
+            report.add("vocabulary-missing", own[-1], 1, [example])
+
+
+def _note_survey(report: Report, split: SplitReport, survey: Survey) -> None:
+    if survey.failure is not None:
+        named = (file for file in split.files.values() if survey.failure.startswith(file))
+        example = Example(split.name, next(named, ""), survey.failure)
+        report.add("file-unreadable", split, 1, [example])
+        return
+    split.records, split.rejects = survey.records, survey.rejects
+    split.pictures = len(survey.keys)
+    for reason, count in survey.rejects.items():
+        own = [reject for reject in survey.examples if reject.reason == reason]
+        report.add(reason, split, count, [_example(split, reject) for reject in own])
+    if not survey.records and not survey.rejects:
+        report.add("no-record", split, 1, [Example(split.name, "", "no record")])
+    elif split.state in ("slice", "more") and split.official is not None:
+        about = "" if split.official.exact else "about "
+        detail = f"{survey.records:,} of {about}{split.official.records:,} records"
+        cause = "slice" if split.state == "slice" else "more-records"
+        report.add(cause, split, 1, [Example(split.name, "", detail)])
+
+
+def _example(split: SplitReport, reject: Reject) -> Example:
+    position = "" if reject.position is None else f", item {reject.position}"
+    field = "" if reject.field is None else f"{reject.field}: "
+    return Example(split.name, f"{reject.source}{position}", f"{field}{reject.detail}")
+
+
+def _steps(request: CheckRequest, report: Report) -> dict[str, str]:
+    """Say how to get every release that lacks something, and those that it sends one to."""
+    steps: dict[str, str] = {}
+    for split in report.splits:
+        lacking = [c for c in _GETTABLE if c in split.causes]
+        if any(report.groups[cause].severity == "fault" for cause in lacking):
+            _add_steps(request, request.catalog.dataset(split.dataset), steps)
+    return steps
+
+
+def _add_steps(request: CheckRequest, dataset: Dataset, steps: dict[str, str]) -> None:
+    if dataset.release in steps:
+        return
+    steps[dataset.release] = how_to_get(request.catalog, dataset, request.roots)
+    for name in re.findall(r"`instructify catalog (\w+)`", steps[dataset.release]):
+        if name in request.catalog.datasets:
+            _add_steps(request, request.catalog.dataset(name), steps)

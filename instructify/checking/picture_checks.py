@@ -1,0 +1,91 @@
+"""Pictures looked at in units: by their two ends, or decoded with `deep`.
+
+What the ends say of a missing end is confirmed by decoding that one file, so that this and a
+conversion never disagree about a picture that is reported.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from instructify.pictures.header import SUFFIXES, Header, clip_header, picture_header
+from instructify.pictures.probe import PictureFacts, probe_clip, probe_picture
+from instructify.pictures.roots import Location, Roots
+from instructify.pictures.sources import (
+    MAX_CLIP_BYTES,
+    MAX_PICTURE_BYTES,
+    Problem,
+    SourceReader,
+)
+
+
+class Wanted(NamedTuple):
+    """A picture whose file was found."""
+
+    key: str
+    is_clip: bool
+    place: Location
+
+
+class PictureFinding(NamedTuple):
+    """A finding about one picture; `cause` is a name of `causes`."""
+
+    key: str
+    cause: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PictureUnit:
+    """Some pictures to check."""
+
+    roots: Roots
+    wanted: Sequence[Wanted]
+    deep: bool
+
+
+def run_picture_unit(unit: PictureUnit) -> list[PictureFinding]:
+    """PictureFinding at the pictures and return what is to be said of some of them."""
+    findings: list[PictureFinding] = []
+    with SourceReader(unit.roots) as source:
+        for one in unit.wanted:
+            seen = source.check(one.place, clip_header if one.is_clip else picture_header)
+            if isinstance(seen, Problem):
+                findings.append(_finding(one, seen.reason, seen.detail))
+                continue
+            file = one.place.file
+            if not file.endswith(SUFFIXES[seen.kind]) and _suffix_differs(one.place, seen.kind):
+                findings.append(_finding(one, "suffix-differs", f"the content is {seen.kind}"))
+            if seen.cut is not None or unit.deep:
+                findings += _decoded(source, one, seen)
+    return findings
+
+
+def _decoded(source: SourceReader, one: Wanted, seen: Header) -> list[PictureFinding]:
+    """Decode a picture, or a clip's first frame, as a conversion does."""
+    data = source.read(one.place, MAX_CLIP_BYTES if one.is_clip else MAX_PICTURE_BYTES)
+    facts = data if isinstance(data, Problem) else _probed(data, one.is_clip)
+    if isinstance(facts, Problem):
+        detail = facts.detail if seen.cut is None else f"{facts.detail}; {seen.cut}"
+        return [_finding(one, facts.reason, detail)]
+    if seen.cut is None:
+        return []
+    return [_finding(one, "clip-truncated" if one.is_clip else "odd-end", seen.cut)]
+
+
+def _probed(data: bytes, is_clip: bool) -> PictureFacts | Problem:
+    return probe_clip(data) if is_clip else probe_picture(data)
+
+
+def _suffix_differs(place: Location, kind: str) -> bool:
+    """Tell whether a file's name claims another kind; a member of a tar has no name here."""
+    if place.offset is not None:
+        return False
+    _, dot, suffix = place.file.rpartition("/")[2].rpartition(".")
+    return bool(dot) and f".{suffix.lower()}" not in SUFFIXES[kind]
+
+
+def _finding(one: Wanted, cause: str, detail: str) -> PictureFinding:
+    file = one.place.file
+    where = "" if detail.startswith(file) else f"{file}: "
+    return PictureFinding(one.key, cause, f"{where}{detail}")

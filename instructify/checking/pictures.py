@@ -1,0 +1,173 @@
+"""The pictures of an examination: each key found once, its file looked at, findings by split.
+
+Keys are located in windows and looked at in units, so that memory is that of the keys and of the
+findings.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.build.progress import Progress
+from instructify.build.workers import Workers
+from instructify.checking.picture_checks import (
+    PictureFinding,
+    PictureUnit,
+    Wanted,
+    run_picture_unit,
+)
+from instructify.checking.report import Example, Report, SplitReport
+from instructify.checking.request import CheckRequest
+from instructify.checking.survey import MOST_EXAMPLES
+from instructify.pictures.keys import split_key
+from instructify.pictures.locate import Locator
+from instructify.pictures.probing import Releases, first_found, wanted_keys
+from instructify.pictures.roots import Location, Roots
+from instructify.pictures.tars import WebMap, merge_web, plan_web, run_web
+
+USUAL_LOSS_PERCENT = 1.0  # a dataset that may lose more is known to have gaps on the net
+_WINDOW_KEYS = 1 << 18  # located before they are looked at
+_UNIT_KEYS = 2_000
+_TAR_BLOCK = 512
+_FINDINGS = pa.schema([(name, pa.string()) for name in PictureFinding._fields])
+
+
+def check_pictures(
+    request: CheckRequest,
+    keys: Sequence[tuple[SplitReport, pa.Array]],
+    report: Report,
+    pool: Workers,
+    progress: Progress,
+) -> pa.Table:
+    """Locate every distinct key and check its file; returns a table of findings."""
+    roots = Roots.resolve(request.roots.raw, request.roots.images)
+    wanted, releases = wanted_keys(_by_release(request, keys))
+    report.pictures = len(wanted)
+    parts: list[pa.Table] = []
+    with tempfile.TemporaryDirectory(prefix="instructify-check-") as scratch:
+        web = _web_map(request, report, roots, Path(scratch), pool)
+        locator = Locator(families=request.catalog.families, roots=roots, web=web)
+        with progress.stage("pictures", len(wanted), "key") as bar:
+            for start in range(0, len(wanted), _WINDOW_KEYS):
+                window = wanted.slice(start, _WINDOW_KEYS).to_pylist()
+                findings: list[PictureFinding] = []
+                located = list(_located(request, locator, window, releases, start, findings))
+                bar.advance(len(window) - len(located))
+                units = [
+                    PictureUnit(
+                        roots=roots, wanted=located[at : at + _UNIT_KEYS], deep=request.deep
+                    )
+                    for at in range(0, len(located), _UNIT_KEYS)
+                ]
+                found = pool.map(
+                    run_picture_unit, units, lambda unit, _: bar.advance(len(unit.wanted))
+                )
+                findings += [finding for each in found for finding in each]
+                parts.append(_table(findings))
+    return pa.concat_tables([_FINDINGS.empty_table(), *parts])
+
+
+def _table(findings: Sequence[PictureFinding]) -> pa.Table:
+    columns = zip(*findings, strict=True) if findings else ((), (), ())
+    return pa.table([pa.array(column, pa.string()) for column in columns], schema=_FINDINGS)
+
+
+def _by_release(
+    request: CheckRequest, keys: Sequence[tuple[SplitReport, pa.Array]]
+) -> dict[str, pa.ChunkedArray]:
+    releases: dict[str, list[pa.Array]] = {}
+    for split, own in keys:
+        releases.setdefault(request.catalog.dataset(split.dataset).release, []).append(own)
+    return {name: pa.chunked_array(parts) for name, parts in releases.items()}
+
+
+def _located(
+    request: CheckRequest,
+    locator: Locator,
+    keys: Sequence[str],
+    releases: Releases,
+    start: int,
+    findings: list[PictureFinding],
+) -> Iterator[Wanted]:
+    """Yield the pictures that have a file; the others go to `findings`."""
+    families = request.catalog.families
+    for number, key in enumerate(keys, start):
+        place = first_found(locator, key, releases.names(number))
+        if isinstance(place, Location):
+            family = families[split_key(key).family]
+            yield Wanted(key, family.media == "video", place)
+        else:
+            findings.append(PictureFinding(key, *place))
+
+
+def _web_map(
+    request: CheckRequest, report: Report, roots: Roots, scratch: Path, pool: Workers
+) -> WebMap | None:
+    """Map urls to places in tars, where a dataset keeps its pictures so."""
+    families = {
+        family.name: dataset
+        for dataset in request.datasets
+        for family in request.catalog.families_of(dataset)
+        if family.tars
+    }
+    if not families:
+        return None
+    known = {name: request.catalog.families[name] for name in families}
+    scans = pool.map(run_web, plan_web(known, roots, scratch))
+    owner = next(iter(families.values())).name
+    row = next(split for split in report.splits if split.dataset == owner)
+    for scan in scans:
+        problem = scan.problem or _missing_end(roots.path(scan.root, scan.file))
+        if problem is not None:
+            report.add("tar-damaged", row, 1, [Example(row.name, scan.file, problem)])
+    return merge_web(scans, scratch)
+
+
+def _missing_end(tar: Path) -> str | None:
+    """Look for the empty block that ends a tar; one that breaks off between members has none."""
+    if tar.is_dir():
+        return None
+    with tar.open("rb") as handle:
+        handle.seek(max(0, tar.stat().st_size - _TAR_BLOCK))
+        end = handle.read(_TAR_BLOCK)
+    return "its end is missing" if len(end) < _TAR_BLOCK or any(end) else None
+
+
+def note_findings(
+    request: CheckRequest,
+    report: Report,
+    keys: Sequence[tuple[SplitReport, pa.Array]],
+    findings: pa.Table,
+) -> None:
+    """Count each finding once for all splits together, and once for each split that names it."""
+    found: dict[str, list[tuple[SplitReport, pa.Table]]] = {}
+    for split, own in keys if findings.num_rows else ():
+        rows = findings.filter(pc.is_in(findings["key"], value_set=own))
+        for entry in pc.value_counts(rows["cause"]).to_pylist():
+            cause, count = entry["values"], entry["counts"]
+            part = rows.filter(pc.equal(rows["cause"], cause))
+            if cause == "picture-missing" and _is_expected(request, split, count):
+                cause = "picture-gone"
+            report.note(cause, split, count)
+            found.setdefault(cause, []).append((split, part))
+    for cause, parts in found.items():
+        group = report.groups[cause]
+        distinct = pc.unique(pa.chunked_array([c for _, t in parts for c in t["key"].chunks]))
+        group.count += len(distinct)
+        group.examples = _examples(parts)
+
+
+def _is_expected(request: CheckRequest, split: SplitReport, missing: int) -> bool:
+    allowed = request.catalog.dataset(split.dataset).max_rejects_percent
+    return allowed > USUAL_LOSS_PERCENT and 100 * missing <= allowed * split.pictures
+
+
+def _examples(parts: Sequence[tuple[SplitReport, pa.Table]]) -> list[Example]:
+    seen: dict[str, Example] = {}
+    for split, table in parts:
+        for row in table.slice(0, MOST_EXAMPLES).to_pylist():
+            seen.setdefault(row["key"], Example(split.name, row["key"], row["detail"]))
+    return list(seen.values())[:MOST_EXAMPLES]

@@ -1,0 +1,19 @@
+"""What a user asks of `check`, resolved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from instructify.build.raw import RawRoots
+from instructify.catalog.model import Catalog, Dataset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckRequest:
+    """What is to be examined; datasets have their options set."""
+
+    catalog: Catalog
+    datasets: Sequence[Dataset]
+    roots: RawRoots
+    split: str | None = None
+    deep: bool = False
+    complete: bool = False

@@ -1,0 +1,104 @@
+"""One split read to its end and not written: how many records, what was rejected, which pictures.
+
+The readers are those of a conversion, and so are the counts. Memory is that of the distinct
+picture keys and eight bytes a record.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify._util.errors import UserError
+from instructify._util.keyed import Hashes, hash_texts
+from instructify.build.raw import RawRoots, RawSplit, read_context, reader_of
+from instructify.build.records import collector_paused, repeated_hashes
+from instructify.readers.base import Chunk
+from instructify.rejects import Reject
+
+MOST_EXAMPLES = 1_000  # of each reason
+_MOST_DOUBLES = 10  # examples of them cost a second reading
+_PARTS = 64
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SurveyUnit:
+    """A split whose raw files were found."""
+
+    raw: RawSplit
+    roots: RawRoots
+
+
+class Survey(NamedTuple):
+    """What reading a split told; `failure` is the sentence that a conversion would end with."""
+
+    records: int
+    rejects: dict[str, int]
+    examples: list[Reject]
+    keys: pa.Array  # every picture key once
+    failure: str | None
+
+
+def run_survey(unit: SurveyUnit) -> Survey:
+    """Read a split."""
+    counts: Counter[str] = Counter()
+    examples: list[Reject] = []
+    hashes: list[Hashes] = []
+    keys: list[pa.Array] = []
+    failure: str | None = None
+    with collector_paused():
+        try:
+            for chunk in _chunks(unit):
+                for reject in chunk.rejects:
+                    counts[reject.reason] += 1
+                    if counts[reject.reason] <= MOST_EXAMPLES:
+                        examples.append(reject)
+                hashes.append(hash_texts(chunk.records.column("record_id")))
+                keys.append(pc.unique(chunk.records.column("pictures").flatten()))
+                if len(keys) == _PARTS:
+                    keys = [_distinct(keys)]
+        except UserError as error:
+            failure = str(error)
+    total = sum(map(len, hashes))
+    ids = np.unique(np.concatenate([np.empty(0, np.uint64), *hashes]))
+    if len(ids) < total:
+        counts["duplicate-id"] += total - len(ids)
+        examples += _doubles(unit, repeated_hashes(hashes))
+    return Survey(len(ids), dict(sorted(counts.items())), examples, _distinct(keys), failure)
+
+
+def _chunks(unit: SurveyUnit) -> Iterator[Chunk]:
+    return reader_of(unit.raw.dataset).read(read_context(unit.raw, unit.roots, 0, None))
+
+
+def _distinct(parts: list[pa.Array]) -> pa.Array:
+    return pc.unique(pa.chunked_array(parts, pa.string()))
+
+
+def _doubles(unit: SurveyUnit, repeated: frozenset[int]) -> list[Reject]:
+    """Read again up to some records whose id was taken, for examples."""
+    found: list[Reject] = []
+    seen: set[int] = set()
+    try:
+        for chunk in _chunks(unit):
+            hashes = hash_texts(chunk.records.column("record_id")).tolist()
+            for row in (row for row, value in enumerate(hashes) if value in repeated):
+                if hashes[row] in seen:
+                    found.append(_double(chunk.records, row))
+                seen.add(hashes[row])
+                if len(found) == _MOST_DOUBLES:
+                    return found
+    except UserError:
+        pass  # it was told when the split was read the first time
+    return found
+
+
+def _double(records: pa.RecordBatch, row: int) -> Reject:
+    name, source, position = (
+        records.column(column)[row].as_py() for column in ("record_id", "source", "position")
+    )
+    return Reject(source, position, None, "duplicate-id", f"the id {name} is taken")

@@ -1,0 +1,188 @@
+"""Commands that look at a build or at templates: inspect, overlap, explain, diff, lint, verify."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instructify._util.errors import UserError
+from instructify.cli.options import BuildFolder, CatalogFile, Json, TemplateFolder
+from instructify.cli.output import reader_may_leave
+
+
+def inspect(
+    build: BuildFolder,
+    name: Annotated[str | None, typer.Argument(help="A dataset; none: all.")] = None,
+    number: Annotated[
+        int | None,
+        typer.Option("-n", min=1, help="Samples per split; default: 1, of a page 2,000 in all."),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="One split.")] = None,
+    sample_id: Annotated[str | None, typer.Option("--id", help="One sample.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page to look at instead: one file.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Page: whose tokens; preset, run, folder, hub name.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Page: other samples.")] = 0,
+    raw: Annotated[
+        Path | None, typer.Option(help="Page: raw root; default: that of the conversion.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="Page: whose mixture is plotted.")] = "paper",
+    templates: TemplateFolder = None,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Read samples: what the model is told, what it should answer, where it comes from.
+
+    Example: instructify inspect build vqav2 -n 3
+    """
+    from instructify.commands.inspect import run_inspect
+
+    if html is not None:
+        if sample_id is not None:
+            raise UserError("--id shows one sample in the terminal; leave it out with --html.")
+        from instructify.commands.inspect_page import run_inspect_page
+
+        run_inspect_page(
+            build,
+            name,
+            split,
+            html,
+            number=number,
+            seed=seed,
+            model=model,
+            raw=raw,
+            recipe=recipe,
+            templates=templates,
+            catalog_file=catalog_file,
+            as_json=as_json,
+        )
+        return
+    if any(one is not None for one in (model, raw, templates, catalog_file)) or seed:
+        raise UserError("--model, --raw, --templates, --catalog and --seed need --html FILE.")
+    with reader_may_leave():
+        run_inspect(build, name, number or 1, split, sample_id, as_json=as_json)
+
+
+def overlap(
+    build: BuildFolder,
+    against: Annotated[
+        Path | None, typer.Option(help="Another build, to compare the two with each other.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
+    vg: Annotated[
+        Path | None, typer.Option(help="Visual Genome's image_data.json: which are COCO's.")
+    ] = None,
+    likeness: Annotated[
+        str, typer.Option(help="trained | all | none: what is compared by the look.")
+    ] = "trained",
+    texts: Annotated[bool, typer.Option(help="Compare questions and answers too.")] = True,
+    recipe: Annotated[
+        str | None, typer.Option(help="Whose waivers count: paper, or a YAML file.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Find pictures that datasets share; exit 1 if training has evaluated ones.
+
+    Example: instructify overlap build --recipe paper --html overlap.html
+    """
+    from instructify.commands.overlap import run_overlap
+
+    code = 0  # where the reader leaves early
+    with reader_may_leave():
+        code = run_overlap(
+            build,
+            against,
+            html=html,
+            vg=vg,
+            likeness=likeness,
+            texts=texts,
+            recipe=recipe,
+            jobs=jobs,
+            catalog_file=catalog_file,
+            as_json=as_json,
+        )
+    raise typer.Exit(code)
+
+
+def explain(
+    build: BuildFolder,
+    sample_id: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="dataset/split/id#draw")],
+    raw: Annotated[
+        Path | None, typer.Option(help="Raw root; default: where the conversion found it.")
+    ] = None,
+    ocr: Annotated[Path | None, typer.Option(help="The OCR file of the conversion.")] = None,
+    templates: TemplateFolder = None,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Follow a sample back to its raw file and make it again; exit 1 if it differs.
+
+    Example: instructify explain build vqav2/train/458752000#0 --raw raw
+    """
+    from instructify.commands.explain import run_explain
+
+    code = 0  # where the reader leaves early
+    with reader_may_leave():
+        code = run_explain(
+            build,
+            sample_id,
+            raw=raw,
+            ocr=ocr,
+            templates=templates,
+            catalog_file=catalog_file,
+            as_json=as_json,
+        )
+    raise typer.Exit(code)
+
+
+def diff(
+    before: Annotated[Path, typer.Argument(metavar="BUILD1", help="A build.")],
+    after: Annotated[Path, typer.Argument(metavar="BUILD2", help="The build to compare with it.")],
+    number: Annotated[int, typer.Option("-n", min=0, help="Examples of each change.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Say what changed from one build to another; exit 1 if anything did.
+
+    Example: instructify diff build-before build-after
+    """
+    from instructify.commands.diff import run_diff
+
+    code = 0  # where the reader leaves early
+    with reader_may_leave():
+        code = run_diff(before, after, number, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def lint(
+    build: Annotated[
+        Path | None, typer.Argument(metavar="[BUILD]", help="See what a build made of them, too.")
+    ] = None,
+    templates: TemplateFolder = None,
+    catalog_file: CatalogFile = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with templates, all of it at once; exit 1 on errors.
+
+    Example: instructify lint build --templates my-templates
+    """
+    from instructify.commands.lint import run_lint
+
+    code = 0
+    with reader_may_leave():
+        code = run_lint(build, templates, catalog_file, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def verify(build: BuildFolder, as_json: Json = False) -> None:
+    """Check every file of a build against its manifest; exit 1 if something is wrong.
+
+    Example: instructify verify build
+    """
+    from instructify.commands.verify import run_verify
+
+    raise typer.Exit(run_verify(build, as_json=as_json))

@@ -1,0 +1,290 @@
+"""Two builds compared: what they were made from and with, and what came of it.
+
+The manifests say most of it; shards are read only where their hashes differ. How pictures are
+spread over shards is no difference: it tells in which order datasets came, not what they hold.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from instructify.build.ledger import ledger_lines
+from instructify.build.manifest import DatasetEntry, SplitEntry
+from instructify.build.opened import Build
+from instructify.build.paths import rejects_name
+from instructify.comparing.tables import (
+    TableDifference,
+    compare_shards,
+    compare_tables,
+    count_texts,
+)
+from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, read_index
+
+# Of a split: what follows from the rest, and is told by the tables.
+_DERIVED = {
+    *("records_key", "samples_key", "problems_sha256", "record_shards", "sample_shards"),
+    *("raw", "ocr", "record_rejects", "sample_rejects", "forms", "notes"),
+}
+_PLACES = ("shard", "row", "root", "file", "offset")
+Changes = dict[str, tuple[Any, Any]]  # name => before, after
+
+
+class TemplateDifference(NamedTuple):
+    """Templates that samples use: gone, new, or of another text; with numbers of samples."""
+
+    added: dict[str, int]
+    removed: dict[str, int]
+    rewritten: dict[str, int]  # same key, other text
+    counts: dict[str, tuple[int, int]]  # same text, drawn more or less often
+
+
+class RejectDifference(NamedTuple):
+    reasons: dict[str, tuple[int, int]]  # before, after; of reasons whose number changed
+    added: int  # lines of the ledger
+    removed: int
+    added_examples: list[str]
+    removed_examples: list[str]
+
+
+class SplitDifference(NamedTuple):
+    """A split that both builds have."""
+
+    name: str
+    facts: Changes
+    sources: Changes  # raw files: role => hash before, after
+    records: TableDifference
+    samples: TableDifference
+    templates: TemplateDifference | None  # None: the same samples
+
+    @property
+    def is_equal(self) -> bool:
+        same = self.records.is_equal and self.samples.is_equal
+        return same and not self.facts and not self.sources
+
+
+class PictureDifference(NamedTuple):
+    facts: Changes
+    contents: TableDifference
+    problems: TableDifference
+    moved: bool  # the same pictures, in other shards or files
+
+
+class BuildDifference(NamedTuple):
+    versions: Changes
+    added: list[str]  # datasets and splits, as dataset/split
+    removed: list[str]
+    datasets: dict[str, Changes]
+    splits: list[SplitDifference]  # those that differ
+    rejects: dict[str, RejectDifference]
+    pictures: PictureDifference | None  # None: the same index
+    equal_splits: int
+
+    @property
+    def is_equal(self) -> bool:
+        pictures = self.pictures
+        same_pictures = pictures is None or (
+            not pictures.facts and pictures.contents.is_equal and pictures.problems.is_equal
+        )
+        lists = (self.versions, self.added, self.removed, self.datasets, self.splits, self.rejects)
+        return same_pictures and not any(lists)
+
+
+def compare_builds(before: Build, after: Build, examples: int) -> BuildDifference:
+    """Compare two builds, with some examples of each change."""
+    old, new = before.manifest, after.manifest
+    splits = {
+        f"{name}/{split}": (name, split)
+        for name, entry in new.datasets.items()
+        for split in entry.splits
+        if name in old.datasets and split in old.datasets[name].splits
+    }
+    compared = [_compare_split(before, after, *both, examples) for both in splits.values()]
+    names = sorted(set(old.datasets) & set(new.datasets))
+    datasets = {
+        name: _facts(_about(old.datasets[name]), _about(new.datasets[name])) for name in names
+    }
+    ledgers = {name: _compare_rejects(before, after, name, examples) for name in names}
+    return BuildDifference(
+        versions=_facts(
+            {"instructify": old.instructify, "catalog_sha256": old.catalog_sha256},
+            {"instructify": new.instructify, "catalog_sha256": new.catalog_sha256},
+        ),
+        added=_splits_only_in(after, splits),
+        removed=_splits_only_in(before, splits),
+        datasets={name: changes for name, changes in datasets.items() if changes},
+        splits=[one for one in compared if not one.is_equal],
+        rejects={name: one for name, one in ledgers.items() if one is not None},
+        pictures=_compare_pictures(before, after, examples),
+        equal_splits=sum(one.is_equal for one in compared),
+    )
+
+
+def _splits_only_in(build: Build, both: Mapping[str, object]) -> list[str]:
+    return sorted(
+        f"{name}/{split}"
+        for name, entry in build.manifest.datasets.items()
+        for split in entry.splits
+        if f"{name}/{split}" not in both
+    )
+
+
+def _facts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
+    """List what differs; what one side lacks is None there."""
+    names = [*after, *(name for name in before if name not in after)]
+    return {
+        name: (before.get(name), after.get(name))
+        for name in names
+        if before.get(name) != after.get(name)
+    }
+
+
+def _about(entry: DatasetEntry) -> dict[str, Any]:
+    """Tell of a dataset what is not told of its splits; options one by one."""
+    value: dict[str, Any] = msgspec.to_builtins(entry)
+    del value["splits"]
+    options = value.pop("options")
+    return {**value, **{f"option {name}": one for name, one in options.items()}}
+
+
+def _compare_split(
+    before: Build, after: Build, name: str, split: str, examples: int
+) -> SplitDifference:
+    old, new = before.split(name, split), after.split(name, split)
+    samples = compare_shards(
+        (before, old.sample_shards), (after, new.sample_shards), "sample_id", examples
+    )
+    return SplitDifference(
+        name=f"{name}/{split}",
+        facts=_split_changes(old, new),
+        sources=_facts(_sources(old), _sources(new)),
+        records=compare_shards(
+            (before, old.record_shards), (after, new.record_shards), "record_id", examples
+        ),
+        samples=samples,
+        templates=None if samples.is_equal else _compare_templates(before, after, old, new),
+    )
+
+
+def _split_changes(before: SplitEntry, after: SplitEntry) -> Changes:
+    """List what differs; the name of a template folder tells nothing where templates are equal."""
+    changes = _facts(_split_facts(before), _split_facts(after))
+    if before.templates_sha256 == after.templates_sha256:
+        changes.pop("templates_folder", None)
+    return changes
+
+
+def _split_facts(entry: SplitEntry) -> dict[str, Any]:
+    value: dict[str, Any] = msgspec.to_builtins(entry)
+    return {name: one for name, one in value.items() if name not in _DERIVED}
+
+
+def _sources(entry: SplitEntry) -> dict[str, str]:
+    raw = entry.raw if entry.ocr is None else [*entry.raw, entry.ocr]
+    return {source.role: f"{source.name} {source.sha256[:16]}" for source in raw}
+
+
+def _compare_templates(
+    before: Build, after: Build, old: SplitEntry, new: SplitEntry
+) -> TemplateDifference:
+    columns = ("template", "template_sha256")
+    one = count_texts(before, old.sample_shards, columns)
+    other = count_texts(after, new.sample_shards, columns)
+    texts, new_texts = (dict(counts) for counts in (one, other))
+    keys, new_keys = ({key for key, _ in counts} for counts in (one, other))
+    return TemplateDifference(
+        added={key: n for (key, _), n in other.items() if key not in keys},
+        removed={key: n for (key, _), n in one.items() if key not in new_keys},
+        rewritten={
+            key: n for (key, text), n in other.items() if key in keys and (key, text) not in texts
+        },
+        counts={
+            key: (one[key, text], n)
+            for (key, text), n in new_texts.items()
+            if (key, text) in texts and one[key, text] != n
+        },
+    )
+
+
+def _compare_rejects(
+    before: Build, after: Build, name: str, examples: int
+) -> RejectDifference | None:
+    ledger = rejects_name(name)
+    if before.manifest.files[ledger].sha256 == after.manifest.files[ledger].sha256:
+        return None
+    old, new = (Counter(ledger_lines(build.paths.root / ledger)) for build in (before, after))
+    gone, fresh = old - new, new - old
+    reasons = [
+        sum((Counter(split.rejects) for split in build.dataset(name).splits.values()), Counter())
+        for build in (before, after)
+    ]
+    return RejectDifference(
+        reasons=_facts(*reasons),
+        added=fresh.total(),
+        removed=gone.total(),
+        added_examples=_shown_lines(fresh, examples),
+        removed_examples=_shown_lines(gone, examples),
+    )
+
+
+def _shown_lines(lines: Counter[bytes], examples: int) -> list[str]:
+    return [line.decode("utf-8", "replace").rstrip() for line in sorted(lines)[:examples]]
+
+
+def _compare_pictures(before: Build, after: Build, examples: int) -> PictureDifference | None:
+    old, new = before.manifest.pictures, after.manifest.pictures
+    files = before.manifest.files, after.manifest.files
+    same = [
+        _hash(files[0], old_name) == _hash(files[1], new_name)
+        for old_name, new_name in (
+            (old.index_file, new.index_file),
+            (old.problems_file, new.problems_file),
+        )
+    ]
+    if all(same) and old.mode == new.mode:
+        return None
+    content = [name for name in PICTURE_INDEX_SCHEMA.names if name not in _PLACES]
+    index, problems = (
+        compare_tables(
+            _table(before, names[0], schema),
+            _table(after, names[1], schema),
+            "key",
+            examples,
+            fields,
+        )
+        for names, schema, fields in (
+            ((old.index_file, new.index_file), PICTURE_INDEX_SCHEMA, content),
+            ((old.problems_file, new.problems_file), PROBLEM_SCHEMA, PROBLEM_SCHEMA.names),
+        )
+    )
+    return PictureDifference(
+        facts=_facts({"mode": old.mode}, {"mode": new.mode}),
+        contents=index,
+        problems=problems,
+        moved=not same[0] and index.is_equal,
+    )
+
+
+def _hash(files: Mapping[str, Any], name: str | None) -> str | None:
+    return None if name is None else str(files[name].sha256)
+
+
+def _table(build: Build, name: str | None, schema: pa.Schema) -> pa.Table:
+    return schema.empty_table() if name is None else read_index(build.paths.root / name)
+
+
+def difference_value(difference: BuildDifference) -> dict[str, Any]:
+    """Shape a difference for JSON."""
+    return {"equal": difference.is_equal, **_plain(difference)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _plain(one) for name, one in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(one) for one in value]
+    return value

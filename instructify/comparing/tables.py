@@ -1,0 +1,165 @@
+"""Two tables with an id column compared: rows added, removed and changed, field by field.
+
+Shards that both sides have, by hash, are not read. Of the others one column after another is held,
+a slice of rows at a time.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from instructify._util.keyed import hash_texts
+from instructify._util.shards import read_arrow
+from instructify.build.opened import Build
+from instructify.comparing.equality import equal_rows
+
+_SLICE = 65_536
+
+
+class RowChange(NamedTuple):
+    """A row of one id on both sides, and the fields that differ: before and after."""
+
+    id: str
+    fields: dict[str, tuple[Any, Any]]
+
+
+class TableDifference(NamedTuple):
+    """`compared` rows stand on both sides in shards that differ; `skipped` in equal shards."""
+
+    added: int
+    removed: int
+    changed: int
+    compared: int
+    skipped: int
+    fields: dict[str, int]  # in how many rows each field differs
+    added_examples: list[str]
+    removed_examples: list[str]
+    examples: list[RowChange]
+
+    @property
+    def is_equal(self) -> bool:
+        return not (self.added or self.removed or self.changed)
+
+
+def compare_shards(
+    before: tuple[Build, Sequence[str]],
+    after: tuple[Build, Sequence[str]],
+    id_column: str,
+    examples: int,
+) -> TableDifference:
+    """Compare the shards of a split in two builds."""
+    equal, left = _apart(before, after)
+    tables = [
+        pa.concat_tables([read_arrow(build.paths.root / name) for name in names]) if names else None
+        for (build, _), names in zip((before, after), left, strict=True)
+    ]
+    if tables[0] is None and tables[1] is None:
+        return TableDifference(0, 0, 0, 0, equal, {}, [], [], [])
+    schema = next(table.schema for table in tables if table is not None)
+    one, other = (schema.empty_table() if table is None else table for table in tables)
+    return compare_tables(one, other, id_column, examples)._replace(skipped=equal)
+
+
+def compare_tables(
+    before: pa.Table,
+    after: pa.Table,
+    id_column: str,
+    examples: int,
+    fields: Sequence[str] | None = None,
+) -> TableDifference:
+    """Compare two tables by id; ids are unique. `fields` None: all columns."""
+    one, other = hash_texts(before[id_column]), hash_texts(after[id_column])
+    _, here, there = np.intersect1d(one, other, assume_unique=True, return_indices=True)
+    order = np.argsort(there)
+    here, there = here[order], there[order]
+    gone = np.setdiff1d(np.arange(len(one)), here)
+    new = np.setdiff1d(np.arange(len(other)), there)
+    changed = np.zeros(len(here), np.bool_)
+    counts: dict[str, int] = {}
+    names = after.column_names if fields is None else list(fields)
+    for name in names:
+        differs = ~_equal_column(before[name], after[name], here, there)
+        if differs.any():
+            counts[name] = int(differs.sum())
+            changed |= differs
+    rows = np.flatnonzero(changed)[:examples]
+    return TableDifference(
+        added=len(new),
+        removed=len(gone),
+        changed=int(changed.sum()),
+        compared=len(here),
+        skipped=0,
+        fields=dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
+        added_examples=_ids(after, id_column, new[:examples]),
+        removed_examples=_ids(before, id_column, gone[:examples]),
+        examples=list(_changes(before, after, id_column, here[rows], there[rows], names)),
+    )
+
+
+def count_texts(build: Build, shards: Sequence[str], columns: Sequence[str]) -> Mapping[Any, int]:
+    """Count the combinations of values of some columns over shards."""
+    counts: dict[Any, int] = {}
+    for shard in shards:
+        table = read_arrow(build.paths.root / shard).select(list(columns))
+        plain = pa.table({name: table[name].cast(pa.string()) for name in columns})
+        for row in plain.group_by(list(columns)).aggregate([([], "count_all")]).to_pylist():
+            key = tuple(row[name] for name in columns)
+            counts[key] = counts.get(key, 0) + row["count_all"]
+    return counts
+
+
+def _apart(
+    before: tuple[Build, Sequence[str]], after: tuple[Build, Sequence[str]]
+) -> tuple[int, list[list[str]]]:
+    """Leave out the shards that both sides have; return their rows and the names of the rest."""
+    hashes = [
+        {name: build.manifest.files[name].sha256 for name in names}
+        for build, names in (before, after)
+    ]
+    both = set(hashes[0].values()) & set(hashes[1].values())
+    files = after[0].manifest.files
+    rows = sum(files[name].rows for name, digest in hashes[1].items() if digest in both)
+    return rows, [[n for n, digest in side.items() if digest not in both] for side in hashes]
+
+
+def _equal_column(
+    before: pa.ChunkedArray,
+    after: pa.ChunkedArray,
+    here: NDArray[np.int64],
+    there: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    one, other = before.combine_chunks(), after.combine_chunks()
+    parts = [np.empty(0, np.bool_)]
+    for begin in range(0, len(here), _SLICE):
+        rows = slice(begin, begin + _SLICE)
+        pair = [
+            _flat(column.take(pa.array(where[rows])))
+            for column, where in ((one, here), (other, there))
+        ]
+        parts.append(equal_rows(*pair))
+    return np.concatenate(parts)
+
+
+def _flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _ids(table: pa.Table, id_column: str, rows: NDArray[np.int64]) -> list[str]:
+    return [str(table[id_column][int(row)].as_py()) for row in rows]
+
+
+def _changes(
+    before: pa.Table,
+    after: pa.Table,
+    id_column: str,
+    here: NDArray[np.int64],
+    there: NDArray[np.int64],
+    names: Sequence[str],
+) -> Iterator[RowChange]:
+    for old, new in zip(here.tolist(), there.tolist(), strict=True):
+        one, other = before.slice(old, 1).to_pylist()[0], after.slice(new, 1).to_pylist()[0]
+        fields = {n: (one[n], other[n]) for n in names if one[n] != other[n]}
+        yield RowChange(str(one[id_column]), fields)

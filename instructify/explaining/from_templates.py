@@ -1,0 +1,73 @@
+"""The links that need the templates: the template itself, and the sample rendered again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from instructify.build.manifest import DatasetEntry, SplitEntry, content_key
+from instructify.build.opened import Build
+from instructify.catalog.model import Catalog
+from instructify.explaining.rendering import RecordPlace, render_row, render_text, split_spec
+from instructify.explaining.step import Step, first_difference
+from instructify.templating.load import PARTS, Template, TemplateSet
+
+
+def template_step(
+    templates: TemplateSet, sample: Mapping[str, Any], entry: DatasetEntry, split: SplitEntry
+) -> Step:
+    """Look the template up and check that its text is still the one that was rendered."""
+    facts: dict[str, Any] = {
+        "template": sample["template"],
+        "sha256": sample["template_sha256"],
+        "folder": split.templates_folder,
+    }
+    template = _template(templates.for_task(entry.task, split.prompts), sample)
+    if template is None:
+        detail = f"{templates.folder} has no such template any more"
+        return Step("template", "differs", detail, facts)
+    facts |= {part: getattr(template, part) for part in PARTS if getattr(template, part)}
+    if template.sha256 != sample["template_sha256"]:
+        return Step("template", "differs", "its text is another one now", facts)
+    return Step("template", "same", "", facts)
+
+
+def _template(pool: tuple[Template, ...], sample: Mapping[str, Any]) -> Template | None:
+    return next((one for one in pool if one.key == sample["template"]), None)
+
+
+def sample_step(
+    build: Build,
+    catalog: Catalog,
+    templates: TemplateSet,
+    sample: Mapping[str, Any],
+    entry: DatasetEntry,
+    split: SplitEntry,
+    place: RecordPlace,
+) -> Step:
+    """Render the record again and compare every field of the sample."""
+    pool = templates.for_task(entry.task, split.prompts)
+    if _is_same(pool, split):
+        spec = split_spec(catalog, sample, entry, split, pool)
+        again = render_row(build, spec, place, sample["sample_id"])
+        if again is None:
+            return Step("sample", "differs", "the record gives no such sample any more", {})
+        return _compared(sample, again, {"made by": "choice of the template and rendering"})
+    template = _template(pool, sample)
+    facts = {"made by": "rendering alone: the task has other templates now, so the choice differs"}
+    if template is None:
+        return Step("sample", "differs", f"{sample['template']} is gone", facts)
+    again = render_text(build, catalog, sample, entry, place, template)
+    return _compared(sample, again, facts)
+
+
+def _compared(
+    sample: Mapping[str, Any], again: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Step:
+    for field in sorted(again, key=lambda name: name not in PARTS):
+        if again[field] != sample[field]:
+            detail = f"{field}, {first_difference(sample[field], again[field])}"
+            return Step("sample", "differs", detail, facts)
+    return Step("sample", "same", "", {**facts, "fields": len(again)})
+
+
+def _is_same(pool: tuple[Template, ...], split: SplitEntry) -> bool:
+    return content_key("templates", [one.sha256 for one in pool]) == split.templates_sha256

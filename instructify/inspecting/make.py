@@ -1,0 +1,216 @@
+"""Everything that a page shows, gathered and written into one file."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from instructify import __version__
+from instructify._util.shards import write_bytes
+from instructify._util.wording import counted
+from instructify.build.opened import Build
+from instructify.catalog.model import Catalog
+from instructify.inspecting.choose import ChosenSplit
+from instructify.inspecting.damaged import damaged_pictures
+from instructify.inspecting.document import document
+from instructify.inspecting.figures import build_figures, token_figures
+from instructify.inspecting.gather import Shown, gather
+from instructify.inspecting.pictures import PagePictures
+from instructify.inspecting.raw import Position, read_raw
+from instructify.inspecting.rejects import Rejects, read_rejects
+from instructify.inspecting.renderings import Renderings, template_values
+from instructify.inspecting.shares import mixture_shares
+from instructify.inspecting.tokens import Reading, Text, TokenReader
+from instructify.inspecting.values import (
+    detail_value,
+    list_value,
+    reject_value,
+    vocabulary,
+)
+from instructify.templating.load import TemplateSet
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageRequest:
+    """What a page is made of; `reader` None: tokens can't be shown, as `why_no_tokens` says."""
+
+    build: Build
+    chosen: Sequence[ChosenSplit]
+    seed: int
+    catalog: Catalog
+    templates: TemplateSet
+    raw: Path | None
+    recipe: str
+    num_frames: int
+    reader: TokenReader | None
+    why_no_tokens: str
+    out: Path
+    tell: Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageMade:
+    """What came of it."""
+
+    samples: int
+    of: int
+    rejects: int
+    of_rejects: int
+    pictures: int
+    size_bytes: int
+
+
+def make_page(request: PageRequest) -> PageMade:
+    """Write the page of a build."""
+    build = request.build
+    pairs = [(one.dataset, one.split) for one in request.chosen]
+    shown = gather(build, request.chosen)
+    rejects = read_rejects(build, pairs)
+    request.tell(
+        f"{counted(len(shown), 'sample')}, {counted(len(rejects.shown), 'reject')}; raw files"
+    )
+    raw = _raw(request, shown, rejects)
+    request.tell("pictures")
+    pictures = PagePictures(build.pictures(), request.num_frames)
+    pictures.take(key for one in shown for key in one.sample["pictures"])
+    pictures.take_damaged(damaged_pictures(build, request.catalog, request.raw, rejects.shown))
+    listed = [list_value(one, pictures) for one in shown]
+    request.tell("tokens" if request.reader is not None else "no tokens")
+    readings = _readings(request, shown, pictures)
+    request.tell("templates, plots")
+    renderings = Renderings(templates_of=request.templates, catalog=request.catalog)
+    details = [
+        detail_value(
+            one,
+            build.dataset(one.sample["dataset"]),
+            build.split(one.sample["dataset"], one.sample["split"]),
+            renderings.sides(one, build.dataset(one.sample["dataset"])),
+            reading,
+            raw.number(_position(one)),
+        )
+        for one, reading in zip(shown, readings, strict=True)
+    ]
+    rejected = [reject_value(one, pictures, raw.number) for one in rejects.shown]
+    facts = {
+        **_facts(request, shown),
+        "raw_notes": raw.notes,
+        "reject_counts": rejects.counts,
+        "templates": template_values(renderings.templates),
+        "tokens": _token_facts(request, readings),
+        "figures": {
+            **_with_undrawn(build_figures(build, pairs), renderings, build),
+            **token_figures(_named(shown, readings)),
+            "shares": mixture_shares(build, request.catalog, request.recipe),
+        },
+    }
+    rows: dict[str, Sequence[Any]] = {
+        "listed": listed,
+        "details": details,
+        "raw": raw.texts,
+        "rejects": rejected,
+        "pictures": pictures.entries,
+        "images": pictures.images,
+    }
+    written = write_bytes(request.out, document(facts["build"], facts, rows))
+    return PageMade(
+        samples=len(shown),
+        of=sum(one.total for one in request.chosen),
+        rejects=len(rejected),
+        of_rejects=sum(count for _, _, count in rejects.counts),
+        pictures=len(pictures.images),
+        size_bytes=written.size_bytes,
+    )
+
+
+class _RawItems:
+    """Items of raw files, each once: several samples may come from one."""
+
+    def __init__(self, texts: Mapping[Position, str], notes: Mapping[str, str]) -> None:
+        self.texts = list(texts.values())
+        self.notes = notes
+        self._numbers = {place: number for number, place in enumerate(texts)}
+
+    def number(self, place: Position) -> int | None:
+        return self._numbers.get(place)
+
+
+def _raw(request: PageRequest, shown: Sequence[Shown], rejects: Rejects) -> _RawItems:
+    wanted = {_position(one): None for one in shown}
+    wanted |= {one.place: None for one in rejects.shown if one.place is not None}
+    found = read_raw(request.build, request.catalog, request.raw, wanted)
+    return _RawItems(found.texts, found.notes)
+
+
+def _position(one: Shown) -> Position:
+    sample = one.sample
+    return Position(
+        sample["dataset"], sample["split"], sample["source"], sample["position"], sample["form"]
+    )
+
+
+def _readings(
+    request: PageRequest, shown: Sequence[Shown], pictures: PagePictures
+) -> list[Reading | None]:
+    """Read samples as training does those that may be trained on, others as generation does."""
+    if request.reader is None:
+        return [None] * len(shown)
+    roles = {name: entry.role for name, entry in request.build.manifest.datasets.items()}
+    return request.reader.read(
+        [
+            Text(
+                sample["instruction"],
+                sample["qformer_instruction"],
+                sample["response"],
+                pictures.num_frames(sample["pictures"]),
+                roles[sample["dataset"]] != "held-out" and sample["response"] is not None,
+            )
+            for sample, _ in shown
+        ]
+    )
+
+
+def _named(
+    shown: Sequence[Shown], readings: Sequence[Reading | None]
+) -> Iterator[tuple[str, Reading]]:
+    for one, reading in zip(shown, readings, strict=True):
+        if reading is not None:
+            yield one.sample["dataset"], reading
+
+
+def _facts(request: PageRequest, shown: Sequence[Shown]) -> dict[str, Any]:
+    root = request.build.paths.root
+    return {
+        "build": root.name or root.resolve().name,
+        "version": __version__,
+        "shown": len(shown),
+        "of": sum(one.total for one in request.chosen),
+        "splits": [[one.dataset, one.split, len(one.rows), one.total] for one in request.chosen],
+        "seed": request.seed,
+        "candidate_sets": request.build.manifest.candidate_sets,
+    }
+
+
+def _token_facts(request: PageRequest, readings: Sequence[Reading | None]) -> dict[str, Any] | None:
+    reader = request.reader
+    if reader is None:
+        return {"why_not": request.why_no_tokens}
+    facts = reader.facts
+    return {
+        "name": facts.name,
+        "is_own": facts.is_own,
+        "queries": facts.queries,
+        "frames": facts.frames,
+        "is_decoder_only": facts.is_decoder_only,
+        "limits": dict(facts.limits),
+        "pieces": vocabulary(reader, readings),
+    }
+
+
+def _with_undrawn(figures: dict[str, Any], renderings: Renderings, build: Build) -> dict[str, Any]:
+    """Add the templates that no sample of the build was rendered by."""
+    entries = build.manifest.datasets.values()
+    modes = {split.prompts for entry in entries for split in entry.splits.values()}
+    for task, uses in figures["templates"].items():
+        for template in renderings.pool(task, modes):
+            uses.setdefault(template.key, 0)
+    return figures

@@ -1,0 +1,148 @@
+"""Small pictures for a page: each content once, clips as the frames that the model sees.
+
+They are decoded as everywhere here, so that a page shows what training reads, and kept within a
+few thousand bytes each, so that thousands fit into one file.
+"""
+
+import base64
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from instructify._util.errors import UserError
+from instructify.pictures.decode import DECODER_ERRORS, TooManyPixels, flatten, open_picture
+from instructify.pictures.reading import PictureStore, StoredFacts
+from instructify.pictures.video import ClipUnreadable
+
+PICTURE_SIDE, PICTURE_BYTES = 320, 11_000
+FRAME_SIDE, FRAME_BYTES = 208, 5_000
+_QUALITIES = (68, 54, 40)  # of JPEG, which encodes ten times as fast as WebP
+_FINE, _FINE_BELOW = 92, 100  # pixels a side: small pictures need few bytes however fine
+_LEAST_SIDE = 64
+
+
+class _Seen(NamedTuple):
+    """The images of a content, and how many of them repeat the last frame of a short clip."""
+
+    images: tuple[bytes, ...]
+    repeated: int
+    problem: str | None
+
+
+class _Kept(NamedTuple):
+    """The same, its images by their numbers in the page."""
+
+    images: tuple[int, ...]
+    repeated: int
+    problem: str | None
+
+
+class PagePictures:
+    """Collects the pictures of a page. `images` are their bytes in base64, each one once."""
+
+    def __init__(self, store: PictureStore | None, num_frames: int) -> None:
+        self.images: list[str] = []
+        self.entries: list[dict[str, Any]] = []
+        self._store = store
+        self._num_frames = num_frames
+        self._numbers: dict[str, int] = {}  # picture key => entry
+        self._left: dict[str, tuple[tuple[int, int], _Kept]] = {}  # key => size, images
+        self._seen: dict[str, _Kept] = {}  # content hash => images
+
+    def take(self, keys: Iterable[str]) -> None:
+        """Take pictures in, in this order, several at once: decoding leaves Python alone."""
+        store, distinct = self._store, list(dict.fromkeys(keys))
+        facts = [store.facts(key) for key in distinct if store is not None and key in store]
+        new = {one.sha256: one for one in facts if one.sha256 not in self._seen}
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for sha256, seen in zip(new, pool.map(self._see, new.values()), strict=True):
+                self._seen[sha256] = self._keep(seen)
+        for key in distinct:
+            self.number(key)
+
+    def take_damaged(self, images: Mapping[str, Image.Image]) -> None:
+        """Take in what is left of pictures that the build does not have."""
+        for key, image in images.items():
+            small = small_bytes(image, PICTURE_SIDE, PICTURE_BYTES)
+            self._left[key] = (image.size, self._keep(_Seen((small,), 0, None)))
+
+    def number(self, key: str) -> int:
+        """Take a picture in and return the number of its entry."""
+        if key not in self._numbers:
+            self._numbers[key] = len(self.entries)
+            self.entries.append(self._entry(key))
+        return self._numbers[key]
+
+    def num_frames(self, keys: Sequence[str]) -> int:
+        """Count the frames that a model sees of pictures; those that the build lacks give none."""
+        store = self._store
+        if store is None:
+            return len(keys)
+        kinds = [store.facts(key).media for key in keys if key in store]
+        return sum(self._num_frames if kind == "video" else 1 for kind in kinds)
+
+    def _entry(self, key: str) -> dict[str, Any]:
+        if key in self._left:
+            pixels, kept = self._left[key]
+            problem = "damaged: this is as far as it can be decoded"
+            return {"key": key, "problem": problem, "images": kept.images, "size": pixels}
+        if self._store is None:
+            return {"key": key, "problem": "the build was made without pictures"}
+        if key not in self._store:
+            return {"key": key, "problem": "no usable picture in the build"}
+        facts = self._store.facts(key)
+        if facts.sha256 not in self._seen:
+            self._seen[facts.sha256] = self._keep(self._see(facts))
+        seen = self._seen[facts.sha256]
+        size = f"{facts.width} \u00d7 {facts.height}"
+        told = f"{size} {facts.kind}, {facts.size_bytes / 1000:,.1f} kB, {facts.sha256[:8]}"
+        entry: dict[str, Any] = {"key": key, "told": told, "images": seen.images}
+        entry["size"] = [facts.width, facts.height]
+        if facts.media == "video":
+            entry |= {"clip": True, "repeated": seen.repeated}
+        if seen.problem is not None:
+            entry["problem"] = seen.problem
+        return entry
+
+    def _see(self, facts: StoredFacts) -> _Seen:
+        """Decode a picture or clip and keep it small."""
+        assert self._store is not None
+        try:
+            if facts.media == "video":
+                clip = self._store.frames(facts.key, self._num_frames)
+                small = [small_bytes(one, FRAME_SIDE, FRAME_BYTES) for one in clip.images]
+                return _Seen(tuple(small), clip.num_repeated, None)
+            image = _decoded(self._store.bytes(facts.key))
+            return _Seen((small_bytes(image, PICTURE_SIDE, PICTURE_BYTES),), 0, None)
+        except (UserError, ClipUnreadable, TooManyPixels, *DECODER_ERRORS) as error:
+            return _Seen((), 0, f"can't be decoded now: {error}")
+
+    def _keep(self, seen: _Seen) -> _Kept:
+        first = len(self.images)
+        self.images += [base64.b64encode(data).decode() for data in seen.images]
+        return _Kept(tuple(range(first, len(self.images))), seen.repeated, seen.problem)
+
+
+def _decoded(data: bytes) -> Image.Image:
+    """Decode to RGB, at an eighth, a quarter or half of its size where that is enough."""
+    picture = open_picture(data)
+    least = min(1.0, PICTURE_SIDE / max(picture.size))
+    picture.draft("RGB", (int(least * picture.width), int(least * picture.height)))
+    return flatten(picture, "RGB")
+
+
+def small_bytes(image: Image.Image, side: int, most_bytes: int) -> bytes:
+    """Encode a picture small: coarser, then smaller, until it has few enough bytes."""
+    while True:
+        image.thumbnail((side, side), Image.Resampling.HAMMING, reducing_gap=2.0)
+        is_fine = max(image.size) <= _FINE_BELOW
+        for quality in (_FINE,) if is_fine else _QUALITIES:
+            out = io.BytesIO()
+            image.save(out, "JPEG", quality=quality, subsampling=0 if is_fine else 2)
+            if out.tell() <= most_bytes or side <= _LEAST_SIDE:
+                return out.getvalue()
+        side = side * 3 // 4

@@ -1,0 +1,100 @@
+"""A record rendered by every template of its task, side by side, the one that was drawn marked."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from instructify.build.manifest import DatasetEntry
+from instructify.catalog.model import Catalog
+from instructify.explaining.rendering import constants_of
+from instructify.inspecting.gather import Shown
+from instructify.templating.load import (
+    PARTS,
+    Mode,
+    RenderFailedError,
+    Template,
+    TemplateSet,
+    fitting,
+    render_row,
+)
+
+
+class Side(NamedTuple):
+    """What one template makes of a record, or (`why_not`) why it makes nothing of it."""
+
+    template: int  # in `Renderings.templates`
+    instruction: str
+    qformer_instruction: str | None
+    response: str | None
+    why_not: str | None
+
+
+@dataclass(kw_only=True, slots=True)
+class Renderings:
+    """Renders records; `templates` are all that came up, by the numbers that sides name."""
+
+    templates_of: TemplateSet
+    catalog: Catalog
+    templates: list[Template] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
+
+    def number(self, template: Template) -> int:
+        """Number a template, always the same way."""
+        if template.key not in self._numbers:
+            self._numbers[template.key] = len(self.templates)
+            self.templates.append(template)
+        return self._numbers[template.key]
+
+    def pool(self, task: str, modes: Collection[Mode]) -> tuple[Template, ...]:
+        """List the templates of a task in some modes; none where the folder has none for it."""
+        return tuple(
+            one
+            for one in self.templates_of.templates
+            if one.mode in modes and task in (one.task, *one.tasks)
+        )
+
+    def sides(self, shown: Shown, entry: DatasetEntry) -> list[Side]:
+        """Render a record by all templates for its form."""
+        sample = shown.sample
+        constants = {
+            **{name: sample[name] for name in ("dataset", "split", "task")},
+            **constants_of(self.catalog, entry),
+        }
+        modes = (entry.splits[sample["split"]].prompts,)
+        pool = fitting(self.pool(sample["task"], modes), sample["form"])
+        return [self._side(template, shown.record, constants) for template in pool]
+
+    def _side(
+        self, template: Template, record: Mapping[str, Any], constants: Mapping[str, str]
+    ) -> Side:
+        number = self.number(template)
+        misfit = _misfit(template, record)
+        if misfit is not None:
+            return Side(number, "", None, None, misfit)
+        try:
+            made = render_row(template, record, constants)
+        except RenderFailedError as error:
+            return Side(number, "", None, None, f"{error.reason}: {error.detail}")
+        return Side(number, made.instruction, made.qformer_instruction, made.response, None)
+
+
+def _misfit(template: Template, record: Mapping[str, Any]) -> str | None:
+    """Say why a record may not draw a template."""
+    has = {name for name, value in record.items() if value not in (None, "", [])}
+    lacks = [name for name in template.requires if name not in has]
+    if lacks:
+        return f"needs {', '.join(lacks)}"
+    unwanted = [name for name in template.excludes if name in has]
+    return f"not with {', '.join(unwanted)}" if unwanted else None
+
+
+def template_values(templates: Sequence[Template]) -> list[dict[str, Any]]:
+    """Shape templates for a page: their key and their source."""
+    return [
+        {
+            "key": one.key,
+            "sha256": one.sha256,
+            "source": {part: text for part in PARTS if (text := getattr(one, part)) is not None},
+        }
+        for one in templates
+    ]

@@ -1,0 +1,116 @@
+"""What a page holds, as plain values: a list to search and filter, details to open one by one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from instructify.build.manifest import DatasetEntry, SplitEntry
+from instructify.inspecting.gather import Shown
+from instructify.inspecting.pictures import PagePictures
+from instructify.inspecting.raw import Position
+from instructify.inspecting.rejects import Rejected, meaning
+from instructify.inspecting.renderings import Side
+from instructify.inspecting.tokens import Cut, Reading, TokenReader
+from instructify.schema import PROVENANCE
+
+_LISTED = ("dataset", "split", "task", "form", "template")
+_MOST_REFERENCES = 12  # that a search looks at
+
+
+def list_value(shown: Shown, pictures: PagePictures) -> dict[str, Any]:
+    """Shape what the list shows of a sample, and what searching looks at."""
+    sample = shown.sample
+    return {
+        "id": sample["sample_id"],
+        **{name: sample[name] for name in _LISTED},
+        "pictures": [pictures.number(key) for key in sample["pictures"]],
+        "instruction": sample["instruction"],
+        "qformer": sample["qformer_instruction"],
+        "response": sample["response"],
+        "references": (sample["references"] or [])[:_MOST_REFERENCES],
+    }
+
+
+def detail_value(
+    shown: Shown,
+    entry: DatasetEntry,
+    split: SplitEntry,
+    sides: Sequence[Side],
+    reading: Reading | None,
+    raw: int | None,
+) -> dict[str, Any]:
+    """Shape what is shown of a sample that is opened."""
+    sample, record = shown
+    return {
+        "references": sample["references"],
+        "candidates": sample["candidates"],
+        "candidate_set": sample["candidate_set"],
+        "choice_index": sample["choice_index"],
+        "record": {name: value for name, value in record.items() if value is not None},
+        "raw": raw,
+        "sides": [_side_value(side, sample["response"]) for side in sides],
+        "provenance": {
+            "draw": f"{sample['draw']} of {split.draws}",
+            **{name: sample[name] for name in PROVENANCE if sample[name] is not None},
+            "seed": split.seed,
+            "options": dict(entry.options) or None,
+        },
+        "role": entry.role,
+        "reading": None if reading is None else _reading_value(reading),
+    }
+
+
+def _side_value(side: Side, response: str | None) -> list[Any]:
+    """Shape a rendering; a response of 0 stands for the sample's own, as it mostly is."""
+    return [*side[:3], 0 if side.response == response else side.response, side.why_not]
+
+
+def _reading_value(reading: Reading) -> dict[str, Any]:
+    def cut(one: Cut) -> list[Any] | None:
+        return [one.at, list(one.ids)] if one.ids else None
+
+    return {
+        "qformer": list(reading.qformer),
+        "slots": reading.slots,
+        "language": list(reading.language),
+        "decoder": None if reading.decoder is None else list(reading.decoder),
+        "at": list(reading.label_positions),
+        "say": list(reading.label_ids),
+        "cut": [cut(reading.cut_qformer), cut(reading.cut_instruction), cut(reading.cut_response)],
+    }
+
+
+def vocabulary(reader: TokenReader, readings: Sequence[Reading | None]) -> dict[str, Any]:
+    """Spell every id that comes up: {tokenizer: {id: [text, is it special]}}."""
+    qformer: set[int] = set()
+    language: set[int] = set()
+    for one in readings:
+        if one is not None:
+            qformer.update(one.qformer, one.cut_qformer.ids)
+            language.update(one.language, one.decoder or (), one.label_ids)
+            language.update(one.cut_instruction.ids, one.cut_response.ids)
+    spelled = {}
+    for name, ids in (("qformer", sorted(qformer)), ("language", sorted(language))):
+        pieces = reader.pieces(name, ids)
+        spelled[name] = {
+            str(number): [piece.text, int(piece.is_special)]
+            for number, piece in zip(ids, pieces, strict=True)
+        }
+    return spelled
+
+
+def reject_value(
+    rejected: Rejected, pictures: PagePictures, raw: Callable[[Position], int | None]
+) -> dict[str, Any]:
+    """Shape a reject."""
+    place = rejected.place
+    value: Mapping[str, Any] = {
+        **{
+            name: getattr(rejected, name)
+            for name in ("dataset", "split", "reason", "source", "position", "field", "detail")
+        },
+        "record": rejected.record_id,
+        "meaning": meaning(rejected.reason),
+        "pictures": [pictures.number(key) for key in rejected.pictures],
+        "raw": None if place is None else raw(place),
+    }
+    return dict(value)

@@ -1,0 +1,266 @@
+"""A recipe meets a build: every member found, weighed and addressable, or refused in a sentence.
+
+Held-out datasets are refused, whatever the recipe says; a member that is missing is never left
+out in silence.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from instructify._util.errors import UserError, did_you_mean
+from instructify.build.manifest import DatasetEntry, content_key
+from instructify.build.opened import Build
+from instructify.catalog.model import Catalog
+from instructify.mixture import Drawn, Member, Mixture
+from instructify.recipe.read import MixtureRecipe, RecipeMember
+from instructify.recipe.sample_index import SampleIndex
+
+_NO_TARGET = "caption_set"  # a picture with all its captions is for scoring
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One member and where its samples are; `entry` is the manifest's word on it."""
+
+    member: Member
+    dataset: str
+    splits: tuple[str, ...]
+    form: str
+    entry: DatasetEntry
+    index: SampleIndex
+
+
+class SamplePlace(NamedTuple):
+    """A sample of the build: the part it belongs to, the shard of its index, the row in that."""
+
+    part: int
+    shard: int
+    row: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MixedBuild:
+    """A build under a recipe; `parts` are in the order of the mixture's members."""
+
+    build: Build
+    recipe: MixtureRecipe
+    mixture: Mixture
+    parts: tuple[Part, ...]
+
+    def hashes(self) -> dict[str, str]:
+        """Hash the samples of each dataset, for the state of a run."""
+        files = self.build.manifest.files
+        told = {}
+        for part in self.parts:
+            shards = [path.relative_to(self.build.paths.root) for path in part.index.shards]
+            sums = [files[shard.as_posix()].sha256 for shard in shards]
+            told[part.dataset] = content_key("mixture samples", sums)
+        return told
+
+    def places(self, drawn: Drawn) -> list[SamplePlace]:
+        """Find what was drawn in the sample shards, in the order drawn."""
+        places = [SamplePlace(0, 0, 0)] * len(drawn.member)
+        for number, part in enumerate(self.parts):
+            own = (drawn.member == number).nonzero()[0]
+            if len(own):
+                found = part.index.locate(part.form, drawn.record[own], drawn.draw[own])
+                for at, shard, row in zip(own, found.shard, found.row, strict=True):
+                    places[at] = SamplePlace(number, int(shard), int(row))
+        return places
+
+
+def mix_build(
+    build: Build, recipe: MixtureRecipe, catalog: Catalog, *, batch: int | None = None
+) -> MixedBuild:
+    """Resolve a recipe on a build; `batch`, the global one, is needed for one-dataset batches."""
+    found: dict[str, Part] = {}
+    for wanted in recipe.members:
+        for part in _parts(build, recipe, wanted, catalog):
+            found[part.member.name] = part
+    if recipe.batches == "one_dataset" and batch is None:
+        raise UserError(f"'{recipe.name}' has batches of one dataset; give the size of a batch")
+    mixture = Mixture(
+        [part.member for part in found.values()],
+        alpha=recipe.alpha,
+        fixed=recipe.fixed,
+        order=recipe.order,
+        seed=recipe.seed,
+        one_dataset_batch=batch if recipe.batches == "one_dataset" else None,
+    )
+    parts = tuple(found[member.name] for member in mixture.members)
+    return MixedBuild(build=build, recipe=recipe, mixture=mixture, parts=parts)
+
+
+def official_size(
+    catalog: Catalog, wanted: RecipeMember, options: Mapping[str, str | int | float | bool]
+) -> int | None:
+    """Look up how many records the complete release gives, None where nobody counted."""
+    if wanted.official is not None:
+        return wanted.official
+    dataset = catalog.datasets.get(wanted.dataset)
+    if dataset is None:
+        return None
+    total = 0
+    for split in wanted.splits:
+        if split not in dataset.split_names:
+            return None
+        expected = dataset.split(split).expected_for(options)
+        if expected is None or expected.records is None:
+            return None
+        total += expected.records
+    return total
+
+
+def _parts(
+    build: Build, recipe: MixtureRecipe, wanted: RecipeMember, catalog: Catalog
+) -> list[Part]:
+    entry = _entry(build, recipe, wanted, catalog)
+    _check_prompts(build, recipe, wanted)
+    index = SampleIndex.open(build, wanted.dataset, wanted.splits)
+    present = [form for form in index.forms if form != _NO_TARGET]
+    forms = present if wanted.forms is None else list(wanted.forms)
+    if not forms:
+        raise _empty(build, recipe, wanted)
+    parts = []
+    for form in forms:
+        if form not in present:
+            raise _lacking(build, recipe, wanted, form, present, entry)
+        given = None if wanted.forms is None else wanted.forms[form]
+        member = Member(
+            name=f"{wanted.dataset}/{form}",
+            size=index.forms[form].num_records,
+            draws=index.draws,
+            factor=wanted.factor * (entry.weights.get(form, 1.0) if given is None else given),
+            weighed=_weighed(recipe, wanted, entry, catalog, num_forms=len(present)),
+        )
+        parts.append(
+            Part(
+                member=member,
+                dataset=wanted.dataset,
+                splits=wanted.splits,
+                form=form,
+                entry=entry,
+                index=index,
+            )
+        )
+    return parts
+
+
+def _check_prompts(build: Build, recipe: MixtureRecipe, wanted: RecipeMember) -> None:
+    """Refuse samples that were rendered in another way than the recipe is about."""
+    for split in wanted.splits:
+        has = build.split(wanted.dataset, split).prompts
+        if has != recipe.prompts:
+            raise UserError(
+                f"'{recipe.name}' trains on {recipe.prompts} prompts, and those of "
+                f"{wanted.dataset}/{split} in {build.paths.root} are {has} ones; render a copy of "
+                f"the build by `instructify retemplate COPY --prompts {recipe.prompts}`"
+            )
+
+
+def _weighed(
+    recipe: MixtureRecipe,
+    wanted: RecipeMember,
+    entry: DatasetEntry,
+    catalog: Catalog,
+    *,
+    num_forms: int,
+) -> int | None:
+    """Return the size that the share is computed from; the forms of a dataset are made alike."""
+    if recipe.size == "build":
+        return None
+    if isinstance(recipe.size, int):
+        return recipe.size
+    size = official_size(catalog, wanted, entry.options)
+    if size is None:
+        raise UserError(
+            f"nobody counted the records of {wanted.dataset}/{'+'.join(wanted.splits)}, which "
+            f"'size: official' needs; write 'official: N' below {wanted.dataset}, or 'size: build'."
+        )
+    return size if wanted.official is not None else max(1, round(size / num_forms))
+
+
+def _entry(
+    build: Build, recipe: MixtureRecipe, wanted: RecipeMember, catalog: Catalog
+) -> DatasetEntry:
+    """Find a member in the build, and refuse what must not be trained on."""
+    name, root = wanted.dataset, build.paths.root
+    known = catalog.datasets.get(name)
+    entry = build.manifest.datasets.get(name)
+    if known is None and entry is None:
+        names = {*(one.name for one in catalog.select(role="held-in")), *build.manifest.datasets}
+        raise UserError(f"'{name}' in '{recipe.name}' is no dataset; {did_you_mean(name, names)}")
+    for role, cluster in ((one.role, one.cluster) for one in (entry, known) if one is not None):
+        if role == "held-out":
+            raise UserError(
+                f"{name} is held out (cluster {cluster or 'of its own'}): it is there to evaluate "
+                f"on and must not be trained on; take it out of '{recipe.name}'."
+            )
+    if entry is None:
+        raise UserError(
+            f"{root} has no {name}, a member of '{recipe.name}'; add it by "
+            f"`instructify convert {name} --raw RAW --out {root}`{_without(recipe, name)}."
+        )
+    for split in wanted.splits:
+        if split not in entry.splits:
+            raise UserError(
+                f"{root} has no split '{split}' of {name}; it has {', '.join(entry.splits)}. Add "
+                f"it by `instructify convert {name} --split {split} --raw RAW --out {root}`."
+            )
+    return entry
+
+
+def _without(recipe: MixtureRecipe, name: str) -> str:
+    if recipe.name == "paper" and name == "web_capfilt":
+        return ", or do without it: `--recipe paper-without-capfilt`"
+    return f", or take it out of '{recipe.name}'"
+
+
+def _empty(build: Build, recipe: MixtureRecipe, wanted: RecipeMember) -> UserError:
+    name = wanted.dataset
+    return UserError(
+        f"{name}/{'+'.join(wanted.splits)}, a member of the recipe '{recipe.name}', has no sample "
+        f"with a target in {build.paths.root}: {_why_empty(build, wanted)}; {_less(recipe, name)}."
+    )
+
+
+def _less(recipe: MixtureRecipe, name: str) -> str:
+    if recipe.name == "paper" and name == "web_capfilt":
+        return "to do without it: `--recipe paper-without-capfilt`"
+    return f"give `--recipe FILE.yaml` with a mixture that leaves {name} out (docs/mixture.md)"
+
+
+def _why_empty(build: Build, wanted: RecipeMember) -> str:
+    splits = [build.split(wanted.dataset, split) for split in wanted.splits]
+    if any(split.rejects for split in splits):
+        return f"see rejects/{wanted.dataset}.jsonl there"
+    if any(split.records for split in splits):
+        return "its records have none, they are there to evaluate on"
+    return "the raw files that were converted hold no record of the split"
+
+
+def _lacking(
+    build: Build,
+    recipe: MixtureRecipe,
+    wanted: RecipeMember,
+    form: str,
+    present: list[str],
+    entry: DatasetEntry,
+) -> UserError:
+    if form == _NO_TARGET:
+        return UserError(
+            f"records of form '{form}' have all captions and no target; {wanted.dataset} can be "
+            f"trained on as {', '.join(present) or 'nothing else'}."
+        )
+    if not present:
+        return _empty(build, recipe, wanted)
+    if form not in entry.weights:
+        return UserError(
+            f"{wanted.dataset} has no form '{form}'; {did_you_mean(form, entry.weights)}"
+        )
+    return UserError(
+        f"{wanted.dataset}/{'+'.join(wanted.splits)} in {build.paths.root} has no samples of form "
+        f"'{form}', only of {', '.join(present)}; convert it again with the options that make "
+        f"them (`instructify catalog {wanted.dataset}`), or take the form out of the mixture."
+    )

@@ -1,0 +1,233 @@
+"""Load the mixture of a recipe: which datasets, which forms, how their shares come about.
+
+A recipe is a YAML file, ours by name (`paper`) or the user's by path. Unknown keys are refused
+with the nearest name. Whether a build holds the members is for `members` to say.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from instructify._util.errors import UserError, did_you_mean
+from instructify._util.resources import find
+from instructify._util.yaml_lines import Node, read_yaml
+from instructify.mixture import ORDERS
+from instructify.templating.load import Mode
+
+RECIPE_FORMAT = 1
+SIZES = ("build", "official")
+BATCHES = ("mixed", "one_dataset")
+_MOST = 1e6
+_OTHER_KEYS = ("name", "model", "data", "optimizer", "run", "waivers", "note")  # of the trainer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecipeMember:
+    """A dataset of the mixture.
+
+    `forms` None: all that have a target; the value of a form is its factor, None that of the
+    catalog. `factor` multiplies all of them. `official` is the size that `size: official` takes,
+    None that of the catalog.
+    """
+
+    dataset: str
+    splits: tuple[str, ...] = ("train",)
+    forms: Mapping[str, float | None] | None = None
+    factor: float = 1.0
+    official: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiver:
+    """A held-out dataset that may share pictures with one held-in dataset, or (None) with any."""
+
+    held_out: str
+    held_in: str | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MixtureRecipe:
+    """The mixture part of a recipe; `size` is build, official, or a number for every member.
+
+    `prompts`: instruction, or the baseline that the samples must have been rendered by.
+    """
+
+    name: str
+    members: tuple[RecipeMember, ...]
+    alpha: float = 0.5
+    size: str | int = "build"
+    order: str = "stratified"
+    batches: str = "mixed"
+    seed: int = 0
+    prompts: Mode = "instruction"
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    note: str | None = None
+
+
+def load_mixture(recipe: str) -> MixtureRecipe:
+    """Load the mixture of a recipe of ours by name, or of a file by its path.
+
+    A recipe may name another one whose mixture it takes (`mixture: paper`), or changes
+    (`mixture: {like: paper, alpha: 0}`); that one must write it out.
+    """
+    path = recipe_path(recipe)
+    fields = _read(path)
+    return mixture_of(fields["mixture"], recipe_name(fields, path))
+
+
+def load_waivers(recipe: str) -> tuple[Waiver, ...]:
+    """Load which shared pictures a recipe knows of and accepts, each with its reason.
+
+    A recipe that takes another one's mixture takes its waivers too, unless it has its own.
+    """
+    fields = _read(recipe_path(recipe))
+    if "waivers" in fields:
+        return waivers_of(fields["waivers"])
+    base = base_of(fields["mixture"])
+    return () if base is None else load_waivers(base)
+
+
+def recipe_name(fields: Mapping[str, Node], path: Path) -> str:
+    """Name a recipe by its file, or as a resolved one remembers it."""
+    return fields["name"].text() if "name" in fields else path.stem
+
+
+def base_of(mixture: Node) -> str | None:
+    """Name the recipe whose mixture this one takes or changes; None where it is written out."""
+    if isinstance(mixture.value, str):
+        return mixture.text()
+    like = mixture.entries().get("like")
+    return None if like is None else like.text()
+
+
+def _written_out(mixture: Node, base: str) -> MixtureRecipe:
+    path = recipe_path(base)
+    fields = _read(path)
+    if base_of(fields["mixture"]) is not None:
+        raise mixture.error(f"'{base}' takes its mixture from elsewhere; name that one")
+    return mixture_of(fields["mixture"], path.stem)
+
+
+def recipe_names() -> tuple[str, ...]:
+    """List the recipes that ship with us."""
+    return tuple(sorted(path.stem for path in find("recipes").glob("*.yaml")))
+
+
+def mixture_of(node: Node, name: str) -> MixtureRecipe:
+    """Read the mixture part of a recipe."""
+    base = base_of(node)
+    if isinstance(node.value, str):
+        return _written_out(node, node.text())
+    if base is None:
+        fields = node.fields(required=("members",), optional=_READ.keys())
+        start = MixtureRecipe(name=name, members=())
+    else:
+        fields = node.fields(required=("like",), optional=_READ.keys())
+        start = dataclasses.replace(_written_out(node, base), name=name, note=None)
+    given = {key: _READ[key](one) for key, one in fields.items() if key != "like"}
+    return dataclasses.replace(start, **given)
+
+
+def _read(path: Path) -> Mapping[str, Node]:
+    return recipe_fields(read_yaml(path))
+
+
+def recipe_fields(root: Node) -> Mapping[str, Node]:
+    """Check the keys and the format at the top level of a recipe."""
+    fields = root.fields(required=("format", "mixture"), optional=_OTHER_KEYS)
+    if fields["format"].value != RECIPE_FORMAT:
+        raise fields["format"].error(
+            f"format {fields['format'].value} is unknown; this version reads {RECIPE_FORMAT}"
+        )
+    return fields
+
+
+def waivers_of(node: Node) -> tuple[Waiver, ...]:
+    """Read waivers: `held-out: reason` or `held-in / held-out: reason`."""
+    waivers = []
+    for key, reason in node.entries().items():
+        names = [name.strip() for name in key.split("/")]
+        if len(names) > 2 or not all(names):
+            raise reason.error(
+                f"'{key}' names no pair; write 'held-out' or 'held-in / held-out', then the reason"
+            )
+        held_in = names[0] if len(names) == 2 else None
+        waivers.append(Waiver(held_out=names[-1], held_in=held_in, reason=reason.text().strip()))
+    return tuple(waivers)
+
+
+def recipe_path(recipe: str) -> Path:
+    """Find the file of a recipe: ours by name, any other by its path."""
+    if recipe.endswith((".yaml", ".yml")) or "/" in recipe:
+        return Path(recipe)
+    if recipe not in recipe_names():
+        raise UserError(
+            f"there is no recipe '{recipe}' (a file of your own is given by its path, ending in "
+            f".yaml); {did_you_mean(recipe, recipe_names())}"
+        )
+    return find("recipes") / f"{recipe}.yaml"
+
+
+def _member(dataset: str, node: Node) -> RecipeMember:
+    if node.is_null:
+        return RecipeMember(dataset=dataset)
+    fields = node.fields(optional=("splits", "forms", "factor", "official"))
+    return RecipeMember(
+        dataset=dataset,
+        splits=fields["splits"].texts() if "splits" in fields else ("train",),
+        forms=_forms(fields["forms"]) if "forms" in fields else None,
+        factor=_factor(fields["factor"]) if "factor" in fields else 1.0,
+        official=fields["official"].integer(minimum=1) if "official" in fields else None,
+    )
+
+
+def _forms(node: Node) -> dict[str, float | None]:
+    """Forms as a list take the catalog's factors; as a mapping they bring their own."""
+    if not node.is_mapping:
+        return dict.fromkeys(node.texts())
+    forms: dict[str, float | None] = {
+        form: None if factor.is_null else _factor(factor) for form, factor in node.entries().items()
+    }
+    if not forms:
+        raise node.error(f"'{node.path}' is empty; name a form, or leave the key out for all")
+    return forms
+
+
+def _factor(node: Node) -> float:
+    factor = node.number(minimum=0, maximum=_MOST)
+    if factor == 0:
+        raise node.error(f"'{node.path}' is 0; to do without a member, leave it out")
+    return factor
+
+
+def _size(node: Node) -> str | int:
+    if isinstance(node.value, str):
+        return node.choice(SIZES)
+    return node.integer(minimum=1)
+
+
+def _fixed(node: Node) -> dict[str, float]:
+    return {key: one.number(minimum=0, maximum=1) for key, one in node.entries().items()}
+
+
+def _members(node: Node) -> tuple[RecipeMember, ...]:
+    members = tuple(_member(key, one) for key, one in node.entries().items())
+    if not members:
+        raise node.error("'members' is empty; name at least one dataset")
+    return members
+
+
+_READ: Mapping[str, Callable[[Node], Any]] = {
+    "members": _members,
+    "alpha": lambda node: node.number(minimum=0, maximum=1),
+    "size": _size,
+    "order": lambda node: node.choice(ORDERS),
+    "batches": lambda node: node.choice(BATCHES),
+    "prompts": lambda node: node.choice(get_args(Mode)),
+    "seed": Node.integer,
+    "fixed": _fixed,
+    "note": lambda node: node.text().strip(),
+}

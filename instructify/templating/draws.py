@@ -1,0 +1,104 @@
+"""Which template each draw of a record uses: keyed by record, seed and draw, and by nothing else.
+
+Every fitting template is equally likely; the draws of one record use different ones until all have
+been used.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from instructify._util.keyed import Hashes, mix, permuted_index
+from instructify.templating.load import Template
+
+NO_TEMPLATE = -1
+
+
+def draw_templates(hashes: Hashes, draw: int, num: int, seed: int) -> NDArray[np.int64]:
+    """Draw one of `num` fitting templates for each record hash.
+
+    `hashes` are `keyed.hash_texts` of record ids. Draws 0 ... num - 1 of a record are a permutation
+    of its templates; the next `num` are another one.
+    """
+    round_, place = divmod(draw, num)
+    return permuted_index(mix(hashes, "template", seed, round_), place, num)
+
+
+def choose_templates(
+    table: pa.RecordBatch | pa.Table,
+    templates: Sequence[Template],
+    hashes: Hashes,
+    *,
+    draw: int,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Draw for each row among the templates that fit its form and fields, else NO_TEMPLATE."""
+    chosen = np.full(table.num_rows, NO_TEMPLATE, np.int64)
+    for group in _groups(table, templates):
+        drawn = draw_templates(hashes[group.rows], draw, len(group.fitting), seed)
+        chosen[group.rows] = group.fitting[drawn]
+    return chosen
+
+
+class _Condition(NamedTuple):
+    """What templates ask of a record; most templates of a task ask the same."""
+
+    forms: tuple[str, ...]
+    requires: tuple[str, ...]
+    excludes: tuple[str, ...]
+
+
+class _Group(NamedTuple):
+    """Rows that the same templates fit, and the numbers of these; there is at least one."""
+
+    rows: NDArray[np.int64]
+    fitting: NDArray[np.int64]
+
+
+def _groups(table: pa.RecordBatch | pa.Table, templates: Sequence[Template]) -> Iterator[_Group]:
+    conditions = [_Condition(t.forms, t.requires, t.excludes) for t in templates]
+    distinct = list(dict.fromkeys(conditions))
+    kind_of = np.array([distinct.index(condition) for condition in conditions], np.int64)
+    # One bit per condition, packed into bytes: equal bytes, equal templates.
+    bits = np.stack([_fulfils(table, condition) for condition in distinct], axis=1)
+    packed = np.packbits(bits, axis=1)
+    codes = np.zeros(table.num_rows, np.int64)
+    for byte in packed.T:
+        codes = _compact(codes * 256 + byte)
+    for code in range(int(codes.max(initial=-1)) + 1):
+        rows = np.flatnonzero(codes == code)
+        fitting = np.flatnonzero(bits[rows[0]][kind_of])
+        if len(fitting):
+            yield _Group(rows, fitting)
+
+
+def _compact(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Renumber codes as 0, 1, 2 ... without sorting the rows."""
+    used = np.bincount(codes, minlength=1) > 0
+    return (np.cumsum(used) - 1)[codes]
+
+
+def _fulfils(table: pa.RecordBatch | pa.Table, condition: _Condition) -> NDArray[np.bool_]:
+    forms = table.column("form").cast(pa.string())
+    mask = pc.is_in(forms, value_set=pa.array(condition.forms, pa.string()))
+    for name in condition.requires:
+        mask = pc.and_(mask, _is_present(table, name))
+    for name in condition.excludes:
+        mask = pc.and_(mask, pc.invert(_is_present(table, name)))
+    if isinstance(mask, pa.ChunkedArray):
+        return np.asarray(mask.to_numpy())
+    return np.asarray(mask.to_numpy(zero_copy_only=False))
+
+
+def _is_present(table: pa.RecordBatch | pa.Table, name: str) -> pa.BooleanArray:
+    """Tell where a field is neither null nor empty; a number is never empty."""
+    column = table.column(name)
+    if pa.types.is_integer(column.type):
+        return column.is_valid()
+    is_list = pa.types.is_list(column.type)
+    size = pc.list_value_length(column) if is_list else pc.binary_length(column)
+    return pc.fill_null(pc.greater(size, 0), False)

@@ -1,0 +1,75 @@
+"""Run by torchrun: the same few steps in several processes, in every way of sharing them.
+
+Prints one JSON object from rank 0: for each way the losses, what wrapped the model, and how many
+processes met.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from instructify_train.distributed import Ranks, gather, join, leave
+from instructify_train.recipe import load_recipe
+from instructify_train.run.setup import set_up
+from instructify_train.run.stop import StopRequest
+from instructify_train.run.trainer import Trainer
+
+from instructify._util.exit import exit_now
+from instructify.build.opened import Build
+from instructify.catalog.load import load_catalog
+
+WAYS: dict[str, tuple[str, ...]] = {
+    "ddp": ("run.parallel=ddp", "run.device_batch=4"),
+    "fsdp": ("run.parallel=fsdp", "run.device_batch=4"),
+    "ddp, 2 passes": ("run.parallel=ddp", "run.device_batch=2"),
+    "fsdp, 2 passes": ("run.parallel=fsdp", "run.device_batch=2"),
+    "ddp, 4 passes": ("run.parallel=ddp", "run.device_batch=1"),
+    "ddp, blind": ("run.parallel=ddp", "model.instruction_aware=false"),
+    "fsdp, blind": ("run.parallel=fsdp", "model.instruction_aware=false"),
+    "ddp, t5": ("run.parallel=ddp", "model.name=tiny-t5"),
+    "fsdp, t5": ("run.parallel=fsdp", "model.name=tiny-t5"),
+    "fsdp, whole": (
+        "run.parallel=fsdp",
+        "model.train=[vision, norm, qformer, projection, language]",
+    ),
+}
+
+
+def one_way(
+    build: Build, recipe: str, settings: tuple[str, ...], out: Path, ranks: Ranks
+) -> dict[str, Any]:
+    """Train a few steps; the weights are told by their sums."""
+    config = load_recipe(recipe, settings)
+    setup = set_up(build, config, load_catalog(), ranks)
+    trainer = Trainer(setup, out, start=None, shows=False)
+    result = trainer.run(StopRequest())
+    lines = (out / "metrics.jsonl").read_text("utf-8").splitlines() if ranks.is_first else []
+    losses = [json.loads(line)["last_loss"] for line in lines if "last_loss" in line]
+    return {
+        "losses": losses,
+        "wrapped": gather(type(trainer.model).__name__),
+        "world": gather(ranks.world),
+        "step": result.step,
+        "accumulation": setup.share.accumulation,
+    }
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    build, recipe, out = Build.open(Path(sys.argv[1])), sys.argv[2], Path(sys.argv[3])
+    ranks = join(torch.device("cpu"))
+    found = {}
+    for number, (name, settings) in enumerate(WAYS.items()):
+        run = out / str(number)
+        run.mkdir(parents=True, exist_ok=True)
+        found[name] = one_way(build, recipe, settings, run, ranks)
+    if ranks.is_first:
+        (out / "found.json").write_text(json.dumps(found), encoding="utf-8")
+    leave()
+    exit_now(0)  # as the command does
+
+
+if __name__ == "__main__":
+    main()

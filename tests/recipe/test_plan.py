@@ -1,0 +1,302 @@
+"""`plan` and what stands below it: a recipe on a build, its refusals, tables, pages and JSON."""
+
+import hashlib
+import html.parser
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from build_help import Commands, is_sentence
+
+from instructify._util.errors import UserError
+from instructify.build.opened import Build
+from instructify.catalog.load import load_catalog
+from instructify.commands.plan import short
+from instructify.mixture import MixtureState
+from instructify.recipe.members import MixedBuild, mix_build
+from instructify.recipe.plan import compare, make_plan
+from instructify.recipe.read import load_mixture
+
+# The square-root shares of the paper's 13 datasets, no factor applied, in thousandths: facts.
+SHARES = {
+    "web_capfilt": 458,
+    "ocr_vqa": 110,
+    "coco_caption": 92,
+    "vqav2": 82,
+    "vqav2_qg": 82,
+    "textcaps": 41,
+    "llava_reasoning": 34,
+    "llava_conversation": 30,
+    "llava_detail": 19,
+    "aokvqa": 16,
+    "aokvqa_qg": 16,
+    "okvqa": 12,
+    "okvqa_qg": 12,
+}
+
+
+@pytest.fixture(scope="module")
+def held_in(tmp_path_factory: pytest.TempPathFactory, command: Commands) -> Path:
+    """A build of all 13 held-in datasets and a held-out one, without pictures."""
+    folder = tmp_path_factory.mktemp("held-in")
+    names = ("twin", "--all", "--out", folder / "raw", "--scale", 0.15, "--no-pictures")
+    assert command(*names).code == 0
+    line = ("--raw", folder / "raw", "--out", folder / "build", "--pictures", "none")
+    assert command("convert", "--held-in", *line).code == 0
+    assert command("convert", "gqa", *line).code == 0
+    return folder / "build"
+
+
+def mixed(build: Path, recipe: str) -> MixedBuild:
+    return mix_build(Build.open(build), load_mixture(recipe), load_catalog(), batch=8)
+
+
+def recipe_file(folder: Path, mixture: str) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(f"format: 1\nmixture: {mixture}\n", encoding="utf-8")
+    return str(path)
+
+
+def test_official_sizes_without_factors_are_the_papers(held_in: Path, tmp_path: Path) -> None:
+    members = dict.fromkeys(SHARES, "null")
+    members["web_capfilt"] = "{official: 13873136}"
+    members["llava_conversation"] = "{official: 58000}"  # dialogues, as the paper counts
+    members["okvqa"] = "{forms: {open: 1}}"
+    members["aokvqa"] = "{forms: {open: 1}}"
+    listed = ", ".join(f"{name}: {value}" for name, value in members.items())
+    recipe = recipe_file(tmp_path, f"{{size: official, members: {{{listed}}}}}")
+    plan = make_plan(mixed(held_in, recipe), steps=60_000, batch=128)
+    assert {row.dataset for row in plan.rows} == set(SHARES)
+    for row in plan.rows:
+        assert 1000 * row.probability == pytest.approx(SHARES[row.dataset], abs=1.5), row
+    capfilt = next(row for row in plan.rows if row.dataset == "web_capfilt")
+    assert 1000 * capfilt.probability == pytest.approx(456.6, abs=0.1)
+
+
+def test_paper_factors_and_paper_without_capfilt(held_in: Path) -> None:
+    whole = make_plan(mixed(held_in, "paper"), steps=10, batch=100)
+    less = make_plan(mixed(held_in, "paper-without-capfilt"), steps=10, batch=100)
+    assert (whole.num_datasets, less.num_datasets) == (13, 12)
+    assert [row.probability for row in whole.rows] == pytest.approx(
+        [w / sum(r.root * r.factor for r in whole.rows) for w in weights(whole.rows)], abs=1e-6
+    )
+    left = 1 - next(r.probability for r in whole.rows if r.dataset == "web_capfilt")
+    now = {row.member: row.probability for row in less.rows}
+    for change in compare(whole, less):
+        if change.before is not None and change.now is not None:
+            assert change.now.probability == pytest.approx(change.before.probability / left, 1e-4)
+    assert now["aokvqa/multiple_choice"] == pytest.approx(now["aokvqa/open"] / 2, rel=1e-4)
+    assert sum(row.answer_share for row in less.rows) == pytest.approx(1)
+
+
+def weights(rows: Any) -> list[float]:
+    return [row.root * row.factor for row in rows]
+
+
+def test_every_sample_drawn_is_one_of_its_member(held_in: Path) -> None:
+    one = mixed(held_in, "paper")
+    drawn = one.mixture.samples(10**8, 300)
+    tables = {
+        part.dataset: Build.open(held_in).samples(part.dataset, "train") for part in one.parts
+    }
+    seen: dict[tuple[int, int], str] = {}
+    for number, place in enumerate(one.places(drawn)):
+        part = one.parts[place.part]
+        assert place.shard == 0
+        row = tables[part.dataset][place.row]
+        assert (row["dataset"], row["form"]) == (part.dataset, part.form)
+        assert row["response"] is not None
+        assert row["draw"] == drawn.draw[number]
+        key = (place.part, int(drawn.record[number]))
+        assert seen.setdefault(key, row["record_id"]) == row["record_id"]
+    assert len({(part, seen[part, record]) for part, record in seen}) == len(seen)
+
+
+def test_a_retemplated_build_changes_the_state(
+    held_in: Path, command: Commands, tmp_path: Path
+) -> None:
+    build = Path(shutil.copytree(held_in, tmp_path / "build"))
+    before = mixed(build, "paper")
+    state = MixtureState.of(before.mixture, before.hashes(), 0)
+    assert command("retemplate", build, "okvqa", "--seed", 5).code == 0
+    after = mixed(build, "paper")
+    assert state.changes(after.mixture, after.hashes()) == ("the samples of okvqa were made anew",)
+    assert state.check(before.mixture, before.hashes()) == ()
+
+
+@pytest.mark.parametrize(
+    ("mixture", "said"),
+    [
+        ("{members: {gqa: null}}", "held out .cluster task-unseen"),
+        ("{members: {nocaps: null}}", "held out .cluster task-seen"),
+        ("{members: {vqa2: null}}", "'vqav2'"),
+        ("{members: {vqav2: {splits: test}}}", "--split test"),
+        ("{members: {vqav2: {forms: [opn]}}}", "'open'"),
+        ("{members: {coco_caption: {splits: val}}}", "no sample with a target"),
+        ("{members: {coco_caption: {forms: [caption_set]}}}", "no target"),
+        ("{members: {web_capfilt: null}, size: official}", "official: N"),
+        ("{members: {vqav2: null}, fixed: {okvqa: 0.1}}", "is no member"),
+    ],
+)
+def test_members_that_are_refused(held_in: Path, tmp_path: Path, mixture: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        mixed(held_in, recipe_file(tmp_path, mixture))
+
+
+def test_a_missing_member_names_the_command(whole_build: Path, command: Commands) -> None:
+    told = command("plan", whole_build)
+    assert told.code == 2
+    assert is_sentence(told)
+    assert "instructify convert web_capfilt --raw RAW --out" in told.stderr
+    assert "--recipe paper-without-capfilt" in told.stderr
+    missing = command("plan", whole_build, "--recipe", "paper-without-capfilt")
+    assert "instructify convert textcaps" in missing.stderr
+
+
+def test_a_member_without_records_is_told_apart(command: Commands, tmp_path: Path) -> None:
+    """Nothing was rejected where the raw files have nothing of the split."""
+    raw, build = tmp_path / "raw", tmp_path / "build"
+    assert command("twin", "coco_caption", "--out", raw, "--no-pictures").code == 0
+    (path,) = raw.rglob("dataset_coco.json")
+    value = json.loads(path.read_text("utf-8"))
+    tested = [one for one in value["images"] if one["split"] == "test"]
+    path.write_text(json.dumps({**value, "images": tested}))
+    line = ("convert", "coco_caption", "--raw", raw, "--out", build, "--pictures", "none")
+    assert command(*line).code == 0
+    told = command("plan", build)
+    assert told.code == 2
+    assert is_sentence(told)
+    for said in ("coco_caption/train", "recipe 'paper'", "no record of the split", "--recipe"):
+        assert said in told.stderr
+    assert "rejects" not in told.stderr
+    spoilt = [{**one, "split": "train", "sentences": []} for one in tested]
+    path.write_text(json.dumps({**value, "images": spoilt}))
+    assert command(*line, "--max-rejects", 100).code == 0
+    assert "see rejects/coco_caption.jsonl there" in command("plan", build).stderr
+
+
+def test_the_table_fits_eighty_columns(held_in: Path, command: Commands) -> None:
+    for steps in (1, 60_000, 10**9):
+        told = command(*("plan", held_in, "--steps", steps, "--against", "paper-without-capfilt"))
+        assert told.code == 0, told.stderr
+        assert [line for line in told.stdout.splitlines() if len(line) > 80] == []
+        assert "aokvqa/multiple_choice" in told.stdout
+        assert "Compared with paper-without-capfilt" in told.stdout
+    alone = command("plan", held_in, "--recipe", "paper-without-capfilt").stdout
+    assert "Note: Web CapFilt" in alone
+    assert "12 datasets" in alone
+
+
+def test_json_says_it_all(held_in: Path, command: Commands) -> None:
+    line = ("plan", held_in, "--steps", 50, "--batch", 10, "--json")
+    value = command(*line).json()
+    assert value["samples"] == 500
+    assert len(value["members"]) == 14
+    assert sum(row["probability"] for row in value["members"]) == pytest.approx(1)
+    assert sum(row["expected_draws"] for row in value["members"]) == pytest.approx(500)
+    for row in value["members"]:
+        assert row["passes"] == pytest.approx(row["expected_draws"] / row["size"])
+        assert row["words_per_answer"] >= 1
+        assert row["disk_bytes"] > 0
+    again = command(*line, "--against", held_in).json()
+    assert {one["percentage_points"] for one in again["changes"]} == {0}
+
+
+def test_words_are_counted_as_they_are_drawn(held_in: Path) -> None:
+    plan = make_plan(mixed(held_in, "paper"), steps=1, batch=100)
+    table = Build.open(held_in).samples("aokvqa", "train")
+    for row in (row for row in plan.rows if row.dataset == "aokvqa"):
+        said = [len(one["response"].split()) for one in table if one["form"] == row.form]
+        assert row.words_per_answer == pytest.approx(np.mean(said))
+
+
+def test_disk_adds_up_to_the_shards(held_in: Path) -> None:
+    plan = make_plan(mixed(held_in, "paper"), steps=1, batch=100)
+    manifest = json.loads((held_in / "manifest.json").read_text("utf-8"))
+    trained = [
+        entry["size_bytes"]
+        for name, entry in manifest["files"].items()
+        if name.startswith(("records/", "samples/")) and "/train" in name and "gqa/" not in name
+    ]
+    assert plan.disk_bytes == pytest.approx(sum(trained), abs=14)
+
+
+class _Page(html.parser.HTMLParser):
+    """Collects what would be loaded or run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loads: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loads += [name for name, _ in attrs if name in ("src", "href", "onload", "onclick")]
+
+
+def test_the_page_is_whole_and_escaped(held_in: Path, command: Commands, tmp_path: Path) -> None:
+    text = Path(recipe_file(tmp_path, "{members: {vqav2: null}, note: '<script>x</script> & y'}"))
+    odd = text.rename(tmp_path / "a<b>&.yaml")
+    page = tmp_path / "plan.html"
+    told = command("plan", held_in, "--recipe", odd, "--html", page, "--against", "paper")
+    assert told.code == 0, told.stderr
+    assert str(page) in told.stdout
+    written = page.read_text("utf-8")
+    parser = _Page()
+    parser.feed(written)
+    assert "script" not in parser.tags
+    assert parser.loads == []
+    assert "url(" not in written
+    assert "a&lt;b&gt;&amp;" in written
+    assert "&lt;script&gt;x&lt;/script&gt; &amp; y" in written
+    assert "prefers-color-scheme: dark" in written
+    assert parser.tags.count("table") == 2
+    again = command("plan", held_in, "--recipe", odd, "--html", page, "--against", "paper")
+    assert again.code == 0
+    assert page.read_text("utf-8") == written
+
+
+def test_mistakes_of_plan_are_one_sentence(
+    held_in: Path, command: Commands, tmp_path: Path
+) -> None:
+    for line, said in (
+        (("--recipe", "papre"), "'paper'"),
+        (("--recipe", tmp_path / "no.yaml"), "cannot be read"),
+        (("--html", tmp_path / "no" / "page.html"), "--html"),
+        (("--steps", 0), "--steps"),
+        (("--against", "nothing"), "ending in .yaml); "),
+    ):
+        told = command("plan", held_in, *line)
+        assert told.code == 2
+        assert is_sentence(told), told.stderr
+        assert said in told.stderr
+
+
+def test_one_dataset_batches_and_other_orders(
+    held_in: Path, command: Commands, tmp_path: Path
+) -> None:
+    recipe = recipe_file(
+        tmp_path, "{members: {vqav2: null, okvqa: null}, batches: one_dataset, order: random}"
+    )
+    told = command("plan", held_in, "--recipe", recipe, "--batch", 8)
+    assert "batches of one dataset" in told.stdout
+    assert "with replacement" in " ".join(told.stdout.split())
+    member = mixed(held_in, recipe).mixture.samples(0, 80).member.reshape(10, 8)
+    assert (member == member[:, :1]).all()
+
+
+def test_the_same_build_gives_the_same_plan(held_in: Path, command: Commands) -> None:
+    outputs = {command("plan", held_in, "--json").stdout for _ in range(2)}
+    assert len({hashlib.sha256(one.encode()).hexdigest() for one in outputs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0.5, "0.50"), (99_999, "99,999"), (99_999.6, "100k"), (999_999, "1000k"), (5.123e6, "5.12M")],
+)
+def test_numbers_leave_their_columns_apart(number: float, text: str) -> None:
+    assert short(number) == text
+    assert all(len(short(number * 10.0**power)) <= 6 for power in range(12))

@@ -1,0 +1,145 @@
+"""The mixture of a recipe: what may be written, and what is said to mistakes."""
+
+from pathlib import Path
+
+import pytest
+from instructify_train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
+
+from instructify._util.errors import UserError
+from instructify.catalog.load import load_catalog
+from instructify.recipe.read import (
+    MixtureRecipe,
+    RecipeMember,
+    Waiver,
+    load_mixture,
+    load_waivers,
+    recipe_names,
+)
+
+
+def written(folder: Path, mixture: str, name: str = "mine") -> MixtureRecipe:
+    path = folder / f"{name}.yaml"
+    path.write_text(f"format: 1\nmixture:\n  {mixture}\n", encoding="utf-8")
+    return load_mixture(str(path))
+
+
+def test_the_recipes_that_ship() -> None:
+    assert {"paper", "paper-without-capfilt"} <= set(recipe_names())
+    held_in = {one.name for one in load_catalog().select(role="held-in")}
+    paper, without = load_mixture("paper"), load_mixture("paper-without-capfilt")
+    assert {member.dataset for member in paper.members} == held_in
+    kept = [member for member in paper.members if member.dataset != "web_capfilt"]
+    assert list(without.members) == kept
+    assert without.note is not None
+    assert "left out" in without.note
+
+
+def test_everything_that_may_be_written(tmp_path: Path) -> None:
+    recipe = written(
+        tmp_path,
+        "{alpha: 1, size: official, order: random, batches: one_dataset, seed: 4, note: ' a b ', "
+        "fixed: {a: 0.5}, members: {a: , b: {splits: [train, val], forms: [open], factor: 2, "
+        "official: 9}, c: {forms: {open: 0.5, multiple_choice: }}}}".replace("a: ,", "a: null,"),
+    )
+    assert recipe.alpha == 1
+    assert (recipe.size, recipe.order, recipe.batches) == ("official", "random", "one_dataset")
+    assert (recipe.seed, recipe.note, recipe.fixed, recipe.name) == (4, "a b", {"a": 0.5}, "mine")
+    assert recipe.members == (
+        RecipeMember(dataset="a"),
+        RecipeMember(
+            dataset="b", splits=("train", "val"), forms={"open": None}, factor=2, official=9
+        ),
+        RecipeMember(dataset="c", forms={"open": 0.5, "multiple_choice": None}),
+    )
+    assert written(tmp_path, "{members: {a: null}, size: 1000}").size == 1000
+
+
+def test_a_mixture_like_another_with_a_change() -> None:
+    """The paper's comparisons differ from its run in one word each."""
+    paper = load_mixture("paper")
+    uniform, prefix = load_mixture("ablation-uniform"), load_mixture("multitask-prefix")
+    assert (uniform.alpha, uniform.members) == (0, paper.members)
+    assert (prefix.prompts, prefix.alpha, prefix.members) == ("prefix", 0.5, paper.members)
+    assert load_waivers("ablation-uniform") == load_waivers("paper") != ()
+    unaware, plain = load_recipe("ablation-unaware"), load_recipe("paper-flan-t5-xl")
+    assert not unaware.model.instruction_aware
+    assert changed_settings(recipe_value(plain), recipe_value(unaware)) == [
+        "model.instruction_aware was True and is False"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mixture", "said"),
+    [
+        ("{member: {}}", "'members'"),
+        ("{members: {}}", "at least one"),
+        ("{members: {a: {facotr: 1}}}", "'factor'"),
+        ("{members: {a: {factor: 0}}}", "leave it out"),
+        ("{members: {a: {forms: {open: -1}}}}", "number"),
+        ("{members: {a: {forms: {}}}}", "name a form"),
+        ("{members: {a: {official: 0}}}", "from 1"),
+        ("{members: {a: null}, alpha: 2}", "0 to 1"),
+        ("{members: {a: null}, size: offical}", "'official'"),
+        ("{members: {a: null}, size: 0}", "from 1"),
+        ("{members: {a: null}, order: stratifed}", "'stratified'"),
+        ("{members: {a: null}, batches: one}", "'one_dataset'"),
+        ("{members: {a: null}, fixed: {a: 3}}", "0 to 1"),
+    ],
+)
+def test_mistakes_name_the_line_and_the_way_out(tmp_path: Path, mixture: str, said: str) -> None:
+    with pytest.raises(UserError, match=said) as error:
+        written(tmp_path, mixture)
+    assert "mine.yaml, line 3" in str(error.value)
+
+
+def test_waivers(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "format: 1\nmixture: {members: {a: null}}\nwaivers:\n  vsr: ' known '\n  a / gqa: too\n"
+    )
+    assert load_waivers(str(path)) == (
+        Waiver(held_out="vsr", held_in=None, reason="known"),
+        Waiver(held_out="gqa", held_in="a", reason="too"),
+    )
+    assert load_mixture(str(path)).members == (RecipeMember(dataset="a"),)
+    held_out = {one.name for one in load_catalog().select(role="held-out")}
+    for recipe in recipe_names():
+        assert (
+            {waiver.held_out for waiver in load_waivers(recipe)} == {"vsr", "visdial"} <= held_out
+        )
+    path.write_text("format: 1\nmixture: {members: {a: null}}\n")
+    assert load_waivers(str(path)) == ()
+
+
+@pytest.mark.parametrize(
+    ("waivers", "said"),
+    [
+        ("{a/b/c: why}", "no pair"),
+        ("{/b: why}", "no pair"),
+        ("{vsr: ''}", "text"),
+        ("{vsr: null}", "text"),
+        ("[vsr]", "mapping"),
+    ],
+)
+def test_waivers_that_say_nothing(tmp_path: Path, waivers: str, said: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"format: 1\nmixture: {{members: {{a: null}}}}\nwaivers: {waivers}\n")
+    with pytest.raises(UserError, match=said) as error:
+        load_waivers(str(path))
+    assert "mine.yaml, line 3" in str(error.value)
+
+
+def test_recipes_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'paper'"):
+        load_mixture("papr")
+    with pytest.raises(UserError, match="cannot be read"):
+        load_mixture(str(tmp_path / "no.yaml"))
+    (tmp_path / "old.yaml").write_text("format: 0\nmixture: {members: {a: null}}\n")
+    with pytest.raises(UserError, match="format 0"):
+        load_mixture(str(tmp_path / "old.yaml"))
+
+
+def test_a_resolved_recipe_keeps_its_name(tmp_path: Path) -> None:
+    save_recipe(load_recipe("tiny"), tmp_path / "recipe.yaml")
+    again = load_recipe(str(tmp_path / "recipe.yaml"))
+    assert again.name == again.mixture.name == "tiny"

@@ -1,0 +1,98 @@
+"""Which samples share a batch, when pictures are looked at, and who takes what."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from instructify_train.data.bucketing import bucket_batches, place_of
+from instructify_train.data.encode_plan import plan_encoding
+from instructify_train.data.steps import Share
+
+from instructify.mixture import cut
+
+
+@given(
+    batches=st.integers(1, 12),
+    batch=st.integers(1, 9),
+    seed=st.integers(0, 1000),
+    bucket=st.booleans(),
+)
+def test_a_window_keeps_what_was_drawn(batches: int, batch: int, seed: int, bucket: bool) -> None:
+    lengths = np.random.default_rng(seed).integers(1, 50, batches * batch)
+    dealt = bucket_batches(lengths, batches, f"window {seed}", bucket=bucket)
+    assert dealt.shape == (batches, batch)
+    assert sorted(dealt.ravel().tolist()) == list(range(batches * batch))
+    again = bucket_batches(lengths, batches, f"window {seed}", bucket=bucket)
+    assert (dealt == again).all()
+    if not bucket:
+        assert dealt.ravel().tolist() == list(range(batches * batch))
+
+
+def test_batches_are_alike_in_length_and_not_in_order() -> None:
+    lengths = np.random.default_rng(0).integers(1, 200, 16 * 32)
+    dealt = lengths[bucket_batches(lengths, 16, "window 0", bucket=True)]
+    spread = dealt.max(1) - dealt.min(1)
+    assert (
+        spread.max() < 25 < (lengths.reshape(16, 32).max(1) - lengths.reshape(16, 32).min(1)).min()
+    )
+    firsts = dealt[:, 0].tolist()
+    assert firsts not in (sorted(firsts), sorted(firsts, reverse=True))
+    other = lengths[bucket_batches(lengths, 16, "window 1", bucket=True)][:, 0].tolist()
+    assert sorted(other) == sorted(firsts)
+    assert other != firsts
+
+
+@given(batch=st.integers(1, 64), world=st.integers(1, 5), accumulation=st.integers(1, 5))
+def test_processes_and_passes_divide_a_batch(batch: int, world: int, accumulation: int) -> None:
+    shares = [
+        Share(rank=rank, world=world, accumulation=accumulation).pieces(batch)
+        for rank in range(world)
+    ]
+    every = [row for own in shares for piece in own for row in piece]
+    assert sorted(every) == list(range(batch))
+    many = world * accumulation
+    sizes = [len(cut(batch, many, number)) for number in range(many)]
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) == -(-batch // (world * accumulation))
+    assert all(len(own) == accumulation for own in shares)
+
+
+def test_a_step_knows_its_window() -> None:
+    assert place_of(0, 8) == (0, 0)
+    assert place_of(17, 8) == (2, 1)
+
+
+passes = st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=6, unique=True), max_size=10)
+
+
+@settings(max_examples=300)
+@given(passes=passes, group=st.integers(1, 5), data=st.data())
+def test_each_picture_is_encoded_once_before_it_is_needed(
+    passes: list[list[int]], group: int, data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(0, len(passes)))
+    encoding = plan_encoding(passes, group, first)
+    known: set[int] = set()
+    encoded: list[int] = []
+    for at, wanted in enumerate(passes):
+        for one in encoding[at].encode:
+            assert not known & set(one)
+            known |= set(one)
+            encoded += one
+        if at >= first:
+            assert set(wanted) <= known
+        else:
+            assert encoding[at] == ((), ())
+        known -= set(encoding[at].forget)
+    assert not known
+    assert len(encoded) == len(set(encoded))
+
+
+@given(passes=passes, group=st.integers(1, 5), data=st.data())
+def test_a_resumed_run_encodes_the_same_groups(
+    passes: list[list[int]], group: int, data: st.DataObject
+) -> None:
+    """Bits depend on shapes: what is encoded again is encoded in the company it had."""
+    first = data.draw(st.integers(0, len(passes)))
+    groups = {one for step in plan_encoding(passes, group) for one in step.encode}
+    again = {one for step in plan_encoding(passes, group, first) for one in step.encode}
+    assert again <= groups

@@ -1,0 +1,65 @@
+"""Two processes give one process' losses, whether they copy the model or shard it."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from build_help import COMMAND
+from ranks_probe import WAYS
+from run_help import HELPERS, RECIPE, launched, losses, recipe_file, train
+
+STEPS = 3
+QUICK = RECIPE.replace("steps: 6", f"steps: {STEPS}").replace(
+    "validate_every: 3", "validate_every: 2"
+)
+
+
+@pytest.fixture(scope="module")
+def two_processes(whole_build: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What two processes found, in every way of sharing."""
+    out = tmp_path_factory.mktemp("ranks")
+    recipe = recipe_file(out, QUICK)
+    done = launched(2, HELPERS / "ranks_probe.py", whole_build, recipe, out)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads((out / "found.json").read_text("utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_two_processes_give_the_losses_of_one(
+    whole_build: Path, tmp_path: Path, two_processes: dict[str, Any], way: str
+) -> None:
+    """Dropout is 0 in the tiny models; with it, no two ways of sharing ever agree."""
+    found = two_processes[way]
+    assert found["world"] == [2, 2]
+    wrapped = "DistributedDataParallel" if way.startswith("ddp") else "FSDPInstructBlip"
+    assert found["wrapped"] == [wrapped, wrapped]
+    assert found["step"] == STEPS
+    if "passes" in way:
+        assert found["accumulation"] == int(way.split()[1])
+    recipe = recipe_file(tmp_path, QUICK)
+    train(whole_build, tmp_path / "one", *WAYS[way], recipe=recipe)
+    assert found["losses"] == pytest.approx(losses(tmp_path / "one"), rel=2e-5)
+
+
+def test_torchrun_starts_the_command(whole_build: Path, tmp_path: Path) -> None:
+    """One process prints; the run is resumed by another number of processes."""
+    recipe, run = recipe_file(tmp_path, QUICK), tmp_path / "run"
+    line = ("train", whole_build, "--recipe", recipe, "--out", run, "--json")
+    done = launched(2, "-m", "instructify", *line)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout)["step"] == STEPS
+    assert "2 processes (ddp)" in done.stderr
+    train(whole_build, tmp_path / "one", recipe=recipe)
+    assert losses(run) == pytest.approx(losses(tmp_path / "one"), rel=2e-5)
+    more = train(whole_build, run, recipe=recipe, resume=True, steps=STEPS + 1)
+    assert more.facts["step"] == STEPS + 1
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [COMMAND[0], "-m", "instructify", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip()

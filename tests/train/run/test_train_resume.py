@@ -1,0 +1,216 @@
+"""A run that was stopped goes on with the very bits it would have had, or says why it can't."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from build_help import start
+from instructify_train.checkpoint import folder_of, steps_of
+from run_help import HELPERS, RECIPE, content, log, recipe_file, train
+
+from instructify._util.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def unbroken(whole_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of six steps that nobody stopped; not to be changed."""
+    run = tmp_path_factory.mktemp("unbroken") / "run"
+    assert train(whole_build, run).code == 0
+    assert steps_of(run) == [2, 3, 4, 6]
+    return run
+
+
+def cut_back(unbroken: Path, run: Path, step: int) -> None:
+    """Leave of a run what it had just after the checkpoint of this step, and more of its log."""
+    shutil.copytree(unbroken, run)
+    for later in steps_of(run):
+        if later > step:
+            shutil.rmtree(folder_of(run, later))
+    (run / "report.html").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_bits_are_those_of_the_unbroken_run(
+    whole_build: Path, unbroken: Path, tmp_path: Path, step: int, workers: int
+) -> None:
+    """Step 3 lies inside a window of two batches."""
+    run = tmp_path / "run"
+    cut_back(unbroken, run, step)
+    done = train(whole_build, run, f"data.workers={workers}", resume=True)
+    assert done.code == 0
+    assert content(run) == content(unbroken)
+    assert log(run) == log(unbroken)
+
+
+def test_a_second_resume_is_as_good_as_the_first(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    cut_back(unbroken, run, 2)
+    assert train(whole_build, run, resume=True).code == 0
+    for later in (3, 4, 6):
+        shutil.rmtree(folder_of(run, later))
+    assert train(whole_build, run, resume=True).code == 0
+    assert content(run) == content(unbroken)
+
+
+def test_a_damaged_checkpoint_is_passed_over(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    cut_back(unbroken, run, 4)
+    damaged = folder_of(run, 4) / "optimizer.safetensors"
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    done = train(whole_build, run, resume=True)
+    assert f"passed over: {damaged} is damaged" in " ".join(done.stderr.split())
+    assert "resumed   after step 3" in done.stderr
+    assert content(run) == content(unbroken)
+
+
+def test_a_finished_run_has_nothing_left_to_do(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(unbroken, run)
+    assert train(whole_build, run, resume=True).facts["step"] == 6
+    assert content(run) == content(unbroken)
+
+
+def test_a_run_is_not_started_over_another(whole_build: Path, unbroken: Path) -> None:
+    with pytest.raises(UserError, match="holds a run already; go on with it by `--resume`"):
+        train(whole_build, unbroken)
+
+
+def test_other_things_are_not_trained_over(whole_build: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").touch()
+    with pytest.raises(UserError, match="is not empty and holds no run"):
+        train(whole_build, tmp_path / "run")
+
+
+def test_what_a_killed_write_left_is_in_nobodys_way(whole_build: Path, tmp_path: Path) -> None:
+    """A kill in the very first write leaves a file that no run owns."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".recipe.yaml.4711.tmp").write_text("format:")
+    assert train(whole_build, run, steps=1, resume=True).code == 0
+    assert not list(run.glob(".*.tmp"))
+
+
+def test_another_mixture_is_refused_in_words(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    cut_back(unbroken, run, 2)
+    with pytest.raises(UserError, match=r"mixture\.alpha was 0\.5 and is 0"):
+        train(whole_build, run, "mixture.alpha=0", resume=True)
+    assert train(whole_build, run, "mixture.alpha=0", resume=True, accept=True).code == 0
+    assert content(run) != content(unbroken)
+
+
+def test_another_build_is_refused_in_words(
+    whole_build: Path, unbroken: Path, tmp_path: Path, command: object
+) -> None:
+    run, build = tmp_path / "run", tmp_path / "build"
+    cut_back(unbroken, run, 2)
+    shutil.copytree(whole_build, build)
+    answer = command("retemplate", build, "vqav2", "--seed", 5)  # type: ignore[operator]
+    assert answer.code == 0
+    with pytest.raises(UserError, match="the samples of vqav2 were made anew"):
+        train(build, run, resume=True)
+    done = train(build, run, resume=True, accept=True)
+    assert "accepted: the samples of vqav2 were made anew" in " ".join(done.stderr.split())
+
+
+def test_a_changed_setting_is_refused_unless_it_changes_nothing(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    cut_back(unbroken, run, 4)
+    with pytest.raises(UserError, match=r"optimizer\.lr was 0\.001 and is 0\.5"):
+        train(whole_build, run, "optimizer.lr=0.5", resume=True)
+    done = train(whole_build, run, "run.log_every=2", resume=True)
+    assert "note: run.log_every was 1 and is 2" in " ".join(done.stderr.split())
+
+
+def until(condition: object, seconds: float = 120) -> None:
+    """Wait for something to be so."""
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def test_kill_at_once_and_go_on(whole_build: Path, unbroken: Path, tmp_path: Path) -> None:
+    """A real process, killed without a word after its third step."""
+    recipe, run = recipe_file(tmp_path), tmp_path / "run"
+    line = ("train", whole_build, "--recipe", recipe, "--out", run)
+    process = start(*line, OMP_NUM_THREADS="1")
+    until(lambda: (run / "metrics.jsonl").exists() and len(log(run)) > 4)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert steps_of(run)[-1] < 6
+    assert train(whole_build, run, recipe=recipe, resume=True).code == 0
+    assert content(run) == content(unbroken)
+    assert log(run) == log(unbroken)
+
+
+@pytest.mark.parametrize("to", ["the process", "its group"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_ends(
+    whole_build: Path, tmp_path: Path, number: signal.Signals, code: int, to: str
+) -> None:
+    """A terminal and many schedulers signal the whole group, loader workers too."""
+    text = RECIPE.replace("steps: 6", "steps: 100000").replace("workers: 0", "workers: 2")
+    recipe, run = recipe_file(tmp_path, text), tmp_path / "r"
+    process = start("train", whole_build, "--recipe", recipe, "--out", run, OMP_NUM_THREADS="1")
+    until(lambda: (run / "metrics.jsonl").exists() and len(log(run)) > 3)
+    if to == "its group":
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in said
+    last = said.splitlines()[-1]
+    step = steps_of(run)[-1]
+    assert last.startswith(f"instructify: stopped after step {step}, which is saved")
+    assert log(run)[-1]["step"] == step
+
+
+@pytest.mark.heavy
+def test_killed_at_a_hundred_instants_a_run_ends_with_the_same_bits(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    """60 deaths before a write, sync, rename or removal, 40 kills from outside at any moment."""
+    recipe = recipe_file(tmp_path)
+    argv = [
+        sys.executable,
+        HELPERS / "kill_probe.py",
+        whole_build,
+        recipe,
+        unbroken,
+        tmp_path,
+        60,
+        40,
+    ]
+    done = subprocess.run(
+        [str(one) for one in (*argv, 60, 40)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    found = json.loads(done.stdout)["found"]
+    assert len(found) == 100
+    assert {where: end for where, end in found.items() if end != "same"} == {}
+    assert sum("left with 0" in where for where in found) < 10, "most of them have to be struck"

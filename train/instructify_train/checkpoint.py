@@ -1,0 +1,171 @@
+"""Checkpoints: what is trained, the optimizer and where the run is; whole or not there.
+
+    RUN/checkpoints/step-00003000/model.safetensors      trained weights, 32 bits
+                                  optimizer.safetensors  both moments of each
+                                  state.json             step, mixture, sums, hashes of the others
+
+A checkpoint is written beside, synced and renamed. One that is damaged is passed over for the one
+before it, in words. No pickle is written or read.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from instructify._util.errors import UserError
+from instructify._util.shards import fresh_folder, hash_file, sync, write_bytes
+from instructify.mixture import MixtureState
+
+STATE_FORMAT = 1
+_PREFIX = "step-"
+_STAGED = ".staged-"
+_MODEL = "model.safetensors"
+_OPTIMIZER = "optimizer.safetensors"
+_STATE = "state.json"
+
+
+class Best(msgspec.Struct, frozen=True, kw_only=True):
+    """The best checkpoint so far: by the mean of its scores where there are any, else its loss."""
+
+    step: int
+    loss: float | None
+    score: float | None = None
+
+    def is_better_than(self, other: "Best | None") -> bool:
+        """Compare with the best before: by score, then by loss, then the later one wins."""
+        if other is None or (self.score is None) != (other.score is None):
+            return True
+        if self.score is not None and other.score is not None and self.score != other.score:
+            return self.score > other.score
+        if self.loss is None or other.loss is None:
+            return True
+        return self.loss <= other.loss
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunState:
+    """Where a run is after `step` steps; `tally` is what was drawn so far."""
+
+    version: int = STATE_FORMAT
+    step: int
+    mixture: MixtureState
+    best: Best | None = None
+    tally: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """What a checkpoint holds; `optimizer` maps `exp_avg/NAME` and `exp_avg_sq/NAME`.
+
+    It is empty where only the weights were read, which take a third of the bytes.
+    """
+
+    weights: dict[str, torch.Tensor]
+    optimizer: dict[str, torch.Tensor]
+    state: RunState
+
+
+def folder_of(run: Path, step: int) -> Path:
+    """Name the folder of a step."""
+    return run / "checkpoints" / f"{_PREFIX}{step:08d}"
+
+
+def steps_of(run: Path) -> list[int]:
+    """List the steps that have a checkpoint, oldest first."""
+    folder = run / "checkpoints"
+    if not folder.is_dir():
+        return []
+    names = [one.name for one in folder.iterdir() if one.name.startswith(_PREFIX)]
+    return sorted(int(name.removeprefix(_PREFIX)) for name in names)
+
+
+def save(run: Path, checkpoint: Checkpoint) -> Path:
+    """Write a checkpoint; at its name there is all of it, or nothing."""
+    final = folder_of(run, checkpoint.state.step)
+    staged = final.with_name(f"{_STAGED}{final.name}")
+    fresh_folder(staged)
+    save_file(checkpoint.weights, staged / _MODEL)
+    save_file(checkpoint.optimizer, staged / _OPTIMIZER)
+    for name in (_MODEL, _OPTIMIZER):
+        sync(staged / name)
+    hashes = {name: hash_file(staged / name) for name in (_MODEL, _OPTIMIZER)}
+    state = _with_files(checkpoint.state, hashes)
+    write_bytes(staged / _STATE, msgspec.json.encode(state, order="sorted"))
+    sync(staged)
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(staged, final)
+    sync(final.parent)
+    return final
+
+
+def load(run: Path, step: int, *, with_optimizer: bool = True) -> Checkpoint:
+    """Read a checkpoint and prove it by its hashes; UserError where it is damaged."""
+    folder = folder_of(run, step)
+    state = read_state(folder)
+    names = (_MODEL, _OPTIMIZER) if with_optimizer else (_MODEL,)
+    for name in names:
+        path = folder / name
+        if not path.is_file() or hash_file(path) != state.files.get(name):
+            raise UserError(f"{path} is damaged; use an older checkpoint")
+    try:
+        weights = load_file(folder / _MODEL)
+        optimizer = load_file(folder / _OPTIMIZER) if with_optimizer else {}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{folder} is damaged ({error}); use an older checkpoint") from error
+    return Checkpoint(weights=weights, optimizer=optimizer, state=state)
+
+
+def read_state(folder: Path) -> RunState:
+    """Read the state of a checkpoint."""
+    path = folder / _STATE
+    try:
+        data = path.read_bytes()
+        version = msgspec.json.decode(data, type=_Version).version
+        if version != STATE_FORMAT:
+            raise UserError(
+                f"{path} has format {version} and this version of instructify reads "
+                f"{STATE_FORMAT}; go on with the version that wrote it, or start a new run"
+            )
+        return msgspec.json.decode(data, type=RunState)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is missing or damaged; use an older checkpoint") from error
+
+
+def load_last(run: Path, *, with_optimizer: bool = True) -> tuple[Checkpoint | None, list[str]]:
+    """Read the newest checkpoint that is whole; also says which were passed over."""
+    passed: list[str] = []
+    for step in reversed(steps_of(run)):
+        try:
+            return load(run, step, with_optimizer=with_optimizer), passed
+        except UserError as error:
+            passed.append(str(error))
+    return None, passed
+
+
+def prune(run: Path, keep: int, best: Best | None) -> None:
+    """Remove all but the last checkpoints and the best, and what a killed run left staged."""
+    steps = steps_of(run)
+    kept = {*steps[-keep:], *([best.step] if best else [])}
+    for step in steps:
+        if step not in kept:
+            shutil.rmtree(folder_of(run, step), ignore_errors=True)
+    for left in (run / "checkpoints").glob(f"{_STAGED}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _with_files(state: RunState, files: dict[str, str]) -> RunState:
+    return RunState(
+        step=state.step, mixture=state.mixture, best=state.best, tally=state.tally, files=files
+    )
+
+
+class _Version(msgspec.Struct):
+    version: int

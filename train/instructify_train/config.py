@@ -1,0 +1,152 @@
+"""What a training run can be told: one frozen dataclass, a section for each part of a recipe.
+
+The values here are the paper's where it prints them (arXiv 2305.06500, section 2.6), otherwise
+ours, and a recipe may change each. `recipe.py` fills them from YAML and `--set`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from instructify.recipe.read import MixtureRecipe, Waiver
+
+PARTS = ("vision", "norm", "qformer", "projection", "language")
+PAPER_PARTS = ("norm", "qformer", "projection")
+
+
+def limits(least: float, most: float) -> dict[str, Any]:
+    """State the closed range of a number, as metadata of its field."""
+    return {"least": least, "most": most}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blip2Config:
+    """The two BLIP-2 checkpoints that InstructBLIP starts from, by hub name or folder.
+
+    `processor` is what brings the tokenizers; None: that of `stage2`.
+    """
+
+    stage2: str
+    stage1: str
+    processor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoraConfig:
+    """Low-rank adapters on the frozen language model (needs peft)."""
+
+    rank: int = field(default=8, metadata=limits(1, 4096))
+    alpha: float = field(default=16.0, metadata=limits(0, 1e6))
+    dropout: float = field(default=0.0, metadata=limits(0, 0.99))
+    targets: tuple[str, ...] = ()  # names of linear layers; none: queries and values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelConfig:
+    """Which model, and what of it is trained.
+
+    `name` is a preset, a hub name or a folder. `train` lists parts: vision (the whole tower), norm
+    (the layer norm after it), qformer (with its queries), projection, language.
+    `instruction_aware: false` keeps the instruction from the Q-Former, as BLIP-2 does. `dropout`
+    is that of the Q-Former, None: as its configuration says; frozen parts never drop anything.
+    """
+
+    name: str | None = None
+    blip2: Blip2Config | None = None
+    train: tuple[str, ...] = PAPER_PARTS
+    instruction_aware: bool = True
+    lora: LoraConfig | None = None
+    dropout: float | None = field(default=None, metadata=limits(0, 0.99))
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    seed: int = field(default=0, metadata=limits(0, 2**31))  # of a preset's random weights
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FeatureCacheConfig:
+    """Keep what the frozen tower says of a picture on disk, up to a size."""
+
+    folder: str
+    gigabytes: float = field(default=50.0, metadata=limits(0, 1e6))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataConfig:
+    """What is read, in which batches.
+
+    `batch` is the global one: samples of an optimizer step on all devices together. Batches are
+    made alike in length within `window` of them (`bucket`; not where the mixture has batches of one
+    dataset). Limits count tokens, special ones included. `blind` shows gray for every picture, in
+    training and to the trained model: what it still answers, it answers without looking.
+    """
+
+    batch: int = field(default=128, metadata=limits(1, 1 << 20))
+    window: int = field(default=8, metadata=limits(1, 1 << 12))
+    bucket: bool = True
+    qformer_tokens: int = field(default=128, metadata=limits(4, 1 << 20))
+    instruction_tokens: int = field(default=128, metadata=limits(4, 1 << 20))
+    response_tokens: int = field(default=256, metadata=limits(2, 1 << 20))
+    frames: int = field(default=4, metadata=limits(1, 256))  # of a clip
+    augmentation: Literal["none", "paper"] = "none"
+    flip: bool = False
+    blind: bool = False
+    draft: bool = False
+    exif: Literal["ignore", "apply"] = "ignore"
+    workers: int = field(default=2, metadata=limits(0, 256))
+    feature_cache: FeatureCacheConfig | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptimizerConfig:
+    """AdamW and its learning rate: linear warm-up, then `cosine` a step or LAVIS' `staircase`."""
+
+    lr: float = field(default=1e-5, metadata=limits(0, 10))
+    warmup_from: float = field(default=1e-8, metadata=limits(0, 10))
+    warmup_steps: int = field(default=1_000, metadata=limits(0, 1 << 40))
+    schedule: Literal["cosine", "staircase", "constant"] = "cosine"
+    stair_steps: int = field(default=3_000, metadata=limits(1, 1 << 40))
+    beta1: float = field(default=0.9, metadata=limits(0, 0.999999))
+    beta2: float = field(default=0.999, metadata=limits(0, 0.999999))
+    weight_decay: float = field(default=0.05, metadata=limits(0, 10))
+    clip: float | None = field(default=None, metadata=limits(1e-6, 1e6))
+    loss: Literal["global_tokens", "per_batch_mean"] = "global_tokens"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """How long, on what, and how often it is looked at and saved.
+
+    `device_batch` is how many samples a device takes at once, None: the most that fit by estimate.
+    `parallel` says how several processes share the model. `best_by` names protocols of held-in
+    datasets: `best` is then the checkpoint of the highest mean of their scores, each over
+    `validation_samples` questions; without them it is that of the lowest mean validation loss.
+    """
+
+    steps: int = field(default=60_000, metadata=limits(1, 1 << 40))
+    device_batch: int | None = field(default=None, metadata=limits(1, 1 << 16))
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    checkpoint_activations: bool = False
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    validate_every: int = field(default=3_000, metadata=limits(0, 1 << 40))
+    validation_samples: int = field(default=256, metadata=limits(1, 1 << 30))  # of a dataset
+    best_by: tuple[str, ...] = ()
+    save_every: int = field(default=3_000, metadata=limits(1, 1 << 40))
+    keep: int = field(default=2, metadata=limits(1, 1 << 20))
+    log_every: int = field(default=10, metadata=limits(1, 1 << 40))
+    tensorboard: bool = True
+    seed: int = field(default=0, metadata=limits(0, 2**31))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainConfig:
+    """A run: the model, the mixture, and everything else that decides what comes out.
+
+    `waivers` name the held-out datasets whose pictures may be in the mixture.
+    """
+
+    name: str
+    model: ModelConfig
+    mixture: MixtureRecipe
+    data: DataConfig
+    optimizer: OptimizerConfig
+    run: RunConfig
+    waivers: tuple[Waiver, ...] = ()

@@ -1,0 +1,48 @@
+"""The features of the pictures that a run is working with: encoded once, kept while needed."""
+
+import torch
+
+from instructify_train.data.feature_files import FeatureFiles
+from instructify_train.data.steps import Encode, Pass
+from instructify_train.model.forward import InstructBlip
+
+
+class FeatureTable:
+    """Features of frames by number, on the device of the model."""
+
+    def __init__(
+        self, model: InstructBlip, device: torch.device, files: FeatureFiles | None = None
+    ) -> None:
+        self._model = model
+        self._device = device
+        self._files = files
+        self._kept: dict[int, torch.Tensor] = {}
+        self.num_encoded = 0
+
+    def take(self, one: Pass) -> torch.Tensor:
+        """Encode what a pass needs first; returns the features of its frames, [P, V, width]."""
+        for group in one.encode:
+            self._encode(group)
+        return torch.stack([self._kept[frame] for frame in one.frames])
+
+    def forget(self, one: Pass) -> None:
+        """Let go of what no later pass needs."""
+        for frame in one.forget:
+            self._kept.pop(frame, None)
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._kept.clear()
+
+    def _encode(self, group: Encode) -> None:
+        for frame, features in group.features.items():
+            self._kept[frame] = features.to(self._device)
+        new = [frame for frame in group.frames if frame not in group.features]
+        if not new:
+            return
+        encoded = self._model.encode(group.pixels_P3HW.to(self._device, non_blocking=True))
+        self.num_encoded += len(new)
+        for frame, features in zip(new, encoded, strict=True):
+            self._kept[frame] = features
+            if self._files is not None and frame in group.keep:
+                self._files.write(group.keep[frame], features)

@@ -1,0 +1,81 @@
+"""Read the samples of a mixture by their positions in its one stream.
+
+Rows are reached by batch and offset in mapped files, column by column, so that a position costs
+microseconds wherever it is. Nothing is opened before it is asked for, so that processes may fork.
+"""
+
+import bisect
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from instructify._util.errors import UserError
+from instructify.recipe.members import MixedBuild
+from instructify.recipe.sample_index import batches_of
+
+
+class Sample(NamedTuple):
+    """What training needs of a sample; `member` is its number in the mixture."""
+
+    sample_id: str
+    instruction: str
+    qformer_instruction: str | None
+    response: str
+    pictures: tuple[str, ...]
+    template: str
+    member: int
+
+
+class Shard:
+    """The columns of a sample shard that training reads."""
+
+    def __init__(self, path: Path) -> None:
+        self._batches = list(batches_of(path))
+        self._ends = [*accumulate(batch.num_rows for batch in self._batches)]
+
+    def sample(self, row: int, member: int) -> Sample:
+        """Read one row."""
+        number = bisect.bisect_right(self._ends, row)
+        batch = self._batches[number]
+        inside = row - (self._ends[number] - batch.num_rows)
+        return Sample(
+            sample_id=_text(batch, "sample_id", inside),
+            instruction=_text(batch, "instruction", inside),
+            qformer_instruction=batch.column("qformer_instruction")[inside].as_py(),
+            response=_text(batch, "response", inside),
+            pictures=tuple(batch.column("pictures")[inside].as_py()),
+            template=_text(batch, "template", inside),
+            member=member,
+        )
+
+
+class SampleStream:
+    """The samples of a mixture over a build, by position."""
+
+    def __init__(self, mixed: MixedBuild) -> None:
+        self._mixed = mixed
+        self._shards: dict[Path, Shard] = {}
+
+    def read(self, start: int, count: int) -> list[Sample]:
+        """Read the samples at positions start ... start + count - 1, in that order."""
+        places = self._mixed.places(self._mixed.mixture.samples(start, count))
+        return [
+            self._shard(self._mixed.parts[place.part].index.shards[place.shard]).sample(
+                place.row, place.part
+            )
+            for place in places
+        ]
+
+    def _shard(self, path: Path) -> Shard:
+        if path not in self._shards:
+            self._shards[path] = Shard(path)
+        return self._shards[path]
+
+
+def _text(batch: pa.RecordBatch, column: str, row: int) -> str:
+    value = batch.column(column)[row].as_py()
+    if not isinstance(value, str):
+        raise UserError(f"a sample in this build has no {column}; see `instructify verify`")
+    return value

@@ -1,0 +1,162 @@
+"""Several processes that share a run: who they are, how they share the model, how they add up.
+
+Started by torchrun or `accelerate launch`, which set RANK, WORLD_SIZE and LOCAL_RANK; without
+them there is one process. `ddp` keeps the model in every process and averages what is trained;
+`fsdp` (FSDP2) also shards the layers. Both average over processes, so that a loss has to be scaled
+by their number to become a sum.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from instructify._util.errors import UserError
+from instructify_train.model.forward import InstructBlip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranks:
+    """This process among those of the run."""
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+
+    @property
+    def is_first(self) -> bool:
+        """Tell the one process that prints and writes."""
+        return self.rank == 0
+
+
+def join(device: torch.device) -> Ranks:
+    """Meet the other processes, where a launcher started several."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        return Ranks()
+    ranks = Ranks(
+        rank=int(os.environ["RANK"]), world=world, local=int(os.environ.get("LOCAL_RANK", "0"))
+    )
+    if device.type == "cuda":
+        torch.cuda.set_device(ranks.local)
+    if not dist.is_initialized():
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    if dist.get_world_size() != world:
+        raise UserError(
+            f"the launcher speaks of {world} processes and {dist.get_world_size()} met; start the "
+            "run by `torchrun --nproc-per-node N -m instructify train ...`"
+        )
+    return ranks
+
+
+def leave() -> None:
+    """Part from the other processes."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def share_model(
+    model: InstructBlip, parallel: str, ranks: Ranks, device: torch.device
+) -> nn.Module:
+    """Wrap the model for its processes; a single one needs no wrapping."""
+    if ranks.world == 1:
+        return model
+    if parallel == "ddp":
+        where = [device.index or ranks.local] if device.type == "cuda" else None
+        return DistributedDataParallel(model, device_ids=where, broadcast_buffers=False)
+    return _shard(model, device)
+
+
+def _shard(model: InstructBlip, device: torch.device) -> nn.Module:
+    """Shard layer by layer. Layers are of one precision; the few frozen parameters outside of
+    layers (embeddings, head) stay whole in every process, as FSDP2 wants groups of one precision.
+    """
+    mesh = dist.init_device_mesh(device.type, (dist.get_world_size(),))
+    for layer in sharded_layers(model):
+        fully_shard(layer, mesh=mesh)
+    sharded = {id(one) for layer in sharded_layers(model) for one in layer.parameters()}
+    whole = {one for one in model.parameters() if id(one) not in sharded and not one.requires_grad}
+    fully_shard(model, mesh=mesh, ignored_params=whole)
+    if not model.tower_is_frozen:
+        register_fsdp_forward_method(model, "encode")
+    register_fsdp_forward_method(model, "prefix")
+    return model
+
+
+def sharded_layers(model: InstructBlip) -> Iterator[nn.Module]:
+    """List the repeated layers of the Q-Former, the language model, and a tower that learns.
+
+    A frozen tower stays whole: it runs when a process needs new pictures, which is not for all
+    of them at once, and sharded layers only run together.
+    """
+    inner = model.model
+    if not model.tower_is_frozen:
+        yield from inner.vision_model.encoder.layers
+    yield from inner.qformer.encoder.layer
+    language = inner.language_model
+    if inner.config.use_decoder_only_language_model:
+        yield from language.get_decoder().layers
+    else:
+        yield from language.get_encoder().block
+        yield from language.get_decoder().block
+
+
+def inner_model(model: nn.Module) -> InstructBlip:
+    """Take the model out of its wrapping."""
+    inner = model.module if isinstance(model, DistributedDataParallel) else model
+    return cast(InstructBlip, inner)
+
+
+@contextmanager
+def gradients_meet(model: nn.Module, *, now: bool) -> Iterator[None]:
+    """Average gradients over processes in this backward pass, or leave that to a later one."""
+    if isinstance(model, DistributedDataParallel) and not now:
+        with model.no_sync():
+            yield
+        return
+    if isinstance(model, FSDPModule):
+        model.set_requires_gradient_sync(now)
+    yield
+
+
+def add_up(values: torch.Tensor) -> torch.Tensor:
+    """Add a tensor over all processes, in place."""
+    if dist.is_initialized():
+        dist.all_reduce(values)
+    return values
+
+
+def gather(value: Any) -> list[Any]:
+    """Collect a value of each process, in the order of ranks."""
+    if not dist.is_initialized():
+        return [value]
+    found: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(found, value)
+    return found
+
+
+def wait_for_all() -> None:
+    """Go on when all processes have come here."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """Put a sharded tensor together; all processes have to ask."""
+    return cast(torch.Tensor, tensor.full_tensor()) if isinstance(tensor, DTensor) else tensor
+
+
+def like(value: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Place a whole tensor as another one is placed: its device, and its shards."""
+    moved = value.to(target.device, target.dtype)
+    if isinstance(target, DTensor):
+        return distribute_tensor(moved, target.device_mesh, target.placements)
+    return moved

@@ -1,0 +1,90 @@
+"""Ask a model the questions of a build and compare: a first look, not an evaluation.
+
+An answer counts as right where it is, but for case and a final dot, the response of the sample or
+the reference that most people gave. What single people said besides is not accepted: of ten who
+answer yes or no, one often errs, and who accepts all of them finds hardly any answer wrong.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from instructify._util.errors import UserError
+from instructify.build.opened import Build
+from instructify.mixture.permutation import choose_rows
+from instructify_train.decode.search import Decoding
+from instructify_train.evaluate.answering import Answerer
+
+_BATCH = 50
+_MAX_TOKENS = 24
+
+
+class Asked(NamedTuple):
+    """A question of a build, what was answered, and what is accepted."""
+
+    sample_id: str
+    instruction: str
+    answer: str
+    accepted: tuple[str, ...]
+    subset: str | None
+
+    @property
+    def is_right(self) -> bool:
+        """Tell whether the answer is an accepted one."""
+        return _plain(self.answer) in {_plain(one) for one in self.accepted}
+
+
+def ask(
+    answerer: Answerer, build: Build, dataset: str, split: str, num: int, *, beams: int = 1
+) -> list[Asked]:
+    """Ask `num` questions of a split, chosen by a key, in batches."""
+    store = build.pictures()
+    if store is None:
+        raise UserError(f"{build.paths.root} has no pictures to ask about")
+    pixels = answerer.reader(store, num_frames=1)
+    decoding = Decoding(beams=beams, max_new_tokens=_MAX_TOKENS)
+    found: list[Asked] = []
+    for rows in _batches(_chosen(build, dataset, split, num)):
+        keys = list(dict.fromkeys(row["pictures"][0] for row in rows))
+        features = answerer.features(np.concatenate([pixels.read(key, "") for key in keys]))
+        shown = [[keys.index(row["pictures"][0])] for row in rows]
+        told = answerer.answers(features, shown, [row["instruction"] for row in rows], decoding)
+        found += [
+            Asked(row["sample_id"], row["instruction"], answer, accepted(row), row["subset"])
+            for row, answer in zip(rows, told, strict=True)
+        ]
+    return found
+
+
+def share_right(asked: list[Asked]) -> float:
+    """Return the share of right answers."""
+    return sum(one.is_right for one in asked) / max(1, len(asked))
+
+
+def accepted(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the answers to a sample that count as right."""
+    found = [*_most_given(row["references"] or ()), *filter(None, [row["response"]])]
+    return tuple(dict.fromkeys(found))
+
+
+def _chosen(build: Build, dataset: str, split: str, num: int) -> list[dict[str, Any]]:
+    table = build.samples(dataset, split)
+    rows = choose_rows(len(table), num, f"{dataset}/{split}", "questions")
+    return [row for row in (table[int(at)] for at in rows) if accepted(row)]
+
+
+def _batches(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    return (rows[at : at + _BATCH] for at in range(0, len(rows), _BATCH))
+
+
+def _most_given(references: Sequence[str]) -> list[str]:
+    """Give the reference that is more frequent than any other, if there is one."""
+    counted = Counter(references).most_common(2)
+    tied = len(counted) == 2 and counted[0][1] == counted[1][1]
+    return [] if tied or not counted else [counted[0][0]]
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower().removesuffix(".")

@@ -1,0 +1,176 @@
+"""The folder of an evaluation: parts while it runs, predictions, references and result at its end.
+
+OUT/<protocol>/asked.json          what is asked of which model: the evaluation's identity
+OUT/<protocol>/parts/00000.jsonl   predictions so far; removed at the end
+OUT/<protocol>/predictions.jsonl   id, prediction (or score, scores), prompt, score of the item
+OUT/<protocol>/references.jsonl    golds; `instructify score` reads both without model or build
+OUT/<protocol>/result.json         the score and everything that produced it
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from instructify._util.errors import UserError
+from instructify._util.shards import sweep, write_bytes, write_json
+from instructify.build.lock import write_lock
+from instructify.metrics.model import Item
+
+EXAM_FORMAT = 1
+RESULT = "result.json"
+PREDICTIONS = "predictions.jsonl"
+REFERENCES = "references.jsonl"
+_ASKED = "asked.json"
+_PARTS = "parts"
+_LOCK = ".lock"
+_NOT_OURS = ("manifest.json", "recipe.yaml", "config.json")  # of a build, a run, a model
+
+
+class ResultFolder:
+    """The folder of one protocol's evaluation."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def held(self, *, is_first: bool) -> Iterator[None]:
+        """Let the first process be the folder's only writer of what is not a part."""
+        if not is_first:
+            yield
+            return
+        with write_lock(self.folder / _LOCK):
+            yield
+
+    def claim(self, key: str, facts: Mapping[str, Any], *, resume: bool) -> None:
+        """Begin, or go on with the same evaluation; refuse a folder that holds anything else."""
+        sweep(self.folder)
+        sweep(self.folder / _PARTS)
+        asked = self.folder / _ASKED
+        if asked.exists():
+            before = _read(asked)
+            if before.get("key") != key:
+                raise UserError(
+                    f"{self.folder} holds another evaluation ({_difference(before, facts)}); "
+                    "choose another --out"
+                )
+            if not resume:
+                raise UserError(
+                    f"{self.folder} holds this evaluation already; go on with it, or read what it "
+                    "found, by `--resume`, or choose another --out"
+                )
+            return
+        if any(one.name not in (_PARTS, _LOCK) for one in self.folder.iterdir()):
+            raise UserError(f"{self.folder} is not empty; choose another --out")
+        write_json(asked, {"format": EXAM_FORMAT, "key": key, **facts})
+
+    def result(self) -> dict[str, Any] | None:
+        """Read the result, if the evaluation is done."""
+        path = self.folder / RESULT
+        return _read(path) if path.exists() else None
+
+    def done(self) -> set[int]:
+        """List the parts that are answered."""
+        return {int(path.stem) for path in (self.folder / _PARTS).glob("[0-9]*.jsonl")}
+
+    def write_part(self, number: int, predictions: Sequence[Mapping[str, Any]]) -> None:
+        """Write a part, whole or not at all."""
+        write_bytes(self._part(number), _lines(predictions))
+
+    def read_parts(self, count: int) -> list[dict[str, Any]]:
+        """Read the predictions of all parts in their order."""
+        return [row for number in range(count) for row in _rows(self._part(number))]
+
+    def finish(
+        self,
+        predictions: Sequence[Mapping[str, Any]],
+        items: Sequence[Item],
+        result: Mapping[str, Any],
+    ) -> None:
+        """Write predictions, references and, last, the result; then the parts may go."""
+        write_bytes(self.folder / PREDICTIONS, _lines(predictions))
+        write_bytes(self.folder / REFERENCES, _lines([_reference(one) for one in items]))
+        write_json(self.folder / RESULT, {"format": EXAM_FORMAT, **result})
+        shutil.rmtree(self.folder / _PARTS, ignore_errors=True)
+
+    def _part(self, number: int) -> Path:
+        return self.folder / _PARTS / f"{number:05}.jsonl"
+
+
+def read_results(folder: Path) -> Iterator[dict[str, Any]]:
+    """Read the results below a folder, or of a folder; UserError where there is none."""
+    own = folder / RESULT
+    paths = [own] if own.is_file() else sorted(folder.glob(f"*/{RESULT}"))
+    if not paths:
+        raise UserError(
+            f"{folder} holds no finished evaluation; make one by `instructify eval ... --out DIR`"
+        )
+    for path in paths:
+        yield _read(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged; evaluate again into another --out") from error
+    if value.get("format") != EXAM_FORMAT:
+        raise UserError(
+            f"{path} has format {value.get('format')} and this version of instructify reads "
+            f"{EXAM_FORMAT}; evaluate again, or use the version that wrote it"
+        )
+    return value
+
+
+def check_out(out: Path) -> None:
+    """Refuse a folder that holds other things than evaluations, such as a build or raw files."""
+    if not out.is_dir():
+        return
+    others = [
+        one.name
+        for one in sorted(out.iterdir())
+        if (one.is_dir() and not _may_be_evaluation(one)) or one.name in _NOT_OURS
+    ]
+    if others:
+        raise UserError(
+            f"{out} holds other things than evaluations ({', '.join(others[:3])}); choose another "
+            "--out"
+        )
+
+
+def _may_be_evaluation(folder: Path) -> bool:
+    return (folder / _ASKED).exists() or all(
+        one.name in (_PARTS, _LOCK) or one.suffix == ".tmp" for one in folder.iterdir()
+    )
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    changed = [
+        name.removesuffix("_sha256").replace("split", "records")
+        for name in now
+        if before.get(name) != now[name]
+    ]
+    return f"other {', '.join(changed)}" if changed else "of another version"
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def _reference(item: Item) -> dict[str, Any]:
+    value: dict[str, Any] = {"id": item.id}
+    for name in ("references", "choices", "relevance"):
+        if getattr(item, name):
+            value[name] = list(getattr(item, name))
+    for name in ("label", "gold", "subset"):
+        if getattr(item, name) is not None:
+            value[name] = getattr(item, name)
+    if item.difficult:
+        value["difficult"] = True
+    return value

@@ -1,0 +1,133 @@
+"""What the model reads of a sample, for people: every id, query slot, label and cut of it.
+
+Ids come from `tokens`, their layout and the labels from `collate`, so that nothing is shown that
+training would not do. A model's weights are not loaded, only its tokenizers and configuration.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import InstructBlipConfig, InstructBlipProcessor
+
+from instructify.inspecting.tokens import Cut, Piece, ReaderFacts, Reading, Text
+from instructify_train.config import DataConfig
+from instructify_train.evaluate.answering import QFORMER_TOKENS
+from instructify_train.model.collate import Layout, collate
+from instructify_train.model.forward import layout_of
+from instructify_train.model.loading import check_name, unloadable
+from instructify_train.model.tokens import LeftOut, Limits, SampleTokens, Tokens, limits_of
+from instructify_train.recipe import load_recipe
+from instructify_train.run_folder import RECIPE, is_run
+from instructify_train.tiny.presets import PRESETS, build_preset
+
+DEFAULT_MODEL = "tiny-llama"
+_BLANKS = ("\u2581", "\u0120")  # how vocabularies spell the blank before a word
+_NO_LIMITS = Limits(qformer=None, instruction=None, response=None)
+
+
+class XRay:
+    """Reads samples with the tokenizers of a model; a `page.tokens.TokenReader`."""
+
+    def __init__(self, name: str, processor: Any, layout: Layout, data: DataConfig) -> None:
+        limits = limits_of(data)
+        self.facts = ReaderFacts(
+            name=name,
+            is_own=name in PRESETS,
+            queries=layout.num_queries,
+            frames=data.frames,
+            is_decoder_only=layout.decoder_start is None,
+            limits={
+                "qformer": limits.qformer,
+                "instruction": limits.instruction,
+                "response": limits.response,
+            },
+        )
+        self._layout = layout
+        self._trained = SampleTokens(processor, limits)
+        asked = Limits(qformer=QFORMER_TOKENS, instruction=None, response=None)
+        self._asked = SampleTokens(processor, asked)
+        self._whole = SampleTokens(processor, _NO_LIMITS)
+        self._tokenizers = {"qformer": processor.qformer_tokenizer, "language": processor.tokenizer}
+
+    @classmethod
+    def open(cls, name: str, data: DataConfig | None = None) -> "XRay":
+        """Open the tokenizers of a preset, a folder, a name of the hub, or the model of a run.
+
+        Limits and frames are the defaults of a recipe, or those of the run's.
+        """
+        if is_run(Path(name)):
+            recipe = load_recipe(str(Path(name) / RECIPE))
+            blip2 = recipe.model.blip2
+            own = recipe.model.name or (blip2 and (blip2.processor or blip2.stage2))
+            return cls.open(str(own), recipe.data)
+        data = data or DataConfig()
+        if name in PRESETS:
+            loaded = build_preset(name)
+            return cls(name, loaded.processor, layout_of(loaded.model.config), data)
+        check_name(name)
+        try:
+            config = InstructBlipConfig.from_pretrained(name)
+            processor = InstructBlipProcessor.from_pretrained(name)
+        except (OSError, ValueError) as error:
+            raise unloadable(f"the tokenizers of '{name}'", error) from error
+        return cls(name, processor, layout_of(config), data)
+
+    def read(self, texts: Sequence[Text]) -> list[Reading | None]:
+        """Turn samples into ids; those that are not learnt have neither response nor labels.
+
+        None where there is no picture: queries would have no place.
+        """
+        trained = self._encode(self._trained, texts)
+        asked = self._encode(self._asked, texts)
+        whole = self._encode(self._whole, texts)
+        return [
+            self._reading(text, one if text.is_learnt else two, three) if text.num_frames else None
+            for text, one, two, three in zip(texts, trained, asked, whole, strict=True)
+        ]
+
+    def pieces(self, tokenizer: str, ids: Sequence[int]) -> list[Piece]:
+        """Spell ids as the vocabulary does, bytes of a text as the text."""
+        one = self._tokenizers[tokenizer]
+        special = {int(number) for number in one.all_special_ids}
+        special |= {int(n) for n, token in one.added_tokens_decoder.items() if token.special}
+        return [Piece(_spelled(one, number), number in special) for number in ids]
+
+    def _encode(self, tokens: SampleTokens, texts: Sequence[Text]) -> list[Tokens]:
+        return tokens.encode(
+            [text.instruction for text in texts],
+            [text.response if text.is_learnt else None for text in texts],
+            [text.qformer_instruction for text in texts],
+        )
+
+    def _reading(self, text: Text, kept: Tokens, whole: Tokens) -> Reading:
+        """Lay one sample out alone, so that nothing is padded."""
+        micro = collate([kept], [range(text.num_frames)], self._layout)
+        slots = micro.slots_FK.numel()
+        decoder = micro.decoder_ids_BD
+        first = slots if decoder is None else 0
+        cuts = [_cut(one) for one in self._trained.left_out(kept, whole)]
+        return Reading(
+            qformer=micro.qformer_ids_BQ[0].tolist(),
+            slots=slots,
+            language=micro.input_ids_BL[0].tolist()[slots:],
+            decoder=None if decoder is None or not kept.response else decoder[0].tolist(),
+            label_positions=(micro.label_positions_N - first).tolist(),
+            label_ids=micro.label_ids_N.tolist(),
+            cut_qformer=cuts[0],
+            cut_instruction=cuts[1],
+            cut_response=cuts[2],
+        )
+
+
+def _cut(left_out: LeftOut) -> Cut:
+    return Cut(left_out.at, left_out.ids)
+
+
+def _spelled(tokenizer: Any, number: int) -> str:
+    """Spell a piece; where it is part of a character's bytes, as the vocabulary has it."""
+    raw = str(tokenizer.convert_ids_to_tokens(number))
+    decoded = str(tokenizer.decode([number], skip_special_tokens=False))
+    if raw.startswith("##") or "\ufffd" in decoded or not decoded.strip(" "):
+        return raw.replace(_BLANKS[1], _BLANKS[0])
+    return _BLANKS[0] + decoded.lstrip(" ") if raw.startswith(_BLANKS) else decoded

@@ -1,0 +1,150 @@
+"""InstructBLIP from BLIP-2, in the two parts that it takes.
+
+The stage-2 checkpoint has tower, queries, projection and language model, but its Q-Former lost the
+side that reads text: word and position embeddings and the text feed-forwards of each layer. The
+stage-1 checkpoint (image-text matching) has these. Loading stage 2 alone leaves 74 tensors of
+BERT-base random without a word (LAVIS issues 344, 414). Here every tensor has a stated source, and
+nothing may be missing or left over but stage 1's three heads.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from transformers import (
+    AutoTokenizer,
+    Blip2ForConditionalGeneration,
+    Blip2ForImageTextRetrieval,
+    Blip2Processor,
+    InstructBlipConfig,
+    InstructBlipForConditionalGeneration,
+    InstructBlipProcessor,
+)
+
+from instructify._util.errors import UserError
+from instructify_train.config import Blip2Config
+from instructify_train.model.tokens import rows_needed
+from instructify_train.tiny.presets import Loaded
+
+Weights = dict[str, torch.Tensor]
+_HEADS = ("vision_projection.", "text_projection.", "itm_head.")
+_FROM_STAGE_2 = ("vision_model.", "query_tokens", "language_projection.", "language_model.")
+
+
+def assemble(source: Blip2Config) -> Loaded:
+    """Build an InstructBLIP model from both checkpoints and their tokenizers."""
+    stage2 = _load(Blip2ForConditionalGeneration, source.stage2)
+    stage1 = _load(Blip2ForImageTextRetrieval, source.stage1)
+    processor = _processor(source, stage2.config.num_query_tokens)
+    return Loaded(assemble_weights(stage1, stage2, processor), processor)
+
+
+def assemble_weights(stage1: Any, stage2: Any, processor: Any) -> Any:
+    """Put the weights of two loaded models together."""
+    config = _config(stage1, stage2, processor)
+    with torch.device("meta"):
+        model = InstructBlipForConditionalGeneration(config)
+    weights = merge_weights(stage1.state_dict(), stage2.state_dict())
+    _fits(model.state_dict(), weights)
+    model.load_state_dict(weights, strict=True, assign=True)
+    # What no checkpoint holds: rotary frequencies and the like come with the language model itself.
+    model.language_model = stage2.language_model
+    positions = config.qformer_config.max_position_embeddings
+    model.qformer.embeddings.position_ids = torch.arange(positions).expand((1, -1))
+    assert not any(one.is_meta for one in (*model.parameters(), *model.buffers()))
+    rows = model.language_model.get_input_embeddings().weight.shape[0]
+    if len(processor.tokenizer) > rows:
+        model.language_model.resize_token_embeddings(len(processor.tokenizer))
+        model.config.text_config.vocab_size = len(processor.tokenizer)
+    return model.eval()
+
+
+def merge_weights(
+    stage1: Mapping[str, torch.Tensor], stage2: Mapping[str, torch.Tensor]
+) -> Weights:
+    """Name every tensor as InstructBLIP does; raises UserError where a part is not to be had."""
+    weights: Weights = {}
+    for name, value in stage2.items():
+        if name.startswith("qformer.layernorm."):
+            weights[name.replace("qformer.layernorm.", "qformer.embeddings.layernorm.")] = value
+        elif name.startswith((*_FROM_STAGE_2, "qformer.")):
+            weights[name] = value
+    for name, value in stage1.items():
+        if name.startswith("embeddings.") and "embeddings.position_ids" not in name:
+            weights[f"qformer.{name}"] = value
+        elif _is_text_feed_forward(name):
+            weights[name] = value
+    if not any(_is_text_feed_forward(name) for name in stage1):
+        raise UserError(
+            "'model.blip2.stage1' has no text feed-forwards in its Q-Former; give the checkpoint "
+            "of image-text matching (stage 1), with use_qformer_text_input"
+        )
+    return weights
+
+
+def left_over(stage1: Mapping[str, torch.Tensor]) -> set[str]:
+    """Name the parts of stage 1 that InstructBLIP has no use for and that are not in stage 2."""
+    return {head.rstrip(".") for head in _HEADS if any(name.startswith(head) for name in stage1)}
+
+
+def _is_text_feed_forward(name: str) -> bool:
+    if not name.startswith("qformer.encoder.layer."):
+        return False
+    return name.split(".")[4] in ("intermediate", "output")
+
+
+def _config(stage1: Any, stage2: Any, processor: Any) -> InstructBlipConfig:
+    config = stage2.config
+    qformer = {**stage1.config.qformer_config.to_dict(), "model_type": "instructblip_qformer"}
+    rows = stage1.embeddings.word_embeddings.weight.shape[0]
+    qformer["vocab_size"] = rows
+    needed = rows_needed(processor.qformer_tokenizer)
+    if needed > rows:
+        raise UserError(
+            f"the Q-Former's tokenizer has {needed:,} tokens and stage 1 has {rows:,}; they don't "
+            "belong together"
+        )
+    vision = {**config.vision_config.to_dict(), "model_type": "instructblip_vision_model"}
+    return InstructBlipConfig(
+        vision_config=vision,
+        qformer_config=qformer,
+        text_config=config.text_config.to_dict(),
+        num_query_tokens=config.num_query_tokens,
+        image_token_index=processor.tokenizer.convert_tokens_to_ids("<image>"),
+    )
+
+
+def _fits(wanted: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> None:
+    for name in sorted({*wanted, *weights}):
+        if name not in weights:
+            raise UserError(f"neither BLIP-2 checkpoint has '{name}'; they are of another form")
+        if name not in wanted:
+            raise UserError(f"InstructBLIP has no place for '{name}' of the BLIP-2 checkpoint")
+        if wanted[name].shape != weights[name].shape:
+            raise UserError(
+                f"'{name}' is {list(weights[name].shape)} in the BLIP-2 checkpoint and "
+                f"{list(wanted[name].shape)} in InstructBLIP; stage 1 and stage 2 don't fit"
+            )
+
+
+def _load(cls: Any, name: str) -> Any:
+    try:
+        return cls.from_pretrained(name, dtype="auto")
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"the BLIP-2 checkpoint '{name}' can't be loaded ({reason}); give the folder of a "
+            "downloaded copy, or a name of the hub where this machine reaches it"
+        ) from error
+
+
+def _processor(source: Blip2Config, num_query_tokens: int) -> Any:
+    if source.processor is not None:
+        return InstructBlipProcessor.from_pretrained(source.processor)
+    stage2 = Blip2Processor.from_pretrained(source.stage2)
+    return InstructBlipProcessor(
+        image_processor=stage2.image_processor,
+        tokenizer=stage2.tokenizer,
+        qformer_tokenizer=AutoTokenizer.from_pretrained(source.stage1),
+        num_query_tokens=num_query_tokens,
+    )

@@ -1,0 +1,137 @@
+"""From ids to the padded arrays of one forward pass, as InstructBLIP lays them out.
+
+Queries come first, `queries x frames` slots a sample whatever its text says, then the instruction,
+then, for a decoder-only model, the response; an encoder-decoder reads the response on its other
+side. Padding is on the right, since on the left it moves Llama's positions; generation aligns
+prefixes by itself. The loss is taken on responses and their end, and on nothing else.
+
+Shapes: B samples, F frames of them all, K queries, Q / L / D tokens of the Q-Former, of the
+language model and of its decoder, N labels.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+import numpy as np
+import torch
+
+from instructify_train.model.tokens import Tokens
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """What the model's configuration says of sequences; `decoder_start` None: decoder-only."""
+
+    num_queries: int
+    pad: int
+    qformer_pad: int
+    decoder_start: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Micro:
+    """The arrays of one forward pass; a mask is None where nothing is padded.
+
+    `frame_feature_F` says which picture of the step each frame is, `frame_sample_F` whose it is,
+    `slots_FK` where its queries go in the flattened [B, L]. Labels are predicted at
+    `label_positions_N` of the flattened [B, L], or [B, D] of a decoder.
+    """
+
+    qformer_ids_BQ: torch.Tensor
+    qformer_mask_BQ: torch.Tensor | None
+    frame_sample_F: torch.Tensor
+    frame_feature_F: torch.Tensor
+    input_ids_BL: torch.Tensor
+    attention_mask_BL: torch.Tensor | None
+    slots_FK: torch.Tensor
+    decoder_ids_BD: torch.Tensor | None
+    label_positions_N: torch.Tensor
+    label_ids_N: torch.Tensor
+    label_sample_N: torch.Tensor
+
+    def to(self, device: torch.device) -> Self:
+        """Move all arrays to a device."""
+        moved = {
+            one.name: value.to(device, non_blocking=True)
+            for one in fields(self)
+            if isinstance(value := getattr(self, one.name), torch.Tensor)
+        }
+        return replace(self, **moved)
+
+
+def length_of(sample: Tokens, num_frames: int, layout: Layout) -> int:
+    """Count the positions that a sample takes in the language model, both sides together."""
+    return layout.num_queries * num_frames + len(sample.instruction) + len(sample.response)
+
+
+def collate(
+    samples: Sequence[Tokens],
+    features: Sequence[Sequence[int]],
+    layout: Layout,
+) -> Micro:
+    """Lay out samples; `features` are the numbers of each sample's frames, at least one."""
+    frames = [len(one) for one in features]
+    assert min(frames) > 0, "a sample without a picture has no place for the queries"
+    heads = [layout.num_queries * num for num in frames]
+    decoder_only = layout.decoder_start is None
+    texts = [sample.instruction + (sample.response if decoder_only else []) for sample in samples]
+    width = max(head + len(text) for head, text in zip(heads, texts, strict=True))
+    ids = np.full((len(samples), width), layout.pad, np.int64)
+    mask = np.zeros((len(samples), width), np.int64)
+    slots = []
+    for row, (head, text) in enumerate(zip(heads, texts, strict=True)):
+        ids[row, head : head + len(text)] = text
+        mask[row, : head + len(text)] = 1
+        slots.append(np.arange(head) + row * width)
+    starts = [
+        head + len(sample.instruction) - 1 for head, sample in zip(heads, samples, strict=True)
+    ]
+    decoder = None if decoder_only else _decoder_ids(samples, layout)
+    label_width = width if decoder is None else decoder.shape[1]
+    firsts = starts if decoder is None else [0] * len(samples)
+    qformer_ids, qformer_mask = _padded([one.qformer for one in samples], layout.qformer_pad)
+    return Micro(
+        qformer_ids_BQ=torch.from_numpy(qformer_ids),
+        qformer_mask_BQ=_mask(qformer_mask),
+        frame_sample_F=torch.from_numpy(np.repeat(np.arange(len(samples)), frames)),
+        frame_feature_F=_numbers(number for one in features for number in one),
+        input_ids_BL=torch.from_numpy(ids),
+        attention_mask_BL=_mask(mask),
+        slots_FK=torch.from_numpy(np.concatenate(slots)),
+        decoder_ids_BD=None if decoder is None else torch.from_numpy(decoder),
+        label_positions_N=_numbers(
+            row * label_width + first + step
+            for row, (first, sample) in enumerate(zip(firsts, samples, strict=True))
+            for step in range(len(sample.response))
+        ),
+        label_ids_N=_numbers(token for sample in samples for token in sample.response),
+        label_sample_N=torch.from_numpy(
+            np.repeat(np.arange(len(samples)), [len(one.response) for one in samples])
+        ),
+    )
+
+
+def _decoder_ids(samples: Sequence[Tokens], layout: Layout) -> np.ndarray:
+    """Shift responses to the right behind the token that starts a decoder."""
+    assert layout.decoder_start is not None
+    rows = [[layout.decoder_start, *sample.response[:-1]] for sample in samples]
+    return _padded(rows, layout.pad)[0]
+
+
+def _padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[np.ndarray, np.ndarray]:
+    width = max(map(len, rows))
+    ids = np.full((len(rows), width), pad, np.int64)
+    mask = np.zeros((len(rows), width), np.int64)
+    for at, row in enumerate(rows):
+        ids[at, : len(row)] = row
+        mask[at, : len(row)] = 1
+    return ids, mask
+
+
+def _mask(mask: np.ndarray) -> torch.Tensor | None:
+    return None if mask.all() else torch.from_numpy(mask)
+
+
+def _numbers(values: Iterable[int]) -> torch.Tensor:
+    return torch.tensor([*values], dtype=torch.int64)

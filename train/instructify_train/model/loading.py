@@ -1,0 +1,137 @@
+"""Load a model with its tokenizers: a preset, a folder, a hub name, or BLIP-2 in two parts.
+
+Whatever the source, what comes back fits together: token numbers, vocabulary sizes and queries are
+checked here, since a mismatch (the wrong Vicuna, say) trains without an error and answers garbage.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
+from transformers.utils import logging
+
+from instructify._util.errors import UserError, did_you_mean
+from instructify_train.config import ModelConfig
+from instructify_train.model.blip2 import assemble
+from instructify_train.model.tokens import rows_needed
+from instructify_train.tiny.presets import PRESETS, Loaded, build_preset
+
+IMAGE_TOKEN = "<image>"
+_HUB_NAME = "Salesforce/instructblip-vicuna-7b"
+
+
+def load_model(config: ModelConfig) -> Loaded:
+    """Load what a recipe names, in the precision in which it is stored."""
+    logging.disable_progress_bar()
+    if config.blip2 is not None:
+        loaded = assemble(config.blip2)
+    elif config.name is None:
+        raise UserError(
+            "the recipe names no model; add `--set model.name=NAME`: "
+            f"{', '.join(PRESETS)}, a folder, or a hub name as {_HUB_NAME}"
+        )
+    elif config.name in PRESETS:
+        loaded = build_preset(config.name, seed=config.seed)
+    else:
+        loaded = _pretrained(config.name)
+    _check(loaded, config.name or "the assembled model")
+    _set_attention(loaded.model, config.attention)
+    return loaded
+
+
+def check_name(name: str) -> None:
+    """Refuse what is neither a preset's name, nor a folder with a model, nor a hub name."""
+    is_path = name.startswith((".", "/", "~")) or Path(name).exists()
+    if is_path and not (Path(name) / "config.json").is_file():
+        raise UserError(
+            f"{name} holds no model (config.json is missing); give a folder written by "
+            "save_pretrained, `instructify merge` or `instructify teach-towers`"
+        )
+    if not is_path and "/" not in name:
+        raise UserError(
+            f"there is no model '{name}': no preset and no folder (a run or a model) has that "
+            f"name, and a hub name looks like {_HUB_NAME}; {did_you_mean(name, PRESETS)}"
+        )
+
+
+def unloadable(what: str, error: Exception) -> UserError:
+    """Say why what was asked of a folder or the hub can't be loaded, and what to give instead."""
+    reason = str(error).strip().splitlines()[0]
+    return UserError(
+        f"{what} can't be loaded ({reason}); give the folder of a downloaded copy, "
+        "or a name of the hub where this machine reaches it"
+    )
+
+
+def _pretrained(name: str) -> Loaded:
+    check_name(name)
+    try:
+        model = InstructBlipForConditionalGeneration.from_pretrained(name, dtype="auto")
+        processor = InstructBlipProcessor.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise unloadable(f"the model '{name}'", error) from error
+    return Loaded(model, processor)
+
+
+def _check(loaded: Loaded, name: str) -> None:
+    model, processor = loaded
+    tokenizer, config = processor.tokenizer, model.config
+    rows = model.language_model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise UserError(
+            f"{name}: the tokenizer has {len(tokenizer):,} tokens and the language model "
+            f"{rows:,}; this tokenizer belongs to another language model"
+        )
+    image = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
+    if config.image_token_index != image:
+        raise UserError(
+            f"{name}: config.json says that picture tokens are number {config.image_token_index}, "
+            f"and the tokenizer says {image}; use the processor that belongs to the model"
+        )
+    own_rows = config.qformer_config.vocab_size
+    needed = rows_needed(processor.qformer_tokenizer)
+    if needed > own_rows:
+        raise UserError(
+            f"{name}: the Q-Former's tokenizer has {needed:,} tokens and the Q-Former "
+            f"{own_rows:,}; use the tokenizer that belongs to the model"
+        )
+    if processor.num_query_tokens != config.num_query_tokens:
+        raise UserError(
+            f"{name}: the processor counts {processor.num_query_tokens} queries and the model "
+            f"{config.num_query_tokens}; use the processor that belongs to the model"
+        )
+
+
+def _set_attention(model: Any, attention: str) -> None:
+    try:
+        model.set_attn_implementation(attention)
+    except (ImportError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"attention '{attention}' is not to be had here ({reason}); use "
+            "`--set model.attention=sdpa`"
+        ) from error
+
+
+def pixel_mean_std(processor: Any) -> tuple[list[float], list[float]]:
+    """Return a channel's mean and standard deviation, of values from 0 to 1."""
+    picture = processor.image_processor
+    return [float(one) for one in picture.image_mean], [float(one) for one in picture.image_std]
+
+
+def device_of(choice: str) -> torch.device:
+    """Choose a device: that of this process where there is a GPU, else the CPU."""
+    if choice == "auto":
+        choice = "cuda" if torch.cuda.is_available() else "cpu"
+    if choice == "cuda" and not torch.cuda.is_available():
+        raise UserError("there is no CUDA device here; use `--set run.device=cpu`")
+    return torch.device(choice)
+
+
+def precision_of(choice: str, device: torch.device) -> torch.dtype:
+    """Choose the precision of computing: bf16 on GPUs that have it, else 32 bits."""
+    if choice == "auto":
+        good = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        choice = "bf16" if good else "fp32"
+    return torch.bfloat16 if choice == "bf16" else torch.float32

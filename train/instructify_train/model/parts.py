@@ -1,0 +1,100 @@
+"""Which parameters are trained, in which precision, and how many they are.
+
+By default what the paper trains: the layer norm after the vision tower, the Q-Former with its
+queries, and the projection. What is frozen is kept in the precision that it is computed in and
+never drops anything out; what is trained has masters of 32 bits.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from instructify_train.config import ModelConfig
+
+_PREFIXES = {
+    "vision": ("vision_model.",),
+    "norm": ("vision_model.post_layernorm.",),
+    "qformer": ("qformer.", "query_tokens"),
+    "projection": ("language_projection.",),
+    "language": ("language_model.",),
+}
+_TEXT_ONLY = ("embeddings.word_embeddings", "embeddings.position_embeddings")
+_LORA = ".lora_"
+
+
+class Counted(NamedTuple):
+    """Numbers of parameters."""
+
+    total: int
+    trained: int
+
+
+def part_of(name: str) -> str:
+    """Name the part that a parameter belongs to."""
+    if name.startswith(_PREFIXES["norm"]):
+        return "norm"
+    return next(part for part, prefixes in _PREFIXES.items() if name.startswith(prefixes))
+
+
+def is_text_path(name: str) -> bool:
+    """Tell what only instructions go through: without them it gets no gradient."""
+    if not name.startswith("qformer."):
+        return False
+    if any(one in name for one in _TEXT_ONLY):
+        return True
+    in_layer = name.split(".layer.")[-1].split(".", 1)[-1]
+    return ".layer." in name and in_layer.startswith(("intermediate.", "output."))
+
+
+def choose_trained(model: nn.Module, config: ModelConfig) -> None:
+    """Freeze all parameters but those of the parts to train (and adapters)."""
+    for name, parameter in model.named_parameters():
+        wanted = part_of(name) in config.train or _LORA in name
+        if not config.instruction_aware and is_text_path(name):
+            wanted = False
+        parameter.requires_grad_(wanted)
+
+
+def set_precision(model: nn.Module, precision: torch.dtype) -> None:
+    """Keep what is trained in 32 bits and cast the rest."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(torch.float32 if parameter.requires_grad else precision)
+
+
+def set_dropout(model: Any, config: ModelConfig) -> None:
+    """Silence dropout in what is frozen, and set that of what is trained where one is given."""
+    trained = {
+        "vision_model": "vision" in config.train,
+        "qformer": "qformer" in config.train,
+        "language_model": "language" in config.train,
+    }
+    for name, is_trained in trained.items():
+        if not is_trained:
+            _drop(getattr(model, name), 0.0)
+        elif config.dropout is not None:
+            _drop(getattr(model, name), config.dropout)
+
+
+def trained_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """Go through what is trained, by name."""
+    return ((name, one) for name, one in model.named_parameters() if one.requires_grad)
+
+
+def count(model: nn.Module) -> Counted:
+    """Count parameters, each once."""
+    parameters = list(model.parameters())
+    trained = sum(one.numel() for one in parameters if one.requires_grad)
+    return Counted(sum(one.numel() for one in parameters), trained)
+
+
+def _drop(module: nn.Module, probability: float) -> None:
+    for one in module.modules():
+        if "lora_" in type(one).__name__.lower():
+            continue
+        if isinstance(one, nn.Dropout):
+            one.p = probability
+        for name in ("attention_dropout", "dropout"):
+            if isinstance(getattr(one, name, None), float):
+                setattr(one, name, probability)

@@ -1,0 +1,85 @@
+"""Scores on held-in protocols while a model trains: what `run.best_by` chooses a checkpoint by.
+
+As in the paper, one checkpoint serves all datasets: the one with the highest mean of the scores.
+The questions are the same each time and whoever asks them; processes share them part by part.
+"""
+
+from collections.abc import Mapping
+from operator import itemgetter
+
+import torch
+
+from instructify._util.errors import UserError
+from instructify._util.resources import find
+from instructify.build.opened import Build
+from instructify.catalog.model import Catalog
+from instructify.protocols.model import Protocol
+from instructify.protocols.questions import Questions, read_questions
+from instructify.protocols.read import named_protocol
+from instructify_train.config import RunConfig
+from instructify_train.distributed import Ranks, gather
+from instructify_train.evaluate.answering import Answerer
+from instructify_train.evaluate.predict import Evaluator
+from instructify_train.evaluate.run import score_predictions
+from instructify_train.run.setup import Setup
+
+
+class HeldInScores:
+    """The protocols that a run is judged by, asked of the model as it is."""
+
+    def __init__(
+        self, build: Build, catalog: Catalog, config: RunConfig, answerer: Answerer, ranks: Ranks
+    ) -> None:
+        store = build.pictures()
+        assert store is not None, "a run has pictures"
+        self._answerer = answerer
+        self._ranks = ranks
+        self._asked: dict[str, tuple[Protocol, Questions, Evaluator]] = {}
+        for name in config.best_by:
+            try:
+                protocol = _held_in(catalog, name)
+                questions = read_questions(
+                    build, protocol, catalog, find("templates"), limit=config.validation_samples
+                )
+                if not questions.labelled:
+                    raise UserError("its golds are not public; choose another")
+            except UserError as error:
+                raise UserError(f"'run.best_by' names '{name}': {error}") from error
+            batch = min(16, config.device_batch or 16)
+            examiner = Evaluator(answerer, protocol, questions, store, batch=batch)
+            self._asked[name] = (protocol, questions, examiner)
+
+    def scores(self) -> Mapping[str, float]:
+        """Score each protocol, 1 for all right; all processes take part and all get the same."""
+        model = self._answerer.model
+        was_training = model.training
+        model.eval()
+        with torch.no_grad():
+            found = {name: self._score(*asked) for name, asked in self._asked.items()}
+        model.train(was_training)
+        return found
+
+    def _score(self, protocol: Protocol, questions: Questions, examiner: Evaluator) -> float:
+        mine = range(self._ranks.rank, examiner.num_parts, self._ranks.world)
+        parts = [part for own in gather([*examiner.parts(mine)]) for part in own]
+        rows = [row for _, found in sorted(parts, key=itemgetter(0)) for row in found]
+        return score_predictions(rows, protocol, questions, protocol.variant).value
+
+
+def held_in_scores(setup: Setup, catalog: Catalog) -> HeldInScores | None:
+    """Make what `run.best_by` asks for; None where `best` goes by the validation loss."""
+    config, prepared = setup.config, setup.prepared
+    if not config.run.best_by:
+        return None
+    answerer = Answerer(prepared.inner, prepared.processor, config.data, prepared.device)
+    return HeldInScores(setup.mixed.build, catalog, config.run, answerer, setup.ranks)
+
+
+def _held_in(catalog: Catalog, name: str) -> Protocol:
+    protocol = named_protocol(catalog, name)
+    if catalog.dataset(protocol.dataset).role != "held-in":
+        raise UserError(
+            "it is a protocol of a dataset which is held out: choosing by it would train on what "
+            "is to be measured; choose protocols of held-in datasets"
+        )
+    return protocol

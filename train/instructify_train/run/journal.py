@@ -1,0 +1,114 @@
+"""What is seen of a run while it goes: `metrics.jsonl`, TensorBoard, a progress bar or lines.
+
+A line is written whole or, if the process was killed in it, dropped by the next start; lines past
+the checkpoint that a run resumes from are taken back, since those steps are done again.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from instructify._util.shards import write_bytes
+
+LOG = "metrics.jsonl"
+_SECONDS = 30.0  # at least, between two lines of progress where there is no terminal
+
+
+class Journal:
+    """The log of one process; only the first one writes."""
+
+    def __init__(
+        self, run: Path, *, step: int, steps: int, tensorboard: bool, writes: bool, shows: bool
+    ) -> None:
+        self._writer: Any = None
+        self._file: Any = None
+        self._bar: Any = None
+        self._says = writes
+        self._step, self._steps = step, steps
+        self._told_s = time.monotonic()
+        if not writes:
+            return
+        write_bytes(run / LOG, b"".join(_kept(run / LOG, step)))
+        self._file = (run / LOG).open("ab")
+        if tensorboard:
+            self._writer = _tensorboard(run, step)
+        if shows:
+            self._bar = tqdm(
+                total=steps,
+                initial=step,
+                unit="step",
+                file=sys.stderr,
+                dynamic_ncols=True,
+            )
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Write a line, and its numbers to TensorBoard."""
+        if self._file is None:
+            return
+        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.flush()
+        if self._writer is not None:
+            for name, value in _numbers(line):
+                self._writer.add_scalar(name, value, line["step"])
+
+    def advance(self, shown: Mapping[str, str]) -> None:
+        """Move the bar by a step; where there is none, say now and then how far the run is."""
+        self._step += 1
+        if self._bar is not None:
+            self._bar.set_postfix(shown, refresh=False)
+            self._bar.update()
+        elif time.monotonic() - self._told_s >= _SECONDS:
+            self._told_s = time.monotonic()
+            self.say(
+                f"step {self._step:,} of {self._steps:,}: "
+                f"loss {shown['loss']}, {shown['samples/s']} samples/s"
+            )
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bar where there is one."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        elif self._says:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Close what is open."""
+        for one in (self._file, self._writer, self._bar):
+            if one is not None:
+                one.close()
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """Read the lines of a run's log; a last one that was cut off is left out."""
+    return [json.loads(line) for line in _whole_lines(run / LOG)]
+
+
+def _kept(path: Path, step: int) -> list[bytes]:
+    return [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    if not path.is_file():
+        return []
+    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def _tensorboard(run: Path, step: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter  # slow to import, and an option
+
+    return SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
+
+
+def _numbers(line: Mapping[str, Any], path: str = "") -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
+    for name, value in line.items():
+        if isinstance(value, Mapping):
+            found += _numbers(value, f"{path}{name}/")
+        elif isinstance(value, int | float) and name != "step":
+            found.append((f"{path}{name}", float(value)))
+    return found

@@ -1,0 +1,170 @@
+"""How much memory a run takes, reckoned before it starts, and how many samples a device holds.
+
+Weights, gradients and moments are counted. What the forward pass keeps for the backward pass is
+counted too, not guessed: the pass is run on the meta device, where tensors have shapes and no
+values, and every tensor that autograd keeps is added up, once each.
+"""
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+
+from instructify_train.config import TrainConfig
+from instructify_train.distributed import sharded_layers
+from instructify_train.model.collate import Micro, collate
+from instructify_train.model.forward import InstructBlip
+from instructify_train.model.tokens import Tokens
+
+_CPU_BATCH = 32
+_MASTER_BYTES = 4
+_ADAM_BYTES = 8  # two moments of 32 bits
+_RESERVED = 0.92  # of a device's memory; the rest is the driver's, and what the allocator can't use
+_WORKSPACE_BYTES = 800_000_000  # CUDA context and libraries
+
+
+class Estimate(NamedTuple):
+    """Bytes on one device."""
+
+    weights: int
+    optimizer: int
+    activations: int
+    features: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.optimizer + self.activations + self.features
+
+
+def estimate(
+    model: InstructBlip, config: TrainConfig, device_batch: int, *, world: int = 1
+) -> Estimate:
+    """Reckon the memory of a process; lengths are the most that the recipe allows.
+
+    With `parallel: fsdp` the sharded layers are divided by `world`.
+    """
+    divided: set[int] = set()
+    if config.run.parallel == "fsdp":
+        layers = sharded_layers(model)
+        divided = {id(one) for layer in layers for one in layer.parameters()}
+    weights = optimizer = 0
+    for parameter in model.parameters():
+        numbers = parameter.numel() // (world if id(parameter) in divided else 1)
+        weights += numbers * parameter.element_size()
+        if parameter.requires_grad:
+            optimizer += numbers * (_MASTER_BYTES + _ADAM_BYTES)
+    samples = min(device_batch, config.data.batch)
+    return Estimate(
+        weights, optimizer, kept_bytes(model, config, samples), _feature_bytes(model, config)
+    )
+
+
+class Fit(NamedTuple):
+    """How many samples a device takes at once, and the memory that they take."""
+
+    device_batch: int
+    memory: Estimate
+
+
+def fit(model: InstructBlip, config: TrainConfig, world: int, device: torch.device) -> Fit:
+    """Choose how many samples a device takes at once: what the recipe says, or what fits."""
+    batch = -(-config.data.batch // world)
+    limit = math.inf
+    if config.run.device_batch is not None:
+        batch = min(config.run.device_batch, batch)
+    elif device.type != "cuda":
+        batch = min(_CPU_BATCH, batch)
+    else:
+        free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_allocated(device)
+        limit = free * _RESERVED - _WORKSPACE_BYTES
+    memory = estimate(model, config, batch, world=world)
+    while batch > 1 and memory.total > limit:
+        batch = (batch + 1) // 2
+        memory = estimate(model, config, batch, world=world)
+    return Fit(batch, memory)
+
+
+def kept_bytes(model: InstructBlip, config: TrainConfig, samples: int) -> int:
+    """Count what a forward pass over samples of full length keeps for the backward pass.
+
+    With checkpointed activations the backward pass also has those of one layer at a time.
+    """
+    shadow = meta_copy(model)
+    kept = _kept_by(shadow, model, config, samples)
+    if config.run.checkpoint_activations:
+        for part in (shadow.model.language_model, shadow.model.qformer, shadow.model.vision_model):
+            part.activation_checkpointing_disable()
+        layers = shadow.model.config.text_config.num_hidden_layers
+        kept += _kept_by(shadow, model, config, samples) // layers
+    return kept
+
+
+def _kept_by(shadow: InstructBlip, model: InstructBlip, config: TrainConfig, samples: int) -> int:
+    micro = _shapes([full_sample(config)] * samples, model)
+    vision = model.model.config.vision_config
+    patches = (vision.image_size // vision.patch_size) ** 2 + 1
+    dtype = next(model.model.vision_model.encoder.parameters()).dtype
+    features = torch.empty(samples, patches, vision.hidden_size, dtype=dtype, device="meta")
+    kept: dict[int, int] = {}
+    own = {one.untyped_storage()._cdata for one in shadow.parameters()}
+    with _counting(kept, own):
+        losses = shadow(features, micro)
+    return int(sum(kept.values()) + losses.numel() * losses.element_size())
+
+
+def _shapes(samples: Sequence[Tokens], model: InstructBlip) -> Micro:
+    """Lay out samples without values; transformers looks into masks of two dimensions only."""
+    micro = collate(samples, [[at] for at in range(len(samples))], model.layout)
+    rows, width = micro.input_ids_BL.shape
+    mask = torch.empty(rows, 1, 1, width, dtype=torch.bool, device="meta")
+    return replace(micro.to(torch.device("meta")), attention_mask_BL=mask)
+
+
+def full_sample(config: TrainConfig) -> Tokens:
+    """Make a sample that is as long as the recipe lets samples be."""
+    data = config.data
+    return Tokens(
+        [1] * data.qformer_tokens, [1] * data.instruction_tokens, [1] * data.response_tokens
+    )
+
+
+def meta_copy(model: InstructBlip) -> InstructBlip:
+    """Copy a model's structure without its values."""
+    memo: dict[int, Any] = {}
+    for tensor in (*model.parameters(), *model.buffers()):
+        shape = torch.empty_like(tensor, device="meta")
+        if isinstance(tensor, torch.nn.Parameter):
+            memo[id(tensor)] = torch.nn.Parameter(shape, requires_grad=tensor.requires_grad)
+        else:
+            memo[id(tensor)] = shape
+    return copy.deepcopy(model, memo)
+
+
+@contextmanager
+def _counting(kept: dict[int, int], parameters: set[int]) -> Iterator[None]:
+    """Count the storage of what autograd keeps; parameters are there anyway."""
+    alive: list[torch.Tensor] = []  # or an address could be used again
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in parameters:
+            alive.append(tensor)
+            kept[storage._cdata] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield
+
+
+def _feature_bytes(model: InstructBlip, config: TrainConfig) -> int:
+    """Reckon the features of a window, each sample with a picture of its own."""
+    vision = model.model.config.vision_config
+    if not model.tower_is_frozen:
+        return 0
+    patches = (vision.image_size // vision.patch_size) ** 2 + 1
+    size = next(model.model.vision_model.encoder.parameters()).element_size()
+    return int(config.data.window * config.data.batch * patches * vision.hidden_size * size)

@@ -1,0 +1,223 @@
+"""Everything a run needs, made from its recipe and a build before the first step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from instructify._util.errors import UserError
+from instructify.build.opened import Build
+from instructify.catalog.model import Catalog
+from instructify.recipe.members import MixedBuild, mix_build
+from instructify_train.config import DataConfig, TrainConfig
+from instructify_train.data.feature_files import FeatureFiles, tower_key
+from instructify_train.data.pixels import PixelReader, without_augmentation
+from instructify_train.data.steps import Share, Steps
+from instructify_train.data.stream import SampleStream
+from instructify_train.distributed import Ranks, share_model
+from instructify_train.model.forward import InstructBlip
+from instructify_train.model.loading import device_of, load_model, pixel_mean_std, precision_of
+from instructify_train.model.lora import add_adapters
+from instructify_train.model.parts import Counted, choose_trained, count, set_dropout, set_precision
+from instructify_train.model.tokens import SampleTokens, limits_of
+from instructify_train.run.memory import Estimate, fit
+from instructify_train.run.validation import Validator
+from instructify_train.tiny.presets import Loaded
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prepared:
+    """A model ready to be trained in this process; `model` may be wrapped, `inner` is not."""
+
+    inner: InstructBlip
+    model: nn.Module
+    processor: Any
+    counted: Counted
+    device: torch.device
+    precision: torch.dtype
+    device_batch: int
+    memory: Estimate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setup:
+    """A run in one process."""
+
+    config: TrainConfig
+    mixed: MixedBuild
+    ranks: Ranks
+    share: Share
+    prepared: Prepared
+    tokens: SampleTokens
+    pixels: PixelReader
+    feature_files: FeatureFiles | None
+    validator: Validator | None
+
+    def steps(self, first: int) -> Steps:
+        """Make the steps of this process, to be read from `first` on."""
+        data = self.config.data
+        if self.mixed.mixture.one_dataset_batch is not None:  # dealing by length would mix them
+            data = replace(data, bucket=False)
+        return Steps(
+            SampleStream(self.mixed),
+            self.tokens,
+            self.pixels,
+            self.prepared.inner.layout,
+            data,
+            self.share,
+            first=first,
+            group=self.prepared.device_batch,
+            tower_is_frozen=self.prepared.inner.tower_is_frozen,
+            features=self.feature_files,
+        )
+
+
+def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = None) -> Prepared:
+    """Load the model, choose what is trained, and bring it to its device."""
+    device = device_of(config.run.device)
+    if device.type == "cuda":
+        device = torch.device("cuda", ranks.local)
+    precision = precision_of(config.run.precision, device)
+    model, processor = loaded if loaded is not None else load_model(config.model)
+    if config.model.lora is not None:
+        add_adapters(model.language_model, config.model.lora, config.model.seed)
+    inner = configure(model, processor, config, precision).to(device)
+    fitted = fit(inner, config, ranks.world, device)
+    counted = count(inner)
+    wrapped = share_model(inner, config.run.parallel, ranks, device)
+    return Prepared(
+        inner=inner,
+        model=wrapped,
+        processor=processor,
+        counted=counted,
+        device=device,
+        precision=precision,
+        device_batch=fitted.device_batch,
+        memory=fitted.memory,
+    )
+
+
+def configure(
+    model: Any, processor: Any, config: TrainConfig, precision: torch.dtype
+) -> InstructBlip:
+    """Freeze, cast and silence what the recipe says."""
+    choose_trained(model, config.model)
+    set_precision(model, precision)
+    set_dropout(model, config.model)
+    inner = InstructBlip(
+        model,
+        instruction_aware=config.model.instruction_aware,
+        tower_is_frozen="vision" not in config.model.train,
+    )
+    inner.precision = precision
+    inner.set_pixels(*pixel_mean_std(processor))
+    if config.run.checkpoint_activations:
+        model.language_model.activation_checkpointing_enable()
+        model.qformer.activation_checkpointing_enable()
+        if not inner.tower_is_frozen:
+            model.vision_model.activation_checkpointing_enable()
+    inner.train()
+    return inner
+
+
+def set_up(
+    build: Build, config: TrainConfig, catalog: Catalog, ranks: Ranks, loaded: Loaded | None = None
+) -> Setup:
+    """Make a run out of a recipe and a build."""
+    mixed = mix_build(build, config.mixture, catalog, batch=config.data.batch)
+    prepared = prepare_model(config, ranks, loaded)
+    tokens = SampleTokens(prepared.processor, limits_of(config.data))
+    pixels = open_pixels(build, config.data, prepared.inner, config.run.seed)
+    share = Share(
+        rank=ranks.rank,
+        world=ranks.world,
+        accumulation=accumulation(config.data.batch, ranks.world, prepared.device_batch),
+    )
+    validator = None
+    if config.run.validate_every:
+        plain = open_pixels(
+            build, without_augmentation(config.data), prepared.inner, config.run.seed
+        )
+        validator = Validator(
+            mixed,
+            tokens,
+            plain,
+            prepared.inner.layout,
+            num_samples=config.run.validation_samples,
+            device_batch=prepared.device_batch,
+            share=share,
+        )
+    return Setup(
+        config=config,
+        mixed=mixed,
+        ranks=ranks,
+        share=share,
+        prepared=prepared,
+        tokens=tokens,
+        pixels=pixels,
+        feature_files=_feature_files(config, prepared),
+        validator=validator,
+    )
+
+
+def accumulation(batch: int, world: int, device_batch: int) -> int:
+    """Say in how many passes each process takes its part of a global batch."""
+    if batch < world:
+        raise UserError(
+            f"a global batch of {batch} can't be shared by {world} processes; raise 'data.batch'"
+        )
+    return min(-(-batch // (world * device_batch)), batch // world)
+
+
+def open_pixels(build: Build, data: DataConfig, model: InstructBlip, seed: int) -> PixelReader:
+    """Open the pictures of a build in the size that the tower takes."""
+    store = build.pictures()
+    if store is None:
+        raise UserError(
+            f"{build.paths.root} was made without pictures; convert again with `--pictures store` "
+            "or `--pictures reference`"
+        )
+    size = model.model.config.vision_config.image_size
+    return PixelReader(store=store, size=size, data=data, seed=seed)
+
+
+def facts_of(setup: Setup) -> Mapping[str, Any]:
+    """Say in plain values what a run is made of, for its folder and for `--json`."""
+    prepared, config = setup.prepared, setup.config
+    return {
+        "model": config.model.name or "BLIP-2 in two parts",
+        "parameters": prepared.counted.total,
+        "trained": prepared.counted.trained,
+        "device": str(prepared.device),
+        "precision": str(prepared.precision).removeprefix("torch."),
+        "processes": setup.ranks.world,
+        "parallel": config.run.parallel if setup.ranks.world > 1 else None,
+        "batch": config.data.batch,
+        "device_batch": prepared.device_batch,
+        "accumulation": setup.share.accumulation,
+        "steps": config.run.steps,
+        "mixture": setup.mixed.mixture.hash,
+        "validation": list(setup.validator.datasets) if setup.validator else [],
+    }
+
+
+def _feature_files(config: TrainConfig, prepared: Prepared) -> FeatureFiles | None:
+    cache = config.data.feature_cache
+    if cache is None:
+        return None
+    if not prepared.inner.tower_is_frozen:
+        raise UserError("'data.feature_cache' is for a frozen vision tower; leave it out")
+    vision = prepared.inner.model.vision_model
+    data, shape = config.data, vision.config
+    patches = (shape.image_size // shape.patch_size) ** 2 + 1
+    key = tower_key(vision, shape.image_size, data.exif, data.draft, data.frames, data.blind)
+    return FeatureFiles(
+        Path(cache.folder),
+        key,
+        (patches, shape.hidden_size),
+        prepared.precision,
+        int(cache.gigabytes * 1e9),
+    )

@@ -1,0 +1,253 @@
+"""The loop: steps in, a model that learnt out. Read it from `run` down.
+
+A step takes the global batch of its number, computes the loss of each label token, and divides by
+how many of them all processes and passes have together, so that neither accumulation nor ranks
+change the result. Every random number is keyed by the step. What is saved is whole; a run that
+was killed goes on from its last checkpoint with the very bits it would have had.
+"""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from instructify._util.errors import UserError
+from instructify._util.keyed import key_of
+from instructify.mixture import MixtureState
+from instructify_train import checkpoint
+from instructify_train.checkpoint import Best, Checkpoint, RunState
+from instructify_train.data.features import FeatureTable
+from instructify_train.data.steps import Pass, Step, load
+from instructify_train.distributed import add_up, gather, gradients_meet, wait_for_all
+from instructify_train.model.parts import trained_parameters
+from instructify_train.run.clock import Clock
+from instructify_train.run.held_in_scores import HeldInScores
+from instructify_train.run.journal import Journal
+from instructify_train.run.optimizer import make_optimizer, moments_of, restore, weights_of
+from instructify_train.run.schedule import learning_rate
+from instructify_train.run.setup import Setup
+from instructify_train.run.stop import StopRequest
+from instructify_train.run.tally import Tallied, Tally
+
+_SEED_MASK = (1 << 63) - 1
+
+
+class Result(NamedTuple):
+    """How a run ended: steps done, the last mean loss, the best checkpoint, the signal if any."""
+
+    step: int
+    loss: float | None
+    best: Best | None
+    stopped_by: int | None
+
+
+class Trainer:
+    """A run in one process, from its first step or from a checkpoint."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        run: Path,
+        *,
+        start: Checkpoint | None,
+        shows: bool,
+        held_in: HeldInScores | None = None,
+    ) -> None:
+        self.setup = setup
+        self.held_in = held_in
+        self.run_folder = run
+        prepared = setup.prepared
+        self.model = prepared.model
+        self.device = prepared.device
+        self.config = setup.config
+        self.parameters = dict(trained_parameters(prepared.inner.model))
+        fused = setup.config.run.parallel == "ddp" or setup.ranks.world == 1
+        self.optimizer = make_optimizer(self.parameters, setup.config.optimizer, fused=fused)
+        self.features = FeatureTable(prepared.inner, self.device, setup.feature_files)
+        self.first = start.state.step if start else 0
+        self.best = start.state.best if start else None
+        members = [member.name for member in setup.mixed.mixture.members]
+        self.tally = Tally(members, start.state.tally if start else {})
+        if start is not None:
+            restore(self.optimizer, self.parameters, start)
+        self.journal = Journal(
+            run,
+            step=self.first,
+            steps=setup.config.run.steps,
+            tensorboard=setup.config.run.tensorboard,
+            writes=setup.ranks.is_first,
+            shows=shows and setup.ranks.is_first,
+        )
+        self.clock = Clock()
+
+    def run(self, stop: StopRequest) -> Result:
+        """Train to the end, or until a signal asks to stop; the last step is always saved."""
+        config, step = self.config.run, self.first
+        loss: float | None = None
+        self.model.train()
+        if self.first == 0:
+            self._validate(0)
+        steps: Iterable[Step] = load(
+            self.setup.steps(self.first), range(self.first, config.steps), self._workers
+        )
+        for item in self.clock.waiting(steps):
+            loss, stopped = self._step(item, stop)
+            step, shown = item.step + 1, self.clock.shown(loss, self.device)
+            last = stopped or step == config.steps
+            improved = (
+                self._validate(step) if self._due(step, config.validate_every, last) else False
+            )
+            saves = last or improved or step % config.save_every == 0
+            if saves or step % config.log_every == 0:
+                self._log(step, loss)
+            if saves:
+                self._save(step)
+            self.journal.advance(shown)
+            if stopped:
+                break
+        self.journal.close()
+        return Result(step, loss, self.best, stop.number)
+
+    @property
+    def _workers(self) -> int:
+        return self.config.data.workers
+
+    def _due(self, step: int, every: int, last: bool) -> bool:
+        return every > 0 and (step % every == 0 or (last and step == self.config.run.steps))
+
+    def _step(self, item: Step, stop: StopRequest) -> tuple[float, bool]:
+        """Do one step; returns the mean loss over all label tokens, and whether to stop."""
+        torch.manual_seed(self._key("dropout", item.step))
+        self.optimizer.zero_grad(set_to_none=True)
+        found = []
+        for number, one in enumerate(item.passes):
+            with gradients_meet(self.model, now=number == len(item.passes) - 1):
+                found.append(self._pass(one, item.num_labels))
+        losses = torch.cat(found).double().cpu()
+        sums = torch.tensor([losses.sum().item(), float(stop.asked)], dtype=torch.float64)
+        total, asked = add_up(sums).tolist()
+        if not math.isfinite(total):
+            self._refuse(item, losses)
+        self._account(item, losses.tolist())
+        self._update(item.step)
+        return total / item.num_labels, asked > 0
+
+    def _pass(self, one: Pass, num_labels: int) -> torch.Tensor:
+        """Go forward and backward; returns the loss of each sample, summed over its labels."""
+        micro = one.micro.to(self.device)
+        per_label = self.model(self.features.take(one), micro)
+        world, accumulation = self.setup.share.world, self.setup.share.accumulation
+        if self.config.optimizer.loss == "global_tokens":
+            loss = per_label.sum() * (world / num_labels)
+        else:
+            loss = per_label.mean() / accumulation
+        loss.backward()
+        self.features.forget(one)
+        of_samples = torch.zeros(len(one.samples), device=self.device)
+        return of_samples.index_add(0, micro.label_sample_N, per_label.detach())
+
+    def _update(self, step: int) -> None:
+        config = self.config.optimizer
+        if config.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip)
+        rate = learning_rate(step, self.config.run.steps, config)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+
+    def _account(self, item: Step, losses: list[float]) -> None:
+        samples = [sample for one in item.passes for sample in one.samples]
+        labels: list[int] = []
+        for one in item.passes:
+            counted = torch.bincount(one.micro.label_sample_N, minlength=len(one.samples))
+            labels += counted.tolist()
+            self.clock.cut = [a + b for a, b in zip(self.clock.cut, one.cut, strict=True)]
+        self.tally.add(samples, labels, losses)
+        self.clock.samples += self.config.data.batch
+
+    def _refuse(self, item: Step, losses: torch.Tensor) -> None:
+        """Stop on a loss that is no number, naming the samples."""
+        samples = [sample.sample_id for one in item.passes for sample in one.samples]
+        bad = [
+            name
+            for name, loss in zip(samples, losses.tolist(), strict=True)
+            if not math.isfinite(loss)
+        ]
+        named = [name for own in gather(bad) for name in own]
+        raise UserError(
+            f"the loss is not finite at step {item.step}, in {len(named)} samples, of which "
+            f"{', '.join(named[:5])}; look at them with `instructify inspect BUILD --id`, lower "
+            "'optimizer.lr', or set 'optimizer.clip'. The last checkpoint is as it was."
+        )
+
+    def _validate(self, step: int) -> bool:
+        """Compute validation losses and scores; tells whether they are the best so far."""
+        loss, score = self._validation_loss(step), self._held_in_score(step)
+        found = Best(step=step, loss=loss, score=score)
+        if step == 0 or (loss is None and score is None) or not found.is_better_than(self.best):
+            return False
+        self.best = found
+        return True
+
+    def _validation_loss(self, step: int) -> float | None:
+        validator = self.setup.validator
+        if validator is None or not validator.datasets:
+            return None
+        kept = FeatureTable(self.setup.prepared.inner, self.device, self.setup.feature_files)
+        losses = validator.losses(self.model, kept, self.device, self._workers)
+        mean = sum(losses.values()) / len(losses)
+        self.journal.log({"step": step, "validation": losses, "validation_mean": mean})
+        self.journal.say(f"step {step:,}: validation loss {mean:.4f}")
+        return mean
+
+    def _held_in_score(self, step: int) -> float | None:
+        if self.held_in is None:
+            return None
+        scores = self.held_in.scores()
+        mean = sum(scores.values()) / len(scores)
+        self.journal.log({"step": step, "scores": scores, "score_mean": mean})
+        self.journal.say(f"step {step:,}: mean score {100 * mean:.2f}")
+        return mean
+
+    def _log(self, step: int, loss: float) -> None:
+        members = self.tally.flush(gather(self.tally.take_recent()))
+        line: dict[str, Any] = {
+            "step": step,
+            "loss": _mean(members),
+            "last_loss": loss,
+            "lr": learning_rate(step - 1, self.config.run.steps, self.config.optimizer),
+            "members": {one.name: _share_value(one) for one in members},
+            **self.clock.facts(self.device),
+        }
+        self.journal.log(line)
+
+    def _save(self, step: int) -> None:
+        """Write a checkpoint of this step, and remove those that are no longer wanted."""
+        weights, moments = weights_of(self.parameters), moments_of(self.optimizer, self.parameters)
+        if self.setup.ranks.is_first:
+            mixed = self.setup.mixed
+            position = step * self.config.data.batch
+            state = RunState(
+                step=step,
+                mixture=MixtureState.of(mixed.mixture, mixed.hashes(), position),
+                best=self.best,
+                tally=self.tally.total,
+            )
+            made = Checkpoint(weights=weights, optimizer=moments, state=state)
+            checkpoint.save(self.run_folder, made)
+            checkpoint.prune(self.run_folder, self.config.run.keep, self.best)
+        wait_for_all()
+
+    def _key(self, purpose: str, step: int) -> int:
+        return key_of(purpose, self.config.run.seed, step, self.setup.ranks.rank) & _SEED_MASK
+
+
+def _mean(members: Iterable[Tallied]) -> float:
+    rows = list(members)
+    return sum(one.loss * one.labels for one in rows) / max(1, sum(one.labels for one in rows))
+
+
+def _share_value(one: Tallied) -> dict[str, float]:
+    return {"samples": one.samples, "labels": one.labels, "loss": one.loss}

@@ -1,0 +1,196 @@
+"""The loss on held-in validation splits: the same samples each time, whoever computes them.
+
+Of each held-in dataset of the mixture whose build has a validation split, some records are chosen
+by a key. A picture with all its captions, which is there for scoring, gets one of them to answer.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.data import Dataset
+
+from instructify._util.errors import UserError
+from instructify._util.keyed import hash_texts, mix, uniform_index
+from instructify.build.opened import Build
+from instructify.mixture import cut
+from instructify.mixture.permutation import choose_rows
+from instructify.recipe.members import MixedBuild
+from instructify_train.data.features import FeatureTable
+from instructify_train.data.pixels import PixelReader
+from instructify_train.data.steps import (
+    Failed,
+    FrameReader,
+    Pass,
+    Share,
+    encode_samples,
+    load,
+    make_pass,
+)
+from instructify_train.data.stream import Sample
+from instructify_train.distributed import add_up
+from instructify_train.model.collate import Layout, length_of
+from instructify_train.model.tokens import SampleTokens
+
+_SPLITS = ("val", "dev", "minival")
+
+
+class Chosen(NamedTuple):
+    """The validation samples of a run, and which datasets have none."""
+
+    samples: dict[str, list[Sample]]
+    without: tuple[str, ...]
+
+
+def choose(mixed: MixedBuild, num_samples: int) -> Chosen:
+    """Choose samples of each held-in dataset, the same for the same build and number."""
+    found: dict[str, list[Sample]] = {}
+    without = []
+    for dataset in dict.fromkeys(part.dataset for part in mixed.parts):
+        splits = mixed.build.dataset(dataset).splits
+        split = next((one for one in _SPLITS if one in splits), None)
+        samples = [] if split is None else _chosen(mixed.build, dataset, split, num_samples)
+        if samples:
+            found[dataset] = samples
+        else:
+            without.append(dataset)
+    return Chosen(found, tuple(without))
+
+
+class Validation(Dataset[Pass | Failed]):  # type: ignore[misc]
+    """The forward passes over one dataset's samples, for one process.
+
+    All processes have equally many; `counted` says of how many samples the first of each pass
+    count, since the last piece of one may be there for company only.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        tokens: SampleTokens,
+        pixels: PixelReader,
+        layout: Layout,
+        *,
+        device_batch: int,
+        share: Share,
+    ) -> None:
+        self._samples = list(samples)
+        self._tokens = encode_samples(tokens, self._samples)
+        self._frames = FrameReader(pixels)
+        self._numbered = self._frames.number(self._samples)
+        self._layout = layout
+        lengths = [
+            length_of(one, len(shown), layout)
+            for one, shown in zip(self._tokens, self._numbered.of, strict=True)
+        ]
+        order = np.argsort(-np.array(lengths), kind="stable")
+        whole = device_batch * share.world
+        cuts = [order[at : at + whole] for at in range(0, len(order), whole)]
+        self._rows = [_mine(one, share) for one in cuts]
+        self.counted = [len(one) for one in self._rows]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, number: int) -> Pass | Failed:
+        rows = [int(row) for row in self._rows[number]] or [0]
+        shown = self._numbered.shown(rows)
+        try:
+            encode = [self._frames.read(self._numbered, shown, "validation")]
+        except UserError as error:
+            return Failed(str(error))
+        return make_pass(
+            [self._samples[row] for row in rows],
+            [self._tokens[row] for row in rows],
+            [self._numbered.of[row] for row in rows],
+            encode=encode,
+            forget=shown,
+            layout=self._layout,
+        )
+
+
+class Validator:
+    """Computes the validation loss of each dataset."""
+
+    def __init__(
+        self,
+        mixed: MixedBuild,
+        tokens: SampleTokens,
+        pixels: PixelReader,
+        layout: Layout,
+        *,
+        num_samples: int,
+        device_batch: int,
+        share: Share,
+    ) -> None:
+        chosen = choose(mixed, num_samples)
+        self.without = chosen.without
+        self._sets = {
+            name: Validation(
+                samples, tokens, pixels, layout, device_batch=device_batch, share=share
+            )
+            for name, samples in chosen.samples.items()
+        }
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """List the datasets that have validation samples."""
+        return tuple(self._sets)
+
+    def losses(
+        self, model: nn.Module, table: FeatureTable, device: torch.device, workers: int
+    ) -> dict[str, float]:
+        """Compute the mean loss over label tokens of each dataset; all processes take part."""
+        was_training = model.training
+        model.eval()
+        found = {}
+        with torch.no_grad():
+            for name, passes in self._sets.items():
+                sums = torch.zeros(2, dtype=torch.float64)
+                loaded: Iterable[Pass] = load(passes, range(len(passes)), workers)
+                for one, counted in zip(loaded, passes.counted, strict=True):
+                    losses = model(table.take(one), one.micro.to(device))
+                    table.forget(one)
+                    if counted:
+                        sums += torch.tensor([losses.double().sum().item(), len(losses)])
+                add_up(sums)
+                found[name] = float(sums[0] / sums[1])
+        model.train(was_training)
+        return found
+
+
+def _mine(rows: NDArray[np.int64], share: Share) -> NDArray[np.int64]:
+    piece = cut(len(rows), share.world, share.rank)
+    return rows[piece.start : piece.stop]
+
+
+def _chosen(build: Build, dataset: str, split: str, num_samples: int) -> list[Sample]:
+    table = build.samples(dataset, split)
+    rows = choose_rows(len(table), num_samples, f"{dataset}/{split}", "validation")
+    found = [_sample(table[int(row)]) for row in rows]
+    return [one for one in found if one is not None]
+
+
+def _sample(row: dict[str, Any]) -> Sample | None:
+    response = row["response"] or _one_of(row["references"] or [], row["sample_id"])
+    if response is None or not row["pictures"]:
+        return None
+    return Sample(
+        sample_id=row["sample_id"],
+        instruction=row["instruction"],
+        qformer_instruction=row["qformer_instruction"],
+        response=response,
+        pictures=tuple(row["pictures"]),
+        template=row["template"],
+        member=0,
+    )
+
+
+def _one_of(references: Sequence[str], sample_id: str) -> str | None:
+    if not references:
+        return None
+    key = mix(hash_texts([sample_id]), "validation reference", 0)
+    return references[int(uniform_index(key, len(references))[0])]

@@ -1,0 +1,176 @@
+"""The folder of a run: its recipe as resolved, what it is made of, and whether it may go on.
+
+RUN/recipe.yaml        all settings, as the run uses them
+RUN/run.json           versions, build, model, sizes
+RUN/metrics.jsonl      a line every few steps
+RUN/checkpoints/       see checkpoint.py
+RUN/tensorboard/       the same numbers for TensorBoard
+RUN/report.html        the curves
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from instructify import __version__
+from instructify._util.errors import UserError
+from instructify._util.shards import make_folder, sweep, write_json
+from instructify.build.lock import write_lock
+from instructify.overlap.result import read_overlaps
+from instructify.overlap.waivers import unwaived
+from instructify.recipe.members import MixedBuild
+from instructify.recipe.read import Waiver
+from instructify_train.checkpoint import Checkpoint, load, load_last, steps_of
+from instructify_train.config import TrainConfig
+from instructify_train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
+
+RUN_FORMAT = 1
+RECIPE = "recipe.yaml"
+_FACTS = "run.json"
+# What may differ between the parts of a run without changing what comes out.
+_FREE = (
+    *("data.workers", "data.feature_cache", "run.device_batch", "run.save_every", "run.keep"),
+    *("run.log_every", "run.tensorboard", "run.parallel", "run.steps"),
+)
+
+
+@contextmanager
+def claimed(run: Path, *, resume: bool, is_first: bool) -> Iterator[None]:
+    """Hold a run's folder as its only writer; refuse one that holds another run or other things."""
+    if not resume and (steps_of(run) or (run / RECIPE).exists()):
+        raise UserError(
+            f"{run} holds a run already; go on with it by `--resume`, or choose another --out"
+        )
+    if not (run / RECIPE).exists() and run.is_dir() and any(_others(run)):
+        raise UserError(f"{run} is not empty and holds no run; choose another --out")
+    make_folder(run)
+    if not is_first:
+        yield
+        return
+    with write_lock(run / ".lock"):
+        sweep(run)
+        yield
+
+
+def starting_point(
+    run: Path, config: TrainConfig, *, accept: bool
+) -> tuple[Checkpoint | None, list[str]]:
+    """Find where a run goes on, and what has to be said of it; UserError if its recipe changed."""
+    said: list[str] = []
+    if (run / RECIPE).exists():
+        before, now = recipe_value(load_recipe(str(run / RECIPE))), recipe_value(config)
+        changes = changed_settings(before, now)
+        serious = [one for one in changes if one.split(" ")[0] not in _FREE]
+        if serious and not accept:
+            raise UserError(
+                f"the recipe is not what {run} was started with: {'; '.join(serious[:4])}. Go back "
+                "to it, start a new run, or add --accept-changes."
+            )
+        said += [f"note: {one}" for one in changes]
+    start, passed = load_last(run)
+    return start, [*said, *(f"passed over: {one}" for one in passed)]
+
+
+def check_data(start: Checkpoint | None, mixed: MixedBuild, *, accept: bool) -> list[str]:
+    """Refuse a build or mixture that is not the run's, or say what was accepted."""
+    if start is None:
+        return []
+    changes = start.state.mixture.check(mixed.mixture, mixed.hashes(), accept_changes=accept)
+    return [f"accepted: {one}" for one in changes]
+
+
+def check_overlap(mixed: MixedBuild, waivers: Sequence[Waiver]) -> list[str]:
+    """Refuse held-out pictures in the mixture that no waiver names; says what was not looked at."""
+    build = mixed.build
+    kept = read_overlaps(build)
+    splits = {part.dataset: part.splits for part in mixed.parts}
+    pairs = unwaived(kept, splits, waivers)
+    if pairs:
+        more = f"; and {len(pairs) - 3} more pairs" if len(pairs) > 3 else ""
+        raise UserError(
+            f"the mixture holds held-out pictures: {'; '.join(one.sentence for one in pairs[:3])}"
+            f"{more}. Leave these datasets out, or name them below 'waivers' in the recipe with a "
+            "reason (docs/overlap.md)."
+        )
+    if kept:
+        return []
+    return [
+        "unchecked whether held-out pictures are in the mixture; "
+        f"`instructify overlap {build.paths.root}` looks"
+    ]
+
+
+def write_run(run: Path, config: TrainConfig, mixed: MixedBuild, facts: Mapping[str, Any]) -> None:
+    """Write what a run is made of; `facts` are those of `setup.facts_of`."""
+    save_recipe(config, run / RECIPE)
+    value = {
+        "format": RUN_FORMAT,
+        "instructify": __version__,
+        "versions": versions(("torch", "transformers", "tokenizers", "peft")),
+        "build": str(mixed.build.paths.root),
+        "samples": mixed.hashes(),
+        **facts,
+    }
+    write_json(run / _FACTS, value)
+
+
+def read_run(run: Path) -> Mapping[str, Any]:
+    """Read what a run is made of; UserError where there is no run."""
+    try:
+        facts: Mapping[str, Any] = json.loads((run / _FACTS).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{run} holds no run ({_FACTS} is missing or damaged); give a folder written by "
+            "`instructify train`"
+        ) from error
+    if facts.get("format") != RUN_FORMAT:
+        raise UserError(
+            f"{run / _FACTS} has format {facts.get('format')} and this version of instructify "
+            f"reads {RUN_FORMAT}; train anew, or use the version that wrote it"
+        )
+    return facts
+
+
+def is_run(folder: Path) -> bool:
+    """Tell the folder of a run from that of a model."""
+    return (folder / RECIPE).is_file()
+
+
+def chosen_checkpoint(run: Path, which: str) -> Checkpoint:
+    """Read the weights of the `best` checkpoint of a run, the `last`, or that of a step."""
+    last, _ = load_last(run, with_optimizer=False)
+    if last is None:
+        raise UserError(f"{run} has no checkpoint yet; train some steps first")
+    best = last.state.best or last.state
+    wanted = {"last": last.state.step, "best": best.step}.get(which)
+    if wanted is None and which.isdigit() and int(which) in steps_of(run):
+        wanted = int(which)
+    if wanted is not None:
+        if wanted == last.state.step:
+            return last
+        return load(run, wanted, with_optimizer=False)
+    have = ", ".join(map(str, steps_of(run)))
+    raise UserError(f"{run} has no checkpoint '{which}'; it has best, last, and steps {have}")
+
+
+def _others(run: Path) -> Iterator[Path]:
+    """List what no run that was just begun may have left."""
+    return (
+        one
+        for one in run.iterdir()
+        if one.name not in (".lock", "checkpoints") and one.suffix != ".tmp"
+    )
+
+
+def versions(names: Sequence[str]) -> dict[str, str]:
+    """Say which versions of libraries are installed; those that are not are left out."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

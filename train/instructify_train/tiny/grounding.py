@@ -1,0 +1,195 @@
+"""The Q-Former is taught to find what a question speaks of, and examined on other scenes.
+
+InstructBLIP's Q-Former starts from BLIP-2, whose first stage taught it to match texts with
+pictures; a random one needs far more samples to find that words pick out things than a tiny run
+has. Here it reads a question in a template's words about a phrase (`big circle`, `thing above the
+square`) and looks at a generated scene. Linear heads must tell from the mean of its queries how
+many things the phrase fits, of a single one colour, shape, size and place, and the background,
+whatever was asked. No answer is given, and the heads are thrown away. The scenes are of the towers'
+family, which no twin shows.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from instructify.twins.dice import Dice
+from instructify.twins.language import PLURALS, a, place
+from instructify.twins.look import ALL_PLACES, DIRECTIONS, OF_MANY, OF_ONE, lies
+from instructify.twins.verify import EXISTS
+from instructify.twins.world import (
+    BACKGROUNDS,
+    COLOURS,
+    MOST_THINGS,
+    SEEN_PAIRS,
+    SHAPES,
+    SIZES,
+    Scene,
+    Thing,
+    scene,
+)
+from instructify_train.tiny.presets import Loaded
+from instructify_train.tiny.tower_training import fit_tower
+from instructify_train.tiny.twin_pages import FAMILY
+from instructify_train.tiny.twin_text import asked
+from instructify_train.tiny.vision_tower import as_input
+
+BATCH = 64  # scenes
+PHRASES = 2  # a scene
+RATE = 2e-3
+_EXAM = 2_000_000_000  # scenes from here on are never taught
+_HERE_RATE = 0.75  # of phrases speak of a thing that is there
+_IGNORED = -100
+_HEADS = (1 + MOST_THINGS, *map(len, (COLOURS, SHAPES, SIZES, ALL_PLACES)), len(BACKGROUNDS))
+
+
+class Phrase(NamedTuple):
+    """Words without an article, the things of a scene that they fit, and their plural if any."""
+
+    text: str
+    fitting: tuple[Thing, ...]
+    plural: str = ""
+
+
+class Found(NamedTuple):
+    """How often new scenes are found right: numbers of things, and all looks of a single thing."""
+
+    number: float
+    thing: float
+
+
+def phrase(shown: Scene, dice: Dice) -> Phrase:
+    """Draw a phrase: by looks, by place, or by what lies beside."""
+    kind = dice.below(8)
+    if kind == 0:
+        one = dice.pick(shown.things)
+        return Phrase(f"thing in the {place(one)}", (one,))
+    if kind <= 2 and len(shown.things) > 1:
+        return _beside(shown, dice)
+    return _by_looks(shown, dice)
+
+
+def ask(one: Phrase, dice: Dice) -> str:
+    """Put a phrase into a question as the twins ask them, and that into a template's words."""
+    if one.plural and dice.chance(0.4):
+        return asked(dice.pick(OF_MANY).format(one.plural), dice)
+    if len(one.fitting) != 1 or dice.chance(0.2):
+        return asked(dice.pick(EXISTS).format(a(one.text)), dice)
+    return asked(dice.pick(OF_ONE).format(one.text), dice)
+
+
+def teach_grounding(
+    loaded: Loaded, *, steps: int, seed: int, told: Callable[[int, float], None]
+) -> Found:
+    """Teach Q-Former and queries in place and examine them; the towers stay as they are."""
+    model = loaded.model
+    heads = nn.Linear(model.config.qformer_config.hidden_size, sum(_HEADS))
+    taught = [*model.qformer.parameters(), model.query_tokens, *heads.parameters()]
+
+    def loss_of(step: int) -> torch.Tensor:
+        said, truth = _lesson(loaded, heads, seed, step * BATCH)
+        losses = [
+            functional.cross_entropy(one, truth[:, at], ignore_index=_IGNORED)
+            for at, one in enumerate(said)
+        ]
+        return torch.stack(losses).sum()
+
+    fit_tower(taught, loss_of, steps=steps, rate=RATE, told=told)
+    return _examine(loaded, heads, seed)
+
+
+def _lesson(
+    loaded: Loaded, heads: nn.Module, seed: int, first: int
+) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+    """Give what is said of a batch of phrases, head by head, and the truth, [phrases, heads]."""
+    scenes = [scene(seed, FAMILY, first + at, held_out=False) for at in range(BATCH)]
+    drawn = [
+        (one, Dice("grounding", seed, first + at, number))
+        for at, one in enumerate(scenes)
+        for number in range(PHRASES)
+    ]
+    phrases = [phrase(one, dice) for one, dice in drawn]
+    texts = [ask(one, dice) for one, (_, dice) in zip(phrases, drawn, strict=True)]
+    with torch.no_grad():
+        seen = loaded.model.vision_model(as_input(scenes)).last_hidden_state
+    hidden = _queries(loaded, seen.repeat_interleave(PHRASES, 0), texts)
+    return heads(hidden.mean(1)).split(_HEADS, dim=-1), _truth(phrases, [one for one, _ in drawn])
+
+
+def _queries(loaded: Loaded, seen: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
+    model = loaded.model
+    words: Any = loaded.processor.qformer_tokenizer([*texts], padding=True, return_tensors="pt")
+    queries = model.query_tokens.expand(len(texts), -1, -1)
+    mask = torch.cat([words.attention_mask.new_ones(queries.shape[:2]), words.attention_mask], 1)
+    hidden: torch.Tensor = model.qformer(
+        input_ids=words.input_ids,
+        attention_mask=mask,
+        query_embeds=queries,
+        encoder_hidden_states=seen,
+    ).last_hidden_state
+    return hidden[:, : queries.shape[1]]
+
+
+def _truth(phrases: Sequence[Phrase], scenes: Sequence[Scene]) -> torch.Tensor:
+    rows = []
+    for one, shown in zip(phrases, scenes, strict=True):
+        row = [len(one.fitting), *[_IGNORED] * 4, BACKGROUNDS.index(shown.background)]
+        if len(one.fitting) == 1:
+            (thing,) = one.fitting
+            row[1:5] = [
+                COLOURS.index(thing.colour),
+                SHAPES.index(thing.shape),
+                SIZES.index(thing.size),
+                ALL_PLACES.index(place(thing)),
+            ]
+        rows.append(row)
+    return torch.tensor(rows)
+
+
+def _examine(loaded: Loaded, heads: nn.Module, seed: int, batches: int = 4) -> Found:
+    numbers, things = [], []
+    with torch.no_grad():
+        for number in range(batches):
+            said, truth = _lesson(loaded, heads, seed, _EXAM + number * BATCH)
+            right = torch.stack([one.argmax(-1) for one in said], dim=1) == truth
+            numbers.append(right[:, 0])
+            things.append(right[truth[:, 0] == 1, 1:5].all(1))
+    return Found(*(torch.cat(one).float().mean().item() for one in (numbers, things)))
+
+
+def _by_looks(shown: Scene, dice: Dice) -> Phrase:
+    """Name size, colour and shape, or some of them, of a thing that is there or might be."""
+    one = dice.pick(shown.things)
+    size, colour, shape = one.size, one.colour, one.shape
+    if not dice.chance(_HERE_RATE):
+        colour, shape = dice.pick(SEEN_PAIRS)
+    which = dice.pick(((0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0), (1, 0, 0), (0, 0, 0)))
+    fitting = tuple(
+        thing
+        for thing in shown.things
+        if (not which[0] or thing.size == size)
+        and (not which[1] or thing.colour == colour)
+        and (not which[2] or thing.shape == shape)
+    )
+    words = [size] * which[0] + [colour] * which[1]
+    many = [*words, PLURALS[shape] if which[2] else "things"]
+    return Phrase(" ".join([*words, shape if which[2] else "thing"]), fitting, " ".join(many))
+
+
+def _beside(shown: Scene, dice: Dice) -> Phrase:
+    """Name what lies in a direction of a thing: anything, or a thing of that shape or colour."""
+    anchor, other = dice.some(shown.things, 2)
+    direction = dice.pick(DIRECTIONS)
+    by_shape = dice.chance(0.5)
+    names = {thing: thing.shape if by_shape else f"{thing.colour} thing" for thing in shown.things}
+    anchors = [thing for thing in shown.things if names[thing] == names[anchor]]
+    noun = names[other] if dice.chance(0.5) else "thing"
+    fitting = tuple(
+        thing
+        for thing in shown.things
+        if noun in ("thing", names[thing]) and any(lies(thing, direction, one) for one in anchors)
+    )
+    return Phrase(f"{noun} {direction} the {names[anchor]}", fitting)

@@ -1,0 +1,200 @@
+"""Teach the towers of a tiny preset and write the model as a folder that transformers loads.
+
+The vision tower is taught on the truth of generated scenes, the language model on the twins' text,
+the Q-Former's word embeddings are lent from the language model's, and it is taught to find what a
+question speaks of: what the published models owe to EVA-CLIP, FlanT5 or Vicuna, BERT, and the first
+stage of BLIP-2. The projection stays random. The same seed and number of threads give the same
+weights; the caller's random state is left as it was.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedTokenizerBase
+from transformers.utils import logging
+
+from instructify._util.errors import UserError, did_you_mean
+from instructify._util.shards import fresh_folder, sync, unwritable, write_json
+from instructify_train.tiny.grounding import Found, teach_grounding
+from instructify_train.tiny.language_tower import Marks, examine_language, teach_language
+from instructify_train.tiny.presets import Loaded, build_preset
+from instructify_train.tiny.vision_tower import Sight, teach_vision
+
+FORMAT = 1
+MARK = "towers.json"
+TINY = ("tiny-llama", "tiny-t5")
+
+Told = Callable[[str, int, int, float], None]  # stage, step, steps, loss
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TowersRequest:
+    """What is to be taught, and for how long."""
+
+    preset: str = "tiny-llama"
+    seed: int = 0
+    vision_steps: int = 1000
+    language_steps: int = 800
+    grounding_steps: int = 600
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TowersReport:
+    """How well all was taught, measured on scenes that were not; times are wall clock."""
+
+    preset: str
+    seed: int
+    threads: int
+    vision_steps: int
+    vision_s: float
+    sight: Sight
+    language_steps: int
+    language_s: float
+    marks: Marks
+    grounding_steps: int
+    grounding_s: float
+    found: Found
+
+    def as_json(self) -> dict[str, object]:
+        """Lay the report out for `towers.json` and `--json`."""
+        plain = asdict(self)
+        plain |= {"sight": self.sight._asdict(), "marks": self.marks._asdict()}
+        plain["found"] = self.found._asdict()
+        return {"format": FORMAT, **plain}
+
+
+def teach_towers(request: TowersRequest, out: Path, told: Told) -> TowersReport:
+    """Teach, measure and write; UserError for a preset that is not tiny or a folder in use."""
+    if request.preset not in TINY:
+        raise UserError(
+            f"teach-towers knows the tiny presets, not '{request.preset}'; "
+            f"{did_you_mean(request.preset, TINY)}"
+        )
+    _check_folder(out)
+    loaded = build_preset(request.preset, seed=request.seed)
+    report = teach(loaded, request, told)
+    _write(loaded, report, out)
+    return report
+
+
+def teach(loaded: Loaded, request: TowersRequest, told: Told) -> TowersReport:
+    """Teach both towers and the Q-Former of a model in place."""
+    seed = request.seed
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        start = time.monotonic()
+        sight = teach_vision(
+            loaded.model.vision_model,
+            steps=request.vision_steps,
+            seed=seed,
+            told=lambda step, loss: told("vision", step, request.vision_steps, loss),
+        )
+        between = time.monotonic()
+        teach_language(
+            loaded,
+            steps=request.language_steps,
+            seed=seed,
+            told=lambda step, loss: told("language", step, request.language_steps, loss),
+        )
+        lend_words(loaded)
+        later = time.monotonic()
+        found = teach_grounding(
+            loaded,
+            steps=request.grounding_steps,
+            seed=seed,
+            told=lambda step, loss: told("Q-Former", step, request.grounding_steps, loss),
+        )
+        end = time.monotonic()
+    return TowersReport(
+        preset=request.preset,
+        seed=seed,
+        threads=torch.get_num_threads(),
+        vision_steps=request.vision_steps,
+        vision_s=round(between - start, 1),
+        sight=sight,
+        language_steps=request.language_steps,
+        language_s=round(later - between, 1),
+        marks=examine_language(loaded, seed=seed),
+        grounding_steps=request.grounding_steps,
+        grounding_s=round(end - later, 1),
+        found=found,
+    )
+
+
+def lend_words(loaded: Loaded) -> None:
+    """Give the Q-Former's words the language model's embeddings, scaled to the Q-Former's own.
+
+    Both are equally wide in the tiny presets. A word takes the mean over its spellings with and
+    without a capital that are one token of the language model; others stay as they are.
+    """
+    words, lender = loaded.processor.qformer_tokenizer, loaded.processor.tokenizer
+    table = loaded.model.qformer.embeddings.word_embeddings.weight
+    source = loaded.model.language_model.get_input_embeddings().weight
+    found = {
+        number: tokens
+        for word, number in words.get_vocab().items()
+        if word.isalnum() and (tokens := _spellings(lender, word))
+    }
+    with torch.no_grad():
+        numbers = torch.tensor(sorted(found))
+        lent = torch.stack([source[found[number]].mean(0) for number in sorted(found)])
+        lent -= lent.mean(0)
+        table[numbers] = lent * (table.std() / lent.std())
+
+
+def _spellings(tokenizer: PreTrainedTokenizerBase, word: str) -> list[int]:
+    spelled = [
+        tokenizer(text, add_special_tokens=False).input_ids
+        for text in dict.fromkeys((word, word.capitalize()))
+    ]
+    return [ids[0] for ids in spelled if len(ids) == 1]
+
+
+def _check_folder(out: Path) -> None:
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MARK).exists()):
+        raise UserError(
+            f"{out} is not empty and holds no taught towers; choose another --out, "
+            "nothing is overwritten"
+        )
+
+
+def _write(loaded: Loaded, report: TowersReport, out: Path) -> None:
+    """Write everything beside, then rename; the folder of an earlier run gives way."""
+    logging.disable_progress_bar()
+    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    fresh_folder(beside)
+    try:
+        loaded.model.save_pretrained(beside)
+        loaded.processor.save_pretrained(beside)
+        write_json(beside / MARK, report.as_json())
+        for path in beside.rglob("*"):
+            sync(path)
+        _check_folder(out)
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(beside, out)
+        sync(out.parent)
+    except OSError as error:
+        raise unwritable(out, error) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def read_report(folder: Path) -> dict[str, object]:
+    """Read what an earlier run said of its towers; UserError where the folder is no such thing."""
+    path = folder / MARK
+    if not path.is_file():
+        raise UserError(f"{folder} holds no taught towers; run `instructify teach-towers`")
+    report: dict[str, object] = json.loads(path.read_text("utf-8"))
+    if report.get("format") != FORMAT:
+        raise UserError(
+            f"{path} has format {report.get('format')}, this version knows {FORMAT}; "
+            "run `instructify teach-towers` again"
+        )
+    return report

@@ -1,0 +1,103 @@
+"""Lessons as text: phrases that stand for a picture, an instruction, its response.
+
+Every task of the 26 datasets is told here in the wordings of the templates, about generated scenes
+of a family of their own that no twin shows; like held-in sets, they never show a reserved
+combination. A text is a pure function of (seed, index). Nothing is painted, nothing is written.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from instructify._util.resources import find
+from instructify.catalog.load import load_catalog
+from instructify.templating.load import Template, TemplateSet, load_templates, render_row
+from instructify.twins.dice import Dice
+from instructify_train.tiny.twin_pages import THEMES, Page, told_of
+
+# What is asked is learnt sooner where no words stand around it.
+_BARE, _BARE_RATE = "question-alone", 0.4
+_NAMES = tuple(THEMES)
+_WEIGHTS = tuple(theme.weight for theme in THEMES.values())
+_JINJA = re.compile(r"\{[{%].*?[%}]\}")
+
+
+class Lesson(NamedTuple):
+    """One thing asked about a picture; `picture` has a phrase for each thing that it shows.
+
+    `kind` is the twins' kind of question where there is one, else the task. `remark` is a sentence
+    about the picture that settles the question, "" where the twins have none.
+    """
+
+    picture: tuple[str, ...]
+    kind: str
+    instruction: str
+    response: str
+    remark: str
+
+
+def lessons(seed: int, index: int | str) -> list[Lesson]:
+    """Draw a scene and ask up to four things about it, all of one task or two."""
+    dice = Dice("lesson text", seed, index)
+    return _worded(THEMES[dice.weighted(_NAMES, _WEIGHTS)].page(seed, index, dice), dice)
+
+
+def asked(question: str, dice: Dice) -> str:
+    """Put a question about a picture into the words of a template."""
+    told = told_of("image_qa", "", "open", question=question, answer="yes")
+    return _worded(Page((), [told]), dice)[0].instruction
+
+
+def corpus(num_scenes: int = 600) -> list[str]:
+    """List the texts that tokenizers are trained on: lessons of all themes, bare templates."""
+    texts: list[str] = []
+    for index in range(num_scenes):
+        name = _NAMES[index % len(_NAMES)]  # each theme comes, however few scenes there are
+        where = f"corpus-{index}"
+        dice = Dice("corpus", 0, where)
+        page = THEMES[name].page(0, where, dice)
+        texts += page.picture
+        for lesson in _worded(page, dice):
+            texts += (lesson.instruction, lesson.response)
+    return texts + list(_bare_templates())
+
+
+def _bare_templates() -> Iterable[str]:
+    """Give the words of all templates without their fields, and those that a prefix may hold."""
+    for template in _templates().templates:
+        for text in (template.instruction, template.response, template.qformer_instruction or ""):
+            yield _JINJA.sub(" ", text)
+    catalog = load_catalog()
+    for task in catalog.tasks.values():
+        yield task.title
+    for dataset in catalog.datasets.values():
+        yield dataset.title
+
+
+@lru_cache(maxsize=1)
+def _templates() -> TemplateSet:
+    return load_templates(find("templates"))
+
+
+def _worded(page: Page, dice: Dice) -> list[Lesson]:
+    out = []
+    for task, kind, row, remark in page.told:
+        fitting = _fitting(task, row["form"], frozenset(k for k in row if row[k]))
+        bare = [template for template in fitting if template.id == _BARE]
+        template = dice.pick(bare if bare and dice.chance(_BARE_RATE) else fitting)
+        text = render_row(template, row)
+        out.append(Lesson(page.picture, kind, text.instruction, text.response or "", remark))
+    return out
+
+
+@lru_cache(maxsize=256)
+def _fitting(task: str, form: str, present: frozenset[str]) -> tuple[Template, ...]:
+    """List the templates of a task for a record that has these fields."""
+    return tuple(
+        template
+        for template in _templates().for_task(task)
+        if form in template.forms
+        and present.issuperset(template.requires)
+        and present.isdisjoint(template.excludes)
+    )

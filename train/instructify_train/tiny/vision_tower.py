@@ -1,0 +1,151 @@
+"""The vision tower is taught on what is true of generated scenes, and examined on others.
+
+A picture of 48 pixels has nine patches, and they are the nine cells of the twins. Linear heads must
+tell from what the tower says of a patch what is true of the cell, and from its class token what is
+true of the whole (`scene_truth`). The heads are thrown away. The scenes are of a family of their
+own and never show a reserved combination.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers import InstructBlipVisionModel
+
+from instructify.twins.painter import pixels
+from instructify.twins.world import Scene, scene, sign_scene
+from instructify_train.tiny.presets import CLIP_MEAN, CLIP_STD
+from instructify_train.tiny.scene_truth import (
+    CELL_HEADS,
+    COUNTED,
+    NONE,
+    NUM_AROUND,
+    NUM_COUNTS,
+    NUM_PAIRS,
+    Truth,
+    stacked,
+)
+from instructify_train.tiny.tower_training import fit_tower
+from instructify_train.tiny.twin_pages import FAMILY
+
+BATCH = 64
+RATE = 3e-3
+SIGNS_EVERY = 5  # one scene in five has printed signs
+_EXAM = 1_000_000_000  # scenes from here on are never taught
+# Signs and looks around are wide heads over easy zeros: with these weights no head is forgotten.
+_WEIGHTS = {"around": 4.0, "counts": 4.0, "pairs": 4.0}
+
+
+class Sight(NamedTuple):
+    """How well held-out scenes are seen, as parts of one.
+
+    `things` is the share of things whose colour, shape and size are all right. `heads`: over all
+    cells, those of signs over the cells of signs; `around` and `pairs` over what is there to be
+    told, `counts` over all numbers.
+    """
+
+    things: float
+    heads: dict[str, float]
+
+
+class Said(NamedTuple):
+    """Logits of all heads: one [B, 9, values] a cell head, and those of `Truth`'s other parts."""
+
+    cells: tuple[torch.Tensor, ...]
+    around: torch.Tensor
+    counts: torch.Tensor  # [B, counted, numbers]
+    pairs: torch.Tensor
+
+
+class Heads(nn.Module):  # type: ignore[misc]  # torch has no types
+    """What reads patches and class token of a tower."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.cells = nn.Linear(width, sum(head.size for head in CELL_HEADS))
+        self.around = nn.Linear(width, NUM_AROUND)
+        self.counts = nn.Linear(width, len(COUNTED) * NUM_COUNTS)
+        self.pairs = nn.Linear(width, NUM_PAIRS)
+
+    def forward(self, features_B1D: torch.Tensor) -> Said:
+        whole, patches = features_B1D[:, 0], features_B1D[:, 1:]
+        cells = self.cells(patches).split([head.size for head in CELL_HEADS], dim=-1)
+        counts = self.counts(whole).unflatten(-1, (len(COUNTED), NUM_COUNTS))
+        return Said(cells, self.around(patches), counts, self.pairs(whole))
+
+
+def teach_vision(
+    tower: InstructBlipVisionModel,
+    *,
+    steps: int,
+    seed: int,
+    told: Callable[[int, float], None],
+) -> Sight:
+    """Teach the tower in place and examine it; `told(step, loss)` hears of each step."""
+    heads = Heads(tower.config.hidden_size)
+
+    def loss_of(step: int) -> torch.Tensor:
+        scenes = _scenes(seed, step * BATCH, BATCH)
+        return _loss(heads(tower(as_input(scenes)).last_hidden_state), stacked(scenes))
+
+    tower.train()
+    fit_tower(
+        [*tower.parameters(), *heads.parameters()], loss_of, steps=steps, rate=RATE, told=told
+    )
+    tower.eval()
+    return _examine(tower, heads, seed)
+
+
+def as_input(scenes: Sequence[Scene], size: int = 48) -> torch.Tensor:
+    """Paint scenes and normalise them as the presets' processor does: [B, 3, size, size]."""
+    painted = torch.from_numpy(np.stack([pixels(one, size) for one in scenes]))
+    mean, deviation = torch.tensor(CLIP_MEAN), torch.tensor(CLIP_STD)
+    return ((painted / 255 - mean) / deviation).permute(0, 3, 1, 2)
+
+
+def _scenes(seed: int, first: int, num: int) -> list[Scene]:
+    scenes = []
+    for index in range(first, first + num):
+        draw = sign_scene if index % SIGNS_EVERY == 0 else scene
+        scenes.append(draw(seed, FAMILY, index, held_out=False))
+    return scenes
+
+
+def _loss(said: Said, truth: Truth) -> torch.Tensor:
+    """Add up the means over cells, or over the whole, of all heads."""
+    cells = torch.from_numpy(truth.cells)
+    parts = [
+        functional.cross_entropy(one.flatten(0, 1), cells[..., number].flatten())
+        for number, one in enumerate(said.cells)
+    ]
+    counts = functional.cross_entropy(
+        said.counts.flatten(0, 1), torch.from_numpy(truth.counts).flatten()
+    )
+    judge = functional.binary_cross_entropy_with_logits
+    parts += [
+        _WEIGHTS["counts"] * counts,
+        _WEIGHTS["around"] * judge(said.around, torch.from_numpy(truth.around)),
+        _WEIGHTS["pairs"] * judge(said.pairs, torch.from_numpy(truth.pairs)),
+    ]
+    return torch.stack(parts).sum()
+
+
+def _examine(tower: InstructBlipVisionModel, heads: Heads, seed: int, num: int = 256) -> Sight:
+    scenes = _scenes(seed, _EXAM, num)
+    truth = Truth(*map(torch.from_numpy, stacked(scenes)))
+    with torch.no_grad():
+        said = heads(tower(as_input(scenes)).last_hidden_state)
+    right = torch.stack([one.argmax(-1) for one in said.cells], dim=-1) == truth.cells
+    is_thing, is_sign = truth.cells[..., 0] != NONE, truth.cells[..., 6] != NONE
+    shares = {}
+    for number, head in enumerate(CELL_HEADS):
+        one = right[..., number]
+        shares[head.name] = one[is_sign] if head.name.startswith("sign") else one
+    shares["counts"] = said.counts.argmax(-1) == truth.counts
+    shares["around"] = said.around[truth.around == 1] > 0
+    shares["pairs"] = said.pairs[truth.pairs == 1] > 0
+    things = right[..., :3].all(-1)[is_thing].float().mean().item()
+    return Sight(things, {name: share.float().mean().item() for name, share in shares.items()})
