@@ -26,7 +26,7 @@ from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots
 from instructify.build.workers import Workers
 from instructify.catalog.load import load_catalog
-from instructify.checking.examine import examine
+from instructify.checking.examination import examine
 from instructify.checking.picture_checks import PictureUnit, Wanted, run_picture_unit
 from instructify.checking.request import CheckRequest
 from instructify.pictures.locate import Locator

@@ -16,6 +16,11 @@ from typing import Any
 
 import torch
 from full_sizes import full_config
+from train_step import OurTrainer, make_build
+from transformers import InstructBlipForConditionalGeneration
+
+from instructify.build.opened import Build
+from instructify.catalog.load import load_catalog
 from instructify_train.data.steps import Step, load
 from instructify_train.distributed import Ranks
 from instructify_train.model.forward import InstructBlip
@@ -23,11 +28,6 @@ from instructify_train.recipe import load_recipe
 from instructify_train.run.setup import Setup, set_up
 from instructify_train.run.stop import StopRequest
 from instructify_train.tiny.presets import Loaded, build_preset
-from train_step import OurTrainer, make_build
-from transformers import InstructBlipForConditionalGeneration
-
-from instructify.build.opened import Build
-from instructify.catalog.load import load_catalog
 
 PEAK_FLOPS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # dense bf16, vendor's figures
 BATCHES = {"flan-t5-xl": 192, "vicuna-7b": 128}

@@ -20,17 +20,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from instructify_train.checkpoint import steps_of
-from instructify_train.distributed import Ranks
-from instructify_train.evaluate.answering import answerer_of
-from instructify_train.evaluate.questions import Asked, ask
-from instructify_train.evaluate.trained import load_trained
-from instructify_train.recipe import load_recipe
-from instructify_train.run.curves import Curve, chart
-from instructify_train.run.journal import read_log
-from instructify_train.run.launch import launch
-from instructify_train.run_folder import is_run
-from instructify_train.tiny.towers import TowersRequest, teach_towers
 
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
@@ -39,6 +28,17 @@ from instructify.metrics.bootstrap import mean_interval
 from instructify.twins.layout import NUM_VAL, TwinRequest
 from instructify.twins.make import make_twin
 from instructify.twins.writers_vqa import question_kinds
+from instructify_train.checkpoint import steps_of
+from instructify_train.distributed import Ranks
+from instructify_train.evaluate.answering import answerer_of
+from instructify_train.evaluate.questions import Asked, ask
+from instructify_train.evaluate.trained import load_trained
+from instructify_train.recipe import load_recipe
+from instructify_train.run.curves import Curve, chart
+from instructify_train.run.journal import read_log
+from instructify_train.run.launcher import launch
+from instructify_train.run_folder import is_run
+from instructify_train.tiny.towers import TowersRequest, teach_towers
 
 FROZEN = ("model.train=[norm, qformer, projection]", "optimizer.lr=1e-3")
 WAYS: Mapping[str, tuple[str, ...]] = {

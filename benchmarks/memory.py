@@ -6,11 +6,12 @@ recipes allow, with and without checkpointed activations. It is a reckoning, not
 
 import torch
 from full_sizes import LANGUAGE, full_config
+from transformers import InstructBlipForConditionalGeneration
+
 from instructify_train.recipe import load_recipe
 from instructify_train.run.memory import estimate
 from instructify_train.run.setup import configure
 from instructify_train.tiny.presets import build_preset
-from transformers import InstructBlipForConditionalGeneration
 
 CASES = ((False, 8), (False, 16), (True, 8), (True, 32))  # checkpointed, samples at once
 

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from instructify_train.decode.ranking import Ranking, best_candidates, score_candidates
-from instructify_train.decode.trie import Trie
 from language_models import (
     END,
     FAMILIES,
@@ -26,6 +24,9 @@ from language_models import (
     seconds_in_turn,
 )
 from numpy.typing import NDArray
+
+from instructify_train.decode.ranking import Ranking, best_candidates, score_candidates
+from instructify_train.decode.trie import Trie
 
 COUNT = 300
 PREFIX = 60

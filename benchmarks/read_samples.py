@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 from export_pictures import INSTRUCTIFY, write_raw
-from instructify_train.data.stream import SampleStream
 from PIL import Image
 
 from instructify.build.opened import Build
@@ -29,6 +28,7 @@ from instructify.catalog.load import load_catalog
 from instructify.pictures.decode import to_rgb
 from instructify.recipe.members import mix_build
 from instructify.recipe.read import load_mixture
+from instructify_train.data.stream import SampleStream
 
 RECIPE = "format: 1\nmixture: {order: random, members: {bench: null}}\n"
 BLOCK = 64

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from instructify_train.decode.restrict import TrieLogitsProcessor
-from instructify_train.decode.trie import Trie
 from language_models import (
     END,
     FAMILIES,
@@ -23,6 +21,9 @@ from language_models import (
     prefixes,
     seconds_in_turn,
 )
+
+from instructify_train.decode.restrict import TrieLogitsProcessor
+from instructify_train.decode.trie import Trie
 
 VOCABULARY = 32_001
 COUNT, LENGTH, BEAMS, PREFIX = 1_852, 5, 5, 60

@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from instructify_train.config import ModelConfig
-from instructify_train.data.pixels import PixelReader
-from instructify_train.data.stream import Sample
-from instructify_train.model.collate import Layout
-from instructify_train.model.parts import choose_trained
-from instructify_train.model.tokens import SampleTokens
-from instructify_train.tiny.presets import CLIP_MEAN, CLIP_STD, build_preset
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import logging
+
+from instructify_train.config import ModelConfig
+from instructify_train.data.pixels import PixelReader
+from instructify_train.data.stream import Sample
+from instructify_train.model.collation import Layout
+from instructify_train.model.parts import choose_trained
+from instructify_train.model.tokens import SampleTokens
+from instructify_train.tiny.presets import CLIP_MEAN, CLIP_STD, build_preset
 
 Plain = dict[str, Any]
 

@@ -19,13 +19,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from instructify_train.data.steps import Step, Steps, load
-from instructify_train.data.stream import Sample, SampleStream
-from instructify_train.distributed import Ranks
-from instructify_train.recipe import load_recipe
-from instructify_train.run.setup import Setup, set_up
-from instructify_train.run.stop import StopRequest
-from instructify_train.run.trainer import Trainer
 from torch.utils.data import Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from train_peer import Plain, PlainData, plain_collator, run_peer
@@ -34,6 +27,13 @@ from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
 from instructify.commands.convert import run_convert
 from instructify.twins.make import WRITERS, make_twin
+from instructify_train.data.steps import Step, Steps, load
+from instructify_train.data.stream import Sample, SampleStream
+from instructify_train.distributed import Ranks
+from instructify_train.recipe import load_recipe
+from instructify_train.run.setup import Setup, set_up
+from instructify_train.run.stop import StopRequest
+from instructify_train.run.trainer import Trainer
 
 BATCH = 16
 WINDOW = 16

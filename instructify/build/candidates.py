@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from instructify._util.errors import UserError
 from instructify.build.raw import RawRoots, find_split, read_context, reader_of
-from instructify.catalog.model import Candidates, Catalog, Dataset
+from instructify.catalog import Candidates, Catalog, Dataset
 
 
 def set_id(values: Sequence[str]) -> str:

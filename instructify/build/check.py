@@ -10,7 +10,7 @@ from instructify.build.card import render_card
 from instructify.build.manifest import FileEntry
 from instructify.build.opened import Build
 from instructify.build.paths import CARD, MANIFEST, BuildPaths
-from instructify.pictures.roots import LOCAL_FOLDER
+from instructify.pictures import LOCAL_FOLDER
 
 
 class Finding(NamedTuple):

@@ -22,7 +22,7 @@ from instructify.build.record_stage import run_record_stage
 from instructify.build.request import ConvertRequest, check_line, find_splits
 from instructify.build.sample_stage import Rendering, run_sample_stage
 from instructify.build.state import SplitState
-from instructify.build.workers import workers
+from instructify.build.workers import open_workers
 
 
 class RejectsError(Exception):
@@ -36,7 +36,7 @@ def convert(request: ConvertRequest, progress: Progress) -> list[SplitState]:
     """
     splits = find_splits(request)
     paths = BuildPaths(request.out)
-    with workers(request.jobs) as pool, write_lock(paths.lock):
+    with open_workers(request.jobs) as pool, write_lock(paths.lock):
         make_folder(paths.staging)
         finish_commit(paths)
         manifest = read_manifest(paths.manifest)

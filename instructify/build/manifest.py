@@ -15,7 +15,7 @@ import msgspec
 from instructify._util.errors import UserError
 from instructify._util.shards import FileFacts
 from instructify.build.paths import rejects_name
-from instructify.templating.load import Mode
+from instructify.templating import Mode
 
 FORMAT = 1
 

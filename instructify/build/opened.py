@@ -19,7 +19,7 @@ from instructify.build.commit import finish_commit
 from instructify.build.lock import write_lock
 from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry, read_manifest
 from instructify.build.paths import BuildPaths
-from instructify.pictures.reading import PictureStore
+from instructify.pictures import PictureStore
 from instructify.schema import PROVENANCE, RECORD_SCHEMA, SAMPLE_SCHEMA
 
 

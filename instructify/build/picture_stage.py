@@ -20,15 +20,29 @@ from instructify.build.progress import Progress
 from instructify.build.request import ConvertRequest
 from instructify.build.state import Shard, SplitState
 from instructify.build.workers import Workers
-from instructify.catalog.model import Family
-from instructify.pictures import tables
-from instructify.pictures.index import Gathered, gather, load_known, save_seen
-from instructify.pictures.locate import Locator
-from instructify.pictures.probing import plan_probe, run_probe
-from instructify.pictures.roots import Roots, check_roots, save_roots
-from instructify.pictures.store import StorePlan, check_space, plan_store, run_store
-from instructify.pictures.tables import Known
-from instructify.pictures.tars import WebMap, merge_web, plan_web, run_web
+from instructify.catalog import Family
+from instructify.pictures import (
+    Gathered,
+    Known,
+    Locator,
+    Roots,
+    StorePlan,
+    WebMap,
+    check_roots,
+    check_space,
+    gather,
+    load_known,
+    merge_web,
+    plan_probe,
+    plan_store,
+    plan_web,
+    run_probe,
+    run_store,
+    run_web,
+    save_roots,
+    save_seen,
+    tables,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,9 +13,8 @@ from typing import NamedTuple
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.shards import hash_file
 from instructify.build.manifest import RawSource
-from instructify.catalog.model import Catalog, Dataset, RawFileSpec, Split
-from instructify.readers import READERS, Reader
-from instructify.readers.base import Option, OptionValue, RawFile, ReadContext
+from instructify.catalog import Catalog, Dataset, RawFileSpec, Split
+from instructify.readers import READERS, Option, OptionValue, RawFile, ReadContext, Reader
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

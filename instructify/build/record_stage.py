@@ -16,8 +16,8 @@ from instructify.build.records import REJECTS, RecordsReceipt, RecordsUnit, reco
 from instructify.build.request import ConvertRequest, ocr_file
 from instructify.build.state import Shard, SplitState, standing_shards
 from instructify.build.workers import Workers
-from instructify.catalog.model import Catalog, Dataset
-from instructify.readers.base import RawFile
+from instructify.catalog import Catalog, Dataset
+from instructify.readers import RawFile
 
 
 def run_record_stage(

@@ -26,9 +26,8 @@ from instructify.build.manifest import (
     is_whole,
 )
 from instructify.build.raw import RawRoots, RawSplit, file_state, read_context, reader_of
-from instructify.catalog.model import Dataset
-from instructify.readers.base import Chunk, RawFile
-from instructify.readers.ocr import apply_ocr, load_ocr
+from instructify.catalog import Dataset
+from instructify.readers import Chunk, RawFile, apply_ocr, load_ocr
 from instructify.rejects import Reject
 from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
 

@@ -8,9 +8,9 @@ from typing import Literal
 
 from instructify._util.errors import UserError
 from instructify.build.raw import FilesMissingError, RawRoots, RawSplit, check_raw_root, find_split
-from instructify.catalog.model import Catalog, Dataset
-from instructify.readers.base import RawFile
-from instructify.templating.load import TemplateSet
+from instructify.catalog import Catalog, Dataset
+from instructify.readers import RawFile
+from instructify.templating import TemplateSet
 
 PictureMode = Literal["store", "reference", "none"]
 

@@ -22,7 +22,7 @@ from instructify.build.samples import (
 )
 from instructify.build.state import Shard, SplitState, standing_shards
 from instructify.build.workers import Workers
-from instructify.templating.load import TemplateSet, fitting
+from instructify.templating import TemplateSet, fitting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,8 +25,7 @@ from instructify.build.records import RECEIPT, REJECTS
 from instructify.columns import Failure, render_table
 from instructify.rejects import Reject
 from instructify.schema import SAMPLE_FORMAT, SAMPLE_SCHEMA
-from instructify.templating.draws import NO_TEMPLATE, choose_templates
-from instructify.templating.load import Template
+from instructify.templating import NO_TEMPLATE, Template, choose_templates
 
 SAMPLE_SHARD_ROWS = 131_072
 SLICE_ROWS = 16_384

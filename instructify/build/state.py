@@ -15,7 +15,7 @@ from instructify.build.manifest import (
     is_whole,
 )
 from instructify.build.paths import BuildPaths, rejects_name, shard_name
-from instructify.templating.load import Mode
+from instructify.templating import Mode
 
 
 class Shard(NamedTuple):

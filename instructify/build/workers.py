@@ -72,7 +72,7 @@ class Workers:
 
 
 @contextmanager
-def workers(jobs: int) -> Iterator[Workers]:
+def open_workers(jobs: int) -> Iterator[Workers]:
     """Open a pool of `jobs` processes; on an error or a signal its processes end at once."""
     if jobs == 1:
         yield Workers(None)

@@ -1,1 +1,31 @@
 """."""
+
+from instructify.catalog.load import load_catalog
+from instructify.catalog.model import (
+    Candidates,
+    Catalog,
+    Dataset,
+    Expected,
+    Family,
+    RawFileSpec,
+    Split,
+    Task,
+)
+from instructify.catalog.own_tables import FIELDS, class_name
+from instructify.catalog.text import catalog_lines, dataset_lines
+
+__all__ = [
+    "Candidates",
+    "Catalog",
+    "Dataset",
+    "Expected",
+    "FIELDS",
+    "Family",
+    "RawFileSpec",
+    "Split",
+    "Task",
+    "catalog_lines",
+    "class_name",
+    "dataset_lines",
+    "load_catalog",
+]

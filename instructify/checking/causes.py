@@ -6,7 +6,7 @@ the raw root can tell. A fault costs records or spoils them; a note costs none t
 
 from typing import Literal, NamedTuple
 
-from instructify.pictures.decode import MAX_PIXELS
+from instructify.pictures import MAX_PIXELS
 from instructify.rejects import REASONS
 
 Severity = Literal["fault", "note"]

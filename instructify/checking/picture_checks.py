@@ -8,14 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from instructify.pictures.header import SUFFIXES, Header, clip_header, picture_header
-from instructify.pictures.probe import PictureFacts, probe_clip, probe_picture
-from instructify.pictures.roots import Location, Roots
-from instructify.pictures.sources import (
+from instructify.pictures import (
     MAX_CLIP_BYTES,
     MAX_PICTURE_BYTES,
+    SUFFIXES,
+    Header,
+    Location,
+    PictureFacts,
     Problem,
+    Roots,
     SourceReader,
+    clip_header,
+    picture_header,
+    probe_clip,
+    probe_picture,
 )
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify.build.progress import Progress
-from instructify.build.workers import Workers
+from instructify.build import Progress, Workers
 from instructify.checking.picture_checks import (
     PictureFinding,
     PictureUnit,
@@ -22,11 +21,19 @@ from instructify.checking.picture_checks import (
 from instructify.checking.report import Example, Report, SplitReport
 from instructify.checking.request import CheckRequest
 from instructify.checking.survey import MOST_EXAMPLES
-from instructify.pictures.keys import split_key
-from instructify.pictures.locate import Locator
-from instructify.pictures.probing import Releases, first_found, wanted_keys
-from instructify.pictures.roots import Location, Roots
-from instructify.pictures.tars import WebMap, merge_web, plan_web, run_web
+from instructify.pictures import (
+    Location,
+    Locator,
+    Releases,
+    Roots,
+    WebMap,
+    first_found,
+    merge_web,
+    plan_web,
+    run_web,
+    split_key,
+    wanted_keys,
+)
 
 USUAL_LOSS_PERCENT = 1.0  # a dataset that may lose more is known to have gaps on the net
 _WINDOW_KEYS = 1 << 18  # located before they are looked at

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from instructify.catalog.model import Expected
+from instructify.catalog import Expected
 from instructify.checking.causes import Severity, cause_of
 from instructify.checking.survey import MOST_EXAMPLES
 

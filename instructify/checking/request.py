@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from instructify.build.raw import RawRoots
-from instructify.catalog.model import Catalog, Dataset
+from instructify.build import RawRoots
+from instructify.catalog import Catalog, Dataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

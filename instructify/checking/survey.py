@@ -15,9 +15,15 @@ import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import Hashes, hash_texts
-from instructify.build.raw import RawRoots, RawSplit, read_context, reader_of
-from instructify.build.records import collector_paused, repeated_hashes
-from instructify.readers.base import Chunk
+from instructify.build import (
+    RawRoots,
+    RawSplit,
+    collector_paused,
+    read_context,
+    reader_of,
+    repeated_hashes,
+)
+from instructify.readers import Chunk
 from instructify.rejects import Reject
 
 MOST_EXAMPLES = 1_000  # of each reason

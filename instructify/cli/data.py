@@ -20,7 +20,7 @@ from instructify.cli.options import (
 from instructify.cli.output import reader_may_leave
 
 if TYPE_CHECKING:
-    from instructify.catalog.model import Catalog
+    from instructify.catalog import Catalog
 
 
 def catalog(
@@ -32,8 +32,7 @@ def catalog(
 
     Example: instructify catalog vqav2
     """
-    from instructify.catalog.load import load_catalog
-    from instructify.catalog.text import catalog_lines
+    from instructify.catalog import catalog_lines, load_catalog
 
     loaded = load_catalog(extra=catalog_file)
     with reader_may_leave():
@@ -45,7 +44,7 @@ def catalog(
 
 
 def _told(loaded: "Catalog", name: str) -> str:
-    from instructify.catalog.text import dataset_lines
+    from instructify.catalog import dataset_lines
     from instructify.readers import READERS
 
     reader = READERS.get(loaded.dataset(name).reader)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from instructify.templating.filters import MAX_TEXT_BYTES, letter
+from instructify.templating import MAX_TEXT_BYTES, letter
 
 Column: TypeAlias = Any  # pa.Array or pa.Scalar; pyarrow has no types that a checker can use
 Mask = NDArray[np.bool_]

@@ -17,9 +17,16 @@ from instructify.columns import kernels
 from instructify.columns.kernels import Column
 from instructify.columns.texts import Texts, always_has_text, render_texts
 from instructify.schema import RECORD_SCHEMA
-from instructify.templating.language import FIELDS
-from instructify.templating.load import PARTS, Part, Template, failure_detail, refuses_empty
-from instructify.templating.program import Program, program
+from instructify.templating import (
+    FIELDS,
+    PARTS,
+    Part,
+    Program,
+    Template,
+    failure_detail,
+    program,
+    refuses_empty,
+)
 
 _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
 

@@ -18,9 +18,14 @@ from numpy.typing import NDArray
 from instructify.columns import kernels
 from instructify.columns.compiler import evaluate, is_columnar
 from instructify.columns.kernels import Column, Mask
-from instructify.templating.filters import MAX_TEXT_BYTES, RenderError
-from instructify.templating.language import FIELDS, Kind
-from instructify.templating.program import NullPrintedError, Program
+from instructify.templating import (
+    FIELDS,
+    MAX_TEXT_BYTES,
+    Kind,
+    NullPrintedError,
+    Program,
+    RenderError,
+)
 
 Rows = NDArray[np.int64]
 

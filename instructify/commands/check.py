@@ -7,14 +7,17 @@ from pathlib import Path
 
 from instructify._util.terminal import paragraph, shortened
 from instructify._util.wording import counted
-from instructify.build.progress import Progress
-from instructify.build.raw import RawRoots, with_settings
-from instructify.build.workers import workers
-from instructify.catalog.load import load_catalog
-from instructify.checking.causes import cause_of
-from instructify.checking.examine import examine
-from instructify.checking.report import Example, Group, Report, SplitReport
-from instructify.checking.request import CheckRequest
+from instructify.build import Progress, RawRoots, open_workers, with_settings
+from instructify.catalog import load_catalog
+from instructify.checking import (
+    CheckRequest,
+    Example,
+    Group,
+    Report,
+    SplitReport,
+    cause_of,
+    examine,
+)
 from instructify.commands.convert import chosen_datasets
 
 REPORT_FORMAT = 1
@@ -50,7 +53,7 @@ def run_check(
         deep=deep,
         complete=complete,
     )
-    with workers(jobs) as pool:
+    with open_workers(jobs) as pool:
         report = examine(request, pool, Progress.for_terminal())
     wall_s = time.monotonic() - start
     print(_as_json(report, wall_s) if as_json else "\n".join(_lines(report, raw, wall_s)))

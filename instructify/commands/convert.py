@@ -10,17 +10,23 @@ from typing import get_args
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.resources import find
 from instructify._util.shards import hash_file
-from instructify.build.engine import RejectsError, convert
-from instructify.build.manifest import SplitEntry, content_key
-from instructify.build.opened import Build
-from instructify.build.progress import Progress
-from instructify.build.raw import RawRoots, with_settings
-from instructify.build.request import ConvertRequest, PictureMode, check_line
-from instructify.build.retemplate import retemplate
-from instructify.build.state import SplitState
-from instructify.catalog.load import load_catalog
-from instructify.catalog.model import Catalog, Dataset
-from instructify.templating.load import Mode, load_templates
+from instructify.build import (
+    Build,
+    ConvertRequest,
+    PictureMode,
+    Progress,
+    RawRoots,
+    RejectsError,
+    SplitEntry,
+    SplitState,
+    check_line,
+    content_key,
+    convert,
+    retemplate,
+    with_settings,
+)
+from instructify.catalog import Catalog, Dataset, load_catalog
+from instructify.templating import Mode, load_templates
 
 MODES: tuple[PictureMode, ...] = get_args(PictureMode)
 PROMPTS: tuple[Mode, ...] = get_args(Mode)

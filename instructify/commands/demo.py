@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 from instructify._util.errors import UserError
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.commands.convert import run_convert
 from instructify.commands.demo_model import train_and_ask
 from instructify.commands.inspect import run_inspect
-from instructify.twins.make import WRITERS, make_twin
+from instructify.twins import WRITERS, make_twin
 
 _MARK = ".instructify-demo"
 _SHOWN = ("vqav2", "visdial")

@@ -7,8 +7,8 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from instructify.build.opened import Build
-from instructify.catalog.load import load_catalog
+from instructify.build import Build
+from instructify.catalog import load_catalog
 from instructify.commands.eval import EvalRequest, run_eval
 from instructify.commands.results import run_results
 
@@ -27,8 +27,8 @@ def train_and_ask(out: Path, build: Build, *, full: bool) -> None:
         return
     from instructify_train.distributed import Ranks
     from instructify_train.recipe import load_recipe
-    from instructify_train.run.launch import launch
-    from instructify_train.tiny.towers import TowersRequest, teach_towers
+    from instructify_train.run import launch
+    from instructify_train.tiny import TowersRequest, teach_towers
 
     started = time.monotonic()
     took = "some minutes" if full else "a minute"
@@ -50,10 +50,8 @@ def train_and_ask(out: Path, build: Build, *, full: bool) -> None:
 
 
 def _ask(out: Path, build: Build) -> None:
-    from instructify_train.evaluate.answering import answerer_of
-    from instructify_train.evaluate.questions import ask, share_right
-    from instructify_train.evaluate.trained import load_trained
-    from instructify_train.model.loading import device_of
+    from instructify_train.evaluate import answerer_of, ask, load_trained, share_right
+    from instructify_train.model import device_of
 
     answerer = answerer_of(load_trained(str(out / "run")), device_of("cpu"))
     for dataset, split in _ASKED:

@@ -9,17 +9,18 @@ from typing import Any
 
 from instructify._util.terminal import WIDTH, visible
 from instructify._util.wording import counted
-from instructify.build.opened import Build
-from instructify.comparing.builds import (
+from instructify.build import Build
+from instructify.comparing import (
     BuildDifference,
     PictureDifference,
     RejectDifference,
+    RowChange,
     SplitDifference,
+    TableDifference,
     TemplateDifference,
     compare_builds,
     difference_value,
 )
-from instructify.comparing.tables import RowChange, TableDifference
 
 _MOST_FIELDS = 4
 _MOST_TEMPLATES = 8

@@ -11,12 +11,9 @@ from typing import Any
 from instructify._util.errors import UserError
 from instructify._util.resources import find
 from instructify._util.terminal import paragraph
-from instructify.build.opened import Build
-from instructify.catalog.load import load_catalog
-from instructify.catalog.model import Catalog
-from instructify.protocols.model import Protocol
-from instructify.protocols.read import named_protocol, protocol_folder
-from instructify.protocols.suites import named_suite
+from instructify.build import Build
+from instructify.catalog import Catalog, load_catalog
+from instructify.protocols import Protocol, named_protocol, named_suite, protocol_folder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,10 +43,14 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
     build = Build.open(request.build)
     protocols, without = chosen_protocols(request, catalog, build)
     from instructify_train.distributed import join, leave
-    from instructify_train.evaluate.result_folder import check_out
-    from instructify_train.evaluate.run import EvaluationOptions, evaluate_protocol, evaluated_model
-    from instructify_train.evaluate.trained import load_trained
-    from instructify_train.model.loading import device_of, precision_of
+    from instructify_train.evaluate import (
+        EvaluationOptions,
+        check_out,
+        evaluate_protocol,
+        evaluated_model,
+        load_trained,
+    )
+    from instructify_train.model import device_of, precision_of
 
     check_out(request.out)
     device = device_of(request.device)

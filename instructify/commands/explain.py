@@ -7,12 +7,11 @@ from typing import Any
 
 from instructify._util.resources import find
 from instructify._util.terminal import WIDTH
-from instructify.build.opened import Build
-from instructify.catalog.load import load_catalog
+from instructify.build import Build
+from instructify.catalog import load_catalog
 from instructify.commands.inspect import text_block
-from instructify.explaining.chain import ExplainRequest, Explanation, explain, explanation_value
-from instructify.explaining.step import Step
-from instructify.templating.load import load_templates
+from instructify.explaining import ExplainRequest, Explanation, Step, explain, explanation_value
+from instructify.templating import load_templates
 
 _MOST_LINES = 14
 

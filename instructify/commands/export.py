@@ -8,13 +8,19 @@ import msgspec
 
 from instructify._util.errors import UserError
 from instructify._util.terminal import paragraph
-from instructify.build.opened import Build
-from instructify.build.progress import Progress
-from instructify.export.folder import check_replaceable, standing_of
-from instructify.export.options import ExportOptions, PictureFolders
-from instructify.export.receipt import Receipt, build_hash
-from instructify.export.run import Export, run_export
-from instructify.export.selection import Selection, select
+from instructify.build import Build, Progress
+from instructify.export import (
+    Export,
+    ExportOptions,
+    PictureFolders,
+    Receipt,
+    Selection,
+    build_hash,
+    check_replaceable,
+    run_export,
+    select,
+    standing_of,
+)
 
 _REASONS = {
     "no-response": "without a response, to be scored or inferred only",
@@ -69,7 +75,7 @@ def _check(options: ExportOptions, push: str | None, public: bool) -> None:
     if push is not None:
         if options.shape != "hub":
             raise UserError("--push needs --to hub: only that has a card and a check of licences.")
-        from instructify.export.push import check_repository
+        from instructify.export import check_repository
 
         check_repository(push)
 
@@ -107,7 +113,7 @@ def _made(
 def _pushed(out: Path, repository: str, public: bool) -> str:
     from huggingface_hub import HfApi
 
-    from instructify.export.push import push_folder
+    from instructify.export import push_folder
 
     print(f"uploading {out} to {repository}", file=sys.stderr)
     return push_folder(out, repository, public=public, api=HfApi())

@@ -10,9 +10,9 @@ from unicodedata import east_asian_width
 
 from instructify._util.terminal import WIDTH, visible
 from instructify._util.wording import counted
-from instructify.build.opened import Build, public_sample
-from instructify.inspecting.choose import choose_samples
-from instructify.pictures.reading import PictureStore
+from instructify.build import Build, public_sample
+from instructify.inspecting import choose_samples
+from instructify.pictures import PictureStore
 
 _INDENT = " " * 13
 _SECOND = "\0"  # stands for the second column of a wide character; made visible in data before

@@ -9,12 +9,10 @@ from pathlib import Path
 from instructify._util.errors import UserError
 from instructify._util.resources import find
 from instructify._util.wording import counted
-from instructify.build.opened import Build
-from instructify.catalog.load import load_catalog
-from instructify.inspecting.choose import choose_samples
-from instructify.inspecting.make import PageMade, PageRequest, make_page
-from instructify.inspecting.tokens import TokenReader
-from instructify.templating.load import load_templates
+from instructify.build import Build
+from instructify.catalog import load_catalog
+from instructify.inspecting import PageMade, PageRequest, TokenReader, choose_samples, make_page
+from instructify.templating import load_templates
 
 _NEEDED = ("torch", "transformers")
 
@@ -77,7 +75,7 @@ def _reader(model: str | None) -> tuple[TokenReader | None, str]:
             raise UserError(f"--model needs tokenizers: {why}.")
         return None, why
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from instructify_train.evaluate.xray import DEFAULT_MODEL, XRay
+    from instructify_train.evaluate import DEFAULT_MODEL, XRay
 
     return XRay.open(model or DEFAULT_MODEL), ""
 

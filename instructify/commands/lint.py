@@ -8,11 +8,18 @@ from pathlib import Path
 from instructify._util.resources import find
 from instructify._util.terminal import paragraph
 from instructify._util.wording import counted
-from instructify.build.opened import Build
-from instructify.catalog.load import load_catalog
-from instructify.lint.finding import Finding
-from instructify.lint.run import LintReport, lint
-from instructify.lint.usage import INSTRUCTION_TOKENS, RESPONSE_TOKENS, Lengths, TaskUse, Usage
+from instructify.build import Build
+from instructify.catalog import load_catalog
+from instructify.lint import (
+    INSTRUCTION_TOKENS,
+    RESPONSE_TOKENS,
+    Finding,
+    Lengths,
+    LintReport,
+    TaskUse,
+    Usage,
+    lint,
+)
 
 REPORT_FORMAT = 1
 _SHOWN = 12  # of a kind, in the terminal

@@ -8,7 +8,7 @@ from instructify._util.errors import UserError
 
 def run_merge(run: Path, out: Path, which: str) -> None:
     """Write the whole model of a run."""
-    from instructify_train.evaluate.trained import merge
+    from instructify_train.evaluate import merge
 
     state = merge(run, out, which)
     step = "" if state is None else f" after step {state.step:,}"
@@ -29,10 +29,9 @@ def run_generate(
     as_json: bool,
 ) -> None:
     """Print what a model says of a picture or clip."""
-    from instructify_train.decode.search import Decoding
-    from instructify_train.evaluate.answering import answerer_of
-    from instructify_train.evaluate.trained import load_trained
-    from instructify_train.model.loading import device_of, precision_of
+    from instructify_train.decode import Decoding
+    from instructify_train.evaluate import answerer_of, load_trained
+    from instructify_train.model import device_of, precision_of
 
     if not prompt.strip():
         raise UserError("--prompt is empty; ask something, as 'Question: what is this? Answer:'")

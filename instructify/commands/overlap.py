@@ -7,17 +7,21 @@ from typing import get_args
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.shards import write_bytes
-from instructify.build.opened import Build
-from instructify.build.progress import Progress
-from instructify.build.workers import workers
-from instructify.catalog.load import load_catalog
+from instructify.build import Build, Progress, open_workers
+from instructify.catalog import load_catalog
 from instructify.commands.overlap_page import overlap_page
 from instructify.commands.overlap_text import overlap_text
-from instructify.overlap.find import Question, find_overlap
-from instructify.overlap.likeness import Scope
-from instructify.overlap.result import Overlap, keep_overlap
-from instructify.overlap.waivers import LeakedPair, leaked_pairs, waiver_of
-from instructify.recipe.read import load_waivers
+from instructify.overlap import (
+    LeakedPair,
+    Overlap,
+    Question,
+    Scope,
+    find_overlap,
+    keep_overlap,
+    leaked_pairs,
+    waiver_of,
+)
+from instructify.recipe import load_waivers
 
 
 def run_overlap(
@@ -47,7 +51,7 @@ def run_overlap(
         texts=texts,
     )
     waivers = () if recipe is None else load_waivers(recipe)
-    with workers(jobs) as pool:
+    with open_workers(jobs) as pool:
         overlap = find_overlap(question, pool, Progress.for_terminal())
     kept = keep_overlap(folder, overlap)
     leaks = leaked(overlap)

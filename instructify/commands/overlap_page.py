@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from html import escape
 
 from instructify._util.wording import counted
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.commands.overlap_section import ExamplePictures, split_section
 from instructify.commands.overlap_style import STYLE
 from instructify.commands.overlap_text import pair_kind, part_name, share
-from instructify.overlap.result import Overlap, SharedPictures, SharedTextCounts
-from instructify.overlap.waivers import LeakedPair, waiver_of
-from instructify.recipe.read import Waiver
+from instructify.overlap import LeakedPair, Overlap, SharedPictures, SharedTextCounts, waiver_of
+from instructify.recipe import Waiver
 
 
 def overlap_page(

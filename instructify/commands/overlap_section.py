@@ -12,14 +12,11 @@ from PIL import Image
 
 from instructify._util.errors import UserError
 from instructify._util.wording import counted
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.commands.overlap_text import part_name, waiver_name
-from instructify.overlap.result import Example, Overlap, SharedPictures
-from instructify.overlap.waivers import LeakedPair, waiver_of
-from instructify.pictures.decode import DECODER_ERRORS, TooManyPixels
-from instructify.pictures.reading import PictureStore
-from instructify.pictures.video import ClipUnreadable
-from instructify.recipe.read import Waiver
+from instructify.overlap import Example, LeakedPair, Overlap, SharedPictures, waiver_of
+from instructify.pictures import DECODER_ERRORS, ClipUnreadable, PictureStore, TooManyPixels
+from instructify.recipe import Waiver
 
 _SIDE = 220
 _MOST_EXAMPLES = 80

@@ -9,9 +9,15 @@ from collections.abc import Sequence
 
 from instructify._util.terminal import WIDTH, wrapped
 from instructify._util.wording import counted
-from instructify.overlap.result import Overlap, PartFacts, SharedPictures, SharedTextCounts
-from instructify.overlap.waivers import LeakedPair, waiver_of
-from instructify.recipe.read import Waiver
+from instructify.overlap import (
+    LeakedPair,
+    Overlap,
+    PartFacts,
+    SharedPictures,
+    SharedTextCounts,
+    waiver_of,
+)
+from instructify.recipe import Waiver
 
 _NAME = 24
 _COLUMNS = 11

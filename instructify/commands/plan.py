@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from instructify._util.errors import UserError
-from instructify.build.opened import Build
-from instructify.catalog.load import load_catalog
-from instructify.catalog.model import Catalog
+from instructify.build import Build
+from instructify.catalog import Catalog, load_catalog
 from instructify.commands.plan_page import plan_page
-from instructify.recipe.members import mix_build
-from instructify.recipe.plan import Change, Plan, PlanRow, compare, make_plan, plan_value
-from instructify.recipe.read import load_mixture
+from instructify.recipe import (
+    Change,
+    Plan,
+    PlanRow,
+    compare,
+    load_mixture,
+    make_plan,
+    mix_build,
+    plan_value,
+)
 
 WIDTH = 80
 _NAME = 22

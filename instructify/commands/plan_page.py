@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from instructify.recipe.plan import Change, Plan, PlanRow
+from instructify.recipe import Change, Plan, PlanRow
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #d9dfe7;

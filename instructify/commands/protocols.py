@@ -7,15 +7,17 @@ from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.terminal import WIDTH
-from instructify.catalog.load import load_catalog
-from instructify.protocols.model import Protocol, prompt_text
-from instructify.protocols.read import (
+from instructify.catalog import load_catalog
+from instructify.protocols import (
+    Protocol,
+    Suite,
     load_protocols,
+    load_suites,
     named_protocol,
+    prompt_text,
     protocol_folder,
     settings_of,
 )
-from instructify.protocols.suites import Suite, load_suites
 
 
 def run_protocols(

@@ -5,12 +5,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from instructify_train.evaluate.result_folder import read_results
-
 from instructify._util.shards import write_bytes
-from instructify.results.page import results_page
-from instructify.results.table import Table, make_table, row_names
-from instructify.results.text import markdown_lines, text_lines
+from instructify.results import (
+    Table,
+    make_table,
+    markdown_lines,
+    results_page,
+    row_names,
+    text_lines,
+)
+from instructify_train.evaluate import read_results
 
 
 def run_results(

@@ -8,11 +8,16 @@ from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.terminal import WIDTH, visible
-from instructify.catalog.load import load_catalog
-from instructify.catalog.model import Dataset
-from instructify.metrics import Prediction, Result, choose_scoring, score
-from instructify.metrics.files import read_items, read_predictions
-from instructify.metrics.scorers import metric_of_form
+from instructify.catalog import Dataset, load_catalog
+from instructify.metrics import (
+    Prediction,
+    Result,
+    choose_scoring,
+    metric_of_form,
+    read_items,
+    read_predictions,
+    score,
+)
 
 _MOST_SUBSETS = 20
 
@@ -70,7 +75,7 @@ def scored(request: ScoreRequest) -> Result:
 def _against_build(
     request: ScoreRequest, folder: Path, metric: str, predictions: list[Prediction]
 ) -> Result:
-    from instructify.build.opened import Build  # a second of imports that files do not need
+    from instructify.build import Build
     from instructify.commands.score_build import golds_of
 
     build = Build.open(folder)

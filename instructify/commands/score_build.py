@@ -4,12 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
-from instructify.build.opened import Build
-from instructify.metrics.align import Prediction
-from instructify.metrics.files import is_gold_for
-from instructify.metrics.items import item_of_row
-from instructify.metrics.model import Item
-from instructify.metrics.scorers import metric_of_form
+from instructify.build import Build
+from instructify.metrics import Item, Prediction, is_gold_for, item_of_row, metric_of_form
 
 _COLUMNS = (
     "sample_id",

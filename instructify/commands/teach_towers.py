@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from instructify_train.tiny.towers import TowersReport
+    from instructify_train.tiny import TowersReport
 
 
 def run_teach_towers(
@@ -24,7 +24,7 @@ def run_teach_towers(
 ) -> None:
     """Teach both towers, write the folder, say how well they were taught."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    from instructify_train.tiny.towers import TowersRequest, teach_towers
+    from instructify_train.tiny import TowersRequest, teach_towers
 
     request = TowersRequest(
         preset=preset,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.terminal import paragraph
-from instructify.build.opened import Build
-from instructify.catalog.load import load_catalog
+from instructify.build import Build
+from instructify.catalog import load_catalog
 
 
 def run_train(
@@ -28,7 +28,7 @@ def run_train(
     # Tokenizers must not start threads of their own, since loader processes are forked.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from instructify_train.distributed import join, leave
-    from instructify_train.model.loading import device_of
+    from instructify_train.model import device_of
     from instructify_train.recipe import load_recipe
     from instructify_train.run_folder import RECIPE
 
@@ -43,7 +43,7 @@ def run_train(
     opened = Build.open(build)
     ranks = join(device_of(config.run.device))
     try:
-        from instructify_train.run.launch import launch
+        from instructify_train.run import launch
 
         result, facts = launch(
             opened, config, catalog, out, ranks, resume=resume, accept=accept_changes

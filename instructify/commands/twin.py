@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from instructify._util.errors import UserError
-from instructify.catalog.load import load_catalog
-from instructify.twins.make import WRITERS, make_twin
+from instructify.catalog import load_catalog
+from instructify.twins import WRITERS, make_twin
 
 
 def run_twin(

@@ -4,8 +4,7 @@ import json
 from pathlib import Path
 
 from instructify._util.wording import counted
-from instructify.build.check import check_build
-from instructify.build.opened import Build
+from instructify.build import Build, check_build
 
 
 def run_verify(folder: Path, *, as_json: bool) -> int:

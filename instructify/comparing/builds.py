@@ -11,17 +11,14 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from instructify.build.ledger import ledger_lines
-from instructify.build.manifest import DatasetEntry, SplitEntry
-from instructify.build.opened import Build
-from instructify.build.paths import rejects_name
+from instructify.build import Build, DatasetEntry, SplitEntry, ledger_lines, rejects_name
 from instructify.comparing.tables import (
     TableDifference,
     compare_shards,
     compare_tables,
     count_texts,
 )
-from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, read_index
+from instructify.pictures import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, read_index
 
 # Of a split: what follows from the rest, and is told by the tables.
 _DERIVED = {

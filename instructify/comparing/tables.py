@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from instructify._util.keyed import hash_texts
 from instructify._util.shards import read_arrow
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.comparing.equality import equal_rows
 
 _SLICE = 65_536

@@ -5,3 +5,18 @@
 stands at a position of a raw file, whatever its shape; `rendering` renders one record as the
 conversion did.
 """
+
+from instructify.explaining.chain import ExplainRequest, Explanation, explain, explanation_value
+from instructify.explaining.raw_positions import raw_items
+from instructify.explaining.rendering import constants_of
+from instructify.explaining.step import Step
+
+__all__ = [
+    "ExplainRequest",
+    "Explanation",
+    "Step",
+    "constants_of",
+    "explain",
+    "explanation_value",
+    "raw_items",
+]

@@ -12,16 +12,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from instructify._util.errors import UserError
-from instructify.build.manifest import DatasetEntry, SplitEntry
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog, Dataset
+from instructify.build import Build, DatasetEntry, SplitEntry
+from instructify.catalog import Catalog, Dataset
 from instructify.explaining.from_build import choices_step, picture_steps
 from instructify.explaining.from_raw import item_step, raw_files, record_step, source_step
 from instructify.explaining.from_templates import sample_step, template_step
 from instructify.explaining.rendering import RecordPlace
 from instructify.explaining.step import Step
-from instructify.pictures.roots import load_roots
-from instructify.templating.load import TemplateSet
+from instructify.pictures import load_roots
+from instructify.templating import TemplateSet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

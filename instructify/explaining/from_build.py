@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from instructify._util.errors import UserError
-from instructify.build.manifest import SplitEntry
-from instructify.build.opened import Build
+from instructify.build import Build, SplitEntry
 from instructify.explaining.step import Step
 
 

@@ -5,13 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from instructify._util.errors import UserError
-from instructify.build.manifest import RawSource, SplitEntry
-from instructify.build.raw import RawRoots, find_split, hash_source
-from instructify.build.records import RecordsUnit, read_chunks
-from instructify.catalog.model import Catalog, Dataset
-from instructify.explaining.raw_items import raw_item
+from instructify.build import (
+    RawRoots,
+    RawSource,
+    RecordsUnit,
+    SplitEntry,
+    find_split,
+    hash_source,
+    read_chunks,
+)
+from instructify.catalog import Catalog, Dataset
+from instructify.explaining.raw_positions import raw_item
 from instructify.explaining.step import Step, first_difference
-from instructify.readers.base import RawFile
+from instructify.readers import RawFile
 
 
 def raw_files(

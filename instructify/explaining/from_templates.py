@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from instructify.build.manifest import DatasetEntry, SplitEntry, content_key
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
+from instructify.build import Build, DatasetEntry, SplitEntry, content_key
+from instructify.catalog import Catalog
 from instructify.explaining.rendering import RecordPlace, render_row, render_text, split_spec
 from instructify.explaining.step import Step, first_difference
-from instructify.templating.load import PARTS, Template, TemplateSet
+from instructify.templating import PARTS, Template, TemplateSet
 
 
 def template_step(

@@ -12,12 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from instructify._util.shards import read_arrow
-from instructify.build.manifest import DatasetEntry, SplitEntry
-from instructify.build.opened import Build
-from instructify.build.samples import SAMPLES, SamplesSpec, SamplesUnit, run_samples
-from instructify.catalog.model import Catalog
+from instructify.build import (
+    SAMPLES,
+    Build,
+    DatasetEntry,
+    SamplesSpec,
+    SamplesUnit,
+    SplitEntry,
+    run_samples,
+)
+from instructify.catalog import Catalog
 from instructify.columns import render_table
-from instructify.templating.load import PARTS, Template
+from instructify.templating import PARTS, Template
 
 
 class RecordPlace(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from instructify import __version__
-from instructify.build.manifest import DatasetEntry, content_key
+from instructify.build import DatasetEntry, content_key
 from instructify.export.licences import withheld
 from instructify.export.receipt import SplitReceipt
 

@@ -19,11 +19,17 @@ from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.export.options import PictureFolders
-from instructify.pictures.roots import Location, Roots, load_roots
-from instructify.pictures.sources import MAX_CLIP_BYTES, Problem, SourceReader
-from instructify.pictures.tables import read_index
+from instructify.pictures import (
+    MAX_CLIP_BYTES,
+    Location,
+    Problem,
+    Roots,
+    SourceReader,
+    load_roots,
+    read_index,
+)
 
 _SUFFIXES = {"jpeg": "jpg"}
 _PIECE_BYTES = 4 << 20

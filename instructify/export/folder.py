@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from instructify._util.errors import UserError
 from instructify._util.shards import fresh_folder, make_folder, unwritable
-from instructify.build.lock import write_lock
-from instructify.build.paths import MANIFEST
+from instructify.build import MANIFEST, write_lock
 from instructify.export.receipt import RECEIPT, Receipt, read_receipt
 
 LOCK = ".lock"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from instructify._util.errors import UserError
-from instructify.build.manifest import DatasetEntry
+from instructify.build import DatasetEntry
 
 # Words by which a licence text says that nobody gave the right to share.
 _WITHHELD = {

@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from instructify._util.errors import UserError
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.export.contents import Content, Contents
 from instructify.export.receipt import PicturesReceipt
 from instructify.export.selection import Chosen
 from instructify.export.sink import NO_PICTURES, SplitTally
-from instructify.recipe.sample_index import batches_of
+from instructify.recipe import batches_of
 from instructify.schema import SAMPLE_SCHEMA
 
 GROUP_BYTES = 64_000_000  # of pictures, decoded from the dictionary

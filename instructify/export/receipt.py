@@ -13,7 +13,7 @@ import msgspec
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.shards import write_bytes
-from instructify.build.manifest import Manifest
+from instructify.build import Manifest
 from instructify.export.options import ExportOptions
 
 RECEIPT = "export.json"

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
-from instructify.build.opened import Build, ShardedTable
+from instructify.build import Build, ShardedTable
 from instructify.export.contents import row_numbers
 from instructify.export.options import TRAINS_ONLY, ExportOptions
 from instructify.export.selection import Chosen

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.shards import Syncer, sync, write_bytes
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.export.card import render_hub_card
 from instructify.export.chat import ChatSink
 from instructify.export.contents import Contents

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
-from instructify.build.manifest import DatasetEntry, SplitEntry
-from instructify.build.opened import Build
+from instructify.build import Build, DatasetEntry, SplitEntry
 from instructify.export.licences import accepts, check_accepted_names, check_redistribution
 from instructify.export.options import ExportOptions
 

@@ -5,3 +5,20 @@
 plain values, styles and scripts of `assets/` into one file that opens without a server or network.
 Tokens come from `train`, where texts are tokenised, in the shape of `tokens`.
 """
+
+from instructify.inspecting.choose import choose_samples
+from instructify.inspecting.make import PageMade, PageRequest, make_page
+from instructify.inspecting.tokens import Cut, Piece, ReaderFacts, Reading, Text, TokenReader
+
+__all__ = [
+    "Cut",
+    "PageMade",
+    "PageRequest",
+    "Piece",
+    "ReaderFacts",
+    "Reading",
+    "Text",
+    "TokenReader",
+    "choose_samples",
+    "make_page",
+]

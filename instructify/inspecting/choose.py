@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.keyed import key_of
-from instructify.build.opened import Build
+from instructify.build import Build
 
 PAGE_SAMPLES = 2_000  # of a page, unless a number for each split is given
 

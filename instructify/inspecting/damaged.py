@@ -10,13 +10,21 @@ from pathlib import Path
 
 from PIL import Image, ImageFile
 
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
+from instructify.build import Build
+from instructify.catalog import Catalog
 from instructify.inspecting.rejects import Rejected
-from instructify.pictures.decode import DECODER_ERRORS, TooManyPixels, flatten, open_picture
-from instructify.pictures.locate import Locator
-from instructify.pictures.roots import Roots, load_roots
-from instructify.pictures.sources import MAX_PICTURE_BYTES, Problem, SourceReader
+from instructify.pictures import (
+    DECODER_ERRORS,
+    MAX_PICTURE_BYTES,
+    Locator,
+    Problem,
+    Roots,
+    SourceReader,
+    TooManyPixels,
+    flatten,
+    load_roots,
+    open_picture,
+)
 
 _DAMAGED = ("picture-truncated", "picture-unreadable")
 

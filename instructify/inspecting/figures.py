@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.inspecting.tokens import Reading
 
 MOST_ROWS = 20_000  # of a split, for lengths and answers

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
-from instructify.build.opened import Build, ShardedTable
+from instructify.build import Build, ShardedTable
 from instructify.inspecting.choose import ChosenSplit
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from instructify import __version__
 from instructify._util.shards import write_bytes
 from instructify._util.wording import counted
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
+from instructify.build import Build
+from instructify.catalog import Catalog
 from instructify.inspecting.choose import ChosenSplit
 from instructify.inspecting.damaged import damaged_pictures
 from instructify.inspecting.document import document
@@ -27,7 +27,7 @@ from instructify.inspecting.values import (
     reject_value,
     vocabulary,
 )
-from instructify.templating.load import TemplateSet
+from instructify.templating import TemplateSet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

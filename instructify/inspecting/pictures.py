@@ -14,9 +14,15 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from instructify._util.errors import UserError
-from instructify.pictures.decode import DECODER_ERRORS, TooManyPixels, flatten, open_picture
-from instructify.pictures.reading import PictureStore, StoredFacts
-from instructify.pictures.video import ClipUnreadable
+from instructify.pictures import (
+    DECODER_ERRORS,
+    ClipUnreadable,
+    PictureStore,
+    StoredFacts,
+    TooManyPixels,
+    flatten,
+    open_picture,
+)
 
 PICTURE_SIDE, PICTURE_BYTES = 320, 11_000
 FRAME_SIDE, FRAME_BYTES = 208, 5_000

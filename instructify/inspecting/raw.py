@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from instructify._util.errors import UserError
-from instructify.build.manifest import DatasetEntry, RawSource, SplitEntry
-from instructify.build.opened import Build
-from instructify.build.raw import RawRoots, find_split
-from instructify.catalog.model import Catalog
-from instructify.explaining.raw_items import raw_items
-from instructify.pictures.roots import load_roots
-from instructify.readers.base import RawFile
+from instructify.build import Build, DatasetEntry, RawRoots, RawSource, SplitEntry, find_split
+from instructify.catalog import Catalog
+from instructify.explaining import raw_items
+from instructify.pictures import load_roots
+from instructify.readers import RawFile
 
 _WIDTH = 84
 _MOST_LETTERS = 6_000

@@ -4,9 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from instructify.build.ledger import ledger_lines
-from instructify.build.opened import Build
-from instructify.build.paths import rejects_name
+from instructify.build import Build, ledger_lines, rejects_name
 from instructify.inspecting.choose import spread
 from instructify.inspecting.gather import find_records
 from instructify.inspecting.raw import Position

@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from instructify.build.manifest import DatasetEntry
-from instructify.catalog.model import Catalog
-from instructify.explaining.rendering import constants_of
+from instructify.build import DatasetEntry
+from instructify.catalog import Catalog
+from instructify.explaining import constants_of
 from instructify.inspecting.gather import Shown
-from instructify.templating.load import (
+from instructify.templating import (
     PARTS,
     Mode,
     RenderFailedError,

@@ -3,10 +3,9 @@
 from typing import Any
 
 from instructify._util.errors import UserError
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
-from instructify.recipe.members import MixedBuild, mix_build
-from instructify.recipe.read import MixtureRecipe, RecipeMember, load_mixture
+from instructify.build import Build
+from instructify.catalog import Catalog
+from instructify.recipe import MixedBuild, MixtureRecipe, RecipeMember, load_mixture, mix_build
 
 
 def mixture_shares(build: Build, catalog: Catalog, recipe: str) -> dict[str, Any]:

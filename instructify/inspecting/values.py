@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from instructify.build.manifest import DatasetEntry, SplitEntry
+from instructify.build import DatasetEntry, SplitEntry
 from instructify.inspecting.gather import Shown
 from instructify.inspecting.pictures import PagePictures
 from instructify.inspecting.raw import Position

@@ -4,3 +4,18 @@
 template's source, `renders` what it makes of probe records, `pools` templates beside each other,
 `usage` what a build drew. A finding names file, line, template and what to do.
 """
+
+from instructify.lint.finding import Finding
+from instructify.lint.run import LintReport, lint
+from instructify.lint.usage import INSTRUCTION_TOKENS, RESPONSE_TOKENS, Lengths, TaskUse, Usage
+
+__all__ = [
+    "Finding",
+    "INSTRUCTION_TOKENS",
+    "Lengths",
+    "LintReport",
+    "RESPONSE_TOKENS",
+    "TaskUse",
+    "Usage",
+    "lint",
+]

@@ -9,11 +9,11 @@ from jinja2 import nodes
 
 from instructify._util.errors import UserError
 from instructify._util.yaml_lines import Node, PlacedError, read_yaml
-from instructify.catalog.model import Catalog
+from instructify.catalog import Catalog
 from instructify.lint.finding import Finding
 from instructify.lint.probes import fits, probes
 from instructify.lint.subject import Subject
-from instructify.templating.load import MULTITASK
+from instructify.templating import MULTITASK
 
 _ALIKE = 0.6  # share of common words from which two templates are nearly the same
 _WORD = re.compile(r"[a-z]+")

@@ -7,7 +7,7 @@ datasets bring along; any other field may be null in any record.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from instructify.templating.load import Template
+from instructify.templating import Template
 
 Row = Mapping[str, Any]
 

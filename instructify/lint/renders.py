@@ -10,9 +10,7 @@ from instructify.lint.finding import Finding
 from instructify.lint.probes import Row, fits, optional_fields, probes
 from instructify.lint.subject import Subject
 from instructify.lint.texts import targets
-from instructify.templating.filters import RenderError
-from instructify.templating.load import Part, refuses_empty
-from instructify.templating.program import NullPrintedError
+from instructify.templating import NullPrintedError, Part, RenderError, refuses_empty
 
 CONSTANTS = {
     "dataset": "probe",

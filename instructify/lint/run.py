@@ -6,8 +6,8 @@ from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.resources import find
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
+from instructify.build import Build
+from instructify.catalog import Catalog
 from instructify.lint.finding import Finding
 from instructify.lint.pools import evaluation_findings, pool_findings
 from instructify.lint.renders import Real, render_findings

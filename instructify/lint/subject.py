@@ -9,18 +9,18 @@ from pathlib import Path
 from jinja2 import nodes
 
 from instructify._util.yaml_lines import PlacedError
-from instructify.catalog.model import Task
+from instructify.catalog import Task
 from instructify.lint.finding import Finding, Severity
-from instructify.templating.load import (
+from instructify.templating import (
     MULTITASK,
     PARTS,
     Mistakes,
     Part,
     PlacedTemplate,
+    Program,
     Template,
     read_file,
 )
-from instructify.templating.program import Program
 
 _BLOCK = re.compile(r":\s*[|>][-+0-9]*\s*(#.*)?$")
 

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 from jinja2 import nodes
 
-from instructify.columns.compiler import is_columnar
+from instructify.columns import is_columnar
 from instructify.lint.finding import Finding
 from instructify.lint.probes import BROUGHT, needed
 from instructify.lint.subject import Subject
-from instructify.templating.language import FIELDS, Kind
-from instructify.templating.load import Part
+from instructify.templating import FIELDS, Kind, Part
 
 ANSWERS = frozenset({"answer", "references", "choice_index"})
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from instructify._util.keyed import Hashes, hash_texts
 from instructify._util.wording import counted
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.lint.finding import Finding
 from instructify.lint.probes import Row
 from instructify.lint.subject import Subject

@@ -1,5 +1,6 @@
 """The mixture: shares, order and index arithmetic; neither files nor torch."""
 
+from instructify.mixture.permutation import choose_rows
 from instructify.mixture.state import MixtureState
 from instructify.mixture.stream import CYCLE, ORDERS, Draw, Drawn, Mixture
 from instructify.mixture.topology import Topology, cut
@@ -7,12 +8,13 @@ from instructify.mixture.weights import Member
 
 __all__ = [
     "CYCLE",
-    "ORDERS",
     "Draw",
     "Drawn",
     "Member",
     "Mixture",
     "MixtureState",
+    "ORDERS",
     "Topology",
+    "choose_rows",
     "cut",
 ]

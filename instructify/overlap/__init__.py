@@ -1,7 +1,31 @@
 """Pictures and texts that datasets share, and what a training run must know of them."""
 
 from instructify.overlap.find import Question, find_overlap
-from instructify.overlap.result import Overlap, read_overlaps
-from instructify.overlap.waivers import LeakedPair, unwaived
+from instructify.overlap.likeness import Scope
+from instructify.overlap.result import (
+    Example,
+    Overlap,
+    PartFacts,
+    SharedPictures,
+    SharedTextCounts,
+    keep_overlap,
+    read_overlaps,
+)
+from instructify.overlap.waivers import LeakedPair, leaked_pairs, unwaived, waiver_of
 
-__all__ = ["LeakedPair", "Overlap", "Question", "find_overlap", "read_overlaps", "unwaived"]
+__all__ = [
+    "Example",
+    "LeakedPair",
+    "Overlap",
+    "PartFacts",
+    "Question",
+    "Scope",
+    "SharedPictures",
+    "SharedTextCounts",
+    "find_overlap",
+    "keep_overlap",
+    "leaked_pairs",
+    "read_overlaps",
+    "unwaived",
+    "waiver_of",
+]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.pictures.perceptual import SIDE
+from instructify.pictures import SIDE
 
 Floats = NDArray[np.float32]
 Thumbnails = NDArray[np.uint8]  # pictures by 32 by 32 by red, green, blue

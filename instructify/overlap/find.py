@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instructify._util.shards import hash_file
-from instructify.build.opened import Build
-from instructify.build.progress import Progress
-from instructify.build.workers import Workers
-from instructify.catalog.model import Catalog
+from instructify.build import Build, Progress, Workers
+from instructify.catalog import Catalog
 from instructify.overlap.gaps import not_compared
 from instructify.overlap.likeness import Scope, find_alike
 from instructify.overlap.masks import has_part

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from instructify._util.wording import counted
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
+from instructify.build import Build
+from instructify.catalog import Catalog
 from instructify.overlap.likeness import Likeness, Scope
 from instructify.overlap.masks import has_part
 from instructify.overlap.pictures import PictureRows

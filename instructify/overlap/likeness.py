@@ -13,17 +13,20 @@ from PIL import Image
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts
-from instructify.build.opened import Build
-from instructify.build.progress import Progress
-from instructify.build.workers import Workers
+from instructify.build import Build, Progress, Workers
 from instructify.overlap.alike import Thumbnails, are_alike, has_contrast
 from instructify.overlap.hamming import near_pairs
 from instructify.overlap.masks import Masks, has_part, no_masks, unite
 from instructify.overlap.pictures import PictureRows, Rows
-from instructify.pictures.decode import DECODER_ERRORS, TooManyPixels, flatten, open_picture
-from instructify.pictures.perceptual import SIDE
-from instructify.pictures.probe import DRAFT_SIZE
-from instructify.pictures.tables import read_index
+from instructify.pictures import (
+    DECODER_ERRORS,
+    DRAFT_SIZE,
+    SIDE,
+    TooManyPixels,
+    flatten,
+    open_picture,
+    read_index,
+)
 
 Scope = Literal["trained", "all", "none"]
 

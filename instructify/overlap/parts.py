@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import Hashes, hash_texts
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.overlap.masks import Counts
-from instructify.recipe.sample_index import batches_of
+from instructify.recipe import batches_of
 
 _EVALUATION = ("val", "dev", "test")
 

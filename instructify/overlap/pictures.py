@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import Hashes, hash_texts
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.overlap.masks import Masks, add_part, distinct, no_masks, unite
 from instructify.overlap.parts import Part, PartKeys, key_at, read_part
-from instructify.pictures.tables import read_index
-from instructify.readers.json_source import NOT_JSON
+from instructify.pictures import read_index
+from instructify.readers import NOT_JSON
 
 Rows = NDArray[np.int64]
 _DIGITS = 12  # of a COCO picture's key

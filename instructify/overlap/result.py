@@ -14,8 +14,7 @@ import msgspec
 
 from instructify._util.errors import UserError
 from instructify._util.shards import write_bytes
-from instructify.build.manifest import Manifest, content_key
-from instructify.build.opened import Build
+from instructify.build import Build, Manifest, content_key
 
 OVERLAP_FORMAT = 1
 METHOD = 2  # raise it when the same build would give another result

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify._util.keyed import Hashes, hash_texts
-from instructify.build.opened import Build
+from instructify.build import Build
 from instructify.overlap.masks import Counts, distinct, is_among
 from instructify.overlap.parts import Part, part_batches
 from instructify.overlap.pictures import PictureRows, Rows

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from instructify.overlap.result import Overlap
-from instructify.recipe.read import Waiver
+from instructify.recipe import Waiver
 
 
 class LeakedPair(NamedTuple):

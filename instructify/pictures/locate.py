@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from instructify.catalog.model import Family
+from instructify.catalog import Family
 from instructify.pictures.keys import clean_name, split_key
 from instructify.pictures.roots import Location, Roots
 from instructify.pictures.sources import Problem

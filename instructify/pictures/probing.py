@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify._util.shards import read_arrow, stream_arrow
-from instructify.catalog.model import Family
+from instructify.catalog import Family
 from instructify.pictures.keys import split_key
 from instructify.pictures.locate import Locator
 from instructify.pictures.probe import PictureFacts, probe_clip, probe_picture

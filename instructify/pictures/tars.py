@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from instructify._util.shards import read_arrow, stream_arrow
-from instructify.catalog.model import Family
+from instructify.catalog import Family
 from instructify.pictures.keys import url_name
 from instructify.pictures.roots import Location, Roots
 

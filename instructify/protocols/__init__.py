@@ -1,1 +1,32 @@
 """Protocols: how a dataset is evaluated, as data; prompts, candidates and golds made by them."""
+
+from instructify.protocols.candidates import CandidateSet, prediction_of, value_scores
+from instructify.protocols.model import Protocol, prompt_text
+from instructify.protocols.questions import Question, Questions, read_questions
+from instructify.protocols.read import (
+    OF_METHOD,
+    load_protocols,
+    named_protocol,
+    protocol_folder,
+    settings_of,
+)
+from instructify.protocols.suites import Suite, load_suites, named_suite
+
+__all__ = [
+    "CandidateSet",
+    "OF_METHOD",
+    "Protocol",
+    "Question",
+    "Questions",
+    "Suite",
+    "load_protocols",
+    "load_suites",
+    "named_protocol",
+    "named_suite",
+    "prediction_of",
+    "prompt_text",
+    "protocol_folder",
+    "read_questions",
+    "settings_of",
+    "value_scores",
+]

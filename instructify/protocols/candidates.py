@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
 from instructify.protocols.model import CandidateRule
-from instructify.templating.filters import letter
+from instructify.templating import letter
 
 Scores = Sequence[float] | NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from instructify.build.manifest import content_key
-from instructify.templating.load import Mode
+from instructify.build import content_key
+from instructify.templating import Mode
 
 USUAL = "default"  # the id of a dataset's usual protocol, which is left out of its name
 Method = Literal["generate", "rank", "restrict"]

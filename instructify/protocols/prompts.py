@@ -8,10 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
-from instructify.columns import render_table
-from instructify.columns.render import Failure
+from instructify.columns import Failure, render_table
 from instructify.protocols.model import Fields, Protocol
-from instructify.templating.load import MULTITASK, Template, fitting, load_templates
+from instructify.templating import MULTITASK, Template, fitting, load_templates
 
 _DROPPED = ("context", "caption", "text")
 

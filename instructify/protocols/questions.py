@@ -10,13 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify._util.errors import UserError, did_you_mean
-from instructify.build.manifest import content_key
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
-from instructify.metrics.files import is_gold_for
-from instructify.metrics.items import item_of_row
-from instructify.metrics.model import Item
-from instructify.mixture.permutation import choose_rows
+from instructify.build import Build, content_key
+from instructify.catalog import Catalog
+from instructify.metrics import Item, is_gold_for, item_of_row
+from instructify.mixture import choose_rows
 from instructify.protocols.candidates import (
     CandidateSet,
     of_choices,

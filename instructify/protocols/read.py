@@ -12,8 +12,8 @@ from instructify._util.errors import UserError, did_you_mean
 from instructify._util.resources import find
 from instructify._util.yaml_lines import Node, read_yaml
 from instructify._util.yaml_settings import with_setting
-from instructify.catalog.model import Catalog, Dataset
-from instructify.metrics.scorers import metric_of_form, variants
+from instructify.catalog import Catalog, Dataset
+from instructify.metrics import metric_of_form, variants
 from instructify.protocols.model import (
     USUAL,
     CandidateRule,
@@ -26,8 +26,7 @@ from instructify.protocols.model import (
     Protocol,
     Source,
 )
-from instructify.templating.load import Mode
-from instructify.templating.program import mistakes
+from instructify.templating import Mode, mistakes
 
 FORMAT = 1
 FOLDER = "protocols"

@@ -1,54 +1,41 @@
-"""All readers by the name that catalog.yaml uses."""
+"""Readers: raw files of a release in, records and rejects out; one module for each release.
 
-from instructify.readers import (
-    aokvqa,
-    capfilt,
-    coco,
-    flickr30k,
-    gqa,
-    hateful_memes,
-    iconqa,
-    llava,
-    nocaps,
-    ocr_vqa,
-    scienceqa,
-    table,
-    textcaps,
-    textvqa,
-    video_qa,
-    visdial,
-    vizwiz,
-    vqa,
-    vsr,
+`READERS` has them by the names that catalog.yaml uses. Below them, `json_items` and the modules
+that it is made of stream raw JSON in bounded memory.
+"""
+
+from instructify.readers.base import (
+    Chunk,
+    Option,
+    OptionValue,
+    RawFile,
+    ReadContext,
+    Reader,
+    unreadable,
 )
-from instructify.readers.base import Reader
+from instructify.readers.class_folders import class_files, class_names
+from instructify.readers.json_items import read_lines, read_list, read_mapping
+from instructify.readers.json_source import NOT_JSON
+from instructify.readers.ocr import apply_ocr, load_ocr
+from instructify.readers.registry import READERS
+from instructify.readers.table_rows import read_rows
 
-READERS: dict[str, Reader] = {
-    "coco_caption": coco.READER,
-    "web_capfilt": capfilt.READER,
-    "textcaps": textcaps.READER,
-    "vqav2": vqa.VQAV2_READER,
-    "okvqa": vqa.OKVQA_READER,
-    "aokvqa": aokvqa.READER,
-    "ocr_vqa": ocr_vqa.READER,
-    "vqav2_qg": vqa.VQAV2_QG_READER,
-    "okvqa_qg": vqa.OKVQA_QG_READER,
-    "aokvqa_qg": aokvqa.QG_READER,
-    "llava": llava.READER,
-    "nocaps": nocaps.READER,
-    "flickr30k": flickr30k.READER,
-    "vizwiz": vizwiz.READER,
-    "gqa": gqa.READER,
-    "vsr": vsr.READER,
-    "iconqa": iconqa.READER,
-    "scienceqa": scienceqa.READER,
-    "visdial": visdial.READER,
-    "textvqa": textvqa.READER,
-    "hateful_memes": hateful_memes.READER,
-    "msvd_qa": video_qa.MSVD,
-    "msrvtt_qa": video_qa.MSRVTT,
-    "ivqa": video_qa.IVQA,
-    "table": table.READER,  # the user's own data
-}
-
-__all__ = ["READERS", "Reader"]
+__all__ = [
+    "Chunk",
+    "NOT_JSON",
+    "Option",
+    "OptionValue",
+    "READERS",
+    "RawFile",
+    "ReadContext",
+    "Reader",
+    "apply_ocr",
+    "class_files",
+    "class_names",
+    "load_ocr",
+    "read_lines",
+    "read_list",
+    "read_mapping",
+    "read_rows",
+    "unreadable",
+]

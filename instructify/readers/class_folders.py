@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError
-from instructify.catalog.own_tables import class_name
+from instructify.catalog import class_name
 from instructify.readers.base import RawFile
 from instructify.readers.table_cells import Fault
 

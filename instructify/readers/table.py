@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from instructify.catalog.own_tables import FIELDS
+from instructify.catalog import FIELDS
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.class_folders import class_files, class_names, printable
 from instructify.readers.table_cells import (

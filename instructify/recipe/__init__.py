@@ -1,1 +1,43 @@
 """."""
+
+from instructify.recipe.members import MixedBuild, mix_build
+from instructify.recipe.plan import Change, Plan, PlanRow, compare, make_plan, plan_value
+from instructify.recipe.read import (
+    RECIPE_FORMAT,
+    MixtureRecipe,
+    RecipeMember,
+    Waiver,
+    base_of,
+    load_mixture,
+    load_waivers,
+    mixture_of,
+    recipe_fields,
+    recipe_name,
+    recipe_path,
+    waivers_of,
+)
+from instructify.recipe.sample_index import batches_of
+
+__all__ = [
+    "Change",
+    "MixedBuild",
+    "MixtureRecipe",
+    "Plan",
+    "PlanRow",
+    "RECIPE_FORMAT",
+    "RecipeMember",
+    "Waiver",
+    "base_of",
+    "batches_of",
+    "compare",
+    "load_mixture",
+    "load_waivers",
+    "make_plan",
+    "mix_build",
+    "mixture_of",
+    "plan_value",
+    "recipe_fields",
+    "recipe_name",
+    "recipe_path",
+    "waivers_of",
+]

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
-from instructify.build.manifest import DatasetEntry, content_key
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
+from instructify.build import Build, DatasetEntry, content_key
+from instructify.catalog import Catalog
 from instructify.mixture import Drawn, Member, Mixture
 from instructify.recipe.read import MixtureRecipe, RecipeMember
 from instructify.recipe.sample_index import SampleIndex

@@ -14,7 +14,7 @@ from instructify._util.errors import UserError, did_you_mean
 from instructify._util.resources import find
 from instructify._util.yaml_lines import Node, read_yaml
 from instructify.mixture import ORDERS
-from instructify.templating.load import Mode
+from instructify.templating import Mode
 
 RECIPE_FORMAT = 1
 SIZES = ("build", "official")

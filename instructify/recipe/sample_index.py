@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
-from instructify.build.opened import Build
+from instructify.build import Build
 
 Rows = NDArray[np.int64]
 

@@ -1,1 +1,14 @@
 """Results of evaluations beside the published figures, as text, Markdown and HTML."""
+
+from instructify.results.page import results_page
+from instructify.results.table import Table, make_table, row_names
+from instructify.results.text import markdown_lines, text_lines
+
+__all__ = [
+    "Table",
+    "make_table",
+    "markdown_lines",
+    "results_page",
+    "row_names",
+    "text_lines",
+]

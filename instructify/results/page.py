@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from instructify.protocols.model import prompt_text
-from instructify.protocols.read import OF_METHOD
+from instructify.protocols import OF_METHOD, prompt_text
 from instructify.results.table import Row, Table, percent, remarks_on, why_unscored
 
 _STYLE = """

@@ -1,1 +1,52 @@
 """."""
+
+from instructify.templating.draws import NO_TEMPLATE, choose_templates
+from instructify.templating.filters import MAX_TEXT_BYTES, RenderError, letter
+from instructify.templating.jinja_program import NullPrintedError, Program, mistakes, program
+from instructify.templating.language import FIELDS, Kind
+from instructify.templating.load import (
+    MULTITASK,
+    PARTS,
+    Mistakes,
+    Mode,
+    Part,
+    PlacedTemplate,
+    RenderFailedError,
+    Template,
+    TemplateSet,
+    failure_detail,
+    fitting,
+    load_templates,
+    read_file,
+    refuses_empty,
+    render_row,
+)
+
+__all__ = [
+    "FIELDS",
+    "Kind",
+    "MAX_TEXT_BYTES",
+    "MULTITASK",
+    "Mistakes",
+    "Mode",
+    "NO_TEMPLATE",
+    "NullPrintedError",
+    "PARTS",
+    "Part",
+    "PlacedTemplate",
+    "Program",
+    "RenderError",
+    "RenderFailedError",
+    "Template",
+    "TemplateSet",
+    "choose_templates",
+    "failure_detail",
+    "fitting",
+    "letter",
+    "load_templates",
+    "mistakes",
+    "program",
+    "read_file",
+    "refuses_empty",
+    "render_row",
+]

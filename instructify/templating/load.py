@@ -19,9 +19,9 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.yaml_lines import Node, Scalar, read_yaml
 from instructify.templating.filters import RenderError
+from instructify.templating.jinja_program import NullPrintedError, Program, program
+from instructify.templating.jinja_program import mistakes as all_mistakes
 from instructify.templating.language import FIELDS
-from instructify.templating.program import NullPrintedError, Program, program
-from instructify.templating.program import mistakes as all_mistakes
 
 FORMAT = 1
 FORMS = (

@@ -18,7 +18,7 @@ from instructify.twins.language import (
     multiple_choice,
     place,
 )
-from instructify.twins.questions import KNOWLEDGE_KINDS, questions
+from instructify.twins.picture_questions import KNOWLEDGE_KINDS, questions
 from instructify.twins.world import (
     ALL_PAIRS,
     COLOURS,

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
-from instructify.catalog.load import load_catalog
+from instructify.catalog import load_catalog
 from instructify.twins.jsonfiles import write_json
 from instructify.twins.layout import TwinRequest
 from instructify.twins.writers_coco import write_coco_caption

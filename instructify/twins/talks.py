@@ -17,7 +17,7 @@ from instructify.twins.language import (
     name,
     place,
 )
-from instructify.twins.questions import (
+from instructify.twins.picture_questions import (
     KNOWLEDGE_KINDS,
     PICTURE_KINDS,
     SIGN_KINDS,

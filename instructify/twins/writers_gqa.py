@@ -14,7 +14,7 @@ from instructify.twins.heldout import num_evaluated, num_other
 from instructify.twins.jsonfiles import JsonObject
 from instructify.twins.language import QA
 from instructify.twins.layout import Album, Photo, TwinRequest
-from instructify.twins.questions import questions
+from instructify.twins.picture_questions import questions
 from instructify.twins.truth import Json
 from instructify.twins.world import Scene, scene
 

@@ -13,7 +13,7 @@ from instructify.twins.facts import FOODS, NATURE, OBJECTS, TOOLS
 from instructify.twins.jsonfiles import JsonObject, write_list, write_text
 from instructify.twins.language import QA, Choices, multiple_choice
 from instructify.twins.layout import Album, CocoPhoto, TwinRequest, coco_photo
-from instructify.twins.questions import KNOWLEDGE_KINDS, questions
+from instructify.twins.picture_questions import KNOWLEDGE_KINDS, questions
 from instructify.twins.truth import Json
 from instructify.twins.writers_vqa import LICENCE, confidence, ten_people
 

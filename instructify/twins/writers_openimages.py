@@ -18,7 +18,7 @@ from instructify.twins.layout import (
     TwinRequest,
     open_images_photo,
 )
-from instructify.twins.questions import SIGN_KINDS, questions
+from instructify.twins.picture_questions import SIGN_KINDS, questions
 from instructify.twins.truth import Json
 from instructify.twins.world import RESERVED_PAIRS, Scene, sign_box
 

@@ -13,7 +13,7 @@ from instructify.twins.heldout import confident_answers, num_evaluated, num_othe
 from instructify.twins.jsonfiles import write_list
 from instructify.twins.language import QA, ten_answers
 from instructify.twins.layout import Album, Photo, TwinRequest
-from instructify.twins.questions import PICTURE_KINDS, SIGN_KINDS, questions
+from instructify.twins.picture_questions import PICTURE_KINDS, SIGN_KINDS, questions
 from instructify.twins.truth import Json
 from instructify.twins.world import COLOURS, SHAPES, SIZES, Scene, Thing, scene, sign_scene, single
 

@@ -11,7 +11,7 @@ from instructify.twins.dice import Dice
 from instructify.twins.jsonfiles import JsonObject
 from instructify.twins.language import QA, ten_answers
 from instructify.twins.layout import Album, CocoPhoto, TwinRequest, coco_photo
-from instructify.twins.questions import questions
+from instructify.twins.picture_questions import questions
 from instructify.twins.truth import Json
 
 # Official numbers of questions and photographs; a twin of the official size has exactly as many

@@ -17,7 +17,7 @@ from instructify.build.workers import Workers
 from instructify.catalog.load import load_catalog
 from instructify.catalog.model import Expected
 from instructify.checking.causes import CAUSES, cause_of
-from instructify.checking.examine import examine
+from instructify.checking.examination import examine
 from instructify.checking.request import CheckRequest
 from instructify.rejects import REASONS
 

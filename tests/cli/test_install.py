@@ -62,7 +62,7 @@ def test_the_wheel_holds_what_it_needs(wheel: Path) -> None:
 
 
 def test_a_conversion_from_the_wheel(installed: Path, tmp_path: Path) -> None:
-    code = "import instructify, instructify.resources as r; print(r.find('catalog.yaml'))"
+    code = "import instructify._util.resources as r; print(r.find('catalog.yaml'))"
     found = Path(run([str(installed), "-c", code], tmp_path).strip())
     assert found.is_relative_to(installed.parents[1]), "not the checkout's"
     rows = json.loads(instructify(installed, tmp_path, "catalog", "--json"))

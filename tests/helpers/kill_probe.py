@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import instructify_train.run.launch  # noqa: F401  (imported once, for all forks)
 import torch
 from command_server import Faults, install
 from run_help import content
 
 import instructify.cli
+import instructify_train.run.launcher  # noqa: F401  (imported once, for all forks)
 
 
 def in_child(out: Path, work: Callable[[], int]) -> int:

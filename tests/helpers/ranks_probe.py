@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from instructify._util.exit import exit_now
+from instructify.build.opened import Build
+from instructify.catalog.load import load_catalog
 from instructify_train.distributed import Ranks, gather, join, leave
 from instructify_train.recipe import load_recipe
 from instructify_train.run.setup import set_up
 from instructify_train.run.stop import StopRequest
 from instructify_train.run.trainer import Trainer
-
-from instructify._util.exit import exit_now
-from instructify.build.opened import Build
-from instructify.catalog.load import load_catalog
 
 WAYS: dict[str, tuple[str, ...]] = {
     "ddp": ("run.parallel=ddp", "run.device_batch=4"),

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from instructify_train.checkpoint import folder_of, steps_of
-from instructify_train.run.journal import read_log
 
 from instructify._util.errors import UserError
 from instructify.commands.eval import EvalRequest, run_eval
 from instructify.commands.train import run_train
+from instructify_train.checkpoint import folder_of, steps_of
+from instructify_train.run.journal import read_log
 
 HELPERS = Path(__file__).parent
 ROOT = HELPERS.parents[1]

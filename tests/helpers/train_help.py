@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+
 from instructify_train.config import ModelConfig
-from instructify_train.model.collate import Micro, collate
+from instructify_train.model.collation import Micro, collate
 from instructify_train.model.forward import InstructBlip
 from instructify_train.model.parts import choose_trained
 from instructify_train.model.tokens import Limits, SampleTokens, Tokens

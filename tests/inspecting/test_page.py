@@ -11,11 +11,6 @@ import pytest
 from build_help import Commands, is_sentence
 from hypothesis import given
 from hypothesis import strategies as st
-from instructify_train.model.collate import collate
-from instructify_train.model.forward import layout_of
-from instructify_train.model.tokens import Limits, SampleTokens
-from instructify_train.recipe import load_recipe, save_recipe
-from instructify_train.tiny.presets import build_preset
 from page_help import HOSTILE, LONG, blocks, make_hostile_build, rows
 from PIL import Image
 
@@ -32,6 +27,11 @@ from instructify.inspecting.pictures import (
 )
 from instructify.inspecting.raw import item_text
 from instructify.templating.load import load_templates, render_row
+from instructify_train.model.collation import collate
+from instructify_train.model.forward import layout_of
+from instructify_train.model.tokens import Limits, SampleTokens
+from instructify_train.recipe import load_recipe, save_recipe
+from instructify_train.tiny.presets import build_preset
 
 
 @pytest.fixture(scope="module")

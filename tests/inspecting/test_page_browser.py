@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from browser import NAMES, Browser
 from build_help import Commands
+from page_help import HOSTILE, make_hostile_build, rows
+
 from instructify_train.model.tokens import Limits, SampleTokens
 from instructify_train.tiny.presets import build_preset
-from page_help import HOSTILE, make_hostile_build, rows
 
 WIDE, NARROW = (1280, 800), (390, 844)
 

@@ -13,9 +13,9 @@ from instructify.build import Build
 from instructify.catalog.load import load_catalog
 from instructify.lint.finding import KINDS, Finding
 from instructify.lint.run import LintReport, lint
+from instructify.templating.jinja_program import mistakes, program
 from instructify.templating.language import CheckError
 from instructify.templating.load import load_templates
-from instructify.templating.program import mistakes, program
 
 CATALOG = load_catalog()
 HEAD = "format: 1\ntemplates:\n"

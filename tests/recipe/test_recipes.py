@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from instructify_train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
 
 from instructify._util.errors import UserError
 from instructify.catalog.load import load_catalog
@@ -15,6 +14,7 @@ from instructify.recipe.read import (
     load_waivers,
     recipe_names,
 )
+from instructify_train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
 
 
 def written(folder: Path, mixture: str, name: str = "mine") -> MixtureRecipe:

@@ -14,6 +14,7 @@ from refused_templates import HEAD, MISTAKES, ONE, REFUSED
 
 from instructify._util.errors import UserError
 from instructify.templating.filters import FILTERS, letter
+from instructify.templating.jinja_program import program
 from instructify.templating.language import CheckError
 from instructify.templating.load import (
     RenderFailedError,
@@ -22,7 +23,6 @@ from instructify.templating.load import (
     load_templates,
     render_row,
 )
-from instructify.templating.program import program
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "templates" / "language.json"
 ROW: dict[str, Any] = {

@@ -24,7 +24,7 @@ from instructify.twins.language import (
     ten_answers,
 )
 from instructify.twins.lessons import icon_problem, lesson
-from instructify.twins.questions import (
+from instructify.twins.picture_questions import (
     ASK,
     CLOSED_KINDS,
     KNOWLEDGE_KINDS,

@@ -7,7 +7,7 @@ ours, and a recipe may change each. `recipe.py` fills them from YAML and `--set`
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from instructify.recipe.read import MixtureRecipe, Waiver
+from instructify.recipe import MixtureRecipe, Waiver
 
 PARTS = ("vision", "norm", "qformer", "projection", "language")
 PAPER_PARTS = ("norm", "qformer", "projection")

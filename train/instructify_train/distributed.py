@@ -20,7 +20,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from instructify._util.errors import UserError
-from instructify_train.model.forward import InstructBlip
+from instructify_train.model import InstructBlip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ from instructify._util.errors import UserError
 from instructify._util.shards import write_bytes
 from instructify._util.yaml_lines import Node, read_yaml
 from instructify._util.yaml_settings import with_setting
-from instructify.recipe.read import (
+from instructify.recipe import (
     RECIPE_FORMAT,
     MixtureRecipe,
     Waiver,

@@ -18,11 +18,9 @@ from typing import Any
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.shards import make_folder, sweep, write_json
-from instructify.build.lock import write_lock
-from instructify.overlap.result import read_overlaps
-from instructify.overlap.waivers import unwaived
-from instructify.recipe.members import MixedBuild
-from instructify.recipe.read import Waiver
+from instructify.build import write_lock
+from instructify.overlap import read_overlaps, unwaived
+from instructify.recipe import MixedBuild, Waiver
 from instructify_train.checkpoint import Checkpoint, load, load_last, steps_of
 from instructify_train.config import TrainConfig
 from instructify_train.recipe import changed_settings, load_recipe, recipe_value, save_recipe

@@ -3,11 +3,11 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from instructify.mixture import cut
 from instructify_train.data.bucketing import bucket_batches, place_of
 from instructify_train.data.encode_plan import plan_encoding
 from instructify_train.data.steps import Share
-
-from instructify.mixture import cut
 
 
 @given(

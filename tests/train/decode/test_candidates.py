@@ -2,11 +2,11 @@
 
 import pytest
 from decoding_models import END, tiny_tokenizer
-from instructify_train.decode.candidates import candidate_tokens
-from instructify_train.model.tokens import Limits, SampleTokens
 from train_help import FAMILIES, preset
 
 from instructify._util.errors import UserError
+from instructify_train.decode.candidates import candidate_tokens
+from instructify_train.model.tokens import Limits, SampleTokens
 
 
 def test_t5_is_tokenised_as_usual_without_its_end() -> None:

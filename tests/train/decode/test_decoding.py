@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 import torch
 from decoding_models import END, FAMILIES, PAD, prefixes, tiny_model, tiny_tokenizer
-from instructify_train.decode.search import Answer, Decoding, generate_answers, generate_texts
-from instructify_train.decode.trie import Trie
 from transformers import (
     InstructBlipConfig,
     InstructBlipForConditionalGeneration,
@@ -15,6 +13,8 @@ from transformers import (
 )
 
 from instructify._util.errors import UserError
+from instructify_train.decode.search import Answer, Decoding, generate_answers, generate_texts
+from instructify_train.decode.trie import Trie
 
 LENGTHS = [5, 9, 3, 12]
 PADDINGS = ("left", "right", "middle")

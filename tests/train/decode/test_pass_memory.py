@@ -4,6 +4,7 @@ import random
 
 import pytest
 from decoding_models import FAMILIES, prefixes, tiny_model
+
 from instructify_train.decode.pass_memory import pass_size, row_bytes
 from instructify_train.decode.prefix import align
 from instructify_train.decode.trie import Trie

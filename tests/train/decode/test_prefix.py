@@ -3,6 +3,7 @@
 import pytest
 import torch
 from decoding_models import prefixes
+
 from instructify_train.decode.prefix import align
 
 

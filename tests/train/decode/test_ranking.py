@@ -17,6 +17,9 @@ from decoding_models import (
     prefixes,
     tiny_model,
 )
+from numpy.typing import NDArray
+
+from instructify._util.errors import UserError
 from instructify_train.decode.ranking import (
     Ranking,
     best_candidates,
@@ -25,9 +28,6 @@ from instructify_train.decode.ranking import (
 )
 from instructify_train.decode.search import Decoding, generate_answers
 from instructify_train.decode.trie import Trie
-from numpy.typing import NDArray
-
-from instructify._util.errors import UserError
 
 TOLERANCE = 1e-5
 LENGTHS = [5, 9, 3]

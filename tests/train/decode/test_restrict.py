@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from decoding_models import END, FAMILIES, PAD, Batch, prefixes, tiny_model
+
 from instructify_train.decode.restrict import TrieLogitsProcessor
 from instructify_train.decode.trie import Trie
 

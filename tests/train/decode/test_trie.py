@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from instructify_train.decode.trie import Trie
 
 CANDIDATE = st.lists(st.integers(0, 4), min_size=1, max_size=5)

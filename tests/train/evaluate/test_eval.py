@@ -11,14 +11,6 @@ from typing import Any
 import pytest
 import torch
 from build_help import Commands, difference, is_sentence, start, tree
-from instructify_train.config import DataConfig
-from instructify_train.data.pixels import read_file, resize
-from instructify_train.evaluate.answering import Answerer, answerer_of
-from instructify_train.evaluate.predict import PART_QUESTIONS, Evaluator
-from instructify_train.evaluate.result_folder import ResultFolder
-from instructify_train.evaluate.run import weights_sha256
-from instructify_train.evaluate.trained import load_trained
-from instructify_train.tiny.presets import build_preset
 from run_help import evaluate, launched, train
 
 from instructify._util.errors import UserError
@@ -28,6 +20,14 @@ from instructify.catalog.load import load_catalog
 from instructify.protocols.questions import read_questions
 from instructify.protocols.read import named_protocol
 from instructify.results.table import Cell, percent
+from instructify_train.config import DataConfig
+from instructify_train.data.pixels import read_file, resize
+from instructify_train.evaluate.answering import Answerer, answerer_of
+from instructify_train.evaluate.predict import PART_QUESTIONS, Evaluator
+from instructify_train.evaluate.result_folder import ResultFolder
+from instructify_train.evaluate.run import weights_sha256
+from instructify_train.evaluate.trained import load_trained
+from instructify_train.tiny.presets import build_preset
 
 NAMES = ("vqav2", "aokvqa.choice", "hateful_memes", "visdial", "msvd_qa", "coco_caption")
 QUICK = ("decode.max_new_tokens=6", "decode.min_new_tokens=1")

@@ -4,9 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from instructify_train.evaluate.answering import answerer_of
-from instructify_train.evaluate.questions import Asked, accepted, ask
-from instructify_train.evaluate.trained import load_trained
 from PIL import Image
 from run_help import train
 from twin_help import load
@@ -15,6 +12,9 @@ from instructify.build.opened import Build
 from instructify.twins.layout import TwinRequest
 from instructify.twins.make import make_twin
 from instructify.twins.writers_vqa import question_kinds
+from instructify_train.evaluate.answering import answerer_of
+from instructify_train.evaluate.questions import Asked, accepted, ask
+from instructify_train.evaluate.trained import load_trained
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from instructify_train.config import Blip2Config as Source
-from instructify_train.config import ModelConfig
-from instructify_train.model.blip2 import assemble_weights, left_over, merge_weights
-from instructify_train.model.loading import load_model
-from instructify_train.tiny.presets import build_preset
 from train_help import preset
 from transformers import (
     Blip2Config,
@@ -22,6 +17,11 @@ from transformers import (
 )
 
 from instructify._util.errors import UserError
+from instructify_train.config import Blip2Config as Source
+from instructify_train.config import ModelConfig
+from instructify_train.model.blip2 import assemble_weights, left_over, merge_weights
+from instructify_train.model.loading import load_model
+from instructify_train.tiny.presets import build_preset
 
 QUERIES = 8
 

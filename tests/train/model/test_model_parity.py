@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from instructify_train.model.collate import collate
-from instructify_train.model.parts import trained_parameters
 from torch.nn import functional
 from train_help import ANSWERS, FAMILIES, QUESTIONS, Case, case, preset
+
+from instructify_train.model.collation import collate
+from instructify_train.model.parts import trained_parameters
 
 WHOLE = ("vision", "norm", "qformer", "projection", "language")
 

@@ -4,15 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from instructify_train.config import PARTS, ModelConfig
-from instructify_train.model.parts import (
-    choose_trained,
-    count,
-    is_text_path,
-    part_of,
-    set_dropout,
-    set_precision,
-)
 from train_help import FAMILIES, fresh
 from transformers import (
     InstructBlipConfig,
@@ -21,6 +12,16 @@ from transformers import (
     InstructBlipVisionConfig,
     LlamaConfig,
     T5Config,
+)
+
+from instructify_train.config import PARTS, ModelConfig
+from instructify_train.model.parts import (
+    choose_trained,
+    count,
+    is_text_path,
+    part_of,
+    set_dropout,
+    set_precision,
 )
 
 LANGUAGE = {

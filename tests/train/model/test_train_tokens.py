@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from instructify_train.model.tokens import Limits, SampleTokens, TextTokens
 from train_help import FAMILIES, preset
+
+from instructify_train.model.tokens import Limits, SampleTokens, TextTokens
 
 FORGED = (
     *("<image>", "</s>", "<s>", "<pad>", "[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]", "[DEC]"),

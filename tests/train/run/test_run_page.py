@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from instructify_train.checkpoint import Best
 from instructify_train.run.curves import Curve, chart
 from instructify_train.run.run_page import best_figure

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from instructify_train.checkpoint import Best, folder_of, read_state, steps_of
 from run_help import RECIPE, evaluate, launched, log, recipe_file, train
 
 from instructify._util.errors import UserError
+from instructify_train.checkpoint import Best, folder_of, read_state, steps_of
 
 EVERY = "model.train=[vision, norm, qformer, projection, language]"
 BY = ("run.best_by=[vqav2, coco_caption]", "run.validate_every=2", "run.validation_samples=40")

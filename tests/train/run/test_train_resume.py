@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from build_help import start
-from instructify_train.checkpoint import folder_of, steps_of
 from run_help import HELPERS, RECIPE, content, log, recipe_file, train
 
 from instructify._util.errors import UserError
+from instructify_train.checkpoint import folder_of, steps_of
 
 
 @pytest.fixture(scope="module")

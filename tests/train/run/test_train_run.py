@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from run_help import content, log, losses, recipe_file, train
+from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
+
+from instructify._util.errors import UserError
 from instructify_train.data.pixels import resize
 from instructify_train.decode.search import Decoding
 from instructify_train.evaluate.answering import answerer_of
 from instructify_train.evaluate.trained import load_trained, merge
 from instructify_train.run import setup
 from instructify_train.tiny.presets import Loaded, build_preset
-from PIL import Image
-from run_help import content, log, losses, recipe_file, train
-from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
-
-from instructify._util.errors import UserError
 
 QUICK = ("run.validate_every=0", "run.steps=4", "run.save_every=4")
 
@@ -162,8 +162,10 @@ def test_features_kept_on_disk_change_nothing(whole_build: Path, tmp_path: Path)
     kept = list((tmp_path / "features").rglob("*.bin"))
     assert kept
     train(whole_build, second, *QUICK, *cache)
-    assert content(plain) == content(first)
-    assert losses(second) == pytest.approx(losses(plain), rel=1e-5)
+    # Up to rounding: what is kept makes groups of new pictures smaller, and processors round matrix
+    # products of other shapes differently.
+    for run in (first, second):
+        assert losses(run) == pytest.approx(losses(plain), rel=1e-5)
 
 
 def test_features_stay_within_their_budget(whole_build: Path, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from instructify_train.tiny.own_tokenizers import language_tokenizer, qformer_tokenizer
-from instructify_train.tiny.presets import PRESETS, Loaded, build_preset
 from PIL import Image
 from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
 
 from instructify._util.errors import UserError
 from instructify.twins.world import COLOURS, SHAPES
+from instructify_train.tiny.own_tokenizers import language_tokenizer, qformer_tokenizer
+from instructify_train.tiny.presets import PRESETS, Loaded, build_preset
 
 TINY = ("tiny-llama", "tiny-t5")
 _HASHES = """

@@ -7,6 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 from build_help import Commands
+from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
+
+from instructify._util.errors import UserError
+from instructify.catalog.load import load_catalog
+from instructify.twins.dice import Dice
+from instructify.twins.language import description
+from instructify.twins.layout import coco_photo
+from instructify.twins.world import RESERVED_PAIRS, Scene, Sign, Thing, scene
 from instructify_train.tiny import grounding, language_tower, vision_tower
 from instructify_train.tiny.grounding import ask, phrase, teach_grounding
 from instructify_train.tiny.language_tower import Reader, answer, examine_language, teach_language
@@ -22,14 +30,6 @@ from instructify_train.tiny.towers import (
 from instructify_train.tiny.twin_pages import FAMILY
 from instructify_train.tiny.twin_text import lessons
 from instructify_train.tiny.vision_tower import as_input, teach_vision
-from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
-
-from instructify._util.errors import UserError
-from instructify.catalog.load import load_catalog
-from instructify.twins.dice import Dice
-from instructify.twins.language import description
-from instructify.twins.layout import coco_photo
-from instructify.twins.world import RESERVED_PAIRS, Scene, Sign, Thing, scene
 
 QUICK = TowersRequest(vision_steps=3, language_steps=3, grounding_steps=3)
 

@@ -4,7 +4,7 @@ import torch
 
 from instructify_train.data.feature_files import FeatureFiles
 from instructify_train.data.steps import Encode, Pass
-from instructify_train.model.forward import InstructBlip
+from instructify_train.model import InstructBlip
 
 
 class FeatureTable:

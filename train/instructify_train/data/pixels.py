@@ -16,9 +16,17 @@ from PIL import Image
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts, mix, uniform_float
-from instructify.pictures.decode import DECODER_ERRORS, TooManyPixels, flatten, open_picture, to_rgb
-from instructify.pictures.reading import PictureStore
-from instructify.pictures.video import ClipUnreadable, clip_format, frames
+from instructify.pictures import (
+    DECODER_ERRORS,
+    ClipUnreadable,
+    PictureStore,
+    TooManyPixels,
+    clip_format,
+    flatten,
+    frames,
+    open_picture,
+    to_rgb,
+)
 from instructify_train.config import DataConfig
 
 Pixels = NDArray[np.uint8]

@@ -23,8 +23,7 @@ from instructify_train.data.encode_plan import EncodeStep, plan_encoding
 from instructify_train.data.feature_files import FeatureFiles
 from instructify_train.data.pixels import PixelReader
 from instructify_train.data.stream import Sample, SampleStream
-from instructify_train.model.collate import Layout, Micro, collate, length_of
-from instructify_train.model.tokens import SampleTokens, Tokens
+from instructify_train.model import Layout, Micro, SampleTokens, Tokens, collate, length_of
 
 Item = TypeVar("Item")
 

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from instructify._util.errors import UserError
-from instructify.recipe.members import MixedBuild
-from instructify.recipe.sample_index import batches_of
+from instructify.recipe import MixedBuild, batches_of
 
 
 class Sample(NamedTuple):

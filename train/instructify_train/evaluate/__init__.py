@@ -1,1 +1,32 @@
 """."""
+
+from instructify_train.evaluate.answering import Answerer, answerer_of
+from instructify_train.evaluate.predict import Evaluator
+from instructify_train.evaluate.questions import ask, share_right
+from instructify_train.evaluate.result_folder import check_out, read_results
+from instructify_train.evaluate.run import (
+    EvaluationOptions,
+    evaluate_protocol,
+    evaluated_model,
+    score_predictions,
+)
+from instructify_train.evaluate.trained import load_trained, merge
+from instructify_train.evaluate.xray import DEFAULT_MODEL, XRay
+
+__all__ = [
+    "Answerer",
+    "DEFAULT_MODEL",
+    "EvaluationOptions",
+    "Evaluator",
+    "XRay",
+    "answerer_of",
+    "ask",
+    "check_out",
+    "evaluate_protocol",
+    "evaluated_model",
+    "load_trained",
+    "merge",
+    "read_results",
+    "score_predictions",
+    "share_right",
+]

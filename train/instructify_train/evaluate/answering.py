@@ -11,16 +11,19 @@ from typing import Any, NamedTuple
 
 import torch
 
-from instructify.pictures.reading import PictureStore
+from instructify.pictures import PictureStore
 from instructify_train.config import DataConfig
-from instructify_train.data.pixels import PixelReader, Pixels, read_file, without_augmentation
-from instructify_train.decode.search import Decoding, generate_texts
+from instructify_train.data import PixelReader, Pixels, read_file, without_augmentation
+from instructify_train.decode import Decoding, generate_texts
 from instructify_train.evaluate.trained import Trained
-from instructify_train.model.collate import collate
-from instructify_train.model.forward import InstructBlip
-from instructify_train.model.loading import pixel_mean_std
-from instructify_train.model.parts import set_dropout
-from instructify_train.model.tokens import Limits, SampleTokens
+from instructify_train.model import (
+    InstructBlip,
+    Limits,
+    SampleTokens,
+    collate,
+    pixel_mean_std,
+    set_dropout,
+)
 
 QFORMER_TOKENS = 128
 

@@ -12,15 +12,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from instructify.pictures.reading import PictureStore
-from instructify.protocols.candidates import CandidateSet, prediction_of, value_scores
-from instructify.protocols.model import Protocol
-from instructify.protocols.questions import Question, Questions
-from instructify_train.data.pixels import Pixels
-from instructify_train.decode.candidates import candidate_tokens
-from instructify_train.decode.ranking import Ranking, score_candidates
-from instructify_train.decode.search import Decoding, generate_answers
-from instructify_train.decode.trie import Trie
+from instructify.pictures import PictureStore
+from instructify.protocols import (
+    CandidateSet,
+    Protocol,
+    Question,
+    Questions,
+    prediction_of,
+    value_scores,
+)
+from instructify_train.data import Pixels
+from instructify_train.decode import (
+    Decoding,
+    Ranking,
+    Trie,
+    candidate_tokens,
+    generate_answers,
+    score_candidates,
+)
 from instructify_train.evaluate.answering import Answerer, Prefixes
 
 PART_QUESTIONS = 32

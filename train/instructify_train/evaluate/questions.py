@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from instructify._util.errors import UserError
-from instructify.build.opened import Build
-from instructify.mixture.permutation import choose_rows
-from instructify_train.decode.search import Decoding
+from instructify.build import Build
+from instructify.mixture import choose_rows
+from instructify_train.decode import Decoding
 from instructify_train.evaluate.answering import Answerer
 
 _BATCH = 50

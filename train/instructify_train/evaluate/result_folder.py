@@ -16,8 +16,8 @@ from typing import Any
 
 from instructify._util.errors import UserError
 from instructify._util.shards import sweep, write_bytes, write_json
-from instructify.build.lock import write_lock
-from instructify.metrics.model import Item
+from instructify.build import write_lock
+from instructify.metrics import Item
 
 EXAM_FORMAT = 1
 RESULT = "result.json"

@@ -11,15 +11,18 @@ from tqdm import tqdm
 
 from instructify import __version__
 from instructify._util.errors import UndefinedScoreError, UserError
-from instructify.build.manifest import content_key
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
-from instructify.metrics.align import Prediction
-from instructify.metrics.files import answer_key, is_gold_for
-from instructify.metrics.model import Result
-from instructify.metrics.scorers import choose_scoring, score, variants
-from instructify.protocols.model import Protocol
-from instructify.protocols.questions import Questions, read_questions
+from instructify.build import Build, content_key
+from instructify.catalog import Catalog
+from instructify.metrics import (
+    Prediction,
+    Result,
+    answer_key,
+    choose_scoring,
+    is_gold_for,
+    score,
+    variants,
+)
+from instructify.protocols import Protocol, Questions, read_questions
 from instructify_train.distributed import Ranks, gather, wait_for_all
 from instructify_train.evaluate.answering import Answerer, answerer_of
 from instructify_train.evaluate.predict import Evaluator

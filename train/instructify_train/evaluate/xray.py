@@ -10,16 +10,24 @@ from typing import Any
 
 from transformers import InstructBlipConfig, InstructBlipProcessor
 
-from instructify.inspecting.tokens import Cut, Piece, ReaderFacts, Reading, Text
+from instructify.inspecting import Cut, Piece, ReaderFacts, Reading, Text
 from instructify_train.config import DataConfig
 from instructify_train.evaluate.answering import QFORMER_TOKENS
-from instructify_train.model.collate import Layout, collate
-from instructify_train.model.forward import layout_of
-from instructify_train.model.loading import check_name, unloadable
-from instructify_train.model.tokens import LeftOut, Limits, SampleTokens, Tokens, limits_of
+from instructify_train.model import (
+    Layout,
+    LeftOut,
+    Limits,
+    SampleTokens,
+    Tokens,
+    check_name,
+    collate,
+    layout_of,
+    limits_of,
+    unloadable,
+)
 from instructify_train.recipe import load_recipe
 from instructify_train.run_folder import RECIPE, is_run
-from instructify_train.tiny.presets import PRESETS, build_preset
+from instructify_train.tiny import PRESETS, build_preset
 
 DEFAULT_MODEL = "tiny-llama"
 _BLANKS = ("\u2581", "\u0120")  # how vocabularies spell the blank before a word

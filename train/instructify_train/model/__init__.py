@@ -1,1 +1,50 @@
 """."""
+
+from instructify_train.model.collation import Layout, Micro, collate, length_of
+from instructify_train.model.forward import InstructBlip, layout_of
+from instructify_train.model.loading import (
+    check_name,
+    device_of,
+    load_model,
+    pixel_mean_std,
+    precision_of,
+    unloadable,
+)
+from instructify_train.model.lora import add_adapters, fold_adapters
+from instructify_train.model.parts import (
+    Counted,
+    choose_trained,
+    count,
+    set_dropout,
+    set_precision,
+    trained_parameters,
+)
+from instructify_train.model.tokens import LeftOut, Limits, SampleTokens, Tokens, limits_of
+
+__all__ = [
+    "Counted",
+    "InstructBlip",
+    "Layout",
+    "LeftOut",
+    "Limits",
+    "Micro",
+    "SampleTokens",
+    "Tokens",
+    "add_adapters",
+    "check_name",
+    "choose_trained",
+    "collate",
+    "count",
+    "device_of",
+    "fold_adapters",
+    "layout_of",
+    "length_of",
+    "limits_of",
+    "load_model",
+    "pixel_mean_std",
+    "precision_of",
+    "set_dropout",
+    "set_precision",
+    "trained_parameters",
+    "unloadable",
+]

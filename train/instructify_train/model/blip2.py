@@ -24,7 +24,7 @@ from transformers import (
 from instructify._util.errors import UserError
 from instructify_train.config import Blip2Config
 from instructify_train.model.tokens import rows_needed
-from instructify_train.tiny.presets import Loaded
+from instructify_train.tiny import Loaded
 
 Weights = dict[str, torch.Tensor]
 _HEADS = ("vision_projection.", "text_projection.", "itm_head.")

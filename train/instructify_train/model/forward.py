@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from instructify_train.model.collate import Layout, Micro
+from instructify_train.model.collation import Layout, Micro
 
 
 def layout_of(config: Any) -> Layout:

@@ -15,7 +15,7 @@ from instructify._util.errors import UserError, did_you_mean
 from instructify_train.config import ModelConfig
 from instructify_train.model.blip2 import assemble
 from instructify_train.model.tokens import rows_needed
-from instructify_train.tiny.presets import PRESETS, Loaded, build_preset
+from instructify_train.tiny import PRESETS, Loaded, build_preset
 
 IMAGE_TOKEN = "<image>"
 _HUB_NAME = "Salesforce/instructblip-vicuna-7b"

@@ -1,1 +1,7 @@
 """."""
+
+from instructify_train.run.launcher import launch
+
+__all__ = [
+    "launch",
+]

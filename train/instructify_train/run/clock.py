@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from instructify_train.data.steps import Step
+from instructify_train.data import Step
 
 
 class Clock:

@@ -11,16 +11,12 @@ import torch
 
 from instructify._util.errors import UserError
 from instructify._util.resources import find
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
-from instructify.protocols.model import Protocol
-from instructify.protocols.questions import Questions, read_questions
-from instructify.protocols.read import named_protocol
+from instructify.build import Build
+from instructify.catalog import Catalog
+from instructify.protocols import Protocol, Questions, named_protocol, read_questions
 from instructify_train.config import RunConfig
 from instructify_train.distributed import Ranks, gather
-from instructify_train.evaluate.answering import Answerer
-from instructify_train.evaluate.predict import Evaluator
-from instructify_train.evaluate.run import score_predictions
+from instructify_train.evaluate import Answerer, Evaluator, score_predictions
 from instructify_train.run.setup import Setup
 
 

@@ -16,9 +16,7 @@ import torch
 
 from instructify_train.config import TrainConfig
 from instructify_train.distributed import sharded_layers
-from instructify_train.model.collate import Micro, collate
-from instructify_train.model.forward import InstructBlip
-from instructify_train.model.tokens import Tokens
+from instructify_train.model import InstructBlip, Micro, Tokens, collate
 
 _CPU_BATCH = 32
 _MASTER_BYTES = 4

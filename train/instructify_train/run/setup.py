@@ -9,23 +9,38 @@ import torch
 from torch import nn
 
 from instructify._util.errors import UserError
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
-from instructify.recipe.members import MixedBuild, mix_build
+from instructify.build import Build
+from instructify.catalog import Catalog
+from instructify.recipe import MixedBuild, mix_build
 from instructify_train.config import DataConfig, TrainConfig
-from instructify_train.data.feature_files import FeatureFiles, tower_key
-from instructify_train.data.pixels import PixelReader, without_augmentation
-from instructify_train.data.steps import Share, Steps
-from instructify_train.data.stream import SampleStream
+from instructify_train.data import (
+    FeatureFiles,
+    PixelReader,
+    SampleStream,
+    Share,
+    Steps,
+    tower_key,
+    without_augmentation,
+)
 from instructify_train.distributed import Ranks, share_model
-from instructify_train.model.forward import InstructBlip
-from instructify_train.model.loading import device_of, load_model, pixel_mean_std, precision_of
-from instructify_train.model.lora import add_adapters
-from instructify_train.model.parts import Counted, choose_trained, count, set_dropout, set_precision
-from instructify_train.model.tokens import SampleTokens, limits_of
+from instructify_train.model import (
+    Counted,
+    InstructBlip,
+    SampleTokens,
+    add_adapters,
+    choose_trained,
+    count,
+    device_of,
+    limits_of,
+    load_model,
+    pixel_mean_std,
+    precision_of,
+    set_dropout,
+    set_precision,
+)
 from instructify_train.run.memory import Estimate, fit
 from instructify_train.run.validation import Validator
-from instructify_train.tiny.presets import Loaded
+from instructify_train.tiny import Loaded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ checkpoint keeps the sums, so that a run that was resumed tells of all its steps
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from instructify_train.data.stream import Sample
+from instructify_train.data import Sample
 
 Sums = dict[str, dict[str, list[float]]]  # kind => name => samples, labels, loss summed over labels
 KINDS = ("member", "template")

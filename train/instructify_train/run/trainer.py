@@ -18,10 +18,9 @@ from instructify._util.keyed import key_of
 from instructify.mixture import MixtureState
 from instructify_train import checkpoint
 from instructify_train.checkpoint import Best, Checkpoint, RunState
-from instructify_train.data.features import FeatureTable
-from instructify_train.data.steps import Pass, Step, load
+from instructify_train.data import FeatureTable, Pass, Step, load
 from instructify_train.distributed import add_up, gather, gradients_meet, wait_for_all
-from instructify_train.model.parts import trained_parameters
+from instructify_train.model import trained_parameters
 from instructify_train.run.clock import Clock
 from instructify_train.run.held_in_scores import HeldInScores
 from instructify_train.run.journal import Journal

@@ -15,25 +15,23 @@ from torch.utils.data import Dataset
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts, mix, uniform_index
-from instructify.build.opened import Build
-from instructify.mixture import cut
-from instructify.mixture.permutation import choose_rows
-from instructify.recipe.members import MixedBuild
-from instructify_train.data.features import FeatureTable
-from instructify_train.data.pixels import PixelReader
-from instructify_train.data.steps import (
+from instructify.build import Build
+from instructify.mixture import choose_rows, cut
+from instructify.recipe import MixedBuild
+from instructify_train.data import (
     Failed,
+    FeatureTable,
     FrameReader,
     Pass,
+    PixelReader,
+    Sample,
     Share,
     encode_samples,
     load,
     make_pass,
 )
-from instructify_train.data.stream import Sample
 from instructify_train.distributed import add_up
-from instructify_train.model.collate import Layout, length_of
-from instructify_train.model.tokens import SampleTokens
+from instructify_train.model import Layout, SampleTokens, length_of
 
 _SPLITS = ("val", "dev", "minival")
 

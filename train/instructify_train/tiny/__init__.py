@@ -1,1 +1,13 @@
 """."""
+
+from instructify_train.tiny.presets import PRESETS, Loaded, build_preset
+from instructify_train.tiny.towers import TowersReport, TowersRequest, teach_towers
+
+__all__ = [
+    "Loaded",
+    "PRESETS",
+    "TowersReport",
+    "TowersRequest",
+    "build_preset",
+    "teach_towers",
+]

@@ -16,19 +16,25 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from instructify.twins.dice import Dice
-from instructify.twins.language import PLURALS, a, place
-from instructify.twins.look import ALL_PLACES, DIRECTIONS, OF_MANY, OF_ONE, lies
-from instructify.twins.verify import EXISTS
-from instructify.twins.world import (
+from instructify.twins import (
+    ALL_PLACES,
     BACKGROUNDS,
     COLOURS,
+    DIRECTIONS,
+    EXISTS,
     MOST_THINGS,
+    OF_MANY,
+    OF_ONE,
+    PLURALS,
     SEEN_PAIRS,
     SHAPES,
     SIZES,
+    Dice,
     Scene,
     Thing,
+    a,
+    lies,
+    place,
     scene,
 )
 from instructify_train.tiny.presets import Loaded

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from instructify.twins.dice import Dice
+from instructify.twins import Dice
 from instructify_train.tiny.presets import Loaded
 from instructify_train.tiny.tower_training import fit_tower
 from instructify_train.tiny.twin_text import Lesson, lessons

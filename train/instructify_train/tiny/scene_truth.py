@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from instructify.twins.world import (
+from instructify.twins import (
     BACKGROUNDS,
     CELLS,
     COLOURS,

@@ -9,28 +9,34 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from instructify.twins.covers import cover
-from instructify.twins.dice import Dice
-from instructify.twins.events import Event, clip_questions, event
-from instructify.twins.language import (
+from instructify.twins import (
+    CLOSED_KINDS,
+    KNOWLEDGE_KINDS,
     NUMBERS,
+    PICTURE_KINDS,
     PLURALS,
     QA,
+    SIGN_KINDS,
+    Dice,
+    Event,
+    Scene,
     captions,
+    clip_questions,
+    conversation,
+    cover,
+    detail,
+    dialog,
+    event,
+    meme,
     multiple_choice,
     name,
     place,
-)
-from instructify.twins.questions import (
-    CLOSED_KINDS,
-    KNOWLEDGE_KINDS,
-    PICTURE_KINDS,
-    SIGN_KINDS,
     questions,
+    reasoning,
+    scene,
+    sign_scene,
+    statement,
 )
-from instructify.twins.statements import meme, statement
-from instructify.twins.talks import conversation, detail, dialog, reasoning
-from instructify.twins.world import Scene, scene, sign_scene
 
 FAMILY = "towers"
 _PER_SCENE = 4

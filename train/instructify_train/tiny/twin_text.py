@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from instructify._util.resources import find
-from instructify.catalog.load import load_catalog
-from instructify.templating.load import Template, TemplateSet, load_templates, render_row
-from instructify.twins.dice import Dice
+from instructify.catalog import load_catalog
+from instructify.templating import Template, TemplateSet, load_templates, render_row
+from instructify.twins import Dice
 from instructify_train.tiny.twin_pages import THEMES, Page, told_of
 
 # What is asked is learnt sooner where no words stand around it.

@@ -15,8 +15,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import InstructBlipVisionModel
 
-from instructify.twins.painter import pixels
-from instructify.twins.world import Scene, scene, sign_scene
+from instructify.twins import Scene, pixels, scene, sign_scene
 from instructify_train.tiny.presets import CLIP_MEAN, CLIP_STD
 from instructify_train.tiny.scene_truth import (
     CELL_HEADS,

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from instructify.build.opened import Build
-from instructify.catalog.model import Catalog
+from instructify.build import Build
+from instructify.catalog import Catalog
 from instructify_train.config import TrainConfig
 from instructify_train.distributed import Ranks
 from instructify_train.run.header import header_lines, wrapped

@@ -11,10 +11,16 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from instructify._util.errors import UserError
-from instructify.readers.base import RawFile, unreadable
-from instructify.readers.class_folders import class_files, class_names
-from instructify.readers.json_items import read_lines, read_list, read_mapping
-from instructify.readers.table_rows import read_rows
+from instructify.readers import (
+    RawFile,
+    class_files,
+    class_names,
+    read_lines,
+    read_list,
+    read_mapping,
+    read_rows,
+    unreadable,
+)
 
 _TOP = "[]"  # the file is a list
 _IDS = "{}"  # an object keyed by id

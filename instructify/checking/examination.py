@@ -7,16 +7,16 @@ img2dataset tars, into a folder that goes with the run.
 import re
 from collections.abc import Iterator, Sequence
 
-from instructify.build.progress import Progress
-from instructify.build.raw import (
+from instructify.build import (
     LookedFor,
+    Progress,
     RawSplit,
+    Workers,
     check_raw_root,
     how_to_get,
     look_for_files,
 )
-from instructify.build.workers import Workers
-from instructify.catalog.model import Dataset, RawFileSpec
+from instructify.catalog import Dataset, RawFileSpec
 from instructify.checking.pictures import check_pictures, note_findings
 from instructify.checking.report import Example, Report, SplitReport
 from instructify.checking.request import CheckRequest

@@ -25,8 +25,8 @@ from instructify.build.publish import publish
 from instructify.build.record_stage import take_standing_records
 from instructify.build.sample_stage import Rendering, run_sample_stage
 from instructify.build.state import Shard, SplitState
-from instructify.build.workers import workers
-from instructify.templating.load import TemplateSet
+from instructify.build.workers import open_workers
+from instructify.templating import TemplateSet
 
 
 def retemplate(
@@ -46,7 +46,7 @@ def retemplate(
     for name in names:
         build.dataset(name)
     paths = build.paths
-    with workers(jobs) as pool, write_lock(paths.lock):
+    with open_workers(jobs) as pool, write_lock(paths.lock):
         make_folder(paths.staging)
         finish_commit(paths)
         manifest = read_manifest(paths.manifest) or build.manifest
