@@ -24,6 +24,7 @@ check: lint types
 lint: $(VENV)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(VENV)/test
 	$(BIN)/mypy

@@ -1,4 +1,8 @@
-"""."""
+"""The catalog: `catalog.yaml` and the user's own datasets as frozen dataclasses.
+
+`load` reads and checks the files, `model` has the classes, `own_tables` the entries of own data,
+`text` what `instructify catalog` prints.
+"""
 
 from instructify.catalog.load import load_catalog
 from instructify.catalog.model import (

@@ -1,7 +1,7 @@
-"""The raw doctor: what a conversion of a raw root would stumble over, found before it is begun.
+"""`check`: what a conversion of a raw root would stumble over, found before it begins.
 
-`examine.examine` asks the same catalog, readers, locator and picture rules as a conversion, and
-writes nothing. `causes` says how each finding is mended.
+`examination.examine` uses the same catalog, readers, locator and picture rules as a conversion, and
+writes nothing. `causes` says what mends each finding.
 """
 
 from instructify.checking.causes import cause_of

@@ -1,4 +1,8 @@
-"""."""
+"""The mixture of a recipe, applied to a build.
+
+`read` reads the mixture part of a recipe file, `members` finds its datasets in a build, `plan` says
+what a run of so many steps draws, `sample_index` finds record k of a form in the sample shards.
+"""
 
 from instructify.recipe.members import MixedBuild, mix_build
 from instructify.recipe.plan import Change, Plan, PlanRow, compare, make_plan, plan_value

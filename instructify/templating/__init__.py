@@ -1,4 +1,8 @@
-"""."""
+"""Templates: YAML files read and checked, rendered by Jinja, and chosen for each draw.
+
+`language` says which Jinja a template may use, `filters` which filters; `jinja_program` compiles
+one text, `load` reads a folder of files, `draws` chooses a template for each draw of a record.
+"""
 
 from instructify.templating.draws import NO_TEMPLATE, choose_templates
 from instructify.templating.filters import MAX_TEXT_BYTES, RenderError, letter

@@ -1,0 +1,1 @@
+"""The trainer of instructify: InstructBLIP trained and evaluated on builds."""

@@ -1,4 +1,8 @@
-"""."""
+"""Decoding: greedy and beam search, free or restricted to candidates, and exact ranking.
+
+`search` generates, `restrict` confines it to a `trie` of `candidates`; `ranking` computes the
+likelihood of every candidate by passes over tree nodes (`tree_pass`, `tree_models`, `pass_memory`).
+"""
 
 from instructify_train.decode.candidates import candidate_tokens
 from instructify_train.decode.ranking import Ranking, score_candidates

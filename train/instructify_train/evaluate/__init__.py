@@ -1,4 +1,9 @@
-"""."""
+"""Evaluation: a trained model answers the questions of a protocol, and is scored.
+
+`run` evaluates one protocol from build to result, `predict` answers its questions part by part,
+`answering` is a model that answers, `trained` loads it, `result_folder` holds what comes out.
+`questions` is a first look without a protocol, `xray` shows what the model reads of a sample.
+"""
 
 from instructify_train.evaluate.answering import Answerer, answerer_of
 from instructify_train.evaluate.predict import Evaluator

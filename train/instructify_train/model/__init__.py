@@ -1,4 +1,9 @@
-"""."""
+"""The model: loaded from anywhere, frozen in parts, and its forward pass; texts to token ids.
+
+`loading` (and `blip2`, `lora`) makes a transformers model and its processor, `parts` chooses what
+is trained, `tokens` and `collation` turn texts into padded arrays with labels, `forward` is the
+forward pass.
+"""
 
 from instructify_train.model.collation import Layout, Micro, collate, length_of
 from instructify_train.model.forward import InstructBlip, layout_of
