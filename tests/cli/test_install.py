@@ -1,4 +1,7 @@
-"""The wheel, installed elsewhere and run from elsewhere, finds its catalog and its templates."""
+"""The wheel, installed elsewhere and run from elsewhere, finds its catalog and its templates.
+
+And no folder of a user's can stand in our way: many have a `train.py`, `tests/` or `templates/`.
+"""
 
 import json
 import os
@@ -7,6 +10,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -74,15 +78,73 @@ def test_a_conversion_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     assert "all whole" in instructify(installed, tmp_path, "verify", "build")
 
 
+def test_the_wheel_holds_the_trainer_and_its_recipes(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for path in (ROOT / "train" / "instructify_train").rglob("*.py"):
+        assert path.relative_to(ROOT / "train").as_posix() in names
+    for path in (ROOT / "train" / "recipes").glob("*.yaml"):
+        assert f"instructify/recipes/{path.name}" in names
+    top = {name.partition("/")[0] for name in names}
+    assert {name for name in top if not name.endswith(".dist-info")} == {
+        "instructify",
+        "instructify_train",
+    }
+
+
+@pytest.fixture(name="crowded")
+def _crowded(tmp_path: Path) -> Path:
+    """A folder with files of the names that projects of this field have."""
+    folder = tmp_path / "llava"
+    for name in ("train", "templates", "tests", "recipes", "catalog", "model", "data"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text(f"raise SystemExit('the {name}/ of the user')")
+    for name in ("train", "conftest", "evaluate", "model", "data"):
+        (folder / f"{name}.py").write_text(f"raise SystemExit('the {name}.py of the user')")
+    (folder / "instructify.yaml").write_text("not: ours")
+    (folder / "catalog.yaml").write_text("not: ours")
+    return folder
+
+
+@pytest.mark.parametrize("how", ["editable", "wheel"])
+def test_a_folder_of_the_user_does_not_stand_in_the_way(
+    how: str, installed: Path, crowded: Path
+) -> None:
+    """The commands of docs/training.md, started as a user starts them."""
+    python = installed if how == "wheel" else Path(sys.executable)
+    words = (str(python), "-m", "instructify")
+    run([*words, "twin", "vqav2", "--out", "raw", "--scale", "0.1"], crowded)
+    run(
+        [*words, "convert", "vqav2", "--raw", "raw", "--out", "build"],
+        crowded,
+        {"PYTHONPATH": "."},
+    )
+    (crowded / "small.yaml").write_text(
+        "format: 1\nmixture: {members: {vqav2: {forms: [open]}}}\nmodel: {name: tiny-llama}\n"
+        "data: {batch: 4, window: 1, workers: 0}\n"
+        "run: {steps: 1, validate_every: 0, save_every: 1, device: cpu, tensorboard: false}\n"
+    )
+    launcher = (str(python), "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1")
+    line = ("-m", "instructify", "train", "build", "--recipe", "small.yaml", "--out", "run")
+    run([*launcher, *line], crowded, {"OMP_NUM_THREADS": "1", "PYTHONPATH": "."})
+    assert (crowded / "run" / "checkpoints").is_dir()
+
+
 def instructify(python: Path, folder: Path, *line: str) -> str:
     code = "from instructify.cli import main; main()"
     return run([str(python), "-c", code, *line], folder)
 
 
-def run(words: list[str], folder: Path) -> str:
+def run(words: list[str], folder: Path, more: Mapping[str, str] | None = None) -> str:
     bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
-        words, cwd=folder, env=bare, capture_output=True, text=True, timeout=120, check=False
+        words,
+        cwd=folder,
+        env={**bare, **(more or {})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
