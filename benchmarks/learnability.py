@@ -23,7 +23,7 @@ import torch
 
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
-from instructify.commands.convert import run_convert
+from instructify.commands.convert import ConvertOptions, run_convert
 from instructify.metrics.bootstrap import mean_interval
 from instructify.twins.layout import NUM_VAL, TwinRequest
 from instructify.twins.make import make_twin
@@ -75,11 +75,8 @@ def make_build(options: Options) -> Build:
     if not out.exists():
         make_twin(["vqav2"], options.out / "raw", scale=options.scale)
         run_convert(
-            names=["vqav2"], groups=(False, False, False), raw=options.out / "raw", out=out,
-            images=[], split=None, draws=None, seed=0, jobs=1, limit=None, pictures="store",
-            ocr=None, settings=[], max_rejects=None, catalog_file=None, templates=None,
-            as_json=False,
-        )  # fmt: skip
+            ConvertOptions(names=["vqav2"], raw=options.out / "raw", out=out), as_json=False
+        )
     return Build.open(out)
 
 

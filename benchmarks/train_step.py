@@ -25,7 +25,7 @@ from train_peer import Plain, PlainData, plain_collator, run_peer
 
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
-from instructify.commands.convert import run_convert
+from instructify.commands.convert import ConvertOptions, run_convert
 from instructify.twins.make import WRITERS, make_twin
 from instructify_train.data.steps import Step, Steps, load
 from instructify_train.data.stream import Sample, SampleStream
@@ -70,12 +70,10 @@ class TenAPicture(SampleStream):
 def make_build(folder: Path, scale: float) -> Build:
     """Convert twins of the held-in datasets."""
     make_twin([name for name in WRITERS], folder / "raw", scale=scale)
-    run_convert(
-        names=list(HELD_IN), groups=(False, False, False), raw=folder / "raw",
-        out=folder / "build", images=[], split="train", draws=None, seed=0, jobs=2, limit=None,
-        pictures="store", ocr=None, settings=[], max_rejects=None, catalog_file=None,
-        templates=None, as_json=False,
-    )  # fmt: skip
+    options = ConvertOptions(
+        names=HELD_IN, raw=folder / "raw", out=folder / "build", split="train", jobs=2
+    )
+    run_convert(options, as_json=False)
     return Build.open(folder / "build")
 
 

@@ -158,9 +158,9 @@ def convert(
 
     Example: instructify convert vqav2 coco_caption --raw raw --out build
     """
-    from instructify.commands.convert import run_convert
+    from instructify.commands.convert import ConvertOptions, run_convert
 
-    code = run_convert(
+    options = ConvertOptions(
         names=names or [],
         groups=(held_in, held_out, every),
         raw=raw,
@@ -177,10 +177,9 @@ def convert(
         max_rejects=max_rejects,
         catalog_file=catalog_file,
         templates=templates,
-        as_json=as_json,
         prompts=prompts,
     )
-    raise typer.Exit(code)
+    raise typer.Exit(run_convert(options, as_json=as_json))
 
 
 def retemplate(

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -33,61 +34,69 @@ PROMPTS: tuple[Mode, ...] = get_args(Mode)
 BUILT_IN = "built-in"
 
 
-def run_convert(
-    *,
-    names: Sequence[str],
-    groups: tuple[bool, bool, bool],
-    raw: Path,
-    out: Path,
-    images: Sequence[Path],
-    split: str | None,
-    draws: int | None,
-    seed: int,
-    jobs: int,
-    limit: int | None,
-    pictures: str,
-    ocr: Path | None,
-    settings: Sequence[str],
-    max_rejects: float | None,
-    catalog_file: Path | None,
-    templates: Path | None,
-    as_json: bool,
-    prompts: str = "instruction",
-) -> int:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConvertOptions:
+    """What the command line asks of `convert`; `groups` are held-in, held-out and all."""
+
+    names: Sequence[str] = ()
+    groups: tuple[bool, bool, bool] = (False, False, False)
+    raw: Path
+    out: Path
+    images: Sequence[Path] = ()
+    split: str | None = None
+    draws: int | None = None
+    seed: int = 0
+    jobs: int = 1
+    limit: int | None = None
+    pictures: str = "store"
+    ocr: Path | None = None
+    settings: Sequence[str] = ()
+    max_rejects: float | None = None
+    catalog_file: Path | None = None
+    templates: Path | None = None
+    prompts: str = "instruction"
+
+
+def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
     """Convert and report; returns the exit code."""
     start = time.monotonic()
-    if pictures not in MODES:
-        raise UserError(f"--pictures {pictures}: {did_you_mean(pictures, MODES)}")
-    catalog = load_catalog(extra=catalog_file)
-    chosen = chosen_datasets(catalog, names, groups)
-    folder, folder_name = _template_folder(templates)
-    request = ConvertRequest(
-        catalog=catalog,
-        catalog_sha256=_catalog_hash(catalog_file),
-        datasets=tuple(with_settings(catalog, chosen, settings)),
-        roots=RawRoots(raw=raw, images=tuple(images)),
-        out=out,
-        templates=load_templates(folder, _mode(prompts)),
-        templates_folder=folder_name,
-        split=split,
-        draws=draws,
-        seed=seed,
-        jobs=jobs,
-        limit=limit,
-        pictures=pictures,
-        ocr=ocr,
-        max_rejects=max_rejects,
-        catalog_file=catalog_file,
-    )
+    request = _request(options)
     try:
         states = convert(request, Progress.for_terminal())
     except RejectsError as error:
         print(f"instructify: {error}", file=sys.stderr)
         return 1
-    report(states, out, time.monotonic() - start, as_json=as_json)
+    report(states, options.out, time.monotonic() - start, as_json=as_json)
     for remark in _remarks(request, states):
         print(remark, file=sys.stderr)
     return 0
+
+
+def _request(options: ConvertOptions) -> ConvertRequest:
+    """Resolve what the command line asks for; UserError where it names what is not there."""
+    if options.pictures not in MODES:
+        raise UserError(f"--pictures {options.pictures}: {did_you_mean(options.pictures, MODES)}")
+    catalog = load_catalog(extra=options.catalog_file)
+    chosen = chosen_datasets(catalog, options.names, options.groups)
+    folder, folder_name = _template_folder(options.templates)
+    return ConvertRequest(
+        catalog=catalog,
+        catalog_sha256=_catalog_hash(options.catalog_file),
+        datasets=tuple(with_settings(catalog, chosen, options.settings)),
+        roots=RawRoots(raw=options.raw, images=tuple(options.images)),
+        out=options.out,
+        templates=load_templates(folder, _mode(options.prompts)),
+        templates_folder=folder_name,
+        split=options.split,
+        draws=options.draws,
+        seed=options.seed,
+        jobs=options.jobs,
+        limit=options.limit,
+        pictures=options.pictures,
+        ocr=options.ocr,
+        max_rejects=options.max_rejects,
+        catalog_file=options.catalog_file,
+    )
 
 
 def _mode(prompts: str) -> Mode:

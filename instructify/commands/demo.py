@@ -11,7 +11,7 @@ from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify.build import Build
-from instructify.commands.convert import run_convert
+from instructify.commands.convert import ConvertOptions, run_convert
 from instructify.commands.demo_model import train_and_ask
 from instructify.commands.inspect import run_inspect
 from instructify.twins import WRITERS, make_twin
@@ -47,25 +47,15 @@ def run_demo(out: Path, jobs: int, *, full: bool, trains: bool) -> None:
 
 
 def _convert(out: Path, jobs: int, names: list[str], split: str | None) -> None:
-    code = run_convert(
+    options = ConvertOptions(
         names=names,
         groups=(False, False, not names),
         raw=out / "raw",
         out=out / "build",
-        images=[],
         split=split,
-        draws=None,
-        seed=0,
         jobs=jobs,
-        limit=None,
-        pictures="store",
-        ocr=None,
-        settings=[],
-        max_rejects=None,
-        catalog_file=None,
-        templates=None,
-        as_json=False,
     )
+    code = run_convert(options, as_json=False)
     if code:
         raise SystemExit(code)
 

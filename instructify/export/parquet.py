@@ -96,10 +96,6 @@ class ParquetSink:
             return NO_PICTURES
         return PicturesReceipt(mode="embedded", written=self._written, size_bytes=self._size_bytes)
 
-    def schema_of(self, dataset: str) -> pa.Schema:
-        """Return the schema of a dataset's files, with the features in its metadata."""
-        return _schema(self._columns.get(dataset))
-
     def _hold(self, piece: "_Piece", num_bytes: int) -> None:
         self._group.append(piece)
         self._group_rows += piece.rows.num_rows

@@ -40,8 +40,3 @@ def hash_grey(grey: NDArray[np.int64]) -> int:
     middle = np.sort(coefficients)[31:33].sum()
     bits = (2 * coefficients > middle).astype(np.uint8)
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
-
-
-def hamming_distance(left: int, right: int) -> int:
-    """Count the bits in which two hashes differ: 0 to 64."""
-    return (left ^ right).bit_count()

@@ -7,10 +7,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from balance import Asked, guess_rate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instructify.twins.balance import Asked, guess_rate
 from instructify.twins.clips import CODECS, write_clip
 from instructify.twins.dice import Dice
 from instructify.twins.events import (

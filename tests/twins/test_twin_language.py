@@ -8,10 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 import pytest
+from balance import Asked, guess_rate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructify.twins.balance import Asked, guess_rate
 from instructify.twins.covers import cover
 from instructify.twins.dice import Dice
 from instructify.twins.facts import FOODS, NATURE, OBJECTS, SIDES, TOOLS

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from balance import Asked, guess_rate
 from twin_help import read_split
 
 from instructify.catalog.load import load_catalog
 from instructify.readers.base import OptionValue
-from instructify.twins.balance import Asked, guess_rate
 from instructify.twins.make import make_twin
 
 HELD_OUT = tuple(dataset.name for dataset in load_catalog().select(role="held-out"))

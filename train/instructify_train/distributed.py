@@ -109,12 +109,6 @@ def sharded_layers(model: InstructBlip) -> Iterator[nn.Module]:
         yield from language.get_decoder().block
 
 
-def inner_model(model: nn.Module) -> InstructBlip:
-    """Take the model out of its wrapping."""
-    inner = model.module if isinstance(model, DistributedDataParallel) else model
-    return cast(InstructBlip, inner)
-
-
 @contextmanager
 def gradients_meet(model: nn.Module, *, now: bool) -> Iterator[None]:
     """Average gradients over processes in this backward pass, or leave that to a later one."""

@@ -19,7 +19,7 @@ from transformers import (
 from instructify._util.errors import UserError
 from instructify_train.config import Blip2Config as Source
 from instructify_train.config import ModelConfig
-from instructify_train.model.blip2 import assemble_weights, left_over, merge_weights
+from instructify_train.model.blip2 import assemble_weights, merge_weights
 from instructify_train.model.loading import load_model
 from instructify_train.tiny.presets import build_preset
 
@@ -80,7 +80,6 @@ def test_every_tensor_has_its_source(family: str) -> None:
         else:
             source = two[name]
         assert torch.equal(value, source), name
-    assert left_over(one) == {"vision_projection", "text_projection", "itm_head"}
 
 
 @pytest.mark.parametrize("family", ["tiny-llama", "tiny-t5"])

@@ -82,11 +82,6 @@ def merge_weights(
     return weights
 
 
-def left_over(stage1: Mapping[str, torch.Tensor]) -> set[str]:
-    """Name the parts of stage 1 that InstructBLIP has no use for and that are not in stage 2."""
-    return {head.rstrip(".") for head in _HEADS if any(name.startswith(head) for name in stage1)}
-
-
 def _is_text_feed_forward(name: str) -> bool:
     if not name.startswith("qformer.encoder.layer."):
         return False
