@@ -1,6 +1,7 @@
 """Twins: synthetic releases in the authors' file layouts, filled from one generated world."""
 
 from instructify.twins.covers import cover
+from instructify.twins.dialogs import conversation, detail, dialog, reasoning
 from instructify.twins.dice import Dice
 from instructify.twins.events import Event, clip_questions, event
 from instructify.twins.language import (
@@ -13,9 +14,9 @@ from instructify.twins.language import (
     name,
     place,
 )
-from instructify.twins.look import ALL_PLACES, DIRECTIONS, OF_MANY, OF_ONE, lies
 from instructify.twins.make import WRITERS, make_twin
 from instructify.twins.painter import pixels
+from instructify.twins.perception import ALL_PLACES, DIRECTIONS, OF_MANY, OF_ONE, lies
 from instructify.twins.picture_questions import (
     CLOSED_KINDS,
     KNOWLEDGE_KINDS,
@@ -24,7 +25,6 @@ from instructify.twins.picture_questions import (
     questions,
 )
 from instructify.twins.statements import meme, statement
-from instructify.twins.talks import conversation, detail, dialog, reasoning
 from instructify.twins.verify import EXISTS
 from instructify.twins.world import (
     BACKGROUNDS,

@@ -7,7 +7,7 @@ what a look answers, what needs a fact, what must be read. No text is asked twic
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from instructify.twins import facts, look, reading, verify
+from instructify.twins import facts, perception, reading, verify
 from instructify.twins.dice import Dice
 from instructify.twins.language import QA
 from instructify.twins.views import View
@@ -17,13 +17,13 @@ Ask = Callable[[View, Dice], QA | None]
 
 ASK: Mapping[str, Ask] = MappingProxyType(
     {
-        "color": look.ask_color,
-        "shape": look.ask_shape,
-        "size": look.ask_size,
-        "count": look.ask_count,
-        "place": look.ask_place,
-        "setting": look.ask_setting,
-        "beside": look.ask_beside,
+        "color": perception.ask_color,
+        "shape": perception.ask_shape,
+        "size": perception.ask_size,
+        "count": perception.ask_count,
+        "place": perception.ask_place,
+        "setting": perception.ask_setting,
+        "beside": perception.ask_beside,
         "exists": verify.ask_exists,
         "at": verify.ask_at,
         "relation": verify.ask_relation,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from instructify.twins.dice import Dice
 from instructify.twins.language import a, name
-from instructify.twins.look import lies
+from instructify.twins.perception import lies
 from instructify.twins.world import (
     ALL_PAIRS,
     BACKGROUNDS,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from instructify.twins.dice import Dice
 from instructify.twins.language import PLURALS, QA, a, counted, name, place, roll_call
-from instructify.twins.look import ALL_PLACES, DIRECTIONS, lies
+from instructify.twins.perception import ALL_PLACES, DIRECTIONS, lies
 from instructify.twins.views import View
 from instructify.twins.world import COLOURS, SHAPES, Thing, allowed_pairs
 

@@ -9,10 +9,10 @@ names, without the folder.
 from collections.abc import Iterator
 from typing import Literal
 
+from instructify.twins.dialogs import Turn, conversation, detail, reasoning
 from instructify.twins.dice import Dice
 from instructify.twins.jsonfiles import write_list
 from instructify.twins.layout import Album, TwinRequest, coco_photo
-from instructify.twins.talks import Turn, conversation, detail, reasoning
 from instructify.twins.truth import Json
 from instructify.twins.world import Scene
 

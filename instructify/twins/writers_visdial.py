@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from instructify.twins.dialogs import Round, dialog
 from instructify.twins.heldout import num_evaluated, num_other
 from instructify.twins.jsonfiles import WholeFile, write_list
 from instructify.twins.language import captions
 from instructify.twins.layout import Album, Photo, TwinRequest, coco_photo
-from instructify.twins.talks import Round, dialog
 from instructify.twins.truth import Json
 from instructify.twins.world import scene
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructify.twins.covers import cover
+from instructify.twins.dialogs import conversation, detail, dialog, reasoning
 from instructify.twins.dice import Dice
 from instructify.twins.facts import FOODS, NATURE, OBJECTS, SIDES, TOOLS
 from instructify.twins.language import (
@@ -33,7 +34,6 @@ from instructify.twins.picture_questions import (
     questions,
 )
 from instructify.twins.statements import meme, statement
-from instructify.twins.talks import conversation, detail, dialog, reasoning
 from instructify.twins.world import COLOURS, SHAPES, SIZES, Scene, Thing, scene, sign_scene
 
 CELLS = {name: (row, col) for row, line in enumerate(PLACES) for col, name in enumerate(line)}
