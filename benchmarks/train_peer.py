@@ -21,7 +21,7 @@ from instructify_train.tiny.presets import CLIP_MEAN, CLIP_STD, build_preset
 Plain = dict[str, Any]
 
 
-class PlainData(Dataset[Plain]):  # type: ignore[misc]
+class PlainData(Dataset[Plain]):
     """Samples as transformers' model takes them: picture tokens first, prompt masked."""
 
     def __init__(

@@ -10,11 +10,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.parallel import DistributedDataParallel
@@ -79,7 +80,7 @@ def _shard(model: InstructBlip, device: torch.device) -> nn.Module:
     """Shard layer by layer. Layers are of one precision; the few frozen parameters outside of
     layers (embeddings, head) stay whole in every process, as FSDP2 wants groups of one precision.
     """
-    mesh = dist.init_device_mesh(device.type, (dist.get_world_size(),))
+    mesh = init_device_mesh(device.type, (dist.get_world_size(),))
     for layer in sharded_layers(model):
         fully_shard(layer, mesh=mesh)
     sharded = {id(one) for layer in sharded_layers(model) for one in layer.parameters()}
@@ -145,7 +146,7 @@ def wait_for_all() -> None:
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
     """Put a sharded tensor together; all processes have to ask."""
-    return cast(torch.Tensor, tensor.full_tensor()) if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def like(value: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

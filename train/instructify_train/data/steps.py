@@ -91,7 +91,7 @@ class Share:
         return [cut(batch, every, number) for number in range(self.rank, every, self.world)]
 
 
-class Steps(Dataset[Step | Failed]):  # type: ignore[misc]
+class Steps(Dataset[Step | Failed]):
     """The steps of a run for one process; `first` is the step that the run starts from."""
 
     def __init__(

@@ -35,8 +35,10 @@ def layout_of(config: Any) -> Layout:
     )
 
 
-class InstructBlip(nn.Module):  # type: ignore[misc]
+class InstructBlip(nn.Module):
     """The model of transformers in `model`, and how it is run."""
+
+    pixel_statistics: torch.Tensor  # [2, 3]: mean and standard deviation of each channel
 
     def __init__(
         self, model: Any, *, instruction_aware: bool = True, tower_is_frozen: bool = True
@@ -90,7 +92,7 @@ class InstructBlip(nn.Module):  # type: ignore[misc]
     def embed(self, query_FKH: torch.Tensor, micro: Micro) -> torch.Tensor:
         """Put the queries into their slots before the text; gives [B, L, H]."""
         embedding = self.model.language_model.get_input_embeddings()
-        embeds_BLH = embedding(micro.input_ids_BL)
+        embeds_BLH: torch.Tensor = embedding(micro.input_ids_BL)
         width = embeds_BLH.shape[-1]
         flat = embeds_BLH.reshape(-1, width)
         values = query_FKH.reshape(-1, width).to(flat.dtype)

@@ -58,7 +58,7 @@ def choose(mixed: MixedBuild, num_samples: int) -> Chosen:
     return Chosen(found, tuple(without))
 
 
-class Validation(Dataset[Pass | Failed]):  # type: ignore[misc]
+class Validation(Dataset[Pass | Failed]):
     """The forward passes over one dataset's samples, for one process.
 
     All processes have equally many; `counted` says of how many samples the first of each pass

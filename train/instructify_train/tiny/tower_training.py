@@ -30,7 +30,7 @@ def fit_tower(
         optimizer.param_groups[0]["lr"] = rate * _share(step, steps)
         loss = loss_of(step)
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(taught, CLIP)
         optimizer.step()
         told(step + 1, loss.item())

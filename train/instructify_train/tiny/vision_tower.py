@@ -59,7 +59,7 @@ class Said(NamedTuple):
     pairs: torch.Tensor
 
 
-class Heads(nn.Module):  # type: ignore[misc]  # torch has no types
+class Heads(nn.Module):
     """What reads patches and class token of a tower."""
 
     def __init__(self, width: int) -> None:
@@ -134,17 +134,18 @@ def _loss(said: Said, truth: Truth) -> torch.Tensor:
 
 def _examine(tower: InstructBlipVisionModel, heads: Heads, seed: int, num: int = 256) -> Sight:
     scenes = _scenes(seed, _EXAM, num)
-    truth = Truth(*map(torch.from_numpy, stacked(scenes)))
+    truth = stacked(scenes)
+    cells = torch.from_numpy(truth.cells)
     with torch.no_grad():
         said = heads(tower(as_input(scenes)).last_hidden_state)
-    right = torch.stack([one.argmax(-1) for one in said.cells], dim=-1) == truth.cells
-    is_thing, is_sign = truth.cells[..., 0] != NONE, truth.cells[..., 6] != NONE
+    right = torch.stack([one.argmax(-1) for one in said.cells], dim=-1) == cells
+    is_thing, is_sign = cells[..., 0] != NONE, cells[..., 6] != NONE
     shares = {}
     for number, head in enumerate(CELL_HEADS):
         one = right[..., number]
         shares[head.name] = one[is_sign] if head.name.startswith("sign") else one
-    shares["counts"] = said.counts.argmax(-1) == truth.counts
-    shares["around"] = said.around[truth.around == 1] > 0
-    shares["pairs"] = said.pairs[truth.pairs == 1] > 0
+    shares["counts"] = said.counts.argmax(-1) == torch.from_numpy(truth.counts)
+    shares["around"] = said.around[torch.from_numpy(truth.around == 1)] > 0
+    shares["pairs"] = said.pairs[torch.from_numpy(truth.pairs == 1)] > 0
     things = right[..., :3].all(-1)[is_thing].float().mean().item()
     return Sight(things, {name: share.float().mean().item() for name, share in shares.items()})
