@@ -1,6 +1,5 @@
 """Teaching towers: what is taught is true, it is learnt, it is the same again, and it loads."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +38,8 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vision_tower, "BATCH", 16)
     monkeypatch.setattr(language_tower, "BATCH", 16)
     monkeypatch.setattr(grounding, "BATCH", 16)
+    monkeypatch.setattr(vision_tower, "EXAM_SCENES", 32)
+    monkeypatch.setattr(language_tower, "EXAM_LESSONS", 32)
 
 
 def _quiet(*_: object) -> None:
@@ -216,8 +217,8 @@ def test_lent_words_keep_what_words_have_in_common() -> None:
 def test_command_writes_a_model_that_transformers_loads(command: Commands, tmp_path: Path) -> None:
     out = tmp_path / "towers"
     steps = ("--vision-steps", "2", "--language-steps", "2", "--grounding-steps", "2")
-    line = ("teach-towers", "--out", out, *steps)
-    told = command(*line)
+    teach_towers(QUICK, out, _quiet)  # an earlier run, which is replaced
+    told = command("teach-towers", "--out", out, *steps)
     assert told.code == 0, told.stderr
     assert max(map(len, told.stdout.replace(str(tmp_path), "").splitlines())) <= 80
     model = InstructBlipForConditionalGeneration.from_pretrained(out)
@@ -225,8 +226,7 @@ def test_command_writes_a_model_that_transformers_loads(command: Commands, tmp_p
     assert model.config.num_query_tokens == processor.num_query_tokens
     report = read_report(out)
     assert report["preset"] == "tiny-llama"
-    again = command(*line, "--json")  # over the folder of an earlier run
-    assert json.loads(again.stdout)["sight"] == report["sight"]
+    assert report["vision_steps"] == 2
     assert [path.name for path in tmp_path.iterdir()] == ["towers"]
 
 

@@ -25,6 +25,7 @@ BLIND_RATE = 0.25
 REMARK_RATE = 0.5
 MOST_INSTRUCTION, MOST_RESPONSE = 96, 64
 _POOL = 16  # batches that are made alike in length together
+EXAM_LESSONS = 512
 _EXAM = 1_000_000_000  # lessons from here on are never taught
 IGNORED = -100
 
@@ -96,10 +97,10 @@ def teach_language(loaded: Loaded, *, steps: int, seed: int, told: Any) -> None:
     model.eval()
 
 
-def examine_language(loaded: Loaded, *, seed: int, num: int = 512) -> Marks:
+def examine_language(loaded: Loaded, *, seed: int, num: int | None = None) -> Marks:
     """Measure the language model on lessons that were never taught."""
     reader = _reader(loaded)
-    asked = [lesson for lesson, _ in _take(_stream(seed, _EXAM), num)]
+    asked = [lesson for lesson, _ in _take(_stream(seed, _EXAM), num or EXAM_LESSONS)]
     seen = _exam(loaded, [reader.read(lesson, lesson.picture) for lesson in asked])
     blind = _exam(loaded, [reader.read(lesson, ()) for lesson in asked])
     return Marks(seen.loss, seen.accuracy, blind.accuracy, seen.kinds)

@@ -33,6 +33,7 @@ from instructify_train.tiny.twin_pages import FAMILY
 BATCH = 64
 RATE = 3e-3
 SIGNS_EVERY = 5  # one scene in five has printed signs
+EXAM_SCENES = 256
 _EXAM = 1_000_000_000  # scenes from here on are never taught
 # Signs and looks around are wide heads over easy zeros: with these weights no head is forgotten.
 _WEIGHTS = {"around": 4.0, "counts": 4.0, "pairs": 4.0}
@@ -132,8 +133,8 @@ def _loss(said: Said, truth: Truth) -> torch.Tensor:
     return torch.stack(parts).sum()
 
 
-def _examine(tower: InstructBlipVisionModel, heads: Heads, seed: int, num: int = 256) -> Sight:
-    scenes = _scenes(seed, _EXAM, num)
+def _examine(tower: InstructBlipVisionModel, heads: Heads, seed: int) -> Sight:
+    scenes = _scenes(seed, _EXAM, EXAM_SCENES)
     truth = stacked(scenes)
     cells = torch.from_numpy(truth.cells)
     with torch.no_grad():
