@@ -334,7 +334,8 @@ def test_a_text_that_grows_ends_as_a_failure_in_bounded_memory(bomb: str) -> Non
     question = "where are the seven green trees?"
     row: Row = dict.fromkeys(FIELDS, None)
     row |= {"form": "open", "question": question, "answer": "e", "ocr_tokens": ["e"] * 300}
-    rows = [row, row | {"question": "no", "ocr_tokens": ["a"]}, row | {"question": None}] * (2 if "loop" in bomb else 40)
+    times = 2 if "loop" in bomb else 40
+    rows = [row, row | {"question": "no", "ocr_tokens": ["a"]}, row | {"question": None}] * times
     pa.default_memory_pool().release_unused()
     before = pa.total_allocated_bytes()
     assert_equals_jinja(table_of(rows), [template(BOMBS[bomb])], [0] * len(rows))
