@@ -18,6 +18,7 @@ from typing import BinaryIO, NamedTuple, cast
 import pyarrow as pa
 
 from instructify._util.errors import UserError
+from instructify._util.outside import check_regular
 
 BATCH_ROWS = 4_096
 _HASH_BYTES = 1 << 20
@@ -110,6 +111,7 @@ def write_json(path: Path, value: object) -> FileFacts:
 def read_arrow(path: Path) -> pa.Table:
     """Map an Arrow file; UserError where it is damaged or cut short."""
     try:
+        check_regular(path)
         with pa.memory_map(str(path)) as source:
             return pa.ipc.open_file(source).read_all()
     except (pa.ArrowException, OSError) as error:
@@ -118,8 +120,22 @@ def read_arrow(path: Path) -> pa.Table:
         ) from error
 
 
+def map_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Map a shard and go through its batches, whose content is not validated.
+
+    Raises ArrowException or OSError where it is damaged or has other columns.
+    """
+    check_regular(path)
+    reader = pa.ipc.open_file(pa.memory_map(str(path)))
+    if not reader.schema.equals(schema):
+        raise pa.ArrowInvalid(f"{path} has other columns")
+    for number in range(reader.num_record_batches):
+        yield reader.get_batch(number)
+
+
 def hash_file(path: Path) -> str:
     """Return the sha256 of a file's bytes."""
+    check_regular(path)
     digest = hashlib.sha256()
     # Large blocks, since a thread that hashes has to ask for the interpreter between two of them.
     block = memoryview(bytearray(_READ_BYTES))
@@ -210,7 +226,9 @@ def _hashed(path: Path, syncer: Syncer | None) -> Iterator[_HashedSink]:
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb", buffering=0) as handle:
+        # Made anew and never through a link: a stranger's folder may have one of this name.
+        beside.unlink(missing_ok=True)
+        with beside.open("xb", buffering=0) as handle:
             sink = _HashedSink(cast(BinaryIO, handle))
             yield sink
             sink.flush()

@@ -1,6 +1,7 @@
 """Builds: made by `convert`, checked by `verify`, read by `Build`."""
 
 from instructify.build.check import check_build
+from instructify.build.commit import carry_out
 from instructify.build.engine import RejectsError, convert
 from instructify.build.ledger import ledger_lines
 from instructify.build.lock import write_lock
@@ -49,6 +50,7 @@ __all__ = [
     "SplitEntry",
     "SplitState",
     "Workers",
+    "carry_out",
     "check_build",
     "check_line",
     "check_raw_root",

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from instructify._util.errors import UserError
+from instructify._util.outside import read_regular
 from instructify._util.shards import hash_file
 from instructify._util.wording import counted
 from instructify.build.card import render_card
+from instructify.build.checked import check_file
 from instructify.build.manifest import FileEntry
 from instructify.build.opened import Build
-from instructify.build.paths import CARD, MANIFEST, BuildPaths
+from instructify.build.paths import CARD, MANIFEST
 from instructify.pictures import LOCAL_FOLDER
 
 
@@ -22,24 +25,35 @@ class Finding(NamedTuple):
 
 def check_build(build: Build) -> Iterator[Finding]:
     """Yield what is wrong, file by file; reads every byte (about 1 GB a second)."""
-    paths = build.paths
     for name, entry in build.manifest.files.items():
-        finding = _check_file(paths, name, entry)
+        finding = _check_file(build, name, entry)
         if finding is not None:
             yield finding
     yield from _check_counts(build)
     yield from _check_unlisted(build)
-    if paths.manifest.read_bytes() != build.manifest.to_bytes():
+    manifest, card = _manifest_and_card(build)
+    if manifest != build.manifest.to_bytes():
         yield Finding(MANIFEST, "was changed after the build")
-    card = paths.card.read_bytes() if paths.card.is_file() else b""
     if card != render_card(build.manifest).encode():
         yield Finding(f"{CARD} or {MANIFEST}", "was changed: the two do not go together")
 
 
-def _check_file(paths: BuildPaths, name: str, entry: FileEntry) -> Finding | None:
-    path = paths.root / name
-    if not path.is_file():
+def _manifest_and_card(build: Build) -> tuple[bytes, bytes]:
+    """Read both as they lie there, or as the commit says that is not carried out yet."""
+    if build.pending is not None:
+        return build.pending.manifest_bytes, build.pending.card
+    card = build.paths.card
+    return read_regular(build.paths.manifest), read_regular(card) if card.is_file() else b""
+
+
+def _check_file(build: Build, name: str, entry: FileEntry) -> Finding | None:
+    path = build.place(name)
+    if not path.exists():
         return Finding(name, "is missing")
+    try:
+        check_file(path, build.paths.root, None)
+    except UserError:
+        return Finding(name, "is no regular file of the build, or a link out of it")
     size = path.stat().st_size
     if size != entry.size_bytes:
         return Finding(name, f"has {counted(size, 'byte')} and should have {entry.size_bytes:,}")
@@ -53,7 +67,9 @@ def _check_unlisted(build: Build) -> Iterator[Finding]:
     for folder in ("records", "samples", "pictures"):
         for path in sorted((build.paths.root / folder).rglob("*.arrow")):
             name = path.relative_to(build.paths.root).as_posix()
-            if name not in build.manifest.files and LOCAL_FOLDER not in Path(name).parents:
+            if name in build.manifest.files or LOCAL_FOLDER in Path(name).parents:
+                continue
+            if build.pending is None or name not in build.pending.removes:
                 yield Finding(name, "is not named by the manifest")
 
 

@@ -2,25 +2,49 @@
 
 A commit is first written down whole (which staged file goes where, what goes away, the new
 manifest and card) and then carried out. The note is the decision: killed before it, the old build
-stands; killed after it, the next command that opens the build carries it out to the end.
+stands; killed after it, the new one does. Readers show the new build through the note and change
+nothing; the next command that writes carries it out to the end. A note may be a stranger's, so it
+is checked whole before anything is read or moved by it.
 """
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from instructify._util.errors import UserError
+from instructify._util.outside import NotReadableError, check_inside, decode_json, read_regular
 from instructify._util.shards import sync, unwritable, write_bytes
+from instructify.build.checked import BadBuildError, check_file, check_moves, check_writable
+from instructify.build.lock import write_lock
+from instructify.build.manifest import Manifest, parse_manifest
 from instructify.build.paths import CARD, MANIFEST, BuildPaths
 
 
-class _Commit(msgspec.Struct):
+class _Commit(msgspec.Struct, forbid_unknown_fields=True):
     moves: dict[str, str]  # name below the root => name below the staging folder
     removes: list[str]
     manifest: str
     card: str
+
+
+class Pending(NamedTuple):
+    """A commit that is decided and not carried out to its end, checked."""
+
+    moves: Mapping[str, str]
+    removes: Sequence[str]
+    manifest: Manifest
+    manifest_bytes: bytes
+    card: bytes
+
+    def path(self, name: str, paths: BuildPaths) -> Path:
+        """Say where a file of the new build lies now: still staged, or in its place."""
+        staged = self.moves.get(name)
+        if staged is not None and os.path.lexists(paths.staging / staged):
+            return paths.staging / staged
+        return paths.root / name
 
 
 def commit(
@@ -45,35 +69,73 @@ def commit(
     finish_commit(paths)
 
 
-def finish_commit(paths: BuildPaths) -> None:
-    """Carry out a commit that was decided, if there is one. Needs the write lock."""
+def read_pending(paths: BuildPaths) -> Pending | None:
+    """Read and check the note of a commit, if there is one; changes nothing."""
     try:
-        note = msgspec.json.decode(paths.commit.read_bytes(), type=_Commit)
-    except FileNotFoundError:
+        data = read_regular(paths.commit)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UserError(f"{paths.commit} can't be read: {error.strerror}.") from error
+    check_inside(paths.commit, paths.root)
+    try:
+        note = decode_json(data, _Commit)
+        manifest = parse_manifest(note.manifest.encode(), paths.commit)
+        check_moves(note.moves, note.removes, manifest)
+    except (NotReadableError, BadBuildError, UnicodeEncodeError) as error:
+        raise UserError(
+            f"{paths.commit} is no commit of ours ({error}); delete {paths.staging} to have the "
+            "build as it was before, and convert again."
+        ) from error
+    return Pending(
+        moves=note.moves,
+        removes=note.removes,
+        manifest=manifest,
+        manifest_bytes=note.manifest.encode(),
+        card=note.card.encode(),
+    )
+
+
+def carry_out(paths: BuildPaths) -> None:
+    """Carry out a commit that was decided, if there is one, as the build's only writer."""
+    if read_pending(paths) is None:
         return
-    except msgspec.DecodeError as error:
-        raise UserError(f"{paths.commit} is damaged; delete it and convert again.") from error
+    with write_lock(paths.lock):
+        finish_commit(paths)
+
+
+def finish_commit(paths: BuildPaths) -> None:
+    """Carry out a commit that was decided, if there is one. Needs the write lock.
+
+    Also refuses a build that has links out of it in places that we write.
+    """
+    check_writable(paths)
+    pending = read_pending(paths)
+    if pending is None:
+        return
+    for name, staged in pending.moves.items():
+        check_file(paths.staging / staged, paths.root, pending.manifest.files[name])
     try:
-        _carry_out(note, paths)
+        _carry_out(pending, paths)
     except OSError as error:
         raise unwritable(Path(error.filename or paths.root), error) from error
     paths.commit.unlink()
 
 
-def _carry_out(note: _Commit, paths: BuildPaths) -> None:
+def _carry_out(pending: Pending, paths: BuildPaths) -> None:
     folders = {paths.root}
-    for name, staged in note.moves.items():
+    for name, staged in pending.moves.items():
         target = paths.root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         folders.add(target.parent)
         source = paths.staging / staged
         if source.exists():  # else an earlier attempt moved it
             os.replace(source, target)
-    for name, text in ((CARD, note.card), (MANIFEST, note.manifest)):
+    for name, data in ((CARD, pending.card), (MANIFEST, pending.manifest_bytes)):
         beside = paths.staging / f"next-{name}"  # there, since a kill may leave a part of it
-        write_bytes(beside, text.encode())
+        write_bytes(beside, data)
         os.replace(beside, paths.root / name)
-    for name in note.removes:
+    for name in pending.removes:
         (paths.root / name).unlink(missing_ok=True)
     for folder in folders:
         sync(folder)

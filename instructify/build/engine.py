@@ -37,8 +37,8 @@ def convert(request: ConvertRequest, progress: Progress) -> list[SplitState]:
     splits = find_splits(request)
     paths = BuildPaths(request.out)
     with open_workers(request.jobs) as pool, write_lock(paths.lock):
-        make_folder(paths.staging)
         finish_commit(paths)
+        make_folder(paths.staging)
         manifest = read_manifest(paths.manifest)
         _check_mode(manifest, request)
         check_shared_files(manifest, paths.root)

@@ -9,6 +9,7 @@ from typing import TextIO
 
 import msgspec
 
+from instructify._util.outside import check_regular
 from instructify._util.shards import unwritable
 from instructify.build.state import SplitState
 from instructify.rejects import REASONS, Reject
@@ -65,6 +66,7 @@ class LedgerWriter:
 def ledger_lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of a ledger; nothing where there is none."""
     try:
+        check_regular(path)
         with path.open("rb") as handle:
             yield from handle
     except FileNotFoundError:

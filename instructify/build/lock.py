@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,18 +17,22 @@ from pathlib import Path
 from instructify._util.errors import UserError
 from instructify._util.shards import unwritable
 
+# No link is followed: what the lock is written to is emptied afterwards.
+_OPEN_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 @contextmanager
 def write_lock(path: Path) -> Iterator[None]:
     """Hold the lock of a build; UserError naming the owner where another writer has it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, _OPEN_FLAGS, 0o644)
     except OSError as error:
-        raise UserError(
-            f"{path.parent} can't be written: {error.strerror}; choose another --out."
-        ) from error
+        why = "its .lock is a link" if error.errno == errno.ELOOP else error.strerror
+        raise UserError(f"{path.parent} can't be written: {why}; choose another --out.") from error
     try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UserError(f"{path} is no regular file; delete it.")
         _take(descriptor, path)
         try:
             _sign(descriptor, path)

@@ -6,15 +6,15 @@ it does not name is not part of the build.
 
 import hashlib
 import json
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 
 from instructify._util.errors import UserError
+from instructify._util.outside import Count, NotReadableError, Sha256, decode_json, read_regular
 from instructify._util.shards import FileFacts
-from instructify.build.paths import rejects_name
+from instructify.build.checked import BadBuildError, check_manifest
 from instructify.templating import Mode
 
 FORMAT = 1
@@ -27,14 +27,14 @@ class RawSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     role: str
     name: str  # below the raw root
-    size_bytes: int
-    sha256: str
+    size_bytes: Count
+    sha256: Sha256
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rows: int
-    size_bytes: int
-    sha256: str
+    rows: Count
+    size_bytes: Count
+    sha256: Sha256
 
 
 class SplitEntry(
@@ -42,16 +42,16 @@ class SplitEntry(
 ):
     """One split of a dataset; its keys hash all that records and samples depend on."""
 
-    records: int
-    samples: int
-    pictures: int
-    draws: int
-    wanted_draws: int | None  # None: as many as the rule gives
+    records: Count
+    samples: Count
+    pictures: Count
+    draws: Count
+    wanted_draws: Count | None  # None: as many as the rule gives
     seed: int
-    limit: int | None
-    forms: dict[str, int]
-    record_rejects: dict[str, int]  # by the reader
-    sample_rejects: dict[str, int]  # later: pictures and templates
+    limit: Count | None
+    forms: dict[str, Count]
+    record_rejects: dict[str, Count]  # by the reader
+    sample_rejects: dict[str, Count]  # later: pictures and templates
     reader: str
     raw: list[RawSource]
     ocr: RawSource | None
@@ -92,10 +92,10 @@ class DatasetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class PicturesEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    mode: str  # store | reference | none
-    keys: int = 0
-    distinct: int = 0
-    size_bytes: int = 0
+    mode: Literal["store", "reference", "none"]
+    keys: Count = 0
+    distinct: Count = 0
+    size_bytes: Count = 0
     index: list[str] = []
     stores: list[str] = []
 
@@ -114,7 +114,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     catalog_sha256: str
     pictures: PicturesEntry
     datasets: dict[str, DatasetEntry]
-    candidate_sets: dict[str, int]  # id => number of answers
+    candidate_sets: dict[str, Count]  # id => number of answers
     files: dict[str, FileEntry]  # every file of the build but this one and the card
 
     def to_bytes(self) -> bytes:
@@ -126,43 +126,29 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 def read_manifest(path: Path) -> Manifest | None:
     """Read a manifest; None where there is none, UserError where it is not ours to read."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}.") from error
+    return parse_manifest(data, path)
+
+
+def parse_manifest(data: bytes, path: Path) -> Manifest:
+    """Decode a manifest and hold every name and count in it against what our writers give."""
     rebuild = "make it anew: `instructify convert NAME... --raw DIR --out NEW-FOLDER`"
     try:
-        version = msgspec.json.decode(data, type=_Version).format
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        version = decode_json(data, _Version).format
+    except NotReadableError as error:
         raise UserError(f"{path} is not a manifest ({error}); {rebuild}.") from error
     if version != FORMAT:
         raise UserError(f"{path} has format {version} and this version reads {FORMAT}; {rebuild}.")
     try:
-        manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        manifest = decode_json(data, Manifest)
+        check_manifest(manifest)
+    except (NotReadableError, BadBuildError) as error:
         raise UserError(f"{path} is damaged ({error}); {rebuild}.") from error
-    outside = [name for name in manifest.files if not _is_inside(name)]
-    if outside:
-        raise UserError(f"{path} names {outside[0]!r}, which is outside of the build; {rebuild}.")
-    unknown = [name for name in _named(manifest) if name not in manifest.files]
-    if unknown:
-        raise UserError(f"{path} is damaged ({unknown[0]!r} has no entry); {rebuild}.")
     return manifest
-
-
-def _named(manifest: Manifest) -> Iterator[str]:
-    """Every file that some other part of the manifest speaks of."""
-    yield from (*manifest.pictures.index, *manifest.pictures.stores)
-    for name, dataset in manifest.datasets.items():
-        yield rejects_name(name)
-        for split in dataset.splits.values():
-            yield from (*split.record_shards, *split.sample_shards)
-
-
-def _is_inside(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    return bool(parts) and not name.startswith("/") and ".." not in parts
 
 
 def check_shared_files(manifest: Manifest | None, root: Path) -> None:

@@ -14,11 +14,12 @@ from typing import Any
 import pyarrow as pa
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.shards import map_batches
 from instructify.build.candidate_table import read_candidates
-from instructify.build.commit import finish_commit
-from instructify.build.lock import write_lock
+from instructify.build.checked import check_file
+from instructify.build.commit import Pending, read_pending
 from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry, read_manifest
-from instructify.build.paths import BuildPaths
+from instructify.build.paths import CANDIDATES, BuildPaths
 from instructify.pictures import PictureStore
 from instructify.schema import PROVENANCE, RECORD_SCHEMA, SAMPLE_SCHEMA
 
@@ -97,17 +98,23 @@ class ShardedTable:
 class Build:
     """A committed build."""
 
-    def __init__(self, paths: BuildPaths, manifest: Manifest) -> None:
+    def __init__(
+        self, paths: BuildPaths, manifest: Manifest, pending: Pending | None = None
+    ) -> None:
         self.paths = paths
         self.manifest = manifest
+        self.pending = pending
 
     @classmethod
     def open(cls, folder: Path | str) -> "Build":
-        """Open a build; a commit that was interrupted is carried out first."""
+        """Open a build for reading; nothing in it is changed.
+
+        A commit that was interrupted is not carried out: its files are read where they are staged.
+        """
         paths = BuildPaths(Path(folder))
-        if paths.commit.exists():
-            with write_lock(paths.lock):
-                finish_commit(paths)
+        pending = read_pending(paths)
+        if pending is not None:
+            return cls(paths, pending.manifest, pending)
         manifest = read_manifest(paths.manifest)
         if manifest is None:
             raise UserError(
@@ -115,6 +122,22 @@ class Build:
                 "make one with `instructify convert NAME --raw DIR --out BUILD`."
             )
         return cls(paths, manifest)
+
+    def path(self, name: str) -> Path:
+        """Say where a file of the build lies, by its name in the manifest.
+
+        UserError where it is a link out of the build, no regular file, or not as long as the
+        manifest says; a file that is missing is for whoever opens it.
+        """
+        path = self.place(name)
+        check_file(path, self.paths.root, self.manifest.files.get(name))
+        return path
+
+    def place(self, name: str) -> Path:
+        """Say where a file of the build lies, without looking at it."""
+        if self.pending is not None:
+            return self.pending.path(name, self.paths)
+        return self.paths.root / name
 
     def dataset(self, name: str) -> DatasetEntry:
         """Return what the manifest says of a dataset."""
@@ -150,7 +173,7 @@ class Build:
         self, what: str, shards: Sequence[str], rows: int, schema: pa.Schema
     ) -> ShardedTable:
         """Open shards; a build that is being replaced, or was damaged, has other counts."""
-        table = ShardedTable([self.paths.root / shard for shard in shards], schema)
+        table = ShardedTable([self.path(shard) for shard in shards], schema)
         if len(table) != rows:
             raise UserError(
                 f"the {what} in {self.paths.root} are {len(table):,} and should be {rows:,}; "
@@ -178,11 +201,23 @@ class Build:
         name = self.manifest.pictures.index_file
         if name is None:
             return None
-        return PictureStore.open(self.paths.root, index=self.paths.root / name)
+        return PictureStore.open(self.paths.root, index=self.path(name), shard=self.store_shard)
+
+    def store_shard(self, name: str) -> Path:
+        """Find a shard of the picture store by the name that the picture index gives it."""
+        whole = f"pictures/{name}"
+        if whole not in self.manifest.pictures.stores:
+            raise UserError(
+                f"the picture index of {self.paths.root} names {name!r}, which is no shard of its "
+                f"store; see `instructify verify {self.paths.root}`."
+            )
+        return self.path(whole)
 
     def candidate_sets(self) -> dict[str, tuple[str, ...]]:
         """Read the shared answer sets."""
-        return read_candidates(self.paths.candidates)
+        if CANDIDATES not in self.manifest.files:
+            return {}
+        return read_candidates(self.path(CANDIDATES))
 
 
 def public_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,11 +228,7 @@ def public_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     try:
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        if not reader.schema.equals(schema):
-            raise _damaged(path)
-        for number in range(reader.num_record_batches):
-            yield reader.get_batch(number)
+        yield from map_batches(path, schema)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path) from error
 

@@ -6,6 +6,8 @@ from pathlib import Path
 MANIFEST = "manifest.json"
 CARD = "README.md"
 CANDIDATES = "candidates.arrow"
+STAGING = ".staging"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,11 @@ class BuildPaths:
     @property
     def staging(self) -> Path:
         """Work of runs that did not commit yet; what a killed run finished is found here again."""
-        return self.root / ".staging"
+        return self.root / STAGING
 
     @property
     def lock(self) -> Path:
-        return self.root / ".lock"
+        return self.root / LOCK
 
     @property
     def commit(self) -> Path:

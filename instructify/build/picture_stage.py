@@ -17,7 +17,7 @@ from instructify.build.manifest import Manifest, PicturesEntry, file_entry
 from instructify.build.paths import BuildPaths
 from instructify.build.problems import Problem, write_problems
 from instructify.build.progress import Progress
-from instructify.build.request import ConvertRequest
+from instructify.build.request import ConvertRequest, PictureMode
 from instructify.build.state import Shard, SplitState
 from instructify.build.workers import Workers
 from instructify.catalog import Family
@@ -205,7 +205,7 @@ def _store(
 
 
 def _entry(
-    mode: str, store: StorePlan, staged: Mapping[str, Shard], manifest: Manifest | None
+    mode: PictureMode, store: StorePlan, staged: Mapping[str, Shard], manifest: Manifest | None
 ) -> PicturesEntry:
     index = [name for name in staged if name.startswith(("pictures/index-", "pictures/problems-"))]
     before = manifest.pictures.stores if manifest is not None else []

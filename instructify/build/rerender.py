@@ -47,8 +47,8 @@ def retemplate(
         build.dataset(name)
     paths = build.paths
     with open_workers(jobs) as pool, write_lock(paths.lock):
-        make_folder(paths.staging)
         finish_commit(paths)
+        make_folder(paths.staging)
         manifest = read_manifest(paths.manifest) or build.manifest
         check_shared_files(manifest, paths.root)
         states = [

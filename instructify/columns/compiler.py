@@ -5,8 +5,8 @@ flattens its list, evaluates its body once over all items of all rows, and joins
 Rows that Arrow cannot vouch for are marked as doubtful; the caller renders them one by one.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -58,12 +58,19 @@ class _Loop:
     target: str
     column: pa.ListArray
     items: pa.Array
+    fields: dict[str, Column] = field(default_factory=dict)
 
     @cached_property
     def owner(self) -> NDArray[np.int64]:
         """The row that each item belongs to."""
         lengths = kernels.lengths_of(self.column)
         return np.repeat(np.arange(len(lengths)), lengths)
+
+    def taken(self, name: str, column: Column) -> Column:
+        """Give a field's value for each item; made once, however often the body names it."""
+        if name not in self.fields:
+            self.fields[name] = column.take(pa.array(self.owner))
+        return self.fields[name]
 
     @cached_property
     def place(self) -> NDArray[np.int64]:
@@ -94,12 +101,14 @@ class _Frame:
         if name == self.loop.target:
             return self.loop.items
         column = self.columns[name]
-        return column if isinstance(column, pa.Scalar) else column.take(pa.array(self.loop.owner))
+        return column if isinstance(column, pa.Scalar) else self.loop.taken(name, column)
 
     def vouch(self, result: Doubtful) -> Column:
         """Note the doubtful rows of a result and hand on its column."""
         if result.doubt is not None:
             doubt = result.doubt
+            if doubt.ndim == 0:
+                doubt = np.full(self.num_rows, doubt)
             if isinstance(self.active, bool):
                 doubt = doubt & self.active
             else:
@@ -117,15 +126,27 @@ class _Frame:
 
 def _body(body: Sequence[nodes.Node], frame: _Frame) -> Column:
     pieces: list[Column] = []
+    size_bytes = 0
+    for piece in _pieces(body, frame):
+        # Before all of them are there: a text may name a field a thousand times.
+        size_bytes += piece.nbytes if isinstance(piece, pa.Array) else 0
+        kernels.refuse_overflow(size_bytes)
+        pieces.append(piece)
+    literals = sum(len((p.as_py() or "").encode()) for p in pieces if isinstance(p, pa.Scalar))
+    kernels.refuse_overflow(size_bytes + literals * frame.num_rows)
+    return _concatenated(pieces)
+
+
+def _pieces(body: Sequence[nodes.Node], frame: _Frame) -> Iterator[Column]:
     for node in body:
         match node:
             case nodes.Output():
-                pieces.extend(_printed(child, frame) for child in node.nodes)
+                for child in node.nodes:
+                    yield _printed(child, frame)
             case nodes.If():
-                pieces.append(_if(node, node.elif_, frame))
+                yield _if(node, node.elif_, frame)
             case nodes.For():
-                pieces.append(_for(node, frame))
-    return _concatenated(pieces)
+                yield _for(node, frame)
 
 
 def _printed(node: nodes.Expr, frame: _Frame) -> Column:
@@ -304,7 +325,7 @@ def _filtered(node: nodes.Filter, frame: _Frame) -> Column:
         case "replace":
             return frame.vouch(kernels.replace(column, _text(node, 0), _text(node, 1)))
         case "join":
-            return kernels.join(column, _text(node, 0) if node.args else "")
+            return frame.vouch(kernels.join(column, _text(node, 0) if node.args else ""))
         case "length":
             return kernels.length(column)
         case "first" | "last":

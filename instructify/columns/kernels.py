@@ -12,17 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from instructify.templating import MAX_TEXT_BYTES, letter
+from instructify.templating import MAX_TEXT_BYTES, grows_too_long, letter
 
 Column: TypeAlias = Any  # pa.Array or pa.Scalar; pyarrow has no types that a checker can use
 Mask = NDArray[np.bool_]
 
 _MAX_LETTERS = 10_000
-_MAX_COLUMN_BYTES = 2**31 - 2
+# A column holds 2 GB; so much less keeps a hostile template within the memory of a laptop.
+_MAX_COLUMN_BYTES = 2**28
 
 
 class Doubtful(NamedTuple):
-    """A column and the rows that Arrow cannot vouch for; None: it vouches for all."""
+    """A column and the rows that Arrow cannot vouch for; None: it vouches for all.
+
+    A doubt without dimension is one about all rows, which share a scalar.
+    """
 
     column: Column
     doubt: Mask | None
@@ -120,15 +124,30 @@ def trim(column: Column) -> Column:
 
 
 def replace(column: Column, old: str, new: str) -> Doubtful:
-    """Replace each occurrence; a text that grew beyond the cap is in doubt."""
-    if isinstance(column, pa.Array):
-        refuse_overflow(column.nbytes * len(new.encode()) // len(old.encode()))
-    replaced = pc.replace_substring(column, pattern=old, replacement=new)
-    if len(new) <= len(old) or isinstance(replaced, pa.Scalar):
-        return Doubtful(replaced, None)
-    size = pc.fill_null(pc.binary_length(replaced), 0)
-    doubt = _numpy(pc.greater(size, MAX_TEXT_BYTES))
-    return Doubtful(replaced, doubt if doubt.any() else None)
+    """Replace each occurrence; a text that would grow beyond the cap is in doubt, and not grown."""
+    if isinstance(column, pa.Scalar):
+        text = column.as_py()
+        if text is not None and grows_too_long(len(text), text.count(old) * (len(new) - len(old))):
+            return Doubtful(pa.scalar("", pa.string()), np.array(True))
+        return Doubtful(pc.replace_substring(column, pattern=old, replacement=new), None)
+    doubt = None
+    longest = pc.max(pc.binary_length(column)).as_py() or 0
+    if len(new) > len(old) and longest * len(new) > MAX_TEXT_BYTES * len(old):
+        lengths = _numpy(pc.fill_null(pc.utf8_length(column), 0)).astype(np.int64)
+        counts = _numpy(pc.fill_null(pc.count_substring(column, pattern=old), 0)).astype(np.int64)
+        column, doubt = _without_grown(column, lengths, counts * (len(new) - len(old)))
+    refuse_overflow(column.nbytes * max(1, len(new.encode()) // len(old.encode())))
+    return Doubtful(pc.replace_substring(column, pattern=old, replacement=new), doubt)
+
+
+def _without_grown(
+    column: pa.Array, lengths: NDArray[np.int64], growth: NDArray[np.int64]
+) -> tuple[pa.Array, Mask | None]:
+    """Make the rows null that a filter would grow beyond the cap; also say which they are."""
+    doubt = lengths + growth > np.maximum(MAX_TEXT_BYTES, lengths)
+    if not doubt.any():
+        return column, None
+    return column.take(pa.array(np.arange(len(column)), mask=doubt)), doubt
 
 
 def repeated(text: pa.Scalar, num_rows: int) -> pa.StringArray:
@@ -138,14 +157,28 @@ def repeated(text: pa.Scalar, num_rows: int) -> pa.StringArray:
 
 
 def refuse_overflow(size_bytes: int) -> None:
-    """Raise ArrowCapacityError before the operations that overflow a column without a word."""
+    """Raise ArrowCapacityError before operations that take too much, or overflow without a word."""
     if size_bytes > _MAX_COLUMN_BYTES:
         raise pa.ArrowCapacityError(f"a text column of {size_bytes} bytes")
 
 
-def join(column: pa.ListArray, separator: str) -> pa.StringArray:
-    """Join the texts of each list; null where the list or one of its texts is null."""
-    return pc.binary_join(column, separator)
+def join(column: pa.ListArray, separator: str) -> Doubtful:
+    """Join the texts of each list; null where the list or one of its texts is null.
+
+    A text that its separators would grow beyond the cap is in doubt.
+    """
+    doubt = None
+    items = column.flatten()
+    if separator and len(items) * len(separator) + items.nbytes > MAX_TEXT_BYTES:
+        ends = np.cumsum(_numpy(pc.fill_null(pc.utf8_length(items), 0)).astype(np.int64))
+        offsets = _offsets_of(column)
+        totals = np.concatenate([np.zeros(1, np.int64), ends])[offsets]
+        counts = lengths_of(column)
+        growth = np.maximum(0, counts - 1) * len(separator)
+        column, doubt = _without_grown(column, np.diff(totals), growth)
+        items = column.flatten()
+    refuse_overflow(items.nbytes + len(items) * len(separator.encode()))
+    return Doubtful(pc.binary_join(column, separator), doubt)
 
 
 def length(column: Column) -> Column:
@@ -195,6 +228,7 @@ def lettered(column: pa.ListArray) -> pa.StringArray:
     places = places_of(column)
     labels = pc.binary_join_element_wise("(", _letters(places), ") ", "")
     options = pc.binary_join_element_wise(labels.take(pa.array(places)), column.flatten(), "")
+    refuse_overflow(options.nbytes)
     return pc.binary_join(relist(column, options), " ")
 
 

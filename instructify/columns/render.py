@@ -72,7 +72,7 @@ def render_table(
     except (pa.ArrowCapacityError, pa.ArrowInvalid):
         # A text column holds 2 GB. What does not fit may still end as failures, half by half.
         if table.num_rows <= 1:
-            raise
+            return _render(table, templates, numbers, constants, by_row=True)
     half = table.num_rows // 2
     first = render_table(table.slice(0, half), templates, numbers[:half], constants)
     return _joined(first, render_table(table.slice(half), templates, numbers[half:], constants))
@@ -107,10 +107,15 @@ def _render(
     templates: Sequence[Template],
     numbers: NDArray[np.int64],
     constants: Mapping[str, str],
+    *,
+    by_row: bool = False,
 ) -> RenderedColumns:
     columns = _columns(table, _names_read(templates), constants)
     failures: dict[int, Failure] = {}
-    parts = {part: _render_part(part, templates, numbers, columns, failures) for part in PARTS}
+    parts = {
+        part: _render_part(part, templates, numbers, columns, failures, by_row=by_row)
+        for part in PARTS
+    }
     failed = [failures[row] for row in sorted(failures)]
     if failed:
         good = np.ones(len(numbers), np.bool_)
@@ -155,6 +160,8 @@ def _render_part(
     which: NDArray[np.int64],
     columns: Mapping[str, Column],
     failures: dict[int, Failure],
+    *,
+    by_row: bool,
 ) -> pa.StringArray | None:
     """Render one of the texts of all rows; a row's first failure is noted."""
     sources, choice = _distinct(part, templates)
@@ -162,7 +169,7 @@ def _render_part(
         return None
     programs = [program(source or "") for source in sources]
     chosen = choice[which]
-    texts = render_texts(programs, chosen, columns, explain_nulls=part != "response")
+    texts = render_texts(programs, chosen, columns, explain_nulls=part != "response", by_row=by_row)
     if None in sources:
         absent = chosen == sources.index(None)
         texts = texts._replace(texts=_only(texts.texts, ~absent))

@@ -66,9 +66,16 @@ def render_texts(
     columns: Mapping[str, Column],
     *,
     explain_nulls: bool,
+    by_row: bool = False,
 ) -> Texts:
-    """Render row i by `programs[which[i]]`; `explain_nulls`: also say why each null is."""
-    texts, doubts = _render_groups(programs, which, columns)
+    """Render row i by `programs[which[i]]`; `explain_nulls`: also say why each null is.
+
+    `by_row`: all of them through Jinja, where the columns of a text would grow too large.
+    """
+    if by_row:
+        texts, doubts = pa.repeat("", len(which)), np.ones(len(which), np.bool_)
+    else:
+        texts, doubts = _render_groups(programs, which, columns)
     doubts |= _too_long(texts)
     if explain_nulls and texts.null_count:
         doubts |= texts.is_null().to_numpy(zero_copy_only=False)
@@ -152,8 +159,15 @@ def _plain_part(
             pieces.append(_taken(columns[fields[place]], rows))
     if not pieces:
         pieces.append(pa.scalar("", pa.string()))
+    kernels.refuse_overflow(sum(_size_bytes(piece, len(which)) for piece in pieces))
     texts = pieces[0] if len(pieces) == 1 else pc.binary_join_element_wise(*pieces, "")
     return [_Part(rows, _as_array(texts, len(which)), None)]
+
+
+def _size_bytes(piece: Column, num_rows: int) -> int:
+    if isinstance(piece, pa.Scalar):
+        return len((piece.as_py() or "").encode()) * num_rows
+    return int(piece.nbytes)
 
 
 def _gathered(literals: list[str], choice: pa.Array | None) -> Column:

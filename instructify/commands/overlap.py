@@ -7,7 +7,7 @@ from typing import get_args
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.shards import write_bytes
-from instructify.build import Build, Progress, open_workers
+from instructify.build import Build, Progress, carry_out, open_workers
 from instructify.catalog import load_catalog
 from instructify.commands.overlap_page import overlap_page
 from instructify.commands.overlap_text import overlap_text
@@ -42,8 +42,12 @@ def run_overlap(
     Returns 1 if training splits share pictures with evaluated ones and no waiver of the recipe
     names the pair, else 0.
     """
+    build = Build.open(folder)
+    if build.pending is not None:  # this command writes: it keeps its result with the build
+        carry_out(build.paths)
+        build = Build.open(folder)
     question = Question(
-        build=Build.open(folder),
+        build=build,
         catalog=load_catalog(extra=catalog_file),
         against=None if against is None else Build.open(against),
         vg=vg,

@@ -25,4 +25,9 @@ def run_verify(folder: Path, *, as_json: bool) -> int:
         told = f"{folder}: {counted(len(files), 'file')}, {total / 1e6:,.1f} MB, {state}"
         left = f"; {counted(referenced, 'referenced picture')} not looked at" if referenced else ""
         print(told + left)
+        if build.pending is not None:
+            print(
+                "a commit is decided and not carried out: instructify reads the new build, other "
+                "programs may not; the next convert or retemplate carries it out"
+            )
     return 1 if findings else 0

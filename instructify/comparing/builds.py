@@ -211,7 +211,7 @@ def _compare_rejects(
     ledger = rejects_name(name)
     if before.manifest.files[ledger].sha256 == after.manifest.files[ledger].sha256:
         return None
-    old, new = (Counter(ledger_lines(build.paths.root / ledger)) for build in (before, after))
+    old, new = (Counter(ledger_lines(build.path(ledger))) for build in (before, after))
     gone, fresh = old - new, new - old
     reasons = [
         sum((Counter(split.rejects) for split in build.dataset(name).splits.values()), Counter())
@@ -269,7 +269,7 @@ def _hash(files: Mapping[str, Any], name: str | None) -> str | None:
 
 
 def _table(build: Build, name: str | None, schema: pa.Schema) -> pa.Table:
-    return schema.empty_table() if name is None else read_index(build.paths.root / name)
+    return schema.empty_table() if name is None else read_index(build.path(name))
 
 
 def difference_value(difference: BuildDifference) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def compare_shards(
     """Compare the shards of a split in two builds."""
     equal, left = _apart(before, after)
     tables = [
-        pa.concat_tables([read_arrow(build.paths.root / name) for name in names]) if names else None
+        pa.concat_tables([read_arrow(build.path(name)) for name in names]) if names else None
         for (build, _), names in zip((before, after), left, strict=True)
     ]
     if tables[0] is None and tables[1] is None:
@@ -103,7 +103,7 @@ def count_texts(build: Build, shards: Sequence[str], columns: Sequence[str]) -> 
     """Count the combinations of values of some columns over shards."""
     counts: dict[Any, int] = {}
     for shard in shards:
-        table = read_arrow(build.paths.root / shard).select(list(columns))
+        table = read_arrow(build.path(shard)).select(list(columns))
         plain = pa.table({name: table[name].cast(pa.string()) for name in columns})
         for row in plain.group_by(list(columns)).aggregate([([], "count_all")]).to_pylist():
             key = tuple(row[name] for name in columns)

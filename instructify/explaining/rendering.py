@@ -75,7 +75,7 @@ def render_row(
     with tempfile.TemporaryDirectory() as scratch:
         unit = SamplesUnit(
             spec=spec,
-            shard=build.paths.root / place.shard,
+            shard=build.path(place.shard),
             shard_sha256=build.manifest.files[place.shard].sha256,
             start=place.row,
             stop=place.row + 1,
@@ -96,7 +96,7 @@ def render_text(
     template: Template,
 ) -> Mapping[str, Any]:
     """Render the texts by one template, whatever would be drawn."""
-    table = read_arrow(build.paths.root / place.shard).slice(place.row, 1)
+    table = read_arrow(build.path(place.shard)).slice(place.row, 1)
     form = table.schema.get_field_index("form")
     table = table.set_column(form, "form", table.column("form").cast("string"))
     constants = {

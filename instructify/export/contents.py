@@ -19,16 +19,21 @@ from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts
+from instructify._util.outside import check_regular
 from instructify.build import Build
 from instructify.export.options import PictureFolders
 from instructify.pictures import (
     MAX_CLIP_BYTES,
+    STORE_SCHEMA,
     Location,
     Problem,
     Roots,
     SourceReader,
+    check_index_row,
+    is_content,
     load_roots,
     read_index,
+    validate,
 )
 
 _SUFFIXES = {"jpeg": "jpg"}
@@ -71,11 +76,14 @@ class Contents:
                 "--no-pictures, or convert again with --pictures store."
             )
         self._root = build.paths.root
-        self._index = read_index(build.paths.root / name).to_batches()
+        self._build = build
+        self._path = build.path(name)
+        self._index = read_index(self._path, validated=False).to_batches()
+        self._untouched = set(range(len(self._index)))
         self._ends = np.cumsum([batch.num_rows for batch in self._index], dtype=np.int64)
         # A 64-bit hash of each key, sorted: 12 bytes a key where a dict would take 150. Two keys
         # of ten million share one with probability 3e-6.
-        parts = [hash_texts(batch.column("key")) for batch in self._index]
+        parts = [hash_texts(self._valid(batch, ["key"]).column("key")) for batch in self._index]
         hashes = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
         self._order = np.argsort(hashes, kind="stable").astype(np.int32)
         self._hashes = hashes[self._order]
@@ -151,7 +159,10 @@ class Contents:
         if content.shard is None or content.row is None:
             target[:] = self._referenced(content)
             return
-        self._shard(content.shard).read_into(content, target)
+        shard = self._shard(content.shard)
+        shard.read_into(content, target)
+        if not is_content(target, content.sha256):
+            raise _damaged(shard.path)
 
     def copy_to(self, content: Content, descriptor: int) -> None:
         """Write the bytes to a file, a piece at a time."""
@@ -160,28 +171,42 @@ class Contents:
             return
         piece = memoryview(bytearray(min(_PIECE_BYTES, content.size_bytes)))
         shard = self._shard(content.shard)
+        digest = hashlib.sha256()
         for start in range(0, content.size_bytes, _PIECE_BYTES):
             part = piece[: min(_PIECE_BYTES, content.size_bytes - start)]
             shard.read_into(content, part, start)
+            digest.update(part)
             write_all(descriptor, part)
+        if digest.hexdigest() != content.sha256:
+            raise _damaged(shard.path)
 
     def _in_order(self, rows: NDArray[np.int64]) -> Iterator[Content]:
         for batch, own in self._split(rows):
             taken = batch.select(list(Content._fields)).take(row_numbers(own))
-            yield from map(Content, *(column.to_pylist() for column in taken.columns))
+            for content in map(Content, *(column.to_pylist() for column in taken.columns)):
+                check_index_row(content)
+                yield content
+
+    def _valid(self, batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
+        chosen = batch.select(columns)
+        validate(chosen, self._path)
+        return chosen
 
     def _split(self, rows: NDArray[np.int64]) -> Iterator[tuple[pa.RecordBatch, NDArray[np.int64]]]:
         """Share sorted rows out to the batches of the index, which is too large to take from."""
         edges = np.searchsorted(rows, self._ends)
         start = 0
-        for batch, end, edge in zip(self._index, self._ends, edges, strict=True):
+        for at, (batch, end, edge) in enumerate(zip(self._index, self._ends, edges, strict=True)):
             if edge > start:
+                if at in self._untouched:
+                    validate(batch, self._path)
+                    self._untouched.discard(at)
                 yield batch, rows[start:edge] - (end - batch.num_rows)
             start = edge
 
     def _shard(self, name: str) -> "_StoreShard":
         if name not in self._shards:
-            shard = _StoreShard(self._root / "pictures" / name)
+            shard = _StoreShard(self._build.store_shard(name))
             self._stack.callback(shard.close)
             self._shards[name] = shard
         return self._shards[name]
@@ -197,7 +222,7 @@ class Contents:
         size = content.size_bytes if content.offset is not None else None
         place = Location(content.root or "", content.file or "", content.offset, size)
         data = self._source.read(place, MAX_CLIP_BYTES)
-        if isinstance(data, Problem) or hashlib.sha256(data).hexdigest() != content.sha256:
+        if isinstance(data, Problem) or not is_content(data, content.sha256):
             path = self._roots.path(place.root, place.file)
             raise UserError(
                 f"{path} is gone or changed since the conversion; give --raw DIR or --images DIR "
@@ -210,12 +235,15 @@ class _StoreShard:
     """A shard of the store: where in the file each content lies, and a descriptor to read it."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         try:
+            check_regular(path)
             with pa.memory_map(str(path)) as source:
                 base = source.read_buffer(1).address
                 source.seek(0)
                 reader = pa.ipc.open_file(source)
+                if not reader.schema.equals(STORE_SCHEMA):
+                    raise pa.ArrowInvalid("other columns")
                 numbers = range(reader.num_record_batches)
                 columns = [reader.get_batch(at).column("data") for at in numbers]
                 self._starts, self._sizes = _extents(columns, base)
@@ -226,13 +254,13 @@ class _StoreShard:
     def read_into(self, content: Content, target: memoryview, start: int = 0) -> None:
         """Read a part of a content."""
         row = content.row or 0
-        if row >= len(self._starts) or self._sizes[row] != content.size_bytes:
-            raise _damaged(self._path)
+        if not 0 <= row < len(self._starts) or self._sizes[row] != content.size_bytes:
+            raise _damaged(self.path)
         place = int(self._starts[row]) + start
         while target:
             size = os.preadv(self._descriptor, [target], place)
             if size == 0:
-                raise _damaged(self._path)
+                raise _damaged(self.path)
             target = target[size:]
             place += size
 
@@ -257,11 +285,14 @@ def _extents(columns: list[pa.Array], base: int) -> tuple[NDArray[np.int64], NDA
     """Return where in the mapped file each value begins, and its size."""
     starts, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for column in columns:
+        if not len(column):
+            continue
         _, offsets, data = column.buffers()
+        if offsets is None or len(offsets) < 8 * (column.offset + len(column) + 1) or data is None:
+            raise pa.ArrowInvalid("the offsets of the data are cut")
         places = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
-        if len(column):
-            starts.append(places[:-1] + (data.address - base))
-            sizes.append(np.diff(places))
+        starts.append(places[:-1] + (data.address - base))
+        sizes.append(np.diff(places))
     return np.concatenate(starts), np.concatenate(sizes)
 
 

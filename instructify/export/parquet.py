@@ -22,7 +22,7 @@ from instructify.export.contents import Content, Contents
 from instructify.export.receipt import PicturesReceipt
 from instructify.export.selection import Chosen
 from instructify.export.sink import NO_PICTURES, SplitTally
-from instructify.recipe import batches_of
+from instructify.recipe import valid_batches
 from instructify.schema import SAMPLE_SCHEMA
 
 GROUP_BYTES = 64_000_000  # of pictures, decoded from the dictionary
@@ -179,7 +179,7 @@ def _picture_columns(build: Build, chosen: Sequence[Chosen]) -> dict[str, str]:
     most: dict[str, int] = {}
     for one in chosen:
         for shard in one.of.sample_shards:
-            for batch in batches_of(build.paths.root / shard):
+            for batch in valid_batches(build.path(shard), ("pictures",)):
                 longest = pc.max(pc.list_value_length(batch.column("pictures"))).as_py() or 0
                 most[one.dataset] = max(most.get(one.dataset, 0), longest)
     media = {one.dataset: "video" if one.is_video else "image" for one in chosen}

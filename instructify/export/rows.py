@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
+from instructify._util.shards import hash_file
 from instructify.build import Build, ShardedTable
 from instructify.export.contents import row_numbers
 from instructify.export.options import TRAINS_ONLY, ExportOptions
@@ -70,10 +71,15 @@ def read_rows(
 def _batches(build: Build, chosen: Chosen) -> Iterator[pa.RecordBatch]:
     """Map one shard after another, so that no more of them than one is held."""
     for name in chosen.of.sample_shards:
-        table = ShardedTable([build.paths.root / name], SAMPLE_SCHEMA)
+        path = build.path(name)
+        if path.is_file() and hash_file(path) != build.manifest.files[name].sha256:
+            raise UserError(
+                f"{path} was changed after the build; `instructify verify` says what else was."
+            )
+        table = ShardedTable([path], SAMPLE_SCHEMA)
         if len(table) != build.manifest.files[name].rows:
             raise UserError(
-                f"{build.paths.root / name} has {len(table):,} samples and should have "
+                f"{path} has {len(table):,} samples and should have "
                 f"{build.manifest.files[name].rows:,}; see `instructify verify {build.paths.root}`."
             )
         yield from table.batches()

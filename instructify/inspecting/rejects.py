@@ -49,7 +49,7 @@ def read_rejects(build: Build, pairs: Sequence[tuple[str, str]]) -> Rejects:
     for name in dict.fromkeys(name for name, _ in pairs):
         splits = [split for one, split in pairs if one == name]
         by_reason: dict[str, list[dict[str, Any]]] = {}
-        for line in ledger_lines(build.paths.root / rejects_name(name)):
+        for line in ledger_lines(build.path(rejects_name(name))):
             row = json.loads(line)
             if row["split"] in splits:
                 by_reason.setdefault(row["reason"], []).append(row)

@@ -206,7 +206,7 @@ def _names(build: Build, hashes: NDArray[np.uint64]) -> list[str]:
     name = build.manifest.pictures.index_file
     if name is None or not len(hashes):
         return []
-    keys = read_index(build.paths.root / name)["key"]
+    keys = read_index(build.path(name))["key"]
     own = hash_texts(keys)
     order = np.argsort(own)
     rows = order[np.searchsorted(own[order], hashes)]

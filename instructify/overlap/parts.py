@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify._util.errors import UserError
 from instructify._util.keyed import Hashes, hash_texts
 from instructify.build import Build
 from instructify.overlap.masks import Counts
-from instructify.recipe import batches_of
+from instructify.recipe import batches_of, valid_batches
+from instructify.schema import RECORD_SCHEMA
 
 _EVALUATION = ("val", "dev", "test")
 
@@ -68,15 +68,7 @@ def parts_of(build: Build, number: int) -> list[Part]:
 def part_batches(build: Build, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Go through some columns of a part's records, each checked before it is touched."""
     for shard in record_shards(build, part):
-        for batch in batches_of(shard):
-            chosen = batch.select(list(columns))
-            try:
-                chosen.validate(full=True)
-            except pa.ArrowException as error:
-                raise UserError(
-                    f"{shard} is damaged; `instructify verify` says what else is."
-                ) from error
-            yield chosen
+        yield from valid_batches(shard, columns, RECORD_SCHEMA)
 
 
 def read_part(build: Build, part: Part) -> PartKeys:
@@ -97,14 +89,16 @@ def read_part(build: Build, part: Part) -> PartKeys:
 def record_shards(build: Build, part: Part) -> Iterator[Path]:
     """Name the shards of records of a part."""
     for name in build.split(part.dataset, part.split).record_shards:
-        yield build.paths.root / name
+        yield build.path(name)
 
 
 def key_at(build: Build, part: Part, ends: Counts, place: int) -> str:
     """Return the picture key at a place among all that a part's records name."""
     number = int(np.searchsorted(ends, place, side="right"))
     inside = place - (int(ends[number - 1]) if number else 0)
-    batches = (batch for shard in record_shards(build, part) for batch in batches_of(shard))
+    batches = (
+        batch for shard in record_shards(build, part) for batch in batches_of(shard, RECORD_SCHEMA)
+    )
     batch = next(itertools.islice(batches, number, None))
     return str(batch.column("pictures").flatten()[inside].as_py())
 

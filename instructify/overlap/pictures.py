@@ -171,7 +171,7 @@ def _facts_of(build: Build, keys: Hashes) -> Facts:
     zero = np.zeros(len(keys), np.uint64)
     if name is None or not len(keys):
         return Facts(nothing, zero, nothing, zero)
-    index = read_index(build.paths.root / name).select(["key", "sha256", "phash"])
+    index = read_index(build.path(name)).select(["key", "sha256", "phash"])
     own = hash_texts(index["key"])
     at = np.searchsorted(keys, own)
     wanted = keys[np.minimum(at, len(keys) - 1)] == own

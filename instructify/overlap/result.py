@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from instructify._util.errors import UserError
+from instructify._util.outside import Count, NotReadableError, decode_json, read_regular
 from instructify._util.shards import write_bytes
 from instructify.build import Build, Manifest, content_key
 
@@ -24,16 +25,16 @@ WAYS = ("key", "content", "likeness")
 class PartFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A split of a dataset; `build` is 0, or 1 for the one that it was held against."""
 
-    build: int
+    build: Count
     dataset: str
     split: str
     role: str
     is_trained: bool
     is_evaluated: bool
-    records: int
-    pictures: int  # distinct keys
-    indexed: int  # of these, with bytes in the build
-    hashed: int  # of these, with a perceptual hash
+    records: Count
+    pictures: Count  # distinct keys
+    indexed: Count  # of these, with bytes in the build
+    hashed: Count  # of these, with a perceptual hash
 
     @property
     def name(self) -> str:
@@ -55,14 +56,14 @@ class SharedPictures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     The left is trained on and the right evaluated, where either is so.
     """
 
-    left: int
-    right: int
-    key: int
-    content: int
-    likeness: int
-    left_pictures: int  # the same, all ways together, counted on the left
-    left_records: int
-    right_records: int
+    left: Count
+    right: Count
+    key: Count
+    content: Count
+    likeness: Count
+    left_pictures: Count  # the same, all ways together, counted on the left
+    left_records: Count
+    right_records: Count
     compared_by_likeness: bool
     examples: list[Example]
 
@@ -75,18 +76,18 @@ class SharedPictures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class SharedTextCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Records whose text is shared, and those of them that share common texts only."""
 
-    records: int
-    common: int
+    records: Count
+    common: Count
     examples: list[str]
 
 
 class SharedTexts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a training part (left) and an evaluated part (right) share; records of the right."""
 
-    left: int
-    right: int
+    left: Count
+    right: Count
     questions: SharedTextCounts
-    same_picture: int
+    same_picture: Count
     answers: SharedTextCounts
 
 
@@ -144,17 +145,25 @@ def read_overlap(path: Path) -> Overlap:
     """Read a result; UserError where it is not one that this version reads."""
     anew = "make it anew with `instructify overlap BUILD`"
     try:
-        data = path.read_bytes()
-        version = msgspec.json.decode(data, type=_Version).format
+        data = read_regular(path)
+        version = decode_json(data, _Version).format
         if version != OVERLAP_FORMAT:
             raise UserError(
                 f"{path} has format {version} and this version reads {OVERLAP_FORMAT}; {anew}."
             )
-        return msgspec.json.decode(data, type=Overlap)
+        overlap = decode_json(data, Overlap)
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}; {anew}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except NotReadableError as error:
         raise UserError(f"{path} is damaged ({error}); {anew}.") from error
+    places = {place for one in (*overlap.pictures, *(overlap.texts or ())) for place in _sides(one)}
+    if places and max(places) >= len(overlap.parts):
+        raise UserError(f"{path} is damaged (it speaks of parts that it does not list); {anew}.")
+    return overlap
+
+
+def _sides(shared: SharedPictures | SharedTexts) -> tuple[int, int]:
+    return shared.left, shared.right
 
 
 def read_overlaps(build: Build) -> Sequence[Overlap]:

@@ -8,6 +8,7 @@ The steps of a conversion, each cut into units that any process may run in any o
 """
 
 from instructify.pictures import tables
+from instructify.pictures.checked import check_index_row, is_content
 from instructify.pictures.decode import (
     DECODER_ERRORS,
     MAX_PIXELS,
@@ -34,7 +35,14 @@ from instructify.pictures.roots import (
 )
 from instructify.pictures.sources import MAX_CLIP_BYTES, MAX_PICTURE_BYTES, Problem, SourceReader
 from instructify.pictures.store import StorePlan, check_space, plan_store, run_store
-from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, Known, read_index
+from instructify.pictures.tables import (
+    PICTURE_INDEX_SCHEMA,
+    PROBLEM_SCHEMA,
+    STORE_SCHEMA,
+    Known,
+    read_index,
+    validate,
+)
 from instructify.pictures.tars import WebMap, merge_web, plan_web, run_web
 from instructify.pictures.video import ClipUnreadable, clip_format, frames
 
@@ -59,12 +67,14 @@ __all__ = [
     "Releases",
     "Roots",
     "SIDE",
+    "STORE_SCHEMA",
     "SUFFIXES",
     "SourceReader",
     "StorePlan",
     "StoredFacts",
     "TooManyPixels",
     "WebMap",
+    "check_index_row",
     "check_roots",
     "check_space",
     "clip_format",
@@ -73,6 +83,7 @@ __all__ = [
     "flatten",
     "frames",
     "gather",
+    "is_content",
     "load_known",
     "load_roots",
     "merge_web",
@@ -92,5 +103,6 @@ __all__ = [
     "split_key",
     "tables",
     "to_rgb",
+    "validate",
     "wanted_keys",
 ]

@@ -13,9 +13,17 @@ import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
 from instructify._util.shards import read_arrow, stream_arrow
+from instructify.pictures.checked import check_index
 from instructify.pictures.probing import ProbePlan
 from instructify.pictures.roots import LOCAL_FOLDER
-from instructify.pictures.tables import BATCH_ROWS, PROBE_SCHEMA, PROBLEM_SCHEMA, Known, read_index
+from instructify.pictures.tables import (
+    BATCH_ROWS,
+    PROBE_SCHEMA,
+    PROBLEM_SCHEMA,
+    Known,
+    read_index,
+    validate,
+)
 
 
 class Gathered(NamedTuple):
@@ -49,6 +57,7 @@ def load_known(build: Path, index: Path | None, problems: Path | None) -> Known 
     if index is None:
         return None
     table = read_index(index)
+    check_index(table)
     path = build / LOCAL_FOLDER / "seen.arrow"
     try:
         noted = read_arrow(path)
@@ -56,6 +65,8 @@ def load_known(build: Path, index: Path | None, problems: Path | None) -> Known 
         noted = PROBE_SCHEMA.empty_table()
     if noted.schema != PROBE_SCHEMA:
         noted = PROBE_SCHEMA.empty_table()
+    validate(noted, path)
+    check_index(noted)
     no_problems = PROBLEM_SCHEMA.empty_table()
     return Known(
         index=table,

@@ -7,17 +7,21 @@ only ever replaced as a whole. Pictures that the build refers to are read from t
 
 import bisect
 import os
+from collections.abc import Callable
 from pathlib import Path
+from struct import calcsize
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
 from PIL import Image
 
 from instructify._util.errors import UserError
+from instructify._util.outside import check_regular
+from instructify.pictures.checked import check_index_row, is_content
 from instructify.pictures.decode import Exif, to_rgb
 from instructify.pictures.roots import Location, Roots, load_roots
 from instructify.pictures.sources import MAX_CLIP_BYTES, Problem, SourceReader
-from instructify.pictures.tables import read_index
+from instructify.pictures.tables import STORE_SCHEMA, read_index, validate
 from instructify.pictures.video import ClipFrames, frames
 
 Content = bytes  # a name for the type where the method `bytes` hides it
@@ -47,8 +51,11 @@ class _Batches(NamedTuple):
     batches: tuple[pa.RecordBatch, ...]
     starts: tuple[int, ...]
 
+    def number(self, row: int) -> int:
+        return bisect.bisect_right(self.starts, row) - 1
+
     def row(self, number: int) -> pa.RecordBatch:
-        at = bisect.bisect_right(self.starts, number) - 1
+        at = self.number(number)
         return self.batches[at].slice(number - self.starts[at], 1)
 
 
@@ -67,6 +74,10 @@ class _Texts(NamedTuple):
         for batch in batches.batches:
             array = batch.column(column)
             _, ends, values = array.buffers()
+            if ends is None or len(ends) < (array.offset + len(array) + 1) * calcsize(
+                offset_format
+            ):
+                raise pa.ArrowInvalid(f"the offsets of {column} are cut")
             offsets.append(memoryview(ends).cast("B").cast(offset_format)[array.offset :])
             data.append(memoryview(values or b"").cast("B"))
         return cls(batches.starts, tuple(offsets), tuple(data))
@@ -75,32 +86,51 @@ class _Texts(NamedTuple):
         at = bisect.bisect_right(self.starts, row) - 1
         inside = row - self.starts[at]
         offsets = self.offsets[at]
+        if at < 0 or inside >= len(offsets) - 1:
+            return b""  # a row that a damaged index makes up
         return bytes(self.data[at][offsets[inside] : offsets[inside + 1]])
 
 
 class PictureStore:
     """The pictures of a build. Open one with `PictureStore.open`."""
 
-    def __init__(self, folder: Path, index: pa.Table, roots: Roots | None) -> None:
-        self._folder = folder
-        self._index = _batches_of(index)
-        self._keys = _Texts.of(self._index, "key", "i")
-        self._num_rows: int = index.num_rows
+    def __init__(
+        self,
+        index: Path,
+        roots: Roots | None,
+        shard: Callable[[str], Path],
+    ) -> None:
+        self._path = index
+        table = read_index(index, validated=False)
+        self._index = _batches_of(table)
+        self._keys = _keys_of(self._index, index)
+        self._untouched = set(range(len(self._index.batches)))
+        self._num_rows: int = table.num_rows
         self._roots = roots
+        self._shard_path = shard
         self._shards: dict[str, _Texts] = {}
 
     @classmethod
     def open(
-        cls, build: Path, *, index: Path | None = None, roots: Roots | None = None
+        cls,
+        build: Path,
+        *,
+        index: Path | None = None,
+        roots: Roots | None = None,
+        shard: Callable[[str], Path] | None = None,
     ) -> "PictureStore":
         """Open the pictures of a build.
 
         `index` is needed while there are several, `roots` where the build refers to pictures and
-        they have moved since the conversion.
+        they have moved since the conversion, `shard` where shards are not in their places.
         """
         folder = build / "pictures"
         path = index if index is not None else _only_index(folder)
-        return cls(folder, read_index(path), roots if roots is not None else load_roots(build))
+        return cls(
+            path,
+            roots if roots is not None else load_roots(build),
+            shard if shard is not None else folder.joinpath,
+        )
 
     def __len__(self) -> int:
         return self._num_rows
@@ -117,15 +147,24 @@ class PictureStore:
         row = self._find(key)
         if row is None:
             raise KeyError(key)
+        at = self._index.number(row)
+        if at in self._untouched:
+            validate(self._index.batches[at], self._path)
+            self._untouched.discard(at)
         found = self._index.row(row)
-        return StoredFacts(*(found.column(name)[0].as_py() for name in StoredFacts._fields))
+        facts = StoredFacts(*(found.column(name)[0].as_py() for name in StoredFacts._fields))
+        check_index_row(facts)
+        return facts
 
     def bytes(self, key: str) -> Content:
-        """Return the original bytes of a picture or clip; raises KeyError."""
+        """Return the original bytes of a picture or clip, proved by its hash; raises KeyError."""
         facts = self.facts(key)
-        if facts.shard is not None and facts.row is not None:
-            return self._shard(facts.shard).value(facts.row)
-        return self._referenced(facts)
+        if facts.shard is None or facts.row is None:
+            return self._referenced(facts)
+        data = self._shard(facts.shard).value(facts.row)
+        if not is_content(data, facts.sha256):
+            raise _damaged(self._shard_path(facts.shard))
+        return data
 
     def image(self, key: str, *, exif: Exif = "ignore") -> Image.Image:
         """Decode a picture to RGB; raises KeyError."""
@@ -143,7 +182,7 @@ class PictureStore:
     def _shard(self, name: str) -> _Texts:
         shard = self._shards.get(name)
         if shard is None:
-            shard = self._shards[name] = _open_shard(self._folder / name)
+            shard = self._shards[name] = _open_shard(self._shard_path(name))
         return shard
 
     def _referenced(self, facts: StoredFacts) -> Content:
@@ -156,7 +195,7 @@ class PictureStore:
         place = Location(facts.root or "", facts.file or "", facts.offset, size)
         with SourceReader(self._roots) as source:
             data = source.read(place, MAX_CLIP_BYTES)
-        if isinstance(data, Problem) or len(data) != facts.size_bytes:
+        if isinstance(data, Problem) or not is_content(data, facts.sha256):
             path = self._roots.path(place.root, place.file)
             raise UserError(f"{path} is gone or changed since the conversion; convert again")
         return data
@@ -175,15 +214,27 @@ def _only_index(folder: Path) -> Path:
 def _open_shard(path: Path) -> _Texts:
     """Map a shard; its batches stay views of the mapped file."""
     try:
+        check_regular(path)
         with pa.memory_map(str(path)) as source:
             options = pa.ipc.IpcReadOptions(use_threads=False)
             reader = pa.ipc.open_file(source, options=options)
+            if not reader.schema.equals(STORE_SCHEMA):
+                raise pa.ArrowInvalid("other columns")
             batches = [reader.get_batch(at) for at in range(reader.num_record_batches)]
             return _Texts.of(_batches_of(batches), "data", "q")
     except (pa.ArrowException, OSError) as error:
-        raise UserError(
-            f"{path} is damaged or missing; run `instructify verify` on its build"
-        ) from error
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is damaged or missing; run `instructify verify` on its build")
+
+
+def _keys_of(index: _Batches, path: Path) -> _Texts:
+    try:
+        return _Texts.of(index, "key", "i")
+    except pa.ArrowException as error:
+        raise _damaged(path) from error
 
 
 def _batches_of(table: pa.Table | list[pa.RecordBatch]) -> _Batches:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from instructify._util.errors import UserError
+from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import write_json
 
 ROOTS_FORMAT = 1
@@ -127,9 +128,11 @@ def load_roots(build: Path) -> Roots | None:
     if not path.is_file():
         return None
     try:
-        note = msgspec.json.decode(path.read_bytes(), type=_Note)
-    except msgspec.DecodeError as error:
+        note = decode_json(read_regular(path), _Note)
+    except NotReadableError as error:
         raise UserError(f"{path} is damaged; delete it and give the picture folders") from error
+    if any("\0" in text for text in (note.raw, *note.images)):
+        raise UserError(f"{path} is damaged; delete it and give the picture folders")
     if note.format != ROOTS_FORMAT:
         raise UserError(f"{path} has an unknown format; delete it and give the picture folders")
     return Roots.resolve(Path(note.raw), tuple(Path(text) for text in note.images))

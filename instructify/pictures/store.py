@@ -23,7 +23,7 @@ from instructify._util.shards import FileFacts, hash_file, read_arrow, stream_ar
 from instructify.pictures.index import Gathered
 from instructify.pictures.roots import Location, Roots
 from instructify.pictures.sources import MAX_CLIP_BYTES, Problem, SourceReader
-from instructify.pictures.tables import INDEX_FORMAT, PICTURE_INDEX_SCHEMA, Known
+from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, STORE_SCHEMA, Known
 
 Mode = Literal["store", "reference"]
 
@@ -32,14 +32,6 @@ _BATCH_ROWS = 256
 _BATCH_BYTES = 1 << 26
 _ROW_BYTES = 160  # hash, kind, offsets and padding of a row, rounded up
 
-STORE_SCHEMA = pa.schema(
-    [
-        pa.field("sha256", pa.string(), nullable=False),
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("data", pa.large_binary(), nullable=False),
-    ],
-    metadata={"format": INDEX_FORMAT},
-)
 _CONTENT = ["sha256", "kind", "size_bytes", "root", "file", "offset"]
 
 

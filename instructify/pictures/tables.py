@@ -41,6 +41,14 @@ PICTURE_INDEX_SCHEMA = pa.schema(
     ],
     metadata={"format": INDEX_FORMAT},
 )
+STORE_SCHEMA = pa.schema(
+    [
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("data", pa.large_binary(), nullable=False),
+    ],
+    metadata={"format": INDEX_FORMAT},
+)
 PROBLEM_SCHEMA = pa.schema(
     [
         pa.field("key", pa.string(), nullable=False),
@@ -81,14 +89,29 @@ class Known(NamedTuple):
     seen: pa.Table  # rows of PROBE_SCHEMA without problems
 
 
-def read_index(path: Path) -> pa.Table:
-    """Map an index or a table of problems; one of another format is refused."""
+def read_index(path: Path, *, validated: bool = True) -> pa.Table:
+    """Map an index or a table of problems; one of another format is refused.
+
+    Without `validated` nothing but its columns is looked at, and who touches a batch validates it.
+    """
     table = read_arrow(path)
     if (table.schema.metadata or {}).get(b"format") != INDEX_FORMAT.encode():
         raise UserError(
             f"{path} was written by another version of instructify; convert into a new folder"
         )
+    if not any(table.schema.equals(one) for one in (PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA)):
+        raise UserError(f"{path} is damaged; run `instructify verify` on its build.")
+    if validated:
+        validate(table, path)
     return table
+
+
+def validate(table: pa.Table | pa.RecordBatch, path: Path) -> None:
+    """Check what Arrow trusts, offsets and UTF-8; a wrong offset can take the process down."""
+    try:
+        table.validate(full=True)
+    except pa.ArrowException as error:
+        raise UserError(f"{path} is damaged; run `instructify verify` on its build.") from error
 
 
 def write_index(folder: Path, index: pa.Table) -> FileFacts:

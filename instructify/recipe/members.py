@@ -52,8 +52,8 @@ class MixedBuild:
         files = self.build.manifest.files
         told = {}
         for part in self.parts:
-            shards = [path.relative_to(self.build.paths.root) for path in part.index.shards]
-            sums = [files[shard.as_posix()].sha256 for shard in shards]
+            splits = [part.entry.splits[split] for split in part.splits]
+            sums = [files[name].sha256 for split in splits for name in split.sample_shards]
             told[part.dataset] = content_key("mixture samples", sums)
         return told
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify.recipe.members import MixedBuild, Part
-from instructify.recipe.sample_index import batches_of
+from instructify.recipe.sample_index import valid_batches
 
 _COUNTED_BATCHES = 24  # per dataset; of up to 4,096 samples each
 
@@ -215,7 +215,8 @@ def _tallies(shards: Sequence[Path]) -> dict[str, _Tally]:
 
 def _spread(shards: Sequence[Path]) -> Iterator[pa.RecordBatch]:
     """Take all batches, or as many as are counted, spread evenly."""
-    batches = [batch for shard in shards for batch in batches_of(shard)]
+    columns = ("response", "form")
+    batches = [batch for shard in shards for batch in valid_batches(shard, columns)]
     places = np.linspace(0, len(batches) - 1, min(len(batches), _COUNTED_BATCHES))
     for place in places.astype(np.int64):
         yield batches[place]

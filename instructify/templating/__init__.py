@@ -5,7 +5,7 @@ one text, `load` reads a folder of files, `draws` chooses a template for each dr
 """
 
 from instructify.templating.draws import NO_TEMPLATE, choose_templates
-from instructify.templating.filters import MAX_TEXT_BYTES, RenderError, letter
+from instructify.templating.filters import MAX_TEXT_BYTES, RenderError, grows_too_long, letter
 from instructify.templating.jinja_program import NullPrintedError, Program, mistakes, program
 from instructify.templating.language import FIELDS, Kind
 from instructify.templating.load import (
@@ -46,6 +46,7 @@ __all__ = [
     "choose_templates",
     "failure_detail",
     "fitting",
+    "grows_too_long",
     "letter",
     "load_templates",
     "mistakes",

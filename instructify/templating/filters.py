@@ -56,9 +56,8 @@ def _capitalize(value: str | None) -> str | None:
 def _replace(value: str | None, old: str, new: str) -> str | None:
     if value is None:
         return None
-    # The only filter that can be chained to grow a text: capped before it does.
-    length = len(value) + value.count(old) * (len(new) - len(old))
-    if length > max(MAX_TEXT_BYTES, len(value)):
+    # It can be chained to grow a text: capped before it does.
+    if grows_too_long(len(value), value.count(old) * (len(new) - len(old))):
         raise RenderError(f"replace makes the text longer than {MAX_TEXT_BYTES} characters")
     return value.replace(old, new)
 
@@ -66,7 +65,15 @@ def _replace(value: str | None, old: str, new: str) -> str | None:
 def _join(values: Sequence[str | None] | None, separator: str = "") -> str | None:
     if values is None or None in values:
         return None
-    return separator.join(value for value in values if value is not None)
+    texts = [value for value in values if value is not None]
+    if grows_too_long(sum(map(len, texts)), max(0, len(texts) - 1) * len(separator)):
+        raise RenderError(f"join makes the text longer than {MAX_TEXT_BYTES} characters")
+    return separator.join(texts)
+
+
+def grows_too_long(length: int, growth: int) -> bool:
+    """Tell whether a filter would grow a text beyond the cap; a longer record's text may pass."""
+    return length + growth > max(MAX_TEXT_BYTES, length)
 
 
 def _length(value: Sequence[object] | None) -> int:

@@ -4,7 +4,7 @@ Text of a record is never template source. A null that is printed, an item outsi
 text beyond 64 kB are failures of the record; everything else is refused when the text is compiled.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -36,7 +36,7 @@ class Program:
         """Render with a value for each of `names`; RenderError where the record does not fit."""
         try:
             # A bare context: Template.render would copy the environment's globals for each row.
-            text = "".join(_compiled(self.source)(Context(_ENVIRONMENT, values, None, {})))
+            text = _joined(_compiled(self.source)(Context(_ENVIRONMENT, values, None, {})))
         except NullPrintedError as error:
             nulls = sorted(name for name in self.names if values[name] is None)
             raise NullPrintedError(f"a null is printed; null fields: {nulls}") from error
@@ -90,6 +90,21 @@ def _with_empty_loops(tree: nodes.Template) -> nodes.Template:
     for loop in tree.find_all(nodes.For):
         loop.iter = nodes.Filter(loop.iter, "_items", [], [], None, None, lineno=loop.lineno)
     return tree
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """Join what a text prints; of more than the cap nothing is held, but nulls are still found."""
+    kept: list[str] = []
+    length = 0
+    for piece in pieces:
+        length += len(piece)
+        if length <= MAX_TEXT_BYTES:
+            kept.append(piece)
+        else:
+            kept.clear()
+    if length > MAX_TEXT_BYTES:
+        raise RenderError(TOO_LONG)
+    return "".join(kept)
 
 
 def _is_too_long(text: str) -> bool:

@@ -97,7 +97,14 @@ def check_all(tree: nodes.Template) -> list[CheckError]:
 
 def refuse(node: nodes.Node, message: str, kind: Trouble = "construct") -> NoReturn:
     """Stop at a construct."""
-    raise CheckError(message, node.lineno, kind)
+    raise CheckError(message, _line(node), kind)
+
+
+def _line(node: nodes.Node) -> int:
+    """Tell the line of a construct; some nodes of Jinja have none, but what is in them has."""
+    if node.lineno:
+        return node.lineno
+    return next((one.lineno for one in node.find_all(nodes.Node) if one.lineno), 1)
 
 
 class _Checker:

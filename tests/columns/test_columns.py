@@ -303,11 +303,57 @@ def test_batches_that_overflow_a_column_are_rendered_in_parts(rows: list[Row]) -
 
 
 def test_no_column_overflows_in_silence() -> None:
-    texts = pa.array(["a" * 1000] * 1000)
+    texts = pa.array(["a" * 10] * 5000)
     with pytest.raises(pa.ArrowCapacityError):
-        kernels.replace(texts, "a", "b" * 5000)
+        kernels.replace(texts, "a", "b" * 6000)
     with pytest.raises(pa.ArrowCapacityError):
-        kernels.repeated(texts[0], 2**22)
+        kernels.repeated(texts[0], 2**28)
+
+
+BOMBS = {
+    "chained replaces": "{{ question" + (" | replace('e', '" + "e" * 450 + "')") * 3 + " }}",
+    "of a constant": "{{ 'e'" + (" | replace('e', '" + "e" * 450 + "')") * 4 + " }}",
+    "of a constant field": "{{ task_name" + (" | replace('i', '" + "i" * 900 + "')") * 3 + " }}",
+    "whose length alone is printed": "{{ question"
+    + (" | replace('e', '" + "e" * 900 + "')") * 3
+    + " | length }}",
+    "a separator": "{{ ocr_tokens | join('" + "-" * 9000 + "') }}",
+    "a separator, counted": "{{ ocr_tokens | join('" + "-" * 9000 + "') | length }}",
+    "a field a hundred times": "{{ question }}" * 600,
+    "a field in a loop": "{% for c in ocr_tokens %}" + "{{ question }}" * 500 + "{% endfor %}",
+    "a new text in a loop": "{% for c in ocr_tokens %}"
+    + "{{ question | lower | replace('e', 'eeeeeeeeeeeeeeee') }}" * 150
+    + "{% endfor %}",
+    "literals in a loop": "{% for c in ocr_tokens %}" + "x" * 9000 + "{% endfor %}",
+    "a null behind it": "{{ 'e'" + (" | replace('e', '" + "e" * 450 + "')") * 2 + " }}{{ text }}",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_text_that_grows_ends_as_a_failure_in_bounded_memory(bomb: str) -> None:
+    question = "where are the seven green trees?"
+    row: Row = dict.fromkeys(FIELDS, None)
+    row |= {"form": "open", "question": question, "answer": "e", "ocr_tokens": ["e"] * 300}
+    times = 2 if "loop" in bomb else 40
+    rows = [row, row | {"question": "no", "ocr_tokens": ["a"]}, row | {"question": None}] * times
+    pa.default_memory_pool().release_unused()
+    before = pa.total_allocated_bytes()
+    assert_equals_jinja(table_of(rows), [template(BOMBS[bomb])], [0] * len(rows))
+    assert pa.default_memory_pool().max_memory() - before < 2**30
+
+
+@pytest.mark.parametrize("bomb", ["a field in a loop", "a new text in a loop"])
+def test_columns_that_would_take_too_much_are_refused_before_they_are_made(bomb: str) -> None:
+    program = template(BOMBS[bomb]).program("instruction")
+    assert program is not None
+    used = {
+        "question": pa.array(["where are the seven green trees?"] * 200),
+        "ocr_tokens": pa.array([["e"] * 300] * 200),
+    }
+    before = pa.total_allocated_bytes()
+    with pytest.raises(pa.ArrowCapacityError):
+        compiler.evaluate(program.tree, used, 200)
+    assert pa.default_memory_pool().max_memory() - before < 2**30
 
 
 @pytest.mark.parametrize("which", [[0], [0, 2], [0, -1]])

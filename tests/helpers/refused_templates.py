@@ -32,6 +32,15 @@ MISTAKES = {
 }
 
 REFUSED = [
+    "{% autoescape true %}{{ question }}{% endautoescape %}",
+    "{% autoescape question %}{% endautoescape %}",
+    "{% with %}{{ question }}{% endwith %}",
+    "{% set question = 'x' %}{{ question }}",
+    "{% block a %}{{ question }}{% endblock %}",
+    "{% extends question %}",
+    "{% do question %}",
+    "{% trans %}x{% endtrans %}",
+    "{% filter upper %}x{% endfilter %}",
     "{{ ''.__class__.__mro__ }}",
     "{{ question.__init__.__globals__ }}",
     "{{ question.format(1) }}",

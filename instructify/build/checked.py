@@ -1,0 +1,125 @@
+"""What comes from a build, checked where it enters: a build may be a stranger's.
+
+A manifest and a commit's note are the only things in a build that name files. Every name in them
+has one of the few forms that our own writers give, so that none can lead out of the build, and
+every count is bounded by the bytes that are there. Content is for hashes to prove; see
+docs/security.md.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instructify._util.errors import UserError
+from instructify._util.outside import check_inside, check_links, check_regular, is_below
+from instructify.build.paths import (
+    CANDIDATES,
+    CARD,
+    LOCK,
+    MANIFEST,
+    STAGING,
+    BuildPaths,
+    rejects_name,
+)
+
+if TYPE_CHECKING:  # the manifest checks itself by this module when it is read
+    from instructify.build.manifest import FileEntry, Manifest
+
+_NAME = re.compile(r"[a-z0-9_]{1,200}")
+_FILE = re.compile(
+    r"(records|samples)/[a-z0-9_]{1,200}/[a-z0-9_]{1,200}-[0-9]{5,9}\.arrow"
+    r"|rejects/[a-z0-9_]{1,200}\.jsonl"
+    r"|pictures/(index-|problems-|[0-9]{5,9}-)[0-9a-f]{8}\.arrow"
+    r"|candidates\.arrow"
+)
+_WRITTEN = ("records", "samples", "pictures", "rejects", STAGING, LOCK, MANIFEST, CARD, CANDIDATES)
+
+
+class BadBuildError(ValueError):
+    """Something in a manifest or a commit's note that no build of ours has; says what."""
+
+
+def is_build_file(name: str) -> bool:
+    """Tell whether a name is that of a file which a commit may put into a build."""
+    return _FILE.fullmatch(name) is not None
+
+
+def check_manifest(manifest: "Manifest") -> None:
+    """Hold every name and count of a manifest against what our writers give; BadBuildError."""
+    for name, entry in manifest.files.items():
+        if not is_build_file(name):
+            raise BadBuildError(f"it names {name!r}, which is no file of a build")
+        if entry.rows > entry.size_bytes:
+            raise BadBuildError(f"{name} cannot hold {entry.rows:,} rows in its bytes")
+    for name in _named(manifest):
+        if name not in manifest.files:
+            raise BadBuildError(f"{name!r} has no entry")
+    for dataset, of in manifest.datasets.items():
+        _check_name(dataset)
+        for split in of.splits:
+            _check_name(split)
+    _check_shards(manifest)
+
+
+def check_moves(moves: Mapping[str, str], removes: Iterable[str], manifest: "Manifest") -> None:
+    """Hold the names of a commit against the manifest that it brings; BadBuildError."""
+    for name, staged in moves.items():
+        if name not in manifest.files:
+            raise BadBuildError(f"it brings {name!r}, which its manifest does not name")
+        if not is_below(staged) or not staged.endswith((".arrow", ".jsonl")):
+            raise BadBuildError(f"it takes {staged!r}, which is no name below the staging folder")
+    for name in removes:
+        if not is_build_file(name) or name in manifest.files:
+            raise BadBuildError(f"it removes {name!r}, which no commit of this build may remove")
+
+
+def check_file(path: Path, root: Path, entry: "FileEntry | None") -> None:
+    """Refuse a file of a build that is a link out of it, a pipe or a device, or of another size.
+
+    Where nothing is there, nothing is said: who opens the file says it better.
+    """
+    try:
+        facts = check_regular(path)
+    except FileNotFoundError:
+        return
+    check_inside(path, root)
+    if entry is not None and facts.st_size != entry.size_bytes:
+        raise UserError(
+            f"{path} is damaged: it has {facts.st_size:,} bytes and should have "
+            f"{entry.size_bytes:,}; `instructify verify {root}` says what else is."
+        )
+
+
+def check_writable(paths: BuildPaths) -> None:
+    """Refuse to write into a build that has links out of it where we write."""
+    check_links(paths.root, _WRITTEN)
+
+
+def _check_shards(manifest: "Manifest") -> None:
+    """Shards lie in the folder of their dataset and belong to one split."""
+    seen: set[str] = set()
+    for dataset, entry in manifest.datasets.items():
+        for split, of in entry.splits.items():
+            for kind, shards in (("records", of.record_shards), ("samples", of.sample_shards)):
+                for name in shards:
+                    if not name.startswith(f"{kind}/{dataset}/{split}-") or name in seen:
+                        raise BadBuildError(f"{name!r} is no shard of {kind} of {dataset}/{split}")
+                    seen.add(name)
+    for name in (*manifest.pictures.index, *manifest.pictures.stores):
+        if not name.startswith("pictures/"):
+            raise BadBuildError(f"{name!r} is no file of pictures")
+
+
+def _named(manifest: "Manifest") -> Iterator[str]:
+    """Every file that some other part of the manifest speaks of."""
+    yield from (*manifest.pictures.index, *manifest.pictures.stores)
+    for name, dataset in manifest.datasets.items():
+        yield rejects_name(name)
+        for split in dataset.splits.values():
+            yield from (*split.record_shards, *split.sample_shards)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise BadBuildError(f"{name!r} is no name of a dataset or split")
