@@ -11,14 +11,13 @@ from instructify.recipe.read import (
     MixtureRecipe,
     RecipeMember,
     Waiver,
-    base_of,
+    inherited_waivers,
     load_mixture,
     load_waivers,
     mixture_of,
     recipe_fields,
     recipe_name,
     recipe_path,
-    waivers_of,
 )
 from instructify.recipe.sample_index import batches_of
 
@@ -31,9 +30,9 @@ __all__ = [
     "RECIPE_FORMAT",
     "RecipeMember",
     "Waiver",
-    "base_of",
     "batches_of",
     "compare",
+    "inherited_waivers",
     "load_mixture",
     "load_waivers",
     "make_plan",
@@ -43,5 +42,4 @@ __all__ = [
     "recipe_fields",
     "recipe_name",
     "recipe_path",
-    "waivers_of",
 ]

@@ -37,12 +37,14 @@ def test_the_recipes_that_ship() -> None:
 def test_everything_that_may_be_written(tmp_path: Path) -> None:
     recipe = written(
         tmp_path,
-        "{alpha: 1, size: official, order: random, batches: one_dataset, seed: 4, note: ' a b ', "
+        "{alpha: 1, size: official, order: random, batches: per_rank, reference_ranks: 4, "
+        "fine_tune: false, shares: by_size, seed: 4, note: ' a b ', "
         "fixed: {a: 0.5}, members: {a: , b: {splits: [train, val], forms: [open], factor: 2, "
         "official: 9}, c: {forms: {open: 0.5, multiple_choice: }}}}".replace("a: ,", "a: null,"),
     )
     assert recipe.alpha == 1
-    assert (recipe.size, recipe.order, recipe.batches) == ("official", "random", "one_dataset")
+    assert (recipe.size, recipe.order, recipe.batches) == ("official", "random", "per_rank")
+    assert (recipe.reference_ranks, recipe.logical_batch(64)) == (4, 16)
     assert (recipe.seed, recipe.note, recipe.fixed, recipe.name) == (4, "a b", {"a": 0.5}, "mine")
     assert recipe.members == (
         RecipeMember(dataset="a"),
@@ -58,7 +60,9 @@ def test_a_mixture_like_another_with_a_change() -> None:
     """The paper's comparisons differ from its run in one word each."""
     paper = load_mixture("paper")
     uniform, prefix = load_mixture("ablation-uniform"), load_mixture("multitask-prefix")
-    assert (uniform.alpha, uniform.members) == (0, paper.members)
+    assert uniform.shares == "uniform"
+    assert [one.dataset for one in uniform.members] == [one.dataset for one in paper.members]
+    assert all(one.factor == 1 for one in uniform.members)
     assert (prefix.prompts, prefix.alpha, prefix.members) == ("prefix", 0.5, paper.members)
     assert load_waivers("ablation-uniform") == load_waivers("paper") != ()
     unaware, plain = load_recipe("ablation-unaware"), load_recipe("paper-flan-t5-xl")
@@ -82,7 +86,21 @@ def test_a_mixture_like_another_with_a_change() -> None:
         ("{members: {a: null}, size: offical}", "'official'"),
         ("{members: {a: null}, size: 0}", "from 1"),
         ("{members: {a: null}, order: stratifed}", "'stratified'"),
-        ("{members: {a: null}, batches: one}", "'one_dataset'"),
+        ("{members: {a: null}, batches: mixd}", "'mixed'"),
+        (
+            "{members: {a: null}, batches: one_dataset}",
+            "'batches: per_rank' with 'reference_ranks: 1'",
+        ),
+        ("{members: {a: null}, batches: per_rank, reference_ranks: 0}", "from 1"),
+        ("{members: {a: null}, reference_ranks: 8}", "is for 'batches: per_rank'"),
+        ("{like: paper, batches: mixed, reference_ranks: 8}", "is for 'batches: per_rank'"),
+        ("{members: {a: null}, shares: even}", "'uniform'"),
+        ("{members: {a: null}, shares: uniform, alpha: 0.5}", "'alpha' changes nothing"),
+        ("{members: {a: null}, shares: uniform, size: build}", "'size' changes nothing"),
+        ("{members: {a: {factor: 2}}, shares: uniform}", "factors change nothing"),
+        ("{members: {a: {forms: {open: 2}}}, shares: uniform}", "factors change nothing"),
+        ("{members: {a: null, b: null}, fine_tune: true}", "for one dataset alone"),
+        ("{like: paper, fine_tune: true}", "for one dataset alone"),
         ("{members: {a: null}, fixed: {a: 3}}", "0 to 1"),
     ],
 )

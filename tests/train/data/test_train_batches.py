@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructify.mixture import cut
-from instructify_train.data.bucketing import bucket_batches, place_of
+from instructify.mixture import cut, deal_batches, loss_weights, place_of
 from instructify_train.data.encode_plan import plan_encoding
 from instructify_train.data.steps import Share
 
@@ -18,10 +17,10 @@ from instructify_train.data.steps import Share
 )
 def test_a_window_keeps_what_was_drawn(batches: int, batch: int, seed: int, bucket: bool) -> None:
     lengths = np.random.default_rng(seed).integers(1, 50, batches * batch)
-    dealt = bucket_batches(lengths, batches, f"window {seed}", bucket=bucket)
+    dealt = deal_batches(lengths, batches, f"window {seed}", bucket=bucket)
     assert dealt.shape == (batches, batch)
     assert sorted(dealt.ravel().tolist()) == list(range(batches * batch))
-    again = bucket_batches(lengths, batches, f"window {seed}", bucket=bucket)
+    again = deal_batches(lengths, batches, f"window {seed}", bucket=bucket)
     assert (dealt == again).all()
     if not bucket:
         assert dealt.ravel().tolist() == list(range(batches * batch))
@@ -29,14 +28,14 @@ def test_a_window_keeps_what_was_drawn(batches: int, batch: int, seed: int, buck
 
 def test_batches_are_alike_in_length_and_not_in_order() -> None:
     lengths = np.random.default_rng(0).integers(1, 200, 16 * 32)
-    dealt = lengths[bucket_batches(lengths, 16, "window 0", bucket=True)]
+    dealt = lengths[deal_batches(lengths, 16, "window 0", bucket=True)]
     spread = dealt.max(1) - dealt.min(1)
     assert (
         spread.max() < 25 < (lengths.reshape(16, 32).max(1) - lengths.reshape(16, 32).min(1)).min()
     )
     firsts = dealt[:, 0].tolist()
     assert firsts not in (sorted(firsts), sorted(firsts, reverse=True))
-    other = lengths[bucket_batches(lengths, 16, "window 1", bucket=True)][:, 0].tolist()
+    other = lengths[deal_batches(lengths, 16, "window 1", bucket=True)][:, 0].tolist()
     assert sorted(other) == sorted(firsts)
     assert other != firsts
 
