@@ -1,7 +1,7 @@
 """Run by torchrun: the same few steps in several processes, in every way of sharing them.
 
-Prints one JSON object from rank 0: for each way the losses, what wrapped the model, and how many
-processes met.
+Writes one JSON object from rank 0: for each way the losses, what wrapped the model, and how many
+processes met. A fourth argument, `per-rank`, asks for the ways of logical batches alone.
 """
 
 import json
@@ -35,6 +35,14 @@ WAYS: dict[str, tuple[str, ...]] = {
         "model.train=[vision, norm, qformer, projection, language]",
     ),
 }
+PER_RANK = ("mixture.batches=per_rank", "mixture.reference_ranks=4")
+# Logical batches of one member: every way of sharing them gives one result.
+PER_RANK_WAYS: dict[str, tuple[str, ...]] = {
+    "ddp": ("run.parallel=ddp", "run.device_batch=4", *PER_RANK),
+    "ddp, as drawn": ("run.parallel=ddp", "run.device_batch=1", "data.bucket=false", *PER_RANK),
+    "fsdp, 2 passes": ("run.parallel=fsdp", "run.device_batch=1", *PER_RANK),
+    "fsdp, as drawn": ("run.parallel=fsdp", "run.device_batch=4", "data.bucket=false", *PER_RANK),
+}
 
 
 def one_way(
@@ -61,7 +69,8 @@ def main() -> None:
     build, recipe, out = Build.open(Path(sys.argv[1])), sys.argv[2], Path(sys.argv[3])
     ranks = join(torch.device("cpu"))
     found = {}
-    for number, (name, settings) in enumerate(WAYS.items()):
+    ways = PER_RANK_WAYS if sys.argv[4:] == ["per-rank"] else WAYS
+    for number, (name, settings) in enumerate(ways.items()):
         run = out / str(number)
         run.mkdir(parents=True, exist_ok=True)
         found[name] = one_way(build, recipe, settings, run, ranks)
