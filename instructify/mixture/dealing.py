@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from instructify._util.keyed import hash_texts, mix, permutations
 
 Numbers = NDArray[np.int64]
+Amounts = NDArray[np.int64] | NDArray[np.float64]  # counted, or estimated
 WINDOW = 8  # global batches of a window, unless a recipe says otherwise
 
 
@@ -38,7 +39,7 @@ def place_of(step: int, num_batches: int) -> Place:
 
 
 def deal_batches(
-    lengths: Numbers, num_batches: int, key: str, *, bucket: bool, logical_batch: int | None = None
+    lengths: Amounts, num_batches: int, key: str, *, bucket: bool, logical_batch: int | None = None
 ) -> Numbers:
     """Deal the samples of a window into batches; returns their numbers, [num_batches, batch].
 
@@ -60,7 +61,7 @@ def deal_batches(
 
 
 def loss_weights(
-    batches: Numbers, labels: Numbers, logical_batch: int | None = None
+    batches: Numbers, labels: Amounts, logical_batch: int | None = None
 ) -> NDArray[np.float64]:
     """Say what each label of a sample counts in the loss of its step, [samples of the window].
 

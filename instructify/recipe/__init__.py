@@ -1,7 +1,8 @@
 """The mixture of a recipe, applied to a build.
 
 `read` reads the mixture part of a recipe file, `members` finds its datasets in a build, `plan` says
-what a run of so many steps draws, `sample_index` finds record k of a form in the sample shards.
+what a run of so many steps draws, with `lengths` and `loss_share`; `run_settings` reads what it
+needs of the run, `sample_index` finds record k of a form in the sample shards.
 """
 
 from instructify.recipe.members import MixedBuild, mix_build
@@ -19,6 +20,7 @@ from instructify.recipe.read import (
     recipe_name,
     recipe_path,
 )
+from instructify.recipe.run_settings import RunSettings, load_run_settings
 from instructify.recipe.sample_index import batches_of
 
 __all__ = [
@@ -29,11 +31,13 @@ __all__ = [
     "PlanRow",
     "RECIPE_FORMAT",
     "RecipeMember",
+    "RunSettings",
     "Waiver",
     "batches_of",
     "compare",
     "inherited_waivers",
     "load_mixture",
+    "load_run_settings",
     "load_waivers",
     "make_plan",
     "mix_build",

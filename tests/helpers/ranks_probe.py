@@ -20,6 +20,7 @@ from instructify_train.run.setup import set_up
 from instructify_train.run.stop import StopRequest
 from instructify_train.run.trainer import Trainer
 
+PER_RANK = ("mixture.batches=per_rank", "mixture.reference_ranks=4")
 WAYS: dict[str, tuple[str, ...]] = {
     "ddp": ("run.parallel=ddp", "run.device_batch=4"),
     "fsdp": ("run.parallel=fsdp", "run.device_batch=4"),
@@ -30,18 +31,17 @@ WAYS: dict[str, tuple[str, ...]] = {
     "fsdp, blind": ("run.parallel=fsdp", "model.instruction_aware=false"),
     "ddp, t5": ("run.parallel=ddp", "model.name=tiny-t5"),
     "fsdp, t5": ("run.parallel=fsdp", "model.name=tiny-t5"),
+    "ddp, per rank": ("run.parallel=ddp", "run.device_batch=1", *PER_RANK),
+    "fsdp, per rank": ("run.parallel=fsdp", "data.bucket=false", *PER_RANK),
     "fsdp, whole": (
         "run.parallel=fsdp",
         "model.train=[vision, norm, qformer, projection, language]",
     ),
 }
-PER_RANK = ("mixture.batches=per_rank", "mixture.reference_ranks=4")
 # Logical batches of one member: every way of sharing them gives one result.
 PER_RANK_WAYS: dict[str, tuple[str, ...]] = {
-    "ddp": ("run.parallel=ddp", "run.device_batch=4", *PER_RANK),
-    "ddp, as drawn": ("run.parallel=ddp", "run.device_batch=1", "data.bucket=false", *PER_RANK),
-    "fsdp, 2 passes": ("run.parallel=fsdp", "run.device_batch=1", *PER_RANK),
-    "fsdp, as drawn": ("run.parallel=fsdp", "run.device_batch=4", "data.bucket=false", *PER_RANK),
+    "ddp": ("run.parallel=ddp", "run.device_batch=2", *PER_RANK),
+    "fsdp": ("run.parallel=fsdp", "run.device_batch=1", "data.bucket=false", *PER_RANK),
 }
 
 
