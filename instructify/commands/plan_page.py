@@ -85,8 +85,8 @@ def _members(plan: Plan, loss: str) -> str:
         "</tfoot>\n</table></div>\n"
         f'<p class="soft">Loss: {escape(loss)} Words are split at white space; they are not the '
         "tokens of a model. Of large members a spread of samples is counted. Passes are over "
-        f"records{_order(plan)}. All pictures of the build take {plan.picture_bytes / 1e6:,.1f} MB; "
-        "datasets share them.</p>"
+        f"records{_order(plan)}. All pictures of the build take "
+        f"{plan.picture_bytes / 1e6:,.1f} MB; datasets share them.</p>"
     )
 
 
