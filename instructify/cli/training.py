@@ -12,10 +12,15 @@ from instructify.cli.output import reader_may_leave
 def plan(
     build: BuildFolder,
     recipe: Annotated[
-        str, typer.Option(help="paper, paper-without-capfilt, or a YAML file.")
+        str, typer.Option(help="paper, mixed-batches, another of ours, or a YAML file.")
     ] = "paper",
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the run.")] = 60_000,
-    batch: Annotated[int, typer.Option(min=1, help="Samples of a step, on all GPUs.")] = 128,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of the run; as the recipe says, or 60,000.")
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, help="Samples of a step, on all GPUs; as the recipe says, or 128."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
     against: Annotated[
         str | None, typer.Option(help="Another recipe or build, to see the difference.")
@@ -23,7 +28,7 @@ def plan(
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a mixture makes of a build: shares, passes, answer words, disk.
+    """Show what a mixture makes of a build: shares of samples and of loss, passes, disk.
 
     Example: instructify plan build --recipe paper --steps 60000 --batch 128
     """

@@ -3,17 +3,24 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from instructify._util.errors import UserError
 from instructify._util.resources import find
-from instructify._util.terminal import paragraph
+from instructify._util.terminal import paragraph, wrapped
 from instructify.build import Build
 from instructify.catalog import Catalog, load_catalog
-from instructify.protocols import Protocol, named_protocol, named_suite, protocol_folder
+from instructify.protocols import (
+    Mean,
+    Protocol,
+    named_protocol,
+    named_suite,
+    protocol_folder,
+    suite_means,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +77,8 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
             resume=request.resume,
             shows=sys.stderr.isatty(),
         )
+        if ranks.is_first and evaluated.facts.get("fine_tuned_on"):
+            print(_fine_tuned(evaluated.facts["fine_tuned_on"]), file=sys.stderr)
         results = []
         for protocol in protocols:
             results.append(evaluate_protocol(evaluated, build, catalog, protocol, options, ranks))
@@ -81,9 +90,13 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
         return
     for name, why in without.items():
         print(f"not evaluated: {name}: {why}", file=sys.stderr)
+    means = _means(request, results)
     if as_json:
-        print(json.dumps({"results": results, "not_evaluated": without}, indent=1))
+        value = {"results": results, "not_evaluated": without}
+        told = {one.name: one._asdict() for one in means}
+        print(json.dumps({**value, **({"means": told} if means else {})}, indent=1))
         return
+    print("".join(f"{mean_line(one)}\n" for one in means), end="")
     more = f"{request.out}: beside the published figures by `instructify results {request.out}`."
     print("\n" + paragraph(more, cut=False))
 
@@ -102,8 +115,10 @@ def chosen_protocols(
             named_protocol(catalog, name, request.settings, folder=folder) for name in request.names
         ], {}
     suite = named_suite(request.suite, folder)
-    settings = [*suite.settings, *request.settings]
-    every = [named_protocol(catalog, name, settings, folder=folder) for name in suite.protocols]
+    every = [
+        named_protocol(catalog, name, [*suite.settings_of(name), *request.settings], folder=folder)
+        for name in suite.protocols
+    ]
     lacks = {one.name: why for one in every if (why := _lack(build, one)) is not None}
     found = [one for one in every if one.name not in lacks]
     if not found:
@@ -124,6 +139,26 @@ def _lack(build: Build, protocol: Protocol) -> str | None:
     if not split.samples:
         return "has no usable picture in the build"
     return None if protocol.form in split.forms else f"has no records of form '{protocol.form}'"
+
+
+def _fine_tuned(dataset: str) -> str:
+    return paragraph(
+        f"note: the model was fine-tuned on {dataset}; its score there is none of a zero-shot row."
+    )
+
+
+def _means(request: EvalRequest, results: Sequence[Mapping[str, Any]]) -> list[Mean]:
+    if request.suite is None:
+        return []
+    return suite_means(named_suite(request.suite, protocol_folder(request.templates)), results)
+
+
+def mean_line(mean: Mean) -> str:
+    """Lay out the mean of some scores of a suite for a terminal."""
+    over = f"mean of {mean.name}, {len(mean.protocols)} sets"
+    if mean.value is None:
+        return "\n".join(wrapped(f"{over}: none, without {', '.join(mean.lacks)}"))
+    return f"{over:<24}{100 * mean.value:6.2f}{'' if mean.complete else ' *'}"
 
 
 def result_line(result: dict[str, Any]) -> str:

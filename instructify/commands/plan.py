@@ -15,6 +15,7 @@ from instructify.recipe import (
     PlanRow,
     compare,
     load_mixture,
+    load_run_settings,
     make_plan,
     mix_build,
     plan_value,
@@ -22,27 +23,31 @@ from instructify.recipe import (
 
 WIDTH = 80
 _NAME = 22
-_BATCHES = {"mixed": "", "one_dataset": "batches of one dataset, "}
 
 
 def run_plan(
     folder: Path,
     recipe: str,
     *,
-    steps: int,
-    batch: int,
+    steps: int | None,
+    batch: int | None,
     html: Path | None,
     against: str | None,
     catalog_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Print the plan, and its difference from another recipe's or another build's."""
+    """Print the plan, and its difference from another recipe's or another build's.
+
+    Without `steps` or `batch` they are those of the recipe's run, for both.
+    """
     catalog = load_catalog(extra=catalog_file)
-    plan = _plan(folder, recipe, catalog, steps, batch)
-    other = None if against is None else _other(folder, recipe, against, catalog, steps, batch)
+    settings = load_run_settings(recipe)
+    size = (settings.steps if steps is None else steps, settings.batch if batch is None else batch)
+    plan = _plan(folder, recipe, catalog, *size)
+    other = None if against is None else _other(folder, recipe, against, catalog, *size)
     changes = () if other is None else compare(other, plan)
     if html is not None:
-        _write(html, plan_page(plan, other, changes))
+        _write(html, plan_page(plan, other, changes, loss_explained(plan)))
     if as_json:
         print(json.dumps(plan_value(plan, changes), indent=1))
         return
@@ -55,7 +60,7 @@ def run_plan(
 
 def _plan(folder: Path, recipe: str, catalog: Catalog, steps: int, batch: int) -> Plan:
     mixed = mix_build(Build.open(folder), load_mixture(recipe), catalog, batch=batch)
-    return make_plan(mixed, steps=steps, batch=batch)
+    return make_plan(mixed, steps=steps, batch=batch, settings=load_run_settings(recipe))
 
 
 def _other(
@@ -82,11 +87,11 @@ def plan_text(plan: Plan) -> str:
     lines = [
         *_wrapped(
             f"{plan.recipe}: {plan.num_datasets} datasets, {len(plan.rows)} members, "
-            f"{plan.order} order, {_BATCHES[plan.batches]}share ~ size^{plan.alpha:g} * factor"
+            f"{plan.order} order, {_shares(plan)}"
         ),
         *_wrapped(
             f"{plan.steps:,} steps of {plan.batch:,} = {plan.samples:,} samples; "
-            f"sizes: {_sizes(plan)}"
+            f"{_batches(plan)}; sizes: {_sizes(plan)}"
         ),
         "",
         _head(plan),
@@ -106,10 +111,26 @@ def explained(plan: Plan) -> str:
     passes = "over the records; pass p takes draw p of each"
     if plan.order == "random":
         passes = "expected, like draws; records come at random, with replacement"
+    elif plan.order == "random_datasets":
+        passes = f"expected, like draws; {passes}"
     return (
-        f"{root}: size^{plan.alpha:g}. words: part of all words of answers, which the loss is "
-        f"computed on (split at white space, not tokens). passes: {passes}. disk: text; all "
-        f"pictures of the build take {_bytes(plan.picture_bytes)}."
+        f"{root}: size^{plan.alpha:g}. loss: {loss_explained(plan)} passes: {passes}. disk: text; "
+        f"all pictures of the build take {_bytes(plan.picture_bytes)}."
+    )
+
+
+def loss_explained(plan: Plan) -> str:
+    """Say what the share of loss is, and how it was found."""
+    if plan.logical_batch is not None:
+        return (
+            "what the member counts in the loss; each logical batch counts the same, whatever the "
+            "length of its answers, so it is the share of samples."
+        )
+    dealt = f", dealt by length over {plan.window} steps" if plan.bucket else ""
+    return (
+        "what the member's label tokens count in the loss, the mean over those of a step; found by "
+        f"dealing samples of the build into steps{dealt}, with 1.3 tokens a word and one for the "
+        "end."
     )
 
 
@@ -117,18 +138,17 @@ def changes_text(before: Plan, now: Plan, changes: Sequence[Change]) -> str:
     """Lay out the difference of two plans."""
     lines = [
         *_wrapped(f"Compared with {before.recipe} on {before.build}:"),
-        f"{'member':<{_NAME + 2}}{'share was':>11}{'is':>9}{'points':>9}"
-        f"{'passes were':>14}{'are':>9}",
+        f"{'member':<{_NAME}}{'share was':>10}{'is':>8}{'points':>8}{'loss was':>10}{'is':>8}"
+        f"{'passes':>7}{'now':>7}",
     ]
     for change in changes:
         old, new = change.before, change.now
         lines.append(
-            f"{member_name(change.member, now, before):<{_NAME + 2}}"
-            f"{'-' if old is None else f'{100 * old.probability:.2f} %':>11}"
-            f"{'-' if new is None else f'{100 * new.probability:.2f} %':>9}"
-            f"{change.points:>+9.2f}"
-            f"{'-' if old is None else short(old.passes):>14}"
-            f"{'-' if new is None else short(new.passes):>9}"
+            f"{member_name(change.member, now, before):<{_NAME}}"
+            f"{_share(old):>10}{_share(new):>8}{change.points:>+8.2f}"
+            f"{_loss(old):>10}{_loss(new):>8}"
+            f"{'-' if old is None else short(old.passes):>7}"
+            f"{'-' if new is None else short(new.passes):>7}"
         )
     if before.mixture_hash == now.mixture_hash:
         lines.append("The two mixtures are the same.")
@@ -161,7 +181,7 @@ def _head(plan: Plan) -> str:
     root = "sqrt" if plan.alpha == 0.5 else "root"
     return (
         f"{'member':<{_NAME}}{'records':>9}{root:>7}{'factor':>7}{'share':>7}"
-        f"{'draws':>8}{'passes':>7}{'words':>6}{'disk':>7}"
+        f"{'draws':>8}{'passes':>7}{'loss':>6}{'disk':>7}"
     )
 
 
@@ -169,8 +189,29 @@ def _line(row: PlanRow, plan: Plan) -> str:
     return (
         f"{member_name(row.member, plan):<{_NAME}}{_count(row.size):>9}{short(row.root):>7}"
         f"{row.factor:>7.3g}{100 * row.probability:>6.2f}%{_count(row.expected_draws):>8}"
-        f"{short(row.passes):>7}{100 * row.answer_share:>5.1f}%{_bytes(row.disk_bytes):>7}"
+        f"{short(row.passes):>7}{100 * row.loss_share:>5.1f}%{_bytes(row.disk_bytes):>7}"
     )
+
+
+def _shares(plan: Plan) -> str:
+    if plan.shares == "uniform":
+        return "equal shares for all datasets"
+    return f"share ~ size^{plan.alpha:g} * factor"
+
+
+def _batches(plan: Plan) -> str:
+    if plan.logical_batch is None:
+        return "mixed batches"
+    number = plan.batch // plan.logical_batch
+    return f"a step is {number} batches of {plan.logical_batch}, each of one dataset"
+
+
+def _share(row: PlanRow | None) -> str:
+    return "-" if row is None else f"{100 * row.probability:.2f}%"
+
+
+def _loss(row: PlanRow | None) -> str:
+    return "-" if row is None else f"{100 * row.loss_share:.2f}%"
 
 
 def _sizes(plan: Plan) -> str:

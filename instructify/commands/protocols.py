@@ -63,7 +63,11 @@ def _list_lines(every: Sequence[Protocol], suites: dict[str, Suite]) -> Iterator
     yield ""
     for name, suite in suites.items():
         settings = f" ({', '.join(suite.settings)})" if suite.settings else ""
-        text = f"{name}{settings}: {', '.join(suite.protocols)}"
+        named = (
+            f"{one} ({', '.join(suite.settings_for[one])})" if one in suite.settings_for else one
+            for one in suite.protocols
+        )
+        text = f"{name}{settings}: {', '.join(named)}"
         yield from textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     yield ""
     yield "More of one: instructify protocols NAME"

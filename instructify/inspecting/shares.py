@@ -13,7 +13,7 @@ def mixture_shares(build: Build, catalog: Catalog, recipe: str) -> dict[str, Any
     chosen = load_mixture(recipe)
     note = None
     try:
-        mixed = mix_build(build, chosen, catalog, batch=1)
+        mixed = mix_build(build, chosen, catalog, batch=chosen.reference_ranks)
     except UserError as error:
         note = f"Not the mixture of '{recipe}': {error}"
         present = _present(build)

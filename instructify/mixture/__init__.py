@@ -1,5 +1,6 @@
 """The mixture: shares, order and index arithmetic; neither files nor torch."""
 
+from instructify.mixture.dealing import WINDOW, deal_batches, loss_weights, place_of
 from instructify.mixture.permutation import choose_rows
 from instructify.mixture.state import MixtureState
 from instructify.mixture.stream import CYCLE, ORDERS, Draw, Drawn, Mixture
@@ -15,6 +16,10 @@ __all__ = [
     "MixtureState",
     "ORDERS",
     "Topology",
+    "WINDOW",
     "choose_rows",
     "cut",
+    "deal_batches",
+    "loss_weights",
+    "place_of",
 ]

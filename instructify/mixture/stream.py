@@ -4,9 +4,11 @@
     mixture.sample(10**8)          # -> member, record, draw, with no walk from 0 to there
     mixture.samples(start, count)  # the same for many at once
 
-Two orders. `stratified`: every member keeps within one sample of its quota at any point, and gives
-each of its records once before any of them twice, each pass in another order; pass p takes draw
-p mod K. `random`: what the paper does, independent draws with replacement. Neither reads a file.
+Three orders. `stratified`: every member keeps within one sample of its quota at any point, and
+gives each of its records once before any of them twice, each pass in another order; pass p takes
+draw p mod K. `random_datasets`: the member is drawn independently each time, its records still come
+in such passes, as LAVIS does. `random`: member and record are drawn independently, with
+replacement. None of them reads a file.
 """
 
 import hashlib
@@ -20,13 +22,14 @@ from numpy.typing import NDArray
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.keyed import Hashes, hash_texts, mix, uniform_float, uniform_index
 from instructify.mixture.permutation import permute
-from instructify.mixture.schedule import MOST_MEMBERS, Schedule, schedule
+from instructify.mixture.schedule import MOST_MEMBERS, Schedule, counted, schedule
 from instructify.mixture.weights import Member, check_members, quotas, shares
 
 MIXTURE_FORMAT = 1
 CYCLE = 1 << 20
-ORDERS = ("stratified", "random")
+ORDERS = ("stratified", "random_datasets", "random")
 _ODD = np.uint64(0x9E3779B97F4A7C15)
+_CYCLE_SHIFT = np.uint64(40)  # above the passes of any cycle
 
 
 class Draw(NamedTuple):
@@ -49,8 +52,8 @@ class Mixture:
     """Members with their quotas, an order and a seed; immutable.
 
     Members are kept sorted by name, so that the order in which they were listed means nothing.
-    With `one_dataset_batch` = B, positions kB ... kB + B - 1 are all of one member, and quotas are
-    kept by batches. `cycle` is for tests.
+    With `logical_batch` = B, positions kB ... kB + B - 1 are all of one member, and shares count
+    these batches. `cycle` is for tests.
     """
 
     def __init__(
@@ -61,26 +64,26 @@ class Mixture:
         fixed: Mapping[str, float] | None = None,
         order: str = "stratified",
         seed: int = 0,
-        one_dataset_batch: int | None = None,
+        logical_batch: int | None = None,
         cycle: int = CYCLE,
     ) -> None:
         if order not in ORDERS:
             raise UserError(f"'{order}' is no order of a mixture; {did_you_mean(order, ORDERS)}")
-        if one_dataset_batch is not None and one_dataset_batch < 1:
-            raise UserError(f"a batch has at least one sample, not {one_dataset_batch}")
+        if logical_batch is not None and logical_batch < 1:
+            raise UserError(f"a batch has at least one sample, not {logical_batch}")
         check_members(members, MOST_MEMBERS)
         self.members = tuple(sorted(members, key=lambda member: member.name))
         self.shares = shares(self.members, alpha, fixed or {})
         self.quotas = quotas(self.members, self.shares, cycle)
         self.order = order
         self.seed = seed
-        self.one_dataset_batch = one_dataset_batch
+        self.logical_batch = logical_batch
         self.cycle = cycle
         self.hash = self._hashed()
         self._sizes = np.array([member.size for member in self.members], np.int64)
         self._draws = np.array([member.draws for member in self.members], np.int64)
         self._keys = hash_texts([f"{self.hash} {member.name}" for member in self.members])
-        self._schedule: Schedule | None = None
+        self._cycle: tuple[int, Schedule] | None = None  # the one that was last laid out
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -89,7 +92,7 @@ class Mixture:
 
     def facts(self) -> dict[str, str]:
         """Say in words all that the hash covers, by member; what a refusal compares."""
-        batch = self.one_dataset_batch
+        batch = self.logical_batch
         told = {
             "order": self.order,
             "batches": "mixed" if batch is None else f"of one dataset, {batch} samples each",
@@ -114,29 +117,71 @@ class Mixture:
 
     def samples_at(self, positions: NDArray[np.int64]) -> Drawn:
         """Find the samples at any positions."""
-        batch = self.one_dataset_batch or 1
-        turns, slots = np.divmod(positions, batch)
+        turns, slots = np.divmod(positions, self.logical_batch or 1)
         if self.order == "random":
             return self._random(positions, turns)
-        return self._stratified(turns, slots, batch)
+        if self.order == "random_datasets":
+            return self._random_datasets(turns, slots)
+        return self._stratified(turns, slots)
 
-    def _stratified(self, turns: NDArray[np.int64], slots: NDArray[np.int64], batch: int) -> Drawn:
-        if self._schedule is None:
-            self._schedule = schedule(self.quotas.tolist())
+    def _stratified(self, turns: NDArray[np.int64], slots: NDArray[np.int64]) -> Drawn:
+        """Take the members of the one cycle that repeats; passes go on from cycle to cycle."""
+        laid = self._laid_out(0)
         cycles, places = np.divmod(turns, self.cycle)
-        member = self._schedule.member[places].astype(np.int64)
-        before = cycles * self.quotas[member] + self._schedule.rank[places]
+        member = laid.member[places].astype(np.int64)
+        before = cycles * self.quotas[member] + laid.rank[places]
+        return self._in_passes(member, before, slots, np.zeros_like(member))
+
+    def _random_datasets(self, turns: NDArray[np.int64], slots: NDArray[np.int64]) -> Drawn:
+        """Draw the member of each turn; passes begin anew with each cycle.
+
+        Otherwise the draws of all cycles before would have to be counted.
+        """
+        cycles, places = np.divmod(turns, self.cycle)
+        member, before = np.empty_like(turns), np.empty_like(turns)
+        for cycle in np.unique(cycles).tolist():
+            here = cycles == cycle
+            laid = self._laid_out(cycle)
+            member[here], before[here] = laid.member[places[here]], laid.rank[places[here]]
+        return self._in_passes(member, before, slots, cycles)
+
+    def _laid_out(self, cycle: int) -> Schedule:
+        """Say whose turn each place of a cycle is; the last one asked for is kept."""
+        if self._cycle is None or self._cycle[0] != cycle:
+            if self.order == "stratified":
+                laid = schedule(self.quotas.tolist())
+            else:
+                turns = np.arange(cycle * self.cycle, (cycle + 1) * self.cycle, dtype=np.int64)
+                laid = counted(self._drawn_members(turns).astype(np.uint8), len(self.members))
+            self._cycle = (cycle, laid)
+        return self._cycle[1]
+
+    def _in_passes(
+        self,
+        member: NDArray[np.int64],
+        before: NDArray[np.int64],
+        slots: NDArray[np.int64],
+        cycles: NDArray[np.int64],
+    ) -> Drawn:
+        """Take the records of a member one after another, each pass in an order of its own.
+
+        `before` counts the earlier turns of the same member, since the start of `cycles`.
+        """
         sizes = self._sizes[member]
-        passes, place = np.divmod(before * batch + slots, sizes)
-        keys = mix(self._keys[member] + passes.astype(np.uint64) * _ODD, "pass", self.seed)
-        return Drawn(member, permute(place, sizes, keys), passes % self._draws[member])
+        passes, place = np.divmod(before * (self.logical_batch or 1) + slots, sizes)
+        number: Hashes = passes.astype(np.uint64) + (cycles.astype(np.uint64) << _CYCLE_SHIFT)
+        keys = mix(self._keys[member] + number * _ODD, "pass", self.seed)
+        return Drawn(member, permute(place, sizes, keys), (cycles + passes) % self._draws[member])
 
     def _random(self, positions: NDArray[np.int64], turns: NDArray[np.int64]) -> Drawn:
-        places = uniform_index(self._bits(turns, "member"), self.cycle)
-        member = np.searchsorted(np.cumsum(self.quotas), places, side="right")
+        member = self._drawn_members(turns)
         record = uniform_float(self._bits(positions, "record")) * self._sizes[member]
         draw = uniform_float(self._bits(positions, "draw")) * self._draws[member]
         return Drawn(member, record.astype(np.int64), draw.astype(np.int64))
+
+    def _drawn_members(self, turns: NDArray[np.int64]) -> NDArray[np.int64]:
+        places = uniform_index(self._bits(turns, "member"), self.cycle)
+        return np.searchsorted(np.cumsum(self.quotas), places, side="right").astype(np.int64)
 
     def _bits(self, numbers: NDArray[np.int64], purpose: str) -> Hashes:
         return mix(numbers.astype(np.uint64), f"{self.hash} {purpose}", self.seed)
@@ -145,7 +190,7 @@ class Mixture:
         parts: dict[str, Any] = {
             "format": MIXTURE_FORMAT,
             "order": self.order,
-            "one_dataset_batch": self.one_dataset_batch,
+            "one_dataset_batch": self.logical_batch,  # its first name; runs keep their hash
             "cycle": self.cycle,
             "members": [
                 [member.name, member.size, member.draws, quota]

@@ -10,10 +10,11 @@ from instructify.protocols.read import (
     protocol_folder,
     settings_of,
 )
-from instructify.protocols.suites import Suite, load_suites, named_suite
+from instructify.protocols.suites import Mean, Suite, load_suites, named_suite, suite_means
 
 __all__ = [
     "CandidateSet",
+    "Mean",
     "OF_METHOD",
     "Protocol",
     "Question",
@@ -28,5 +29,6 @@ __all__ = [
     "protocol_folder",
     "read_questions",
     "settings_of",
+    "suite_means",
     "value_scores",
 ]

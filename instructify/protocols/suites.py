@@ -1,7 +1,8 @@
-"""Suites: protocols that belong together, such as the columns of a table."""
+"""Suites: protocols that belong together, such as the columns of a table, and means over them."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.yaml_lines import Node, read_yaml
@@ -11,10 +12,29 @@ _FILE = "suites.yaml"
 
 
 class Suite(NamedTuple):
-    """Protocols by name, and the settings that all of them get."""
+    """Protocols by name, the settings that all of them get, and those of single ones.
+
+    `means` name protocols whose scores are averaged.
+    """
 
     protocols: tuple[str, ...]
     settings: tuple[str, ...]
+    settings_for: Mapping[str, tuple[str, ...]] = {}
+    means: Mapping[str, tuple[str, ...]] = {}
+
+    def settings_of(self, protocol: str) -> tuple[str, ...]:
+        """Give the settings of a protocol: those of all, then its own."""
+        return (*self.settings, *self.settings_for.get(protocol, ()))
+
+
+class Mean(NamedTuple):
+    """The mean score over the protocols of a suite that it is about; None where `lacks` are out."""
+
+    name: str
+    value: float | None
+    protocols: tuple[str, ...]
+    lacks: tuple[str, ...]
+    complete: bool  # whether each score is of the whole official split
 
 
 def load_suites(folder: Path | None = None) -> dict[str, Suite]:
@@ -33,7 +53,44 @@ def named_suite(name: str, folder: Path | None = None) -> Suite:
     return suites[name]
 
 
+def suite_means(suite: Suite, results: Iterable[Mapping[str, Any]]) -> list[Mean]:
+    """Average the scores of results as the suite says; a mean needs all of its protocols."""
+    scored = {one["name"]: one for one in results if one["score"] is not None}
+    means = []
+    for name, protocols in suite.means.items():
+        lacks = tuple(one for one in protocols if one not in scored)
+        values = [float(scored[one]["score"]["value"]) for one in protocols if one in scored]
+        means.append(
+            Mean(
+                name,
+                None if lacks else sum(values) / len(values),
+                protocols,
+                lacks,
+                all(scored[one]["complete"] for one in protocols if one in scored),
+            )
+        )
+    return means
+
+
 def _suite(node: Node) -> Suite:
-    fields = node.fields(required=("protocols",), optional=("set",))
+    fields = node.fields(required=("protocols",), optional=("set", "set_for", "means"))
     settings = fields["set"].texts() if "set" in fields else ()
-    return Suite(fields["protocols"].texts(), settings)
+    protocols = fields["protocols"].texts()
+    single = fields["set_for"].entries() if "set_for" in fields else {}
+    for name, one in single.items():
+        _check_named(one, name, protocols)
+    means = fields["means"].entries() if "means" in fields else {}
+    for one in means.values():
+        for name in one.texts():
+            _check_named(one, name, protocols)
+    return Suite(
+        protocols,
+        settings,
+        {name: one.texts() for name, one in single.items()},
+        {name: one.texts() for name, one in means.items()},
+    )
+
+
+def _check_named(node: Node, name: str, protocols: tuple[str, ...]) -> None:
+    if name not in protocols:
+        raise node.error(f"'{name}' is no protocol of this suite; {did_you_mean(name, protocols)}")

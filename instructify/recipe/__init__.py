@@ -1,7 +1,8 @@
 """The mixture of a recipe, applied to a build.
 
 `read` reads the mixture part of a recipe file, `members` finds its datasets in a build, `plan` says
-what a run of so many steps draws, `sample_index` finds record k of a form in the sample shards.
+what a run of so many steps draws, with `lengths` and `loss_share`; `run_settings` reads what it
+needs of the run, `sample_index` finds record k of a form in the sample shards.
 """
 
 from instructify.recipe.members import MixedBuild, mix_build
@@ -11,15 +12,15 @@ from instructify.recipe.read import (
     MixtureRecipe,
     RecipeMember,
     Waiver,
-    base_of,
+    inherited_waivers,
     load_mixture,
     load_waivers,
     mixture_of,
     recipe_fields,
     recipe_name,
     recipe_path,
-    waivers_of,
 )
+from instructify.recipe.run_settings import RunSettings, load_run_settings
 from instructify.recipe.sample_index import batches_of, valid_batches
 
 __all__ = [
@@ -30,12 +31,13 @@ __all__ = [
     "PlanRow",
     "RECIPE_FORMAT",
     "RecipeMember",
+    "RunSettings",
     "Waiver",
-    "base_of",
     "batches_of",
-    "valid_batches",
     "compare",
+    "inherited_waivers",
     "load_mixture",
+    "load_run_settings",
     "load_waivers",
     "make_plan",
     "mix_build",
@@ -44,5 +46,5 @@ __all__ = [
     "recipe_fields",
     "recipe_name",
     "recipe_path",
-    "waivers_of",
+    "valid_batches",
 ]

@@ -1,7 +1,7 @@
 """A recipe meets a build: every member found, weighed and addressable, or refused in a sentence.
 
-Held-out datasets are refused, whatever the recipe says; a member that is missing is never left
-out in silence.
+Held-out datasets are refused, but for a recipe that fine-tunes on one of them alone; a member that
+is missing is never left out in silence.
 """
 
 from collections.abc import Mapping
@@ -72,20 +72,20 @@ class MixedBuild:
 def mix_build(
     build: Build, recipe: MixtureRecipe, catalog: Catalog, *, batch: int | None = None
 ) -> MixedBuild:
-    """Resolve a recipe on a build; `batch`, the global one, is needed for one-dataset batches."""
+    """Resolve a recipe on a build; `batch`, the global one, is needed for batches per rank."""
     found: dict[str, Part] = {}
     for wanted in recipe.members:
         for part in _parts(build, recipe, wanted, catalog):
             found[part.member.name] = part
-    if recipe.batches == "one_dataset" and batch is None:
-        raise UserError(f"'{recipe.name}' has batches of one dataset; give the size of a batch")
+    if batch is None and recipe.batches != "mixed":
+        raise UserError(f"'{recipe.name}' has batches per rank; give the size of a global batch")
     mixture = Mixture(
         [part.member for part in found.values()],
         alpha=recipe.alpha,
         fixed=recipe.fixed,
         order=recipe.order,
         seed=recipe.seed,
-        one_dataset_batch=batch if recipe.batches == "one_dataset" else None,
+        logical_batch=None if batch is None else recipe.logical_batch(batch),
     )
     parts = tuple(found[member.name] for member in mixture.members)
     return MixedBuild(build=build, recipe=recipe, mixture=mixture, parts=parts)
@@ -125,12 +125,11 @@ def _parts(
     for form in forms:
         if form not in present:
             raise _lacking(build, recipe, wanted, form, present, entry)
-        given = None if wanted.forms is None else wanted.forms[form]
         member = Member(
             name=f"{wanted.dataset}/{form}",
             size=index.forms[form].num_records,
             draws=index.draws,
-            factor=wanted.factor * (entry.weights.get(form, 1.0) if given is None else given),
+            factor=_factor(recipe, wanted, entry, form, num_forms=len(forms)),
             weighed=_weighed(recipe, wanted, entry, catalog, num_forms=len(present)),
         )
         parts.append(
@@ -144,6 +143,16 @@ def _parts(
             )
         )
     return parts
+
+
+def _factor(
+    recipe: MixtureRecipe, wanted: RecipeMember, entry: DatasetEntry, form: str, *, num_forms: int
+) -> float:
+    """Weigh a form: by recipe and catalog, or as its part of a dataset where all are equal."""
+    if recipe.shares == "uniform":
+        return 1 / num_forms
+    given = None if wanted.forms is None else wanted.forms[form]
+    return wanted.factor * (entry.weights.get(form, 1.0) if given is None else given)
 
 
 def _check_prompts(build: Build, recipe: MixtureRecipe, wanted: RecipeMember) -> None:
@@ -191,10 +200,11 @@ def _entry(
         names = {*(one.name for one in catalog.select(role="held-in")), *build.manifest.datasets}
         raise UserError(f"'{name}' in '{recipe.name}' is no dataset; {did_you_mean(name, names)}")
     for role, cluster in ((one.role, one.cluster) for one in (entry, known) if one is not None):
-        if role == "held-out":
+        if role == "held-out" and not recipe.fine_tune:
             raise UserError(
                 f"{name} is held out (cluster {cluster or 'of its own'}): it is there to evaluate "
-                f"on and must not be trained on; take it out of '{recipe.name}'."
+                f"on and must not be trained on; take it out of '{recipe.name}', or fine-tune on "
+                "it alone ('fine_tune: true' in the mixture)."
             )
     if entry is None:
         raise UserError(

@@ -1,28 +1,23 @@
-"""What a mixture comes to: a row per member, for a run of so many steps; and two of them compared.
-
-Lengths of answers are counted in words between white space, as no tokenizer is chosen yet; of large
-members a spread of batches is counted.
-"""
+"""What a mixture comes to: a row per member for a run of so many steps, and two plans compared."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from instructify.recipe.lengths import count_words
+from instructify.recipe.loss_share import loss_shares
 from instructify.recipe.members import MixedBuild, Part
-from instructify.recipe.sample_index import valid_batches
-
-_COUNTED_BATCHES = 24  # per dataset; of up to 4,096 samples each
+from instructify.recipe.run_settings import RunSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanRow:
-    """A member of the plan. `probability` is the share that is kept; `passes` are over records."""
+    """A member of the plan. `probability` is the share that is kept; `passes` are over records.
+
+    `loss_share` is its part of the loss (`loss_share.py`), `answer_share` that of all words of
+    responses.
+    """
 
     member: str
     dataset: str
@@ -38,6 +33,7 @@ class PlanRow:
     draws_per_record: int
     words_per_answer: float
     answer_share: float
+    loss_share: float
     disk_bytes: int
 
 
@@ -51,11 +47,15 @@ class Plan:
     alpha: float
     size: str | int
     order: str
+    shares: str
     batches: str
+    logical_batch: int | None  # samples of one member that are drawn together
     seed: int
     mixture_hash: str
     steps: int
     batch: int
+    window: int
+    bucket: bool
     rows: tuple[PlanRow, ...]
     picture_bytes: int
 
@@ -86,38 +86,33 @@ class Change:
         return 100 * (_probability(self.now) - _probability(self.before))
 
 
-def make_plan(mixed: MixedBuild, *, steps: int, batch: int) -> Plan:
-    """Work out the plan of a recipe on a build."""
+def make_plan(
+    mixed: MixedBuild, *, steps: int, batch: int, settings: RunSettings | None = None
+) -> Plan:
+    """Work out the plan of a recipe on a build; `settings` say how its batches are dealt."""
     mixture, recipe = mixed.mixture, mixed.recipe
-    total = steps * batch
-    words = _words(mixed)
+    dealt = RunSettings() if settings is None else settings
+    counted = count_words(mixed)
+    words = {name: float(one.response.mean()) for name, one in counted.items()}
+    losses = loss_shares(mixture, counted, dealt, batch)
     probabilities = mixture.probabilities.tolist()
     spoken = [
         p * words[part.member.name] for p, part in zip(probabilities, mixed.parts, strict=True)
     ]
-    rows = []
-    for part, probability, said in zip(mixed.parts, probabilities, spoken, strict=True):
-        member = part.member
-        weighed = member.size if member.weighed is None else member.weighed
-        rows.append(
-            PlanRow(
-                member=member.name,
-                dataset=part.dataset,
-                form=part.form,
-                splits=part.splits,
-                size=member.size,
-                weighed=weighed,
-                root=float(weighed) ** recipe.alpha,
-                factor=member.factor,
-                probability=probability,
-                expected_draws=probability * total,
-                passes=probability * total / member.size,
-                draws_per_record=member.draws,
-                words_per_answer=words[member.name],
-                answer_share=said / (math.fsum(spoken) or 1.0),
-                disk_bytes=_disk_bytes(mixed, part),
-            )
+    rows = [
+        _row(
+            mixed,
+            part,
+            probability,
+            total=steps * batch,
+            words=words[part.member.name],
+            answer_share=said / (math.fsum(spoken) or 1.0),
+            loss_share=loss,
         )
+        for part, probability, said, loss in zip(
+            mixed.parts, probabilities, spoken, losses, strict=True
+        )
+    ]
     order = [member.dataset for member in recipe.members]
     files = mixed.build.manifest.files
     return Plan(
@@ -127,13 +122,49 @@ def make_plan(mixed: MixedBuild, *, steps: int, batch: int) -> Plan:
         alpha=recipe.alpha,
         size=recipe.size,
         order=recipe.order,
+        shares=recipe.shares,
         batches=recipe.batches,
+        logical_batch=mixture.logical_batch,
         seed=recipe.seed,
         mixture_hash=mixture.hash,
         steps=steps,
         batch=batch,
+        window=dealt.window,
+        bucket=dealt.bucket,
         rows=tuple(sorted(rows, key=lambda row: order.index(row.dataset))),
         picture_bytes=sum(files[name].size_bytes for name in mixed.build.manifest.pictures.stores),
+    )
+
+
+def _row(
+    mixed: MixedBuild,
+    part: Part,
+    probability: float,
+    *,
+    total: int,
+    words: float,
+    answer_share: float,
+    loss_share: float,
+) -> PlanRow:
+    member = part.member
+    weighed = member.size if member.weighed is None else member.weighed
+    return PlanRow(
+        member=member.name,
+        dataset=part.dataset,
+        form=part.form,
+        splits=part.splits,
+        size=member.size,
+        weighed=weighed,
+        root=float(weighed) ** mixed.recipe.alpha,
+        factor=member.factor,
+        probability=probability,
+        expected_draws=probability * total,
+        passes=probability * total / member.size,
+        draws_per_record=member.draws,
+        words_per_answer=words,
+        answer_share=answer_share,
+        loss_share=loss_share,
+        disk_bytes=_disk_bytes(mixed, part),
     )
 
 
@@ -157,6 +188,8 @@ def plan_value(plan: Plan, changes: Sequence[Change] = ()) -> dict[str, Any]:
                 "probability_before": None if change.before is None else change.before.probability,
                 "probability_now": None if change.now is None else change.now.probability,
                 "percentage_points": change.points,
+                "loss_share_before": None if change.before is None else change.before.loss_share,
+                "loss_share_now": None if change.now is None else change.now.loss_share,
             }
             for change in changes
         ]
@@ -175,48 +208,3 @@ def _disk_bytes(mixed: MixedBuild, part: Part) -> int:
     total = sum(manifest.files[name].size_bytes for name in shards)
     samples = sum(split.samples for split in splits)
     return round(total * part.index.forms[part.form].num_rows / samples)
-
-
-class _Tally(NamedTuple):
-    words: int
-    answers: int
-
-
-def _words(mixed: MixedBuild) -> dict[str, float]:
-    """Count the words of each member's mean answer."""
-    means: dict[str, float] = {}
-    for part in mixed.parts:
-        if part.member.name in means:
-            continue
-        tallies = _tallies(part.index.shards)
-        for own in mixed.parts:
-            if own.dataset == part.dataset:
-                tally = tallies.get(own.form, _Tally(0, 0))
-                means[own.member.name] = tally.words / max(1, tally.answers)
-    return means
-
-
-def _tallies(shards: Sequence[Path]) -> dict[str, _Tally]:
-    tallies: dict[str, _Tally] = {}
-    for batch in _spread(shards):
-        answers = batch.column("response").is_valid().to_numpy(False)
-        words = pc.list_value_length(pc.utf8_split_whitespace(batch.column("response")))
-        counts = pc.fill_null(words, 0).to_numpy(False)
-        forms = batch.column("form")
-        codes = forms.indices.to_numpy(zero_copy_only=False)
-        for code, form in enumerate(forms.dictionary.to_pylist()):
-            own = (codes == code) & answers
-            before = tallies.get(form, _Tally(0, 0))
-            tallies[form] = _Tally(
-                before.words + int(counts[own].sum()), before.answers + int(own.sum())
-            )
-    return tallies
-
-
-def _spread(shards: Sequence[Path]) -> Iterator[pa.RecordBatch]:
-    """Take all batches, or as many as are counted, spread evenly."""
-    columns = ("response", "form")
-    batches = [batch for shard in shards for batch in valid_batches(shard, columns)]
-    places = np.linspace(0, len(batches) - 1, min(len(batches), _COUNTED_BATCHES))
-    for place in places.astype(np.int64):
-        yield batches[place]

@@ -18,7 +18,9 @@ from instructify.templating import Mode
 
 RECIPE_FORMAT = 1
 SIZES = ("build", "official")
-BATCHES = ("mixed", "one_dataset")
+BATCHES = ("mixed", "per_rank")
+SHARES = ("by_size", "uniform")
+REFERENCE_RANKS = 16  # the paper's GPUs
 _MOST = 1e6
 _OTHER_KEYS = ("name", "model", "data", "optimizer", "run", "waivers", "note")  # of the trainer
 
@@ -52,19 +54,40 @@ class Waiver:
 class MixtureRecipe:
     """The mixture part of a recipe; `size` is build, official, or a number for every member.
 
+    `shares` uniform: each dataset has the same share, and its forms divide it equally, whatever
+    sizes, `alpha` and factors are. `batches` mixed: a step takes samples of all members, and its
+    loss is the mean over their label tokens. `batches` per_rank: a step takes `reference_ranks`
+    logical batches of equal size, each of one member, and its loss is the mean over them of the
+    mean over their label tokens. `fine_tune`: the one dataset of the recipe may be held out.
     `prompts`: instruction, or the baseline that the samples must have been rendered by.
     """
 
     name: str
     members: tuple[RecipeMember, ...]
+    shares: str = "by_size"
     alpha: float = 0.5
     size: str | int = "build"
     order: str = "stratified"
     batches: str = "mixed"
+    reference_ranks: int = REFERENCE_RANKS
+    fine_tune: bool = False
     seed: int = 0
     prompts: Mode = "instruction"
     fixed: Mapping[str, float] = field(default_factory=dict)
     note: str | None = None
+
+    def logical_batch(self, batch: int) -> int | None:
+        """Say how many samples of one member a global batch takes together; None: mixed."""
+        if self.batches == "mixed":
+            return None
+        each, rest = divmod(batch, self.reference_ranks)
+        if rest or not each:
+            raise UserError(
+                f"'{self.name}' divides each global batch into {self.reference_ranks} logical "
+                f"batches (batches: per_rank), and {batch} samples can't be divided so; give a "
+                f"multiple of {self.reference_ranks}, or another 'mixture.reference_ranks'"
+            )
+        return each
 
 
 def load_mixture(recipe: str) -> MixtureRecipe:
@@ -83,11 +106,20 @@ def load_waivers(recipe: str) -> tuple[Waiver, ...]:
 
     A recipe that takes another one's mixture takes its waivers too, unless it has its own.
     """
-    fields = _read(recipe_path(recipe))
-    if "waivers" in fields:
-        return waivers_of(fields["waivers"])
-    base = base_of(fields["mixture"])
-    return () if base is None else load_waivers(base)
+    return inherited_waivers(_read(recipe_path(recipe)))
+
+
+def inherited_waivers(fields: Mapping[str, Node]) -> tuple[Waiver, ...]:
+    """Take a recipe's own waivers, or those of the recipe whose mixture it has."""
+    seen: tuple[str, ...] = ()
+    while "waivers" not in fields:
+        mixture = fields["mixture"]
+        base = base_of(mixture)
+        if base is None:
+            return ()
+        seen = _once(mixture, base, seen)
+        fields = _read(recipe_path(base))
+    return waivers_of(fields["waivers"])
 
 
 def recipe_name(fields: Mapping[str, Node], path: Path) -> str:
@@ -103,12 +135,19 @@ def base_of(mixture: Node) -> str | None:
     return None if like is None else like.text()
 
 
-def _written_out(mixture: Node, base: str) -> MixtureRecipe:
+def _taken(mixture: Node, base: str, seen: tuple[str, ...]) -> MixtureRecipe:
+    """Read the mixture of another recipe, which may take it from a third."""
     path = recipe_path(base)
-    fields = _read(path)
-    if base_of(fields["mixture"]) is not None:
-        raise mixture.error(f"'{base}' takes its mixture from elsewhere; name that one")
-    return mixture_of(fields["mixture"], path.stem)
+    return mixture_of(_read(path)["mixture"], path.stem, _once(mixture, base, seen))
+
+
+def _once(mixture: Node, base: str, seen: tuple[str, ...]) -> tuple[str, ...]:
+    if base in seen:
+        raise mixture.error(
+            f"'{base}' takes its mixture from itself, by way of {' and '.join(seen)}; write it out "
+            "in one of them"
+        )
+    return (*seen, base)
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -116,19 +155,53 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in find("recipes").glob("*.yaml")))
 
 
-def mixture_of(node: Node, name: str) -> MixtureRecipe:
-    """Read the mixture part of a recipe."""
+def mixture_of(node: Node, name: str, seen: tuple[str, ...] = ()) -> MixtureRecipe:
+    """Read the mixture part of a recipe; `seen` are the recipes that it was asked for by."""
     base = base_of(node)
     if isinstance(node.value, str):
-        return _written_out(node, node.text())
+        return _taken(node, node.text(), seen)
     if base is None:
         fields = node.fields(required=("members",), optional=_READ.keys())
         start = MixtureRecipe(name=name, members=())
     else:
         fields = node.fields(required=("like",), optional=_READ.keys())
-        start = dataclasses.replace(_written_out(node, base), name=name, note=None)
+        start = dataclasses.replace(_taken(node, base, seen), name=name, note=None)
     given = {key: _READ[key](one) for key, one in fields.items() if key != "like"}
-    return dataclasses.replace(start, **given)
+    recipe = dataclasses.replace(start, **given)
+    if "reference_ranks" in given and recipe.batches == "mixed":
+        raise fields["reference_ranks"].error(
+            "'reference_ranks' is for 'batches: per_rank'; add that, or leave it out"
+        )
+    if recipe.fine_tune and len(recipe.members) > 1:
+        raise fields.get("fine_tune", node).error(
+            f"'fine_tune' is for one dataset alone, and 'members' has {len(recipe.members)}; leave "
+            "'fine_tune' out, or the other datasets"
+        )
+    return _made_uniform(recipe, fields) if recipe.shares == "uniform" else recipe
+
+
+def _made_uniform(recipe: MixtureRecipe, fields: Mapping[str, Node]) -> MixtureRecipe:
+    """Drop the weights of the recipe that this one is like; refuse those beside `uniform`."""
+    for key in ("alpha", "size"):
+        if key in fields:
+            raise fields[key].error(f"'{key}' changes nothing with 'shares: uniform'; leave it out")
+    if "members" in fields and any(_has_factor(member) for member in recipe.members):
+        raise fields["members"].error(
+            "factors change nothing with 'shares: uniform'; leave them out (forms are then a list)"
+        )
+    members = tuple(
+        dataclasses.replace(
+            member,
+            factor=1.0,
+            forms=None if member.forms is None else dict.fromkeys(member.forms),
+        )
+        for member in recipe.members
+    )
+    return dataclasses.replace(recipe, alpha=0.0, size="build", members=members)
+
+
+def _has_factor(member: RecipeMember) -> bool:
+    return member.factor != 1 or any(one is not None for one in (member.forms or {}).values())
 
 
 def _read(path: Path) -> Mapping[str, Node]:
@@ -213,6 +286,14 @@ def _fixed(node: Node) -> dict[str, float]:
     return {key: one.number(minimum=0, maximum=1) for key, one in node.entries().items()}
 
 
+def _batches(node: Node) -> str:
+    if node.value == "one_dataset":
+        raise node.error(
+            "'one_dataset' is now 'batches: per_rank' with 'reference_ranks: 1'; write both"
+        )
+    return node.choice(BATCHES)
+
+
 def _members(node: Node) -> tuple[RecipeMember, ...]:
     members = tuple(_member(key, one) for key, one in node.entries().items())
     if not members:
@@ -222,10 +303,13 @@ def _members(node: Node) -> tuple[RecipeMember, ...]:
 
 _READ: Mapping[str, Callable[[Node], Any]] = {
     "members": _members,
+    "shares": lambda node: node.choice(SHARES),
     "alpha": lambda node: node.number(minimum=0, maximum=1),
     "size": _size,
     "order": lambda node: node.choice(ORDERS),
-    "batches": lambda node: node.choice(BATCHES),
+    "batches": _batches,
+    "reference_ranks": lambda node: node.integer(minimum=1),
+    "fine_tune": Node.boolean,
     "prompts": lambda node: node.choice(get_args(Mode)),
     "seed": Node.integer,
     "fixed": _fixed,

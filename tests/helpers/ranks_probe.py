@@ -1,7 +1,7 @@
 """Run by torchrun: the same few steps in several processes, in every way of sharing them.
 
-Prints one JSON object from rank 0: for each way the losses, what wrapped the model, and how many
-processes met.
+Writes one JSON object from rank 0: for each way the losses, what wrapped the model, and how many
+processes met. A fourth argument, `per-rank`, asks for the ways of logical batches alone.
 """
 
 import json
@@ -20,6 +20,7 @@ from instructify_train.run.setup import set_up
 from instructify_train.run.stop import StopRequest
 from instructify_train.run.trainer import Trainer
 
+PER_RANK = ("mixture.batches=per_rank", "mixture.reference_ranks=4")
 WAYS: dict[str, tuple[str, ...]] = {
     "ddp": ("run.parallel=ddp", "run.device_batch=4"),
     "fsdp": ("run.parallel=fsdp", "run.device_batch=4"),
@@ -30,10 +31,17 @@ WAYS: dict[str, tuple[str, ...]] = {
     "fsdp, blind": ("run.parallel=fsdp", "model.instruction_aware=false"),
     "ddp, t5": ("run.parallel=ddp", "model.name=tiny-t5"),
     "fsdp, t5": ("run.parallel=fsdp", "model.name=tiny-t5"),
+    "ddp, per rank": ("run.parallel=ddp", "run.device_batch=1", *PER_RANK),
+    "fsdp, per rank": ("run.parallel=fsdp", "data.bucket=false", *PER_RANK),
     "fsdp, whole": (
         "run.parallel=fsdp",
         "model.train=[vision, norm, qformer, projection, language]",
     ),
+}
+# Logical batches of one member: every way of sharing them gives one result.
+PER_RANK_WAYS: dict[str, tuple[str, ...]] = {
+    "ddp": ("run.parallel=ddp", "run.device_batch=2", *PER_RANK),
+    "fsdp": ("run.parallel=fsdp", "run.device_batch=1", "data.bucket=false", *PER_RANK),
 }
 
 
@@ -61,7 +69,8 @@ def main() -> None:
     build, recipe, out = Build.open(Path(sys.argv[1])), sys.argv[2], Path(sys.argv[3])
     ranks = join(torch.device("cpu"))
     found = {}
-    for number, (name, settings) in enumerate(WAYS.items()):
+    ways = PER_RANK_WAYS if sys.argv[4:] == ["per-rank"] else WAYS
+    for number, (name, settings) in enumerate(ways.items()):
         run = out / str(number)
         run.mkdir(parents=True, exist_ok=True)
         found[name] = one_way(build, recipe, settings, run, ranks)

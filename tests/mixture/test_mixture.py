@@ -52,7 +52,7 @@ SHARES = {
 }
 
 small_sizes = st.lists(st.integers(1, 60), min_size=1, max_size=8)
-orders = st.sampled_from(["stratified", "random"])
+orders = st.sampled_from(["stratified", "random_datasets", "random"])
 
 
 def members(sizes: Mapping[str, int], draws: int = 1) -> list[Member]:
@@ -251,15 +251,53 @@ def test_random_order_draws_by_the_shares_and_with_replacement() -> None:
 @given(sizes=small_sizes, batch=st.integers(1, 9), order=orders)
 @settings(max_examples=40)
 def test_batches_of_one_dataset(sizes: list[int], batch: int, order: str) -> None:
-    mixture = small(sizes, one_dataset_batch=batch, order=order)
+    mixture = small(sizes, logical_batch=batch, order=order)
     drawn = mixture.samples(0, mixture.cycle * batch)
     by_batch = drawn.member.reshape(-1, batch)
     assert (by_batch == by_batch[:, :1]).all()
     if order == "stratified":
         assert np.bincount(by_batch[:, 0]).tolist() == mixture.quotas.tolist()
+    if order != "random":
         for number, member in enumerate(mixture.members):
             records = drawn.record[drawn.member == number][: member.size]
             assert len(set(records.tolist())) == len(records)
+
+
+def test_datasets_at_random_and_records_in_passes() -> None:
+    """As LAVIS: `random.choices` for the dataset, shuffled passes within it."""
+    sizes = [900, 100, 25]
+    mixture = small(sizes, order="random_datasets", draws=3, logical_batch=12, cycle=1 << 16)
+    drawn = mixture.samples(0, 12 * 20_000)
+    turns = drawn.member.reshape(-1, 12)[:, 0]
+    shares = np.bincount(turns, minlength=3) / len(turns)
+    assert shares == pytest.approx(mixture.probabilities, abs=0.015)
+    # Independent: what follows a member does not depend on it, and runs are of geometric length.
+    for member in range(3):
+        after = np.bincount(turns[1:][turns[:-1] == member], minlength=3)
+        assert after / after.sum() == pytest.approx(mixture.probabilities, abs=0.04)
+    for member, size in enumerate(sizes):
+        records = drawn.record[drawn.member == member]
+        passes = records[: len(records) // size * size].reshape(-1, size)
+        assert (np.sort(passes, axis=1) == np.arange(size)).all()
+        assert (passes[0] != passes[1]).any()
+        draws = drawn.draw[drawn.member == member][: 3 * size : size]
+        assert draws.tolist() == [0, 1, 2]
+    other = small(sizes, order="random_datasets", draws=3, logical_batch=12, cycle=1 << 16, seed=1)
+    assert (other.samples(0, 12 * 500).member != drawn.member[: 12 * 500]).any()
+
+
+def test_a_cycle_of_random_datasets_does_not_repeat_the_last() -> None:
+    mixture = small([40, 10, 3], order="random_datasets", logical_batch=2, cycle=64)
+    drawn = mixture.samples(0, 4 * 2 * 64)
+    cycles = [tuple(one.tolist()) for one in drawn.member.reshape(4, -1)]
+    assert len(set(cycles)) == 4
+    first = [
+        tuple(records[members == 0][:40].tolist())
+        for members, records in zip(
+            drawn.member.reshape(4, -1), drawn.record.reshape(4, -1), strict=True
+        )
+    ]
+    assert len(set(first)) == 4, "each cycle has passes of its own"
 
 
 # One stream
@@ -276,7 +314,7 @@ def test_batches_of_one_dataset(sizes: list[int], batch: int, order: str) -> Non
 def test_going_on_is_running_through(
     sizes: list[int], start: int, count: int, order: str, batch: int | None
 ) -> None:
-    mixture = small(sizes, order=order, one_dataset_batch=batch)
+    mixture = small(sizes, order=order, logical_batch=batch)
     whole = mixture.samples(0, start + count)
     part = mixture.samples(start, count)
     assert equal(part, Drawn(*(column[start:] for column in whole)))
@@ -368,7 +406,7 @@ def test_what_the_stream_depends_on() -> None:
         small([40, 10, 4]).hash,
         small([40, 10, 3], draws=3).hash,
         small([40, 10, 3], order="random").hash,
-        small([40, 10, 3], one_dataset_batch=4).hash,
+        small([40, 10, 3], logical_batch=4).hash,
         small([40, 10, 3], alpha=1.0).hash,
     }
     assert len(hashes) == 6
@@ -381,6 +419,11 @@ def test_the_stream_stays_what_it_was(paper: Mixture) -> None:
     assert hashlib.sha256(np.stack(drawn).tobytes()).hexdigest()[:16] == "378160a2881a3242"
     random = Mixture(paper.members, order="random", seed=7).samples(10**8, 1000)
     assert hashlib.sha256(np.stack(random).tobytes()).hexdigest()[:16] == "8067b9e4da682f5d"
+    lavis = Mixture(paper.members, order="random_datasets", seed=7, logical_batch=12)
+    assert (
+        hashlib.sha256(np.stack(lavis.samples(10**8, 1000)).tobytes()).hexdigest()[:16]
+        == "e2be39821aa3e36c"
+    )
 
 
 @pytest.mark.parametrize("position", [10**8, 10**12])

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from instructify.protocols.candidates import (
 from instructify.protocols.model import CandidateRule, Protocol
 from instructify.protocols.questions import Questions, read_questions
 from instructify.protocols.read import load_protocols, named_protocol, protocol_folder
-from instructify.protocols.suites import load_suites, named_suite
+from instructify.protocols.suites import Suite, load_suites, named_suite, suite_means
 from instructify.twins.make import make_twin
 
 CATALOG = load_catalog()
@@ -70,10 +71,67 @@ def test_files_are_of_datasets_and_suites_name_protocols() -> None:
     assert {"held-out", "held-in", "multitask-prefix", "multitask-plain"} <= set(suites)
     for suite in suites.values():
         for name in suite.protocols:
-            assert named_protocol(CATALOG, name, suite.settings).name == name
+            assert named_protocol(CATALOG, name, suite.settings_of(name)).name == name
     assert len(suites["held-out"].protocols) == 13
     roles = {CATALOG.dataset(name).role for name in suites["held-out"].protocols}
     assert roles == {"held-out"}
+
+
+def test_figure_four_is_evaluated_as_the_paper_does() -> None:
+    """Plain training: with instructions, but captions on the picture alone."""
+    suites = load_suites()
+    plain, prefix = suites["multitask-plain"], suites["multitask-prefix"]
+    held_in = {one.removesuffix(".choice") for one in suites["held-in"].protocols}
+    for suite in (suites["multitask"], plain, prefix):
+        assert set(suite.means["held-in"]) == held_in
+        assert {*suite.means["held-in"], *suite.means["held-out"]} == set(suite.protocols)
+        assert len(suite.means["held-out"]) == 8
+    for name in plain.protocols:
+        one = named_protocol(CATALOG, name, plain.settings_of(name))
+        is_caption = name in ("coco_caption", "textcaps")
+        assert one.prompt == ("plain" if is_caption else "instruction"), name
+    assert named_protocol(CATALOG, "textcaps", plain.settings_of("textcaps")).fields.ocr_tokens == 0
+    assert all(
+        named_protocol(CATALOG, name, prefix.settings_of(name)).prompt == "prefix"
+        for name in prefix.protocols
+    )
+    assert set(suites["ablation"].means["held-in"]) == {
+        "coco_caption", "okvqa", "aokvqa", "textcaps",
+    }  # fmt: skip
+
+
+def scored(name: str, value: float | None, *, complete: bool = True) -> dict[str, Any]:
+    score = None if value is None else {"value": value}
+    return {"name": name, "score": score, "complete": complete}
+
+
+def test_a_mean_needs_all_of_its_scores() -> None:
+    suite = Suite(("a", "b", "c"), (), means={"all": ("a", "b", "c"), "two": ("a", "b")})
+    whole = [scored("a", 1.2), scored("b", 0.3), scored("c", 0.6)]
+    assert [one.value for one in suite_means(suite, whole)] == pytest.approx([0.7, 0.75])
+    assert all(one.complete for one in suite_means(suite, whole))
+    lacking = suite_means(suite, [*whole[:2], scored("c", None)])
+    assert [one.value for one in lacking] == [None, pytest.approx(0.75)]
+    assert lacking[0].lacks == ("c",)
+    part = suite_means(suite, [scored("a", 1.0, complete=False), *whole[1:]])
+    assert not any(one.complete for one in part)
+
+
+@pytest.mark.parametrize(
+    ("suite", "said"),
+    [
+        (
+            "{protocols: [gqa], set_for: {gqq: [prompt=plain]}}",
+            "'gqq' is no protocol of this suite",
+        ),
+        ("{protocols: [gqa], means: {all: [gqa, vsr]}}", "'vsr' is no protocol of this suite"),
+        ("{protocols: [gqa], mean: {all: [gqa]}}", "did you mean 'means'"),
+    ],
+)
+def test_mistakes_in_suites(tmp_path: Path, suite: str, said: str) -> None:
+    (tmp_path / "suites.yaml").write_text(f"format: 1\nsuites:\n  mine: {suite}\n")
+    with pytest.raises(UserError, match=said):
+        load_suites(tmp_path)
 
 
 def test_paper_ranks_what_it_says_it_ranks() -> None:

@@ -19,6 +19,7 @@ from instructify.mixture import MixtureState
 from instructify.recipe.members import MixedBuild, mix_build
 from instructify.recipe.plan import compare, make_plan
 from instructify.recipe.read import load_mixture
+from instructify.recipe.run_settings import RunSettings
 
 # The square-root shares of the paper's 13 datasets, no factor applied, in thousandths: facts.
 SHARES = {
@@ -51,7 +52,7 @@ def held_in(tmp_path_factory: pytest.TempPathFactory, command: Commands) -> Path
 
 
 def mixed(build: Path, recipe: str) -> MixedBuild:
-    return mix_build(Build.open(build), load_mixture(recipe), load_catalog(), batch=8)
+    return mix_build(Build.open(build), load_mixture(recipe), load_catalog(), batch=32)
 
 
 def recipe_file(folder: Path, mixture: str) -> str:
@@ -77,8 +78,8 @@ def test_official_sizes_without_factors_are_the_papers(held_in: Path, tmp_path: 
 
 
 def test_paper_factors_and_paper_without_capfilt(held_in: Path) -> None:
-    whole = make_plan(mixed(held_in, "paper"), steps=10, batch=100)
-    less = make_plan(mixed(held_in, "paper-without-capfilt"), steps=10, batch=100)
+    whole = make_plan(mixed(held_in, "paper"), steps=10, batch=32)
+    less = make_plan(mixed(held_in, "paper-without-capfilt"), steps=10, batch=32)
     assert (whole.num_datasets, less.num_datasets) == (13, 12)
     assert [row.probability for row in whole.rows] == pytest.approx(
         [w / sum(r.root * r.factor for r in whole.rows) for w in weights(whole.rows)], abs=1e-6
@@ -191,12 +192,12 @@ def test_the_table_fits_eighty_columns(held_in: Path, command: Commands) -> None
 
 
 def test_json_says_it_all(held_in: Path, command: Commands) -> None:
-    line = ("plan", held_in, "--steps", 50, "--batch", 10, "--json")
+    line = ("plan", held_in, "--steps", 50, "--batch", 16, "--json")
     value = command(*line).json()
-    assert value["samples"] == 500
+    assert value["samples"] == 800
     assert len(value["members"]) == 14
     assert sum(row["probability"] for row in value["members"]) == pytest.approx(1)
-    assert sum(row["expected_draws"] for row in value["members"]) == pytest.approx(500)
+    assert sum(row["expected_draws"] for row in value["members"]) == pytest.approx(800)
     for row in value["members"]:
         assert row["passes"] == pytest.approx(row["expected_draws"] / row["size"])
         assert row["words_per_answer"] >= 1
@@ -206,7 +207,7 @@ def test_json_says_it_all(held_in: Path, command: Commands) -> None:
 
 
 def test_words_are_counted_as_they_are_drawn(held_in: Path) -> None:
-    plan = make_plan(mixed(held_in, "paper"), steps=1, batch=100)
+    plan = make_plan(mixed(held_in, "paper"), steps=1, batch=32)
     table = Build.open(held_in).samples("aokvqa", "train")
     for row in (row for row in plan.rows if row.dataset == "aokvqa"):
         said = [len(one["response"].split()) for one in table if one["form"] == row.form]
@@ -214,7 +215,7 @@ def test_words_are_counted_as_they_are_drawn(held_in: Path) -> None:
 
 
 def test_disk_adds_up_to_the_shards(held_in: Path) -> None:
-    plan = make_plan(mixed(held_in, "paper"), steps=1, batch=100)
+    plan = make_plan(mixed(held_in, "paper"), steps=1, batch=32)
     manifest = json.loads((held_in / "manifest.json").read_text("utf-8"))
     trained = [
         entry["size_bytes"]
@@ -275,17 +276,94 @@ def test_mistakes_of_plan_are_one_sentence(
         assert said in told.stderr
 
 
-def test_one_dataset_batches_and_other_orders(
+def test_batches_per_rank_and_other_orders(
     held_in: Path, command: Commands, tmp_path: Path
 ) -> None:
     recipe = recipe_file(
-        tmp_path, "{members: {vqav2: null, okvqa: null}, batches: one_dataset, order: random}"
+        tmp_path, "{members: {vqav2: null, okvqa: null}, batches: per_rank, order: random}"
     )
-    told = command("plan", held_in, "--recipe", recipe, "--batch", 8)
-    assert "batches of one dataset" in told.stdout
+    told = command("plan", held_in, "--recipe", recipe, "--batch", 32)
+    assert "a step is 16 batches of 2, each of one dataset" in " ".join(told.stdout.split())
     assert "with replacement" in " ".join(told.stdout.split())
-    member = mixed(held_in, recipe).mixture.samples(0, 80).member.reshape(10, 8)
+    member = mixed(held_in, recipe).mixture.samples(0, 80).member.reshape(40, 2)
     assert (member == member[:, :1]).all()
+    told = command("plan", held_in, "--recipe", recipe, "--batch", 30)
+    assert told.code == 2
+    assert is_sentence(told)
+    assert "multiple of 16" in told.stderr
+
+
+def test_uniform_shares_are_uniform(held_in: Path, tmp_path: Path) -> None:
+    """Every dataset has the same share, whatever its size, its forms and the catalog's factors."""
+    for mixture, number in (
+        ("ablation-uniform", 13),
+        ("{shares: uniform, members: {aokvqa: null, vqav2: null}}", 2),
+        ("{like: paper-without-capfilt, shares: uniform}", 12),
+    ):
+        recipe = recipe_file(tmp_path, mixture)
+        plan = make_plan(mixed(held_in, recipe), steps=10, batch=32)
+        shares: dict[str, list[float]] = {}
+        for row in plan.rows:
+            shares.setdefault(row.dataset, []).append(row.probability)
+        assert len(shares) == number
+        for dataset, parts in shares.items():
+            assert sum(parts) == pytest.approx(1 / number, abs=1e-5), dataset
+            assert parts == pytest.approx([parts[0]] * len(parts), abs=1e-5)
+        assert len(shares["aokvqa"]) == 2
+
+
+def test_a_held_out_dataset_may_be_fine_tuned_on_alone(held_in: Path, tmp_path: Path) -> None:
+    alone = mixed(
+        held_in, recipe_file(tmp_path, "{fine_tune: true, members: {gqa: {splits: testdev}}}")
+    )
+    assert [part.dataset for part in alone.parts] == ["gqa"]
+    with pytest.raises(UserError, match=r"fine-tune on it alone \('fine_tune: true'"):
+        mixed(held_in, recipe_file(tmp_path, "{members: {gqa: null, vqav2: null}}"))
+
+
+def test_the_share_of_loss_is_that_of_the_batches(held_in: Path, command: Commands) -> None:
+    """In mixed batches by label tokens, in batches per rank by samples."""
+    line = ("plan", held_in, "--recipe", "mixed-batches", "--json")
+    told = command(*line, "--against", "paper").json()
+    now = {row["member"]: row for row in told["members"]}
+    before = {one["member"]: one["loss_share_before"] for one in told["changes"]}
+    shares = {name: row["probability"] for name, row in now.items()}
+    assert before == pytest.approx(shares, abs=1e-9)
+    assert sum(row["loss_share"] for row in now.values()) == pytest.approx(1)
+    detail = "llava_detail/conversation"
+    assert now[detail]["loss_share"] > 1.4 * shares[detail]
+    assert now["vqav2/open"]["loss_share"] < 0.9 * shares["vqav2/open"]
+    text = command("plan", held_in, "--recipe", "mixed-batches").stdout
+    assert "dealt by length over 8 steps" in " ".join(text.split())
+    assert "each logical batch counts the same" in " ".join(command("plan", held_in).stdout.split())
+
+
+def test_label_tokens_without_dealing_by_length(held_in: Path, tmp_path: Path) -> None:
+    """In one batch of the whole mixture a member's part is its part of all label tokens."""
+    recipe = recipe_file(tmp_path, "{like: paper, batches: mixed}")
+    one = mixed(held_in, recipe)
+    settings = RunSettings(bucket=False, window=1)
+    plan = make_plan(one, steps=1, batch=1 << 15, settings=settings)
+    labels = {row.member: row.probability * (1.3 * row.words_per_answer + 1) for row in plan.rows}
+    whole = sum(labels.values())
+    for row in plan.rows:
+        assert row.loss_share == pytest.approx(labels[row.member] / whole, rel=0.05), row.member
+    dealt = make_plan(one, steps=1, batch=64, settings=RunSettings())
+    spread = {row.member: row.loss_share for row in dealt.rows}
+    longest = max(plan.rows, key=lambda row: row.words_per_answer)
+    assert longest.probability < spread[longest.member] < longest.loss_share
+
+
+def test_a_plan_takes_the_size_of_the_run(held_in: Path, command: Commands, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = "format: 1\nmixture: {members: {vqav2: null}}\ndata: {batch: 24, window: 3}\n"
+    path.write_text(text + "run: {steps: 70}\n", encoding="utf-8")
+    value = command("plan", held_in, "--recipe", path, "--json").json()
+    assert (value["steps"], value["batch"], value["window"]) == (70, 24, 3)
+    given = command("plan", held_in, "--recipe", path, "--steps", 5, "--batch", 8, "--json").json()
+    assert (given["steps"], given["batch"]) == (5, 8)
+    other = command("plan", held_in, "--json").json()
+    assert (other["steps"], other["batch"], other["logical_batch"]) == (60_000, 128, 8)
 
 
 def test_the_same_build_gives_the_same_plan(held_in: Path, command: Commands) -> None:

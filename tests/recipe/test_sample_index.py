@@ -68,7 +68,7 @@ def lay_out(folder: Path, shards: list[list[Record]], batch_rows: int, draws: in
                 writer.write_batch(batch)
         total += len(rows)
     entry = SimpleNamespace(samples=total, draws=draws, forms=forms, sample_shards=names)
-    stand_in = SimpleNamespace(split=lambda name, split: entry, paths=SimpleNamespace(root=folder))
+    stand_in = SimpleNamespace(split=lambda name, split: entry, path=folder.joinpath)
     return cast(Build, stand_in)
 
 

@@ -7,6 +7,7 @@ ours, and a recipe may change each. `recipe.py` fills them from YAML and `--set`
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from instructify.mixture import WINDOW
 from instructify.recipe import MixtureRecipe, Waiver
 
 PARTS = ("vision", "norm", "qformer", "projection", "language")
@@ -73,13 +74,14 @@ class DataConfig:
     """What is read, in which batches.
 
     `batch` is the global one: samples of an optimizer step on all devices together. Batches are
-    made alike in length within `window` of them (`bucket`; not where the mixture has batches of one
-    dataset). Limits count tokens, special ones included. `blind` shows gray for every picture, in
-    training and to the trained model: what it still answers, it answers without looking.
+    made alike in length within `window` of them (`bucket`; where the mixture has batches per rank,
+    only the passes of a step are). Limits count tokens, special ones included. `blind` shows gray
+    for every picture, in training and to the trained model: what it still answers, it answers
+    without looking.
     """
 
     batch: int = field(default=128, metadata=limits(1, 1 << 20))
-    window: int = field(default=8, metadata=limits(1, 1 << 12))
+    window: int = field(default=WINDOW, metadata=limits(1, 1 << 12))
     bucket: bool = True
     qformer_tokens: int = field(default=128, metadata=limits(4, 1 << 20))
     instruction_tokens: int = field(default=128, metadata=limits(4, 1 << 20))
@@ -107,7 +109,6 @@ class OptimizerConfig:
     beta2: float = field(default=0.999, metadata=limits(0, 0.999999))
     weight_decay: float = field(default=0.05, metadata=limits(0, 10))
     clip: float | None = field(default=None, metadata=limits(1e-6, 1e6))
-    loss: Literal["global_tokens", "per_batch_mean"] = "global_tokens"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

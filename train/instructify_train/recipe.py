@@ -19,14 +19,11 @@ from instructify._util.yaml_settings import with_setting
 from instructify.recipe import (
     RECIPE_FORMAT,
     MixtureRecipe,
-    Waiver,
-    base_of,
-    load_waivers,
+    inherited_waivers,
     mixture_of,
     recipe_fields,
     recipe_name,
     recipe_path,
-    waivers_of,
 )
 from instructify_train.config import (
     PARTS,
@@ -46,17 +43,18 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
     path = recipe_path(recipe)
     root = read_yaml(path)
     for setting in settings:
-        root = with_setting(root, setting)
+        root = with_setting(_changeable(root, setting), setting)
     fields = recipe_fields(root)
     name = recipe_name(fields, path)
+    mixture = mixture_of(fields["mixture"], name)
     config = TrainConfig(
         name=name,
         model=_section(ModelConfig, fields.get("model")),
-        mixture=mixture_of(fields["mixture"], name),
+        mixture=mixture,
         data=_section(DataConfig, fields.get("data")),
-        optimizer=_section(OptimizerConfig, fields.get("optimizer")),
+        optimizer=_section(OptimizerConfig, _without_loss(fields.get("optimizer"), mixture)),
         run=_section(RunConfig, fields.get("run")),
-        waivers=_waivers(fields),
+        waivers=inherited_waivers(fields),
     )
     _check(config, f"recipe {recipe}")
     return config
@@ -92,12 +90,30 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
     ]
 
 
-def _waivers(fields: Mapping[str, Node]) -> tuple[Waiver, ...]:
-    """Take a recipe's own waivers, or those of the recipe whose mixture it has."""
-    if "waivers" in fields:
-        return waivers_of(fields["waivers"])
-    base = base_of(fields["mixture"])
-    return () if base is None else load_waivers(base)
+def _changeable(root: Node, setting: str) -> Node:
+    """Let a setting change a mixture that the recipe takes from another one by its name."""
+    if not setting.startswith("mixture.") or not root.is_mapping:
+        return root
+    mixture = root.entries().get("mixture")
+    if mixture is None or not isinstance(mixture.value, str):
+        return root
+    like = dataclasses.replace(mixture, value={"like": mixture})
+    return dataclasses.replace(root, value={**root.entries(), "mixture": like})
+
+
+def _without_loss(node: Node | None, mixture: MixtureRecipe) -> Node | None:
+    """Take out what earlier versions had as `optimizer.loss`; the mixture's batches decide now."""
+    if node is None or not node.is_mapping or "loss" not in node.entries():
+        return node
+    entries = dict(node.entries())
+    loss = entries.pop("loss")
+    if loss.value != "global_tokens" or mixture.batches != "mixed":
+        raise loss.error(
+            "'optimizer.loss' is no setting any more, since 'mixture.batches' decides: 'mixed' "
+            "takes the mean over all label tokens, 'per_rank' the mean over logical batches; leave "
+            "'optimizer.loss' out"
+        )
+    return dataclasses.replace(node, value=entries)
 
 
 def _check(config: TrainConfig, named: str) -> None:
@@ -178,24 +194,35 @@ def _number(kind: type, node: Node, metadata: Mapping[str, Any]) -> int | float:
 def _mixture_value(recipe: MixtureRecipe) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for member in recipe.members:
-        value: dict[str, Any] = {"splits": list(member.splits), "factor": member.factor}
+        value: dict[str, Any] = {"splits": list(member.splits)}
+        if recipe.shares != "uniform":
+            value["factor"] = member.factor
         if member.forms is not None:
             value["forms"] = dict(member.forms)
         if member.official is not None:
             value["official"] = member.official
         members[member.dataset] = value
     value = {
-        "alpha": recipe.alpha,
-        "size": recipe.size,
+        **_share_value(recipe),
         "order": recipe.order,
         "batches": recipe.batches,
         "prompts": recipe.prompts,
         "seed": recipe.seed,
         "members": members,
     }
+    if recipe.batches != "mixed":
+        value["reference_ranks"] = recipe.reference_ranks
+    if recipe.fine_tune:
+        value["fine_tune"] = True
     if recipe.fixed:
         value["fixed"] = dict(recipe.fixed)
     return value
+
+
+def _share_value(recipe: MixtureRecipe) -> dict[str, Any]:
+    if recipe.shares == "uniform":
+        return {"shares": recipe.shares}
+    return {"alpha": recipe.alpha, "size": recipe.size}
 
 
 def _plain(value: Any) -> Any:

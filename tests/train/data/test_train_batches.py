@@ -1,11 +1,11 @@
 """Which samples share a batch, when pictures are looked at, and who takes what."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructify.mixture import cut
-from instructify_train.data.bucketing import bucket_batches, place_of
+from instructify.mixture import cut, deal_batches, loss_weights, place_of
 from instructify_train.data.encode_plan import plan_encoding
 from instructify_train.data.steps import Share
 
@@ -18,10 +18,10 @@ from instructify_train.data.steps import Share
 )
 def test_a_window_keeps_what_was_drawn(batches: int, batch: int, seed: int, bucket: bool) -> None:
     lengths = np.random.default_rng(seed).integers(1, 50, batches * batch)
-    dealt = bucket_batches(lengths, batches, f"window {seed}", bucket=bucket)
+    dealt = deal_batches(lengths, batches, f"window {seed}", bucket=bucket)
     assert dealt.shape == (batches, batch)
     assert sorted(dealt.ravel().tolist()) == list(range(batches * batch))
-    again = bucket_batches(lengths, batches, f"window {seed}", bucket=bucket)
+    again = deal_batches(lengths, batches, f"window {seed}", bucket=bucket)
     assert (dealt == again).all()
     if not bucket:
         assert dealt.ravel().tolist() == list(range(batches * batch))
@@ -29,16 +29,56 @@ def test_a_window_keeps_what_was_drawn(batches: int, batch: int, seed: int, buck
 
 def test_batches_are_alike_in_length_and_not_in_order() -> None:
     lengths = np.random.default_rng(0).integers(1, 200, 16 * 32)
-    dealt = lengths[bucket_batches(lengths, 16, "window 0", bucket=True)]
+    dealt = lengths[deal_batches(lengths, 16, "window 0", bucket=True)]
     spread = dealt.max(1) - dealt.min(1)
     assert (
         spread.max() < 25 < (lengths.reshape(16, 32).max(1) - lengths.reshape(16, 32).min(1)).min()
     )
     firsts = dealt[:, 0].tolist()
     assert firsts not in (sorted(firsts), sorted(firsts, reverse=True))
-    other = lengths[bucket_batches(lengths, 16, "window 1", bucket=True)][:, 0].tolist()
+    other = lengths[deal_batches(lengths, 16, "window 1", bucket=True)][:, 0].tolist()
     assert sorted(other) == sorted(firsts)
     assert other != firsts
+
+
+@given(
+    steps=st.integers(1, 6),
+    ranks=st.integers(1, 6),
+    each=st.integers(1, 7),
+    seed=st.integers(0, 1000),
+    bucket=st.booleans(),
+)
+def test_logical_batches_stay_in_their_step_and_count_the_same(
+    steps: int, ranks: int, each: int, seed: int, bucket: bool
+) -> None:
+    """The loss is the mean over logical batches of the means over their label tokens."""
+    dice = np.random.default_rng(seed)
+    lengths = dice.integers(1, 50, steps * ranks * each)
+    labels, losses = dice.integers(1, 30, len(lengths)), dice.random(len(lengths))
+    dealt = deal_batches(lengths, steps, "window 0", bucket=bucket, logical_batch=each)
+    weights = loss_weights(dealt, labels, each)
+    for step, row in enumerate(dealt):
+        first = step * ranks * each
+        assert sorted(row.tolist()) == list(range(first, first + ranks * each))
+        if bucket:
+            assert (np.diff(lengths[row]) <= 0).all(), "long ones first, so that passes are alike"
+        means = [
+            (losses[at : at + each] * labels[at : at + each]).sum() / labels[at : at + each].sum()
+            for at in range(first, first + ranks * each, each)
+        ]
+        loss = (weights[row] * labels[row] * losses[row]).sum()
+        assert loss == pytest.approx(np.mean(means))
+        assert (weights[row] * labels[row]).sum() == pytest.approx(1)
+
+
+@given(seed=st.integers(0, 1000), bucket=st.booleans())
+def test_mixed_batches_count_every_label_of_a_step_the_same(seed: int, bucket: bool) -> None:
+    dice = np.random.default_rng(seed)
+    lengths, labels = dice.integers(1, 50, 24), dice.integers(1, 30, 24)
+    dealt = deal_batches(lengths, 3, "window 0", bucket=bucket)
+    weights = loss_weights(dealt, labels)
+    for row in dealt:
+        assert weights[row] == pytest.approx(1 / labels[row].sum())
 
 
 @given(batch=st.integers(1, 64), world=st.integers(1, 5), accumulation=st.integers(1, 5))

@@ -269,6 +269,17 @@ def test_of_a_suite_what_is_not_there_is_named(
     assert "*: not all of the official split" in " ".join(told.stdout.split("\n"))
 
 
+def test_captions_on_the_picture_alone_and_means(
+    model: Path, whole_build: Path, tmp_path: Path
+) -> None:
+    """Figure 4's row of plain training; the build lacks TextCaps, so no mean is given."""
+    answer = evaluate(model, whole_build, tmp_path, suite="multitask-plain", limit=2)
+    assert answer.code == 0, answer.stderr
+    said = result(tmp_path, "coco_caption")
+    assert said["protocol"]["prompt"] == "plain"
+    assert "mean of held-in, 6 sets: none, without textcaps" in " ".join(answer.stdout.split())
+
+
 def test_a_score_that_is_undefined_stops_nobody_else(
     command: Commands, model: Path, whole_build: Path, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from build_help import COMMAND
-from ranks_probe import WAYS
+from ranks_probe import PER_RANK, PER_RANK_WAYS, WAYS
 from run_help import HELPERS, RECIPE, launched, losses, recipe_file, train
 
 STEPS = 3
@@ -42,6 +42,21 @@ def test_two_processes_give_the_losses_of_one(
     recipe = recipe_file(tmp_path, QUICK)
     train(whole_build, tmp_path / "one", *WAYS[way], recipe=recipe)
     assert found["losses"] == pytest.approx(losses(tmp_path / "one"), rel=2e-5)
+
+
+def test_logical_batches_give_one_result(whole_build: Path, tmp_path: Path) -> None:
+    """The mean over logical batches, whatever the processes, passes and order of samples."""
+    world = 4
+    recipe = recipe_file(tmp_path, QUICK)
+    line = (HELPERS / "ranks_probe.py", whole_build, recipe, tmp_path / "many", "per-rank")
+    done = launched(world, *line)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads((tmp_path / "many" / "found.json").read_text("utf-8"))
+    train(whole_build, tmp_path / "one", *PER_RANK, "run.device_batch=8", recipe=recipe)
+    expected = losses(tmp_path / "one")
+    for way in PER_RANK_WAYS:
+        assert found[way]["world"] == [world] * world
+        assert found[way]["losses"] == pytest.approx(expected, rel=2e-5), way
 
 
 def test_torchrun_starts_the_command(whole_build: Path, tmp_path: Path) -> None:

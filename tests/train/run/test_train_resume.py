@@ -49,6 +49,21 @@ def test_bits_are_those_of_the_unbroken_run(
     assert log(run) == log(unbroken)
 
 
+def test_logical_batches_go_on_as_they_would(whole_build: Path, tmp_path: Path) -> None:
+    """Datasets at random, records in passes: still a function of the step alone."""
+    per_rank = ("mixture.batches=per_rank", "mixture.reference_ranks=4")
+    settings = (*per_rank, "mixture.order=random_datasets", "run.validate_every=0")
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert train(whole_build, whole, *settings, "run.save_every=3").code == 0
+    cut_back(whole, run, 3)
+    done = train(whole_build, run, *settings, resume=True)
+    assert done.code == 0
+    assert content(run) == content(whole)
+    assert log(run) == log(whole)
+    with pytest.raises(UserError, match=r"mixture.reference_ranks was 4 and is 2"):
+        train(whole_build, run, *settings, "mixture.reference_ranks=2", resume=True)
+
+
 def test_a_second_resume_is_as_good_as_the_first(
     whole_build: Path, unbroken: Path, tmp_path: Path
 ) -> None:

@@ -7,15 +7,23 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from ranks_probe import PER_RANK
 from run_help import content, log, losses, recipe_file, train
 from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
 
 from instructify._util.errors import UserError
+from instructify.build.opened import Build
+from instructify.catalog.load import load_catalog
+from instructify_train.data.features import FeatureTable
 from instructify_train.data.pixels import resize
+from instructify_train.data.steps import Step
 from instructify_train.decode.search import Decoding
+from instructify_train.distributed import Ranks
 from instructify_train.evaluate.answering import answerer_of
 from instructify_train.evaluate.trained import load_trained, merge
+from instructify_train.recipe import load_recipe
 from instructify_train.run import setup
+from instructify_train.run.trainer import Trainer
 from instructify_train.tiny.presets import Loaded, build_preset
 
 QUICK = ("run.validate_every=0", "run.steps=4", "run.save_every=4")
@@ -70,14 +78,6 @@ def test_without_a_terminal_a_run_says_lines(
     assert json.loads(told.stdout)["step"] == 6
 
 
-def test_batches_mean_is_an_option(whole_build: Path, tmp_path: Path) -> None:
-    run, other = tmp_path / "run", tmp_path / "other"
-    train(whole_build, run, *QUICK)
-    train(whole_build, other, *QUICK, "optimizer.loss=per_batch_mean")
-    assert losses(run)[0] == pytest.approx(losses(other)[0])
-    assert losses(run)[-1] != pytest.approx(losses(other)[-1], rel=1e-7)
-
-
 def test_buckets_keep_what_is_drawn_in_a_window(whole_build: Path, tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     train(whole_build, one, *QUICK)
@@ -93,13 +93,52 @@ def test_buckets_keep_what_is_drawn_in_a_window(whole_build: Path, tmp_path: Pat
     assert drawn(one) == drawn(other)
 
 
-def test_batches_of_one_dataset_stay_so(whole_build: Path, tmp_path: Path) -> None:
-    """Dealing a window by length must not mix what the mixture keeps apart."""
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_logical_batches_stay_in_their_step(whole_build: Path, tmp_path: Path, ranks: int) -> None:
+    """Dealing by length must not mix what the mixture keeps apart."""
     run = tmp_path / "run"
-    train(whole_build, run, *QUICK, "mixture.batches=one_dataset", "data.window=4")
-    drawn = [sorted(line["members"]) for line in log(run)]
-    assert all(len(members) == 1 for members in drawn)
-    assert len({members[0] for members in drawn}) > 1
+    per_rank = ("mixture.batches=per_rank", f"mixture.reference_ranks={ranks}")
+    train(whole_build, run, *QUICK, *per_rank, "data.window=4")
+    for line in log(run):
+        counts = [member["samples"] for member in line["members"].values()]
+        assert sum(counts) == 8
+        assert all(count % (8 // ranks) == 0 for count in counts)
+        # A member counts in the loss by its logical batches, however long its answers are.
+        for member in line["members"].values():
+            assert member["loss_share"] == pytest.approx(member["samples"] / 8)
+    assert len({name for line in log(run) for name in line["members"]}) > 1
+
+
+def test_gradients_are_those_of_a_batch_on_each_rank(whole_build: Path, tmp_path: Path) -> None:
+    """As LAVIS: each rank backpropagates the mean over its batch's labels; ranks are averaged."""
+    settings = (*PER_RANK, "data.batch=8")
+    loose = set_up_run(whole_build, tmp_path, *settings, "data.bucket=false", "run.device_batch=2")
+    model = loose.prepared.inner
+    features = FeatureTable(model, torch.device("cpu"), None)
+    item = loose.steps(0)[0]
+    assert isinstance(item, Step)
+    assert [len(one.samples) for one in item.passes] == [2] * 4, "a pass is a logical batch"
+    assert all(len({sample.member for sample in one.samples}) == 1 for one in item.passes)
+    means = [model(features.take(one), one.micro).mean() for one in item.passes]
+    torch.autograd.backward(torch.stack(means).mean())
+    expected = {name: one.grad for name, one in model.named_parameters() if one.grad is not None}
+    made = set_up_run(whole_build, tmp_path, *settings, "run.device_batch=3")
+    trainer = Trainer(made, tmp_path, start=None, shows=False)
+    step = made.steps(0)[0]
+    assert isinstance(step, Step)
+    assert [len(one.samples) for one in step.passes] == [2, 3, 3], "passes cut logical batches"
+    for one in step.passes:
+        trainer._pass(one)
+    for name, parameter in trainer.model.named_parameters():
+        if name in expected:
+            near = 1e-4 * float(expected[name].abs().max()) + 1e-8  # a key's bias has noise only
+            assert parameter.grad is not None, name
+            assert torch.allclose(parameter.grad, expected[name], atol=near), name
+
+
+def set_up_run(build: Path, folder: Path, *settings: str) -> setup.Setup:
+    config = load_recipe(str(recipe_file(folder)), settings)
+    return setup.set_up(Build.open(build), config, load_catalog(), Ranks())
 
 
 def test_training_learns(whole_build: Path, tmp_path: Path) -> None:

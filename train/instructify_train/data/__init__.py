@@ -1,8 +1,8 @@
 """From the number of a step to its arrays: samples, batches, pixels, features.
 
-`stream` reads samples of a mixture, `bucketing` deals them into batches of like length,
-`encode_plan` says when the frozen tower encodes which picture, `pixels` decodes pictures, `steps`
-puts a step together; `features` and `feature_files` keep what the tower gave.
+`stream` reads samples of a mixture, `encode_plan` says when the frozen tower encodes which picture,
+`pixels` decodes pictures, `steps` puts a step together; `features` and `feature_files` keep what
+the tower gave.
 """
 
 from instructify_train.data.feature_files import FeatureFiles, tower_key

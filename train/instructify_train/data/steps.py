@@ -2,8 +2,8 @@
 
 A step is computed from its number alone: window, samples, tokens, batches, pictures. So any number
 of loader workers gives the same, and resuming is starting at another number. All processes see the
-same window and take their own pieces of its batches; so each of them knows how many labels the
-whole global batch has, and no one has to ask.
+same window and take their own pieces of its batches; so each of them knows what a label counts in
+the loss of the whole global batch, and no one has to ask.
 """
 
 import signal
@@ -16,9 +16,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from instructify._util.errors import UserError
-from instructify.mixture import cut
+from instructify.mixture import cut, deal_batches, loss_weights, place_of
 from instructify_train.config import DataConfig
-from instructify_train.data.bucketing import bucket_batches, place_of
 from instructify_train.data.encode_plan import EncodeStep, plan_encoding
 from instructify_train.data.feature_files import FeatureFiles
 from instructify_train.data.pixels import PixelReader
@@ -42,21 +41,24 @@ class Encode(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """One forward pass: what to encode first, the arrays, whose samples, what to forget after."""
+    """One forward pass: what to encode first, the arrays, whose samples, what to forget after.
+
+    `weights_B` says what each label of a sample counts in the loss of the step.
+    """
 
     encode: list[Encode]
     micro: Micro
     frames: tuple[int, ...]  # distinct frames of the pass, as `micro.frame_feature_F` counts them
     samples: list[Sample]
+    weights_B: torch.Tensor  # float64
     cut: tuple[int, int, int]  # tokens cut off: Q-Former's, instruction's, response's
     forget: tuple[int, ...]
 
 
 class Step(NamedTuple):
-    """What one process does in a step; `num_labels` is that of the whole global batch."""
+    """What one process does in a step."""
 
     step: int
-    num_labels: int
     passes: list[Pass]
 
 
@@ -72,7 +74,7 @@ class Window(NamedTuple):
     samples: list[Sample]
     tokens: list[Tokens]
     frames: "Frames"
-    batches: np.ndarray  # [batches, samples of a batch]
+    weights: np.ndarray  # of each label of a sample, in the loss of its step
     passes: list[list[int]]  # rows of each pass, batch by batch
     encoding: list[EncodeStep]
 
@@ -137,13 +139,19 @@ class Steps(Dataset[Step | Failed]):
             length_of(one, len(shown), self._layout)
             for one, shown in zip(tokens, frames.of, strict=True)
         ]
-        key = f"window {number}"
-        numbers = np.array(lengths, np.int64)
-        batches = bucket_batches(numbers, self._data.window, key, bucket=self._data.bucket)
+        batches = deal_batches(
+            np.array(lengths, np.int64),
+            self._data.window,
+            f"window {number}",
+            bucket=self._data.bucket,
+            logical_batch=self._stream.logical_batch,
+        )
+        labels = np.array([len(one.response) for one in tokens], np.int64)
+        weights = loss_weights(batches, labels, self._stream.logical_batch)
         shares = self._share.pieces(self._data.batch)
         passes = [[int(batch[at]) for at in piece] for batch in batches for piece in shares]
         encoding = self._encoding(number, passes, frames)
-        window = Window(samples, tokens, frames, batches, passes, encoding)
+        window = Window(samples, tokens, frames, weights, passes, encoding)
         self._window = (number, window)
         return window
 
@@ -156,8 +164,7 @@ class Steps(Dataset[Step | Failed]):
             self._pass(window, rows, encoding, f"window {place.window}")
             for rows, encoding in zip(window.passes[own], window.encoding[own], strict=True)
         ]
-        batch = window.batches[place.batch]
-        return Step(step, sum(len(window.tokens[at].response) for at in batch), passes)
+        return Step(step, passes)
 
     def _encoding(
         self, window: int, passes: Sequence[Sequence[int]], frames: "Frames"
@@ -178,6 +185,7 @@ class Steps(Dataset[Step | Failed]):
             encode=[self._frames.read(window.frames, group, view) for group in encoding.encode],
             forget=encoding.forget,
             layout=self._layout,
+            weights=window.weights[rows],
         )
 
 
@@ -247,8 +255,12 @@ def make_pass(
     encode: list[Encode],
     forget: tuple[int, ...],
     layout: Layout,
+    weights: np.ndarray | None = None,
 ) -> Pass:
-    """Lay out samples whose frames are `used`, by the numbers of a window."""
+    """Lay out samples whose frames are `used`, by the numbers of a window.
+
+    Without `weights` (in validation) each label counts one.
+    """
     distinct = tuple(dict.fromkeys(frame for one in used for frame in one))
     local = {frame: at for at, frame in enumerate(distinct)}
     return Pass(
@@ -256,6 +268,7 @@ def make_pass(
         micro=collate(tokens, [[local[frame] for frame in one] for one in used], layout),
         frames=distinct,
         samples=samples,
+        weights_B=torch.from_numpy(np.ones(len(samples)) if weights is None else weights),
         cut=cut_tokens(tokens),
         forget=forget,
     )

@@ -57,6 +57,11 @@ class SampleStream:
         self._mixed = mixed
         self._shards: dict[Path, Shard] = {}
 
+    @property
+    def logical_batch(self) -> int | None:
+        """Count the samples that are drawn from one member together; None: each by itself."""
+        return self._mixed.mixture.logical_batch
+
     def read(self, start: int, count: int) -> list[Sample]:
         """Read the samples at positions start ... start + count - 1, in that order."""
         places = self._mixed.places(self._mixed.mixture.samples(start, count))

@@ -65,6 +65,7 @@ def evaluated_model(
         "instruction_aware": trained.config.instruction_aware,
         "precision": str(precision).removeprefix("torch."),
         "frames": trained.data.frames,
+        **({} if trained.fine_tuned_on is None else {"fine_tuned_on": trained.fine_tuned_on}),
     }
     return EvaluatedModel(answerer=answerer, facts=facts)
 

@@ -15,13 +15,17 @@ from instructify_train.run_folder import RECIPE, chosen_checkpoint, is_run
 
 
 class Trained(NamedTuple):
-    """A whole model; `state` is that of the run's checkpoint, None for a model of its own."""
+    """A whole model; `state` is that of the run's checkpoint, None for a model of its own.
+
+    `fine_tuned_on` names the one dataset of a run that fine-tunes.
+    """
 
     model: Any
     processor: Any
     config: ModelConfig
     data: DataConfig
     state: RunState | None
+    fine_tuned_on: str | None = None
 
 
 def load_trained(source: str, which: str = "best") -> Trained:
@@ -38,7 +42,9 @@ def load_trained(source: str, which: str = "best") -> Trained:
     put_weights(model, checkpoint.weights)
     if recipe.model.lora is not None:
         fold_adapters(model.language_model)
-    return Trained(model, processor, recipe.model, recipe.data, checkpoint.state)
+    mixture = recipe.mixture
+    fine_tuned_on = mixture.members[0].dataset if mixture.fine_tune else None
+    return Trained(model, processor, recipe.model, recipe.data, checkpoint.state, fine_tuned_on)
 
 
 def put_weights(model: Any, weights: dict[str, torch.Tensor]) -> None:

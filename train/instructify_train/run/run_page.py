@@ -150,8 +150,8 @@ def _drawn(state: RunState | None) -> str:
     templates = shares(state.tally.get("template", {}))
     return (
         "<h2>What was drawn</h2>\n"
-        '<p class="soft">The loss is taken on label tokens: a member of long answers weighs more '
-        "than its share of samples.</p>\n"
+        '<p class="soft">Share of loss: what the label tokens count in the loss of all steps, by '
+        "the batches of the recipe; not how high the loss is.</p>\n"
         f"{_share_table('member', members)}\n<details><summary>{len(templates)} templates</summary>"
         f"{_share_table('template', templates)}</details>"
     )
@@ -162,12 +162,13 @@ def _share_table(kind: str, rows: Sequence[Tallied]) -> str:
     body = "".join(
         f"<tr><td>{escape(one.name)}</td><td>{one.samples:,}</td>"
         f"<td>{100 * one.samples / max(samples, 1):.1f} %</td><td>{one.labels:,}</td>"
-        f"<td>{100 * one.labels / max(labels, 1):.1f} %</td><td>{one.loss:.3f}</td></tr>"
+        f"<td>{100 * one.labels / max(labels, 1):.1f} %</td><td>{100 * one.loss_share:.1f} %</td>"
+        f"<td>{one.loss:.3f}</td></tr>"
         for one in rows
     )
     return (
         f'<div class="wide"><table><thead><tr><th>{kind}</th><th>samples</th><th>share</th>'
-        "<th>label tokens</th><th>share</th><th>mean loss</th></tr></thead>"
+        "<th>label tokens</th><th>share</th><th>share of loss</th><th>mean loss</th></tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -1,7 +1,7 @@
 """Everything a run needs, made from its recipe and a build before the first step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +73,12 @@ class Setup:
 
     def steps(self, first: int) -> Steps:
         """Make the steps of this process, to be read from `first` on."""
-        data = self.config.data
-        if self.mixed.mixture.one_dataset_batch is not None:  # dealing by length would mix them
-            data = replace(data, bucket=False)
         return Steps(
             SampleStream(self.mixed),
             self.tokens,
             self.pixels,
             self.prepared.inner.layout,
-            data,
+            self.config.data,
             self.share,
             first=first,
             group=self.prepared.device_batch,

@@ -1,4 +1,4 @@
-"""What was drawn and learnt so far: samples, label tokens and loss, by member and by template.
+"""What was drawn and learnt so far, by member and by template: samples, label tokens, losses.
 
 Each process counts its own; what all of them counted is put together when it is logged. A
 checkpoint keeps the sums, so that a run that was resumed tells of all its steps.
@@ -9,8 +9,11 @@ from typing import NamedTuple
 
 from instructify_train.data import Sample
 
-Sums = dict[str, dict[str, list[float]]]  # kind => name => samples, labels, loss summed over labels
+# kind => name => samples, labels, loss summed over labels, what the labels count in the loss of
+# their steps, and that loss
+Sums = dict[str, dict[str, list[float]]]
 KINDS = ("member", "template")
+_NUM_SUMS = 5
 
 
 class Tallied(NamedTuple):
@@ -20,6 +23,8 @@ class Tallied(NamedTuple):
     samples: int
     labels: int
     loss: float  # mean over labels
+    loss_share: float  # what its labels count in the loss of all steps together
+    step_loss: float  # its part of that loss
 
 
 class Tally:
@@ -29,17 +34,23 @@ class Tally:
         self._members = tuple(members)
         self._recent: Sums = {kind: {} for kind in KINDS}
         self.total: Sums = {
-            kind: {name: [*sums] for name, sums in total.get(kind, {}).items()} for kind in KINDS
+            kind: {name: _padded(sums) for name, sums in total.get(kind, {}).items()}
+            for kind in KINDS
         }
 
     def add(
-        self, samples: Iterable[Sample], labels: Iterable[int], losses: Iterable[float]
+        self,
+        samples: Iterable[Sample],
+        labels: Iterable[int],
+        losses: Iterable[float],
+        weights: Iterable[float],
     ) -> None:
-        """Count samples, their label tokens, and their loss summed over these."""
-        for sample, num, loss in zip(samples, labels, losses, strict=True):
+        """Count samples, their label tokens, their loss summed over these, and a label's weight."""
+        for sample, num, loss, weight in zip(samples, labels, losses, weights, strict=True):
             names = (self._members[sample.member], sample.template)
+            values = (1.0, float(num), loss, weight * num, weight * loss)
             for kind, name in zip(KINDS, names, strict=True):
-                _put(self._recent[kind], name, (1.0, float(num), loss))
+                _put(self._recent[kind], name, values)
 
     def take_recent(self) -> Sums:
         """Hand over what was counted since the last time."""
@@ -60,14 +71,26 @@ class Tally:
 
 
 def shares(by_name: Mapping[str, Sequence[float]]) -> list[Tallied]:
-    """Turn sums into means, sorted by name."""
+    """Turn sums into means and shares, sorted by name."""
+    sums = {name: _padded(values) for name, values in sorted(by_name.items())}
+    whole = sum(values[3] for values in sums.values()) or 1.0
     return [
-        Tallied(name, int(num), int(labels), loss / max(labels, 1.0))
-        for name, (num, labels, loss) in sorted(by_name.items())
+        Tallied(name, int(num), int(labels), loss / max(labels, 1.0), weight / whole, part / whole)
+        for name, (num, labels, loss, weight, part) in sums.items()
     ]
 
 
+def mean_loss(members: Iterable[Tallied]) -> float:
+    """Take the mean of the losses of the steps that were counted."""
+    return sum(one.step_loss for one in members)
+
+
+def _padded(sums: Sequence[float]) -> list[float]:
+    """Take sums of a checkpoint, which an earlier version wrote without the last two."""
+    return [*sums, *[0.0] * (_NUM_SUMS - len(sums))]
+
+
 def _put(into: dict[str, list[float]], name: str, values: Sequence[float]) -> None:
-    sums = into.setdefault(name, [0.0, 0.0, 0.0])
+    sums = into.setdefault(name, [0.0] * _NUM_SUMS)
     for at, value in enumerate(values):
         sums[at] += value

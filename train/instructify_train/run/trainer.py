@@ -1,9 +1,9 @@
 """The loop: steps in, a model that learnt out. Read it from `run` down.
 
-A step takes the global batch of its number, computes the loss of each label token, and divides by
-how many of them all processes and passes have together, so that neither accumulation nor ranks
-change the result. Every random number is keyed by the step. What is saved is whole; a run that
-was killed goes on from its last checkpoint with the very bits it would have had.
+A step takes the global batch of its number, computes the loss of each label token, and multiplies
+it by what the label counts among those of all processes and passes together, so that neither
+accumulation nor ranks change the result. Every random number is keyed by the step. What is saved is
+whole; a run that was killed goes on from its last checkpoint with the very bits it would have had.
 """
 
 import math
@@ -28,7 +28,7 @@ from instructify_train.run.optimizer import make_optimizer, moments_of, restore,
 from instructify_train.run.schedule import learning_rate
 from instructify_train.run.setup import Setup
 from instructify_train.run.stop import StopRequest
-from instructify_train.run.tally import Tallied, Tally
+from instructify_train.run.tally import Tallied, Tally, mean_loss
 
 _SEED_MASK = (1 << 63) - 1
 
@@ -117,31 +117,30 @@ class Trainer:
         return every > 0 and (step % every == 0 or (last and step == self.config.run.steps))
 
     def _step(self, item: Step, stop: StopRequest) -> tuple[float, bool]:
-        """Do one step; returns the mean loss over all label tokens, and whether to stop."""
+        """Do one step; returns its loss, and whether to stop."""
         torch.manual_seed(self._key("dropout", item.step))
         self.optimizer.zero_grad(set_to_none=True)
         found = []
         for number, one in enumerate(item.passes):
             with gradients_meet(self.model, now=number == len(item.passes) - 1):
-                found.append(self._pass(one, item.num_labels))
+                found.append(self._pass(one))
         losses = torch.cat(found).double().cpu()
-        sums = torch.tensor([losses.sum().item(), float(stop.asked)], dtype=torch.float64)
+        weights = torch.cat([one.weights_B for one in item.passes])
+        sums = torch.tensor([(losses @ weights).item(), float(stop.asked)], dtype=torch.float64)
         total, asked = add_up(sums).tolist()
         if not math.isfinite(total):
             self._refuse(item, losses)
         self._account(item, losses.tolist())
         self._update(item.step)
-        return total / item.num_labels, asked > 0
+        return total, asked > 0
 
-    def _pass(self, one: Pass, num_labels: int) -> torch.Tensor:
+    def _pass(self, one: Pass) -> torch.Tensor:
         """Go forward and backward; returns the loss of each sample, summed over its labels."""
         micro = one.micro.to(self.device)
         per_label = self.model(self.features.take(one), micro)
-        world, accumulation = self.setup.share.world, self.setup.share.accumulation
-        if self.config.optimizer.loss == "global_tokens":
-            loss = per_label.sum() * (world / num_labels)
-        else:
-            loss = per_label.mean() / accumulation
+        weights_B = one.weights_B.to(self.device, per_label.dtype)
+        weighted = per_label * weights_B.index_select(0, micro.label_sample_N)
+        loss = weighted.sum() * self.setup.share.world  # gradients are averaged over processes
         loss.backward()
         self.features.forget(one)
         of_samples = torch.zeros(len(one.samples), device=self.device)
@@ -163,7 +162,8 @@ class Trainer:
             counted = torch.bincount(one.micro.label_sample_N, minlength=len(one.samples))
             labels += counted.tolist()
             self.clock.cut = [a + b for a, b in zip(self.clock.cut, one.cut, strict=True)]
-        self.tally.add(samples, labels, losses)
+        weights = torch.cat([one.weights_B for one in item.passes]).tolist()
+        self.tally.add(samples, labels, losses, weights)
         self.clock.samples += self.config.data.batch
 
     def _refuse(self, item: Step, losses: torch.Tensor) -> None:
@@ -214,7 +214,7 @@ class Trainer:
         members = self.tally.flush(gather(self.tally.take_recent()))
         line: dict[str, Any] = {
             "step": step,
-            "loss": _mean(members),
+            "loss": mean_loss(members),
             "last_loss": loss,
             "lr": learning_rate(step - 1, self.config.run.steps, self.config.optimizer),
             "members": {one.name: _share_value(one) for one in members},
@@ -243,10 +243,10 @@ class Trainer:
         return key_of(purpose, self.config.run.seed, step, self.setup.ranks.rank) & _SEED_MASK
 
 
-def _mean(members: Iterable[Tallied]) -> float:
-    rows = list(members)
-    return sum(one.loss * one.labels for one in rows) / max(1, sum(one.labels for one in rows))
-
-
 def _share_value(one: Tallied) -> dict[str, float]:
-    return {"samples": one.samples, "labels": one.labels, "loss": one.loss}
+    return {
+        "samples": one.samples,
+        "labels": one.labels,
+        "loss": one.loss,
+        "loss_share": one.loss_share,
+    }

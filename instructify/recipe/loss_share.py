@@ -1,0 +1,66 @@
+"""What part of the loss each member has: what its label tokens count, not how high its loss is.
+
+Batches per rank give each logical batch the same part, so a member's part of the loss is its share
+of the samples. In mixed batches each label token of a step counts the same. There the parts are
+worked out as training makes them: samples of all members in their shares, each as long as some
+sample of its member, are dealt into batches by length as the trainer deals them, and what each
+label counts in its batch is added up. Batches of like length bring the parts nearer to the shares
+of the samples than label tokens alone would say, since short answers meet in batches of few tokens.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructify.mixture import Mixture, choose_rows, deal_batches, loss_weights
+from instructify.recipe.lengths import Words
+from instructify.recipe.run_settings import RunSettings
+
+TOKENS_PER_WORD = 1.3  # of English, about, with the tokenizers of Vicuna and of T5
+_SAMPLES = 1 << 16  # at least, or a window
+
+
+class _Drawn(NamedTuple):
+    member: NDArray[np.int64]
+    length: NDArray[np.float64]
+    labels: NDArray[np.float64]
+
+
+def loss_shares(
+    mixture: Mixture, words: Mapping[str, Words], settings: RunSettings, batch: int
+) -> list[float]:
+    """Give each member's part of the loss, in the order of the mixture's members."""
+    if mixture.logical_batch is not None:
+        return [float(share) for share in mixture.probabilities]
+    each = settings.window * batch
+    windows = max(1, -(-_SAMPLES // each))
+    drawn = _draw(mixture, words, windows * each, settings.response_tokens)
+    parts = np.zeros(len(mixture.members))
+    for number in range(windows):
+        member, length, labels = (column[number * each : (number + 1) * each] for column in drawn)
+        dealt = deal_batches(length, settings.window, f"window {number}", bucket=settings.bucket)
+        counts = loss_weights(dealt, labels) * labels
+        parts += np.bincount(member, weights=counts, minlength=len(parts))
+    return [float(part) for part in parts / parts.sum()]
+
+
+def _draw(mixture: Mixture, words: Mapping[str, Words], count: int, most_labels: int) -> _Drawn:
+    """Take samples of all members in their shares, each member's spread over its lengths."""
+    ends = np.rint(np.cumsum(mixture.probabilities) * count).astype(np.int64)
+    shares = np.diff(ends, prepend=0)
+    lengths, labels = [], []
+    for member, share in zip(mixture.members, shares.tolist(), strict=True):
+        own = words[member.name]
+        by_length = np.argsort(own.response, kind="stable")
+        taken = by_length[np.arange(share) * len(by_length) // max(share, 1)]
+        tokens = own.response[taken] * TOKENS_PER_WORD + 1  # with the token that ends a response
+        labels.append(np.minimum(tokens, most_labels))
+        lengths.append(labels[-1] + own.instruction[taken] * TOKENS_PER_WORD)
+    order = choose_rows(count, count, mixture.hash, "plan")
+    return _Drawn(
+        np.repeat(np.arange(len(shares)), shares)[order],
+        np.concatenate(lengths)[order],
+        np.concatenate(labels)[order],
+    )
