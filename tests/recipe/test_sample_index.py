@@ -13,16 +13,20 @@ from hypothesis import strategies as st
 from instructify._util.errors import UserError
 from instructify.build.opened import Build
 from instructify.recipe.sample_index import SampleIndex
+from instructify.schema import SAMPLE_SCHEMA
 
 FORMS = ("open", "multiple_choice")
-SCHEMA = pa.schema(
-    [
-        ("record_id", pa.string()),
-        ("form", pa.dictionary(pa.int32(), pa.string())),
-        ("draw", pa.int32()),
-        ("response", pa.string()),
-    ]
-)
+
+
+def _filler(kind: pa.DataType) -> object:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_list(kind):
+        return []
+    return "" if pa.types.is_string(kind) else 0
+
+
+# What the other columns of a sample hold here.
+_REST = {field.name: None if field.nullable else _filler(field.type) for field in SAMPLE_SCHEMA}
 
 
 class Record(NamedTuple):
@@ -52,6 +56,7 @@ def lay_out(folder: Path, shards: list[list[Record]], batch_rows: int, draws: in
                 response = f"answer {number}" if record.target else None
                 rows.append(
                     {
+                        **_REST,
                         "record_id": f"d/train/{number}",
                         "form": record.form,
                         "draw": draw,
@@ -61,14 +66,15 @@ def lay_out(folder: Path, shards: list[list[Record]], batch_rows: int, draws: in
             forms[record.form] = forms.get(record.form, 0) + 1
             number += 1
         names.append(f"{place}.arrow")
-        table = pa.Table.from_pylist(rows, SCHEMA)
+        table = pa.Table.from_pylist(rows, SAMPLE_SCHEMA)
         options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
-        with pa.ipc.new_file(str(folder / names[-1]), SCHEMA, options=options) as writer:
+        with pa.ipc.new_file(str(folder / names[-1]), SAMPLE_SCHEMA, options=options) as writer:
             for batch in table.to_batches(batch_rows):
                 writer.write_batch(batch)
         total += len(rows)
     entry = SimpleNamespace(samples=total, draws=draws, forms=forms, sample_shards=names)
-    stand_in = SimpleNamespace(split=lambda name, split: entry, path=folder.joinpath)
+    paths = SimpleNamespace(root=folder)
+    stand_in = SimpleNamespace(split=lambda name, split: entry, path=folder.joinpath, paths=paths)
     return cast(Build, stand_in)
 
 
