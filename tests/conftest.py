@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 from build_help import DATASETS, RELEASES, Commands
 from export_help import make_odd_build
+from hypothesis import settings
 
 from instructify.twins.make import make_twin
+
+# No test fails for being slow: machines are shared.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")
