@@ -5,7 +5,7 @@ one text, `load` reads a folder of files, `draws` chooses a template for each dr
 """
 
 from instructify.templating.draws import NO_TEMPLATE, choose_templates
-from instructify.templating.filters import MAX_TEXT_BYTES, RenderError, letter
+from instructify.templating.filters import MAX_TEXT_BYTES, SENTENCE_END, RenderError, letter
 from instructify.templating.jinja_program import NullPrintedError, Program, mistakes, program
 from instructify.templating.language import FIELDS, Kind
 from instructify.templating.load import (
@@ -41,6 +41,7 @@ __all__ = [
     "Program",
     "RenderError",
     "RenderFailedError",
+    "SENTENCE_END",
     "Template",
     "TemplateSet",
     "choose_templates",
