@@ -1,8 +1,8 @@
 """The filters that templates may use, as Python functions.
 
-`sentence` ends a text with a mark unless it has one. A null passes through all but `length` and `default`. They differ from Jinja's own where that would
-guess: `default` replaces a null, `first` and `last` of nothing are null, `length` of a null is 0,
-`join` of a list that holds a null is null.
+`sentence` ends a text with a mark unless it has one. A null passes through all but `length` and
+`default`. They differ from Jinja's own where that would guess: `default` replaces a null, `first`
+and `last` of nothing are null, `length` of a null is 0, `join` of a list that holds a null is null.
 """
 
 import re
