@@ -57,7 +57,7 @@ TEMPLATED = sorted({task for task, _ in AT_LEAST} - {"llava_instruct"})
 LONG_ANSWERED = ("question_generation", "llava_instruct")
 CAPTIONED = ("image_captioning", "image_captioning_reading")  # short captions: more of them ask
 ASKS_FOR_BREVITY = re.compile(
-    r"\b(short(est)?|brief(ly)?|concise|(few|twenty|five) words|one-line|one word|single word|"
+    r"\b(short(est)?|brief(ly)?|concise(ly)?|(few|twenty|five) words|one-line|one word|single word|"
     r"word or two|yes or no|as few)\b",
     re.IGNORECASE,
 )
@@ -376,9 +376,7 @@ def test_no_few_words_are_asked_of_a_yes_or_no(task: str, form: str, question: s
     row = {"question": question, "answer": "yes"}
     fit = [one for one in pool(task, form) if misfit(one, row) is None]
     assert len(fit) >= 8
-    assert [one.id for one in fit if re.search(r"\ba few words\b", one.instruction)] == [
-        one.id for one in fit if "a few words are enough" in one.instruction.lower()
-    ]
+    assert [one.id for one in fit if re.search(r"\ba few words\b", one.instruction)] == []
 
 
 @pytest.mark.parametrize(
