@@ -17,6 +17,7 @@ from twin_help import read_split
 from instructify._util.resources import find
 from instructify.catalog.load import load_catalog
 from instructify.readers import READERS
+from instructify.templating.conditions import misfit
 from instructify.templating.load import Template, fitting, load_templates, render_row
 from instructify.twins.make import WRITERS, make_twin
 
@@ -88,14 +89,8 @@ def _cases(records: Records) -> Iterator[tuple[Template, dict[str, Any], dict[st
                 "dataset_name": dataset.title if dataset.role == "held-in" else "",
             }
             for template in fitting(own, form):
-                if _fits(template, row):
+                if misfit(template, row) is None:
                     yield template, row, constants
-
-
-def _fits(template: Template, row: Mapping[str, Any]) -> bool:
-    return all(row[name] for name in template.requires) and not any(
-        row[name] for name in template.excludes
-    )
 
 
 def _golden(name: str, now: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class SplitEntry(
     templates_sha256: str
     templates_folder: str  # "built-in" or the folder's base name
     prompts: Mode = "instruction"  # or one of the baselines
+    evaluation_prompts: list[str] = []  # datasets whose evaluation prompt is among the templates
     records_key: str
     samples_key: str
     problems_sha256: str | None  # of the list of unusable pictures; None: pictures not looked at

@@ -58,6 +58,7 @@ class SplitState:
     draws: int = 1
     wanted_draws: int | None = None
     templates_sha256: str = ""
+    evaluation_prompts: list[str] = field(default_factory=list)
     templates_folder: str = ""
     prompts: Mode = "instruction"
     candidate_set: str | None = None
@@ -101,6 +102,7 @@ class SplitState:
             templates_sha256=self.templates_sha256,
             templates_folder=self.templates_folder,
             prompts=self.prompts,
+            evaluation_prompts=self.evaluation_prompts,
             records_key=self.records_key,
             samples_key=self.samples_key,
             problems_sha256=self.problems_sha256,

@@ -324,6 +324,8 @@ def _filtered(node: nodes.Filter, frame: _Frame) -> Column:
             return kernels.trim(column)
         case "replace":
             return frame.vouch(kernels.replace(column, _text(node, 0), _text(node, 1)))
+        case "sentence":
+            return kernels.sentence(column, _text(node, 0) if node.args else ".")
         case "join":
             return frame.vouch(kernels.join(column, _text(node, 0) if node.args else ""))
         case "length":

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from instructify.templating import MAX_TEXT_BYTES, grows_too_long, letter
+from instructify.templating import MAX_TEXT_BYTES, SENTENCE_END, grows_too_long, letter
 
 Column: TypeAlias = Any  # pa.Array or pa.Scalar; pyarrow has no types that a checker can use
 Mask = NDArray[np.bool_]
@@ -148,6 +148,16 @@ def _without_grown(
     if not doubt.any():
         return column, None
     return column.take(pa.array(np.arange(len(column)), mask=doubt)), doubt
+
+
+def sentence(column: Column, mark: str) -> Column:
+    """End each text with a mark unless it is empty or ends with one; outer white space goes."""
+    text = pc.utf8_rtrim_whitespace(column)
+    if isinstance(text, pa.Array):
+        refuse_overflow(text.nbytes + len(text) * len(mark.encode()))
+    ended = pc.match_substring_regex(text, pattern=SENTENCE_END)
+    done = pc.or_(ended, pc.equal(pc.binary_length(text), 0))
+    return pc.if_else(done, text, pc.binary_join_element_wise(text, mark, ""))
 
 
 def repeated(text: pa.Scalar, num_rows: int) -> pa.StringArray:

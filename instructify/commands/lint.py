@@ -18,6 +18,7 @@ from instructify.lint import (
     LintReport,
     TaskUse,
     Usage,
+    Variety,
     lint,
 )
 
@@ -51,6 +52,7 @@ def _as_json(report: LintReport) -> dict[str, object]:
         "warnings": len(findings) - report.num_errors,
         "findings": [{**one._asdict(), "to_do": one.to_do} for one in findings[:_LISTED]],
         "findings_left_out": max(0, len(findings) - _LISTED),
+        "varieties": [one._asdict() for one in report.varieties],
         "usage": None if usage is None else [_task_json(use) for use in usage.tasks],
         "draws": None if usage is None else dict(report.draws),
     }
@@ -73,6 +75,9 @@ def _lines(report: LintReport, folder: Path) -> Iterator[str]:
         yield f"{severity} {kind}: {len(found):,}"
         yield from _group(found)
         yield ""
+    if report.usage is None and any(one.self_bleu is not None for one in report.varieties):
+        yield from _variety_lines(report.varieties)
+        yield ""
     if report.usage is not None:
         yield from _usage_lines(report.usage, report)
         yield ""
@@ -92,6 +97,18 @@ def _group(found: Sequence[Finding]) -> Iterator[str]:
     if len(found) > _SHOWN:
         yield f"  - and {len(found) - _SHOWN:,} more: --json"
     yield paragraph(found[0].to_do, "  > ", "    ")
+
+
+def _variety_lines(varieties: Sequence[Variety]) -> Iterator[str]:
+    """Say how varied each pool is; pools of one task with the same templates stand together."""
+    yield f"{'pool':<46}{'templates':>10}{'openings':>10}{'self-BLEU':>11}"
+    told: dict[Variety, list[str]] = {}
+    for one in varieties:
+        told.setdefault(one._replace(form=""), []).append(one.form)
+    for one, forms in told.items():
+        figure = "-" if one.self_bleu is None else f"{one.self_bleu:.1f}"
+        pool = f"{one.task} {', '.join(forms)}"
+        yield f"{pool:<46}{one.templates:>10}{one.openings:>10}{figure:>11}"
 
 
 def _usage_lines(usage: Usage, report: LintReport) -> Iterator[str]:

@@ -44,6 +44,9 @@ def _value(table: Table) -> dict[str, object]:
             "is_ours": row.is_ours,
             "values": {column: cell.value for column, cell in row.cells.items()},
             "partial": [column for column, cell in row.cells.items() if cell.is_partial],
+            "trained_prompt": [
+                column for column, cell in row.cells.items() if cell.is_trained_prompt
+            ],
             "changed": {column: cell.changed for column, cell in row.cells.items() if cell.changed},
         }
         for row in table.rows

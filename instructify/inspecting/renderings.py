@@ -15,6 +15,7 @@ from instructify.templating import (
     Template,
     TemplateSet,
     fitting,
+    misfit,
     render_row,
 )
 
@@ -68,24 +69,14 @@ class Renderings:
         self, template: Template, record: Mapping[str, Any], constants: Mapping[str, str]
     ) -> Side:
         number = self.number(template)
-        misfit = _misfit(template, record)
-        if misfit is not None:
-            return Side(number, "", None, None, misfit)
+        why_not = misfit(template, record)
+        if why_not is not None:
+            return Side(number, "", None, None, why_not)
         try:
             made = render_row(template, record, constants)
         except RenderFailedError as error:
             return Side(number, "", None, None, f"{error.reason}: {error.detail}")
         return Side(number, made.instruction, made.qformer_instruction, made.response, None)
-
-
-def _misfit(template: Template, record: Mapping[str, Any]) -> str | None:
-    """Say why a record may not draw a template."""
-    has = {name for name, value in record.items() if value not in (None, "", [])}
-    lacks = [name for name in template.requires if name not in has]
-    if lacks:
-        return f"needs {', '.join(lacks)}"
-    unwanted = [name for name in template.excludes if name in has]
-    return f"not with {', '.join(unwanted)}" if unwanted else None
 
 
 def template_values(templates: Sequence[Template]) -> list[dict[str, Any]]:

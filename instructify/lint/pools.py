@@ -1,27 +1,31 @@
-"""Templates beside each other: alike, equal to an evaluation prompt, or out of reach of a draw."""
+"""Templates beside each other: alike, of several names for one thing, or out of a draw's reach."""
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from jinja2 import nodes
 
-from instructify._util.errors import UserError
-from instructify._util.yaml_lines import Node, PlacedError, read_yaml
 from instructify.catalog import Catalog
+from instructify.lint.as_read import as_bert_reads
 from instructify.lint.finding import Finding
 from instructify.lint.probes import fits, probes
 from instructify.lint.subject import Subject
+from instructify.lint.variety import own_text
 from instructify.templating import MULTITASK
 
 _ALIKE = 0.6  # share of common words from which two templates are nearly the same
 _WORD = re.compile(r"[a-z]+")
+_LABEL = re.compile(r"([^\s.:;!?][^.:;!?]*):\s*$")
+_LABELLED = ("ocr_tokens",)  # what datasets of several tasks bring, so that one name serves all
 
 
 def pool_findings(subjects: Sequence[Subject], catalog: Catalog) -> Iterator[Finding]:
     """Compare the templates of each pool, and ask whether each is in one."""
     yield from _alike(subjects)
+    yield from _labels(subjects)
     for subject in subjects:
         yield from _unreachable(subject, catalog)
 
@@ -41,7 +45,7 @@ def _alike(subjects: Sequence[Subject]) -> Iterator[Finding]:
             told.add(pair)
             where = f"'{one.template.id}' of line {one.line()}"
             if _normalised(one) == _normalised(other):
-                what = f"is the same as {where}, up to white space"
+                what = f"reads the same as {where}, up to case and white space"
                 yield other.finding("error", "duplicate", what, "instruction")
                 continue
             mine, theirs = words[pair[0]], words[pair[1]]
@@ -53,15 +57,7 @@ def _alike(subjects: Sequence[Subject]) -> Iterator[Finding]:
 
 def _own_words(subject: Subject) -> frozenset[str]:
     """The words of an instruction that stand outside conditions and loops, but for their others."""
-    found: list[str] = []
-    body = list(subject.programs["instruction"].tree.body)
-    while body:
-        node = body.pop()
-        if isinstance(node, nodes.Output):
-            found += [n.data for n in node.nodes if isinstance(n, nodes.TemplateData)]
-        elif isinstance(node, nodes.If):
-            body += node.else_
-    return frozenset(_WORD.findall(" ".join(found).lower()))
+    return frozenset(_WORD.findall(own_text(subject)))
 
 
 def _normalised(subject: Subject) -> tuple[str, ...]:
@@ -71,8 +67,36 @@ def _normalised(subject: Subject) -> tuple[str, ...]:
 
 
 def same_text(text: str) -> str:
-    """Bring a template text into a form that leaves white space out of a comparison."""
-    return " ".join(re.sub(r"({[{%]|[%}]})", r" \1 ", text).split())
+    """Bring a template text into a form that leaves out what tokenizers drop."""
+    return as_bert_reads(text)
+
+
+def _labels(subjects: Sequence[Subject]) -> Iterator[Finding]:
+    """Find a list of words that a folder calls by several names."""
+    named: dict[str, list[tuple[Subject, str]]] = {}
+    for subject in subjects:
+        for field, label in labels(subject).items():
+            named.setdefault(field, []).append((subject, label))
+    for field, all_ in named.items():
+        usual, _ = Counter(label.lower() for _, label in all_).most_common(1)[0]
+        for subject, label in all_:
+            if label.lower() != usual:
+                what = f"'{field}' is called '{label}' here and '{usual}' elsewhere"
+                yield subject.finding("warning", "mixed-labels", what, "instruction")
+
+
+def labels(subject: Subject) -> dict[str, str]:
+    """Name what stands before a list of OCR tokens, if it is a label."""
+    found = {}
+    for output in subject.programs["instruction"].tree.find_all(nodes.Output):
+        for before, node in pairwise(output.nodes):
+            name = node.find(nodes.Name) if isinstance(node, nodes.Filter) else None
+            if name is None or name.name not in _LABELLED:
+                continue
+            match = _LABEL.search(before.data) if isinstance(before, nodes.TemplateData) else None
+            if match is not None:
+                found[name.name] = match[1]
+    return found
 
 
 def _unreachable(subject: Subject, catalog: Catalog) -> Iterator[Finding]:
@@ -91,44 +115,3 @@ def _unreachable(subject: Subject, catalog: Catalog) -> Iterator[Finding]:
     ):
         what = "no record can have what it requires and lack what it excludes"
         yield subject.finding("warning", "never-drawn", what)
-
-
-def evaluation_findings(
-    subjects: Sequence[Subject], folder: Path, catalog: Catalog
-) -> Iterator[Finding]:
-    """Compare training templates with the prompts that held-out datasets are evaluated with."""
-    prompts: dict[str, str] = {}
-    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
-        dataset = catalog.datasets.get(path.stem)
-        if dataset is not None and dataset.role == "held-in":
-            continue
-        try:
-            for node in _instructions(read_yaml(path)):
-                prompts.setdefault(same_text(str(node.value)), f"{path.name}, line {node.line}")
-        except PlacedError as error:
-            yield Finding("error", "syntax", error.file, error.line, None, error.what)
-        except UserError as error:
-            yield Finding("error", "syntax", str(path), None, None, str(error))
-    trained = {dataset.task for dataset in catalog.select(role="held-in")}
-    for subject in subjects:
-        if subject.template.mode == "instruction" and trained & {
-            task for task, _ in subject.serves
-        }:
-            where = prompts.get(same_text(subject.template.instruction))
-            if where is not None:
-                what = f"is the evaluation prompt of {where}, up to white space"
-                yield subject.finding("warning", "equals-evaluation", what, "instruction")
-
-
-def _instructions(node: Node) -> Iterator[Node]:
-    """Find every text under a key `instruction`."""
-    value = node.value
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            if key == "instruction" and isinstance(child.value, str):
-                yield child
-            else:
-                yield from _instructions(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _instructions(child)

@@ -7,7 +7,7 @@ datasets bring along; any other field may be null in any record.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from instructify.templating import Template
+from instructify.templating import Template, misfit
 
 Row = Mapping[str, Any]
 
@@ -91,7 +91,4 @@ def optional_fields(task: str) -> tuple[str, ...]:
 
 def fits(template: Template, row: Row) -> bool:
     """Tell whether a record may draw a template; pictures are there or not as it wants."""
-    has = {name for name, value in row.items() if value is not None and value not in ("", [])}
-    return all(name in has or name == "pictures" for name in template.requires) and not (
-        has & set(template.excludes)
-    )
+    return misfit(template, row) is None

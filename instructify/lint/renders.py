@@ -8,6 +8,7 @@ from jinja2 import nodes
 
 from instructify.lint.finding import Finding
 from instructify.lint.probes import Row, fits, optional_fields, probes
+from instructify.lint.separators import joins
 from instructify.lint.subject import Subject
 from instructify.lint.texts import targets
 from instructify.templating import NullPrintedError, Part, RenderError, refuses_empty
@@ -32,6 +33,7 @@ def render_findings(subject: Subject, real: Real) -> Iterator[Finding]:
     """Render every text of a template with made-up records, and with those of a build."""
     yield from _failures(subject, real)
     yield from _leaks(subject)
+    yield from _separators(subject)
     if any(form == "multiple_choice" for _, form in subject.serves):
         yield from _options(subject)
 
@@ -147,6 +149,18 @@ def _varies(subject: Subject, part: Part, row: Row) -> bool:
         ]
     first = _render(subject, part, row)
     return any(_render(subject, part, other) != first for other in others)
+
+
+def _separators(subject: Subject) -> Iterator[Finding]:
+    """Report texts that nothing parts but white space, which tokenizers drop."""
+    rows = [row for _, row in _rows(subject, {})]
+    for part in ("instruction", "qformer_instruction"):
+        program = subject.programs.get(part)
+        for join in joins(program, rows, CONSTANTS) if program is not None else ():
+            field = join.before or join.after
+            line = subject.line_of_field(part, field) if field else 1
+            what = f"{join.what} in the {part}, once white space is a blank"
+            yield subject.finding("warning", "lost-separator", what, part, line)
 
 
 def _options(subject: Subject) -> Iterator[Finding]:

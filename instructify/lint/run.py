@@ -1,6 +1,6 @@
 """All that is wrong with a folder of templates, and what a build made of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,8 @@ from instructify._util.resources import find
 from instructify.build import Build
 from instructify.catalog import Catalog
 from instructify.lint.finding import Finding
-from instructify.lint.pools import evaluation_findings, pool_findings
+from instructify.lint.pools import pool_findings
+from instructify.lint.prompts import evaluation_findings, prompt_findings, read_prompts
 from instructify.lint.renders import Real, render_findings
 from instructify.lint.subject import read_subjects
 from instructify.lint.texts import text_findings
@@ -20,6 +21,7 @@ from instructify.lint.usage import (
     real_records,
     usage_findings,
 )
+from instructify.lint.variety import Variety, varieties
 
 PROTOCOLS = "protocols"
 
@@ -31,6 +33,7 @@ class LintReport:
     findings: list[Finding]
     num_files: int
     num_templates: int
+    varieties: Sequence[Variety]
     usage: Usage | None
     draws: Mapping[str, int]
 
@@ -54,7 +57,9 @@ def lint(folder: Path, catalog: Catalog, build: Build | None) -> LintReport:
         findings += text_findings(subject)
         findings += render_findings(subject, real)
     findings += pool_findings(subjects, catalog)
-    findings += evaluation_findings(subjects, _protocols(folder), catalog)
+    prompts, unread = read_prompts(_protocols(folder))
+    findings += [*unread, *prompt_findings(prompts, catalog)]
+    findings += evaluation_findings(subjects, prompts, catalog)
     usage = None
     draws: Mapping[str, int] = {}
     if build is not None:
@@ -65,6 +70,7 @@ def lint(folder: Path, catalog: Catalog, build: Build | None) -> LintReport:
         findings=sorted(findings, key=lambda one: (one.file, one.line or 0, one.kind)),
         num_files=len(files),
         num_templates=num_templates,
+        varieties=list(varieties(subjects)),
         usage=usage,
         draws=draws,
     )

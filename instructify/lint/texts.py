@@ -58,6 +58,7 @@ def _written(tree: nodes.Template) -> Iterator[tuple[str, int]]:
 
 
 def _unused(subject: Subject) -> Iterator[Finding]:
+    template = subject.template
     read = subject.programs["instruction"].names
     for field, forms in _lacking(subject, read, {}).items():
         what = f"the instruction never reads '{field}', which every record of {forms} has"
@@ -68,8 +69,12 @@ def _unused(subject: Subject) -> Iterator[Finding]:
     if not targets(subject):
         what = "the response reads neither answer nor question: it is the same for every record"
         yield subject.finding("error", "unused-field", what, "response")
+    for name in {name for name, _ in (*template.begins, *template.unless_begins)}:
+        if name in targets(subject):
+            what = f"a condition looks at '{name}', which the response gives"
+            yield subject.finding("warning", "answer-leak", what)
     everything = frozenset().union(*(program.names for program in subject.programs.values()))
-    for field in subject.template.requires:
+    for field in template.requires:
         if field != "pictures" and field not in everything:
             what = f"'{field}' is required, but no text reads it"
             yield subject.finding("warning", "unused-field", what)

@@ -57,6 +57,14 @@ class MixedBuild:
             told[part.dataset] = content_key("mixture samples", sums)
         return told
 
+    def evaluation_prompts(self) -> list[str]:
+        """Name the datasets whose evaluation prompts the mixture trains on."""
+        datasets = self.build.manifest.datasets
+        splits = (
+            datasets[part.dataset].splits[name] for part in self.parts for name in part.splits
+        )
+        return sorted({dataset for split in splits for dataset in split.evaluation_prompts})
+
     def places(self, drawn: Drawn) -> list[SamplePlace]:
         """Find what was drawn in the sample shards, in the order drawn."""
         places = [SamplePlace(0, 0, 0)] * len(drawn.member)

@@ -18,11 +18,12 @@ SHORT: Mapping[str, str] = {
 
 class Cell(NamedTuple):
     """A figure in per cent; `is_partial`: not of the whole official split, `changed`: of a protocol
-    that was changed."""
+    that was changed, `is_trained_prompt`: the model was trained on the prompt."""
 
     value: float
     is_partial: bool = False
     changed: tuple[str, ...] = ()
+    is_trained_prompt: bool = False
 
 
 class Row(NamedTuple):
@@ -89,6 +90,12 @@ def remarks_on(table: Table) -> list[str]:
             remarks.append(
                 f"{row.name}: protocols changed by --set ({', '.join(sorted(changed))})."
             )
+        trained = [column for column, cell in row.cells.items() if cell.is_trained_prompt]
+        if trained:
+            remarks.append(
+                f"{row.name}: trained on the evaluation prompt of {', '.join(trained)}, as the "
+                "template files say."
+            )
     return remarks
 
 
@@ -109,16 +116,29 @@ def percent(cell: Cell | None) -> str:
     return f"{cell.value:.{0 if star and cell.value >= 99.95 else 1}f}{star}"
 
 
+def _is_trained_prompt(result: Mapping[str, Any], changed: Sequence[str]) -> bool:
+    """Tell whether a model was trained on the prompt as the protocol has it."""
+    trained = result["model"].get("evaluation_prompts", ())
+    return "instruction" not in changed and result["dataset"] in trained
+
+
 def _cells(results: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dict[str, Cell]:
     return {
-        one["name"]: Cell(
-            100 * one["score"]["value"],
-            one["complete"] is False,
-            tuple(key for key, source in one["protocol"]["sources"].items() if source == "set"),
-        )
+        one["name"]: _cell(one)
         for one in results
         if one["name"] in columns and one["score"] is not None
     }
+
+
+def _cell(result: Mapping[str, Any]) -> Cell:
+    sources = result["protocol"]["sources"]
+    changed = tuple(key for key, source in sources.items() if source == "set")
+    return Cell(
+        value=100 * result["score"]["value"],
+        is_partial=result["complete"] is False,
+        changed=changed,
+        is_trained_prompt=_is_trained_prompt(result, changed),
+    )
 
 
 def why_unscored(result: Mapping[str, Any]) -> str:

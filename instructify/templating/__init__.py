@@ -1,11 +1,19 @@
 """Templates: YAML files read and checked, rendered by Jinja, and chosen for each draw.
 
 `language` says which Jinja a template may use, `filters` which filters; `jinja_program` compiles
-one text, `load` reads a folder of files, `draws` chooses a template for each draw of a record.
+one text, `load` reads a folder of files, `conditions` says which records a template fits, `draws`
+chooses a template for each draw of a record.
 """
 
+from instructify.templating.conditions import misfit
 from instructify.templating.draws import NO_TEMPLATE, choose_templates
-from instructify.templating.filters import MAX_TEXT_BYTES, RenderError, grows_too_long, letter
+from instructify.templating.filters import (
+    MAX_TEXT_BYTES,
+    SENTENCE_END,
+    RenderError,
+    grows_too_long,
+    letter,
+)
 from instructify.templating.jinja_program import NullPrintedError, Program, mistakes, program
 from instructify.templating.language import FIELDS, Kind
 from instructify.templating.load import (
@@ -41,6 +49,7 @@ __all__ = [
     "Program",
     "RenderError",
     "RenderFailedError",
+    "SENTENCE_END",
     "Template",
     "TemplateSet",
     "choose_templates",
@@ -49,6 +58,7 @@ __all__ = [
     "grows_too_long",
     "letter",
     "load_templates",
+    "misfit",
     "mistakes",
     "program",
     "read_file",

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify._util.keyed import Hashes, mix, permuted_index
+from instructify.templating.conditions import Condition, condition_of, fulfils
 from instructify.templating.load import Template
 
 NO_TEMPLATE = -1
@@ -44,14 +44,6 @@ def choose_templates(
     return chosen
 
 
-class _Condition(NamedTuple):
-    """What templates ask of a record; most templates of a task ask the same."""
-
-    forms: tuple[str, ...]
-    requires: tuple[str, ...]
-    excludes: tuple[str, ...]
-
-
 class _Group(NamedTuple):
     """Rows that the same templates fit, and the numbers of these; there is at least one."""
 
@@ -60,7 +52,7 @@ class _Group(NamedTuple):
 
 
 def _groups(table: pa.RecordBatch | pa.Table, templates: Sequence[Template]) -> Iterator[_Group]:
-    conditions = [_Condition(t.forms, t.requires, t.excludes) for t in templates]
+    conditions = [condition_of(template) for template in templates]
     distinct = list(dict.fromkeys(conditions))
     kind_of = np.array([distinct.index(condition) for condition in conditions], np.int64)
     # One bit per condition, packed into bytes: equal bytes, equal templates.
@@ -82,23 +74,8 @@ def _compact(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     return (np.cumsum(used) - 1)[codes]
 
 
-def _fulfils(table: pa.RecordBatch | pa.Table, condition: _Condition) -> NDArray[np.bool_]:
-    forms = table.column("form").cast(pa.string())
-    mask = pc.is_in(forms, value_set=pa.array(condition.forms, pa.string()))
-    for name in condition.requires:
-        mask = pc.and_(mask, _is_present(table, name))
-    for name in condition.excludes:
-        mask = pc.and_(mask, pc.invert(_is_present(table, name)))
+def _fulfils(table: pa.RecordBatch | pa.Table, condition: Condition) -> NDArray[np.bool_]:
+    mask = fulfils(table, condition)
     if isinstance(mask, pa.ChunkedArray):
         return np.asarray(mask.to_numpy())
     return np.asarray(mask.to_numpy(zero_copy_only=False))
-
-
-def _is_present(table: pa.RecordBatch | pa.Table, name: str) -> pa.BooleanArray:
-    """Tell where a field is neither null nor empty; a number is never empty."""
-    column = table.column(name)
-    if pa.types.is_integer(column.type):
-        return column.is_valid()
-    is_list = pa.types.is_list(column.type)
-    size = pc.list_value_length(column) if is_list else pc.binary_length(column)
-    return pc.fill_null(pc.greater(size, 0), False)

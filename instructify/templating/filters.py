@@ -1,15 +1,19 @@
 """The filters that templates may use, as Python functions.
 
-A null passes through all but `length` and `default`. They differ from Jinja's own where that would
-guess: `default` replaces a null, `first` and `last` of nothing are null, `length` of a null is 0,
-`join` of a list that holds a null is null.
+`sentence` ends a text with a mark unless it has one. A null passes through all but `length` and
+`default`. They differ from Jinja's own where that would guess: `default` replaces a null, `first`
+and `last` of nothing are null, `length` of a null is 0, `join` of a list that holds a null is null.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 MAX_TEXT_BYTES = 65_536
+# What ends a sentence, a closing quotation mark or bracket behind it included; RE2 and re agree.
+SENTENCE_END = "[.!?:;\u2026][\"')\\]\u2019\u201d\u00bb]?$"
+_SENTENCE_END = re.compile(SENTENCE_END)
 
 
 class RenderError(Exception):
@@ -62,6 +66,14 @@ def _replace(value: str | None, old: str, new: str) -> str | None:
     return value.replace(old, new)
 
 
+def _sentence(value: str | None, mark: str = ".") -> str | None:
+    """End a text with a mark, unless it is empty or has one; white space at its end goes."""
+    if value is None:
+        return None
+    text = value.rstrip()
+    return text if not text or _SENTENCE_END.search(text) else text + mark
+
+
 def _join(values: Sequence[str | None] | None, separator: str = "") -> str | None:
     if values is None or None in values:
         return None
@@ -99,6 +111,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "trim": _trim,
         "capitalize": _capitalize,
         "replace": _replace,
+        "sentence": _sentence,
         "join": _join,
         "length": _length,
         "first": _first,

@@ -54,6 +54,7 @@ _TEXT_FILTERS = ("lower", "upper", "trim", "capitalize")
 _FILTERS = (
     *_TEXT_FILTERS,
     "replace",
+    "sentence",
     "join",
     "length",
     "first",
@@ -287,7 +288,7 @@ def _const(node: nodes.Const) -> Kind:
 
 
 def _filter_arguments(node: nodes.Filter) -> None:
-    wanted = {"replace": (2,), "join": (0, 1)}.get(node.name, (0,))
+    wanted = {"replace": (2,), "join": (0, 1), "sentence": (0, 1)}.get(node.name, (0,))
     for argument in node.args:
         if not isinstance(argument, nodes.Const) or not isinstance(argument.value, str):
             refuse(node, f"the filter '{node.name}' takes texts written out in quotes")
@@ -304,7 +305,7 @@ def _first_text(node: nodes.Filter) -> str:
 
 def _filtered(node: nodes.Filter, kind: Kind) -> Kind:
     match node.name, kind:
-        case "lower" | "upper" | "trim" | "capitalize" | "replace", Kind.TEXT:
+        case "lower" | "upper" | "trim" | "capitalize" | "replace" | "sentence", Kind.TEXT:
             return Kind.TEXT
         case "join" | "lettered", Kind.TEXTS:
             return Kind.TEXT

@@ -21,7 +21,7 @@ from instructify._util.yaml_lines import Node, Scalar, read_yaml
 from instructify.templating.filters import RenderError
 from instructify.templating.jinja_program import NullPrintedError, Program, program
 from instructify.templating.jinja_program import mistakes as all_mistakes
-from instructify.templating.language import FIELDS
+from instructify.templating.language import FIELDS, Kind
 
 FORMAT = 1
 FORMS = (
@@ -40,10 +40,16 @@ DEFAULT_RESPONSE = "{{ answer }}"
 T = TypeVar("T")
 Mode = Literal["instruction", "plain", "prefix"]
 Part = Literal["instruction", "response", "qformer_instruction"]
+Beginnings = tuple[tuple[str, tuple[str, ...]], ...]  # fields, each with words
 PARTS: tuple[Part, ...] = ("instruction", "qformer_instruction", "response")
 
 # What `requires` and `excludes` may name. No text prints picture keys, but some speak of a picture.
 CONDITIONS = (*FIELDS, "pictures")
+# What `begins` may ask for: plain words, so that they are no pattern.
+_WORDS = re.compile(r"[a-z0-9]+([ '-][a-z0-9]+)*")
+_TEXT_FIELDS = tuple(name for name, kind in FIELDS.items() if kind is Kind.TEXT)
+# Keys that came later: left out of the hash where they are not used, so that it stays what it was.
+_LATER = ("begins", "unless_begins", "trains_on_evaluation_prompt")
 _ID = re.compile(r"[a-z0-9-]+")
 _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
 
@@ -65,6 +71,9 @@ class Template:
     allow_empty: bool = False
     mode: Mode = "instruction"
     tasks: tuple[str, ...] = ()
+    begins: Beginnings = ()
+    unless_begins: Beginnings = ()
+    trains_on_evaluation_prompt: tuple[str, ...] = ()  # datasets that are asked in the same words
 
     @property
     def key(self) -> str:
@@ -73,8 +82,9 @@ class Template:
 
     @property
     def sha256(self) -> str:
-        """Hash everything that decides what is rendered, and for which records."""
+        """Hash all that the file says of it: what is rendered, and for which records."""
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        content = {name: value for name, value in content.items() if value or name not in _LATER}
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -316,6 +326,18 @@ def _names(node: Node, allowed: Iterable[str]) -> tuple[str, ...]:
     return node.texts()
 
 
+def _beginnings(node: Node) -> Beginnings:
+    """Read which fields begin with which words."""
+    asked = node.fields(optional=_TEXT_FIELDS)
+    if not asked:
+        raise node.error("name a field and its first words, as in {question: [is, are]}")
+    for field in asked.values():
+        for word in field.texts():
+            if not _WORDS.fullmatch(word):
+                raise field.error(f"'{word}' may hold a-z, 0-9, and single blanks, ' or - between")
+    return tuple((name, asked[name].texts()) for name in sorted(asked))
+
+
 def _jinja(node: Node, template_id: str, mistakes: Mistakes) -> str:
     empty: Scalar = ""
     source = mistakes.attempt(node.scalar, empty, template_id)
@@ -339,9 +361,15 @@ _READ: Mapping[str, Callable[[Node], Any]] = MappingProxyType(
         "brief": Node.boolean,
         "requires": lambda node: _names(node, CONDITIONS),
         "excludes": lambda node: _names(node, CONDITIONS),
+        "begins": _beginnings,
+        "unless_begins": _beginnings,
+        "trains_on_evaluation_prompt": Node.texts,
         "allow_empty": Node.boolean,
         "mode": lambda node: node.choice(("plain", "prefix")),
         "tasks": Node.texts,
     }
 )
-_OPTIONAL = ("response", "qformer_instruction", "brief", "requires", "excludes", "allow_empty")
+_OPTIONAL = (
+    *("response", "qformer_instruction", "brief", "allow_empty"),
+    *("requires", "excludes", "begins", "unless_begins", "trains_on_evaluation_prompt"),
+)

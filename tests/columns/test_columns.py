@@ -63,6 +63,8 @@ COLUMNAR = [
     "{{ choices | first }}{{ ocr_tokens | last | default('-') }}",
     "{{ (history | last).question }}{{ history[0].answer }}",
     "{% if context %}{{ context }}\n{% endif %}{{ question }}",
+    "{{ question | sentence }}{{ context | sentence('?') | sentence }}{{ task_name | sentence }}",
+    "{% for t in history %}{{ t.question | sentence('?') }} {{ t.answer | sentence }} {% endfor %}",
     "{% if context is none %}A{% elif context == 'x' %}B{% elif caption %}C{% else %}D{% endif %}",
     "{% if context != question %}{{ answer }}{% endif %}",
     "{% if 'x' == context and not caption or text %}1{% else %}2{% endif %}",
@@ -106,7 +108,20 @@ ROW_BY_ROW = [
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 PLAIN = st.sampled_from(
-    ["", " ", "x", "a", "Ab C", " what is it? ", "\u00c9t\u00e9", "\u0130\u00df\n"]
+    [
+        "",
+        " ",
+        "x",
+        "a",
+        "Ab C",
+        " what is it? ",
+        "\u00c9t\u00e9",
+        "\u0130\u00df\n",
+        "Go. \n",
+        'go?"',
+        "a:)",
+        "\u2026\u00bb\u2003",
+    ]
 )
 ANY_TEXT = st.one_of(PLAIN, TEXT)
 MAYBE_TEXT = st.one_of(st.none(), ANY_TEXT)

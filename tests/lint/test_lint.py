@@ -34,6 +34,72 @@ class Seed(NamedTuple):
 
 QA = "- id: seed\n  version: 1\n  forms: [open]\n"
 CHOICE = "- id: seed\n  version: 1\n  forms: [multiple_choice]\n"
+BLOCK = "  instruction: |-\n    "
+OCR = "{% if ocr_tokens %}OCR tokens: {{ ocr_tokens | join(', ') }}"
+DIALOG = "visual_dialog", "dialog"
+READING = "image_captioning_reading", "caption"
+# Task, form, instruction, line and words: what runs together once white space is a blank.
+LOST = (
+    (*READING, BLOCK + OCR + "\n    {% endif %}Write a short caption.\n", 5, "'Write a short'"),
+    (*READING, BLOCK + OCR + " {% endif %}Caption the picture and its text:\n", 5, "'Caption the"),
+    (*READING, BLOCK + OCR.replace("', '", "' '") + ". {% endif %}Caption:\n", 5, "'ocr_tokens'"),
+    ("image_qa", "open", BLOCK + "{{ question }}\n    Answer in a word.\n", 5, "'Answer in a'"),
+    ("image_qa", "open", BLOCK + "Look at this\n    {{ question }}\n", 6, "'Look at this'"),
+    (
+        "image_qa",
+        "open",
+        BLOCK + "Be short\n    Be right\n    Q: {{ question }}\n",
+        5,
+        "'Be short'",
+    ),
+    (
+        *("knowledge_qa", "open"),
+        *(BLOCK + "{% if context %}{{ context }}\n    {% endif %}{{ question }}\n", 5),
+        "'context' and 'question' run together",
+    ),
+    (
+        *("knowledge_qa", "multiple_choice"),
+        *(BLOCK + "{{ question }}\n    {% for c in choices %}{{ c }}\n    {% endfor %}\n", 6),
+        "an item of 'choices' and an item of 'choices'",
+    ),
+    (
+        *DIALOG,
+        "  instruction: '{% for turn in history %}{{ turn.question }} {{ turn.answer }}. "
+        "{% endfor %}Question: {{ question }}'\n",
+        *(4, "a turn's question and a turn's answer"),
+    ),
+    (
+        *DIALOG,
+        BLOCK + "{% for turn in history %}Q: {{ turn.question }} A: {{ turn.answer }}\n"
+        "    {% endfor %}{{ question }}\n",
+        *(5, "a turn's answer and 'question'"),
+    ),
+    (
+        "image_qa",
+        "open",
+        "  instruction: '{{ question }}'\n  qformer_instruction: \"{{ question }}\\nLook well\"\n",
+        *(5, "in the qformer_instruction"),
+    ),
+)
+# What is parted without white space: marks, labels, quotation marks, letters.
+PARTED = (
+    (*READING, BLOCK + OCR + ".\n    {% endif %}Write a short caption.\n"),
+    (*READING, BLOCK + OCR + "\n    {% endif %}Short caption:\n"),
+    ("image_qa", "open", BLOCK + "Look!\n    Question: {{ question }}\n    Answer (one word):\n"),
+    ("image_qa", "open", "  instruction: 'Asked \"{{ question }}\" you say'\n"),
+    ("image_qa", "open", "  instruction: '{{ question }} Be brief.'\n"),
+    (
+        "knowledge_qa",
+        "open",
+        BLOCK + "{{ context | default('x') | sentence }}\n    {{ question }}\n",
+    ),
+    ("knowledge_qa", "multiple_choice", BLOCK + "{{ question }}\n    {{ choices | lettered }}\n"),
+    (
+        *DIALOG,
+        BLOCK + "{% for turn in history %}Q: {{ turn.question }} A: {{ turn.answer }}\n"
+        "    {% endfor %}Q: {{ question }}\n",
+    ),
+)
 SEEDS = (
     Seed("syntax", "image_qa", QA + '  instruction: "{% if question %}{{ question }}"\n', 4, "end"),
     Seed("syntax", "image_qa", QA + "  instruct: x\n  instruction: '{{ question }}'\n", 4, "unkn"),
@@ -230,6 +296,26 @@ SEEDS = (
         4,
         "response is the text",
     ),
+    *(
+        Seed("lost-separator", task, QA.replace("open", form) + text, line, words, "warning")
+        for task, form, text, line, words in LOST
+    ),
+    Seed(
+        "answer-leak",
+        "image_qa",
+        QA + "  unless_begins: {answer: ['yes']}\n  instruction: '{{ question }}'\n",
+        1,
+        "a condition looks at 'answer'",
+        "warning",
+    ),
+    Seed(
+        "unneeded-permission",
+        "image_qa",
+        QA + "  trains_on_evaluation_prompt: [vizwiz]\n  instruction: 'Say: {{ question }}'\n",
+        1,
+        "of vizwiz, which it is not",
+        "warning",
+    ),
     Seed("special-token", "image_qa", QA + "  instruction: '<image> {{ question }}'\n", 4, "image"),
     Seed(
         "special-token",
@@ -299,6 +385,13 @@ def test_a_seeded_fault_is_found_at_its_line(tmp_path: Path, seed: Seed) -> None
     assert found[0].to_do
 
 
+@pytest.mark.parametrize(("task", "form", "text"), PARTED)
+def test_texts_that_stay_apart_give_no_finding(
+    tmp_path: Path, task: str, form: str, text: str
+) -> None:
+    assert of_kind(linted(tmp_path, task, QA.replace("open", form) + text), "lost-separator") == []
+
+
 @pytest.mark.parametrize("content", MISTAKES)
 def test_what_a_conversion_refuses_is_an_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "image_qa.yaml").write_text(content, "utf-8")
@@ -314,7 +407,7 @@ def test_no_refused_construct_passes_where_all_mistakes_are_told(source: str) ->
 
 def test_every_kind_is_seeded() -> None:
     """The others need two templates, a protocol or a build, and have tests of their own."""
-    pairs = {"duplicate", "near-duplicate", "equals-evaluation"}
+    pairs = {"duplicate", "near-duplicate", "equals-evaluation", "mixed-labels"}
     builds = {"other-templates", "answer-in-instruction", "truncation"}
     assert {seed.kind for seed in SEEDS} | pairs | builds == set(KINDS)
 
@@ -379,9 +472,69 @@ def test_training_templates_that_are_evaluation_prompts(tmp_path: Path) -> None:
     prompt = 'format: 1\nlist:\n  - name: x\n    instruction: "Say:\\n {{question }}"\n'
     for name in ("vizwiz", "gqa"):
         (protocols / f"{name}.yaml").write_text(prompt, "utf-8")
-    (found,) = linted(tmp_path, "image_qa", GOOD).findings
-    assert (found.kind, found.template, found.severity) == ("equals-evaluation", "good", "warning")
-    assert "gqa.yaml, line 4" in found.what
+    findings = linted(tmp_path, "image_qa", GOOD).findings
+    told = [(found.kind, found.template, found.severity) for found in findings]
+    assert told == [("equals-evaluation", "good", "warning")] * 2
+    assert "gqa.yaml, line 4" in findings[0].what
+    assert "vizwiz.yaml, line 4" in findings[1].what
+
+
+@pytest.mark.parametrize("allowed", [(), ("gqa",), ("gqa", "vizwiz"), ("gqa", "nocaps")])
+def test_a_template_may_be_trained_on_evaluation_prompts_by_name(
+    tmp_path: Path, allowed: tuple[str, ...]
+) -> None:
+    protocols = tmp_path / "protocols"
+    protocols.mkdir()
+    for name in ("vizwiz", "gqa"):
+        prompt = f'a:\n  instruction: "SAY: {{{{ question }}}}"\nb: {{dataset: {name}}}\n'
+        (protocols / f"{name}.yaml").write_text(prompt, "utf-8")
+    key = f"\n  trains_on_evaluation_prompt: [{', '.join(allowed)}]" if allowed else ""
+    report = linted(tmp_path, "image_qa", GOOD.rstrip() + key + "\n")
+    told = [f.what.split(" of ")[-1].split(",")[0].removesuffix(".yaml") for f in report.findings]
+    kinds = [finding.kind for finding in report.findings]
+    refused = sorted({"gqa", "vizwiz"} - set(allowed))
+    unneeded = sorted(set(allowed) - {"gqa", "vizwiz"})
+    assert (sorted(kinds), sorted(told)) == (
+        ["equals-evaluation"] * len(refused) + ["unneeded-permission"] * len(unneeded),
+        sorted(refused + unneeded),
+    )
+
+
+def test_a_prompt_that_is_equal_for_some_records_alone_is_found(tmp_path: Path) -> None:
+    protocols = tmp_path / "protocols"
+    protocols.mkdir()
+    prompt = "{% if context %}Context: {{ context }} {% endif %}Say: {{ question }}"
+    (protocols / "gqa.yaml").write_text(f"instruction: '{prompt}'\n", "utf-8")
+    assert [f.kind for f in of_kind(linted(tmp_path, "image_qa", GOOD), "equals-evaluation")]
+
+
+def test_a_prompt_that_runs_together_is_found(tmp_path: Path) -> None:
+    protocols = tmp_path / "protocols"
+    protocols.mkdir()
+    prompt = "{% for turn in history %}{{ turn.question }} {{ turn.answer }}. {% endfor %}"
+    (protocols / "visdial.yaml").write_text(
+        f"instruction: '{prompt}Question: {{{{ question }}}}'\n", "utf-8"
+    )
+    (found,) = of_kind(linted(tmp_path, "image_qa", GOOD), "lost-separator")
+    assert (Path(found.file).name, found.line, found.template) == ("visdial.yaml", 1, None)
+    assert "a turn's question and a turn's answer" in found.what
+
+
+def test_a_list_of_words_has_one_name(tmp_path: Path) -> None:
+    names = ("OCR tokens", "OCR Tokens", "Words in the picture", "OCR tokens")
+    same = "{% if ocr_tokens %}LABEL: {{ ocr_tokens | join(', ') }}. {% endif %}"
+    report = linted(
+        tmp_path,
+        "image_qa_reading",
+        *(
+            QA.replace("seed", f"seed-{number}")
+            + f'  instruction: "{same.replace("LABEL", name)}Go {number}: {{{{ question }}}}"\n'
+            for number, name in enumerate(names)
+        ),
+    )
+    (found,) = of_kind(report, "mixed-labels")
+    assert (found.template, found.line) == ("seed-2", 14)
+    assert "'Words in the picture' here and 'ocr tokens' elsewhere" in found.what
 
 
 @pytest.mark.parametrize(("task", "name"), [("image_qa", "vqav2"), ("video_qa", "msvd_qa")])

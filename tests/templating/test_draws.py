@@ -1,10 +1,15 @@
 """Draws are uniform over the fitting templates, and a record's draws differ."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from instructify._util.keyed import hash_texts
+from instructify.templating.conditions import misfit
 from instructify.templating.draws import NO_TEMPLATE, choose_templates, draw_templates
 from instructify.templating.load import Template
 
@@ -72,6 +77,38 @@ def test_rows_draw_among_the_templates_that_fit_them() -> None:
     assert [set(column) for column in chosen.T.tolist()] == fitting
     again = choose_templates(table.to_batches()[0], templates, HASHES[:2000], draw=0, seed=1)
     assert (again.reshape(-1, 5) == chosen).all()
+
+
+BEGINNINGS = [
+    *(None, "", "is", "Is it red?", "IS\nit", "island", "is\u00e9", "is.", " is it", "\u0130s it"),
+    *("how many", "How many dogs?", "how manyfold", "how", "Is2", "is-it", "\u017ft is"),
+]
+
+
+def test_first_words_are_judged_alike_in_rows_and_columns() -> None:
+    yes_no = (("question", ("is", "how many")),)
+    asks = replace(template("asks"), begins=yes_no)
+    other = replace(template("other"), unless_begins=yes_no)
+    rows = [{"form": "open", "question": question} for question in BEGINNINGS]
+    table = pa.Table.from_pylist(
+        rows, pa.schema([("form", pa.string()), ("question", pa.string())])
+    )
+    chosen = choose_templates(table, [asks, other], HASHES[: len(rows)], draw=0, seed=0)
+    begin = {"is", "Is it red?", "IS\nit", "is\u00e9", "is."}
+    begin |= {"is-it", "how many", "How many dogs?"}
+    assert {row["question"] for row, one in zip(rows, chosen, strict=True) if one == 0} == begin
+    for row, one in zip(rows, chosen, strict=True):
+        assert (misfit(asks, row) is None) == (one == 0)
+        assert (misfit(other, row) is None) == (one == 1)
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=9)), min_size=1, max_size=9))
+def test_any_text_is_judged_alike(texts: list[str | None]) -> None:
+    asked = replace(template("asks"), begins=(("question", ("is", "how many", "a")),))
+    table = pa.table({"form": ["open"] * len(texts), "question": pa.array(texts, pa.string())})
+    chosen = choose_templates(table, [asked], HASHES[: len(texts)], draw=0, seed=0)
+    in_rows = [misfit(asked, {"form": "open", "question": text}) is None for text in texts]
+    assert (chosen == 0).tolist() == in_rows
 
 
 def test_an_empty_table_has_no_choices() -> None:

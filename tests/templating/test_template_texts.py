@@ -17,6 +17,7 @@ from template_cases import CONSTANTS, Case, Row, Value, bare, render, rich
 
 from instructify._util.resources import find
 from instructify.catalog.load import load_catalog
+from instructify.templating.conditions import misfit
 from instructify.templating.load import (
     Rendered,
     RenderFailedError,
@@ -54,11 +55,14 @@ AT_LEAST = {
 }
 TEMPLATED = sorted({task for task, _ in AT_LEAST} - {"llava_instruct"})
 LONG_ANSWERED = ("question_generation", "llava_instruct")
+CAPTIONED = ("image_captioning", "image_captioning_reading")  # short captions: more of them ask
 ASKS_FOR_BREVITY = re.compile(
-    r"\b(short(est)?|brief(ly)?|concise|few words|one word|single word|word or two|yes or no)\b",
+    r"\b(short(est)?|brief(ly)?|concise(ly)?|(few|twenty|five) words|one-line|one word|single word|"
+    r"word or two|yes or no|as few)\b",
     re.IGNORECASE,
 )
 WORDS_BESIDE_THE_QUESTION = ("ocr_tokens", "context", "caption", "history", "text")
+FAST_FILTERS = {"join", "lettered", "sentence"}
 FAST_NODES = {
     nodes.Output,
     nodes.TemplateData,
@@ -69,6 +73,9 @@ FAST_NODES = {
     nodes.Not,
     nodes.For,
     nodes.Getattr,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.Or,
 }
 
 
@@ -130,7 +137,11 @@ def test_no_template_serves_both_open_and_multiple_choice() -> None:
 )
 def test_half_of_a_short_answer_pool_asks_for_brevity(task: str, form: str) -> None:
     templates = pool(task, form)
-    assert 2 * sum(template.brief for template in templates) == len(templates)
+    brief = sum(template.brief for template in templates)
+    if task in CAPTIONED:
+        assert 2 * len(templates) <= 3 * brief < 3 * len(templates)
+    else:
+        assert brief in (len(templates) // 2, len(templates) - len(templates) // 2)
 
 
 @every_instruction
@@ -143,7 +154,7 @@ def test_brief_says_what_the_text_says(case: Case) -> None:
 def test_template_of_a_pool_without_pictures_requires_the_one_it_speaks_of(
     template: Template,
 ) -> None:
-    speaks_of_it = re.search(r"\b(picture|image|see)\b", template.instruction) is not None
+    speaks_of_it = re.search(r"\b(picture|image|photo|see)\b", template.instruction) is not None
     assert ("pictures" in template.requires) == speaks_of_it
 
 
@@ -228,25 +239,9 @@ def test_question_generation_turns_the_record_round() -> None:
 
 
 @every_template
-def test_response_is_the_answer_or_a_sentence_around_it(case: Case) -> None:
-    if case.form == "question_generation":
-        return
-    answer = "zanzibar"
-    response = render(case, {**rich(case.task, case.form), "answer": answer}).response
-    # Only open questions of held-in tasks teach sentences: elsewhere answers are ranked.
-    if case.form == "open" and case.task in ("image_qa", "knowledge_qa"):
-        assert response in (answer, f"The answer is {answer}.")
-    else:
-        assert response == answer
-
-
-def test_some_responses_are_sentences_and_their_instructions_say_so() -> None:
-    sentences = [t for t in TEMPLATES.templates if t.response not in _PLAIN_RESPONSES]
-    assert sentences
-    assert all("sentence" in t.instruction and not t.brief for t in sentences)
-
-
-_PLAIN_RESPONSES = ("{{ answer }}", "{{ question }}")
+def test_response_is_the_answer(case: Case) -> None:
+    wanted = "{{ question }}" if case.form == "question_generation" else "{{ answer }}"
+    assert case.template.response == wanted
 
 
 @every_template
@@ -298,7 +293,7 @@ def test_only_constructs_that_column_operations_cover_well(case: Case) -> None:
         assert program is not None
         used = {type(node) for node in program.tree.find_all(nodes.Node)}
         assert used <= FAST_NODES
-        assert {node.name for node in program.tree.find_all(nodes.Filter)} <= {"join", "lettered"}
+        assert {node.name for node in program.tree.find_all(nodes.Filter)} <= FAST_FILTERS
 
 
 @every_template
@@ -342,6 +337,81 @@ def test_only_the_plain_caption_may_be_empty() -> None:
     assert render_row(plain, bare("image_captioning", "caption"), CONSTANTS).instruction == ""
 
 
+@every_template
+def test_ocr_tokens_have_one_name(case: Case) -> None:
+    shown = re.findall(r"([^{}]*){{ ocr_tokens", case.template.instruction)
+    assert {label.strip() for label in shown} <= {"OCR tokens:"}
+
+
+# Phrases that a reader who grew up with English stumbled over in earlier versions.
+UNIDIOMATIC = (
+    *("tell what sort", "one reads", "to be seen", "is wanted", "answer wanted", "mind which"),
+    *("lets one", "one would", "is what one", "bear it out", "somebody", "the signs, labels"),
+    *("(brief)", "(short)", "kept short", "lettering", "puts down"),
+)
+
+
+@every_instruction
+def test_no_unidiomatic_phrase_survives(case: Case) -> None:
+    text = " ".join(case.template.instruction.split()).lower()
+    assert [phrase for phrase in UNIDIOMATIC if phrase in text] == []
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+def test_a_question_for_yes_or_no_is_asked_for_as_such(answer: str) -> None:
+    for template in pool("question_generation", "question_generation"):
+        told = render_row(template, {"question": "Is it?", "answer": answer}).instruction
+        other = render_row(template, {"question": "What?", "answer": "no parking"}).instruction
+        assert "yes-or-no question" in told.lower()
+        assert "yes-or-no" not in other.lower()
+
+
+@pytest.mark.parametrize(
+    "question", ["Is it red?", "are there dogs", "Doesn't it rain?", "DOES it"]
+)
+@pytest.mark.parametrize(("task", "form"), AT_LEAST)
+def test_no_few_words_are_asked_of_a_yes_or_no(task: str, form: str, question: str) -> None:
+    if form != "open" or task == "image_classification":
+        return
+    row = {"question": question, "answer": "yes"}
+    fit = [one for one in pool(task, form) if misfit(one, row) is None]
+    assert len(fit) >= 8
+    assert [one.id for one in fit if re.search(r"\ba few words\b", one.instruction)] == []
+
+
+@pytest.mark.parametrize(
+    "context", ["Select the better answer.", "Use the graph to answer the question below.", "Read:"]
+)
+def test_an_order_is_not_called_context(context: str) -> None:
+    row = {**rich("knowledge_qa", "multiple_choice"), "context": context}
+    fit = [one for one in pool("knowledge_qa", "multiple_choice") if misfit(one, row) is None]
+    assert len(fit) >= 8
+    for template in fit:
+        text = render_row(template, row).instruction
+        assert not re.search(r"(context|background|note|read first): ", text, re.IGNORECASE)
+
+
+OTHER_ROUNDS = r"\b(next|so far|already|again|before|earlier|now|history)\b"
+
+
+def test_the_first_round_of_a_dialogue_says_nothing_of_others() -> None:
+    row = bare("visual_dialog", "dialog")
+    for template in pool("visual_dialog", "dialog"):
+        text = render_row(template, row, CONSTANTS).instruction.lower()
+        assert not re.search(OTHER_ROUNDS, text), text
+
+
+@every_template
+def test_ten_rounds_of_a_dialogue_stay_apart(case: Case) -> None:
+    if case.form not in ("dialog", "conversation"):
+        return
+    turns: Value = [{"question": f"question {n}", "answer": f"answer {n}"} for n in range(9)]
+    row = {"question": "last", "answer": "yes", "caption": "a caption", "history": turns}
+    text = " ".join(render(case, row).instruction.split())
+    for n in range(9):
+        assert re.search(rf'question {n}[?."]+ [^?]*answer {n}[.;"]+ ', text), text
+
+
 def test_golden_texts() -> None:
     texts = {case_id(case): _golden(case) for case in ALL_CASES}
     if os.environ.get("UPDATE_GOLDEN"):
@@ -376,5 +446,5 @@ def test_example_of_the_docs_loads(tmp_path: Path) -> None:
     (tmp_path / "image_qa_reading.yaml").write_text(example, encoding="utf-8")
     (template,) = load_templates(tmp_path).templates
     row: Row = {"question": "Which stop?", "answer": "5", "ocr_tokens": ["STOP", "5"]}
-    expected = "OCR tokens: STOP, 5\nRead the sign and answer briefly.\nWhich stop?"
+    expected = "OCR tokens: STOP, 5. Read the sign and answer briefly. Which stop?"
     assert render_row(template, row) == Rendered(expected, "5", None)

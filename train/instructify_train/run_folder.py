@@ -110,6 +110,7 @@ def write_run(run: Path, config: TrainConfig, mixed: MixedBuild, facts: Mapping[
         "versions": versions(("torch", "transformers", "tokenizers", "peft")),
         "build": str(mixed.build.paths.root),
         "samples": mixed.hashes(),
+        "evaluation_prompts": mixed.evaluation_prompts(),
         **facts,
     }
     write_json(run / _FACTS, value)

@@ -28,7 +28,7 @@ from instructify_train.evaluate.answering import Answerer, answerer_of
 from instructify_train.evaluate.predict import Evaluator
 from instructify_train.evaluate.result_folder import ResultFolder
 from instructify_train.evaluate.trained import Trained
-from instructify_train.run_folder import versions
+from instructify_train.run_folder import is_run, read_run, versions
 
 _LIBRARIES = ("torch", "transformers", "tokenizers")
 
@@ -58,7 +58,7 @@ def evaluated_model(
 ) -> EvaluatedModel:
     """Take a model for examination; its weights are hashed as they are used."""
     answerer = answerer_of(trained, device, precision)
-    facts = {
+    facts: dict[str, Any] = {
         "source": source,
         "step": None if trained.state is None else trained.state.step,
         "sha256": weights_sha256(answerer.model.model),
@@ -67,7 +67,17 @@ def evaluated_model(
         "frames": trained.data.frames,
         **({} if trained.fine_tuned_on is None else {"fine_tuned_on": trained.fine_tuned_on}),
     }
+    prompts = trained_prompts(source)
+    if prompts:
+        facts["evaluation_prompts"] = prompts
     return EvaluatedModel(answerer=answerer, facts=facts)
+
+
+def trained_prompts(source: str) -> list[str]:
+    """Name the datasets whose evaluation prompts a run was trained on; none for another model."""
+    if not is_run(Path(source)):
+        return []
+    return list(read_run(Path(source)).get("evaluation_prompts", []))
 
 
 def weights_sha256(model: torch.nn.Module) -> str:

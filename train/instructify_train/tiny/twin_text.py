@@ -12,7 +12,14 @@ from typing import NamedTuple
 
 from instructify._util.resources import find
 from instructify.catalog import load_catalog
-from instructify.templating import Template, TemplateSet, load_templates, render_row
+from instructify.templating import (
+    Template,
+    TemplateSet,
+    fitting,
+    load_templates,
+    misfit,
+    render_row,
+)
 from instructify.twins import Dice
 from instructify_train.tiny.twin_pages import THEMES, Page, told_of
 
@@ -83,21 +90,17 @@ def _templates() -> TemplateSet:
 def _worded(page: Page, dice: Dice) -> list[Lesson]:
     out = []
     for task, kind, row, remark in page.told:
-        fitting = _fitting(task, row["form"], frozenset(k for k in row if row[k]))
-        bare = [template for template in fitting if template.id == _BARE]
-        template = dice.pick(bare if bare and dice.chance(_BARE_RATE) else fitting)
+        # A page always has a picture.
+        asked = {**row, "pictures": [page.picture]}
+        pool = [one for one in _pool(task, row["form"]) if misfit(one, asked) is None]
+        bare = [template for template in pool if template.id == _BARE]
+        template = dice.pick(bare if bare and dice.chance(_BARE_RATE) else pool)
         text = render_row(template, row)
         out.append(Lesson(page.picture, kind, text.instruction, text.response or "", remark))
     return out
 
 
-@lru_cache(maxsize=256)
-def _fitting(task: str, form: str, present: frozenset[str]) -> tuple[Template, ...]:
-    """List the templates of a task for a record that has these fields."""
-    return tuple(
-        template
-        for template in _templates().for_task(task)
-        if form in template.forms
-        and present.issuperset(template.requires)
-        and present.isdisjoint(template.excludes)
-    )
+@lru_cache(maxsize=64)
+def _pool(task: str, form: str) -> tuple[Template, ...]:
+    """List the templates of a task for a form."""
+    return fitting(_templates().for_task(task), form)

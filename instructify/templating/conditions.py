@@ -1,0 +1,109 @@
+"""What a template asks of a record beside its form, for one row or for whole columns.
+
+`requires` and `excludes` ask whether fields are there; `begins` and `unless_begins` ask for the
+first words of a text, ASCII case ignored. Rows and columns are judged alike.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify.templating.load import Beginnings, Template
+
+PICTURES = "pictures"
+
+
+class Condition(NamedTuple):
+    """What templates ask of a record; most templates of a task ask the same."""
+
+    forms: tuple[str, ...]
+    requires: tuple[str, ...]
+    excludes: tuple[str, ...]
+    begins: Beginnings
+    unless_begins: Beginnings
+
+
+def condition_of(template: Template) -> Condition:
+    """Take a template's condition."""
+    return Condition(
+        template.forms,
+        template.requires,
+        template.excludes,
+        template.begins,
+        template.unless_begins,
+    )
+
+
+def misfit(template: Template, row: Mapping[str, Any]) -> str | None:
+    """Say why a record of a fitting form may not draw a template; None where it may.
+
+    A field that `row` lacks is null, but for its pictures: these are there or not as is wanted.
+    """
+    has = {name for name, value in row.items() if value not in (None, "", [])}
+    known = template.requires if PICTURES in row else set(template.requires) - {PICTURES}
+    lacks = [name for name in template.requires if name in known and name not in has]
+    if lacks:
+        return f"needs {', '.join(lacks)}"
+    unwanted = [name for name in template.excludes if name in has]
+    if unwanted:
+        return f"not with {', '.join(unwanted)}"
+    for name, words in template.begins:
+        if not _begins(row.get(name), words):
+            return f"needs a {name} that begins with {_listed(words)}"
+    for name, words in template.unless_begins:
+        if _begins(row.get(name), words):
+            return f"not with a {name} that begins with {_listed(words)}"
+    return None
+
+
+def fulfils(table: pa.RecordBatch | pa.Table, condition: Condition) -> pa.BooleanArray:
+    """Tell which rows of a table fulfil a condition."""
+    forms = table.column("form").cast(pa.string())
+    mask = pc.is_in(forms, value_set=pa.array(condition.forms, pa.string()))
+    for name in condition.requires:
+        mask = pc.and_(mask, _is_present(table, name))
+    for name in condition.excludes:
+        mask = pc.and_(mask, pc.invert(_is_present(table, name)))
+    for name, words in condition.begins:
+        mask = pc.and_(mask, _column_begins(table, name, words))
+    for name, words in condition.unless_begins:
+        mask = pc.and_(mask, pc.invert(_column_begins(table, name, words)))
+    return mask
+
+
+def _pattern(words: Sequence[str]) -> str:
+    """Match any of some words at the beginning; RE2 and re read it alike."""
+    return f"^(?:{'|'.join(words)})(?:[^a-z0-9]|$)"
+
+
+def _begins(value: object, words: Sequence[str]) -> bool:
+    if not isinstance(value, str):
+        return False
+    # bytes.lower leaves all but ASCII alone, as Arrow's ascii_lower does.
+    text = value.encode("utf-8", "surrogatepass").lower()
+    return re.match(_pattern(words).encode(), text) is not None
+
+
+def _column_begins(
+    table: pa.RecordBatch | pa.Table, name: str, words: Sequence[str]
+) -> pa.BooleanArray:
+    lowered = pc.ascii_lower(table.column(name))
+    return pc.fill_null(pc.match_substring_regex(lowered, pattern=_pattern(words)), False)
+
+
+def _is_present(table: pa.RecordBatch | pa.Table, name: str) -> pa.BooleanArray:
+    """Tell where a field is neither null nor empty; a number is never empty."""
+    column = table.column(name)
+    if pa.types.is_integer(column.type):
+        return column.is_valid()
+    is_list = pa.types.is_list(column.type)
+    size = pc.list_value_length(column) if is_list else pc.binary_length(column)
+    return pc.fill_null(pc.greater(size, 0), False)
+
+
+def _listed(words: Sequence[str]) -> str:
+    shown = ", ".join(words[:3])
+    return f"{shown} ..." if len(words) > 3 else shown
