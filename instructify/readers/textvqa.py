@@ -37,7 +37,7 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
         if ocr is None:
             yield chunk
         else:
-            yield Chunk(apply_ocr(chunk.records, ocr, num_tokens), chunk.rejects)
+            yield chunk._replace(records=apply_ocr(chunk.records, ocr, num_tokens))
 
 
 def _add(rows: RecordRows, context: ReadContext, position: int, item: _Question) -> None:
@@ -68,7 +68,7 @@ def _add(rows: RecordRows, context: ReadContext, position: int, item: _Question)
 
 READER = Reader(
     name="textvqa",
-    version=1,
+    version=2,
     read=_read,
     options={
         "target": TARGET,
