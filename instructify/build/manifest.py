@@ -14,6 +14,7 @@ import msgspec
 
 from instructify._util.errors import UserError
 from instructify._util.shards import FileFacts
+from instructify.build.coverage import Coverage
 from instructify.build.paths import rejects_name
 from instructify.templating import Mode
 
@@ -65,6 +66,7 @@ class SplitEntry(
     record_shards: list[str]
     sample_shards: list[str]
     notes: list[str]
+    coverage: Coverage = Coverage()
 
     @property
     def rejects(self) -> dict[str, int]:

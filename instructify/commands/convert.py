@@ -22,6 +22,8 @@ from instructify.build import (
     check_line,
     content_key,
     convert,
+    find_splits,
+    idle_settings,
     retemplate,
     with_settings,
 )
@@ -76,6 +78,7 @@ def run_convert(
         limit=limit,
         pictures=pictures,
         ocr=ocr,
+        settings=tuple(settings),
         max_rejects=max_rejects,
         catalog_file=catalog_file,
     )
@@ -205,6 +208,9 @@ def _remarks(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[
                 f"{dataset.name}: {' and '.join(left)} left out, its files are not there; "
                 f"which, and how to get them: {check_line(request, [dataset.name])}"
             )
+    idle = idle_settings(request.settings, find_splits(request), ocr=request.ocr is not None)
+    for setting, reason in idle:
+        yield f"--set {setting} has no effect: {reason}"
     for state in states:
         if not state.records and not state.record_rejects:
             yield f"{state.name}: no record, the files hold nothing of this split"
@@ -221,6 +227,7 @@ def report(states: Sequence[SplitState], out: Path, wall_s: float, *, as_json: b
                 "samples": state.samples,
                 "pictures": state.pictures,
                 "rejects": dict(sorted(state.rejects.items())),
+                "notes": state.notes,
             }
             for state in states
         ]

@@ -29,6 +29,7 @@ from instructify.pictures.roots import (
     Location,
     Roots,
     check_roots,
+    idle_folders,
     load_roots,
     save_roots,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "flatten",
     "frames",
     "gather",
+    "idle_folders",
     "load_known",
     "load_roots",
     "merge_web",

@@ -16,6 +16,7 @@ TARGET = Option(
     kind="choice",
     help="the training target: the most common answer, or one drawn by how often it was given",
     choices=("most_common", "weighted"),
+    needs="labels",
 )
 
 

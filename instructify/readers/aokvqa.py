@@ -209,6 +209,8 @@ READER = Reader(
             kind="choice",
             help="which direct answer is trained on: the most common, or one drawn by its count",
             choices=("most_common", "weighted"),
+            needs="labels",
+            idle_with={"forms": ("multiple_choice",)},
         ),
     },
 )

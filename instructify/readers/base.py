@@ -7,7 +7,7 @@ and options give the same chunks.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -40,11 +40,17 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
-    """A dataset option that a reader understands; its default stands in the catalog."""
+    """A dataset option that a reader understands; its default stands in the catalog.
+
+    It has no effect on a split that lacks what it `needs` ("labels", or a file by its role), nor
+    where another option has one of the values of `idle_with`.
+    """
 
     kind: Literal["choice", "int", "bool", "text"]
     help: str
     choices: tuple[str, ...] = ()
+    needs: str | None = None
+    idle_with: Mapping[str, tuple[OptionValue, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -105,5 +105,7 @@ READER = Reader(
     name="textcaps",
     version=1,
     read=_read,
-    options={"ocr_tokens": Option(kind="int", help="how many OCR tokens are kept, 0: none")},
+    options={
+        "ocr_tokens": Option(kind="int", help="how many OCR tokens are kept, 0: none", needs="ocr")
+    },
 )

@@ -72,6 +72,8 @@ READER = Reader(
     read=_read,
     options={
         "target": TARGET,
-        "ocr_tokens": Option(kind="int", help="how many OCR tokens a record has at most; 0: none"),
+        "ocr_tokens": Option(
+            kind="int", help="how many OCR tokens a record has at most; 0: none", needs="ocr"
+        ),
     },
 )

@@ -79,6 +79,7 @@ READER = Reader(
             kind="choice",
             help="drop leaves out questions that most annotators found unanswerable",
             choices=("keep", "drop"),
+            needs="labels",
         ),
     },
 )

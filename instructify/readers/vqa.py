@@ -260,6 +260,7 @@ _TARGET = Option(
     kind="choice",
     help="which of the ten answers is trained on: the most common one, or one drawn by its count",
     choices=("most_common", "weighted"),
+    needs="labels",
 )
 _YES_NO = Option(
     kind="choice",
