@@ -301,6 +301,8 @@ def _filtered(node: nodes.Filter, frame: _Frame) -> Column:
             return frame.vouch(kernels.fold_case(node.name, column))
         case "trim":
             return kernels.trim(column)
+        case "sentence":
+            return kernels.sentence(column)
         case "replace":
             return frame.vouch(kernels.replace(column, _text(node, 0), _text(node, 1)))
         case "join":

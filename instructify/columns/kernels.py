@@ -12,7 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from instructify.templating import MAX_TEXT_BYTES, letter
+from instructify.templating import (
+    MAX_TEXT_BYTES,
+    SENTENCE_CLOSERS,
+    SENTENCE_ENDS,
+    SENTENCE_LOOSE_ENDS,
+    letter,
+)
 
 Column: TypeAlias = Any  # pa.Array or pa.Scalar; pyarrow has no types that a checker can use
 Mask = NDArray[np.bool_]
@@ -117,6 +123,15 @@ def fold_case(name: str, column: Column) -> Doubtful:
 def trim(column: Column) -> Column:
     """Remove outer white space; Arrow and Python agree on every code point."""
     return pc.utf8_trim_whitespace(column)
+
+
+def sentence(column: Column) -> Column:
+    """End each text as a sentence, exactly once; Arrow and Python trim the same characters."""
+    text = pc.utf8_rtrim(column, characters=SENTENCE_LOOSE_ENDS)
+    core = pc.utf8_rtrim(text, characters=SENTENCE_CLOSERS)
+    ended = pc.match_substring_regex(core, pattern=rf"[{SENTENCE_ENDS}]\z")
+    closed = pc.if_else(ended, text, pc.binary_join_element_wise(text, ".", ""))
+    return pc.if_else(pc.equal(text, ""), column, closed)
 
 
 def replace(column: Column, old: str, new: str) -> Doubtful:

@@ -5,7 +5,14 @@ one text, `load` reads a folder of files, `draws` chooses a template for each dr
 """
 
 from instructify.templating.draws import NO_TEMPLATE, choose_templates
-from instructify.templating.filters import MAX_TEXT_BYTES, RenderError, letter
+from instructify.templating.filters import (
+    MAX_TEXT_BYTES,
+    SENTENCE_CLOSERS,
+    SENTENCE_ENDS,
+    SENTENCE_LOOSE_ENDS,
+    RenderError,
+    letter,
+)
 from instructify.templating.jinja_program import NullPrintedError, Program, mistakes, program
 from instructify.templating.language import FIELDS, Kind
 from instructify.templating.load import (
@@ -42,6 +49,9 @@ __all__ = [
     "RenderError",
     "RenderFailedError",
     "Template",
+    "SENTENCE_CLOSERS",
+    "SENTENCE_ENDS",
+    "SENTENCE_LOOSE_ENDS",
     "TemplateSet",
     "choose_templates",
     "failure_detail",

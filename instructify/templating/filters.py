@@ -11,6 +11,12 @@ from typing import Any
 
 MAX_TEXT_BYTES = 65_536
 
+# What `sentence` looks at, here and on columns: marks that end one, what may stand behind them,
+# and what gives way to the period.
+SENTENCE_ENDS = ".!?\u2026\u3002\uff01\uff1f"
+SENTENCE_CLOSERS = "\"'\u201d\u2019\u00bb)]"
+SENTENCE_LOOSE_ENDS = " ,;:"
+
 
 class RenderError(Exception):
     """The template cannot be rendered with this record; the message says why."""
@@ -35,6 +41,21 @@ def lettered(choices: Sequence[str | None] | None) -> str | None:
     if choices is None or None in choices:
         return None
     return " ".join(f"({letter(index)}) {choice}" for index, choice in enumerate(choices))
+
+
+def sentence(value: str | None) -> str | None:
+    """End a text as a sentence, exactly once: `hat day?` stays, `red` becomes `red.`.
+
+    Quotes and brackets may close behind the mark. Blanks, commas and colons at the end go. A text
+    of nothing else stays as it is.
+    """
+    if value is None:
+        return None
+    text = value.rstrip(SENTENCE_LOOSE_ENDS)
+    if not text:
+        return value
+    ended = text.rstrip(SENTENCE_CLOSERS).endswith(tuple(SENTENCE_ENDS))
+    return text if ended else f"{text}."
 
 
 def _lower(value: str | None) -> str | None:
@@ -91,6 +112,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "upper": _upper,
         "trim": _trim,
         "capitalize": _capitalize,
+        "sentence": sentence,
         "replace": _replace,
         "join": _join,
         "length": _length,
