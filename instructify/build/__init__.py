@@ -3,6 +3,7 @@
 from instructify.build.candidates import candidate_values
 from instructify.build.check import check_build
 from instructify.build.coverage import Coverage, CoverageCounter, sides_of, vocabulary_use
+from instructify.build.effect_stage import unprinted_tokens
 from instructify.build.effects import Covered, Effect, effects_of, idle_settings, unnamed_ocr
 from instructify.build.engine import RejectsError, convert
 from instructify.build.ledger import ledger_lines
@@ -98,6 +99,7 @@ __all__ = [
     "run_samples",
     "sides_of",
     "unnamed_ocr",
+    "unprinted_tokens",
     "vocabulary_use",
     "with_settings",
     "write_lock",

@@ -1,17 +1,18 @@
 """Between records and pictures: notes on what had no effect, or the end where it spoils most."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
 from instructify._util.shards import read_arrow
-from instructify.build.coverage import vocabulary_use
+from instructify.build.coverage import OCR_OPTION, vocabulary_use
 from instructify.build.effects import Covered, effects_of, unnamed_ocr
 from instructify.build.raw import RawSplit
 from instructify.build.request import ConvertRequest, ocr_file
 from instructify.build.state import SplitState
+from instructify.templating import PARTS
 
 
 def run_effect_stage(
@@ -43,6 +44,26 @@ def run_effect_stage(
         raise UserError(problem)
     if problem is not None:
         print(problem, file=sys.stderr)
+
+
+def unprinted_tokens(
+    request: ConvertRequest, states: Sequence[SplitState]
+) -> Iterator[tuple[str, str]]:
+    """List the splits whose pictures the user's OCR file names, and whose samples never show it.
+
+    Yields the name of the split and the task whose templates print no OCR tokens.
+    """
+    for state in states:
+        use = state.coverage.sides.get(OCR_OPTION)
+        if use is None or not use.named:
+            continue
+        programs = [
+            template.program(part)
+            for template in request.templates.for_task(state.entry.task)
+            for part in PARTS
+        ]
+        if not any(program is not None and "ocr_tokens" in program.names for program in programs):
+            yield state.name, state.entry.task
 
 
 def _example(states: Sequence[SplitState]) -> str | None:

@@ -25,6 +25,7 @@ from instructify.build import (
     find_splits,
     idle_settings,
     retemplate,
+    unprinted_tokens,
     with_settings,
 )
 from instructify.catalog import Catalog, Dataset, load_catalog
@@ -211,6 +212,8 @@ def _remarks(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[
     idle = idle_settings(request.settings, find_splits(request), ocr=request.ocr is not None)
     for setting, reason in idle:
         yield f"--set {setting} has no effect: {reason}"
+    for name, task in unprinted_tokens(request, states):
+        yield f"{name}: --ocr is in its records, and no template of {task} prints OCR tokens"
     for state in states:
         if not state.records and not state.record_rejects:
             yield f"{state.name}: no record, the files hold nothing of this split"

@@ -163,6 +163,19 @@ def test_an_empty_ocr_file_of_the_user_is_refused(raw: Path, command: Commands) 
     assert "of no picture" in answer.stderr
 
 
+def test_ocr_tokens_that_no_template_prints_are_a_line(raw: Path, command: Commands) -> None:
+    annotations = json.loads(
+        (raw / "vqav2" / "v2_OpenEnded_mscoco_val2014_questions.json").read_bytes()
+    )
+    ocr = raw.parent / "mine.jsonl"
+    keys = {f"coco/{one['image_id']:012d}" for one in annotations["questions"]}
+    lines = [{"picture": key, "tokens": ["SALE"]} for key in sorted(keys)]
+    ocr.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    answer = convert(command, raw, "vqav2", "--split", "val", "--ocr", ocr)
+    assert answer.code == 0
+    assert "no template of image_qa prints OCR tokens" in answer.stderr
+
+
 def test_labels_that_a_split_should_have_end_the_conversion(raw: Path, command: Commands) -> None:
     path = raw / "vizwiz" / "Annotations" / "val.json"
 
