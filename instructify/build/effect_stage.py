@@ -21,7 +21,8 @@ def run_effect_stage(
     """Add notes to the states; UserError where a conversion should not go on.
 
     With `--limit` or `--max-rejects` it always goes on: the few records of a trial may meet
-    nothing, and who allows rejects wants what there is.
+    nothing, and who allows rejects wants what there is. A file that is cut off is the cause of what
+    it lacks, and is refused later.
     """
     ocr = ocr_file(request)
     lenient = request.limit is not None or request.max_rejects is not None
@@ -36,11 +37,12 @@ def run_effect_stage(
         )
         covered.append(split)
         for effect in effects_of(split):
-            if effect.stops and not lenient:
+            if effect.stops and not lenient and not state.record_rejects["cut-off"]:
                 raise UserError(f"{split.name}: {effect.detail}; {effect.remedy}.")
             state.notes.append(effect.detail)
     problem = None if ocr is None else unnamed_ocr(ocr, covered, _example(states))
-    if problem is not None and not lenient:
+    cut = any(state.record_rejects["cut-off"] for state in states)
+    if problem is not None and not lenient and not cut:
         raise UserError(problem)
     if problem is not None:
         print(problem, file=sys.stderr)

@@ -70,7 +70,7 @@ def effects_of(split: Covered) -> Iterator[Effect]:
         )
         yield Effect("empty-answer", split.coverage.empty_answers, "", detail)
     for kind, count in split.coverage.remarks.items():
-        yield Effect(kind, count, "", f"{count:,} times, {REMARKS[kind]}")
+        yield Effect(kind, count, "", counted(count, *REMARKS[kind]))
 
 
 def idle_settings(
@@ -119,8 +119,8 @@ def _labels(split: Covered) -> Iterator[Effect]:
     if not (split.raw.split.labelled and unlabelled):
         return
     detail = (
-        f"{_of(unlabelled, split.records)} have no answer, though this split of the release has "
-        "them all"
+        f"{_of(unlabelled, split.records)} have no answer or caption, though this split of the "
+        "release has them"
     )
     remedy = "get the annotations, or take the records for inference only with --max-rejects 100"
     item = ", ".join(sorted({file.name for file in split.raw.files.values()}))

@@ -6,8 +6,8 @@ takes its remarks with it.
 
 from typing import NamedTuple
 
-REMARKS: dict[str, str] = {
-    "empty-choice": "an empty wrong choice is left out, and the others keep their order",
+REMARKS: dict[str, tuple[str, str]] = {  # in words for one of them, and for several
+    "empty-choice": ("empty wrong choice is left out", "empty wrong choices are left out"),
 }
 
 

@@ -26,6 +26,8 @@ DATASETS = (
     "scienceqa",
     "vqav2",
     "aokvqa",
+    "gqa",
+    "hateful_memes",
 )
 
 
@@ -115,6 +117,15 @@ def test_with_limit_or_max_rejects_it_is_a_line_that_a_second_run_repeats(
     assert "0 of " in limited.stderr
 
 
+def test_a_cut_file_is_named_before_what_follows_from_it(raw: Path, command: Commands) -> None:
+    path = raw / "textvqa" / OCR
+    change(path, prefix_keys)
+    path.write_bytes(path.read_bytes()[:-40])
+    answer = convert(command, raw, "textvqa")
+    assert answer.code == 1
+    assert "ends in the middle" in answer.stderr
+
+
 def test_an_ocr_file_that_names_few_pictures_is_a_line(raw: Path, command: Commands) -> None:
     path = raw / "textvqa" / OCR
     change(path, lambda data: {**data, "data": data["data"][:1]})
@@ -188,7 +199,7 @@ def test_labels_that_a_split_should_have_end_the_conversion(raw: Path, command: 
     answer = convert(command, raw, "vizwiz", "--split", "val")
     assert answer.code == 0
     assert "vizwiz/val: 1 of " in answer.stderr
-    assert "have no answer" in answer.stderr
+    assert "have no answer or caption" in answer.stderr
     assert causes(command, raw, "vizwiz", "--split", "val")["label-missing"] == ("fault", 1)
     change(path, lambda rows: without(rows, len(rows)))
     answer = convert(command, raw, "vizwiz", "--split", "val")
@@ -196,7 +207,52 @@ def test_labels_that_a_split_should_have_end_the_conversion(raw: Path, command: 
     assert "--max-rejects 100" in answer.stderr
     answer = convert(command, raw, "vizwiz", "--split", "val", "--max-rejects", 100)
     assert answer.code == 0
-    assert "have no answer" in answer.stderr
+    assert "have no answer or caption" in answer.stderr
+
+
+def strip(value: Any, *keys: str) -> Any:
+    """The value without these keys, wherever they stand."""
+    if isinstance(value, list):
+        return [strip(item, *keys) for item in value]
+    if isinstance(value, dict):
+        return {name: strip(item, *keys) for name, item in value.items() if name not in keys}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "file", "keys"),
+    [
+        ("textcaps", "val", "textcaps/TextCaps_0.1_val.json", ["caption_str"]),
+        ("textvqa", "val", "textvqa/TextVQA_0.5.1_val.json", ["answers"]),
+        ("gqa", "testdev", "gqa/testdev_balanced_questions.json", ["answer"]),
+        (
+            "aokvqa",
+            "val",
+            "aokvqa/aokvqa_v1p0_val.json",
+            ["direct_answers", "correct_choice_idx", "rationales"],
+        ),
+        ("visdial", "val", "visdial/visdial_1.0_val.json", ["answer", "gt_index"]),
+    ],
+)
+def test_every_format_that_may_lack_labels_is_counted(
+    raw: Path, command: Commands, name: str, split: str, file: str, keys: list[str]
+) -> None:
+    change(raw / file, lambda data: strip(data, *keys))
+    line = (name, "--split", split)
+    answer = convert(command, raw, *line)
+    assert answer.code == 2
+    assert "have no answer or caption" in answer.stderr
+    assert causes(command, raw, *line)["label-missing"][0] == "fault"
+
+
+def test_lines_of_memes_without_labels_are_counted(raw: Path, command: Commands) -> None:
+    path = raw / "hateful_memes" / "dev_seen.jsonl"
+    lines = [strip(json.loads(line), "label") for line in path.open("rb")]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    answer = convert(command, raw, "hateful_memes")
+    assert answer.code == 2
+    assert f"{len(lines)} of {len(lines)} records have no answer" in answer.stderr
+    assert causes(command, raw, "hateful_memes")["label-missing"] == ("fault", len(lines))
 
 
 def test_splits_whose_labels_the_authors_keep_say_nothing(raw: Path, command: Commands) -> None:
@@ -317,7 +373,7 @@ def test_an_empty_answer_is_counted_by_both_and_by_a_second_run(
     answers = [convert(command, raw, *line) for _ in range(2)]
     assert answers[0].code == 0
     assert "2 of " in answers[0].stderr
-    assert "an empty wrong choice is left out" in answers[0].stderr
+    assert "1 empty wrong choice is left out" in answers[0].stderr
     assert answers[0].stderr == answers[1].stderr
     found = causes(command, raw, *line)
     assert found["empty-answer"] == ("note", 2)
