@@ -1,7 +1,11 @@
 """Builds: made by `convert`, checked by `verify`, read by `Build`."""
 
+from instructify.build.candidates import candidate_values
 from instructify.build.check import check_build
 from instructify.build.commit import carry_out
+from instructify.build.coverage import Coverage, CoverageCounter, sides_of, vocabulary_use
+from instructify.build.effect_stage import unprinted_tokens
+from instructify.build.effects import Covered, Effect, effects_of, idle_settings, unnamed_ocr
 from instructify.build.engine import RejectsError, convert
 from instructify.build.ledger import ledger_lines
 from instructify.build.lock import write_lock
@@ -14,16 +18,29 @@ from instructify.build.raw import (
     RawRoots,
     RawSplit,
     check_raw_root,
+    file_names,
     find_split,
     hash_source,
     how_to_get,
     look_for_files,
-    read_context,
+    option_values,
     reader_of,
     with_settings,
 )
-from instructify.build.records import RecordsUnit, collector_paused, read_chunks, repeated_hashes
-from instructify.build.request import ConvertRequest, PictureMode, check_line
+from instructify.build.records import (
+    RecordsUnit,
+    collector_paused,
+    read_chunks,
+    read_split,
+    repeated_hashes,
+)
+from instructify.build.request import (
+    ConvertRequest,
+    PictureMode,
+    check_line,
+    find_splits,
+    ocr_side_file,
+)
 from instructify.build.rerender import retemplate
 from instructify.build.samples import SAMPLES, SamplesSpec, SamplesUnit, run_samples
 from instructify.build.state import SplitState
@@ -32,7 +49,11 @@ from instructify.build.workers import Workers, open_workers
 __all__ = [
     "Build",
     "ConvertRequest",
+    "Coverage",
+    "CoverageCounter",
+    "Covered",
     "DatasetEntry",
+    "Effect",
     "LookedFor",
     "MANIFEST",
     "Manifest",
@@ -50,6 +71,7 @@ __all__ = [
     "SplitEntry",
     "SplitState",
     "Workers",
+    "candidate_values",
     "carry_out",
     "check_build",
     "check_line",
@@ -57,20 +79,30 @@ __all__ = [
     "collector_paused",
     "content_key",
     "convert",
+    "effects_of",
+    "file_names",
     "find_split",
+    "find_splits",
     "hash_source",
     "how_to_get",
+    "idle_settings",
     "ledger_lines",
     "look_for_files",
+    "ocr_side_file",
     "open_workers",
+    "option_values",
     "public_sample",
     "read_chunks",
-    "read_context",
+    "read_split",
     "reader_of",
     "rejects_name",
     "repeated_hashes",
     "retemplate",
     "run_samples",
+    "sides_of",
+    "unnamed_ocr",
+    "unprinted_tokens",
+    "vocabulary_use",
     "with_settings",
     "write_lock",
 ]

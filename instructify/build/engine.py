@@ -11,6 +11,7 @@ from pathlib import Path
 from instructify._util.errors import UserError
 from instructify._util.shards import make_folder, write_bytes
 from instructify.build.commit import finish_commit
+from instructify.build.effect_stage import run_effect_stage
 from instructify.build.ledger import ledger_lines, still_true
 from instructify.build.lock import write_lock
 from instructify.build.manifest import Manifest, check_shared_files, read_manifest
@@ -43,6 +44,7 @@ def convert(request: ConvertRequest, progress: Progress) -> list[SplitState]:
         _check_mode(manifest, request)
         check_shared_files(manifest, paths.root)
         states = run_record_stage(request, splits, paths, manifest, pool, progress)
+        run_effect_stage(request, splits, states)
         pictures = run_picture_stage(request, states, paths, manifest, pool, progress)
         run_sample_stage(_rendering(request), states, paths, manifest, pool, progress)
         _check_rejects(request, states, paths)

@@ -15,6 +15,7 @@ from instructify._util.errors import UserError
 from instructify._util.outside import Count, NotReadableError, Sha256, decode_json, read_regular
 from instructify._util.shards import FileFacts
 from instructify.build.checked import BadBuildError, check_manifest
+from instructify.build.coverage import Coverage
 from instructify.templating import Mode
 
 FORMAT = 1
@@ -66,6 +67,7 @@ class SplitEntry(
     record_shards: list[str]
     sample_shards: list[str]
     notes: list[str]
+    coverage: Coverage = Coverage()
 
     @property
     def rejects(self) -> dict[str, int]:

@@ -31,6 +31,7 @@ from instructify.pictures import (
     check_roots,
     check_space,
     gather,
+    idle_folders,
     load_known,
     merge_web,
     plan_probe,
@@ -63,6 +64,8 @@ def run_picture_stage(
 ) -> PictureOutcome:
     """Look at every picture that the splits name and lay out the store and index anew."""
     if request.pictures == "none":
+        for images in request.roots.images:
+            print(f"--images {images} has no effect with --pictures none", file=sys.stderr)
         return PictureOutcome(entry=PicturesEntry(mode="none"))
     folder = paths.staging / "pictures"
     folder.mkdir(exist_ok=True)
@@ -83,6 +86,8 @@ def run_picture_stage(
         staging=folder,
         known=known,
     )
+    for images in idle_folders(roots, plan.used_roots) if plan.num_keys else ():
+        print(f"--images {images} has no effect: no picture comes from it", file=sys.stderr)
     with progress.stage("pictures", plan.num_keys, "key") as bar:
         bar.advance(plan.num_keys - sum(unit.stop - unit.start for unit in plan.units))
         results = pool.map(

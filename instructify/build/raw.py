@@ -16,6 +16,8 @@ from instructify.build.manifest import RawSource
 from instructify.catalog import Catalog, Dataset, RawFileSpec, Split
 from instructify.readers import READERS, Option, OptionValue, RawFile, ReadContext, Reader
 
+_MOST_NAMES = 3
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawRoots:
@@ -48,6 +50,20 @@ class LookedFor(NamedTuple):
     missing: Sequence[RawFileSpec]  # without these the split can't be read
     optional: Sequence[RawFileSpec]
 
+    @property
+    def any_one(self) -> bool:
+        """Whether any one of the missing files would do."""
+        return bool(self.missing) and all(spec.optional for spec in self.missing)
+
+    def missing_names(self, dataset: Dataset) -> list[str]:
+        """Name each file that has to be got, the names that it may have joined by "or".
+
+        Where any one of the missing files would do, that is one entry.
+        """
+        if self.any_one:
+            return [file_names(dataset, self.missing)]
+        return [file_names(dataset, [spec]) for spec in self.missing]
+
 
 def check_raw_root(roots: RawRoots) -> None:
     """Refuse a raw root that is no folder."""
@@ -63,7 +79,7 @@ def find_split(catalog: Catalog, dataset: Dataset, split: Split, roots: RawRoots
     """Find a split's raw files; UserError naming those that are missing and how to get them."""
     looked = look_for_files(dataset, split, roots)
     if looked.missing:
-        sentence = _missing_sentence(catalog, dataset, split, roots, looked.missing)
+        sentence = _missing_sentence(catalog, dataset, split, roots, looked)
         raise FilesMissingError(sentence)
     return RawSplit(dataset=dataset, split=split, files=looked.files)
 
@@ -82,6 +98,13 @@ def look_for_files(dataset: Dataset, split: Split, roots: RawRoots) -> LookedFor
     if not missing and not files:
         missing, optional = list(split.files), []
     return LookedFor(files, missing, optional)
+
+
+def file_names(dataset: Dataset, specs: Sequence[RawFileSpec]) -> str:
+    """Name files of which any one would do, the first names of many."""
+    names = [name for spec in specs for name in spec.names_for(dataset.options)]
+    more = len(names) - _MOST_NAMES
+    return " or ".join(names[:_MOST_NAMES]) + (f" or {more} other names" if more > 0 else "")
 
 
 def how_to_get(catalog: Catalog, dataset: Dataset, roots: RawRoots) -> str:
@@ -117,10 +140,10 @@ def _missing_sentence(
     dataset: Dataset,
     split: Split,
     roots: RawRoots,
-    missing: Sequence[RawFileSpec],
+    looked: LookedFor,
 ) -> str:
     folder = roots.release(dataset.release)
-    names = " and ".join(" or ".join(spec.names_for(dataset.options)) for spec in missing)
+    names = ", and ".join(looked.missing_names(dataset))
     there = "" if folder.is_dir() else " (that folder does not exist)"
     steps = how_to_get(catalog, dataset, roots)
     return (

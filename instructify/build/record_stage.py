@@ -157,6 +157,7 @@ def take_standing_records(state: SplitState, standing: SplitEntry, shards: list[
     state.pictures = standing.pictures
     state.record_shards = shards
     state.record_rejects = Counter(standing.record_rejects)
+    state.coverage = standing.coverage
     state.record_ledger = None
 
 
@@ -168,4 +169,5 @@ def _take_over(state: SplitState, unit: RecordsUnit, receipt: RecordsReceipt) ->
         Shard(unit.folder / name, facts) for name, facts in sorted(receipt.shards.items())
     ]
     state.record_rejects = Counter(receipt.rejects)
+    state.coverage = receipt.coverage
     state.record_ledger = unit.folder / REJECTS

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from instructify._util.keyed import Hashes, hash_texts
 from instructify._util.shards import Syncer, fresh_folder, write_arrow, write_bytes
+from instructify.build.coverage import Coverage, CoverageCounter, sides_of
 from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import (
     FileEntry,
@@ -25,7 +26,14 @@ from instructify.build.manifest import (
     file_entry,
     is_whole,
 )
-from instructify.build.raw import RawRoots, RawSplit, file_state, read_context, reader_of
+from instructify.build.raw import (
+    RawRoots,
+    RawSplit,
+    file_state,
+    option_values,
+    read_context,
+    reader_of,
+)
 from instructify.catalog import Dataset
 from instructify.readers import Chunk, RawFile, apply_ocr, load_ocr
 from instructify.rejects import Reject
@@ -68,6 +76,7 @@ class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
     pictures: int
     forms: dict[str, int]
     rejects: dict[str, int]
+    coverage: Coverage = Coverage()
     shards: dict[str, FileEntry]  # file name in the folder => facts
 
 
@@ -115,6 +124,7 @@ def run_records(unit: RecordsUnit) -> RecordsReceipt:
         pictures=num_distinct(writer.key_hashes),
         forms=dict(sorted(writer.forms.items())),
         rejects=dict(sorted(writer.reject_counts.items())),
+        coverage=writer.coverage.coverage(),
         shards=writer.shards,
     )
     write_bytes(unit.folder / RECEIPT, msgspec.json.encode(receipt))
@@ -124,8 +134,9 @@ def run_records(unit: RecordsUnit) -> RecordsReceipt:
 class _Writer:
     """Collects chunks into shards and what the receipt has to say of them."""
 
-    def __init__(self, folder: Path, syncer: Syncer) -> None:
+    def __init__(self, folder: Path, syncer: Syncer, coverage: CoverageCounter) -> None:
         self.records = 0
+        self.coverage = coverage
         self.forms: dict[str, int] = {}
         self.reject_counts: Mapping[str, int] = {}
         self.shards: dict[str, FileEntry] = {}
@@ -172,11 +183,13 @@ def _write(unit: RecordsUnit, repeated: frozenset[int]) -> _Writer:
         Syncer() as syncer,
         LedgerWriter(unit.folder / REJECTS, unit.dataset.name, unit.split) as ledger,
     ):
-        writer = _Writer(unit.folder, syncer)
+        sides = sides_of(unit.files, option_values(unit.dataset), unit.ocr)
+        writer = _Writer(unit.folder, syncer, CoverageCounter(sides))
         for chunk in _limited(read_chunks(unit), unit.limit):
             ledger.add(chunk.rejects)
             batch, hashes, doubles = _without_doubles(chunk.records, repeated, seen)
             ledger.add(doubles)
+            writer.coverage.add(batch, chunk.remarks)
             writer.add(batch, hashes)
         writer.flush()
         writer.reject_counts = ledger.counts
@@ -199,11 +212,18 @@ def collector_paused() -> Iterator[None]:
 def read_chunks(unit: RecordsUnit) -> Iterator[Chunk]:
     """Read a split as its reader gives it, OCR tokens of a side file put in."""
     raw = RawSplit(dataset=unit.dataset, split=unit.dataset.split(unit.split), files=unit.files)
-    context = read_context(raw, unit.roots, unit.seed, unit.limit)
-    chunks = reader_of(unit.dataset).read(context)
-    if unit.ocr is None:
+    return read_split(raw, unit.roots, unit.ocr, seed=unit.seed, limit=unit.limit)
+
+
+def read_split(
+    raw: RawSplit, roots: RawRoots, ocr: RawFile | None, *, seed: int, limit: int | None
+) -> Iterator[Chunk]:
+    """Read a split whose files were found, OCR tokens of a side file put in."""
+    context = read_context(raw, roots, seed, limit)
+    chunks = reader_of(raw.dataset).read(context)
+    if ocr is None:
         return chunks
-    return _with_tokens(chunks, unit.ocr, int(context.options.get("ocr_tokens", 30)))
+    return _with_tokens(chunks, ocr, int(context.options.get("ocr_tokens", 30)))
 
 
 def _with_tokens(chunks: Iterator[Chunk], ocr: RawFile, most: int) -> Iterator[Chunk]:
@@ -211,7 +231,7 @@ def _with_tokens(chunks: Iterator[Chunk], ocr: RawFile, most: int) -> Iterator[C
     table = load_ocr(ocr)
     yield Chunk(pa.RecordBatch.from_pylist([], schema=RECORD_SCHEMA), table.rejects)
     for chunk in chunks:
-        yield Chunk(apply_ocr(chunk.records, table, most), chunk.rejects)
+        yield chunk._replace(records=apply_ocr(chunk.records, table, most))
 
 
 def _limited(chunks: Iterator[Chunk], limit: int | None) -> Iterator[Chunk]:
@@ -220,7 +240,8 @@ def _limited(chunks: Iterator[Chunk], limit: int | None) -> Iterator[Chunk]:
         if left is None:
             yield chunk
             continue
-        yield Chunk(chunk.records.slice(0, left), chunk.rejects)
+        kept = [remark for remark in chunk.remarks if remark.row < left]
+        yield Chunk(chunk.records.slice(0, left), chunk.rejects, kept)
         left -= chunk.records.num_rows
         if left <= 0:
             return

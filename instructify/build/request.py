@@ -33,17 +33,21 @@ class ConvertRequest:
     limit: int | None = None
     pictures: PictureMode = "store"
     ocr: Path | None = None
+    settings: Sequence[str] = ()  # the --set texts, which the datasets have in them already
     max_rejects: float | None = None  # percent; None: each dataset's own
     catalog_file: Path | None = None  # the user's own catalog, for advice that names it
 
 
 def ocr_file(request: ConvertRequest) -> RawFile | None:
     """Return the OCR side file of a request, if any."""
-    if request.ocr is None:
-        return None
-    if not request.ocr.is_file():
-        raise UserError(f"--ocr {request.ocr} is not a file; give JSON lines or a Rosetta file.")
-    return RawFile(request.ocr.name, request.ocr)
+    return None if request.ocr is None else ocr_side_file(request.ocr)
+
+
+def ocr_side_file(path: Path) -> RawFile:
+    """Check that an OCR side file is there."""
+    if not path.is_file():
+        raise UserError(f"--ocr {path} is not a file; give JSON lines or a Rosetta file.")
+    return RawFile(path.name, path)
 
 
 def find_splits(request: ConvertRequest) -> list[RawSplit]:
@@ -84,6 +88,8 @@ def check_line(request: ConvertRequest, names: Sequence[str]) -> str:
     words = ["instructify", "check", *names, "--raw", str(roots.raw)]
     for folder in roots.images:
         words += ["--images", str(folder)]
+    if request.ocr is not None:
+        words += ["--ocr", str(request.ocr)]
     if request.split is not None:
         words += ["--split", request.split]
     if request.catalog_file is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from instructify.build.coverage import Coverage
 from instructify.build.manifest import (
     DatasetEntry,
     FileEntry,
@@ -48,6 +49,7 @@ class SplitState:
     pictures: int = 0
     record_shards: list[Shard] = field(default_factory=list)
     record_rejects: Counter[str] = field(default_factory=Counter)
+    coverage: Coverage = field(default_factory=Coverage)
     record_ledger: Path | None = None  # None: those lines of the standing ledger stay
 
     # pictures
@@ -109,6 +111,7 @@ class SplitState:
             record_shards=self._names("records", self.record_shards),
             sample_shards=self._names("samples", self.sample_shards),
             notes=self.notes,
+            coverage=self.coverage,
         )
 
     def _names(self, kind: str, shards: list[Shard]) -> list[str]:

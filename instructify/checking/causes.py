@@ -24,6 +24,14 @@ class Cause(NamedTuple):
     what: str
     mend: str
 
+    @property
+    def rank(self) -> int:
+        """Order causes before their consequences: files, then records, then their pictures."""
+        return _RANKS.get(self.unit, 1)
+
+
+_RANKS = {"file": 0, "tar": 0, "folder": 0, "option": 0, "picture": 2, "clip": 2}
+
 
 CAUSES: dict[str, Cause] = {
     "file-missing": Cause("fault", "file", "a split can't be read without it", f"{_GET}."),
@@ -81,6 +89,54 @@ CAUSES: dict[str, Cause] = {
         "the answers that a model chooses from are counted in it",
         "`instructify catalog NAME` says how to get it; without it samples have no candidates.",
     ),
+    "file-without-effect": Cause(
+        "fault",
+        "file",
+        "there, but no record has anything of it",
+        "Get the file of this split; where its keys are written another way, write them anew.",
+    ),
+    "file-of-little-effect": Cause(
+        "note",
+        "file",
+        "it names fewer than half of the pictures",
+        "See whether it is of the same split and whole; a conversion uses what it names.",
+    ),
+    "vocabulary-apart": Cause(
+        "note",
+        "split",
+        "hardly any of its answers are among the candidates",
+        "See whether the file that they are counted in is of the same release.",
+    ),
+    "label-missing": Cause(
+        "fault",
+        "record",
+        "without an answer in a split that has them",
+        f"{_GET}; a conversion ends where most records of a split have none.",
+    ),
+    "empty-answer": Cause(
+        "note",
+        "record",
+        "an answer among several is empty",
+        "Nothing to do; it stays for scoring and is never trained on.",
+    ),
+    "empty-choice": Cause(
+        "note",
+        "choice",
+        "a wrong choice is empty",
+        "Nothing to do; it is left out, and the index of the right one follows.",
+    ),
+    "option-without-effect": Cause(
+        "note",
+        "option",
+        "it changes nothing here",
+        "Leave it out, or name a split that it changes.",
+    ),
+    "folder-without-effect": Cause(
+        "note",
+        "folder",
+        "no picture comes from it",
+        "See whether it holds the pictures under the names that the catalog has for them.",
+    ),
     "picture-gone": Cause(
         "note",
         "picture",
@@ -95,7 +151,7 @@ CAUSES: dict[str, Cause] = {
     ),
     "suffix-differs": Cause(
         "note",
-        "file",
+        "picture",
         "the name says another kind than the content",
         "Nothing to do; a conversion goes by the content and keeps the name.",
     ),

@@ -5,25 +5,36 @@ img2dataset tars, into a folder that goes with the run.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from instructify.build import (
     LookedFor,
     Progress,
     RawSplit,
     Workers,
+    candidate_values,
     check_raw_root,
+    file_names,
     how_to_get,
     look_for_files,
 )
-from instructify.catalog import Dataset, RawFileSpec
+from instructify.catalog import Dataset
+from instructify.checking.effects import note_effects
 from instructify.checking.pictures import check_pictures, note_findings
 from instructify.checking.report import Example, Report, SplitReport
 from instructify.checking.request import CheckRequest
 from instructify.checking.survey import Survey, SurveyUnit, run_survey
 from instructify.rejects import Reject
 
-_GETTABLE = ("file-missing", "file-optional", "vocabulary-missing", "picture-missing", "slice")
+_GETTABLE = (
+    "file-missing",
+    "file-optional",
+    "file-without-effect",
+    "label-missing",
+    "vocabulary-missing",
+    "picture-missing",
+    "slice",
+)
 
 
 def examine(request: CheckRequest, pool: Workers, progress: Progress) -> Report:
@@ -31,16 +42,26 @@ def examine(request: CheckRequest, pool: Workers, progress: Progress) -> Report:
     check_raw_root(request.roots)
     report = Report(strict=request.complete)
     raws = list(_find_files(request, report))
-    units = [SurveyUnit(raw=raw, roots=request.roots) for raw, _ in raws]
+    units = [_unit(request, raw) for raw, _ in raws]
     with progress.stage("records", len(units), "split") as bar:
         surveys = pool.map(run_survey, units, lambda *_: bar.advance())
     for (_, split), survey in zip(raws, surveys, strict=True):
         _note_survey(report, split, survey)
+    note_effects(request, report, raws, surveys)
     keys = [(split, survey.keys) for (_, split), survey in zip(raws, surveys, strict=True)]
-    findings = check_pictures(request, keys, report, pool, progress)
-    note_findings(request, report, keys, findings)
+    if request.pictures:
+        findings = check_pictures(request, keys, report, pool, progress)
+        note_findings(request, report, keys, findings)
     report.how_to_get = _steps(request, report)
     return report
+
+
+def _unit(request: CheckRequest, raw: RawSplit) -> SurveyUnit:
+    candidates = raw.dataset.candidates
+    vocabulary = None
+    if candidates is not None and candidates.kind == "vocabulary":
+        vocabulary, _ = candidate_values(request.catalog, raw.dataset, request.roots, 0)
+    return SurveyUnit(raw=raw, roots=request.roots, ocr=request.ocr, vocabulary=vocabulary)
 
 
 def _find_files(request: CheckRequest, report: Report) -> Iterator[tuple[RawSplit, SplitReport]]:
@@ -67,29 +88,19 @@ def _note_files(
     request: CheckRequest, report: Report, dataset: Dataset, row: SplitReport, looked: LookedFor
 ) -> None:
     folder = request.roots.release(dataset.release)
-    alternatives = bool(looked.missing) and all(spec.optional for spec in looked.missing)
-    if alternatives:  # any one of them would do
-        names = _names(dataset, looked.missing)
-        report.add("file-missing", row, 1, [Example(row.name, names, f"expected in {folder}")])
-    elif looked.missing:
+    if looked.missing:
         examples = [
-            Example(row.name, _names(dataset, [spec]), f"expected in {folder}")
-            for spec in looked.missing
+            Example(row.name, names, f"expected in {folder}")
+            for names in looked.missing_names(dataset)
         ]
         report.add("file-missing", row, len(examples), examples)
     needed = any(not spec.optional for spec in dataset.split(row.split).files)
     if needed and looked.optional and not looked.missing:
         examples = [
-            Example(row.name, _names(dataset, [spec]), f"would lie in {folder}")
+            Example(row.name, file_names(dataset, [spec]), f"would lie in {folder}")
             for spec in looked.optional
         ]
         report.add("file-optional", row, len(examples), examples)
-
-
-def _names(dataset: Dataset, specs: Sequence[RawFileSpec], most: int = 3) -> str:
-    names = [name for spec in specs for name in spec.names_for(dataset.options)]
-    more = f" or {len(names) - most} other names" if len(names) > most else ""
-    return " or ".join(names[:most]) + more
 
 
 def _note_vocabulary(request: CheckRequest, report: Report, dataset: Dataset) -> None:
@@ -101,7 +112,8 @@ def _note_vocabulary(request: CheckRequest, report: Report, dataset: Dataset) ->
         looked = look_for_files(dataset, dataset.split(name), request.roots)
         if looked.missing and name not in {row.split for row in own}:
             detail = f"expected in {request.roots.release(dataset.release)}"
-            example = Example(own[-1].name, _names(dataset, looked.missing), detail)
+            names = " and ".join(looked.missing_names(dataset))
+            example = Example(own[-1].name, names, detail)
             report.add("vocabulary-missing", own[-1], 1, [example])
 
 

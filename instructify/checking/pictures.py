@@ -6,6 +6,7 @@ findings.
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,6 +29,7 @@ from instructify.pictures import (
     Roots,
     WebMap,
     first_found,
+    idle_folders,
     merge_web,
     plan_web,
     run_web,
@@ -54,6 +56,7 @@ def check_pictures(
     wanted, releases = wanted_keys(_by_release(request, keys))
     report.pictures = len(wanted)
     parts: list[pa.Table] = []
+    used_roots: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="instructify-check-") as scratch:
         web = _web_map(request, report, roots, Path(scratch), pool)
         locator = Locator(families=request.catalog.families, roots=roots, web=web)
@@ -62,6 +65,7 @@ def check_pictures(
                 window = wanted.slice(start, _WINDOW_KEYS).to_pylist()
                 findings: list[PictureFinding] = []
                 located = list(_located(request, locator, window, releases, start, findings))
+                used_roots.update(one.place.root for one in located)
                 bar.advance(len(window) - len(located))
                 units = [
                     PictureUnit(
@@ -74,7 +78,16 @@ def check_pictures(
                 )
                 findings += [finding for each in found for finding in each]
                 parts.append(_table(findings))
+    if len(wanted):
+        _note_idle_folders(report, roots, used_roots)
     return pa.concat_tables([_FINDINGS.empty_table(), *parts])
+
+
+def _note_idle_folders(report: Report, roots: Roots, used: AbstractSet[str]) -> None:
+    row = report.splits[0]
+    for folder in idle_folders(roots, used):
+        example = Example(row.name, f"--images {folder}", "no picture of these splits is there")
+        report.add("folder-without-effect", row, 1, [example])
 
 
 def _table(findings: Sequence[PictureFinding]) -> pa.Table:

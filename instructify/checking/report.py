@@ -89,9 +89,11 @@ class Report:
         split.causes[cause] = split.causes.get(cause, 0) + count
 
     def of(self, severity: Severity) -> list[Group]:
-        """List the groups of a severity, the largest first."""
+        """List the groups of a severity: causes before their consequences, then the largest."""
         found = [group for group in self.groups.values() if group.severity == severity]
-        return sorted(found, key=lambda group: (-group.count, group.cause))
+        return sorted(
+            found, key=lambda group: (cause_of(group.cause).rank, -group.count, group.cause)
+        )
 
     def faults_of(self, split: SplitReport) -> int:
         """Count the faults of a split."""

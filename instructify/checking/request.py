@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from instructify.build import RawRoots
 from instructify.catalog import Catalog, Dataset
+from instructify.readers import RawFile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,3 +18,6 @@ class CheckRequest:
     split: str | None = None
     deep: bool = False
     complete: bool = False
+    pictures: bool = True  # false: only files and records
+    ocr: RawFile | None = None
+    settings: Sequence[str] = ()  # the --set texts, which the datasets have in them already

@@ -16,14 +16,18 @@ import pyarrow.compute as pc
 from instructify._util.errors import UserError
 from instructify._util.keyed import Hashes, hash_texts
 from instructify.build import (
+    Coverage,
+    CoverageCounter,
     RawRoots,
     RawSplit,
     collector_paused,
-    read_context,
-    reader_of,
+    option_values,
+    read_split,
     repeated_hashes,
+    sides_of,
+    vocabulary_use,
 )
-from instructify.readers import Chunk
+from instructify.readers import Chunk, RawFile
 from instructify.rejects import Reject
 
 MOST_EXAMPLES = 1_000  # of each reason
@@ -37,6 +41,8 @@ class SurveyUnit:
 
     raw: RawSplit
     roots: RawRoots
+    ocr: RawFile | None = None  # the user's side file
+    vocabulary: tuple[str, ...] | None = None  # that its answers should be of
 
 
 class Survey(NamedTuple):
@@ -47,6 +53,8 @@ class Survey(NamedTuple):
     examples: list[Reject]
     keys: pa.Array  # every picture key once
     failure: str | None
+    coverage: Coverage
+    vocabulary: tuple[int, int, int] | None  # answers in it, all answers, its size
 
 
 def run_survey(unit: SurveyUnit) -> Survey:
@@ -56,6 +64,9 @@ def run_survey(unit: SurveyUnit) -> Survey:
     hashes: list[Hashes] = []
     keys: list[pa.Array] = []
     failure: str | None = None
+    sides = sides_of(unit.raw.files, option_values(unit.raw.dataset), unit.ocr)
+    coverage = CoverageCounter(sides)
+    inside = answers = 0
     with collector_paused():
         try:
             for chunk in _chunks(unit):
@@ -65,6 +76,10 @@ def run_survey(unit: SurveyUnit) -> Survey:
                         examples.append(reject)
                 hashes.append(hash_texts(chunk.records.column("record_id")))
                 keys.append(pc.unique(chunk.records.column("pictures").flatten()))
+                coverage.add(chunk.records, chunk.remarks)
+                if unit.vocabulary is not None:
+                    known, given = vocabulary_use(chunk.records.column("answer"), unit.vocabulary)
+                    inside, answers = inside + known, answers + given
                 if len(keys) == _PARTS:
                     keys = [_distinct(keys)]
         except UserError as error:
@@ -74,11 +89,20 @@ def run_survey(unit: SurveyUnit) -> Survey:
     if len(ids) < total:
         counts["duplicate-id"] += total - len(ids)
         examples += _doubles(unit, repeated_hashes(hashes))
-    return Survey(len(ids), dict(sorted(counts.items())), examples, _distinct(keys), failure)
+    size = None if unit.vocabulary is None else len(unit.vocabulary)
+    return Survey(
+        records=len(ids),
+        rejects=dict(sorted(counts.items())),
+        examples=examples,
+        keys=_distinct(keys),
+        failure=failure,
+        coverage=coverage.coverage(),
+        vocabulary=None if size is None else (inside, answers, size),
+    )
 
 
 def _chunks(unit: SurveyUnit) -> Iterator[Chunk]:
-    return reader_of(unit.raw.dataset).read(read_context(unit.raw, unit.roots, 0, None))
+    return read_split(unit.raw, unit.roots, unit.ocr, seed=0, limit=None)
 
 
 def _distinct(parts: list[pa.Array]) -> pa.Array:

@@ -95,6 +95,12 @@ def check(
     complete: Annotated[
         bool, typer.Option("--complete", help="Fewer records than the release has are a fault.")
     ] = False,
+    pictures: Annotated[
+        bool, typer.Option(help="Look at the pictures, or only at files and records.")
+    ] = True,
+    ocr: Annotated[
+        Path | None, typer.Option(help="The OCR tokens that a conversion will be given.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="dataset.option=value, see catalog NAME.")
@@ -119,6 +125,8 @@ def check(
             settings=settings or [],
             deep=deep,
             complete=complete,
+            pictures=pictures,
+            ocr=ocr,
             jobs=jobs,
             catalog_file=catalog_file,
             as_json=as_json,

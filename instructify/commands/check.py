@@ -7,7 +7,7 @@ from pathlib import Path
 
 from instructify._util.terminal import paragraph, shortened
 from instructify._util.wording import counted
-from instructify.build import Progress, RawRoots, open_workers, with_settings
+from instructify.build import Progress, RawRoots, ocr_side_file, open_workers, with_settings
 from instructify.catalog import load_catalog
 from instructify.checking import (
     CheckRequest,
@@ -37,6 +37,8 @@ def run_check(
     settings: Sequence[str],
     deep: bool,
     complete: bool,
+    pictures: bool,
+    ocr: Path | None,
     jobs: int,
     catalog_file: Path | None,
     as_json: bool,
@@ -52,11 +54,14 @@ def run_check(
         split=split,
         deep=deep,
         complete=complete,
+        pictures=pictures,
+        ocr=None if ocr is None else ocr_side_file(ocr),
+        settings=tuple(settings),
     )
     with open_workers(jobs) as pool:
         report = examine(request, pool, Progress.for_terminal())
     wall_s = time.monotonic() - start
-    print(_as_json(report, wall_s) if as_json else "\n".join(_lines(report, raw, wall_s)))
+    print(_as_json(report, wall_s) if as_json else "\n".join(_lines(request, report, wall_s)))
     return 1 if report.of("fault") else 0
 
 
@@ -105,7 +110,7 @@ def _group_json(group: Group) -> dict[str, object]:
     }
 
 
-def _lines(report: Report, raw: Path, wall_s: float) -> Iterator[str]:
+def _lines(request: CheckRequest, report: Report, wall_s: float) -> Iterator[str]:
     yield (
         f"{'dataset':<19}{'split':<10}{'records':>11}{'official':>13}{'pictures':>11}{'faults':>9}"
     )
@@ -116,7 +121,7 @@ def _lines(report: Report, raw: Path, wall_s: float) -> Iterator[str]:
         yield from _group_lines(group)
     yield from _steps(report)
     yield ""
-    yield paragraph(_summary(report, raw, wall_s))
+    yield paragraph(_summary(request, report, wall_s))
 
 
 def _row(report: Report, split: SplitReport) -> str:
@@ -156,7 +161,7 @@ def _group_lines(group: Group) -> Iterator[str]:
 
 
 def _told(example: Example) -> str:
-    named = example.detail.startswith(example.item)
+    named = example.item in example.detail
     item = "" if named else f" {example.item}"
     return shortened(f"{example.split}{item}: {example.detail}", _DETAIL_CHARS)
 
@@ -179,12 +184,13 @@ def _steps(report: Report) -> Iterator[str]:
         )
 
 
-def _summary(report: Report, raw: Path, wall_s: float) -> str:
+def _summary(request: CheckRequest, report: Report, wall_s: float) -> str:
     faults = sum(group.count for group in report.of("fault"))
     notes = sum(group.count for group in report.of("note"))
     records = sum(split.records or 0 for split in report.splits)
     found = counted(faults, "fault") if faults else "no faults"
+    pictures = counted(report.pictures, "picture") if request.pictures else "no picture"
     return (
-        f"{found}, {counted(notes, 'note')} in {counted(records, 'record')} and "
-        f"{counted(report.pictures, 'picture')} of {raw}, {wall_s:.1f} s; all of them: --json"
+        f"{found}, {counted(notes, 'note')} in {counted(records, 'record')} and {pictures} of "
+        f"{request.roots.raw}, {wall_s:.1f} s; all of them: --json"
     )

@@ -23,7 +23,10 @@ from instructify.build import (
     check_line,
     content_key,
     convert,
+    find_splits,
+    idle_settings,
     retemplate,
+    unprinted_tokens,
     with_settings,
 )
 from instructify.catalog import Catalog, Dataset, load_catalog
@@ -94,6 +97,7 @@ def _request(options: ConvertOptions) -> ConvertRequest:
         limit=options.limit,
         pictures=options.pictures,
         ocr=options.ocr,
+        settings=tuple(options.settings),
         max_rejects=options.max_rejects,
         catalog_file=options.catalog_file,
     )
@@ -214,6 +218,11 @@ def _remarks(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[
                 f"{dataset.name}: {' and '.join(left)} left out, its files are not there; "
                 f"which, and how to get them: {check_line(request, [dataset.name])}"
             )
+    idle = idle_settings(request.settings, find_splits(request), ocr=request.ocr is not None)
+    for setting, reason in idle:
+        yield f"--set {setting} has no effect: {reason}"
+    for name, task in unprinted_tokens(request, states):
+        yield f"{name}: --ocr is in its records, and no template of {task} prints OCR tokens"
     for state in states:
         if not state.records and not state.record_rejects:
             yield f"{state.name}: no record, the files hold nothing of this split"
@@ -230,6 +239,7 @@ def report(states: Sequence[SplitState], out: Path, wall_s: float, *, as_json: b
                 "samples": state.samples,
                 "pictures": state.pictures,
                 "rejects": dict(sorted(state.rejects.items())),
+                "notes": state.notes,
             }
             for state in states
         ]

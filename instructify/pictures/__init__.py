@@ -30,6 +30,7 @@ from instructify.pictures.roots import (
     Location,
     Roots,
     check_roots,
+    idle_folders,
     load_roots,
     save_roots,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "flatten",
     "frames",
     "gather",
+    "idle_folders",
     "is_content",
     "load_known",
     "load_roots",

@@ -56,6 +56,7 @@ class ProbePlan(NamedTuple):
     units: list[ProbeUnit]
     kept: pa.Table  # rows of PROBE_SCHEMA that are known and unchanged
     num_keys: int
+    used_roots: frozenset[str]  # labels of the folders that some picture was found in
 
 
 def plan_probe(
@@ -76,12 +77,15 @@ def plan_probe(
     seen = _Seen(known, keys)
     kept: list[int] = []
     batches: list[pa.RecordBatch] = []
+    used_roots: set[str] = set()
     with SourceReader(roots) as source:
         for start in range(0, len(keys), BATCH_ROWS):
             rows: list[tuple[object, ...]] = []
             names = keys[start : start + BATCH_ROWS].to_pylist()
             for number, key in enumerate(names, start):
                 place = first_found(locator, key, releases.names(number))
+                if isinstance(place, Location):
+                    used_roots.add(place.root)
                 row = seen.unchanged(number, place, source)
                 if row is None:
                     rows.append(_request(key, place, families))
@@ -102,7 +106,7 @@ def plan_probe(
         )
         for start in range(0, table.num_rows, unit_keys)
     ]
-    return ProbePlan(units, seen.take(kept), len(keys))
+    return ProbePlan(units, seen.take(kept), len(keys), frozenset(used_roots))
 
 
 def run_probe(unit: ProbeUnit) -> Path:

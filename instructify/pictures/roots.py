@@ -7,6 +7,7 @@ which no manifest lists; whoever moves the pictures gives the roots anew.
 
 import os
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -87,6 +88,11 @@ class Roots:
             if below.is_relative_to(target):
                 return Location("raw", (Path(name) / below.relative_to(target)).as_posix())
         return None
+
+
+def idle_folders(roots: Roots, used: AbstractSet[str]) -> list[Path]:
+    """List the further picture folders whose labels are not among the used ones."""
+    return [root.path for root in roots if root.label not in used and root.path != roots.raw]
 
 
 def check_roots(build: Path, roots: Roots) -> None:

@@ -16,8 +16,9 @@ from instructify.readers.base import (
 from instructify.readers.class_folders import class_files, class_names
 from instructify.readers.json_items import read_lines, read_list, read_mapping
 from instructify.readers.json_source import NOT_JSON
-from instructify.readers.ocr import apply_ocr, load_ocr
+from instructify.readers.ocr import apply_ocr, example_key, load_ocr
 from instructify.readers.registry import READERS
+from instructify.readers.remarks import REMARKS, Remark
 from instructify.readers.table_rows import read_rows
 
 __all__ = [
@@ -26,12 +27,15 @@ __all__ = [
     "Option",
     "OptionValue",
     "READERS",
+    "REMARKS",
     "RawFile",
     "ReadContext",
     "Reader",
+    "Remark",
     "apply_ocr",
     "class_files",
     "class_names",
+    "example_key",
     "load_ocr",
     "read_lines",
     "read_list",

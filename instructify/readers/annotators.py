@@ -1,6 +1,12 @@
-"""What a release's annotators answered: all of it for scoring, one of it as the training target."""
+"""What a release's annotators answered: all of it for scoring, one of it as the training target.
 
-from collections.abc import Iterable
+Of ten answers some may be empty, where an annotator gave none or the authors' clean-up left
+nothing. One rule holds for every reader: the record stays, all answers stay references in their
+order, the target is chosen among those that are not empty, and a question whose answers are all
+empty is a reject.
+"""
+
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from instructify.readers.base import Option, ReadContext
@@ -10,11 +16,12 @@ TARGET = Option(
     kind="choice",
     help="the training target: the most common answer, or one drawn by how often it was given",
     choices=("most_common", "weighted"),
+    needs="labels",
 )
 
 
 class Answers(NamedTuple):
-    """The answers that are not empty, as typed; `chosen` is the index of the target."""
+    """All answers, as published; `chosen` is the index of the target, which is not empty."""
 
     texts: list[str]
     chosen: int
@@ -26,10 +33,17 @@ class Answers(NamedTuple):
 
 def collect_answers(context: ReadContext, raw_id: str, answers: Iterable[str]) -> Answers | None:
     """Clean the answers and choose the target as option `target` says; None if all are empty."""
-    texts = [text for text in map(clean, answers) if text]
-    if not texts:
+    texts = [clean(answer) for answer in answers]
+    chosen = choose_answer(context, raw_id, texts)
+    return None if chosen is None else Answers(texts, chosen)
+
+
+def choose_answer(context: ReadContext, raw_id: str, texts: Sequence[str]) -> int | None:
+    """Return the index of the target among clean answers; None if all are empty."""
+    if not any(texts):
         return None
-    if context.options.get("target") == "weighted":
-        record_id = f"{context.dataset}/{context.split}/{raw_id}"
-        return Answers(texts, weighted_choice(texts, record_id, context.seed))
-    return Answers(texts, most_common(texts))
+    if context.options.get("target") != "weighted":
+        return most_common(texts)
+    given = [index for index, text in enumerate(texts) if text]
+    record_id = f"{context.dataset}/{context.split}/{raw_id}"
+    return given[weighted_choice([texts[i] for i in given], record_id, context.seed)]

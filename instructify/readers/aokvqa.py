@@ -3,7 +3,9 @@
 A question becomes two records, open and multiple choice; `forms` asks for one of them. Raw id:
 `<question id>/open`, `<question id>/mc`; of question generation the question id. The open target is
 the most common direct answer, ties to the first, or with `target=weighted` one drawn by its count.
-Rows that lack a label (all of test) are for inference only. A bad label rejects one form, not both.
+An empty answer or wrong choice, which the official files have, costs no record: see `annotators`
+and `choices`. Rows that lack a label (all of test) are for inference only. A bad label rejects one
+form, not both.
 """
 
 from collections.abc import Iterator
@@ -11,9 +13,11 @@ from typing import Annotated
 
 import msgspec
 
+from instructify.readers.annotators import choose_answer
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.choices import Choices, without_empty
 from instructify.readers.json_items import collect, read_list
-from instructify.readers.text import clean, most_common, weighted_choice
+from instructify.readers.text import clean
 
 _UNSET = msgspec.UNSET
 
@@ -76,8 +80,8 @@ class _Writer:
             return
         answer, choice = None, None
         if answers:
-            choice = self._choose(raw_id, answers)
-            answer = answers[choice]
+            choice = choose_answer(self._context, raw_id, answers)
+            answer = None if choice is None else answers[choice]
         self._add(
             row,
             position,
@@ -93,7 +97,8 @@ class _Writer:
         labelled = self._labelled_choices(position, row)
         if labelled is None:
             return
-        choices, index = labelled
+        choices, index, dropped = labelled
+        self.rows.remark("empty-choice", dropped)
         self._add(
             row,
             position,
@@ -105,52 +110,49 @@ class _Writer:
             choice_index=index,
         )
 
-    def _labelled_choices(self, position: int, row: Row) -> tuple[list[str], int | None] | None:
-        """The choices and the right one among them (None: no label); None where rejected.
-
-        An empty wrong choice is left out: the release has some.
-        """
+    def _labelled_choices(self, position: int, row: Row) -> Choices | None:
+        """The choices and the right one among them (None: no label); None where rejected."""
         if not row.choices:
             reason = "null-field" if row.choices is None else "missing-field"
             self._reject(position, "choices", reason, "the question has no choices")
             return None
         texts = [clean(text) for text in row.choices]
-        choices = [text for text in texts if text]
-        index = row.correct_choice_idx
-        if index is _UNSET and choices:
-            return choices, None
-        if index is None:
+        index = None if row.correct_choice_idx is _UNSET else row.correct_choice_idx
+        if row.correct_choice_idx is None:
             self._reject(position, "correct_choice_idx", "null-field", "the label is null")
-        elif index is _UNSET or not 0 <= index < len(texts):
+            return None
+        if index is not None and not 0 <= index < len(texts):
             detail = f"it is the index of none of {len(texts)} choices"
             self._reject(position, "correct_choice_idx", "bad-value", detail)
-        elif not texts[index]:
-            self._reject(position, f"choices[{index}]", "empty-text", "the right choice is empty")
-        else:
-            return choices, sum(bool(text) for text in texts[:index])
-        return None
+            return None
+        choices = without_empty(texts, index)
+        if isinstance(choices, str):
+            right_is_empty = index is not None and not texts[index]
+            field = f"choices[{index}]" if right_is_empty else "choices"
+            self._reject(position, field, "empty-text", choices)
+            return None
+        return choices
 
     def _given_answer(self, position: int, row: Row) -> str | None:
         """The right choice, else the most common direct answer."""
         if row.choices and row.correct_choice_idx is not _UNSET:
             labelled = self._labelled_choices(position, row)
-            if labelled is None or labelled[1] is None:
+            if labelled is None or labelled.right is None:
                 return None
-            return labelled[0][labelled[1]]
+            return labelled.texts[labelled.right]
         answers = self._direct_answers(position, row)
         if answers == []:
             self._reject(position, "direct_answers", "no-answer", "the row has no answer")
-        return answers[most_common(answers)] if answers else None
-
-    def _choose(self, raw_id: str, answers: list[str]) -> int:
-        context = self._context
-        if context.options["target"] == "weighted":
-            record_id = f"{context.dataset}/{context.split}/{raw_id}"
-            return weighted_choice(answers, record_id, context.seed)
-        return most_common(answers)
+        if not answers:
+            return None
+        choice = choose_answer(self._context, row.question_id, answers)
+        return None if choice is None else answers[choice]
 
     def _direct_answers(self, position: int, row: Row) -> list[str] | None:
-        """The answers, none where the row has no label; None where they are rejected."""
+        """The answers, of which one at least is not empty; none where the row has no label.
+
+        None where they are rejected.
+        """
         given = row.direct_answers
         if given is _UNSET:
             return []
@@ -158,13 +160,10 @@ class _Writer:
             self._reject(position, "direct_answers", "null-field", "the list is null")
             return None
         texts = [clean(text) for text in given]
-        if not texts:
-            self._reject(position, "direct_answers", "no-answer", "the list is empty")
-        elif "" in texts:
-            field = f"direct_answers[{texts.index('')}]"
-            self._reject(position, field, "empty-text", "the answer is empty")
-        else:
+        if any(texts):
             return texts
+        detail = "all answers are empty" if texts else "the list is empty"
+        self._reject(position, "direct_answers", "no-answer", detail)
         return None
 
     def _add(
@@ -198,7 +197,7 @@ def _read_generation(context: ReadContext) -> Iterator[Chunk]:
 
 READER = Reader(
     name="aokvqa",
-    version=1,
+    version=2,
     read=_read,
     options={
         "forms": Option(
@@ -210,12 +209,14 @@ READER = Reader(
             kind="choice",
             help="which direct answer is trained on: the most common, or one drawn by its count",
             choices=("most_common", "weighted"),
+            needs="labels",
+            idle_with={"forms": ("multiple_choice",)},
         ),
     },
 )
 QG_READER = Reader(
     name="aokvqa_qg",
-    version=1,
+    version=2,
     read=_read_generation,
     options={
         "yes_no": Option(

@@ -7,13 +7,14 @@ and options give the same chunks.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
 
 from instructify._util.errors import UserError
+from instructify.readers.remarks import Remark
 from instructify.rejects import Reject
 from instructify.schema import RECORD_SCHEMA
 
@@ -30,19 +31,26 @@ class RawFile(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A batch of `RECORD_SCHEMA` and the items that were skipped on the way to it."""
+    """A batch of `RECORD_SCHEMA`, the items that were skipped on the way to it, and remarks."""
 
     records: pa.RecordBatch
     rejects: Sequence[Reject]
+    remarks: Sequence[Remark] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
-    """A dataset option that a reader understands; its default stands in the catalog."""
+    """A dataset option that a reader understands; its default stands in the catalog.
+
+    It has no effect on a split that lacks what it `needs` ("labels", or a file by its role), nor
+    where another option has one of the values of `idle_with`.
+    """
 
     kind: Literal["choice", "int", "bool", "text"]
     help: str
     choices: tuple[str, ...] = ()
+    needs: str | None = None
+    idle_with: Mapping[str, tuple[OptionValue, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +125,7 @@ class RecordRows:
         self._chunk_rows = chunk_rows
         self._columns: dict[str, list[object]] = {name: [] for name in RECORD_SCHEMA.names}
         self._rejects: list[Reject] = []
+        self._remarks: list[Remark] = []
 
     def add(
         self,
@@ -147,6 +156,10 @@ class RecordRows:
     ) -> None:
         self._rejects.append(Reject(source.name, position, field, reason, detail))
 
+    def remark(self, kind: str, times: int = 1) -> None:
+        """Note something about the record that is added next."""
+        self._remarks += [Remark(len(self._columns["record_id"]), kind)] * times
+
     def extend_rejects(self, rejects: Sequence[Reject]) -> None:
         self._rejects.extend(rejects)
 
@@ -158,7 +171,9 @@ class RecordRows:
     def take(self) -> Chunk:
         """Hand out what was collected and start anew."""
         num_rows = len(self._columns["record_id"])
-        chunk = Chunk(record_batch(num_rows, **self._columns), tuple(self._rejects))
+        batch = record_batch(num_rows, **self._columns)
+        chunk = Chunk(batch, tuple(self._rejects), tuple(self._remarks))
         self._columns = {name: [] for name in RECORD_SCHEMA.names}
         self._rejects = []
+        self._remarks = []
         return chunk

@@ -152,6 +152,7 @@ READER = Reader(
             kind="choice",
             help="which BLIP wrote the synthetic captions: ViT-B (base) or ViT-L (large)",
             choices=("base", "large"),
+            idle_with={"captions": ("web",)},
         ),
         "per_url": Option(
             kind="choice",

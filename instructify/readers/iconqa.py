@@ -33,6 +33,7 @@ class _Target(NamedTuple):
     choices: list[str] | None = None
     choice_index: int | None = None
     more_pictures: Sequence[str] = ()
+    dropped: int = 0  # empty wrong choices
 
 
 def _read(context: ReadContext) -> Iterator[Chunk]:
@@ -62,6 +63,7 @@ def _add(
     target = judge(rows, file, position, problem)
     if target is None:
         return
+    rows.remark("empty-choice", target.dropped)
     rows.add(
         pid,
         form="open" if target.choices is None else "multiple_choice",
@@ -96,20 +98,20 @@ def _choice(rows: RecordRows, file: RawFile, position: int, problem: _Problem) -
     choices = check_choices(rows, file, position, problem.choices, problem.answer)
     if choices is None:
         return None
-    texts, right = choices
+    texts, right, dropped = choices
     if problem.ques_type == "choose_txt":
-        return _Target(texts[right], texts, right)
+        return _Target(texts[right], texts, right, dropped=dropped)
     if not all(map(safe_name, texts)):
         detail = "a choice is no file name of the problem's folder"
         rows.reject(file, position, "choices", "path-outside-root", detail)
         return None
     names = [f"picture {number}" for number in range(1, len(texts) + 1)]
-    return _Target(names[right], names, right, texts)
+    return _Target(names[right], names, right, texts, dropped)
 
 
 READER = Reader(
     name="iconqa",
-    version=1,
+    version=2,
     read=_read,
     options={
         "kind": Option(

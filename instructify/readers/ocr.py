@@ -74,6 +74,11 @@ def load_ocr(file: RawFile) -> OcrTable:
     )
 
 
+def example_key(file: RawFile) -> str | None:
+    """Read one key of a side file, to show how it names its pictures; None where it has none."""
+    return next((part.pictures[0] for part in _read(file) if part.pictures), None)
+
+
 def apply_ocr(batch: pa.RecordBatch, table: OcrTable, max_tokens: int) -> pa.RecordBatch:
     """Fill `ocr_tokens` and `ocr_source` by the main picture where a record has no tokens."""
     pictures = batch.column("pictures")

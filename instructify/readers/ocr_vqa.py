@@ -79,6 +79,8 @@ READER = Reader(
     version=1,
     read=_read,
     options={
-        "ocr_tokens": Option(kind="int", help="how many tokens of --ocr FILE are kept, 0: none")
+        "ocr_tokens": Option(
+            kind="int", help="how many tokens of --ocr FILE are kept, 0: none", needs="ocr"
+        )
     },
 )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify.readers.base import RawFile, RecordRows
+from instructify.readers.choices import without_empty
 from instructify.readers.json_items import read_mapping, read_value
 from instructify.readers.json_recovery import to_model
 from instructify.readers.text import clean
@@ -17,11 +18,12 @@ from instructify.rejects import Reject
 T = TypeVar("T")
 
 
-class Choices(NamedTuple):
+class Labelled(NamedTuple):
     """The choices of a problem and the index of the right one."""
 
     texts: list[str]
     right: int
+    dropped: int  # empty wrong choices, for a remark
 
 
 def read_split(file: RawFile, names: Sequence[str]) -> Mapping[str, int]:
@@ -63,14 +65,18 @@ def read_problems(
 
 def check_choices(
     rows: RecordRows, file: RawFile, position: int, choices: Sequence[str], answer: int
-) -> Choices | None:
-    """Clean the choices; None, with a reject, where one is empty or the answer is none of them."""
+) -> Labelled | None:
+    """Clean the choices and leave out empty wrong ones.
+
+    None, with a reject, where the right choice is empty or the answer is none of them.
+    """
     texts = [clean(choice) for choice in choices]
-    if not all(texts):
-        rows.reject(file, position, "choices", "empty-text", "a choice is empty")
-        return None
     if not 0 <= answer < len(texts):
         detail = f"{answer} is no index into {len(texts)} choices"
         rows.reject(file, position, "answer", "bad-value", detail)
         return None
-    return Choices(texts, answer)
+    kept = without_empty(texts, answer)
+    if isinstance(kept, str):
+        rows.reject(file, position, "choices", "empty-text", kept)
+        return None
+    return Labelled(kept.texts, kept.right or 0, kept.dropped)

@@ -49,6 +49,7 @@ def _add(rows: RecordRows, file: RawFile, position: int, pid: str, problem: _Pro
     if choices is None:
         return
     right = choices.texts[choices.right]
+    rows.remark("empty-choice", choices.dropped)
     rows.add(
         pid,
         form="multiple_choice",
@@ -67,7 +68,7 @@ def _add(rows: RecordRows, file: RawFile, position: int, pid: str, problem: _Pro
 
 READER = Reader(
     name="scienceqa",
-    version=1,
+    version=2,
     read=_read,
     options={
         "pictures": Option(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from instructify.catalog import FIELDS
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.choices import without_empty
 from instructify.readers.class_folders import class_files, class_names, printable
 from instructify.readers.table_cells import (
     Fault,
@@ -76,16 +77,21 @@ def _read_table(context: ReadContext, file: RawFile, plan: _Plan) -> Iterator[Ch
         for position, cells in batch.rows:
             row = _Row(plan, cells)
             try:
-                records.add(
-                    row.text("id") or str(position),
-                    form=plan.form,
-                    pictures=_picture_keys(plan, row),
-                    source=file,
-                    position=position,
-                    **_fields(plan, row),
-                )
+                raw_id = row.text("id") or str(position)
+                pictures = _picture_keys(plan, row)
+                fields = _fields(plan, row)
             except _BadCell as error:
                 records.reject(file, position, error.column, *error.fault)
+                continue
+            records.remark("empty-choice", row.empty_choices)
+            records.add(
+                raw_id,
+                form=plan.form,
+                pictures=pictures,
+                source=file,
+                position=position,
+                **fields,
+            )
         if records.full:
             yield records.take()
     yield records.take()
@@ -95,6 +101,7 @@ class _Row:
     """The cells of a row by field, each checked when it is asked for."""
 
     def __init__(self, plan: _Plan, cells: Cells) -> None:
+        self.empty_choices = 0  # left out of its choices
         self._plan = plan
         self._cells = cells
 
@@ -110,10 +117,10 @@ class _Row:
             raise self.bad(field, value)
         return value
 
-    def texts(self, field: str) -> tuple[str, ...] | None:
+    def texts(self, field: str, *, empty: bool = False) -> tuple[str, ...] | None:
         if field not in self._plan.columns:
             return None
-        value = texts_of(self.cell(field), self._plan.separator)
+        value = texts_of(self.cell(field), self._plan.separator, empty=empty)
         if isinstance(value, Fault):
             raise self.bad(field, value)
         return value
@@ -165,7 +172,9 @@ def _fields(plan: _Plan, row: _Row) -> Fields:
     fields["history"] = _history(plan, row)
     if plan.form == "binary":
         return fields | _yes_or_no(row)
-    choices = row.texts("choices") or (plan.classes if plan.form == "multiple_choice" else None)
+    choices = row.texts("choices", empty=True) or (
+        plan.classes if plan.form == "multiple_choice" else None
+    )
     return fields | (_open(plan, row) if choices is None else _choice(row, choices))
 
 
@@ -201,7 +210,7 @@ def _yes_or_no(row: _Row) -> Fields:
 
 def _open(plan: _Plan, row: _Row) -> Fields:
     answer = row.text("answer")
-    references = row.texts("references")
+    references = row.texts("references", empty=True)
     answer_choice = None
     if answer is None:
         if references is None:
@@ -228,11 +237,15 @@ def _choice(row: _Row, choices: tuple[str, ...]) -> Fields:
         if answer not in choices:
             raise row.bad("answer", Fault("bad-value", f"'{answer[:40]}' is none of the choices"))
         index = choices.index(answer)
+    kept = without_empty(choices, index)
+    if isinstance(kept, str):
+        raise row.bad("choices", Fault("empty-text", kept))
+    row.empty_choices = kept.dropped
     return {
         "answer": choices[index],
         "references": (choices[index],),
-        "choices": choices,
-        "choice_index": index,
+        "choices": kept.texts,
+        "choice_index": kept.right,
     }
 
 
@@ -278,4 +291,4 @@ def _options() -> dict[str, Option]:
     }
 
 
-READER = Reader(name="table", version=1, read=read, options=_options())
+READER = Reader(name="table", version=2, read=read, options=_options())

@@ -29,13 +29,20 @@ def text_of(cell: object) -> str | Fault | None:
     return text or None
 
 
-def texts_of(cell: object, separator: str) -> tuple[str, ...] | Fault | None:
-    """Read a list of texts: a list, a text that is a JSON list, or one with separators."""
+def texts_of(
+    cell: object, separator: str, *, empty: bool = False
+) -> tuple[str, ...] | Fault | None:
+    """Read a list of texts: a list, a text that is a JSON list, or one with separators.
+
+    With `empty` an item of a list may be empty, but not all of them.
+    """
     items = cell
     if isinstance(cell, str):
         items = _json_list(cell)
         if items is None:
-            items = [part for part in cell.split(separator) if part.strip()]
+            items = [part for part in cell.split(separator) if empty or part.strip()]
+            if len(items) > 1 and not str(items[-1]).strip():
+                items.pop()  # a separator at the end closes the list
     if items is None:
         return None
     if not isinstance(items, list | tuple):
@@ -45,10 +52,10 @@ def texts_of(cell: object, separator: str) -> tuple[str, ...] | Fault | None:
         text = text_of(item)
         if isinstance(text, Fault):
             return text
-        if text is None:
+        if text is None and not empty:
             return Fault("empty-text", "an item of the list is empty")
-        texts.append(text)
-    return tuple(texts) or None
+        texts.append(text or "")
+    return tuple(texts) if any(texts) else None
 
 
 def index_of(cell: object, num_choices: int) -> int | Fault | None:

@@ -21,9 +21,12 @@ def clean_caption(text: str) -> str:
 
 
 def most_common(answers: Sequence[str]) -> int:
-    """Index of the first of the most frequent answers; ties go to the one that comes first."""
+    """Index of the first of the most frequent answers; ties go to the one that comes first.
+
+    Empty answers do not count; one answer at least is not empty.
+    """
     counts: dict[str, int] = {}
-    for answer in answers:
+    for answer in filter(None, answers):
         counts[answer] = counts.get(answer, 0) + 1
     return answers.index(max(counts, key=counts.__getitem__))
 

@@ -26,7 +26,8 @@ class Row(msgspec.Struct, gc=False):
 
 def _read(context: ReadContext) -> Iterator[Chunk]:
     file = context.files["captions"]
-    ocr = load_ocr(context.files["ocr"]) if "ocr" in context.files else None
+    wanted = "ocr" in context.files and int(context.options["ocr_tokens"]) > 0
+    ocr = load_ocr(context.files["ocr"]) if wanted else None
     chunks = _caption_chunks(context, file) if for_training(context) else _sets(context, file)
     rejects: Sequence[Reject] = ocr.rejects if ocr else ()
     for chunk in chunks:
@@ -97,12 +98,14 @@ def _with_ocr(
     if ocr is None:
         return chunk
     records = apply_ocr(chunk.records, ocr, int(context.options["ocr_tokens"]))
-    return Chunk(records, (*rejects, *chunk.rejects))
+    return chunk._replace(records=records, rejects=(*rejects, *chunk.rejects))
 
 
 READER = Reader(
     name="textcaps",
     version=1,
     read=_read,
-    options={"ocr_tokens": Option(kind="int", help="how many OCR tokens are kept, 0: none")},
+    options={
+        "ocr_tokens": Option(kind="int", help="how many OCR tokens are kept, 0: none", needs="ocr")
+    },
 )

@@ -37,7 +37,7 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
         if ocr is None:
             yield chunk
         else:
-            yield Chunk(apply_ocr(chunk.records, ocr, num_tokens), chunk.rejects)
+            yield chunk._replace(records=apply_ocr(chunk.records, ocr, num_tokens))
 
 
 def _add(rows: RecordRows, context: ReadContext, position: int, item: _Question) -> None:
@@ -68,10 +68,12 @@ def _add(rows: RecordRows, context: ReadContext, position: int, item: _Question)
 
 READER = Reader(
     name="textvqa",
-    version=1,
+    version=2,
     read=_read,
     options={
         "target": TARGET,
-        "ocr_tokens": Option(kind="int", help="how many OCR tokens a record has at most; 0: none"),
+        "ocr_tokens": Option(
+            kind="int", help="how many OCR tokens a record has at most; 0: none", needs="ocr"
+        ),
     },
 )

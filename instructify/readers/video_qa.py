@@ -2,8 +2,9 @@
 
 MSVD numbers its clips, and a mapping file names them; a question whose clip it does not name is a
 reject. Raw ids: the file's `id` (MSVD, MSRVTT); `<video_id>_<start>_<end>-<row>` (iVQA, whose
-questions have none). iVQA gives five answers, each as good as any other: all are references, the
-most common is the target. Answers like "none" are answers. Clips are named here, never opened.
+questions have none). iVQA gives five answers, each as good as any other: all are references, an
+empty one too, and the most common that is not empty is the target. Answers like "none" are answers.
+Clips are named here, never opened.
 """
 
 import re
@@ -13,11 +14,12 @@ from typing import Annotated
 import msgspec
 
 from instructify._util.errors import UserError
+from instructify.readers.annotators import choose_answer
 from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows, unreadable
 from instructify.readers.json_items import read_list
 from instructify.readers.table_cells import Fault, text_of
 from instructify.readers.table_rows import Cells, read_rows
-from instructify.readers.text import clean, most_common
+from instructify.readers.text import clean
 
 _CLIP = re.compile(r"[A-Za-z0-9_-]+_\d+_\d+")
 _NUMBER = re.compile(r"vid(\d{1,9})")
@@ -131,13 +133,14 @@ def _read_ivqa(context: ReadContext) -> Iterator[Chunk]:
     for found in read_rows(file, _IVQA_COLUMNS):
         rows.extend_rejects(found.rejects)
         for position, cells in found.rows:
-            _add_ivqa(rows, file, position, cells)
+            _add_ivqa(rows, context, position, cells)
             if rows.full:
                 yield rows.take()
     yield rows.take()
 
 
-def _add_ivqa(rows: RecordRows, file: RawFile, position: int, cells: Cells) -> None:
+def _add_ivqa(rows: RecordRows, context: ReadContext, position: int, cells: Cells) -> None:
+    file = context.files["questions"]
     texts: dict[str, str] = {}
     for column in _IVQA_COLUMNS:
         text = text_of(cells.get(column))
@@ -147,16 +150,16 @@ def _add_ivqa(rows: RecordRows, file: RawFile, position: int, cells: Cells) -> N
         if text is not None:
             texts[column] = text
     clip = _ivqa_clip(texts)
-    answers = [texts[column] for column in _IVQA_ANSWERS if column in texts]
+    answers = [texts.get(column, "") for column in _IVQA_ANSWERS]
+    chosen = choose_answer(context, f"{clip}-{position}", answers)
     if clip is None:
         detail = "no YouTube id of 11 characters with whole seconds"
         rows.reject(file, position, "video_id", "bad-value", detail)
     elif "question" not in texts:
         rows.reject(file, position, "question", "empty-text", "the question is empty")
-    elif not answers:
+    elif chosen is None:
         rows.reject(file, position, "answer1", "no-answer", "all five answers are empty")
     else:
-        chosen = most_common(answers)
         rows.add(
             f"{clip}-{position}",
             form="open",
@@ -181,4 +184,4 @@ def _ivqa_clip(texts: Mapping[str, str]) -> str | None:
 
 MSVD = Reader(name="msvd_qa", version=1, read=_read_msvd, options={})
 MSRVTT = Reader(name="msrvtt_qa", version=1, read=_read_msrvtt, options={})
-IVQA = Reader(name="ivqa", version=1, read=_read_ivqa, options={})
+IVQA = Reader(name="ivqa", version=2, read=_read_ivqa, options={})

@@ -154,6 +154,7 @@ READER = Reader(
             kind="choice",
             help="join the dense annotations (relevance of the options) where their file is there",
             choices=("auto", "off"),
+            needs="dense",
         )
     },
 )

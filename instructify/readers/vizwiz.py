@@ -65,13 +65,13 @@ def _add(
 
 def _has_answer(texts: list[str]) -> bool:
     """Whether anything is said more often than that there is no answer."""
-    merged = [_NO_ANSWER.get(text, text) for text in texts]
+    merged = [_NO_ANSWER.get(text, text) for text in texts if text]
     return merged[most_common(merged)] != "unanswerable"
 
 
 READER = Reader(
     name="vizwiz",
-    version=1,
+    version=2,
     read=_read,
     options={
         "target": TARGET,
@@ -79,6 +79,7 @@ READER = Reader(
             kind="choice",
             help="drop leaves out questions that most annotators found unanswerable",
             choices=("keep", "drop"),
+            needs="labels",
         ),
     },
 )

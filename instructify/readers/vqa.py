@@ -2,8 +2,10 @@
 
 Raw id: the question id. `answer` is VQAv2's `multiple_choice_answer`, or (OK-VQA has none) the most
 common `raw_answer`, ties to the first; `target=weighted` draws one of the ten by their count. The
-references are all ten, as typed. Test files come without annotations: their records are for
-inference only. `answer_choice` stays null where the release itself names the target.
+references are all ten, as the file has them; an empty one is never the target (see `annotators`).
+OK-VQA's `raw_answer` is not what people typed but that text normalised by the rules of VQA. Test
+files come without annotations: their records are for inference only. `answer_choice` stays null
+where the release itself names the target.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify.readers.annotators import choose_answer
 from instructify.readers.arrow import cleaned, empty_at, lists_of, numbered, singles
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, record_batch
 from instructify.readers.join import Part, join_by_question_id
-from instructify.readers.json_items import Items, read_list
-from instructify.readers.text import most_common, weighted_choice
+from instructify.readers.json_items import read_list
 from instructify.rejects import Reject
 
 Number = Annotated[int, msgspec.Meta(ge=0, lt=10**12)]
@@ -83,7 +85,6 @@ class Release(NamedTuple, Generic[AnnotationT]):
     """What differs between the two releases: how an annotation is written."""
 
     model: type[AnnotationT]
-    answer_field: str
     texts: Callable[[Sequence[AnnotationT]], list[str]]  # all answers, one annotation after another
     targets: Callable[[Sequence[AnnotationT]], list[str]] | None
     subset: Callable[[Sequence[AnnotationT]], list[str | None]]
@@ -91,14 +92,12 @@ class Release(NamedTuple, Generic[AnnotationT]):
 
 VQAV2 = Release(
     VqaAnnotation,
-    "answer",
     lambda rows: [answer.answer for row in rows for answer in row.answers],
     lambda rows: [row.multiple_choice_answer for row in rows],
     lambda rows: [row.answer_type for row in rows],
 )
 OKVQA = Release(
     OkvqaAnnotation,
-    "raw_answer",
     lambda rows: [answer.raw_answer for row in rows for answer in row.answers],
     None,
     lambda rows: [OKVQA_SUBSETS.get(row.question_type or "", row.question_type) for row in rows],
@@ -164,7 +163,7 @@ def _annotations(
         rows = items.items
         answers = lists_of(cleaned(release.texts(rows)), map(len, [row.answers for row in rows]))
         targets = choose(rows, answers)
-        rejects = _label_rejects(release, file, items, answers, targets.texts)
+        rejects = _label_rejects(file, items.positions, answers)
         good = np.ones(len(rows), bool)
         if rejects:
             bad = {reject.position for reject in rejects}
@@ -190,50 +189,35 @@ def _choose(
     answers: pa.ListArray,
 ) -> _Targets:
     """Take each annotation's target; one without answers gets an empty text."""
-    weighted = context.options.get("target") == "weighted"
-    if release.targets and not weighted:
-        return _Targets(cleaned(release.targets(rows)), pa.nulls(len(rows), pa.int32()))
-    prefix = f"{context.dataset}/{context.split}/"
+    named: list[str] = [""] * len(rows)
+    if release.targets and context.options.get("target") != "weighted":
+        column = cleaned(release.targets(rows))
+        if not len(empty_at(column)):
+            return _Targets(column, pa.nulls(len(rows), pa.int32()))
+        named = column.to_pylist()
     texts: list[str] = []
     choices: list[int | None] = []
-    for row, given in zip(rows, answers.to_pylist(), strict=True):
-        choice = None
-        if given:
-            record_id = f"{prefix}{row.question_id}"
-            choice = (
-                weighted_choice(given, record_id, context.seed) if weighted else most_common(given)
-            )
+    for row, text, given in zip(rows, named, answers.to_pylist(), strict=True):
+        choice = None if text else choose_answer(context, str(row.question_id), given)
         choices.append(choice)
-        texts.append("" if choice is None else given[choice])
+        texts.append(text if choice is None else given[choice])
     return _Targets(pa.array(texts, pa.string()), pa.array(choices, pa.int32()))
 
 
-def _label_rejects(
-    release: Release[AnnotationT],
-    file: RawFile,
-    items: Items[AnnotationT],
-    answers: pa.ListArray,
-    targets: pa.StringArray,
-) -> list[Reject]:
-    """Name each annotation that can't be used, once."""
+def _label_rejects(file: RawFile, positions: Sequence[int], answers: pa.ListArray) -> list[Reject]:
+    """Name each annotation that has no answer, or empty ones only."""
     lengths = np.diff(answers.offsets.to_numpy())
     empty_answers = empty_at(answers.values)
-    empty_targets = empty_at(targets)
-    if lengths.all() and not len(empty_answers) and not len(empty_targets):
+    if lengths.all() and not len(empty_answers):
         return []
-    starts = answers.offsets.to_numpy()
-    rejects: dict[int, Reject] = {}
-    for row in np.flatnonzero(lengths == 0).tolist():
-        at = items.positions[row]
-        rejects[at] = Reject(file.name, at, "answers", "no-answer", "the list of answers is empty")
-    for answer in empty_answers.tolist():
-        row = int(np.searchsorted(starts, answer, side="right")) - 1
-        field = f"answers[{answer - starts[row]}].{release.answer_field}"
-        rejects.setdefault(items.positions[row], _empty(file, items.positions[row], field))
-    for row in empty_targets.tolist():
-        at = items.positions[row]
-        rejects.setdefault(at, _empty(file, at, "multiple_choice_answer"))
-    return list(rejects.values())
+    ends = np.cumsum(lengths)
+    owners = np.searchsorted(ends, empty_answers, side="right")
+    num_empty = np.bincount(owners, minlength=len(lengths))
+    rejects: list[Reject] = []
+    for row in np.flatnonzero(num_empty == lengths).tolist():
+        detail = "all answers are empty" if lengths[row] else "the list of answers is empty"
+        rejects.append(Reject(file.name, positions[row], "answers", "no-answer", detail))
+    return rejects
 
 
 def _empty(file: RawFile, position: int, field: str) -> Reject:
@@ -276,6 +260,7 @@ _TARGET = Option(
     kind="choice",
     help="which of the ten answers is trained on: the most common one, or one drawn by its count",
     choices=("most_common", "weighted"),
+    needs="labels",
 )
 _YES_NO = Option(
     kind="choice",
@@ -284,20 +269,20 @@ _YES_NO = Option(
 )
 
 VQAV2_READER = Reader(
-    name="vqav2", version=1, read=partial(_read, VQAV2, "open"), options={"target": _TARGET}
+    name="vqav2", version=2, read=partial(_read, VQAV2, "open"), options={"target": _TARGET}
 )
 OKVQA_READER = Reader(
-    name="okvqa", version=1, read=partial(_read, OKVQA, "open"), options={"target": _TARGET}
+    name="okvqa", version=2, read=partial(_read, OKVQA, "open"), options={"target": _TARGET}
 )
 VQAV2_QG_READER = Reader(
     name="vqav2_qg",
-    version=1,
+    version=2,
     read=partial(_read, VQAV2, "question_generation"),
     options={"yes_no": _YES_NO},
 )
 OKVQA_QG_READER = Reader(
     name="okvqa_qg",
-    version=1,
+    version=2,
     read=partial(_read, OKVQA, "question_generation"),
     options={"yes_no": _YES_NO},
 )

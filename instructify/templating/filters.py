@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 MAX_TEXT_BYTES = 65_536
-# What ends a sentence, a closing quotation mark or bracket behind it included; RE2 and re agree.
-SENTENCE_END = "[.!?:;\u2026][\"')\\]\u2019\u201d\u00bb]?$"
+# What ends a sentence, closing quotation marks and brackets behind it included; RE2 and re agree.
+SENTENCE_END = "[.!?:;\u2026\u3002\uff01\uff1f][\"')\\]\u2019\u201d\u00bb]*$"
 _SENTENCE_END = re.compile(SENTENCE_END)
 
 

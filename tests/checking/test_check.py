@@ -250,3 +250,102 @@ def test_a_reader_that_leaves(raw_root: Path) -> None:
     assert process.stderr is not None
     assert process.stderr.read() == ""
     assert process.wait(60) in (0, 1)
+
+
+def test_causes_stand_before_their_consequences(
+    command: Commands, raw_root: Path, tmp_path: Path
+) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(raw_root / "vqav2", raw / "vqav2")
+    cut = raw / "vqav2" / "v2_OpenEnded_mscoco_train2014_questions.json"
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    answer = command("check", "vqav2", "--raw", raw)
+    told = [line.split()[1] for line in answer.stdout.splitlines() if line.startswith("fault")]
+    assert told[0] == "cut-off:"
+    assert told[-1] == "picture-missing:"
+    found = answer.stdout.index
+    assert found("fault cut-off") < found("fault bad-value") < found("fault picture-missing")
+    order = [group["cause"] for group in groups_in_order(command, raw)]
+    assert order.index("cut-off") < order.index("bad-value") < order.index("picture-missing")
+
+
+def groups_in_order(command: Commands, raw: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = command("check", "vqav2", "--raw", raw, "--json").json()["groups"]
+    return found
+
+
+def test_without_pictures_only_files_and_records_are_looked_at(
+    command: Commands, raw_root: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(raw_root / "vqav2", tmp_path / "vqav2")
+    line = ("check", "vqav2", "--raw", tmp_path)
+    assert "picture-missing" in groups(command(*line, "--json"))
+    answer = command(*line, "--json", "--no-pictures")
+    assert answer.code == 0
+    assert set(groups(answer)) == {"slice"}
+    assert answer.json()["pictures"] == 0
+    assert all(split["pictures"] > 0 for split in answer.json()["splits"])
+    assert "and no picture of" in " ".join(command(*line, "--no-pictures").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "split"), [("coco_caption", "train"), ("flickr30k", "test"), ("gqa", "train")]
+)
+def test_files_of_which_any_one_is_enough_are_joined_by_or_in_both_commands(
+    command: Commands, tmp_path: Path, name: str, split: str
+) -> None:
+    (tmp_path / "raw").mkdir()
+    line = (name, "--split", split, "--raw", tmp_path / "raw")
+    refused = command("convert", *line, "--out", tmp_path / "build")
+    assert refused.code == 2
+    (example,) = groups(command("check", *line, "--json"))["file-missing"]["examples"]
+    assert example["item"] in refused.stderr
+    assert " or " in example["item"]
+    assert " and " not in refused.stderr.partition(" expected in ")[0]
+
+
+def test_files_that_are_all_needed_are_joined_by_and(command: Commands, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    line = ("iconqa", "--raw", tmp_path / "raw")
+    refused = command("convert", *line, "--out", tmp_path / "build").stderr
+    found = groups(command("check", *line, "--json"))["file-missing"]["examples"]
+    items = [one["item"] for one in found]
+    assert len(items) == 2
+    assert ", and ".join(items) in refused
+
+
+def test_a_picture_folder_that_supplies_no_picture_is_a_line(
+    command: Commands, raw_root: Path, tmp_path: Path
+) -> None:
+    raw, pictures, idle = tmp_path / "raw", tmp_path / "pictures", tmp_path / "idle"
+    shutil.copytree(raw_root / "vqav2", raw / "vqav2")
+    shutil.copytree(raw_root / "coco", pictures / "coco")
+    idle.mkdir()
+    line = ("vqav2", "--split", "val", "--raw", raw, "--images", pictures, "--images", idle)
+    found = groups(command("check", *line, "--json"))["folder-without-effect"]
+    assert found["severity"] == "note"
+    assert [one["item"] for one in found["examples"]] == [f"--images {idle.resolve()}"]
+    for mode in ("reference", "store"):
+        for _ in range(2):  # the second run looks at no picture anew
+            answer = command("convert", *line, "--out", tmp_path / mode, "--pictures", mode)
+            assert answer.code == 0
+            assert f"--images {idle.resolve()} has no effect" in answer.stderr
+            assert f"--images {pictures.resolve()} has" not in answer.stderr
+    answer = command("convert", *line, "--out", tmp_path / "none", "--pictures", "none")
+    assert answer.stderr.count("has no effect with --pictures none") == 2
+
+
+def test_check_counts_an_ocr_file_for_the_line_that_convert_names(
+    command: Commands, raw_root: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(raw_root / "vqav2", tmp_path / "raw" / "vqav2")
+    ocr = tmp_path / "ocr.jsonl"
+    ocr.write_text('{"picture": "vqav2/1", "tokens": ["a"]}\n')
+    line = ("vqav2", "--raw", tmp_path / "raw", "--ocr", ocr)
+    found = groups(command("check", *line, "--no-pictures", "--json"))["file-without-effect"]
+    assert (found["severity"], found["count"]) == ("fault", 1)
+    assert "'vqav2/1'" in found["examples"][0]["detail"]
+    assert command("convert", *line, "--out", tmp_path / "b", "--pictures", "none").code == 2
+    lost = command("convert", *line[:1], "--raw", tmp_path / "raw", "--out", tmp_path / "c")
+    assert lost.code == 1
+    assert "--ocr" not in lost.stderr

@@ -203,3 +203,29 @@ def test_every_dataset_with_a_metric_has_a_default() -> None:
     }
     assert len(defaults) == 19
     assert {name for name, variant in defaults.items() if variant != "official"} == {"textvqa"}
+
+
+@pytest.mark.parametrize("variant", ["official", "lavis", "mmf"])
+def test_an_empty_reference_is_an_annotator_that_only_an_empty_answer_agrees_with(
+    variant: str,
+) -> None:
+    golds = ["tea"] * 3 + [""] + ["milk"] * 6
+    assert value("tea", golds, variant) == pytest.approx(0.9)
+    assert value("", golds, variant) == pytest.approx(0.3)
+    assert value("The?", golds, variant) == pytest.approx(0.3)
+    assert value("water", golds, variant) == 0
+
+
+def test_one_empty_reference_breaks_the_unanimity_of_the_official_rule() -> None:
+    assert value("Tea.", ["tea"] * 10, "official") == 0
+    assert value("Tea.", [*["tea"] * 9, ""], "official") == 1
+
+
+def test_an_empty_reference_of_aokvqa_and_ivqa_is_met_by_an_empty_answer_alone() -> None:
+    golds = ["tea"] * 2 + [""] + ["milk"] * 7
+    assert value("tea", golds, "official", "aokvqa") == pytest.approx(2 / 3)
+    assert value("", golds, "official", "aokvqa") == pytest.approx(1 / 3)
+    assert value("the", golds, "official", "aokvqa") == 0
+    five = [Item(id="1", references=("tea", "", "milk", "", ""))]
+    scoring = choose_scoring("ivqa", "ivqa_accuracy")
+    assert score(scoring, five, [Prediction("1", "tea")]).value == pytest.approx(0.5)

@@ -90,8 +90,8 @@ def test_a_bad_question_or_annotation_is_one_reject_and_spares_its_neighbours(re
     annotations = files["annotations"]["annotations"]
     files["questions"]["questions"][0]["question"] = " "
     annotations[2]["answers"] = []
-    annotations[3]["answers"][7]["answer"] = "\t"
-    annotations[4]["multiple_choice_answer"] = ""
+    annotations[3]["answers"] = [{"answer": "\t"}, {"answer": ""}]
+    annotations[4]["answers"][2] = {"answer": 7}
     annotations[6]["answers"][1] = None
     del annotations[7]["multiple_choice_answer"]
     outcome = read("vqav2", files)
@@ -101,10 +101,11 @@ def test_a_bad_question_or_annotation_is_one_reject_and_spares_its_neighbours(re
         ("questions.json", 0): ("question", "empty-text"),
         ("annotations.json", 0): ("question_id", "bad-value"),
         ("annotations.json", 2): ("answers", "no-answer"),
-        ("annotations.json", 3): ("answers[7].answer", "empty-text"),
-        ("annotations.json", 4): ("multiple_choice_answer", "empty-text"),
+        ("annotations.json", 3): ("answers", "no-answer"),
+        ("annotations.json", 4): ("answers[2].answer", "wrong-type"),
         ("annotations.json", 6): ("answers[1]", "null-field"),
         ("annotations.json", 7): ("multiple_choice_answer", "missing-field"),
+        ("questions.json", 4): ("question_id", "no-annotation"),
         ("questions.json", 6): ("question_id", "no-annotation"),
         ("questions.json", 7): ("question_id", "no-annotation"),
     }
@@ -197,7 +198,8 @@ def test_aokvqa_leaves_out_an_empty_wrong_choice(read: Read) -> None:
         ({"choices": None}, "choices", "null-field", 1),
         ({"direct_answers": []}, "direct_answers", "no-answer", 1),
         ({"direct_answers": None}, "direct_answers", "null-field", 1),
-        ({"direct_answers": ["a", ""]}, "direct_answers[1]", "empty-text", 1),
+        ({"direct_answers": ["\t", ""]}, "direct_answers", "no-answer", 1),
+        ({"choices": ["", " ", "", "b"]}, "choices", "empty-text", 1),
         ({"direct_answers": "['a', 'b']"}, "direct_answers", "wrong-type", 0),
         ({"question": "\n"}, "question", "empty-text", 0),
         ({"question_id": " "}, "question_id", "bad-value", 0),

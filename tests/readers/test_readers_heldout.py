@@ -120,7 +120,7 @@ def test_vizwiz_reads_both_namings_and_spoken_questions(tmp_path: Path) -> None:
     assert old["pictures"] == ["vizwiz/VizWiz_val_000000028000.jpg"]
     assert old["question"] == "Hello. What is this"
     assert (old["answer"], old["answer_choice"], len(old["references"])) == ("cube", 0, 5)
-    assert (new["answer"], new["references"], new["subset"]) == ("cube", ["cube"], "other")
+    assert (new["answer"], new["references"], new["subset"]) == ("cube", ["cube", ""], "other")
     assert unlabelled["answer"] is unlabelled["references"] is unlabelled["answer_choice"] is None
 
 
@@ -229,7 +229,7 @@ def test_ivqa_none_is_an_answer(tmp_path: Path) -> None:
     assert first["pictures"] == ["ivqa/a-_bcdefghi_10_20"]
     assert first["references"] == ["nothing", "none", "none", "null", "NA"]
     assert (first["answer"], first["answer_choice"]) == ("none", 1)
-    assert (second["references"], second["answer"]) == (["by hand", "hand"], "by hand")
+    assert (second["references"], second["answer"]) == (["by hand", "hand", "", "", ""], "by hand")
 
 
 def test_visdial_rounds_have_their_own_history_and_options(tmp_path: Path) -> None:

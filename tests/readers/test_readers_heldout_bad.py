@@ -89,7 +89,7 @@ BAD = [
     (ICONQA, "problems", at("5", "answer", value=3), "bad-value"),
     (ICONQA, "problems", at("5", "answer", value="1"), "wrong-type"),
     (ICONQA, "problems", without("5", "choices"), "missing-field"),
-    (ICONQA, "problems", at("5", "choices", 0, value=""), "empty-text"),
+    (ICONQA, "problems", at("5", "choices", value=["turtle", "", " "]), "empty-text"),
     (ICONQA, "problems", at("007", "choices", 1, value="../x.png"), "path-outside-root"),
     (ICONQA, "problems", at("9", "answer", value="  "), "empty-text"),
     (ICONQA, "splits", at("choose_txt_test", value=["5", "999"]), "bad-value"),

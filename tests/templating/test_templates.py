@@ -174,7 +174,7 @@ def test_the_language_renders_as_recorded() -> None:
 
 def test_plain_jinja_renders_the_same() -> None:
     environment = jinja2.Environment(keep_trailing_newline=True)
-    environment.filters |= {"lettered": FILTERS["lettered"], "letter": letter}
+    environment.filters |= {name: FILTERS[name] for name in ("lettered", "letter", "sentence")}
     for source in LANGUAGE:
         if "default" not in source:
             expected = environment.from_string(source).render(**ROW, **CONSTANTS)
