@@ -88,26 +88,29 @@ class Trainer:
         self.model.train()
         if self.first == 0:
             self._validate(0)
-        steps: Iterable[Step] = load(
+        with load(
             self.setup.steps(self.first), range(self.first, config.steps), self._workers
-        )
-        for item in self.clock.waiting(steps):
-            loss, stopped = self._step(item, stop)
-            step, shown = item.step + 1, self.clock.shown(loss, self.device)
-            last = stopped or step == config.steps
-            improved = (
-                self._validate(step) if self._due(step, config.validate_every, last) else False
-            )
-            saves = last or improved or step % config.save_every == 0
-            if saves or step % config.log_every == 0:
-                self._log(step, loss)
-            if saves:
-                self._save(step)
-            self.journal.advance(shown)
-            if stopped:
-                break
+        ) as steps:
+            for item in self.clock.waiting(steps):
+                loss, stopped = self._step(item, stop)
+                step, shown = item.step + 1, self.clock.shown(loss, self.device)
+                self._after(step, loss, stopped)
+                self.journal.advance(shown)
+                if stopped:
+                    break
         self.journal.close()
         return Result(step, loss, self.best, stop.number)
+
+    def _after(self, step: int, loss: float, stopped: bool) -> None:
+        """Validate, log and save, whatever is due after a step."""
+        config = self.config.run
+        last = stopped or step == config.steps
+        improved = self._validate(step) if self._due(step, config.validate_every, last) else False
+        saves = last or improved or step % config.save_every == 0
+        if saves or step % config.log_every == 0:
+            self._log(step, loss)
+        if saves:
+            self._save(step)
 
     @property
     def _workers(self) -> int:
