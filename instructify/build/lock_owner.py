@@ -21,7 +21,7 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Owner:
-    """A process that took a lock; `job` and `restarts` are Slurm's, where it started the process."""
+    """A process that took a lock; `job` and `restarts` are Slurm's, where Slurm started it."""
 
     pid: int = 0
     host: str = ""

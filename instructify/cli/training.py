@@ -89,6 +89,13 @@ def train(
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on though data or recipe changed.")
     ] = False,
+    from_scratch: Annotated[
+        bool,
+        typer.Option("--from-scratch", help="Resume at step 0 where no checkpoint is whole."),
+    ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="A run that another host left; it must be over.")
+    ] = False,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -106,6 +113,8 @@ def train(
         steps=steps,
         resume=resume,
         accept_changes=accept_changes,
+        from_scratch=from_scratch,
+        take_over=take_over,
         catalog_file=catalog_file,
         as_json=as_json,
     )

@@ -72,6 +72,7 @@ def train(
     recipe: Path | None = None,
     resume: bool = False,
     accept: bool = False,
+    from_scratch: bool = False,
     steps: int | None = None,
 ) -> Done:
     """Train in this process, on one thread."""
@@ -90,6 +91,7 @@ def train(
                 steps=steps,
                 resume=resume,
                 accept_changes=accept,
+                from_scratch=from_scratch,
                 catalog_file=None,
                 as_json=True,
             )

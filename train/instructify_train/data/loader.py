@@ -142,10 +142,7 @@ def _why_gone(worker: _Worker) -> str:
     with contextlib.suppress(ChildProcessError):
         code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    return (
-        f"a loader process {how}; where the system ran out of memory, lower 'data.workers'. "
-        "The last checkpoint is as it was"
-    )
+    return f"a loader process {how}; where the system ran out of memory, lower 'data.workers'"
 
 
 def _start(source: Source[Any], numbers: Sequence[int], others: Sequence[_Worker]) -> _Worker:

@@ -7,7 +7,8 @@ was killed goes on from its last checkpoint with the very bits it would have had
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,9 +54,11 @@ class Trainer:
         start: Checkpoint | None,
         shows: bool,
         held_in: HeldInScores | None = None,
+        after_validation: Callable[[], None] = lambda: None,
     ) -> None:
         self.setup = setup
         self.held_in = held_in
+        self.after_validation = after_validation
         self.run_folder = run
         prepared = setup.prepared
         self.model = prepared.model
@@ -88,9 +91,12 @@ class Trainer:
         self.model.train()
         if self.first == 0:
             self._validate(0)
-        with load(
-            self.setup.steps(self.first), range(self.first, config.steps), self._workers
-        ) as steps:
+        with (
+            closing(self.journal),
+            load(
+                self.setup.steps(self.first), range(self.first, config.steps), self._workers
+            ) as steps,
+        ):
             for item in self.clock.waiting(steps):
                 loss, stopped = self._step(item, stop)
                 step, shown = item.step + 1, self.clock.shown(loss, self.device)
@@ -98,7 +104,6 @@ class Trainer:
                 self.journal.advance(shown)
                 if stopped:
                     break
-        self.journal.close()
         return Result(step, loss, self.best, stop.number)
 
     def _after(self, step: int, loss: float, stopped: bool) -> None:
@@ -111,6 +116,8 @@ class Trainer:
             self._log(step, loss)
         if saves:
             self._save(step)
+        if self._due(step, config.validate_every, last):
+            self.after_validation()
 
     @property
     def _workers(self) -> int:
@@ -181,7 +188,7 @@ class Trainer:
         raise UserError(
             f"the loss is not finite at step {item.step}, in {len(named)} samples, of which "
             f"{', '.join(named[:5])}; look at them with `instructify inspect BUILD --id`, lower "
-            "'optimizer.lr', or set 'optimizer.clip'. The last checkpoint is as it was."
+            "'optimizer.lr', or set 'optimizer.clip'"
         )
 
     def _validate(self, step: int) -> bool:
@@ -239,7 +246,7 @@ class Trainer:
             )
             made = Checkpoint(weights=weights, optimizer=moments, state=state)
             checkpoint.save(self.run_folder, made)
-            checkpoint.prune(self.run_folder, self.config.run.keep, self.best)
+            checkpoint.prune(self.run_folder, self.config.run.keep, self.best, step)
         wait_for_all()
 
     def _key(self, purpose: str, step: int) -> int:
