@@ -128,6 +128,9 @@ def merge(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder made by train.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     checkpoint: Checkpoint = "best",
+    precision: Annotated[
+        str, typer.Option(help="auto (trained parts fp32, the rest as the base) | fp32 | bf16")
+    ] = "auto",
 ) -> None:
     """Write a run's whole model for plain transformers.
 
@@ -135,7 +138,7 @@ def merge(
     """
     from instructify.commands.model import run_merge
 
-    run_merge(run, out, checkpoint)
+    run_merge(run, out, checkpoint, precision)
 
 
 def generate(

@@ -54,8 +54,9 @@ def _send(number: int) -> Callable[[Path], None]:
     return lambda _: os.kill(os.getpid(), number)
 
 
-def _kill_worker(_: Path) -> None:
-    os.kill(children_of(os.getpid())[0], signal.SIGKILL)
+def _kill_workers(_: Path) -> None:
+    for child in children_of(os.getpid()):
+        os.kill(child, signal.SIGKILL)
 
 
 # What strikes, and in which of the processes: the first, the last, or all of them.
@@ -68,7 +69,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "sigterm": (_send(signal.SIGTERM), "all"),
     "kill-main": (_send(signal.SIGKILL), "first"),
     "kill-rank": (_send(signal.SIGKILL), "last"),
-    "kill-worker": (_kill_worker, "last"),
+    "kill-worker": (_kill_workers, "last"),
 }
 
 
@@ -79,17 +80,23 @@ def children_of(parent: int) -> list[int]:
     )
     rows = [line.split(None, 3) for line in listed.stdout.splitlines()]
     return [
-        int(row[0]) for row in rows if int(row[1]) == parent and row[2][0] != "Z" and "ps" != row[3][:2]
+        int(row[0])
+        for row in rows
+        if int(row[1]) == parent and row[2][0] != "Z" and row[3][:2] != "ps"
     ]
 
 
 def install(fault: Callable[[Path], None], when: Path) -> None:
-    """Strike after the update of a step, noting the moment."""
+    """Strike after the update of a step, noting the moment.
+
+    Later than after the first one, loader processes have made all their items and are gone.
+    """
+    at = 1 if fault is _kill_workers else _STEP
     update = Trainer._update
 
     def struck(self: Trainer, step: int) -> None:
         update(self, step)
-        if step + 1 == _STEP:
+        if step + 1 == at:
             when.write_text(str(time.time()))
             fault(when)
 
@@ -127,9 +134,7 @@ def run(argv: list[str], out: Path, world: int, prepare: Callable[[int], Any]) -
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     logs = [out.with_suffix(f".{rank}.log") for rank in range(world)]
-    pids = [
-        fork(argv, logs[rank], rank, world, port, prepare(rank)) for rank in range(world)
-    ]
+    pids = [fork(argv, logs[rank], rank, world, port, prepare(rank)) for rank in range(world)]
     left, codes = set(pids), {}
     end = time.monotonic() + _PATIENCE_S
     ended = time.time()
@@ -201,14 +206,18 @@ def cell(argv: list[str], out: Path, fault: str, world: int, unbroken: Path) -> 
     }
 
 
+def _split(cells: list[str]) -> list[list[str]]:
+    return [one.split(":") for one in cells]
+
+
 def main() -> None:
     """Measure an undisturbed run for each number of processes, then every cell."""
     torch.set_num_threads(1)
     build, recipe, out = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-    cells = [one.split(":") for one in sys.argv[4:]]
+    cells = [(name, int(world), workers) for name, world, workers in _split(sys.argv[4:])]
     argv = ["instructify", "train", build, "--recipe", recipe]
     unbroken = {}
-    for world in sorted({int(one[1]) for one in cells}):
+    for world in sorted({world for _, world, _ in cells}):
         unbroken[world] = out / f"unbroken-{world}"
         line = [*argv, "--out", str(unbroken[world])]
         done = run(line, unbroken[world], world, lambda rank: lambda: None)
@@ -217,7 +226,7 @@ def main() -> None:
     for fault, world, workers in cells:
         line = [*argv, "--set", f"data.workers={workers}"]
         at = out / f"{fault}-{world}-{workers}"
-        found[f"{fault}:{world}:{workers}"] = cell(line, at, fault, int(world), unbroken[int(world)])
+        found[f"{fault}:{world}:{workers}"] = cell(line, at, fault, world, unbroken[world])
     print(json.dumps(found))
 
 

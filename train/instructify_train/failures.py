@@ -5,7 +5,7 @@ import errno
 import torch
 import torch.distributed as dist
 
-from instructify._util.errors import UserError
+from instructify._util.errors import UserError, first_line
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CPU_MEMORY = ("DefaultCPUAllocator", "not enough memory")
@@ -18,13 +18,13 @@ def foreseen(error: BaseException) -> str | None:
         return str(error).rstrip(".")
     if is_out_of_memory(error):
         return (
-            f"memory ran out ({_first_line(error)}); lower 'run.device_batch', which changes no "
+            f"memory ran out ({first_line(error)}); lower 'run.device_batch', which changes no "
             "result, set 'run.checkpoint_activations' to true, or lower 'data.workers' where it "
             "was the memory of the machine"
         )
     if is_lost_peer(error):
         return (
-            f"another process of this run ended or can't be reached ({_first_line(error)}); what "
+            f"another process of this run ended or can't be reached ({first_line(error)}); what "
             "it says itself comes first"
         )
     if isinstance(error, OSError) and error.errno is not None:
@@ -57,8 +57,3 @@ def _of_the_system(error: OSError) -> str:
     if error.errno in _FULL:
         return f"{what}; make room there, or lower 'run.keep'"
     return f"{what}; mend that"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200].rstrip(". ")

@@ -30,6 +30,7 @@ from instructify.recipe import (
 )
 from instructify_train.config import (
     PARTS,
+    TRACKERS,
     DataConfig,
     ModelConfig,
     OptimizerConfig,
@@ -46,16 +47,20 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
     path = recipe_path(recipe)
     root = read_yaml(path)
     for setting in settings:
-        root = with_setting(root, setting)
+        root = with_setting(_opened(root, setting), setting)
     fields = recipe_fields(root)
     name = recipe_name(fields, path)
+    run = _section(RunConfig, fields.get("run"))
+    mixture = mixture_of(fields["mixture"], name)
+    if not _gives_seed(fields["mixture"]):
+        mixture = dataclasses.replace(mixture, seed=run.seed)
     config = TrainConfig(
         name=name,
         model=_section(ModelConfig, fields.get("model")),
-        mixture=mixture_of(fields["mixture"], name),
+        mixture=mixture,
         data=_section(DataConfig, fields.get("data")),
         optimizer=_section(OptimizerConfig, fields.get("optimizer")),
-        run=_section(RunConfig, fields.get("run")),
+        run=run,
         waivers=_waivers(fields),
     )
     _check(config, f"recipe {recipe}")
@@ -92,6 +97,34 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
     ]
 
 
+def _opened(root: Node, setting: str) -> Node:
+    """Let a setting reach into a mixture that is only named: `paper` becomes `{like: paper}`.
+
+    Below `members`, those of the named mixture stay and one of them changes.
+    """
+    entries = root.value if isinstance(root.value, dict) else {}
+    mixture = entries.get("mixture")
+    if mixture is None or not setting.startswith("mixture."):
+        return root
+    inner = {"like": mixture} if isinstance(mixture.value, str) else mixture.entries()
+    if setting.startswith("mixture.members.") and "members" not in inner and "like" in inner:
+        inner = {**inner, "members": _named_mixture(inner["like"].text())["members"]}
+    opened = dataclasses.replace(mixture, value=dict(inner))
+    return dataclasses.replace(root, value={**entries, "mixture": opened})
+
+
+def _gives_seed(mixture: Node) -> bool:
+    """Tell whether a mixture, or the one that it takes, says its seed itself."""
+    base = base_of(mixture)
+    if not isinstance(mixture.value, str) and "seed" in mixture.entries():
+        return True
+    return base is not None and "seed" in _named_mixture(base)
+
+
+def _named_mixture(recipe: str) -> Mapping[str, Node]:
+    return recipe_fields(read_yaml(recipe_path(recipe)))["mixture"].entries()
+
+
 def _waivers(fields: Mapping[str, Node]) -> tuple[Waiver, ...]:
     """Take a recipe's own waivers, or those of the recipe whose mixture it has."""
     if "waivers" in fields:
@@ -106,6 +139,17 @@ def _check(config: TrainConfig, named: str) -> None:
         if part not in PARTS:
             raise UserError(
                 f"{named}: '{part}' is no part of the model to train; allowed: {', '.join(PARTS)}"
+            )
+    if not model.train and model.lora is None:
+        raise UserError(
+            f"{named}: 'model.train' is empty and there is no 'model.lora', so nothing would be "
+            f"trained; name parts of {', '.join(PARTS)}"
+        )
+    for tracker in config.run.trackers:
+        if tracker not in TRACKERS:
+            raise UserError(
+                f"{named}: '{tracker}' is no tracker of 'run.trackers'; allowed: "
+                f"{', '.join(TRACKERS)}"
             )
     if model.name is not None and model.blip2 is not None:
         raise UserError(f"{named}: give 'model.name' or 'model.blip2', not both")

@@ -14,7 +14,8 @@ from instructify._util.errors import UserError
 from instructify_train.data.pixels import resize
 from instructify_train.decode.search import Decoding
 from instructify_train.evaluate.answering import answerer_of
-from instructify_train.evaluate.trained import load_trained, merge
+from instructify_train.evaluate.merge import merge
+from instructify_train.evaluate.trained import load_trained
 from instructify_train.run import setup
 from instructify_train.tiny.presets import Loaded, build_preset
 

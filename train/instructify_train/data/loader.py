@@ -159,8 +159,10 @@ def _start(source: Source[Any], numbers: Sequence[int], others: Sequence[_Worker
         for channel in (here, *(other.channel for other in others)):
             channel.close()
         _serve(source, numbers, there)
-    finally:
         os._exit(0)
+    finally:
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _end_with(parent: int) -> None:
@@ -187,6 +189,9 @@ def _serve(source: Source[Any], numbers: Sequence[int], channel: socket.socket) 
             parcel.send(channel, item)
         except (BrokenPipeError, ConnectionResetError):
             return
+        except OSError as error:  # no memory for its arrays, or a limit on the size of files
+            item = Failed(f"a step can't be given to the trainer: {error.strerror}")
+            parcel.send(channel, item)
         ahead += 1
         if isinstance(item, Failed | Crashed):
             return

@@ -8,7 +8,6 @@ was killed goes on from its last checkpoint with the very bits it would have had
 
 import math
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from instructify_train.checkpoint import Best, Checkpoint, RunState
 from instructify_train.data import FeatureTable, Pass, Step, load
 from instructify_train.distributed import add_up, gather, gradients_meet, wait_for_all
 from instructify_train.model import trained_parameters
+from instructify_train.recipe import recipe_value
 from instructify_train.run.clock import Clock
 from instructify_train.run.held_in_scores import HeldInScores
 from instructify_train.run.journal import Journal
@@ -81,6 +81,8 @@ class Trainer:
             tensorboard=setup.config.run.tensorboard,
             writes=setup.ranks.is_first,
             shows=shows and setup.ranks.is_first,
+            trackers=setup.config.run.trackers,
+            settings=recipe_value(setup.config),
         )
         self.clock = Clock()
 
@@ -91,8 +93,9 @@ class Trainer:
         self.model.train()
         if self.first == 0:
             self._validate(0)
+            self.after_validation()
         with (
-            closing(self.journal),
+            self.journal,
             load(
                 self.setup.steps(self.first), range(self.first, config.steps), self._workers
             ) as steps,
