@@ -2,7 +2,7 @@
 
 Run: python failure_probe.py BUILD RECIPE OUT CELL ..., a cell being FAULT:PROCESSES:WORKERS. Every
 process of a run is a fork of this warm one, in a group of its own; two of them meet through gloo as
-torchrun's do. The fault strikes after the third of six steps. Prints one JSON object: of each cell
+torchrun's do. The fault strikes after the third of six steps. Prints a line of JSON for each cell:
 the exit codes, seconds from the fault to the last end, what was said, what was left running,
 whether the lock is free, and how the resumed run compares with one that nobody disturbed.
 """
@@ -27,6 +27,7 @@ from run_help import content
 import instructify.cli
 import instructify_train.run.launcher  # noqa: F401  (imported once, for all forks)
 from instructify._util.errors import UserError
+from instructify.build import lock_owner
 from instructify_train.run.trainer import Trainer
 
 _STEP = 3
@@ -86,19 +87,16 @@ def children_of(parent: int) -> list[int]:
     ]
 
 
-def install(fault: Callable[[Path], None], when: Path) -> None:
-    """Strike after the update of a step, noting the moment.
-
-    Later than after the first one, loader processes have made all their items and are gone.
-    """
-    at = 1 if fault is _kill_workers else _STEP
+def install(fault: Callable[[Path], None], when: Path | None, at: int) -> None:
+    """Strike after the update of a step, noting the moment in a file."""
     update = Trainer._update
 
     def struck(self: Trainer, step: int) -> None:
         update(self, step)
         if step + 1 == at:
-            when.write_text(str(time.time()))
-            fault(when)
+            if when is not None:
+                when.write_text(str(time.time()))
+            fault(self.run_folder)
 
     Trainer._update = struck  # type: ignore[method-assign]
 
@@ -185,7 +183,9 @@ def cell(argv: list[str], out: Path, fault: str, world: int, unbroken: Path) -> 
 
     def prepare(rank: int) -> Callable[[], None]:
         hit = {"first": rank == 0, "last": rank == world - 1, "all": True}[where]
-        return lambda: install(strike, when) if hit else None
+        # Later than after the first step, loader processes have made all items and are gone.
+        at = 1 if strike is _kill_workers else _STEP
+        return lambda: install(strike, when, at) if hit else None
 
     failed = run([*argv, "--out", str(out)], out, world, prepare)
     began = float(when.read_text()) if when.exists() else 0.0
@@ -206,6 +206,30 @@ def cell(argv: list[str], out: Path, fault: str, world: int, unbroken: Path) -> 
     }
 
 
+def requeued(argv: list[str], out: Path, world: int, unbroken: Path) -> dict[str, Any]:
+    """Kill all processes of a run again and again, on a new host each time, as a requeue does.
+
+    The hosts share a file system that does not pass locks on; the job is Slurm's.
+    """
+
+    def prepare(attempt: int, steps: int) -> Callable[[], None]:
+        def ready() -> None:
+            os.environ |= {"SLURM_JOB_ID": "5", "SLURM_RESTART_COUNT": str(attempt)}
+            lock_owner._MOUNTS = Path("/nowhere")
+            socket.gethostname = lambda: f"node{attempt}"
+            install(_send(signal.SIGKILL), out.with_suffix(".when"), steps)
+
+        return ready
+
+    codes, held = [], []
+    line = [*argv, "--out", str(out), "--resume"]
+    for attempt, steps in enumerate((1, 3, 5, 1 << 30)):
+        ended = run(line, out, world, lambda rank: prepare(attempt, steps))  # noqa: B023
+        codes.append(ended["codes"])
+        held.append(json.loads((out / ".lock").read_text() or "{}").get("host"))
+    return {"codes": codes, "hosts": held, "same": content(out) == content(unbroken)}
+
+
 def _split(cells: list[str]) -> list[list[str]]:
     return [one.split(":") for one in cells]
 
@@ -222,12 +246,14 @@ def main() -> None:
         line = [*argv, "--out", str(unbroken[world])]
         done = run(line, unbroken[world], world, lambda rank: lambda: None)
         assert done["codes"] == [0] * world, done["said"]
-    found = {}
     for fault, world, workers in cells:
         line = [*argv, "--set", f"data.workers={workers}"]
         at = out / f"{fault}-{world}-{workers}"
-        found[f"{fault}:{world}:{workers}"] = cell(line, at, fault, world, unbroken[world])
-    print(json.dumps(found))
+        if fault == "requeue":
+            ended = requeued(line, at, world, unbroken[world])
+        else:
+            ended = cell(line, at, fault, world, unbroken[world])
+        print(json.dumps({"cell": f"{fault}:{world}:{workers}", **ended}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Which exceptions of a run are foreseen, as one sentence each; the others keep their traceback."""
 
 import errno
+import re
 
 import torch
 import torch.distributed as dist
@@ -24,8 +25,8 @@ def foreseen(error: BaseException) -> str | None:
         )
     if is_lost_peer(error):
         return (
-            f"another process of this run ended or can't be reached ({first_line(error)}); what "
-            "it says itself comes first"
+            f"another process of this run ended or can't be reached ({_of_the_network(error)}); "
+            "what it said itself counts"
         )
     if isinstance(error, OSError) and error.errno is not None:
         return _of_the_system(error)
@@ -49,6 +50,11 @@ def is_lost_peer(error: BaseException) -> bool:
         and dist.is_initialized()
         and any(part in str(error) for part in _PEER)
     )
+
+
+def _of_the_network(error: BaseException) -> str:
+    """Take what happened out of a message that begins with a place in a source file."""
+    return re.sub(r"^\[[^]]*\] ", "", first_line(error)).split(". ")[0]
 
 
 def _of_the_system(error: OSError) -> str:

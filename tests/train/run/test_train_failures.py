@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from failure_probe import FAULTS
-from run_help import HELPERS, RECIPE, recipe_file
+from run_help import HELPERS, RECIPE, content, launched, recipe_file
 
 # As the quick recipe, but for what costs time and changes nothing here.
 TEXT = RECIPE.replace("alpha: 0.5", "alpha: 0.5\n  order: random").replace(
@@ -40,7 +40,14 @@ PROMISES = {
     "kill-rank": Promise(-signal.SIGKILL, ""),
     "kill-worker": Promise(2, "a loader process was killed by signal 9"),
 }
-QUICK = ("exception:1:2", "full:1:0", "kill-main:1:2", "kill-worker:1:2", "kill-rank:2:2")
+QUICK = (
+    "exception:1:2",
+    "full:1:0",
+    "kill-main:1:2",
+    "kill-worker:1:2",
+    "kill-rank:2:2",
+    "requeue:2:2",
+)
 TABLE = [
     f"{fault}:{world}:{workers}"
     for fault in FAULTS
@@ -61,8 +68,8 @@ def probe(build: Path, out: Path, cells: list[str]) -> dict[str, Any]:
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return {row["cell"]: row for row in rows}
 
 
 def check(cell: str, ended: dict[str, Any]) -> None:
@@ -94,9 +101,32 @@ def quick_cells(whole_build: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return probe(whole_build, tmp_path_factory.mktemp("failures"), list(QUICK))
 
 
-@pytest.mark.parametrize("cell", QUICK)
+@pytest.mark.parametrize("cell", QUICK[:-1])
 def test_a_run_that_fails_ends_and_goes_on(quick_cells: dict[str, Any], cell: str) -> None:
     check(cell, quick_cells[cell])
+
+
+def test_a_requeued_job_takes_its_run_back_until_it_is_done(quick_cells: dict[str, Any]) -> None:
+    """Killed on three hosts, ended on the fourth, whose file system passes no locks on."""
+    ended = quick_cells["requeue:2:2"]
+    assert ended["codes"] == [[-9, -9], [-9, -9], [-9, -9], [0, 0]]
+    assert ended["hosts"] == ["node0", "node1", "node2", None]
+    assert ended["same"]
+
+
+@pytest.mark.heavy
+def test_torchrun_starts_again_after_a_rank_is_killed(whole_build: Path, tmp_path: Path) -> None:
+    """The command has --resume, so the first start and each restart are the same line."""
+    recipe = recipe_file(tmp_path, TEXT)
+    line = ("train", whole_build, "--recipe", recipe, "--resume", "--out")
+    plain = launched(2, "-m", "instructify", *line, tmp_path / "plain")
+    assert plain.returncode == 0, plain.stderr[-3000:]
+    struck = launched(
+        2, HELPERS / "killed_rank.py", *line, tmp_path / "struck", options=("--max-restarts=1",)
+    )
+    assert struck.returncode == 0, struck.stderr[-3000:]
+    assert "resumed   after step" in struck.stderr
+    assert content(tmp_path / "struck") == content(tmp_path / "plain")
 
 
 @pytest.fixture(scope="module")
