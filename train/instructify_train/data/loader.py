@@ -81,6 +81,7 @@ class Loader(Generic[Item]):
         number = self._numbers[self._at]
         item: Any
         if self._workers:
+            self._refuse_killed()
             item = _take(self._workers[self._at % len(self._workers)])
         else:
             item = self._source[number]
@@ -102,16 +103,22 @@ class Loader(Generic[Item]):
     ) -> None:
         self.close()
 
+    def _refuse_killed(self) -> None:
+        """Notice a killed process before what it had made is used up."""
+        for worker in self._workers:
+            code = worker.ended(wait=False)
+            if code:
+                raise UserError(_why_gone(code))
+
     def close(self) -> None:
         """Kill the loader processes; what they made ahead is dropped."""
         workers, self._workers = self._workers, []
         for worker in workers:
-            with contextlib.suppress(ProcessLookupError):
+            if worker.code is None:
                 os.kill(worker.pid, signal.SIGKILL)
         for worker in workers:
             worker.channel.close()
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(worker.pid, 0)
+            worker.ended(wait=True)
 
 
 def load(source: Source[Item | Failed], numbers: range, workers: int) -> Loader[Item]:
@@ -119,11 +126,24 @@ def load(source: Source[Item | Failed], numbers: range, workers: int) -> Loader[
     return Loader(source, numbers, workers)
 
 
-class _Worker(NamedTuple):
-    """A loader process, and the socket on which its items come."""
+class _Worker:
+    """A loader process, the socket on which its items come, and its exit code once it has ended."""
 
-    pid: int
-    channel: socket.socket
+    def __init__(self, pid: int, channel: socket.socket) -> None:
+        self.pid = pid
+        self.channel = channel
+        self.code: int | None = None
+
+    def ended(self, *, wait: bool) -> int | None:
+        """Give the exit code of the process, None while it runs."""
+        if self.code is None:
+            try:
+                pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
+            except ChildProcessError:  # somebody else asked first
+                self.code = 0
+            else:
+                self.code = os.waitstatus_to_exitcode(status) if pid else None
+        return self.code
 
 
 def _take(worker: _Worker) -> Any:
@@ -131,16 +151,13 @@ def _take(worker: _Worker) -> Any:
     try:
         item = parcel.receive(worker.channel)
     except EOFError:
-        raise UserError(_why_gone(worker)) from None
+        raise UserError(_why_gone(worker.ended(wait=True) or 0)) from None
     with contextlib.suppress(OSError):  # it is through with its items, and gone
         worker.channel.send(b"+")
     return item
 
 
-def _why_gone(worker: _Worker) -> str:
-    code = 0
-    with contextlib.suppress(ChildProcessError):
-        code = os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
+def _why_gone(code: int) -> str:
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return f"a loader process {how}; where the system ran out of memory, lower 'data.workers'"
 
