@@ -31,7 +31,7 @@ from instructify.build import lock_owner
 from instructify_train.run.trainer import Trainer
 
 _STEP = 3
-_PATIENCE_S = 40.0
+_PATIENCE_S = 150.0
 
 
 def _crash(_: Path) -> None:

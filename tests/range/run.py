@@ -1,4 +1,4 @@
-"""Run the trainer's tests under the versions that pyproject.toml declares, an environment at a time.
+"""Run the trainer's tests under the versions that pyproject.toml declares, one after the other.
 
 Run: python tests/range/run.py [NAME ...] (`make test-range`). Each environment is made in a folder
 of its own, tested and removed before the next one, so that one at a time needs room. torch is the
@@ -55,10 +55,10 @@ def tested(environment: Environment) -> int:
         folder = Path(name)
         python = folder / "env" / "bin" / "python"
         subprocess.run([environment.python, "-m", "venv", folder / "env"], check=True)
-        pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
         torch = os.environ.get("TORCH", "torch==2.13.0")
         wanted = [torch, environment.transformers, f"{ROOT}[train,lora,test]"]
-        subprocess.run([*pip, "-c", constraints(folder), *wanted], check=True)
+        subprocess.run([*pip, "-c", str(constraints(folder)), *wanted], check=True)
         shown = "import sys, torch, transformers as t; print(sys.version.split()[0], "
         subprocess.run([python, "-c", shown + "torch.__version__, t.__version__)"], check=True)
         path = os.pathsep.join((str(ROOT), str(ROOT / "train")))

@@ -124,7 +124,10 @@ def test_a_processor_that_can_not_be_read_is_one_sentence(base: Path, text: str 
 
 def learnt(run: Path) -> dict[str, torch.Tensor]:
     """The trained weights of a run's last checkpoint."""
-    return load_file(folder_of(run, steps_of(run)[-1]) / "model.safetensors")
+    weights: dict[str, torch.Tensor] = load_file(
+        folder_of(run, steps_of(run)[-1]) / "model.safetensors"
+    )
+    return weights
 
 
 def test_merging_keeps_what_was_learnt(whole_build: Path, base: Path, tmp_path: Path) -> None:
