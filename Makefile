@@ -1,5 +1,6 @@
 # make demo   twins of all releases, all 26 datasets converted, a look at some samples
 # make test   lint, types and all tests
+# make test-range   the trainer under the lowest, a middle and the newest transformers, Python 3.11 and 3.12
 # make check-metrics   our scorers against the reference ones
 # make check-exports   exports read back by TRL, LLaMA-Factory, ms-swift and Energon (gigabytes of downloads)
 # The first two set up .venv on the first run. PYTHON=python3.12 chooses an interpreter, TORCH another build of torch.
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check lint types test-heavy check-exports bench check-metrics train-env clean
+.PHONY: demo test check lint types test-heavy test-range check-exports bench check-metrics train-env clean
 
 demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
@@ -31,6 +32,10 @@ types: $(VENV)/test
 
 test-heavy: $(VENV)/test
 	$(BIN)/python -m pytest -n $(WORKERS) -m heavy
+
+# An environment at a time, each removed after its tests; RANGE="lowest" chooses some.
+test-range:
+	TORCH="$(TORCH)" $(PYTHON) tests/range/run.py $(RANGE)
 
 # Each trainer pins versions that fight the others', so each has an environment of its own.
 TRAINERS := energon trl llamafactory swift

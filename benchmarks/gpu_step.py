@@ -21,7 +21,8 @@ from transformers import InstructBlipForConditionalGeneration
 
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
-from instructify_train.data.steps import Step, load
+from instructify_train.data.loader import load
+from instructify_train.data.steps import Step
 from instructify_train.distributed import Ranks
 from instructify_train.model.forward import InstructBlip
 from instructify_train.recipe import load_recipe

@@ -36,7 +36,7 @@ from instructify_train.evaluate.trained import load_trained
 from instructify_train.recipe import load_recipe
 from instructify_train.run.curves import Curve, chart
 from instructify_train.run.journal import read_log
-from instructify_train.run.launcher import launch
+from instructify_train.run.launcher import StartOptions, launch
 from instructify_train.run_folder import is_run
 from instructify_train.tiny.towers import TowersRequest, teach_towers
 
@@ -116,7 +116,7 @@ def trained(options: Options, build: Build, family: str, seed: int, way: str) ->
     start = time.monotonic(), time.process_time()
     result, _ = launch(
         build, load_recipe("tiny-vqa", settings), load_catalog(), run, Ranks(),
-        resume=is_run(run), accept=False,
+        StartOptions(resume=is_run(run)),
     )  # fmt: skip
     if result.stopped_by is not None:
         raise SystemExit(128 + result.stopped_by)

@@ -27,7 +27,8 @@ from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
 from instructify.commands.convert import ConvertOptions, run_convert
 from instructify.twins.make import WRITERS, make_twin
-from instructify_train.data.steps import Step, Steps, load
+from instructify_train.data.loader import load
+from instructify_train.data.steps import Step, Steps
 from instructify_train.data.stream import Sample, SampleStream
 from instructify_train.distributed import Ranks
 from instructify_train.recipe import load_recipe

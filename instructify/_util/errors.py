@@ -12,6 +12,12 @@ class UndefinedScoreError(UserError):
     """A metric that these items give no value for, though nothing is wrong with them."""
 
 
+def first_line(error: BaseException) -> str:
+    """Take the first line of a library's message, without its period; else the error's kind."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:300].rstrip(". ")
+
+
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
     """Name the nearest of `allowed`, or list them all when none is near."""
     names = sorted(allowed)

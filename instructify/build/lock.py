@@ -1,81 +1,114 @@
-"""One writer at a time in a build, and the other one is told who it is.
+"""One writer at a time in a folder, and the other one is told who it is.
 
-The lock is the kernel's (flock), so a killed writer leaves none behind. Some network file systems
-ignore flock, hence the owner's record in the file: a record of another host counts as held.
+The lock is the kernel's (flock), so a killed writer leaves none behind, and processes that a writer
+forks let go of it. Some network file systems ignore flock, hence the owner's record in the file:
+there, a record of another host counts as held.
 """
 
 import errno
 import fcntl
-import json
 import os
-import socket
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.shards import unwritable
+from instructify.build.lock_owner import Owner, mount_of
+
+_DYING_S = 5.0  # how long the kernel may take to end a killed process with a lot of memory
 
 # No link is followed: what the lock is written to is emptied afterwards.
 _OPEN_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextmanager
-def write_lock(path: Path) -> Iterator[None]:
-    """Hold the lock of a build; UserError naming the owner where another writer has it."""
+def write_lock(path: Path, *, take_over: bool | None = None) -> Iterator[None]:
+    """Hold a folder's lock; UserError naming the owner where another writer has it.
+
+    `take_over`: pay no attention to what another host left; None where the command has no such
+    option.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, _OPEN_FLAGS, 0o644)
+        held = _Descriptor(os.open(path, _OPEN_FLAGS, 0o666))
     except OSError as error:
         why = "its .lock is a link" if error.errno == errno.ELOOP else error.strerror
         raise UserError(f"{path.parent} can't be written: {why}; choose another --out.") from error
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        if not stat.S_ISREG(os.fstat(held.number).st_mode):
             raise UserError(f"{path} is no regular file; delete it.")
-        _take(descriptor, path)
+        _take(held.number, path, take_over)
         try:
-            _sign(descriptor, path)
+            _sign(held.number, path)
             yield
         finally:
-            os.ftruncate(descriptor, 0)  # whoever leaves alive leaves no record
+            if held.number >= 0:  # not in a fork
+                os.ftruncate(held.number, 0)  # whoever leaves alive leaves no record
     finally:
-        os.close(descriptor)
+        held.close()
+
+
+class _Descriptor:
+    """An open lock file that forks of this process close, or they would hold its lock too."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        os.register_at_fork(after_in_child=self.close)
+
+    def close(self) -> None:
+        if self.number >= 0:
+            os.close(self.number)
+            self.number = -1
 
 
 def _sign(descriptor: int, path: Path) -> None:
     """Say who has the lock."""
-    me = {"pid": os.getpid(), "host": socket.gethostname()}
     try:
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(me).encode(), 0)
+        os.pwrite(descriptor, Owner.me().record(), 0)
     except OSError as error:
         raise unwritable(path, error) from error
 
 
-def _take(descriptor: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise UserError(
-                f"{path} can't be locked: {error.strerror}; choose a folder on another file system."
-            ) from error
-        pid, host = _owner(descriptor)
+def _take(descriptor: int, path: Path, take_over: bool | None) -> None:
+    if not _locked(descriptor, path):
+        owner = _owner(descriptor)
         raise UserError(
-            f"{path.parent} is being written by process {pid} on {host}; wait until it ends."
-        ) from error
-    pid, host = _owner(descriptor)
-    if host not in ("", socket.gethostname()):
-        raise UserError(
-            f"{path.parent} was last written by process {pid} on {host}, which did not finish; "
-            f"if it no longer runs there, delete {path} and start again."
+            f"{path.parent} is being written by process {owner.pid} on {owner.host}; wait until it "
+            "ends."
         )
+    owner = _owner(descriptor)
+    if not owner.is_elsewhere or take_over or owner.was_started_again(Owner.me()):
+        return
+    if mount_of(path).locks_span_hosts:
+        return
+    how = f"delete {path} and start again" if take_over is None else "add --take-over"
+    raise UserError(
+        f"{path.parent} was last written by process {owner.pid} on {owner.host}, which did not "
+        f"finish, and the file system does not say whether it still runs; if it does not, {how}."
+    )
 
 
-def _owner(descriptor: int) -> tuple[int, str]:
-    try:
-        record = json.loads(os.pread(descriptor, 4096, 0) or b"{}")
-        return int(record.get("pid", 0)), str(record.get("host", ""))
-    except (ValueError, AttributeError, TypeError):
-        return 0, ""
+def _locked(descriptor: int, path: Path) -> bool:
+    """Take the lock, waiting for a killed owner to be gone; False where somebody has it."""
+    end = time.monotonic() + _DYING_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise UserError(
+                    f"{path} can't be locked: {error.strerror}; choose a folder on another file "
+                    "system."
+                ) from error
+        if time.monotonic() > end or not _owner(descriptor).is_gone:
+            return False
+        time.sleep(0.1)
+
+
+def _owner(descriptor: int) -> Owner:
+    return Owner.of(os.pread(descriptor, 4096, 0))

@@ -7,6 +7,7 @@ threshold passed, 2 a mistake of the user's, 130 and 143 interrupted.
 import os
 import signal
 import sys
+import traceback
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -110,10 +111,10 @@ def main() -> None:
         if not message:  # no command was given, and the help was shown
             raise SystemExit(2) from None
         _leave(f"{message}{'' if message[-1] in '.?' else '.'} Try --help.", 2)
-    end = code if isinstance(code, int) else 0
-    if "WORLD_SIZE" in os.environ:  # one of a launcher's processes
-        exit_now(end)
-    raise SystemExit(end)
+    except Exception:
+        traceback.print_exc()
+        _end(1)
+    _end(code if isinstance(code, int) else 0)
 
 
 class _TerminatedError(BaseException):
@@ -134,4 +135,11 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 def _leave(message: str, code: int) -> NoReturn:
     print(f"instructify: {message}", file=sys.stderr)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
+    """End with an exit code; past the interpreter's own end where torch could hold that up."""
+    if "WORLD_SIZE" in os.environ or (code and "torch" in sys.modules):
+        exit_now(code)
     raise SystemExit(code)

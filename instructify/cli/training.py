@@ -94,6 +94,13 @@ def train(
     accept_changes: Annotated[
         bool, typer.Option("--accept-changes", help="Go on though data or recipe changed.")
     ] = False,
+    from_scratch: Annotated[
+        bool,
+        typer.Option("--from-scratch", help="Resume at step 0 where no checkpoint is whole."),
+    ] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="A run that another host left; it must be over.")
+    ] = False,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -111,6 +118,8 @@ def train(
         steps=steps,
         resume=resume,
         accept_changes=accept_changes,
+        from_scratch=from_scratch,
+        take_over=take_over,
         catalog_file=catalog_file,
         as_json=as_json,
     )
@@ -124,6 +133,9 @@ def merge(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder made by train.")],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     checkpoint: Checkpoint = "best",
+    precision: Annotated[
+        str, typer.Option(help="auto (trained parts fp32, the rest as the base) | fp32 | bf16")
+    ] = "auto",
 ) -> None:
     """Write a run's whole model for plain transformers.
 
@@ -131,7 +143,7 @@ def merge(
     """
     from instructify.commands.model import run_merge
 
-    run_merge(run, out, checkpoint)
+    run_merge(run, out, checkpoint, precision)
 
 
 def generate(

@@ -27,7 +27,7 @@ def train_and_ask(out: Path, build: Build, *, full: bool) -> None:
         return
     from instructify_train.distributed import Ranks
     from instructify_train.recipe import load_recipe
-    from instructify_train.run import launch
+    from instructify_train.run import StartOptions, launch
     from instructify_train.tiny import TowersRequest, teach_towers
 
     started = time.monotonic()
@@ -40,7 +40,7 @@ def train_and_ask(out: Path, build: Build, *, full: bool) -> None:
     print(f"   {time.monotonic() - started:.0f} s\n5. trained on 13 datasets\n", file=sys.stderr)
     settings = [f"model.name={out / 'towers'}", f"run.steps={_FULL_STEPS if full else _STEPS}"]
     config = load_recipe("tiny", settings)
-    launch(build, config, load_catalog(), out / "run", Ranks(), resume=False, accept=False)
+    launch(build, config, load_catalog(), out / "run", Ranks(), StartOptions())
     print("\n6. questions about pictures that it never saw\n", file=sys.stderr)
     _ask(out, build)
     print(f"\nThe curves of the run: {out / 'run' / 'report.html'}")

@@ -6,13 +6,16 @@ from pathlib import Path
 from instructify._util.errors import UserError
 
 
-def run_merge(run: Path, out: Path, which: str) -> None:
+def run_merge(run: Path, out: Path, which: str, precision: str = "auto") -> None:
     """Write the whole model of a run."""
-    from instructify_train.evaluate import merge
+    from instructify_train.evaluate import merge, precisions
 
-    state = merge(run, out, which)
-    step = "" if state is None else f" after step {state.step:,}"
-    print(f"{out}: the model of {run}{step}, for InstructBlipForConditionalGeneration")
+    trained = merge(run, out, which, precision)
+    step = "" if trained.state is None else f" after step {trained.state.step:,}"
+    kept = " and ".join(
+        f"{n / 1e6:,.1f}M in {name}" for name, n in precisions(trained.model).items()
+    )
+    print(f"{out}: the model of {run}{step}, {kept}, for InstructBlipForConditionalGeneration")
 
 
 def run_generate(

@@ -20,11 +20,15 @@ def run_train(
     *,
     steps: int | None,
     resume: bool,
-    accept_changes: bool,
-    catalog_file: Path | None,
-    as_json: bool,
+    accept_changes: bool = False,
+    from_scratch: bool = False,
+    take_over: bool = False,
+    catalog_file: Path | None = None,
+    as_json: bool = False,
 ) -> int:
     """Train, and say how it went; returns the exit code."""
+    if from_scratch and not resume:
+        raise UserError("--from-scratch is for --resume; a new run starts at step 0 anyway")
     # Tokenizers must not start threads of their own, since loader processes are forked.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from instructify_train.distributed import join, leave
@@ -42,14 +46,17 @@ def run_train(
     catalog = load_catalog(extra=catalog_file)
     opened = Build.open(build)
     ranks = join(device_of(config.run.device))
-    try:
-        from instructify_train.run import launch
+    from instructify_train.run import StartOptions, launch
 
-        result, facts = launch(
-            opened, config, catalog, out, ranks, resume=resume, accept=accept_changes
-        )
-    finally:
-        leave()
+    start_as = StartOptions(
+        resume=resume,
+        accept_changes=accept_changes,
+        from_scratch=from_scratch,
+        take_over=take_over,
+    )
+    # After an exception the other processes are not waited for: they may never come.
+    result, facts = launch(opened, config, catalog, out, ranks, start_as)
+    leave()
     if ranks.is_first:
         print(json.dumps(facts, indent=1) if as_json else _told(facts, out))
     if result.stopped_by is not None:

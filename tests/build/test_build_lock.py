@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from build_help import Commands, is_sentence, start, tree
 
 from instructify._util.errors import UserError
+from instructify.build import lock_owner
 from instructify.build.lock import write_lock
 from instructify.twins.make import make_twin
 
@@ -60,15 +62,117 @@ def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
         assert json.loads(path.read_text())["pid"] == os.getpid()
 
 
-def test_the_lock_of_another_host_is_not(tmp_path: Path) -> None:
-    path = tmp_path / ".lock"
-    path.write_text(json.dumps({"pid": 7, "host": "elsewhere"}))
+def left_by(path: Path, **record: object) -> Path:
+    """Write the record of a process of another host that did not finish."""
+    path.write_text(json.dumps({"pid": 7, "host": "elsewhere", **record}))
+    return path
+
+
+def mounted(monkeypatch: pytest.MonkeyPatch, folder: Path, kind: str, options: str = "rw") -> None:
+    """Let a folder be a mounted file system of some kind."""
+    table = folder / "mounts"
+    point = str(folder.resolve()).replace(" ", "\\040")
+    table.write_text(
+        "21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        f"22 21 0:44 / {point} rw,noatime shared:2 - {kind} server:/export {options}\n"
+    )
+    monkeypatch.setattr(lock_owner, "_MOUNTS", table)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("fuse.sshfs", "rw"),
+        ("nfs", "rw,nolock"),
+        ("nfs4", "rw,local_lock=all"),
+        ("lustre", "rw,localflock"),
+        ("beegfs", "rw"),
+    ],
+)
+def test_the_record_of_another_host_stands_where_locks_are_not_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: str
+) -> None:
+    mounted(monkeypatch, tmp_path, kind, options)
+    path = left_by(tmp_path / ".lock")
     with (
         pytest.raises(UserError, match=r"process 7 on elsewhere.*delete .*\.lock"),
         write_lock(path),
     ):
         pass
     assert path.read_text(), "the record is the other host's"
+    with pytest.raises(UserError, match="add --take-over"), write_lock(path, take_over=False):
+        pass
+    with write_lock(path, take_over=True):
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("ext4", "rw"), ("overlay", "rw"), ("nfs4", "rw,local_lock=none"), ("lustre", "rw,flock")],
+)
+def test_the_record_of_another_host_falls_where_the_kernel_gives_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: str
+) -> None:
+    """A container that is started again has another host name and the same disk."""
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    mounted(monkeypatch, folder, kind, options)
+    path = left_by(folder / ".lock")
+    with write_lock(path, take_over=False):
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("job", "restarts", "takes"), [("5", "1", True), ("5", "0", False), ("6", "1", False)]
+)
+def test_a_job_that_slurm_started_again_takes_its_own_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: str, restarts: str, takes: bool
+) -> None:
+    mounted(monkeypatch, tmp_path, "beegfs")
+    path = left_by(tmp_path / ".lock", job="5", restarts=0)
+    monkeypatch.setenv("SLURM_JOB_ID", job)
+    monkeypatch.setenv("SLURM_RESTART_COUNT", restarts)
+    if not takes:
+        with pytest.raises(UserError, match="process 7"), write_lock(path, take_over=False):
+            pass
+        return
+    with write_lock(path, take_over=False):
+        assert json.loads(path.read_text())["restarts"] == int(restarts)
+
+
+def test_a_fork_does_not_hold_the_lock_of_its_killed_parent(tmp_path: Path) -> None:
+    """Otherwise the next writer is refused until the last worker of a killed one is gone."""
+    path, here = tmp_path / ".lock", tmp_path / "pid"
+    code = (
+        "import os, sys, time\nfrom pathlib import Path\n"
+        "from instructify.build.lock import write_lock\n"
+        f"with write_lock(Path({str(path)!r})):\n"
+        "    child = os.fork()\n"
+        f"    if child: Path({str(here)!r}).write_text(str(child))\n"
+        "    time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    while not (here.exists() and here.read_text()):
+        assert parent.poll() is None
+        time.sleep(0.01)
+    parent.kill()
+    parent.wait()
+    try:
+        with write_lock(path):
+            pass
+    finally:
+        os.kill(int(here.read_text()), signal.SIGKILL)
+
+
+def test_the_mode_of_a_lock_follows_the_umask(tmp_path: Path) -> None:
+    """Another member of the group goes on with a run, where the umask lets him write."""
+    before = os.umask(0o002)
+    try:
+        with write_lock(tmp_path / ".lock"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / ".lock").stat().st_mode & 0o777 == 0o664
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"pid": "x"}'])

@@ -72,6 +72,7 @@ def train(
     recipe: Path | None = None,
     resume: bool = False,
     accept: bool = False,
+    from_scratch: bool = False,
     steps: int | None = None,
 ) -> Done:
     """Train in this process, on one thread."""
@@ -90,6 +91,7 @@ def train(
                 steps=steps,
                 resume=resume,
                 accept_changes=accept,
+                from_scratch=from_scratch,
                 catalog_file=None,
                 as_json=True,
             )
@@ -131,13 +133,15 @@ def evaluate(
     return Done(code, stdout.getvalue(), stderr.getvalue())
 
 
-def launched(count: int, *line: object) -> "subprocess.CompletedProcess[str]":
+def launched(
+    count: int, *line: object, options: Sequence[str] = ()
+) -> "subprocess.CompletedProcess[str]":
     """Run a script in several processes, as a user does."""
     argv = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={count}"]
-    argv += ["--standalone", *map(str, line)]
+    argv += ["--standalone", *options, *map(str, line)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(
-        [str(ROOT), str(ROOT / "train"), os.environ.get("PYTHONPATH", "")]
+        [str(ROOT), str(ROOT / "train"), str(HELPERS), os.environ.get("PYTHONPATH", "")]
     )
     return subprocess.run(
         argv, capture_output=True, text=True, env=environment, timeout=400, check=False

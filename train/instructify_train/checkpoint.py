@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from instructify._util.errors import UserError
-from instructify._util.shards import fresh_folder, hash_file, sync, write_bytes
+from instructify._util.shards import fresh_folder, hash_file, sync, unwritable, write_bytes
 from instructify.mixture import MixtureState
 
 STATE_FORMAT = 1
@@ -91,10 +91,8 @@ def save(run: Path, checkpoint: Checkpoint) -> Path:
     final = folder_of(run, checkpoint.state.step)
     staged = final.with_name(f"{_STAGED}{final.name}")
     fresh_folder(staged)
-    save_file(checkpoint.weights, staged / _MODEL)
-    save_file(checkpoint.optimizer, staged / _OPTIMIZER)
-    for name in (_MODEL, _OPTIMIZER):
-        sync(staged / name)
+    save_tensors(checkpoint.weights, staged / _MODEL)
+    save_tensors(checkpoint.optimizer, staged / _OPTIMIZER)
     hashes = {name: hash_file(staged / name) for name in (_MODEL, _OPTIMIZER)}
     state = _with_files(checkpoint.state, hashes)
     write_bytes(staged / _STATE, msgspec.json.encode(state, order="sorted"))
@@ -104,6 +102,23 @@ def save(run: Path, checkpoint: Checkpoint) -> Path:
     os.replace(staged, final)
     sync(final.parent)
     return final
+
+
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Write tensors and bring them to the disk; safetensors itself would keep others from them."""
+    try:
+        path.touch()  # with the mode that the umask gives
+        mode = path.stat().st_mode
+        save_file(tensors, path)
+        path.chmod(mode)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    except SafetensorError as error:  # the only word that it has for the system's errors
+        raise UserError(
+            f"{path} can't be written: {error}; make room or choose another place, then run the "
+            "same command again."
+        ) from error
+    sync(path)
 
 
 def load(run: Path, step: int, *, with_optimizer: bool = True) -> Checkpoint:
@@ -140,7 +155,10 @@ def read_state(folder: Path) -> RunState:
 
 
 def load_last(run: Path, *, with_optimizer: bool = True) -> tuple[Checkpoint | None, list[str]]:
-    """Read the newest checkpoint that is whole; also says which were passed over."""
+    """Read the newest checkpoint that is whole; also says which were passed over.
+
+    Where there are some and none is whole, the checkpoint is None and `passed` is not empty.
+    """
     passed: list[str] = []
     for step in reversed(steps_of(run)):
         try:
@@ -150,15 +168,23 @@ def load_last(run: Path, *, with_optimizer: bool = True) -> tuple[Checkpoint | N
     return None, passed
 
 
-def prune(run: Path, keep: int, best: Best | None) -> None:
-    """Remove all but the last checkpoints and the best, and what a killed run left staged."""
-    steps = steps_of(run)
-    kept = {*steps[-keep:], *([best.step] if best else [])}
-    for step in steps:
+def prune(run: Path, keep: int, best: Best | None, at: int) -> None:
+    """Remove all but the last checkpoints up to step `at` and the best, and what is half-written.
+
+    Later ones than `at` are damaged, or the run would have gone on from them.
+    """
+    done = [step for step in steps_of(run) if step <= at]
+    kept = {*done[-keep:], *([best.step] if best else [])}
+    for step in steps_of(run):
         if step not in kept:
             shutil.rmtree(folder_of(run, step), ignore_errors=True)
     for left in (run / "checkpoints").glob(f"{_STAGED}*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def remove_all(run: Path) -> None:
+    """Remove every checkpoint of a run."""
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
 
 
 def _with_files(state: RunState, files: dict[str, str]) -> RunState:

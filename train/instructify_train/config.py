@@ -11,6 +11,7 @@ from instructify.mixture import WINDOW
 from instructify.recipe import MixtureRecipe, Waiver
 
 PARTS = ("vision", "norm", "qformer", "projection", "language")
+TRACKERS = ("wandb", "trackio")
 PAPER_PARTS = ("norm", "qformer", "projection")
 
 
@@ -119,6 +120,8 @@ class RunConfig:
     `parallel` says how several processes share the model. `best_by` names protocols of held-in
     datasets: `best` is then the checkpoint of the highest mean of their scores, each over
     `validation_samples` questions; without them it is that of the lowest mean validation loss.
+    `seed` is that of dropout and augmentation, and of the order of samples where the mixture gives
+    none (`mixture.seed`); random weights of a preset have their own (`model.seed`).
     """
 
     steps: int = field(default=60_000, metadata=limits(1, 1 << 40))
@@ -134,6 +137,7 @@ class RunConfig:
     keep: int = field(default=2, metadata=limits(1, 1 << 20))
     log_every: int = field(default=10, metadata=limits(1, 1 << 40))
     tensorboard: bool = True
+    trackers: tuple[str, ...] = ()  # wandb, trackio
     seed: int = field(default=0, metadata=limits(0, 2**31))
 
 

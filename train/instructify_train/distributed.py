@@ -6,6 +6,7 @@ them there is one process. `ddp` keeps the model in every process and averages w
 by their number to become a sum.
 """
 
+import inspect
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,8 +73,15 @@ def share_model(
         return model
     if parallel == "ddp":
         where = [device.index or ranks.local] if device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=where, broadcast_buffers=False)
+        return DistributedDataParallel(model, device_ids=where, **_without_buffers())
     return _shard(model, device)
+
+
+def _without_buffers() -> dict[str, Any]:
+    """Leave buffers alone in the forward pass; torch 2.13 renamed the option and warns."""
+    options = inspect.signature(DistributedDataParallel.__init__).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
+    return {name: False}
 
 
 def _shard(model: InstructBlip, device: torch.device) -> nn.Module:

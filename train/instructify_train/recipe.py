@@ -6,7 +6,7 @@ allowed; both with file and line. `mixture` is written out or names another reci
 
 import dataclasses
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -19,6 +19,7 @@ from instructify._util.yaml_settings import with_setting
 from instructify.recipe import (
     RECIPE_FORMAT,
     MixtureRecipe,
+    base_of,
     inherited_waivers,
     mixture_of,
     recipe_fields,
@@ -27,6 +28,7 @@ from instructify.recipe import (
 )
 from instructify_train.config import (
     PARTS,
+    TRACKERS,
     DataConfig,
     ModelConfig,
     OptimizerConfig,
@@ -43,17 +45,20 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
     path = recipe_path(recipe)
     root = read_yaml(path)
     for setting in settings:
-        root = with_setting(_changeable(root, setting), setting)
+        root = with_setting(_opened(root, setting), setting)
     fields = recipe_fields(root)
     name = recipe_name(fields, path)
+    run = _section(RunConfig, fields.get("run"))
     mixture = mixture_of(fields["mixture"], name)
+    if not any("seed" in entries for entries in _mixtures(fields["mixture"])):
+        mixture = dataclasses.replace(mixture, seed=run.seed)
     config = TrainConfig(
         name=name,
         model=_section(ModelConfig, fields.get("model")),
         mixture=mixture,
         data=_section(DataConfig, fields.get("data")),
         optimizer=_section(OptimizerConfig, _without_loss(fields.get("optimizer"), mixture)),
-        run=_section(RunConfig, fields.get("run")),
+        run=run,
         waivers=inherited_waivers(fields),
     )
     _check(config, f"recipe {recipe}")
@@ -90,15 +95,35 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
     ]
 
 
-def _changeable(root: Node, setting: str) -> Node:
-    """Let a setting change a mixture that the recipe takes from another one by its name."""
-    if not setting.startswith("mixture.") or not root.is_mapping:
+def _opened(root: Node, setting: str) -> Node:
+    """Let a setting reach into a mixture that is only named: `paper` becomes `{like: paper}`.
+
+    Below `members`, those of the named mixture stay and one of them changes.
+    """
+    entries = root.value if isinstance(root.value, dict) else {}
+    mixture = entries.get("mixture")
+    if mixture is None or not setting.startswith("mixture."):
         return root
-    mixture = root.entries().get("mixture")
-    if mixture is None or not isinstance(mixture.value, str):
-        return root
-    like = dataclasses.replace(mixture, value={"like": mixture})
-    return dataclasses.replace(root, value={**root.entries(), "mixture": like})
+    inner = {"like": mixture} if isinstance(mixture.value, str) else mixture.entries()
+    if setting.startswith("mixture.members.") and "members" not in inner and "like" in inner:
+        named = (fields["members"] for fields in _mixtures(inner["like"]) if "members" in fields)
+        members = next(named, None)
+        inner = inner if members is None else {**inner, "members": members}
+    opened = dataclasses.replace(mixture, value=dict(inner))
+    return dataclasses.replace(root, value={**entries, "mixture": opened})
+
+
+def _mixtures(mixture: Node) -> Iterator[Mapping[str, Node]]:
+    """Go through the settings of a mixture, then those of the mixture that it takes, and so on."""
+    seen: set[str] = set()
+    while True:
+        if not isinstance(mixture.value, str):
+            yield mixture.entries()
+        base = base_of(mixture)
+        if base is None or base in seen:
+            return
+        seen.add(base)
+        mixture = recipe_fields(read_yaml(recipe_path(base)))["mixture"]
 
 
 def _without_loss(node: Node | None, mixture: MixtureRecipe) -> Node | None:
@@ -122,6 +147,17 @@ def _check(config: TrainConfig, named: str) -> None:
         if part not in PARTS:
             raise UserError(
                 f"{named}: '{part}' is no part of the model to train; allowed: {', '.join(PARTS)}"
+            )
+    if not model.train and model.lora is None:
+        raise UserError(
+            f"{named}: 'model.train' is empty and there is no 'model.lora', so nothing would be "
+            f"trained; name parts of {', '.join(PARTS)}"
+        )
+    for tracker in config.run.trackers:
+        if tracker not in TRACKERS:
+            raise UserError(
+                f"{named}: '{tracker}' is no tracker of 'run.trackers'; allowed: "
+                f"{', '.join(TRACKERS)}"
             )
     if model.name is not None and model.blip2 is not None:
         raise UserError(f"{named}: give 'model.name' or 'model.blip2', not both")

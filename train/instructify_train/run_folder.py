@@ -31,13 +31,16 @@ _FACTS = "run.json"
 # What may differ between the parts of a run without changing what comes out.
 _FREE = (
     *("data.workers", "data.feature_cache", "run.device_batch", "run.save_every", "run.keep"),
-    *("run.log_every", "run.tensorboard", "run.parallel", "run.steps"),
+    *("run.log_every", "run.tensorboard", "run.parallel", "run.trackers"),
 )
 
 
 @contextmanager
-def claimed(run: Path, *, resume: bool, is_first: bool) -> Iterator[None]:
-    """Hold a run's folder as its only writer; refuse one that holds another run or other things."""
+def claimed(run: Path, *, resume: bool, take_over: bool, is_first: bool) -> Iterator[None]:
+    """Hold a run's folder as its only writer; refuse one that holds another run or other things.
+
+    `take_over`: also where a process of another host may still hold it.
+    """
     if not resume and (steps_of(run) or (run / RECIPE).exists()):
         raise UserError(
             f"{run} holds a run already; go on with it by `--resume`, or choose another --out"
@@ -48,20 +51,23 @@ def claimed(run: Path, *, resume: bool, is_first: bool) -> Iterator[None]:
     if not is_first:
         yield
         return
-    with write_lock(run / ".lock"):
+    with write_lock(run / ".lock", take_over=take_over):
         sweep(run)
         yield
 
 
 def starting_point(
-    run: Path, config: TrainConfig, *, accept: bool
+    run: Path, config: TrainConfig, *, accept: bool, from_scratch: bool
 ) -> tuple[Checkpoint | None, list[str]]:
-    """Find where a run goes on, and what has to be said of it; UserError if its recipe changed."""
+    """Find where a run goes on, and what has to be said of it; UserError if its recipe changed.
+
+    None is step 0: there is no checkpoint yet, or (`from_scratch`) none that is whole.
+    """
     said: list[str] = []
     if (run / RECIPE).exists():
         before, now = recipe_value(load_recipe(str(run / RECIPE))), recipe_value(config)
         changes = changed_settings(before, now)
-        serious = [one for one in changes if one.split(" ")[0] not in _FREE]
+        serious = [one for one in changes if one.split(" ")[0] not in _free(config)]
         if serious and not accept:
             raise UserError(
                 f"the recipe is not what {run} was started with: {'; '.join(serious[:4])}. Go back "
@@ -69,7 +75,28 @@ def starting_point(
             )
         said += [f"note: {one}" for one in changes]
     start, passed = load_last(run)
+    if start is None and passed and not from_scratch:
+        raise UserError(
+            f"no checkpoint of {run} is whole: {'; '.join(passed)}. Put one back from a copy, or "
+            "add --from-scratch to remove them and start at step 0."
+        )
+    if from_scratch and start is not None:
+        said.append(
+            f"--from-scratch has no effect: the checkpoint of step {start.state.step} is whole"
+        )
+    if start is None and passed:
+        return None, [*said, *(f"removed: {one}" for one in passed)]
     return start, [*said, *(f"passed over: {one}" for one in passed)]
+
+
+def _free(config: TrainConfig) -> tuple[str, ...]:
+    """List what may change within a run; the length only where the rate does not depend on it."""
+    return (*_FREE, "run.steps") if config.optimizer.schedule == "constant" else _FREE
+
+
+def last_step(run: Path) -> int | None:
+    """Say from which step a run could go on, without reading its tensors."""
+    return max(steps_of(run), default=None)
 
 
 def check_data(start: Checkpoint | None, mixed: MixedBuild, *, accept: bool) -> list[str]:

@@ -69,7 +69,7 @@ def test_torchrun_starts_the_command(whole_build: Path, tmp_path: Path) -> None:
     assert "2 processes (ddp)" in done.stderr
     train(whole_build, tmp_path / "one", recipe=recipe)
     assert losses(run) == pytest.approx(losses(tmp_path / "one"), rel=2e-5)
-    more = train(whole_build, run, recipe=recipe, resume=True, steps=STEPS + 1)
+    more = train(whole_build, run, recipe=recipe, resume=True, accept=True, steps=STEPS + 1)
     assert more.facts["step"] == STEPS + 1
 
 

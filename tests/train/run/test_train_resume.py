@@ -91,6 +91,78 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert content(run) == content(unbroken)
 
 
+def damage(path: Path) -> None:
+    """Flip a bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
+def test_where_no_checkpoint_is_whole_nothing_is_started_over_it(
+    whole_build: Path, unbroken: Path, tmp_path: Path, name: str
+) -> None:
+    """It may be the only copy of a week's work, and a tool may mend it."""
+    run = tmp_path / "run"
+    cut_back(unbroken, run, 2)
+    path = folder_of(run, 2) / name
+    if name == "state.json":
+        path.write_text("{")
+    else:
+        damage(path)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"no checkpoint of .*run is whole: .*--from-scratch"):
+        train(whole_build, run, resume=True)
+    assert path.read_bytes() == before
+    done = train(whole_build, run, resume=True, from_scratch=True)
+    assert "removed: " in " ".join(done.stderr.split())
+    assert content(run) == content(unbroken)
+    assert log(run) == log(unbroken)
+
+
+def test_from_scratch_removes_nothing_that_is_whole(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    cut_back(unbroken, run, 4)
+    done = train(whole_build, run, resume=True, from_scratch=True)
+    assert "--from-scratch has no effect" in " ".join(done.stderr.split())
+    assert "resumed   after step 4" in done.stderr
+    with pytest.raises(UserError, match="--from-scratch is for --resume"):
+        train(whole_build, tmp_path / "new", from_scratch=True)
+
+
+def test_a_damaged_checkpoint_takes_no_whole_ones_place(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    """With `keep: 1`, the last one that is kept has to be one that a run can go on from."""
+    run = tmp_path / "run"
+    cut_back(unbroken, run, 6)
+    damage(folder_of(run, 6) / "model.safetensors")
+    shutil.rmtree(folder_of(run, 4))
+    assert train(whole_build, run, "run.keep=1", resume=True).code == 0
+    assert content(run) == content(unbroken)
+
+
+def test_another_length_changes_the_schedule_and_is_refused(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    cut_back(unbroken, run, 4)
+    with pytest.raises(UserError, match=r"run\.steps was 6 and is 8.*--accept-changes"):
+        train(whole_build, run, resume=True, steps=8)
+    done = train(whole_build, run, resume=True, accept=True, steps=5)
+    assert "note: run.steps was 6 and is 5" in " ".join(done.stderr.split())
+
+
+def test_another_length_is_free_where_the_rate_is_constant(
+    whole_build: Path, tmp_path: Path
+) -> None:
+    run, steady = tmp_path / "run", "optimizer.schedule=constant"
+    train(whole_build, run, steady, steps=2)
+    assert train(whole_build, run, steady, resume=True, steps=3).facts["step"] == 3
+
+
 def test_a_finished_run_has_nothing_left_to_do(
     whole_build: Path, unbroken: Path, tmp_path: Path
 ) -> None:

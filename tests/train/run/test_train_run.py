@@ -20,7 +20,8 @@ from instructify_train.data.steps import Step
 from instructify_train.decode.search import Decoding
 from instructify_train.distributed import Ranks
 from instructify_train.evaluate.answering import answerer_of
-from instructify_train.evaluate.trained import load_trained, merge
+from instructify_train.evaluate.merge import merge
+from instructify_train.evaluate.trained import load_trained
 from instructify_train.recipe import load_recipe
 from instructify_train.run import setup
 from instructify_train.run.trainer import Trainer

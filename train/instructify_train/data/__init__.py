@@ -1,22 +1,21 @@
 """From the number of a step to its arrays: samples, batches, pixels, features.
 
 `stream` reads samples of a mixture, `encode_plan` says when the frozen tower encodes which picture,
-`pixels` decodes pictures, `steps` puts a step together; `features` and `feature_files` keep what
-the tower gave.
+`pixels` decodes pictures, `steps` puts a step together, `loader` and `parcel` make steps ahead in
+processes of their own; `features` and `feature_files` keep what the tower gave.
 """
 
 from instructify_train.data.feature_files import FeatureFiles, tower_key
 from instructify_train.data.features import FeatureTable
+from instructify_train.data.loader import Failed, Loader, LoaderError, load
 from instructify_train.data.pixels import PixelReader, Pixels, read_file, without_augmentation
 from instructify_train.data.steps import (
-    Failed,
     FrameReader,
     Pass,
     Share,
     Step,
     Steps,
     encode_samples,
-    load,
     make_pass,
 )
 from instructify_train.data.stream import Sample, SampleStream
@@ -26,6 +25,8 @@ __all__ = [
     "FeatureFiles",
     "FeatureTable",
     "FrameReader",
+    "Loader",
+    "LoaderError",
     "Pass",
     "PixelReader",
     "Pixels",

@@ -6,25 +6,22 @@ same window and take their own pieces of its batches; so each of them knows what
 the loss of the whole global batch, and no one has to ask.
 """
 
-import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from instructify._util.errors import UserError
 from instructify.mixture import cut, deal_batches, loss_weights, place_of
 from instructify_train.config import DataConfig
 from instructify_train.data.encode_plan import EncodeStep, plan_encoding
 from instructify_train.data.feature_files import FeatureFiles
+from instructify_train.data.loader import Failed
 from instructify_train.data.pixels import PixelReader
 from instructify_train.data.stream import Sample, SampleStream
 from instructify_train.model import Layout, Micro, SampleTokens, Tokens, collate, length_of
-
-Item = TypeVar("Item")
 
 
 class Encode(NamedTuple):
@@ -62,12 +59,6 @@ class Step(NamedTuple):
     passes: list[Pass]
 
 
-class Failed(NamedTuple):
-    """A mistake of the user's that a worker met, in a sentence."""
-
-    message: str
-
-
 class Window(NamedTuple):
     """A window as it was drawn and dealt; `passes` and their `encoding` are this process's own."""
 
@@ -93,7 +84,7 @@ class Share:
         return [cut(batch, every, number) for number in range(self.rank, every, self.world)]
 
 
-class Steps(Dataset[Step | Failed]):
+class Steps:
     """The steps of a run for one process; `first` is the step that the run starts from."""
 
     def __init__(
@@ -290,30 +281,3 @@ def cut_tokens(tokens: Sequence[Tokens]) -> tuple[int, int, int]:
         sum(one.cut_instruction for one in tokens),
         sum(one.cut_response for one in tokens),
     )
-
-
-def load(data: Dataset[Item | Failed], numbers: range, workers: int) -> Iterator[Item]:
-    """Go through items in order, made ahead by worker processes where there are any."""
-    if not len(numbers):
-        return
-    loader = DataLoader(
-        data,
-        sampler=numbers,
-        batch_size=None,
-        num_workers=min(workers, len(numbers)),
-        prefetch_factor=2 if workers else None,
-        worker_init_fn=_leave_signals,
-    )
-    for item in loader:
-        if isinstance(item, Failed):
-            raise UserError(item.message)
-        yield item
-
-
-def _leave_signals(_: int) -> None:
-    """Let the main process alone answer Ctrl-C and SIGTERM, which schedulers send to whole groups.
-
-    It ends its workers, and they end themselves once it is gone.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)

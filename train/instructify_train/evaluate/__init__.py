@@ -1,11 +1,13 @@
 """Evaluation: a trained model answers the questions of a protocol, and is scored.
 
 `run` evaluates one protocol from build to result, `predict` answers its questions part by part,
-`answering` is a model that answers, `trained` loads it, `result_folder` holds what comes out.
+`answering` is a model that answers, `trained` loads it, `merge` writes it
+for plain transformers, `result_folder` holds what comes out.
 `questions` is a first look without a protocol, `xray` shows what the model reads of a sample.
 """
 
 from instructify_train.evaluate.answering import Answerer, answerer_of
+from instructify_train.evaluate.merge import merge, precisions
 from instructify_train.evaluate.predict import Evaluator
 from instructify_train.evaluate.questions import ask, share_right
 from instructify_train.evaluate.result_folder import check_out, read_results
@@ -15,7 +17,7 @@ from instructify_train.evaluate.run import (
     evaluated_model,
     score_predictions,
 )
-from instructify_train.evaluate.trained import load_trained, merge
+from instructify_train.evaluate.trained import load_trained
 from instructify_train.evaluate.xray import DEFAULT_MODEL, XRay
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "evaluated_model",
     "load_trained",
     "merge",
+    "precisions",
     "read_results",
     "score_predictions",
     "share_right",

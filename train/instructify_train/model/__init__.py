@@ -18,6 +18,7 @@ from instructify_train.model.loading import (
 from instructify_train.model.lora import add_adapters, fold_adapters
 from instructify_train.model.parts import (
     Counted,
+    checkpoint_activations,
     choose_trained,
     count,
     set_dropout,
@@ -37,6 +38,7 @@ __all__ = [
     "Tokens",
     "add_adapters",
     "check_name",
+    "checkpoint_activations",
     "choose_trained",
     "collate",
     "count",

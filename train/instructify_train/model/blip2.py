@@ -23,6 +23,7 @@ from transformers import (
 
 from instructify._util.errors import UserError
 from instructify_train.config import Blip2Config
+from instructify_train.model.pretrained import load_processor, load_weights
 from instructify_train.model.tokens import rows_needed
 from instructify_train.tiny import Loaded
 
@@ -123,23 +124,16 @@ def _fits(wanted: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor
 
 
 def _load(cls: Any, name: str) -> Any:
-    try:
-        return cls.from_pretrained(name, dtype="auto")
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"the BLIP-2 checkpoint '{name}' can't be loaded ({reason}); give the folder of a "
-            "downloaded copy, or a name of the hub where this machine reaches it"
-        ) from error
+    return load_weights(cls, name, f"the BLIP-2 checkpoint '{name}'")
 
 
 def _processor(source: Blip2Config, num_query_tokens: int) -> Any:
     if source.processor is not None:
-        return InstructBlipProcessor.from_pretrained(source.processor)
-    stage2 = Blip2Processor.from_pretrained(source.stage2)
+        return load_processor(InstructBlipProcessor, source.processor)
+    stage2 = load_processor(Blip2Processor, source.stage2)
     return InstructBlipProcessor(
         image_processor=stage2.image_processor,
         tokenizer=stage2.tokenizer,
-        qformer_tokenizer=AutoTokenizer.from_pretrained(source.stage1),
+        qformer_tokenizer=load_processor(AutoTokenizer, source.stage1),
         num_query_tokens=num_query_tokens,
     )

@@ -11,9 +11,10 @@ import torch
 from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
 from transformers.utils import logging
 
-from instructify._util.errors import UserError, did_you_mean
+from instructify._util.errors import UserError, did_you_mean, first_line
 from instructify_train.config import ModelConfig
 from instructify_train.model.blip2 import assemble
+from instructify_train.model.pretrained import load_processor, load_weights
 from instructify_train.model.tokens import rows_needed
 from instructify_train.tiny import PRESETS, Loaded, build_preset
 
@@ -57,21 +58,18 @@ def check_name(name: str) -> None:
 
 def unloadable(what: str, error: Exception) -> UserError:
     """Say why what was asked of a folder or the hub can't be loaded, and what to give instead."""
-    reason = str(error).strip().splitlines()[0]
     return UserError(
-        f"{what} can't be loaded ({reason}); give the folder of a downloaded copy, "
+        f"{what} can't be loaded ({first_line(error)}); give the folder of a downloaded copy, "
         "or a name of the hub where this machine reaches it"
     )
 
 
 def _pretrained(name: str) -> Loaded:
     check_name(name)
-    try:
-        model = InstructBlipForConditionalGeneration.from_pretrained(name, dtype="auto")
-        processor = InstructBlipProcessor.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise unloadable(f"the model '{name}'", error) from error
-    return Loaded(model, processor)
+    return Loaded(
+        load_weights(InstructBlipForConditionalGeneration, name, f"the model '{name}'"),
+        load_processor(InstructBlipProcessor, name),
+    )
 
 
 def _check(loaded: Loaded, name: str) -> None:

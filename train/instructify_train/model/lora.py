@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from instructify._util.errors import UserError
+from instructify._util.errors import UserError, first_line
 from instructify_train.config import LoraConfig
 
 _TARGETS = {"llama": ("q_proj", "v_proj"), "t5": ("q", "v")}
@@ -33,7 +33,39 @@ def add_adapters(language_model: Any, config: LoraConfig, seed: int) -> None:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        inject_adapter_in_model(wanted, language_model)
+        try:
+            inject_adapter_in_model(wanted, language_model)
+        except ValueError as error:  # no layer has such a name, or it is none that takes adapters
+            raise UserError(
+                f"adapters can't be put into {', '.join(targets)} ({first_line(error)}); "
+                f"'model.lora.targets' may name {', '.join(_linear_layers(language_model))}"
+            ) from error
+    missing = [one for one in targets if not _is_adapted(language_model, one)]
+    if missing:
+        raise UserError(
+            f"no layer of the language model is called {', '.join(missing)}; "
+            f"'model.lora.targets' may name {', '.join(_linear_layers(language_model))}"
+        )
+
+
+def _linear_layers(language_model: Any) -> list[str]:
+    """List the last names of linear layers inside of blocks, which may take adapters."""
+    return sorted(
+        {
+            name.rpartition(".")[2]
+            for name, module in language_model.named_modules()
+            if isinstance(module, torch.nn.Linear)
+            and "." in name
+            and "lora_" not in name
+            and not name.endswith("base_layer")
+        }
+    )
+
+
+def _is_adapted(language_model: Any, target: str) -> bool:
+    return any(
+        f".{name}".endswith(f".{target}.lora_A") for name, _ in language_model.named_modules()
+    )
 
 
 def fold_adapters(language_model: Any) -> None:
@@ -42,6 +74,8 @@ def fold_adapters(language_model: Any) -> None:
 
     for name, module in list(language_model.named_modules()):
         if isinstance(module, LoraLayer):
+            learnt = next(iter(module.lora_A.values())).weight
+            module.get_base_layer().to(learnt.dtype)  # a product of 32 bits is lost in 16
             module.merge(safe_merge=True)
             owner, _, own = name.rpartition(".")
             setattr(language_model.get_submodule(owner), own, module.get_base_layer())

@@ -5,7 +5,7 @@ queries, and the projection. What is frozen is kept in the precision that it is 
 never drops anything out; what is trained has masters of 32 bits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -75,6 +75,24 @@ def set_dropout(model: Any, config: ModelConfig) -> None:
             _drop(getattr(model, name), 0.0)
         elif config.dropout is not None:
             _drop(getattr(model, name), config.dropout)
+
+
+def checkpoint_activations(part: Any, *, enabled: bool) -> None:
+    """Compute the layers of a part again in the backward pass, or keep what they gave.
+
+    transformers renamed the methods in 5.23 and warns of the old names from then on.
+    """
+    if enabled:
+        names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
+        _first_method(part, names)({"use_reentrant": False})
+    else:
+        names = ("activation_checkpointing_disable", "gradient_checkpointing_disable")
+        _first_method(part, names)()
+
+
+def _first_method(part: Any, names: tuple[str, str]) -> Callable[..., None]:
+    method: Callable[..., None] = getattr(part, names[0], None) or getattr(part, names[1])
+    return method
 
 
 def trained_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:

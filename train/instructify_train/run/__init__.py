@@ -3,8 +3,9 @@
 `launcher` starts or resumes a run, `setup` makes everything that it needs, `trainer` is the loop.
 """
 
-from instructify_train.run.launcher import launch
+from instructify_train.run.launcher import StartOptions, launch
 
 __all__ = [
+    "StartOptions",
     "launch",
 ]

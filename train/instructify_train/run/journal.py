@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes: `metrics.jsonl`, TensorBoard, a progress bar or lines.
+"""What is seen of a run while it goes: `metrics.jsonl`, TensorBoard, trackers, a bar or lines.
 
 A line is written whole or, if the process was killed in it, dropped by the next start; lines past
 the checkpoint that a run resumes from are taken back, since those steps are done again.
@@ -7,13 +7,15 @@ the checkpoint that a run resumes from are taken back, since those steps are don
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from tqdm import tqdm
 
 from instructify._util.shards import write_bytes
+from instructify_train.run.trackers import Tracker, open_trackers
 
 LOG = "metrics.jsonl"
 _SECONDS = 30.0  # at least, between two lines of progress where there is no terminal
@@ -23,9 +25,19 @@ class Journal:
     """The log of one process; only the first one writes."""
 
     def __init__(
-        self, run: Path, *, step: int, steps: int, tensorboard: bool, writes: bool, shows: bool
+        self,
+        run: Path,
+        *,
+        step: int,
+        steps: int,
+        tensorboard: bool,
+        writes: bool,
+        shows: bool,
+        trackers: Sequence[str] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._writer: Any = None
+        self._trackers: list[Tracker] = []
         self._file: Any = None
         self._bar: Any = None
         self._says = writes
@@ -37,6 +49,7 @@ class Journal:
         self._file = (run / LOG).open("ab")
         if tensorboard:
             self._writer = _tensorboard(run, step)
+        self._trackers = open_trackers(trackers, run, settings or {})
         if shows:
             self._bar = tqdm(
                 total=steps,
@@ -47,14 +60,17 @@ class Journal:
             )
 
     def log(self, line: Mapping[str, Any]) -> None:
-        """Write a line, and its numbers to TensorBoard."""
+        """Write a line, and its numbers to TensorBoard and the trackers."""
         if self._file is None:
             return
         self._file.write(json.dumps(line).encode() + b"\n")
         self._file.flush()
+        numbers = dict(_numbers(line))
         if self._writer is not None:
-            for name, value in _numbers(line):
+            for name, value in numbers.items():
                 self._writer.add_scalar(name, value, line["step"])
+        for tracker in self._trackers:
+            tracker.log(numbers, line["step"])
 
     def advance(self, shown: Mapping[str, str]) -> None:
         """Move the bar by a step; where there is none, say now and then how far the run is."""
@@ -76,11 +92,30 @@ class Journal:
         elif self._says:
             print(text, file=sys.stderr, flush=True)
 
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close all, or after an exception the bar alone: what is logged is written already, and
+        a tracker that waits for its network must not keep a failed run.
+        """
+        if kind is None:
+            self.close()
+        elif self._bar is not None:
+            self._bar.close()
+
     def close(self) -> None:
         """Close what is open."""
         for one in (self._file, self._writer, self._bar):
             if one is not None:
                 one.close()
+        for tracker in self._trackers:
+            tracker.finish()
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:

@@ -1,15 +1,23 @@
 """Start a run or go on with it, in one of its processes: folder, checks, header, loop, page."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from instructify._util.errors import UserError
 from instructify.build import Build
 from instructify.catalog import Catalog
+from instructify_train.checkpoint import remove_all
 from instructify_train.config import TrainConfig
 from instructify_train.distributed import Ranks
+from instructify_train.failures import foreseen
 from instructify_train.run.header import header_lines, wrapped
 from instructify_train.run.held_in_scores import held_in_scores
 from instructify_train.run.run_page import write_page
@@ -20,9 +28,20 @@ from instructify_train.run_folder import (
     check_data,
     check_overlap,
     claimed,
+    last_step,
     starting_point,
     write_run,
 )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartOptions:
+    """How a run is started: anew or again, and what is accepted for it."""
+
+    resume: bool = False
+    accept_changes: bool = False
+    from_scratch: bool = False
+    take_over: bool = False
 
 
 def launch(
@@ -31,27 +50,59 @@ def launch(
     catalog: Catalog,
     run: Path,
     ranks: Ranks,
-    *,
-    resume: bool,
-    accept: bool,
+    start_as: StartOptions,
 ) -> tuple[Result, dict[str, Any]]:
     """Run a recipe on a build; returns how it ended, and that as plain values."""
-    with claimed(run, resume=resume, is_first=ranks.is_first):
-        start, said = starting_point(run, config, accept=accept)
+    is_first = ranks.is_first
+    with claimed(run, resume=start_as.resume, take_over=start_as.take_over, is_first=is_first):
+        start, said = starting_point(
+            run, config, accept=start_as.accept_changes, from_scratch=start_as.from_scratch
+        )
         setup = set_up(build, config, catalog, ranks)
-        said += check_data(start, setup.mixed, accept=accept)
+        said += check_data(start, setup.mixed, accept=start_as.accept_changes)
         said += check_overlap(setup.mixed, config.waivers)
         held_in = held_in_scores(setup, catalog)
-        if ranks.is_first:
+        if is_first:
+            if start is None:
+                remove_all(run)
             write_run(run, config, setup.mixed, facts_of(setup))
             notes = [part for line in said for part in wrapped(line)]
             print("\n".join([*header_lines(setup, start), *notes]), file=sys.stderr)
-        with stop_on_signals() as stop:
-            trainer = Trainer(setup, run, start=start, shows=sys.stderr.isatty(), held_in=held_in)
+        with stop_on_signals() as stop, _ends_in_words(run, is_first=is_first):
+            trainer = Trainer(
+                setup,
+                run,
+                start=start,
+                shows=sys.stderr.isatty(),
+                held_in=held_in,
+                after_validation=partial(_write_page, run, is_first=is_first),
+            )
             result = trainer.run(stop)
-        if ranks.is_first:
-            write_page(run)
     return result, _value(run, result)
+
+
+@contextmanager
+def _ends_in_words(run: Path, *, is_first: bool) -> Iterator[None]:
+    """Write the page at any end, and say of what is foreseen where the run goes on."""
+    try:
+        yield
+    except Exception as error:
+        what = foreseen(error)
+        if what is None:
+            raise
+        step = last_step(run)
+        rest = "there is no checkpoint yet"
+        if step is not None:
+            rest = f"the last checkpoint is of step {step:,}, and --resume goes on from there"
+        raise UserError(f"{what}; {rest}") from error
+    finally:
+        with contextlib.suppress(UserError, OSError):  # a full disk has been said already
+            _write_page(run, is_first=is_first)
+
+
+def _write_page(run: Path, *, is_first: bool) -> None:
+    if is_first:
+        write_page(run)
 
 
 def _value(run: Path, result: Result) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 
 from instructify_train.config import TrainConfig
 from instructify_train.distributed import sharded_layers
-from instructify_train.model import InstructBlip, Micro, Tokens, collate
+from instructify_train.model import InstructBlip, Micro, Tokens, checkpoint_activations, collate
 
 _CPU_BATCH = 32
 _MASTER_BYTES = 4
@@ -95,7 +95,7 @@ def kept_bytes(model: InstructBlip, config: TrainConfig, samples: int) -> int:
     kept = _kept_by(shadow, model, config, samples)
     if config.run.checkpoint_activations:
         for part in (shadow.model.language_model, shadow.model.qformer, shadow.model.vision_model):
-            part.activation_checkpointing_disable()
+            checkpoint_activations(part, enabled=False)
         layers = shadow.model.config.text_config.num_hidden_layers
         kept += _kept_by(shadow, model, config, samples) // layers
     return kept

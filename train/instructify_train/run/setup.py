@@ -28,6 +28,7 @@ from instructify_train.model import (
     InstructBlip,
     SampleTokens,
     add_adapters,
+    checkpoint_activations,
     choose_trained,
     count,
     device_of,
@@ -127,10 +128,9 @@ def configure(
     inner.precision = precision
     inner.set_pixels(*pixel_mean_std(processor))
     if config.run.checkpoint_activations:
-        model.language_model.activation_checkpointing_enable()
-        model.qformer.activation_checkpointing_enable()
-        if not inner.tower_is_frozen:
-            model.vision_model.activation_checkpointing_enable()
+        for part in (model.language_model, model.qformer, model.vision_model):
+            if part is not model.vision_model or not inner.tower_is_frozen:
+                checkpoint_activations(part, enabled=True)
     inner.train()
     return inner
 

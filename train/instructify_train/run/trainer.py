@@ -7,7 +7,7 @@ whole; a run that was killed goes on from its last checkpoint with the very bits
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from instructify_train.checkpoint import Best, Checkpoint, RunState
 from instructify_train.data import FeatureTable, Pass, Step, load
 from instructify_train.distributed import add_up, gather, gradients_meet, wait_for_all
 from instructify_train.model import trained_parameters
+from instructify_train.recipe import recipe_value
 from instructify_train.run.clock import Clock
 from instructify_train.run.held_in_scores import HeldInScores
 from instructify_train.run.journal import Journal
@@ -53,9 +54,11 @@ class Trainer:
         start: Checkpoint | None,
         shows: bool,
         held_in: HeldInScores | None = None,
+        after_validation: Callable[[], None] = lambda: None,
     ) -> None:
         self.setup = setup
         self.held_in = held_in
+        self.after_validation = after_validation
         self.run_folder = run
         prepared = setup.prepared
         self.model = prepared.model
@@ -78,6 +81,8 @@ class Trainer:
             tensorboard=setup.config.run.tensorboard,
             writes=setup.ranks.is_first,
             shows=shows and setup.ranks.is_first,
+            trackers=setup.config.run.trackers,
+            settings=recipe_value(setup.config),
         )
         self.clock = Clock()
 
@@ -88,26 +93,34 @@ class Trainer:
         self.model.train()
         if self.first == 0:
             self._validate(0)
-        steps: Iterable[Step] = load(
-            self.setup.steps(self.first), range(self.first, config.steps), self._workers
-        )
-        for item in self.clock.waiting(steps):
-            loss, stopped = self._step(item, stop)
-            step, shown = item.step + 1, self.clock.shown(loss, self.device)
-            last = stopped or step == config.steps
-            improved = (
-                self._validate(step) if self._due(step, config.validate_every, last) else False
-            )
-            saves = last or improved or step % config.save_every == 0
-            if saves or step % config.log_every == 0:
-                self._log(step, loss)
-            if saves:
-                self._save(step)
-            self.journal.advance(shown)
-            if stopped:
-                break
-        self.journal.close()
+            self.after_validation()
+        with (
+            self.journal,
+            load(
+                self.setup.steps(self.first), range(self.first, config.steps), self._workers
+            ) as steps,
+        ):
+            for item in self.clock.waiting(steps):
+                loss, stopped = self._step(item, stop)
+                step, shown = item.step + 1, self.clock.shown(loss, self.device)
+                self._after(step, loss, stopped)
+                self.journal.advance(shown)
+                if stopped:
+                    break
         return Result(step, loss, self.best, stop.number)
+
+    def _after(self, step: int, loss: float, stopped: bool) -> None:
+        """Validate, log and save, whatever is due after a step."""
+        config = self.config.run
+        last = stopped or step == config.steps
+        improved = self._validate(step) if self._due(step, config.validate_every, last) else False
+        saves = last or improved or step % config.save_every == 0
+        if saves or step % config.log_every == 0:
+            self._log(step, loss)
+        if saves:
+            self._save(step)
+        if self._due(step, config.validate_every, last):
+            self.after_validation()
 
     @property
     def _workers(self) -> int:
@@ -178,7 +191,7 @@ class Trainer:
         raise UserError(
             f"the loss is not finite at step {item.step}, in {len(named)} samples, of which "
             f"{', '.join(named[:5])}; look at them with `instructify inspect BUILD --id`, lower "
-            "'optimizer.lr', or set 'optimizer.clip'. The last checkpoint is as it was."
+            "'optimizer.lr', or set 'optimizer.clip'"
         )
 
     def _validate(self, step: int) -> bool:
@@ -236,7 +249,7 @@ class Trainer:
             )
             made = Checkpoint(weights=weights, optimizer=moments, state=state)
             checkpoint.save(self.run_folder, made)
-            checkpoint.prune(self.run_folder, self.config.run.keep, self.best)
+            checkpoint.prune(self.run_folder, self.config.run.keep, self.best, step)
         wait_for_all()
 
     def _key(self, purpose: str, step: int) -> int:

@@ -4,14 +4,13 @@ Of each held-in dataset of the mixture whose build has a validation split, some 
 by a key. A picture with all its captions, which is there for scoring, gets one of them to answer.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import Dataset
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts, mix, uniform_index
@@ -58,7 +57,7 @@ def choose(mixed: MixedBuild, num_samples: int) -> Chosen:
     return Chosen(found, tuple(without))
 
 
-class Validation(Dataset[Pass | Failed]):
+class Validation:
     """The forward passes over one dataset's samples, for one process.
 
     All processes have equally many; `counted` says of how many samples the first of each pass
@@ -148,12 +147,12 @@ class Validator:
         with torch.no_grad():
             for name, passes in self._sets.items():
                 sums = torch.zeros(2, dtype=torch.float64)
-                loaded: Iterable[Pass] = load(passes, range(len(passes)), workers)
-                for one, counted in zip(loaded, passes.counted, strict=True):
-                    losses = model(table.take(one), one.micro.to(device))
-                    table.forget(one)
-                    if counted:
-                        sums += torch.tensor([losses.double().sum().item(), len(losses)])
+                with load(passes, range(len(passes)), workers) as loaded:
+                    for one, counted in zip(loaded, passes.counted, strict=True):
+                        losses = model(table.take(one), one.micro.to(device))
+                        table.forget(one)
+                        if counted:
+                            sums += torch.tensor([losses.double().sum().item(), len(losses)])
                 add_up(sums)
                 found[name] = float(sums[0] / sums[1])
         model.train(was_training)

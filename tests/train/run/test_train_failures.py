@@ -1,0 +1,141 @@
+"""However a run fails, it ends soon and in words, holds nothing, and goes on with the same bits.
+
+The table of docs/training.md. `failure_probe` lets a run of six steps fail after its third.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from failure_probe import FAULTS
+from run_help import HELPERS, RECIPE, content, launched, recipe_file
+
+# As the quick recipe, but for what costs time and changes nothing here.
+TEXT = RECIPE.replace("alpha: 0.5", "alpha: 0.5\n  order: random").replace(
+    "validation_samples: 4", "validation_samples: 1"
+)
+GOES_ON = "--resume goes on"
+
+
+class Promise(NamedTuple):
+    """How the process that is struck ends: its exit code, and what its last line says."""
+
+    code: int
+    says: str
+
+
+PROMISES = {
+    "exception": Promise(1, "ZeroDivisionError: a bug of ours"),
+    "mistake": Promise(2, "a mistake that was met at a step; mend it; the last checkpoint is of"),
+    "oom": Promise(2, "memory ran out (CUDA out of memory"),
+    "full": Promise(2, "can't be written: "),
+    "sigint": Promise(128 + signal.SIGINT, "stopped after step"),
+    "sigterm": Promise(128 + signal.SIGTERM, "stopped after step"),
+    "kill-main": Promise(-signal.SIGKILL, ""),
+    "kill-rank": Promise(-signal.SIGKILL, ""),
+    "kill-worker": Promise(2, "a loader process was killed by signal 9"),
+}
+QUICK = (
+    "exception:1:2",
+    "full:1:0",
+    "kill-main:1:2",
+    "kill-worker:1:2",
+    "kill-rank:2:2",
+    "requeue:2:2",
+)
+TABLE = [
+    f"{fault}:{world}:{workers}"
+    for fault in FAULTS
+    for world in (1, 2)
+    for workers in (0, 2)
+    if not (fault == "kill-rank" and world == 1) and not (fault == "kill-worker" and not workers)
+]
+
+
+def probe(build: Path, out: Path, cells: list[str]) -> dict[str, Any]:
+    """Let runs fail in processes of their own."""
+    line = [sys.executable, HELPERS / "failure_probe.py", build, recipe_file(out, TEXT), out]
+    done = subprocess.run(
+        [str(one) for one in (*line, *cells)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return {row["cell"]: row for row in rows}
+
+
+def check(cell: str, ended: dict[str, Any]) -> None:
+    """Hold a cell of the table to what it promises."""
+    fault, world, _ = cell.split(":")
+    promise = PROMISES[fault]
+    struck = 0 if FAULTS[fault][1] == "first" else int(world) - 1
+    assert ended["codes"][struck] == promise.code
+    last = (ended["said"][struck].splitlines() or [""])[-1]
+    assert promise.says in last
+    if promise.code == 2:
+        assert GOES_ON in last
+        assert "Traceback" not in ended["said"][struck]
+    for rank, (code, said) in enumerate(zip(ended["codes"], ended["said"], strict=True)):
+        if rank != struck and FAULTS[fault][1] != "all":
+            assert code == 2, said
+            assert "another process of this run ended or can't be reached" in said.splitlines()[-1]
+            assert "Traceback" not in said
+    assert ended["seconds"] < 10
+    assert ended["running"] == []
+    assert ended["free"], "the lock is held"
+    assert ended["page"], "there is no report.html"
+    assert ended["same"], ended["again"]
+
+
+@pytest.fixture(scope="module")
+def quick_cells(whole_build: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The quick cells, each failed and gone on with."""
+    return probe(whole_build, tmp_path_factory.mktemp("failures"), list(QUICK))
+
+
+@pytest.mark.parametrize("cell", QUICK[:-1])
+def test_a_run_that_fails_ends_and_goes_on(quick_cells: dict[str, Any], cell: str) -> None:
+    check(cell, quick_cells[cell])
+
+
+def test_a_requeued_job_takes_its_run_back_until_it_is_done(quick_cells: dict[str, Any]) -> None:
+    """Killed on three hosts, ended on the fourth, whose file system passes no locks on."""
+    ended = quick_cells["requeue:2:2"]
+    assert ended["codes"] == [[-9, -9], [-9, -9], [-9, -9], [0, 0]]
+    assert ended["hosts"] == ["node0", "node1", "node2", None]
+    assert ended["same"]
+
+
+@pytest.mark.heavy
+def test_torchrun_starts_again_after_a_rank_is_killed(whole_build: Path, tmp_path: Path) -> None:
+    """The command has --resume, so the first start and each restart are the same line."""
+    recipe = recipe_file(tmp_path, TEXT)
+    line = ("train", whole_build, "--recipe", recipe, "--resume", "--out")
+    plain = launched(2, "-m", "instructify", *line, tmp_path / "plain")
+    assert plain.returncode == 0, plain.stderr[-3000:]
+    struck = launched(
+        2, HELPERS / "killed_rank.py", *line, tmp_path / "struck", options=("--max-restarts=1",)
+    )
+    assert struck.returncode == 0, struck.stderr[-3000:]
+    assert "resumed   after step" in struck.stderr
+    assert content(tmp_path / "struck") == content(tmp_path / "plain")
+
+
+@pytest.fixture(scope="module")
+def whole_table(whole_build: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """All cells."""
+    return probe(whole_build, tmp_path_factory.mktemp("table"), TABLE)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("cell", TABLE)
+def test_the_whole_table(whole_table: dict[str, Any], cell: str) -> None:
+    check(cell, whole_table[cell])

@@ -1,0 +1,108 @@
+"""A run's whole model as transformers reads it: base and learnt weights, processor, a card.
+
+What was trained is written in 32 bits also where the base has 16: a step of 1e-5 is below the
+rounding of bf16. `config.json` then names float32, so that nothing is rounded in loading either.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from instructify import __version__
+from instructify._util.errors import UserError
+from instructify._util.shards import fresh_folder, sync, write_bytes, write_json
+from instructify_train.evaluate.trained import Trained, load_trained
+from instructify_train.run_folder import is_run, read_run
+
+_CARD = "README.md"
+_PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16"}
+
+
+def merge(run: Path, out: Path, which: str = "best", precision: str = "auto") -> Trained:
+    """Write a run's whole model; `out` holds all of it or nothing.
+
+    `precision`: fp32 or bf16 for all of it; auto: what was trained in fp32, the rest as the base.
+    """
+    if not is_run(run):
+        raise UserError(f"{run} holds no run; give a folder written by `instructify train`")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} is not empty; choose another --out")
+    if precision not in ("auto", *_PRECISIONS):
+        raise UserError(f"'{precision}' is no precision; choose auto, fp32 or bf16")
+    trained = load_trained(str(run), which)
+    if precision in _PRECISIONS:
+        trained.model.to(_PRECISIONS[precision])
+    staged = out.with_name(f".{out.name}.staged")
+    fresh_folder(staged)
+    trained.model.save_pretrained(staged)
+    trained.processor.save_pretrained(staged)
+    _name_precision(staged / "config.json", trained.model)
+    write_bytes(staged / _CARD, card(run, trained).encode())
+    for path in staged.rglob("*"):
+        if path.suffix == ".safetensors":  # written for its owner alone, whatever the umask
+            shutil.copymode(staged / "config.json", path)
+        sync(path)
+    if out.exists():
+        out.rmdir()
+    staged.replace(out)
+    sync(out.parent)
+    return trained
+
+
+def precisions(model: Any) -> dict[str, int]:
+    """Count the numbers of a model in each precision."""
+    found: dict[str, int] = {}
+    for one in model.parameters():
+        name = _NAMES.get(one.dtype, str(one.dtype))
+        found[name] = found.get(name, 0) + one.numel()
+    return found
+
+
+def card(run: Path, trained: Trained) -> str:
+    """Describe a merged model for the folder that it is in."""
+    facts, held = read_run(run), precisions(trained.model)
+    kept = ", ".join(f"{count:,} numbers in {name}" for name, count in held.items())
+    step = 0 if trained.state is None else trained.state.step
+    lines = [
+        "# InstructBLIP, merged from a training run",
+        "",
+        f"Base model: {facts['model']}. Step {step:,} of {facts['steps']:,}, "
+        f"{facts['trained']:,} of {facts['parameters']:,} parameters trained. "
+        f"Written by instructify {__version__}.",
+        "",
+        f"Precision: {kept}.{_mixed_note(held)}",
+        "",
+        "```python",
+        "from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor",
+        "",
+        "model = InstructBlipForConditionalGeneration.from_pretrained(FOLDER)",
+        "processor = InstructBlipProcessor.from_pretrained(FOLDER)",
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _mixed_note(held: Mapping[str, int]) -> str:
+    if len(held) == 1:
+        return ""
+    return (
+        " What was trained is in float32, the rest as in the base model. transformers loads all of "
+        "it in float32, as `config.json` says; `dtype=torch.bfloat16` halves the memory and rounds "
+        "what was learnt."
+    )
+
+
+def _name_precision(config: Path, model: Any) -> None:
+    """Let transformers load a model of two precisions in the higher one."""
+    if len(precisions(model)) == 1:
+        return
+    value = json.loads(config.read_text("utf-8"))
+    for section in (value, *(one for one in value.values() if isinstance(one, dict))):
+        if "dtype" in section:
+            section["dtype"] = "float32"
+    write_json(config, value)

@@ -1,0 +1,120 @@
+"""The numbers of a run for Weights & Biases and for trackio, through their own clients.
+
+Each is an option of the recipe (`run.trackers: [wandb, trackio]`) and configured as its own
+documentation says (WANDB_MODE=offline, TRACKIO_SPACE_ID, ...); a project is called instructify
+unless WANDB_PROJECT or TRACKIO_PROJECT says otherwise. The identifier of a run is kept in its
+folder, so that a resumed run goes on in the same place.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from instructify._util.errors import UserError, first_line
+from instructify._util.shards import write_json
+
+IDENTIFIER = "tracker.json"
+_PROJECT = "instructify"
+
+
+class Tracker(Protocol):
+    """Where numbers go."""
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Take the numbers of a step."""
+
+    def finish(self) -> None:
+        """Send what is left."""
+
+
+def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) -> list[Tracker]:
+    """Open the trackers of a run; UserError where a client is missing or does not start."""
+    if not names:
+        return []
+    identifier = _identifier(run)
+    found: list[Tracker] = []
+    for name in names:
+        try:
+            client = import_module(name)
+        except ImportError as error:
+            raise UserError(
+                f"'run.trackers' names {name}, which is not installed here ({first_line(error)}); "
+                f"install it by `pip install 'instructify[{name}]'`, or leave it out"
+            ) from error
+        try:
+            found.append(_OPEN[name](client, run, identifier, settings))
+        except Exception as error:  # each client has errors of its own kind
+            raise UserError(
+                f"{name} does not start ({first_line(error)}); see its documentation, or leave it "
+                "out of 'run.trackers'"
+            ) from error
+    return found
+
+
+class _Wandb:
+    """A run of Weights & Biases."""
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        self._run.log(dict(values), step=step)
+
+    def finish(self) -> None:
+        self._run.finish()
+
+
+class _Trackio:
+    """A run of trackio."""
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        self._run.log(dict(values), step=step)
+
+    def finish(self) -> None:
+        self._run.finish()
+
+
+def _wandb(client: Any, run: Path, identifier: str, settings: Mapping[str, Any]) -> Tracker:
+    opened = client.init(
+        project=os.environ.get("WANDB_PROJECT", _PROJECT),
+        name=run.resolve().name,
+        id=identifier,
+        dir=str(run),
+        config=dict(settings),
+        resume="allow",
+    )
+    return _Wandb(opened)
+
+
+def _trackio(client: Any, run: Path, identifier: str, settings: Mapping[str, Any]) -> Tracker:
+    opened = client.init(
+        project=os.environ.get("TRACKIO_PROJECT", _PROJECT),
+        name=f"{run.resolve().name}-{identifier}",
+        config=dict(settings),
+        resume="allow",
+    )
+    return _Trackio(opened)
+
+
+_OPEN: dict[str, Callable[[Any, Path, str, Mapping[str, Any]], Tracker]] = {
+    "wandb": _wandb,
+    "trackio": _trackio,
+}
+
+
+def _identifier(run: Path) -> str:
+    """Read the identifier of a run, or choose one for a new run."""
+    path = run / IDENTIFIER
+    try:
+        return str(json.loads(path.read_text("utf-8"))["id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        identifier = secrets.token_hex(4)
+        write_json(path, {"id": identifier})
+        return identifier
