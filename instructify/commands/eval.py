@@ -13,7 +13,13 @@ from instructify._util.resources import find
 from instructify._util.terminal import paragraph
 from instructify.build import Build
 from instructify.catalog import Catalog, load_catalog
-from instructify.protocols import Protocol, named_protocol, named_suite, protocol_folder
+from instructify.protocols import (
+    Protocol,
+    check_folder,
+    named_protocol,
+    named_suite,
+    protocol_folder,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +99,7 @@ def chosen_protocols(
 ) -> tuple[list[Protocol], dict[str, str]]:
     """Load the protocols asked for; of a suite, those that the build has the data for."""
     folder = protocol_folder(request.templates)
+    check_folder(catalog, folder)
     if bool(request.names) == (request.suite is not None):
         raise UserError(
             "say what to evaluate: names of datasets, or one of --held-out, --held-in and --suite"

@@ -44,7 +44,11 @@ def _value(table: Table) -> dict[str, object]:
             "is_ours": row.is_ours,
             "values": {column: cell.value for column, cell in row.cells.items()},
             "partial": [column for column, cell in row.cells.items() if cell.is_partial],
-            "changed": {column: cell.changed for column, cell in row.cells.items() if cell.changed},
+            "departures": {
+                column: [one._asdict() for one in cell.departures]
+                for column, cell in row.cells.items()
+                if cell.departures
+            },
         }
         for row in table.rows
     ]

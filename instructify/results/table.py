@@ -1,12 +1,13 @@
 """The table of the 13 held-out datasets: published rows, and a row for each evaluation of ours."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from instructify._util.errors import UserError
 from instructify._util.yaml_lines import read_yaml
+from instructify.protocols import PUBLISHED, Departure, departures
 
 FORMAT = 1
 SHORT: Mapping[str, str] = {
@@ -16,13 +17,25 @@ SHORT: Mapping[str, str] = {
 }  # fmt: skip
 
 
+MARKS: Mapping[str, str] = {
+    "split": "s", "prompt": "p", "fields": "t", "frames": "f",
+    "decode": "d", "candidates": "c", "score": "v",
+}  # fmt: skip
+
+
 class Cell(NamedTuple):
-    """A figure in per cent; `is_partial`: not of the whole official split, `changed`: of a protocol
-    that was changed."""
+    """A figure in per cent; `is_partial`: not of the whole official split, `departures`: where its
+    protocol is not the published one."""
 
     value: float
     is_partial: bool = False
-    changed: tuple[str, ...] = ()
+    departures: tuple[Departure, ...] = ()
+
+    @property
+    def marks(self) -> str:
+        """A letter for each part of the protocol that departs."""
+        parts = {one.part for one in self.departures}
+        return "".join(letter for part, letter in MARKS.items() if part in parts)
 
 
 class Row(NamedTuple):
@@ -41,13 +54,12 @@ class Table:
     rows: tuple[Row, ...]
     others: tuple[Mapping[str, Any], ...]
     source: str
-    remarks: Mapping[str, str]
 
 
 def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     """Put results of ours, by the name of their row, below the published ones."""
     top = read_yaml(Path(__file__).parent / "published.yaml").fields(
-        required=("format", "source", "columns", "rows", "remarks")
+        required=("format", "source", "columns", "rows")
     )
     if top["format"].value != FORMAT:
         raise top["format"].error(f"format {FORMAT} is known, not {top['format'].value}")
@@ -69,27 +81,34 @@ def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
             one
             for results in runs.values()
             for one in results
-            if one["name"] not in columns or one["score"] is None
+            if one not in _shown(results, columns).values()
         ),
         source=top["source"].text(),
-        remarks={name: node.text() for name, node in top["remarks"].entries().items()},
     )
 
 
 def remarks_on(table: Table) -> list[str]:
     """Say what a reader must know before comparing our rows with the published ones."""
     ours = [row for row in table.rows if row.is_ours]
-    shown = {column for row in ours for column in row.cells}
-    remarks = [f"{name}: {text}." for name, text in table.remarks.items() if name in shown]
+    remarks = []
     if any(cell.is_partial for row in ours for cell in row.cells.values()):
         remarks.append("*: not all of the official split, so it compares with no published figure.")
     for row in ours:
-        changed = {key for cell in row.cells.values() for key in cell.changed}
-        if changed:
-            remarks.append(
-                f"{row.name}: protocols changed by --set ({', '.join(sorted(changed))})."
-            )
+        lines = list(_departing(row))
+        if lines:
+            remarks.append(f"{row.name} departs from the published protocols:")
+            remarks += lines
     return remarks
+
+
+def _departing(row: Row) -> Iterator[str]:
+    """Name each departure of a row once, with all columns that have it."""
+    columns: dict[Departure, list[str]] = {}
+    for column, cell in row.cells.items():
+        for departure in cell.departures:
+            columns.setdefault(departure, []).append(column)
+    for departure, names in columns.items():
+        yield f"  {MARKS[departure.part]} {', '.join(names)}: {departure}"
 
 
 def row_names(folders: Sequence[Path]) -> list[str]:
@@ -111,14 +130,27 @@ def percent(cell: Cell | None) -> str:
 
 def _cells(results: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dict[str, Cell]:
     return {
-        one["name"]: Cell(
+        column: Cell(
             100 * one["score"]["value"],
             one["complete"] is False,
-            tuple(key for key, source in one["protocol"]["sources"].items() if source == "set"),
+            departures(one["protocol"], one["model"].get("language_model")),
         )
-        for one in results
-        if one["name"] in columns and one["score"] is not None
+        for column, one in _shown(results, columns).items()
     }
+
+
+def _shown(
+    results: Iterable[Mapping[str, Any]], columns: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Choose the result of each column: that of the dataset's `paper` protocol before the usual."""
+    shown: dict[str, Mapping[str, Any]] = {}
+    for one in results:
+        column, _, protocol = str(one["name"]).partition(".")
+        if column not in columns or protocol not in ("", PUBLISHED) or one["score"] is None:
+            continue
+        if protocol or column not in shown:
+            shown[column] = one
+    return shown
 
 
 def why_unscored(result: Mapping[str, Any]) -> str:

@@ -65,6 +65,7 @@ def evaluated_model(
         "instruction_aware": trained.config.instruction_aware,
         "precision": str(precision).removeprefix("torch."),
         "frames": trained.data.frames,
+        "language_model": answerer.model.model.config.text_config.model_type,
     }
     return EvaluatedModel(answerer=answerer, facts=facts)
 
