@@ -38,6 +38,8 @@ _COMMANDS = (
     training.teach_towers,
     training.train,
     training.merge,
+    training.import_checkpoint,
+    training.export_checkpoint,
     training.generate,
     evaluation.protocols,
     evaluation.evaluate,

@@ -6,10 +6,15 @@ from typing import Any, NamedTuple
 import torch
 
 from instructify._util.errors import UserError
-from instructify._util.shards import fresh_folder, sync
 from instructify_train.checkpoint import RunState
 from instructify_train.config import DataConfig, ModelConfig
-from instructify_train.model import add_adapters, fold_adapters, load_model
+from instructify_train.model import (
+    add_adapters,
+    check_free,
+    fold_adapters,
+    load_model,
+    save_whole,
+)
 from instructify_train.recipe import load_recipe
 from instructify_train.run_folder import RECIPE, chosen_checkpoint, is_run
 
@@ -59,17 +64,7 @@ def merge(run: Path, out: Path, which: str = "best") -> RunState | None:
     """Write a run's whole model as transformers reads it; `out` holds all of it or nothing."""
     if not is_run(run):
         raise UserError(f"{run} holds no run; give a folder written by `instructify train`")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} is not empty; choose another --out")
+    check_free(out)
     trained = load_trained(str(run), which)
-    staged = out.with_name(f".{out.name}.staged")
-    fresh_folder(staged)
-    trained.model.save_pretrained(staged)
-    trained.processor.save_pretrained(staged)
-    for path in staged.rglob("*"):
-        sync(path)
-    if out.exists():
-        out.rmdir()
-    staged.replace(out)
-    sync(out.parent)
+    save_whole(trained.model, trained.processor, out)
     return trained.state
