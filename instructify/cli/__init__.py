@@ -27,6 +27,7 @@ _COMMANDS = (
     data.check,
     data.convert,
     data.retemplate,
+    data.import_templates,
     inspection.inspect,
     inspection.lint,
     inspection.overlap,

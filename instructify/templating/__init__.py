@@ -1,7 +1,8 @@
 """Templates: YAML files read and checked, rendered by Jinja, and chosen for each draw.
 
 `language` says which Jinja a template may use, `filters` which filters; `jinja_program` compiles
-one text, `load` reads a folder of files, `draws` chooses a template for each draw of a record.
+one text, `load` reads a folder of files, `plain_text` a list of lines, `draws` chooses a template
+for each draw of a record.
 """
 
 from instructify.templating.draws import NO_TEMPLATE, choose_templates
@@ -25,9 +26,11 @@ from instructify.templating.load import (
     refuses_empty,
     render_row,
 )
+from instructify.templating.plain_text import GENERATION, PlainTemplate, read_plain
 
 __all__ = [
     "FIELDS",
+    "GENERATION",
     "Kind",
     "MAX_TEXT_BYTES",
     "MULTITASK",
@@ -38,6 +41,7 @@ __all__ = [
     "PARTS",
     "Part",
     "PlacedTemplate",
+    "PlainTemplate",
     "Program",
     "RenderError",
     "RenderFailedError",
@@ -51,6 +55,7 @@ __all__ = [
     "mistakes",
     "program",
     "read_file",
+    "read_plain",
     "refuses_empty",
     "render_row",
 ]

@@ -19,6 +19,7 @@ from instructify.schema import PROVENANCE
 ROOT = Path(__file__).parents[2]
 VERBS = (
     *("catalog", "twin", "check", "lint", "convert", "retemplate", "inspect", "overlap"),
+    "import-templates",
     *("explain", "diff", "verify", "export", "plan", "teach-towers", "train", "merge"),
     *(
         "import-checkpoint",
