@@ -19,18 +19,9 @@ from instructify.schema import PROVENANCE
 ROOT = Path(__file__).parents[2]
 VERBS = (
     *("catalog", "twin", "check", "lint", "convert", "retemplate", "inspect", "overlap"),
-    "import-templates",
     *("explain", "diff", "verify", "export", "plan", "teach-towers", "train", "merge"),
-    *(
-        "import-checkpoint",
-        "export-checkpoint",
-        "generate",
-        "protocols",
-        "eval",
-        "results",
-        "score",
-        "demo",
-    ),
+    *("import-templates", "import-checkpoint", "export-checkpoint", "generate", "protocols"),
+    *("eval", "results", "score", "demo"),
 )
 SAMPLE_FIELDS = {
     *("sample_id", "dataset", "split", "task", "template", "instruction", "response"),
