@@ -214,3 +214,21 @@ def retemplate(
     run_retemplate(
         build, names or [], templates, draws, seed, jobs, prompts=prompts, as_json=as_json
     )
+
+
+def import_templates(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="One template a line.")],
+    out: Annotated[Path, typer.Option(help="A folder for --templates.")],
+    task: Annotated[str | None, typer.Option(help="Whose templates they are.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Whose prompt it is instead, as vsr.paper.")
+    ] = None,
+    catalog_file: CatalogFile = None,
+) -> None:
+    """Make templates of a plain text with slots such as {Question}.
+
+    Example: instructify import-templates vqa.txt --task image_qa --out mine
+    """
+    from instructify.commands.import_templates import run_import_templates
+
+    run_import_templates(file, out, task=task, protocol=protocol, catalog_file=catalog_file)

@@ -1,4 +1,4 @@
-"""Commands about training: plan, teach-towers, train, merge, generate, demo."""
+"""Commands about training: plan, teach-towers, train, merge, checkpoints, generate, demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -144,6 +144,56 @@ def merge(
     from instructify.commands.model import run_merge
 
     run_merge(run, out, checkpoint, precision)
+
+
+def import_checkpoint(
+    file: Annotated[Path, typer.Argument(metavar="FILE.pth", help="A checkpoint of LAVIS.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    language_model: Annotated[
+        str | None, typer.Option(help="Folder of the Vicuna or FlanT5 that it belongs to.")
+    ] = None,
+    vision: Annotated[Path | None, typer.Option(help="eva_vit_g.pth of LAVIS.")] = None,
+    stage1: Annotated[
+        Path | None, typer.Option("--stage1", help="blip2_pretrained.pth, for stage 2.")
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option(help="A model to take sizes and tokenizers from.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a checkpoint of LAVIS (BLIP-2 stage 2, InstructBLIP) into a model for training.
+
+    Example: instructify import-checkpoint instruct_blip_vicuna7b_trimmed.pth --out model
+    --language-model vicuna-7b-v1.1 --vision eva_vit_g.pth
+    """
+    from instructify.commands.checkpoints import run_import_checkpoint
+
+    run_import_checkpoint(
+        file,
+        out,
+        language_model=language_model,
+        vision=vision,
+        stage1=stage1,
+        like=like,
+        as_json=as_json,
+    )
+
+
+def export_checkpoint(
+    model: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="A run, folder or name.")],
+    out: Annotated[Path, typer.Option(metavar="FILE.pth", help="File to write.")],
+    checkpoint: Checkpoint = "best",
+    whole: Annotated[
+        bool, typer.Option("--whole", help="With vision tower and language model too.")
+    ] = False,
+) -> None:
+    """Write a model's trained parts under LAVIS' names, for LAVIS.
+
+    Example: instructify export-checkpoint run --out run.pth
+    """
+    from instructify.commands.checkpoints import run_export_checkpoint
+
+    run_export_checkpoint(model, out, checkpoint, whole=whole)
 
 
 def generate(

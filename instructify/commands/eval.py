@@ -16,6 +16,7 @@ from instructify.catalog import Catalog, load_catalog
 from instructify.protocols import (
     Mean,
     Protocol,
+    check_folder,
     named_protocol,
     named_suite,
     protocol_folder,
@@ -106,6 +107,7 @@ def chosen_protocols(
 ) -> tuple[list[Protocol], dict[str, str]]:
     """Load the protocols asked for; of a suite, those that the build has the data for."""
     folder = protocol_folder(request.templates)
+    check_folder(catalog, folder)
     if bool(request.names) == (request.suite is not None):
         raise UserError(
             "say what to evaluate: names of datasets, or one of --held-out, --held-in and --suite"

@@ -11,10 +11,13 @@ from instructify.catalog import load_catalog
 from instructify.protocols import (
     Protocol,
     Suite,
+    check_folder,
+    departures,
     load_protocols,
     load_suites,
     named_protocol,
     prompt_text,
+    protocol_file,
     protocol_folder,
     settings_of,
 )
@@ -31,17 +34,18 @@ def run_protocols(
     """List the protocols and suites, or say everything about one protocol."""
     catalog = load_catalog(extra=catalog_file)
     folder = protocol_folder(templates)
+    check_folder(catalog, folder)
     if name is None and settings:
         raise UserError("--set changes one protocol; name it, as `instructify protocols gqa`")
     if name is not None:
-        one = named_protocol(catalog, name, settings, folder=folder)
+        one = named_protocol(catalog, name, settings, folder=folder, may_lack_words=True)
         told = [one.value()] if as_json else list(protocol_lines(one))
         print(json.dumps(told[0], indent=1) if as_json else "\n".join(map(str, told)))
         return
     every = [
         one
         for dataset in catalog.datasets
-        if (folder / f"{dataset}.yaml").is_file()
+        if protocol_file(dataset, folder).is_file()
         for one in load_protocols(catalog, dataset, folder=folder)
     ]
     suites = load_suites(folder)
@@ -53,11 +57,11 @@ def run_protocols(
 
 
 def _list_lines(every: Sequence[Protocol], suites: dict[str, Suite]) -> Iterator[str]:
-    yield f"{'protocol':<16}{'split':<9}{'answers':<10}{'from':<12}{'metric':<16}variant"
+    yield f"{'protocol':<21}{'split':<9}{'answers':<10}{'from':<12}{'metric':<16}variant"
     for one in every:
         source = "" if one.candidates is None else one.candidates.source
         yield (
-            f"{one.name:<16}{one.split:<9}{one.decode.method:<10}{source:<12}"
+            f"{one.name:<21}{one.split:<9}{one.decode.method:<10}{source:<12}"
             f"{one.metric:<16}{one.variant}"
         )
     yield ""
@@ -91,6 +95,8 @@ def protocol_lines(one: Protocol) -> Iterator[str]:
     for key in ("split", "fields", "difficult", "frames"):
         if key in one.sources:
             yield f"{key}{_said(one, key)}"
+    for departure in () if one.instruction is None else departures(one.value()):
+        yield from _wrapped(f"not as published: {departure}")
     if one.note is not None:
         yield ""
         yield from textwrap.wrap(one.note, WIDTH)

@@ -47,7 +47,11 @@ def _value(table: Table) -> dict[str, object]:
             "trained_prompt": [
                 column for column, cell in row.cells.items() if cell.is_trained_prompt
             ],
-            "changed": {column: cell.changed for column, cell in row.cells.items() if cell.changed},
+            "departures": {
+                column: [one._asdict() for one in cell.departures]
+                for column, cell in row.cells.items()
+                if cell.departures
+            },
         }
         for row in table.rows
     ]

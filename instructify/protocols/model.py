@@ -9,8 +9,9 @@ from instructify.build import content_key
 from instructify.templating import Mode
 
 USUAL = "default"  # the id of a dataset's usual protocol, which is left out of its name
+PUBLISHED = "paper"  # the id of the published protocol where the usual one is worded otherwise
 Method = Literal["generate", "rank", "restrict"]
-Source = Literal["paper", "lavis", "authors", "ours", "set"]
+Source = Literal["paper", "author", "likely", "lavis", "authors", "ours", "set"]
 Kind = Literal["texts", "letters"]
 Merge = Literal["max", "sum"]
 CandidateSource = Literal["choices", "labels", "vocabulary"]
@@ -68,8 +69,9 @@ class Protocol:
     """How a dataset, or one form of it, is evaluated.
 
     `sources` says of every setting whether it is the paper's, LAVIS', the dataset's authors' or
-    ours (`set`: given on the command line). `prompt`: plain and prefix take the texts of the
-    multitask baselines instead of `instruction`.
+    ours (`likely`: probably the paper's; `set`: given on the command line). `instruction` is None
+    where the wording is the paper's and left to the user to write down. `prompt`: plain and prefix
+    take the texts of the multitask baselines instead of `instruction`.
     """
 
     dataset: str
@@ -77,7 +79,7 @@ class Protocol:
     version: int
     split: str
     form: str
-    instruction: str
+    instruction: str | None
     qformer_instruction: str | None = None
     prompt: Mode = "instruction"
     fields: Fields = Fields()
@@ -113,7 +115,7 @@ class Protocol:
 def prompt_text(protocol: Mapping[str, Any]) -> str:
     """Show the prompt of a protocol, given as plain values."""
     if protocol["prompt"] == "instruction":
-        return str(protocol["instruction"])
+        return str(protocol["instruction"] or "the paper's, which is yours to write down")
     return f"the {protocol['prompt']} text of multitask.yaml"
 
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from instructify._util.errors import UserError
 from instructify.columns import Failure, render_table
 from instructify.protocols.model import Fields, Protocol
+from instructify.protocols.read import unworded
 from instructify.templating import MULTITASK, Template, fitting, load_templates
 
 _DROPPED = ("context", "caption", "text")
@@ -26,6 +27,8 @@ class Prompts(NamedTuple):
 def prompt_template(protocol: Protocol, task: str, templates: Path) -> Template:
     """Give a protocol's prompt as a template; that of a baseline where it asks for one."""
     if protocol.prompt == "instruction":
+        if protocol.instruction is None:
+            raise unworded(protocol)
         return Template(
             task=task,
             id=f"protocol-{protocol.name}",

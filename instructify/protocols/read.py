@@ -30,6 +30,7 @@ from instructify.templating import Mode, mistakes
 
 FORMAT = 1
 FOLDER = "protocols"
+SUITES = "suites"
 _REQUIRED = ("id", "version", "split", "form", "instruction", "decode", "score", "sources")
 _OPTIONAL = ("qformer_instruction", "prompt", "fields", "difficult", "frames", "candidates", "note")
 _SOURCED = (
@@ -50,9 +51,30 @@ OF_METHOD: Mapping[str, tuple[str, ...]] = {
 
 
 def protocol_folder(templates: Path | None = None) -> Path:
-    """Return where protocols are: beside the templates given, else ours."""
+    """Return where protocols are: beside the templates given, else ours.
+
+    A dataset that a folder has no file for is evaluated by our protocols.
+    """
+    ours = find("templates") / FOLDER
     own = None if templates is None else templates / FOLDER
-    return own if own is not None and own.is_dir() else find("templates") / FOLDER
+    return own if own is not None and own.is_dir() else ours
+
+
+def protocol_file(name: str, folder: Path | None = None) -> Path:
+    """Return the file of a dataset, or of the suites: that of the folder, else ours."""
+    path = (folder or protocol_folder()) / f"{name}.yaml"
+    return path if path.is_file() else protocol_folder() / f"{name}.yaml"
+
+
+def check_folder(catalog: Catalog, folder: Path) -> None:
+    """Refuse a folder with a file that no dataset has; it would be passed over without a word."""
+    known = [*catalog.datasets, SUITES]
+    for path in sorted(folder.glob("*.y*ml")):
+        if path.suffix != ".yaml" or path.stem not in known:
+            raise UserError(
+                f"{path} is not the file of a dataset and has no effect; name it "
+                f"<dataset>.yaml; {did_you_mean(path.stem, known)}"
+            )
 
 
 def load_protocols(
@@ -64,9 +86,18 @@ def load_protocols(
 
 
 def named_protocol(
-    catalog: Catalog, name: str, settings: Sequence[str] = (), *, folder: Path | None = None
+    catalog: Catalog,
+    name: str,
+    settings: Sequence[str] = (),
+    *,
+    folder: Path | None = None,
+    may_lack_words: bool = False,
 ) -> Protocol:
-    """Read a protocol by its name (a dataset's, or `dataset.id`), changed by settings."""
+    """Read a protocol by its name (a dataset's, or `dataset.id`), changed by settings.
+
+    UserError where its prompt is the user's to write down and was not given, unless it
+    `may_lack_words`.
+    """
     dataset, _, wanted = name.partition(".")
     entry = catalog.dataset(dataset)
     nodes = _nodes(dataset, folder)
@@ -74,14 +105,26 @@ def named_protocol(
     if chosen not in nodes:
         names = [dataset if one == USUAL else f"{dataset}.{one}" for one in nodes]
         raise UserError(f"{dataset} has no protocol '{name}'; {did_you_mean(name, names)}")
-    return _protocol(_changed(nodes[chosen], settings), entry)
+    protocol = _protocol(_changed(nodes[chosen], settings), entry)
+    if protocol.instruction is None and protocol.prompt == "instruction" and not may_lack_words:
+        raise unworded(protocol)
+    return protocol
+
+
+def unworded(protocol: Protocol) -> UserError:
+    """Say that a protocol's prompt is the paper's, and how to give it."""
+    return UserError(
+        f"the wording of {protocol.name} is the paper's and not part of this project; write it "
+        "with {{ fields }} into `--set instruction=...`, or into a file for `instructify "
+        f"import-templates FILE --protocol {protocol.name} --out DIR`, and give `--templates DIR`"
+    )
 
 
 def _nodes(dataset: str, folder: Path | None) -> dict[str, Node]:
     """Read the file of a dataset: its protocols by id, not looked into yet."""
-    path = (folder or protocol_folder()) / f"{dataset}.yaml"
+    path = protocol_file(dataset, folder)
     if not path.is_file():
-        known = [one.stem for one in sorted(path.parent.glob("*.yaml"))]
+        known = [one.stem for one in sorted(path.parent.glob("*.yaml")) if one.stem != SUITES]
         raise UserError(f"there is no protocol for '{dataset}'; {did_you_mean(dataset, known)}")
     top = read_yaml(path).fields(required=("format", "dataset", "protocols"))
     if top["format"].value != FORMAT:
@@ -101,11 +144,23 @@ def _nodes(dataset: str, folder: Path | None) -> dict[str, Node]:
 def _changed(node: Node, settings: Sequence[str]) -> Node:
     """Put settings in; what they change has the source `set`."""
     for setting in settings:
-        node = with_setting(node, setting, texts=_TEXTS)
+        before, node = node, with_setting(node, setting, texts=_TEXTS)
         key = setting.partition("=")[0].strip().partition(".")[0]
-        if key in _SOURCED:
+        if key in _SOURCED and _values(before, key) != _values(node, key):
             node = with_setting(node, f"sources.{key}=set")
     return node
+
+
+def _values(node: Node, key: str) -> Any:
+    """Take the plain values below a key."""
+    found = node.entries().get(key)
+    return None if found is None else _plain(found)
+
+
+def _plain(node: Node) -> Any:
+    if node.is_mapping:
+        return {key: _plain(one) for key, one in node.entries().items()}
+    return [_plain(one) for one in node.items()] if node.is_list else node.scalar()
 
 
 def _protocol(node: Node, entry: Dataset) -> Protocol:
@@ -123,7 +178,7 @@ def _protocol(node: Node, entry: Dataset) -> Protocol:
         version=fields["version"].integer(minimum=1),
         split=split,
         form=form,
-        instruction=_jinja(fields["instruction"]),
+        instruction=None if fields["instruction"].is_null else _jinja(fields["instruction"]),
         qformer_instruction=(
             _jinja(fields["qformer_instruction"]) if "qformer_instruction" in fields else None
         ),

@@ -6,9 +6,7 @@ from typing import Any, NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.yaml_lines import Node, read_yaml
-from instructify.protocols.read import FORMAT, protocol_folder
-
-_FILE = "suites.yaml"
+from instructify.protocols.read import FORMAT, SUITES, protocol_file
 
 
 class Suite(NamedTuple):
@@ -39,7 +37,7 @@ class Mean(NamedTuple):
 
 def load_suites(folder: Path | None = None) -> dict[str, Suite]:
     """Read which protocols belong together."""
-    top = read_yaml((folder or protocol_folder()) / _FILE).fields(required=("format", "suites"))
+    top = read_yaml(protocol_file(SUITES, folder)).fields(required=("format", "suites"))
     if top["format"].value != FORMAT:
         raise top["format"].error(f"suite format {FORMAT} is known, not {top['format'].value}")
     return {name: _suite(node) for name, node in top["suites"].entries().items()}

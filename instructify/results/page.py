@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from instructify.protocols import OF_METHOD, prompt_text
-from instructify.results.table import Row, Table, percent, remarks_on, why_unscored
+from instructify.protocols import OF_METHOD, departures, prompt_text
+from instructify.results.table import Cell, Row, Table, percent, remarks_on, why_unscored
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #dde3ea;
@@ -49,8 +49,10 @@ dd.text { white-space: pre-wrap; font-family: ui-monospace, monospace; font-size
 summary { cursor: pointer; color: var(--soft); font-size: .9rem; margin-top: .5rem; }
 """
 _TOLD = {
-    "set": "changed",
+    "set": "set here",
     "paper": "the paper",
+    "author": "an author of the paper",
+    "likely": "likely the paper",
     "lavis": "LAVIS",
     "authors": "the dataset's authors",
     "ours": "our choice",
@@ -87,11 +89,19 @@ def _row(row: Row, columns: Iterable[str]) -> str:
     cells = "".join(
         f'<td class="none">{percent(None)}</td>'
         if (cell := row.cells.get(column)) is None
-        else f"<td>{percent(cell)}</td>"
+        else f"<td>{percent(cell)}{_marks(cell)}</td>"
         for column in columns
     )
     kind = ' class="ours"' if row.is_ours else ""
     return f"<tr{kind}><td>{escape(row.name)}</td>{cells}</tr>"
+
+
+def _marks(cell: Cell) -> str:
+    """Mark what departs from the published protocol; the words stand in the cell's title."""
+    if not cell.departures:
+        return ""
+    told = escape("; ".join(map(str, cell.departures)))
+    return f'<sup title="{told}">{cell.marks}</sup>'
 
 
 def _section(name: str, results: Sequence[Mapping[str, Any]]) -> str:
@@ -161,6 +171,8 @@ def _facts(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "questions", _plain(f"{result['asked']:,} of {result['of_total']:,}{skipped}")
     yield "answers", _plain(_decoding(result["protocol"]["decode"]))
     yield "prompt", f'<dd class="text">{escape(prompt_text(result["protocol"]))}</dd>'
+    for one in departures(result["protocol"], result["model"].get("language_model")):
+        yield "not as published", _plain(str(one))
 
 
 def _settings(protocol: Mapping[str, Any]) -> Iterator[str]:

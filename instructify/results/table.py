@@ -1,12 +1,13 @@
 """The table of the 13 held-out datasets: published rows, and a row for each evaluation of ours."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from instructify._util.errors import UserError
 from instructify._util.yaml_lines import read_yaml
+from instructify.protocols import PUBLISHED, Departure, departures
 
 FORMAT = 1
 SHORT: Mapping[str, str] = {
@@ -16,14 +17,26 @@ SHORT: Mapping[str, str] = {
 }  # fmt: skip
 
 
+MARKS: Mapping[str, str] = {
+    "split": "s", "prompt": "p", "fields": "t", "frames": "f",
+    "decode": "d", "candidates": "c", "score": "v",
+}  # fmt: skip
+
+
 class Cell(NamedTuple):
-    """A figure in per cent; `is_partial`: not of the whole official split, `changed`: of a protocol
-    that was changed, `is_trained_prompt`: the model was trained on the prompt."""
+    """A figure in per cent; `is_partial`: not of the whole official split, `departures`: where its
+    protocol is not the published one, `is_trained_prompt`: the model was trained on the prompt."""
 
     value: float
     is_partial: bool = False
-    changed: tuple[str, ...] = ()
+    departures: tuple[Departure, ...] = ()
     is_trained_prompt: bool = False
+
+    @property
+    def marks(self) -> str:
+        """A letter for each part of the protocol that departs."""
+        parts = {one.part for one in self.departures}
+        return "".join(letter for part, letter in MARKS.items() if part in parts)
 
 
 class Row(NamedTuple):
@@ -42,13 +55,12 @@ class Table:
     rows: tuple[Row, ...]
     others: tuple[Mapping[str, Any], ...]
     source: str
-    remarks: Mapping[str, str]
 
 
 def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     """Put results of ours, by the name of their row, below the published ones."""
     top = read_yaml(Path(__file__).parent / "published.yaml").fields(
-        required=("format", "source", "columns", "rows", "remarks")
+        required=("format", "source", "columns", "rows")
     )
     if top["format"].value != FORMAT:
         raise top["format"].error(f"format {FORMAT} is known, not {top['format'].value}")
@@ -70,26 +82,23 @@ def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
             one
             for results in runs.values()
             for one in results
-            if one["name"] not in columns or one["score"] is None
+            if one not in _shown(results, columns).values()
         ),
         source=top["source"].text(),
-        remarks={name: node.text() for name, node in top["remarks"].entries().items()},
     )
 
 
 def remarks_on(table: Table) -> list[str]:
     """Say what a reader must know before comparing our rows with the published ones."""
     ours = [row for row in table.rows if row.is_ours]
-    shown = {column for row in ours for column in row.cells}
-    remarks = [f"{name}: {text}." for name, text in table.remarks.items() if name in shown]
+    remarks = []
     if any(cell.is_partial for row in ours for cell in row.cells.values()):
         remarks.append("*: not all of the official split, so it compares with no published figure.")
     for row in ours:
-        changed = {key for cell in row.cells.values() for key in cell.changed}
-        if changed:
-            remarks.append(
-                f"{row.name}: protocols changed by --set ({', '.join(sorted(changed))})."
-            )
+        lines = list(_departing(row))
+        if lines:
+            remarks.append(f"{row.name} departs from the published protocols:")
+            remarks += lines
         trained = [column for column, cell in row.cells.items() if cell.is_trained_prompt]
         if trained:
             remarks.append(
@@ -97,6 +106,16 @@ def remarks_on(table: Table) -> list[str]:
                 "template files say."
             )
     return remarks
+
+
+def _departing(row: Row) -> Iterator[str]:
+    """Name each departure of a row once, with all columns that have it."""
+    columns: dict[Departure, list[str]] = {}
+    for column, cell in row.cells.items():
+        for departure in cell.departures:
+            columns.setdefault(departure, []).append(column)
+    for departure, names in columns.items():
+        yield f"  {MARKS[departure.part]} {', '.join(names)}: {departure}"
 
 
 def row_names(folders: Sequence[Path]) -> list[str]:
@@ -116,29 +135,38 @@ def percent(cell: Cell | None) -> str:
     return f"{cell.value:.{0 if star and cell.value >= 99.95 else 1}f}{star}"
 
 
-def _is_trained_prompt(result: Mapping[str, Any], changed: Sequence[str]) -> bool:
+def _is_trained_prompt(result: Mapping[str, Any]) -> bool:
     """Tell whether a model was trained on the prompt as the protocol has it."""
     trained = result["model"].get("evaluation_prompts", ())
-    return "instruction" not in changed and result["dataset"] in trained
+    is_changed = result["protocol"]["sources"].get("instruction") == "set"
+    return not is_changed and result["dataset"] in trained
 
 
 def _cells(results: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dict[str, Cell]:
-    return {
-        one["name"]: _cell(one)
-        for one in results
-        if one["name"] in columns and one["score"] is not None
-    }
+    return {column: _cell(result) for column, result in _shown(results, columns).items()}
 
 
 def _cell(result: Mapping[str, Any]) -> Cell:
-    sources = result["protocol"]["sources"]
-    changed = tuple(key for key, source in sources.items() if source == "set")
     return Cell(
         value=100 * result["score"]["value"],
         is_partial=result["complete"] is False,
-        changed=changed,
-        is_trained_prompt=_is_trained_prompt(result, changed),
+        departures=departures(result["protocol"], result["model"].get("language_model")),
+        is_trained_prompt=_is_trained_prompt(result),
     )
+
+
+def _shown(
+    results: Iterable[Mapping[str, Any]], columns: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Choose the result of each column: that of the dataset's `paper` protocol before the usual."""
+    shown: dict[str, Mapping[str, Any]] = {}
+    for one in results:
+        column, _, protocol = str(one["name"]).partition(".")
+        if column not in columns or protocol not in ("", PUBLISHED) or one["score"] is None:
+            continue
+        if protocol or column not in shown:
+            shown[column] = one
+    return shown
 
 
 def why_unscored(result: Mapping[str, Any]) -> str:

@@ -20,9 +20,13 @@ def text_lines(table: Table) -> Iterator[str]:
         was_ours = row.is_ours
         yield row.name[:WIDTH]
         yield "".join(f"{percent(row.cells.get(one)):>{_CELL}}" for one in table.columns)
+        if any(cell.departures for cell in row.cells.values()):
+            yield "".join(f"{_marks(row, one):>{_CELL}}" for one in table.columns).rstrip()
     yield ""
     for one in [f"Published: {table.source}, zero-shot.", *remarks_on(table)]:
-        yield from textwrap.wrap(one, WIDTH)
+        yield from textwrap.wrap(
+            one, WIDTH, initial_indent=one[: len(one) - len(one.lstrip())], subsequent_indent="    "
+        )
     if table.others:
         yield ""
         for other in table.others:
@@ -45,7 +49,13 @@ def markdown_lines(table: Table) -> Iterator[str]:
 
 def _figures(row: Row, table: Table) -> Iterator[str]:
     for column in table.columns:
-        yield percent(row.cells.get(column)).replace("*", "\\*")
+        marks = _marks(row, column)
+        yield percent(row.cells.get(column)).replace("*", "\\*") + (f" ({marks})" if marks else "")
+
+
+def _marks(row: Row, column: str) -> str:
+    cell = row.cells.get(column)
+    return "" if cell is None else cell.marks[: _CELL - 1]
 
 
 def _cell(text: str) -> str:

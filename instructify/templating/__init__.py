@@ -1,8 +1,8 @@
 """Templates: YAML files read and checked, rendered by Jinja, and chosen for each draw.
 
 `language` says which Jinja a template may use, `filters` which filters; `jinja_program` compiles
-one text, `load` reads a folder of files, `conditions` says which records a template fits, `draws`
-chooses a template for each draw of a record.
+one text, `load` reads a folder of files, `plain_text` a list of lines, `conditions` says which
+records a template fits, `draws` chooses a template for each draw of a record.
 """
 
 from instructify.templating.conditions import misfit
@@ -33,9 +33,11 @@ from instructify.templating.load import (
     refuses_empty,
     render_row,
 )
+from instructify.templating.plain_text import GENERATION, PlainTemplate, read_plain
 
 __all__ = [
     "FIELDS",
+    "GENERATION",
     "Kind",
     "MAX_TEXT_BYTES",
     "MULTITASK",
@@ -46,6 +48,7 @@ __all__ = [
     "PARTS",
     "Part",
     "PlacedTemplate",
+    "PlainTemplate",
     "Program",
     "RenderError",
     "RenderFailedError",
@@ -62,6 +65,7 @@ __all__ = [
     "mistakes",
     "program",
     "read_file",
+    "read_plain",
     "refuses_empty",
     "render_row",
 ]

@@ -71,7 +71,8 @@ def test_files_are_of_datasets_and_suites_name_protocols() -> None:
     assert {"held-out", "held-in", "multitask-prefix", "multitask-plain"} <= set(suites)
     for suite in suites.values():
         for name in suite.protocols:
-            assert named_protocol(CATALOG, name, suite.settings_of(name)).name == name
+            settings = suite.settings_of(name)
+            assert named_protocol(CATALOG, name, settings, may_lack_words=True).name == name
     assert len(suites["held-out"].protocols) == 13
     roles = {CATALOG.dataset(name).role for name in suites["held-out"].protocols}
     assert roles == {"held-out"}
@@ -137,7 +138,7 @@ def test_mistakes_in_suites(tmp_path: Path, suite: str, said: str) -> None:
 def test_paper_ranks_what_it_says_it_ranks() -> None:
     """Section 2.5 of the paper names these; VSR is our reading."""
     every = [one for name in EVALUATED for one in load_protocols(CATALOG, name)]
-    ranked = {one.name for one in every if one.decode.method == "rank"}
+    ranked = {one.name for one in every if one.decode.method == "rank" and one.id != "paper"}
     named = {"scienceqa", "iconqa", "aokvqa.choice", "hateful_memes", "visdial"}
     assert ranked == named | {"msvd_qa", "msrvtt_qa", "vsr"}
 

@@ -4,8 +4,6 @@ What was trained is written in 32 bits also where the base has 16: a step of 1e-
 rounding of bf16. `config.json` then names float32, so that nothing is rounded in loading either.
 """
 
-import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,8 @@ import torch
 
 from instructify import __version__
 from instructify._util.errors import UserError
-from instructify._util.shards import fresh_folder, sync, write_bytes, write_json
 from instructify_train.evaluate.trained import Trained, load_trained
+from instructify_train.model import check_free, save_whole
 from instructify_train.run_folder import is_run, read_run
 
 _CARD = "README.md"
@@ -30,27 +28,19 @@ def merge(run: Path, out: Path, which: str = "best", precision: str = "auto") ->
     """
     if not is_run(run):
         raise UserError(f"{run} holds no run; give a folder written by `instructify train`")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} is not empty; choose another --out")
+    check_free(out)
     if precision not in ("auto", *_PRECISIONS):
         raise UserError(f"'{precision}' is no precision; choose auto, fp32 or bf16")
     trained = load_trained(str(run), which)
     if precision in _PRECISIONS:
         trained.model.to(_PRECISIONS[precision])
-    staged = out.with_name(f".{out.name}.staged")
-    fresh_folder(staged)
-    trained.model.save_pretrained(staged)
-    trained.processor.save_pretrained(staged)
-    _name_precision(staged / "config.json", trained.model)
-    write_bytes(staged / _CARD, card(run, trained).encode())
-    for path in staged.rglob("*"):
-        if path.suffix == ".safetensors":  # written for its owner alone, whatever the umask
-            shutil.copymode(staged / "config.json", path)
-        sync(path)
-    if out.exists():
-        out.rmdir()
-    staged.replace(out)
-    sync(out.parent)
+    save_whole(
+        trained.model,
+        trained.processor,
+        out,
+        {_CARD: card(run, trained)},
+        precision=None if len(precisions(trained.model)) == 1 else "float32",
+    )
     return trained
 
 
@@ -95,14 +85,3 @@ def _mixed_note(held: Mapping[str, int]) -> str:
         "it in float32, as `config.json` says; `dtype=torch.bfloat16` halves the memory and rounds "
         "what was learnt."
     )
-
-
-def _name_precision(config: Path, model: Any) -> None:
-    """Let transformers load a model of two precisions in the higher one."""
-    if len(precisions(model)) == 1:
-        return
-    value = json.loads(config.read_text("utf-8"))
-    for section in (value, *(one for one in value.values() if isinstance(one, dict))):
-        if "dtype" in section:
-            section["dtype"] = "float32"
-    write_json(config, value)

@@ -66,6 +66,7 @@ def evaluated_model(
         "precision": str(precision).removeprefix("torch."),
         "frames": trained.data.frames,
         **({} if trained.fine_tuned_on is None else {"fine_tuned_on": trained.fine_tuned_on}),
+        "language_model": answerer.model.model.config.text_config.model_type,
     }
     prompts = trained_prompts(source)
     if prompts:

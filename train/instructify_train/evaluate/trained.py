@@ -8,7 +8,11 @@ import torch
 from instructify._util.errors import UserError
 from instructify_train.checkpoint import RunState
 from instructify_train.config import DataConfig, ModelConfig
-from instructify_train.model import add_adapters, fold_adapters, load_model
+from instructify_train.model import (
+    add_adapters,
+    fold_adapters,
+    load_model,
+)
 from instructify_train.recipe import load_recipe
 from instructify_train.run_folder import RECIPE, chosen_checkpoint, is_run
 

@@ -1,12 +1,15 @@
 """The model: loaded from anywhere, frozen in parts, and its forward pass; texts to token ids.
 
-`loading` (and `blip2`, `lora`) makes a transformers model and its processor, `parts` chooses what
-is trained, `tokens` and `collation` turn texts into padded arrays with labels, `forward` is the
-forward pass.
+`loading` (and `blip2`, `lora`, `lavis_import`) makes a transformers model and its processor,
+`parts` chooses what is trained, `tokens` and `collation` turn texts into padded arrays with labels,
+`forward` is the forward pass.
 """
 
 from instructify_train.model.collation import Layout, Micro, collate, length_of
 from instructify_train.model.forward import InstructBlip, layout_of
+from instructify_train.model.lavis_file import read_lavis
+from instructify_train.model.lavis_import import Imported, LavisFiles, import_lavis
+from instructify_train.model.lavis_names import lavis_parts, to_lavis
 from instructify_train.model.loading import (
     check_name,
     device_of,
@@ -25,11 +28,14 @@ from instructify_train.model.parts import (
     set_precision,
     trained_parameters,
 )
+from instructify_train.model.saving import check_free, save_whole
 from instructify_train.model.tokens import LeftOut, Limits, SampleTokens, Tokens, limits_of
 
 __all__ = [
     "Counted",
+    "Imported",
     "InstructBlip",
+    "LavisFiles",
     "Layout",
     "LeftOut",
     "Limits",
@@ -37,6 +43,7 @@ __all__ = [
     "SampleTokens",
     "Tokens",
     "add_adapters",
+    "check_free",
     "check_name",
     "checkpoint_activations",
     "choose_trained",
@@ -44,14 +51,19 @@ __all__ = [
     "count",
     "device_of",
     "fold_adapters",
+    "import_lavis",
+    "lavis_parts",
     "layout_of",
     "length_of",
     "limits_of",
     "load_model",
     "pixel_mean_std",
     "precision_of",
+    "read_lavis",
+    "save_whole",
     "set_dropout",
     "set_precision",
+    "to_lavis",
     "trained_parameters",
     "unloadable",
 ]

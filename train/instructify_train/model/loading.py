@@ -36,7 +36,7 @@ def load_model(config: ModelConfig) -> Loaded:
         loaded = build_preset(config.name, seed=config.seed)
     else:
         loaded = _pretrained(config.name)
-    _check(loaded, config.name or "the assembled model")
+    check_fit(loaded, config.name or "the assembled model")
     _set_attention(loaded.model, config.attention)
     return loaded
 
@@ -72,7 +72,8 @@ def _pretrained(name: str) -> Loaded:
     )
 
 
-def _check(loaded: Loaded, name: str) -> None:
+def check_fit(loaded: Loaded, name: str) -> None:
+    """Refuse a model and a processor that don't belong together."""
     model, processor = loaded
     tokenizer, config = processor.tokenizer, model.config
     rows = model.language_model.get_input_embeddings().weight.shape[0]

@@ -1,0 +1,100 @@
+"""The table of results: every departure stands at its cell, and only there."""
+
+from typing import Any
+
+from instructify.catalog.load import load_catalog
+from instructify.protocols.read import named_protocol
+from instructify.results.page import results_page
+from instructify.results.table import MARKS, Table, make_table, remarks_on
+from instructify.results.text import markdown_lines, text_lines
+
+CATALOG = load_catalog()
+
+
+def result(
+    name: str, *settings: str, value: float = 0.5, model: str = "t5", complete: bool = True
+) -> dict[str, Any]:
+    """Make a result of a protocol as `eval` writes it."""
+    protocol = named_protocol(CATALOG, name, settings)
+    score = {
+        "value": value, "metric": protocol.metric, "variant": protocol.variant, "count": 10,
+        "interval": [value, value], "subsets": {},
+    }  # fmt: skip
+    return {
+        "name": protocol.name, "dataset": protocol.dataset, "protocol": protocol.value(),
+        "score": score, "variants": {}, "complete": complete, "asked": 10, "of_total": 10,
+        "skipped": {}, "versions": {},
+        "model": {
+            "source": "run", "step": None, "instruction_aware": True, "sha256": "0" * 64,
+            "precision": "fp32", "language_model": model,
+        },
+    }  # fmt: skip
+
+
+def ours(table: Table) -> dict[str, str]:
+    """Give the marks of our row by column."""
+    (row,) = [row for row in table.rows if row.is_ours]
+    return {column: cell.marks for column, cell in row.cells.items()}
+
+
+def test_marks_stand_at_the_cells_that_depart() -> None:
+    table = make_table(
+        {
+            "run": [
+                result("gqa"),
+                result("nocaps", "decode.beams=1"),
+                result("textvqa", "fields.ocr_tokens=0", "decode.beams=1"),
+                result("vizwiz"),
+                result("hateful_memes"),
+            ]
+        }
+    )
+    assert ours(table) == {
+        "gqa": "", "nocaps": "d", "textvqa": "ptd", "vizwiz": "s", "hateful_memes": "p",
+    }  # fmt: skip
+    told = remarks_on(table)
+    assert "  d nocaps, textvqa: beams 1 (LAVIS: 5)" in told
+    assert "  s vizwiz: split val (the paper: test-dev)" in told
+    assert not any("gqa" in one for one in told)
+
+
+def test_nothing_is_said_where_all_agrees() -> None:
+    table = make_table({"run": [result("gqa"), result("iconqa", "decode.mode=sum+eos")]})
+    assert remarks_on(table) == []
+    lines = list(text_lines(table))
+    assert not any(set(line.split()) & set(MARKS.values()) for line in lines)
+
+
+def test_the_published_protocol_takes_the_cell_of_its_dataset() -> None:
+    words = "instruction=Dialog history: {% for one in history %}{{ one.question }} "
+    words += "{{ one.answer }} {% endfor %}Question: {{ question }} Short answer:"
+    both = [result("visdial", value=0.4), result("visdial.paper", words, value=0.6)]
+    for results in (both, both[::-1]):
+        table = make_table({"run": results})
+        assert ours(table) == {"visdial": ""}
+        assert table.rows[-1].cells["visdial"].value == 60
+        assert [one["name"] for one in table.others] == ["visdial"]
+
+
+def test_marks_fit_eighty_columns_and_stand_in_every_form() -> None:
+    results = [
+        result(name, value=1.234 if name == "nocaps" else 0.5, model="llama", complete=False)
+        for name in ("nocaps", "vsr", "iconqa", "visdial", "hateful_memes", "scienceqa")
+    ]
+    table = make_table({"a run": results})
+    lines = list(text_lines(table))
+    assert all(len(line) <= 80 for line in lines)
+    at = lines.index("a run")
+    assert lines[at + 2].split() == ["pd", "d", "pd", "pd", "d"]
+    assert lines[at + 2].index("pd") + 2 == lines[at + 1].index("50.0*") + 5
+    assert "| 50.0\\* (pd) |" in "\n".join(markdown_lines(table))
+    page = results_page(table, {"a run": results})
+    assert '<sup title="prompt ' in page
+    assert "<script" not in page
+
+
+def test_a_prompt_of_a_stranger_stays_text_in_the_page() -> None:
+    hostile = result("gqa", 'instruction=<b>"{{ question }}</b>')
+    page = results_page(make_table({"run": [hostile]}), {"run": [hostile]})
+    assert "<b>&quot;" not in page.replace("&lt;b&gt;", "")
+    assert '<b>"' not in page
