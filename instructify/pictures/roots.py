@@ -49,13 +49,13 @@ class Roots:
     @classmethod
     def resolve(cls, raw: Path, images: Sequence[Path] = ()) -> "Roots":
         """Follow links of the folders themselves once: a user laid them out, no dataset did."""
-        resolved = raw.resolve()
+        resolved = real_path(raw)
         links = tuple(
-            (child.name, child.resolve())
+            (child.name, real_path(child))
             for child in sorted(resolved.iterdir() if resolved.is_dir() else ())
             if child.is_symlink() and child.is_dir()
         )
-        return cls(raw=resolved, images=tuple(f.resolve() for f in images), links=links)
+        return cls(raw=resolved, images=tuple(real_path(f) for f in images), links=links)
 
     def __iter__(self) -> Iterator[Root]:
         yield Root("raw", self.raw)
@@ -86,6 +86,11 @@ class Roots:
             if below.is_relative_to(target):
                 return Location("raw", (Path(name) / below.relative_to(target)).as_posix())
         return None
+
+
+def real_path(path: Path) -> Path:
+    """Make a path absolute and free of links; one that leads to itself stays as it is."""
+    return Path(os.path.realpath(path))
 
 
 def check_roots(build: Path, roots: Roots) -> None:

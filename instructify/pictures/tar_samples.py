@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from instructify._util.terminal import visible
 from instructify._util.wording import counted
-from instructify.pictures.strays import is_stray
+from instructify._util.strays import is_stray
 from instructify.pictures.tar_headers import (
     Member,
     MemberKind,

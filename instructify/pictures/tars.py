@@ -23,7 +23,7 @@ from instructify._util.shards import read_arrow, stream_arrow
 from instructify.catalog import Family
 from instructify.pictures.keys import url_name
 from instructify.pictures.roots import Location, Roots
-from instructify.pictures.strays import is_stray
+from instructify._util.strays import is_stray
 from instructify.pictures.tar_samples import (
     MAX_NOTE_BYTES,
     PICTURE_SUFFIXES,

@@ -278,4 +278,4 @@ def _options() -> dict[str, Option]:
     }
 
 
-READER = Reader(name="table", version=1, read=read, options=_options())
+READER = Reader(name="table", version=2, read=read, options=_options())
