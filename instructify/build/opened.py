@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.shards import map_file
 from instructify.build.candidate_table import read_candidates
 from instructify.build.commit import finish_commit
 from instructify.build.lock import write_lock
@@ -193,7 +194,7 @@ def public_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     try:
-        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        reader = pa.ipc.open_file(map_file(path))
         if not reader.schema.equals(schema):
             raise _damaged(path)
         for number in range(reader.num_record_batches):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.file_names import is_text
 from instructify._util.shards import hash_file
 from instructify.build.manifest import RawSource
 from instructify.catalog import Catalog, Dataset, RawFileSpec, Split
@@ -108,6 +109,8 @@ def _find(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> RawFile | Non
         if path.is_file() or path.is_dir():  # a pipe or device would be waited for without end
             root = roots.raw.resolve()
             shown = path.relative_to(root) if path.is_relative_to(root) else Path(name)
+            if not is_text(str(shown)):  # behind a link; records hold the name as text
+                shown = Path(name)
             return RawFile(shown.as_posix(), path)
     return None
 

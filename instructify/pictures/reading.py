@@ -14,6 +14,7 @@ import pyarrow as pa
 from PIL import Image
 
 from instructify._util.errors import UserError
+from instructify._util.shards import map_file
 from instructify.pictures.decode import Exif, to_rgb
 from instructify.pictures.roots import Location, Roots, load_roots
 from instructify.pictures.sources import MAX_CLIP_BYTES, Problem, SourceReader
@@ -175,7 +176,7 @@ def _only_index(folder: Path) -> Path:
 def _open_shard(path: Path) -> _Texts:
     """Map a shard; its batches stay views of the mapped file."""
     try:
-        with pa.memory_map(str(path)) as source:
+        with map_file(path) as source:
             options = pa.ipc.IpcReadOptions(use_threads=False)
             reader = pa.ipc.open_file(source, options=options)
             batches = [reader.get_batch(at) for at in range(reader.num_record_batches)]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from instructify._util.errors import UserError
-from instructify._util.shards import write_json
+from instructify._util.shards import read_json, write_json
 
 ROOTS_FORMAT = 1
 LOCAL_FOLDER = Path("pictures", "local")
@@ -132,8 +132,8 @@ def load_roots(build: Path) -> Roots | None:
     if not path.is_file():
         return None
     try:
-        note = msgspec.json.decode(path.read_bytes(), type=_Note)
-    except msgspec.DecodeError as error:
+        note = msgspec.convert(read_json(path), _Note)
+    except (ValueError, RecursionError) as error:  # of json, and msgspec's ValidationError
         raise UserError(f"{path} is damaged; delete it and give the picture folders") from error
     if note.format != ROOTS_FORMAT:
         raise UserError(f"{path} has an unknown format; delete it and give the picture folders")

@@ -16,9 +16,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from instructify._util.file_names import is_stray
+from instructify._util.shards import map_file
 from instructify._util.terminal import visible
 from instructify._util.wording import counted
-from instructify._util.strays import is_stray
 from instructify.pictures.tar_headers import (
     Member,
     MemberKind,
@@ -180,8 +181,12 @@ def table_urls(path: Path) -> dict[str, str]:
         TarDamage: The table can't be read.
     """
     try:
-        columns = [name for name in ("key", "url", "status") if name in pq.read_schema(path).names]
-        table = pq.read_table(path, columns=columns)
+        columns = [
+            name
+            for name in ("key", "url", "status")
+            if name in pq.read_schema(map_file(path)).names
+        ]
+        table = pq.read_table(map_file(path), columns=columns)
         rows = table.select(["key", "url"]).to_pylist()
     except (pa.ArrowException, OSError, KeyError) as error:
         raise TarDamage(f"{path.name} beside it can't be read: {error}") from error

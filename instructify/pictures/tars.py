@@ -19,11 +19,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from instructify._util.file_names import is_stray, is_text
 from instructify._util.shards import read_arrow, stream_arrow
+from instructify._util.terminal import visible
 from instructify.catalog import Family
 from instructify.pictures.keys import url_name
 from instructify.pictures.roots import Location, Roots
-from instructify._util.strays import is_stray
 from instructify.pictures.tar_samples import (
     MAX_NOTE_BYTES,
     PICTURE_SUFFIXES,
@@ -90,13 +91,16 @@ def run_web(unit: WebUnit) -> WebScan:
     """Scan a tar or folder, unless the same state of it was scanned before."""
     path = unit.roots.path(unit.root, unit.file)
     state = path.stat()
-    inputs = f"{unit.root}\0{unit.file}\0{state.st_size}\0{state.st_mtime_ns}\0{_SCAN_VERSION}"
+    inputs = f"{unit.root!a}\0{unit.file!a}\0{state.st_size}\0{state.st_mtime_ns}\0{_SCAN_VERSION}"
     name = hashlib.sha256(inputs.encode()).hexdigest()[:32]
     staged = unit.staging / f"web-{name}.arrow"
     problem: str | None = None
     if not staged.exists():
         rows: dict[str, _Part] = {}
-        problem = _scan_folder(path, rows) if path.is_dir() else _scan_tar(path, rows)
+        if not is_text(unit.file):
+            problem = f"{visible(unit.file)}: its name is not UTF-8; rename it"
+        else:
+            problem = _scan_folder(path, rows) if path.is_dir() else _scan_tar(path, rows)
         batch = _scan_batch(rows, problem)
         stream_arrow(staged, batch.schema, [batch])
     else:
@@ -162,7 +166,7 @@ def merge_web(scans: Sequence[WebScan], folder: Path) -> WebMap:
     np.save(folder / "places.npy", places[order])
     np.save(folder / "names.npy", np.frombuffer(bytes(names) or b"\0", np.uint8))
     (folder / "containers.json").write_bytes(
-        msgspec.json.encode([(scan.root, scan.file) for scan in scans])
+        msgspec.json.encode([(scan.root, visible(scan.file)) for scan in scans])
     )
     return WebMap(folder)
 
@@ -229,6 +233,9 @@ def _scan_folder(path: Path, rows: dict[str, _Part]) -> str | None:
                 urls[stem] = url
     for stem, names in pictures.items():
         if stem not in urls:
+            continue
+        if not is_text(names[0]):
+            faults.add(stem, "its name is not UTF-8; rename it")
             continue
         if len(names) > 1:
             faults.add(stem, f"{len(names)} pictures, so none of them is used")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError
-from instructify._util.strays import is_stray
+from instructify._util.file_names import is_stray
 from instructify.catalog import class_name
 from instructify.readers.base import RawFile
 from instructify.readers.table_cells import Fault
@@ -38,8 +38,8 @@ def class_names(folder: RawFile) -> tuple[str, ...]:
 
 
 def class_files(folder: RawFile, classes: tuple[str, ...]) -> Iterator[ClassFile]:
-    """List the files below the class folders, by class and name; hidden ones and those of a desktop are
-    not ours.
+    """List the files below the class folders, by class and name; hidden ones and
+    those of a desktop are not ours.
     """
     root = os.path.realpath(folder.path)
     for entry in _visible(folder.path):

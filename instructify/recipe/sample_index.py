@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
+from instructify._util.shards import map_file
 from instructify.build import Build
 
 Rows = NDArray[np.int64]
@@ -89,7 +90,7 @@ def batches_of(path: Path) -> Iterator[pa.RecordBatch]:
 
 def _reader(path: Path) -> pa.RecordBatchFileReader:
     try:
-        return pa.ipc.open_file(pa.memory_map(str(path)))
+        return pa.ipc.open_file(map_file(path))
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(
             f"{path} is missing or damaged; `instructify verify` says what else is."

@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from instructify._util.shards import write_bytes
+from instructify._util.terminal import bar_stream, harmless
 
 LOG = "metrics.jsonl"
 _SECONDS = 30.0  # at least, between two lines of progress where there is no terminal
@@ -42,7 +43,7 @@ class Journal:
                 total=steps,
                 initial=step,
                 unit="step",
-                file=sys.stderr,
+                file=bar_stream(),
                 dynamic_ncols=True,
             )
 
@@ -72,7 +73,7 @@ class Journal:
     def say(self, text: str) -> None:
         """Print a line, above the bar where there is one."""
         if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
+            self._bar.write(harmless(text), file=bar_stream())
         elif self._says:
             print(text, file=sys.stderr, flush=True)
 
