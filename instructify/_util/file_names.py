@@ -1,5 +1,10 @@
 """Names of files that are odd: those that a desktop leaves, and those that are not UTF-8."""
 
+import os
+from pathlib import Path
+
+from instructify._util.errors import UserError
+
 _NAMES = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
 
 
@@ -15,3 +20,12 @@ def is_text(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def require_text(out: Path) -> None:
+    """Refuse a folder for weights whose path is not UTF-8, before any work is done."""
+    if not is_text(os.path.abspath(out)):
+        raise UserError(
+            f"{out} has a name that is not UTF-8, which files of weights can't have; choose "
+            "another --out"
+        )

@@ -23,6 +23,7 @@ _UNSAFE = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
+_NOT_ASCII = re.compile("[^\0-\x7f]")
 
 
 def harmless(text: str) -> str:
@@ -39,7 +40,10 @@ def _escape(letter: str) -> str:
 def harmless_output() -> Iterator[None]:
     """Let all that is printed meanwhile pass through `harmless`."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast(TextIO, _Harmless(stream)) for stream in before)
+    sys.stdout, sys.stderr = (
+        stream if isinstance(stream, _Harmless) else cast(TextIO, _Harmless(stream))
+        for stream in before
+    )
     try:
         yield
     finally:
@@ -63,8 +67,7 @@ class _Harmless:
         try:
             self.unguarded.write(shown)
         except UnicodeEncodeError:  # a terminal that is not UTF-8
-            kept = self.unguarded.encoding
-            self.unguarded.write(shown.encode(kept, "backslashreplace").decode(kept))
+            self.unguarded.write(_NOT_ASCII.sub(lambda found: _escape(found.group()), shown))
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 import torch
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import require_text
 from instructify._util.shards import fresh_folder, sync
 from instructify_train.checkpoint import RunState
 from instructify_train.config import DataConfig, ModelConfig
 from instructify_train.model import add_adapters, fold_adapters, load_model
-from instructify_train.recipe import load_recipe
-from instructify_train.run_folder import RECIPE, chosen_checkpoint, is_run
+from instructify_train.run_folder import chosen_checkpoint, is_run, run_recipe
 
 
 class Trained(NamedTuple):
@@ -30,7 +30,7 @@ def load_trained(source: str, which: str = "best") -> Trained:
         config = ModelConfig(name=source)
         model, processor = load_model(config)
         return Trained(model, processor, config, DataConfig(), None)
-    recipe = load_recipe(str(Path(source) / RECIPE))
+    recipe = run_recipe(Path(source))
     checkpoint = chosen_checkpoint(Path(source), which)
     model, processor = load_model(recipe.model)
     if recipe.model.lora is not None:
@@ -59,6 +59,7 @@ def merge(run: Path, out: Path, which: str = "best") -> RunState | None:
     """Write a run's whole model as transformers reads it; `out` holds all of it or nothing."""
     if not is_run(run):
         raise UserError(f"{run} holds no run; give a folder written by `instructify train`")
+    require_text(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty; choose another --out")
     trained = load_trained(str(run), which)

@@ -8,6 +8,7 @@ nothing may be missing or left over but stage 1's three heads.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +24,8 @@ from transformers import (
 
 from instructify._util.errors import UserError
 from instructify_train.config import Blip2Config
+from instructify_train.model.hub import local_only
+from instructify_train.model.names import is_path, kind_of
 from instructify_train.model.tokens import rows_needed
 from instructify_train.tiny import Loaded
 
@@ -33,8 +36,8 @@ _FROM_STAGE_2 = ("vision_model.", "query_tokens", "language_projection.", "langu
 
 def assemble(source: Blip2Config) -> Loaded:
     """Build an InstructBLIP model from both checkpoints and their tokenizers."""
-    stage2 = _load(Blip2ForConditionalGeneration, source.stage2)
-    stage1 = _load(Blip2ForImageTextRetrieval, source.stage1)
+    stage2 = _load(Blip2ForConditionalGeneration, source.stage2, dtype="auto")
+    stage1 = _load(Blip2ForImageTextRetrieval, source.stage1, dtype="auto")
     processor = _processor(source, stage2.config.num_query_tokens)
     return Loaded(assemble_weights(stage1, stage2, processor), processor)
 
@@ -127,9 +130,11 @@ def _fits(wanted: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor
             )
 
 
-def _load(cls: Any, name: str) -> Any:
+def _load(cls: Any, name: str, **how: Any) -> Any:
+    local = kind_of(name) == "folder" or local_only(name)
+    place = Path(name).expanduser() if is_path(name) else name
     try:
-        return cls.from_pretrained(name, dtype="auto")
+        return cls.from_pretrained(place, local_files_only=local, **how)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(
@@ -140,11 +145,11 @@ def _load(cls: Any, name: str) -> Any:
 
 def _processor(source: Blip2Config, num_query_tokens: int) -> Any:
     if source.processor is not None:
-        return InstructBlipProcessor.from_pretrained(source.processor)
-    stage2 = Blip2Processor.from_pretrained(source.stage2)
+        return _load(InstructBlipProcessor, source.processor)
+    stage2 = _load(Blip2Processor, source.stage2)
     return InstructBlipProcessor(
         image_processor=stage2.image_processor,
         tokenizer=stage2.tokenizer,
-        qformer_tokenizer=AutoTokenizer.from_pretrained(source.stage1),
+        qformer_tokenizer=_load(AutoTokenizer, source.stage1),
         num_query_tokens=num_query_tokens,
     )

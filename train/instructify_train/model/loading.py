@@ -11,14 +11,15 @@ import torch
 from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
 from transformers.utils import logging
 
-from instructify._util.errors import UserError, did_you_mean
+from instructify._util.errors import UserError
 from instructify_train.config import ModelConfig
 from instructify_train.model.blip2 import assemble
+from instructify_train.model.hub import local_only
+from instructify_train.model.names import HUB_EXAMPLE, is_path, kind_of
 from instructify_train.model.tokens import rows_needed
 from instructify_train.tiny import PRESETS, Loaded, build_preset
 
 IMAGE_TOKEN = "<image>"
-_HUB_NAME = "Salesforce/instructblip-vicuna-7b"
 
 
 def load_model(config: ModelConfig) -> Loaded:
@@ -29,7 +30,7 @@ def load_model(config: ModelConfig) -> Loaded:
     elif config.name is None:
         raise UserError(
             "the recipe names no model; add `--set model.name=NAME`: "
-            f"{', '.join(PRESETS)}, a folder, or a hub name as {_HUB_NAME}"
+            f"{', '.join(PRESETS)}, a folder, or a hub name as {HUB_EXAMPLE}"
         )
     elif config.name in PRESETS:
         loaded = build_preset(config.name, seed=config.seed)
@@ -38,21 +39,6 @@ def load_model(config: ModelConfig) -> Loaded:
     _check(loaded, config.name or "the assembled model")
     _set_attention(loaded.model, config.attention)
     return loaded
-
-
-def check_name(name: str) -> None:
-    """Refuse what is neither a preset's name, nor a folder with a model, nor a hub name."""
-    is_path = name.startswith((".", "/", "~")) or Path(name).exists()
-    if is_path and not (Path(name) / "config.json").is_file():
-        raise UserError(
-            f"{name} holds no model (config.json is missing); give a folder written by "
-            "save_pretrained, `instructify merge` or `instructify teach-towers`"
-        )
-    if not is_path and "/" not in name:
-        raise UserError(
-            f"there is no model '{name}': no preset and no folder (a run or a model) has that "
-            f"name, and a hub name looks like {_HUB_NAME}; {did_you_mean(name, PRESETS)}"
-        )
 
 
 def unloadable(what: str, error: Exception) -> UserError:
@@ -64,11 +50,19 @@ def unloadable(what: str, error: Exception) -> UserError:
     )
 
 
+def is_local(name: str) -> bool:
+    """Tell whether a folder or a name of the hub is read without the net; refuses other names."""
+    return kind_of(name) == "folder" or local_only(name)
+
+
 def _pretrained(name: str) -> Loaded:
-    check_name(name)
+    local = is_local(name)
+    place = Path(name).expanduser() if is_path(name) else name
     try:
-        model = InstructBlipForConditionalGeneration.from_pretrained(name, dtype="auto")
-        processor = InstructBlipProcessor.from_pretrained(name)
+        model = InstructBlipForConditionalGeneration.from_pretrained(
+            place, dtype="auto", local_files_only=local
+        )
+        processor = InstructBlipProcessor.from_pretrained(place, local_files_only=local)
     except (OSError, ValueError) as error:
         raise unloadable(f"the model '{name}'", error) from error
     return Loaded(model, processor)

@@ -1,6 +1,7 @@
 """Start a run or go on with it, in one of its processes: folder, checks, header, loop, page."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from instructify.build import Build
 from instructify.catalog import Catalog
 from instructify_train.config import TrainConfig
 from instructify_train.distributed import Ranks
+from instructify_train.model import absolute_names
 from instructify_train.run.header import header_lines, wrapped
 from instructify_train.run.held_in_scores import held_in_scores
 from instructify_train.run.run_page import write_page
@@ -36,6 +38,7 @@ def launch(
     accept: bool,
 ) -> tuple[Result, dict[str, Any]]:
     """Run a recipe on a build; returns how it ended, and that as plain values."""
+    config = replace(config, model=absolute_names(config.model))
     with claimed(run, resume=resume, is_first=ranks.is_first):
         start, said = starting_point(run, config, accept=accept)
         setup = set_up(build, config, catalog, ranks)
