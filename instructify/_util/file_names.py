@@ -13,6 +13,16 @@ def is_stray(name: str) -> bool:
     return name.startswith("._") or name.lower() in _NAMES
 
 
+def files_of(folder: Path, pattern: str) -> list[Path]:
+    """List the files of a folder that match, sorted, without those of a desktop."""
+    return sorted(path for path in folder.glob(pattern) if not is_stray(path.name))
+
+
+def is_empty(folder: Path) -> bool:
+    """Tell whether a folder holds nothing but what a desktop leaves."""
+    return all(is_stray(path.name) for path in folder.iterdir())
+
+
 def is_text(path: str) -> bool:
     """Tell whether a path is UTF-8, so that an index can hold it."""
     try:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from instructify._util.file_names import is_stray
 from instructify._util.shards import hash_file
 from instructify._util.wording import counted
 from instructify.build.card import render_card
@@ -53,6 +54,8 @@ def _check_unlisted(build: Build) -> Iterator[Finding]:
     for folder in ("records", "samples", "pictures"):
         for path in sorted((build.paths.root / folder).rglob("*.arrow")):
             name = path.relative_to(build.paths.root).as_posix()
+            if is_stray(path.name):
+                continue
             if name not in build.manifest.files and LOCAL_FOLDER not in Path(name).parents:
                 yield Finding(name, "is not named by the manifest")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
-from instructify._util.file_names import is_text
+from instructify._util.file_names import is_stray, is_text
 from instructify._util.shards import hash_file
 from instructify.build.manifest import RawSource
 from instructify.catalog import Catalog, Dataset, RawFileSpec, Split
@@ -138,7 +138,9 @@ def hash_source(role: str, file: RawFile) -> RawSource:
     names, and by the content of its JSON files.
     """
     if file.path.is_dir():
-        inside = sorted(path for path in file.path.rglob("*") if path.is_file())
+        inside = sorted(
+            path for path in file.path.rglob("*") if path.is_file() and not is_stray(path.name)
+        )
         parts = "".join(
             f"{path.relative_to(file.path)} {hash_file(path) if path.suffix == '.json' else ''}\n"
             for path in inside

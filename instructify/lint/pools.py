@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import nodes
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import files_of
 from instructify._util.yaml_lines import Node, PlacedError, read_yaml
 from instructify.catalog import Catalog
 from instructify.lint.finding import Finding
@@ -98,7 +99,7 @@ def evaluation_findings(
 ) -> Iterator[Finding]:
     """Compare training templates with the prompts that held-out datasets are evaluated with."""
     prompts: dict[str, str] = {}
-    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
+    for path in files_of(folder, "*.yaml") if folder.is_dir() else ():
         dataset = catalog.datasets.get(path.stem)
         if dataset is not None and dataset.role == "held-in":
             continue

@@ -186,7 +186,7 @@ def _check_size(stream: "av.VideoStream", max_pixels: int) -> None:
     if context.width * context.height > max_pixels:
         raise ClipUnreadable(f"its frames have more than {max_pixels:,} pixels")
     # The decoder counts padded frames, hence the room.
-    context.options = {"max_pixels": str(4 * max(max_pixels, MAX_PIXELS))}
+    context.options = {"max_pixels": str(2 * MAX_PIXELS)}
 
 
 def _announced_frames(data: bytes) -> int:

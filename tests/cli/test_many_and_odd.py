@@ -13,6 +13,7 @@ import pytest
 from build_help import COMMAND, Answer, Commands
 from PIL import Image
 
+from instructify._util.resources import find
 from instructify.pictures import wanted_keys
 
 MANY = 300
@@ -191,6 +192,29 @@ def test_no_command_prints_what_a_terminal_obeys(
     if "JSON" in what:
         for document in [answer.stdout] if "inspect" not in what else answer.stdout.splitlines():
             json.loads(document)
+
+
+def test_what_a_desktop_leaves_is_in_nobodys_way(
+    many: Path, tmp_path: Path, command: Commands
+) -> None:
+    templates = Path(shutil.copytree(find("templates"), tmp_path / "templates"))
+    raw = Path(shutil.copytree(many / "raw/ds0", tmp_path / "raw/ds0")).parent
+    build, export = tmp_path / "b", tmp_path / "e"
+    for folder in (raw, raw / "ds0", templates, build, export):
+        folder.mkdir(exist_ok=True)
+        for name in ("._image_qa.yaml", ".DS_Store", "Thumbs.db", "desktop.ini"):
+            (folder / name).write_bytes(b"\0\5\x16\7\xff")
+    line = ("--catalog", many / "c.yaml", "--raw", raw, "--templates", templates)
+    for _ in range(2):
+        done = command("convert", "ds0", *line, "--out", build)
+        assert done.code == 0, done.stderr
+        (build / "records/._ds0-00000.arrow").write_bytes(b"\0")
+    assert command("verify", build).code == 0
+    assert command("lint", "--templates", templates).code == 0
+    assert command("export", build, "--to", "llava", "--out", export).code == 0
+    (export / ".DS_Store").write_bytes(b"\0")
+    again = command("export", build, "--to", "llava", "--out", export, "--overwrite")
+    assert again.code == 0, again.stderr
 
 
 def test_a_help_text_is_no_data() -> None:
