@@ -3,11 +3,14 @@
 A tar may hold several runs of img2dataset, each of which counts from 000000000, so a name alone
 tells nothing. Members in a row with one key are a sample, cut where a name is met again. Where the
 names of a row can be cut in two ways, none of its pictures is used. Members that lie apart are
-put together only in a tar that keeps no sample together, and holds each name once.
+put together only in a tar that keeps no sample together, and holds each name once. What is left
+of one run's last sample can't be told from the rest of another's first, if both have one key and
+the shape of all others; such a pair is the only one that may be wrong.
 """
 
 import os
 import posixpath
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +34,7 @@ from instructify.pictures.tar_headers import (
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 MAX_NOTE_BYTES = 1 << 20
 _MAX_PICTURE_BYTES = 1 << 31
+_RARE = 20  # a shape that fewer than one of so many samples have is suspect
 _SHOWN_FAULTS = 3
 _SHOWN_CHARS = 60
 
@@ -56,6 +60,15 @@ class _Item(NamedTuple):
     span: Span | None  # of pictures
     is_note: bool
     url: str | None
+
+
+class _Whole(NamedTuple):
+    """A picture with the JSON beside it."""
+
+    stem: str
+    url: str | None
+    span: Span
+    shape: tuple[str, ...]  # the suffixes of the sample, in their order
 
 
 class Faults:
@@ -89,7 +102,7 @@ class _Tar:
         self.urls: dict[str, Span] = {}  # url => the first picture that has it
         self.lone_pictures: list[tuple[str, Span]] = []
         self.lone_urls: dict[str, str | None] = {}  # stem => url of a note without a picture
-        self.num_whole = 0
+        self._whole: list[_Whole] = []
         self.is_joined = False
         self._last = ""
         self._names: set[str] = set()  # of all rows that ended
@@ -123,6 +136,30 @@ class _Tar:
         if not samples:
             self._faults.add(row[0].stem, "its members are met again in more than one order")
 
+    @property
+    def num_whole(self) -> int:
+        """How many pictures have their JSON beside them."""
+        return len(self._whole)
+
+    def settle(self) -> None:
+        """Give the pictures their urls, after the last row.
+
+        A run writes the same members of each sample, in the same order. Where several runs meet, a
+        sample of a shape that hardly another has may be what is left of two.
+        """
+        counts = Counter(whole.shape for whole in self._whole)
+        most = max(counts.values(), default=0)
+        usual = {
+            shape
+            for shape, count in counts.items()
+            if count == most or (count > 1 and count * _RARE >= len(self._whole))
+        }
+        for whole in self._whole:
+            if self.is_joined and whole.shape not in usual:
+                self._faults.add(whole.stem, "its members are not those of other samples")
+            elif whole.url is not None:
+                self.urls.setdefault(whole.url, whole.span)
+
     def _end_sample(self, sample: Sequence[_Item]) -> None:
         for stem in dict.fromkeys(item.stem for item in sample):
             pictures = [i.span for i in sample if i.stem == stem and i.span is not None]
@@ -130,9 +167,8 @@ class _Tar:
             if len(pictures) > 1:
                 self._faults.add(stem, f"{len(pictures)} pictures, so none of them is used")
             elif pictures and notes:
-                self.num_whole += 1
-                if notes[0].url is not None:
-                    self.urls.setdefault(notes[0].url, pictures[0])
+                shape = tuple(item.name.removeprefix(stem) for item in sample)
+                self._whole.append(_Whole(stem, notes[0].url, pictures[0], shape))
             elif pictures:
                 self.lone_pictures.append((stem, pictures[0]))
             elif notes:
@@ -160,6 +196,7 @@ def scan_tar(path: Path) -> tuple[dict[str, Span], str | None]:
     except OSError as error:
         damage = error.strerror or type(error).__name__
     tar.end_row()
+    tar.settle()
     _join_apart(tar, faults, path)
     return tar.urls, faults.told(path.name, damage)
 

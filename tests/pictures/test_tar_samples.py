@@ -79,6 +79,19 @@ def test_a_picture_whose_own_note_is_gone_gets_no_other(tmp_path: Path) -> None:
     assert "key 000000001" in problem
 
 
+def test_the_rests_of_two_samples_do_not_make_one(tmp_path: Path) -> None:
+    """The last sample of a run lost its note, the first of the next its picture."""
+    run = b"".join(sample(n) for n in range(3, 6))
+    rests = picture(0, "x") + note(0, "y")
+    found, problem = scan(tmp_path, sample(0) + run + rests + sample(1) + END)
+    assert found == right("0", "3", "4", "5", "1")
+    assert "key 000000000" in problem
+    rests = text(0) + note(0, "y") + picture(0, "x")
+    found, problem = scan(tmp_path, sample(0) + run + rests + sample(1) + END)
+    assert found == right("0", "3", "4", "5", "1")
+    assert "key 000000000" in problem
+
+
 AMBIGUOUS = {
     "pictures, then JSON": picture(0, "a") + picture(0, "b") + note(0, "a") + note(0, "b"),
     "an order that changes": picture(0, "a") + note(0, "a") + note(0, "b") + picture(0, "b")
