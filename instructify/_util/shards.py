@@ -7,17 +7,19 @@ and each file has one dictionary a column, since readers refuse a replaced one.
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import pyarrow as pa
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import is_text
 from instructify._util.outside import check_regular
 
 BATCH_ROWS = 4_096
@@ -103,16 +105,35 @@ def write_bytes(path: Path, data: bytes) -> FileFacts:
 
 
 def write_json(path: Path, value: object) -> FileFacts:
-    """Write JSON for people and machines: sorted as given, indented, one newline at the end."""
+    """Write JSON for people and machines: sorted as given, indented, one newline at the end.
+
+    The file is UTF-8 whatever it says: a byte of a path that is no UTF-8, which Python holds as
+    half of a UTF-16 pair, is written as JSON's escape of that half, and read back by `read_json`.
+    """
     text = json.dumps(value, indent=1, ensure_ascii=False)
-    return write_bytes(path, (text + "\n").encode())
+    return write_bytes(path, (text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def read_json(path: Path) -> Any:
+    """Read what `write_json` wrote, with paths that are no UTF-8; raises ValueError."""
+    return json.loads(path.read_bytes())
+
+
+def map_file(path: Path) -> pa.NativeFile:
+    """Map a regular file for Arrow, whose own call takes no path that is not UTF-8."""
+    check_regular(path)
+    if is_text(str(path)):
+        return pa.memory_map(str(path))
+    with path.open("rb") as handle:
+        size = os.fstat(handle.fileno()).st_size
+        data = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+    return pa.BufferReader(pa.py_buffer(data))
 
 
 def read_arrow(path: Path) -> pa.Table:
     """Map an Arrow file; UserError where it is damaged or cut short."""
     try:
-        check_regular(path)
-        with pa.memory_map(str(path)) as source:
+        with map_file(path) as source:
             return pa.ipc.open_file(source).read_all()
     except (pa.ArrowException, OSError) as error:
         raise UserError(

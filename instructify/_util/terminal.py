@@ -1,12 +1,81 @@
-"""Text from data, laid out for a terminal of 80 columns: visible, wrapped, indented."""
+"""Text from data, laid out for a terminal of 80 columns: visible, wrapped, indented.
+
+Whatever a command prints passes `harmless_output`, so that no id, text or file name moves the
+cursor, hides what was printed or reorders a line.
+"""
 
 import re
+import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO, cast
 from unicodedata import combining, east_asian_width
 
 WIDTH = 80
 _COMMAND = re.compile(r"`[^`]+`")
 _GLUE = "\x1f"  # in place of a space, where no wrapping parts
+
+
+# Controls but for the ends of lines and tabs, marks and overrides of direction, the other two line
+# ends of Unicode, tags, and bytes of file names that are no UTF-8.
+_UNSAFE = re.compile(
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_NOT_ASCII = re.compile("[^\0-\x7f]")
+
+
+def harmless(text: str) -> str:
+    """Write what a terminal would obey as JSON's escapes, so that JSON keeps its values."""
+    return _UNSAFE.sub(lambda found: _escape(found.group()), text)
+
+
+def _escape(letter: str) -> str:
+    units = letter.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+@contextmanager
+def harmless_output() -> Iterator[None]:
+    """Let all that is printed meanwhile pass through `harmless`."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (
+        stream if isinstance(stream, _Harmless) else cast(TextIO, _Harmless(stream))
+        for stream in before
+    )
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def bar_stream() -> TextIO:
+    """Return the stream on which progress bars, which show no data, may move the cursor."""
+    stream = sys.stderr
+    return stream.unguarded if isinstance(stream, _Harmless) else stream
+
+
+class _Harmless:
+    """A text stream that writes nothing which a terminal would obey."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.unguarded = stream
+
+    def write(self, text: str) -> int:
+        shown = harmless(text)
+        try:
+            self.unguarded.write(shown)
+        except UnicodeEncodeError:  # a terminal that is not UTF-8
+            self.unguarded.write(_NOT_ASCII.sub(lambda found: _escape(found.group()), shown))
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.unguarded, name)
 
 
 def visible(text: str) -> str:

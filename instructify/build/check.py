@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import is_stray
 from instructify._util.outside import read_regular
 from instructify._util.shards import hash_file
 from instructify._util.wording import counted
@@ -68,6 +69,8 @@ def _check_unlisted(build: Build) -> Iterator[Finding]:
         for path in sorted((build.paths.root / folder).rglob("*.arrow")):
             name = path.relative_to(build.paths.root).as_posix()
             if name in build.manifest.files or LOCAL_FOLDER in Path(name).parents:
+                continue
+            if is_stray(path.name):
                 continue
             if build.pending is None or name not in build.pending.removes:
                 yield Finding(name, "is not named by the manifest")

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
+from instructify._util.terminal import bar_stream
+
 
 class Bar:
     """Counts finished units."""
@@ -34,7 +36,7 @@ class Progress:
             total=total,
             desc=f"{name:<9}",
             unit=f" {unit}",
-            file=sys.stderr,
+            file=bar_stream(),
             leave=False,
             disable=not self._shown or total == 0,
             ncols=79,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.file_names import is_stray, is_text
 from instructify._util.shards import hash_file
 from instructify.build.manifest import RawSource
 from instructify.catalog import Catalog, Dataset, RawFileSpec, Split
@@ -131,6 +132,8 @@ def _find(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> RawFile | Non
         if path.is_file() or path.is_dir():  # a pipe or device would be waited for without end
             root = roots.raw.resolve()
             shown = path.relative_to(root) if path.is_relative_to(root) else Path(name)
+            if not is_text(str(shown)):  # behind a link; records hold the name as text
+                shown = Path(name)
             return RawFile(shown.as_posix(), path)
     return None
 
@@ -158,7 +161,9 @@ def hash_source(role: str, file: RawFile) -> RawSource:
     names, and by the content of its JSON files.
     """
     if file.path.is_dir():
-        inside = sorted(path for path in file.path.rglob("*") if path.is_file())
+        inside = sorted(
+            path for path in file.path.rglob("*") if path.is_file() and not is_stray(path.name)
+        )
         parts = "".join(
             f"{path.relative_to(file.path)} {hash_file(path) if path.suffix == '.json' else ''}\n"
             for path in inside

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import is_empty
 from instructify.build.raw import FilesMissingError, RawRoots, RawSplit, check_raw_root, find_split
 from instructify.catalog import Catalog, Dataset
 from instructify.readers import RawFile
@@ -119,7 +120,7 @@ def _check_out(request: ConvertRequest) -> None:
             raise UserError(f"--out {request.out} holds the raw data; choose another folder.")
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {request.out} is a file; choose a folder.")
-    if out.is_dir() and any(out.iterdir()) and not (out / "manifest.json").exists():
+    if out.is_dir() and not is_empty(out) and not (out / "manifest.json").exists():
         if (out / ".staging").exists() or (out / ".lock").exists():
             return
         raise UserError(

@@ -56,8 +56,8 @@ CAUSES: dict[str, Cause] = {
     "tar-damaged": Cause(
         "fault",
         "tar",
-        "a tar of pictures can't be read to its end",
-        "Fetch its pictures again with img2dataset; those before the break are used.",
+        "a tar of pictures is cut off, damaged, or does not say which url a picture has",
+        "Fetch its pictures again with img2dataset; those that can be told apart are used.",
     ),
     "slice": Cause(
         "note",

@@ -40,7 +40,6 @@ from instructify.pictures import (
 USUAL_LOSS_PERCENT = 1.0  # a dataset that may lose more is known to have gaps on the net
 _WINDOW_KEYS = 1 << 18  # located before they are looked at
 _UNIT_KEYS = 2_000
-_TAR_BLOCK = 512
 _FINDINGS = pa.schema([(name, pa.string()) for name in PictureFinding._fields])
 
 
@@ -140,20 +139,9 @@ def _web_map(
     owner = next(iter(families.values())).name
     row = next(split for split in report.splits if split.dataset == owner)
     for scan in scans:
-        problem = scan.problem or _missing_end(roots.path(scan.root, scan.file))
-        if problem is not None:
-            report.add("tar-damaged", row, 1, [Example(row.name, scan.file, problem)])
+        if scan.problem is not None:
+            report.add("tar-damaged", row, 1, [Example(row.name, scan.file, scan.problem)])
     return merge_web(scans, scratch)
-
-
-def _missing_end(tar: Path) -> str | None:
-    """Look for the empty block that ends a tar; one that breaks off between members has none."""
-    if tar.is_dir():
-        return None
-    with tar.open("rb") as handle:
-        handle.seek(max(0, tar.stat().st_size - _TAR_BLOCK))
-        end = handle.read(_TAR_BLOCK)
-    return "its end is missing" if len(end) < _TAR_BLOCK or any(end) else None
 
 
 def note_findings(

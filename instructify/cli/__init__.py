@@ -4,10 +4,12 @@ Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 fin
 threshold passed, 2 a mistake of the user's, 130 and 143 interrupted.
 """
 
+import functools
 import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, Any, NoReturn
 
@@ -17,6 +19,7 @@ import typer.core
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.exit import exit_now
+from instructify._util.terminal import harmless_output
 from instructify.cli import data, evaluation, inspection, share, training
 
 __all__ = ["app", "main"]
@@ -71,6 +74,17 @@ class _Commands(typer.core.TyperGroup):
             raise _StoppedError("terminated", ctx.invoked_subcommand, 143) from None
 
 
+def _harmless(command: Callable[..., object]) -> Callable[..., object]:
+    """Let a command print nothing that a terminal would obey; help may have colours."""
+
+    @functools.wraps(command)
+    def guarded(*args: object, **options: object) -> object:
+        with harmless_output():
+            return command(*args, **options)
+
+    return guarded
+
+
 app = typer.Typer(
     name="instructify",
     cls=_Commands,
@@ -82,7 +96,7 @@ app = typer.Typer(
 )
 _NAMES = {"evaluate": "eval"}  # a command whose name is a built-in function's
 for _command in _COMMANDS:
-    app.command(_NAMES.get(_command.__name__))(_command)
+    app.command(_NAMES.get(_command.__name__))(_harmless(_command))
 
 
 @app.callback(invoke_without_command=True)
@@ -137,7 +151,8 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    print(f"instructify: {message}", file=sys.stderr)
+    with harmless_output():
+        print(f"instructify: {message}", file=sys.stderr)
     _end(code)
 
 

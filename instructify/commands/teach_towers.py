@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from instructify._util.terminal import bar_stream
+
 if TYPE_CHECKING:
     from instructify_train.tiny import TowersReport
 
@@ -34,7 +36,7 @@ def run_teach_towers(
         grounding_steps=grounding_steps,
     )
     steps = vision_steps + language_steps + grounding_steps
-    with tqdm(total=steps, unit="step", disable=None) as bar:
+    with tqdm(total=steps, unit="step", file=bar_stream(), disable=None) as bar:
 
         def told(stage: str, step: int, steps: int, loss: float) -> None:
             bar.set_description(stage, refresh=False)

@@ -34,15 +34,16 @@ def run_train(
     from instructify_train.distributed import join, leave
     from instructify_train.model import device_of
     from instructify_train.recipe import load_recipe
-    from instructify_train.run_folder import RECIPE
+    from instructify_train.run_folder import RECIPE, run_recipe
 
     if steps is not None:
         settings = [*settings, f"run.steps={steps}"]
     if recipe is None:
         if not resume or not (out / RECIPE).exists():
             raise UserError("name a recipe: `--recipe tiny`, another of ours, or a YAML file")
-        recipe = str(out / RECIPE)
-    config = load_recipe(recipe, settings)
+        config = run_recipe(out, settings)
+    else:
+        config = load_recipe(recipe, settings)
     catalog = load_catalog(extra=catalog_file)
     opened = Build.open(build)
     ranks = join(device_of(config.run.device))

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from instructify._util.errors import UserError
+from instructify._util.shards import map_file
 from instructify.readers import (
     RawFile,
     class_files,
@@ -125,7 +126,7 @@ def _text_lines(file: RawFile) -> Iterator[tuple[int, str]]:
 def _table_rows(file: RawFile) -> Iterator[tuple[int, object]]:
     columns: Sequence[str] = ()
     if file.path.suffix.lower() == ".parquet":
-        columns = pq.read_schema(file.path).names
+        columns = pq.read_schema(map_file(file.path)).names
     for batch in read_rows(file, columns):
         yield from batch.rows
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts
-from instructify._util.outside import check_regular
+from instructify._util.shards import map_file
 from instructify.build import Build
 from instructify.export.options import PictureFolders
 from instructify.pictures import (
@@ -237,8 +237,7 @@ class _StoreShard:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            check_regular(path)
-            with pa.memory_map(str(path)) as source:
+            with map_file(path) as source:
                 base = source.read_buffer(1).address
                 source.seek(0)
                 reader = pa.ipc.open_file(source)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import is_empty, is_stray
 from instructify._util.shards import fresh_folder, make_folder, unwritable
 from instructify.build import MANIFEST, write_lock
 from instructify.export.receipt import RECEIPT, Receipt, read_receipt
@@ -32,7 +33,7 @@ def standing_of(out: Path, build: Path) -> Standing:
     _put_back(out)
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise UserError(f"{out} is no folder; choose another --out.")
-    if not out.exists() or not any(out.iterdir()):
+    if not out.exists() or is_empty(out):
         return Standing(None)
     if (out / MANIFEST).exists():
         raise UserError(f"{out} is a build, and no export goes over it; choose another --out.")
@@ -48,7 +49,9 @@ def standing_of(out: Path, build: Path) -> Standing:
 def check_replaceable(out: Path, receipt: Receipt) -> None:
     """Refuse to delete an export that holds files which are not its own."""
     own = {*receipt.entries, RECEIPT}
-    foreign = sorted(path.name for path in out.iterdir() if path.name not in own)
+    foreign = sorted(
+        path.name for path in out.iterdir() if path.name not in own and not is_stray(path.name)
+    )
     if foreign:
         raise UserError(
             f"{out} is an export with something else in it ({foreign[0]}), and --overwrite would "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import files_of
 from instructify._util.yaml_lines import Node, PlacedError, read_yaml
 from instructify.catalog import Catalog
 from instructify.lint.as_read import as_bert_reads
@@ -33,7 +34,7 @@ def read_prompts(folder: Path) -> tuple[list[Prompt], list[Finding]]:
     """Read the instructions of all protocols of a folder; what can't be read comes as findings."""
     prompts: list[Prompt] = []
     findings: list[Finding] = []
-    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
+    for path in files_of(folder, "*.yaml") if folder.is_dir() else ():
         try:
             found = list(_instructions(read_yaml(path)))
         except PlacedError as error:

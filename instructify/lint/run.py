@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import files_of
 from instructify._util.resources import find
 from instructify.build import Build
 from instructify.catalog import Catalog
@@ -44,7 +45,7 @@ class LintReport:
 
 def lint(folder: Path, catalog: Catalog, build: Build | None) -> LintReport:
     """Judge every template of a folder; with a build, its records and samples too."""
-    files = sorted(folder.glob("*.yaml"))
+    files = files_of(folder, "*.yaml")
     if not files:
         raise UserError(
             f"{folder} holds no template file; expected <task>.yaml, see docs/templates.md"

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from instructify._util.file_names import is_text
 from instructify.catalog import Family
 from instructify.pictures.keys import clean_name, split_key
 from instructify.pictures.roots import Location, Roots
@@ -15,6 +16,7 @@ from instructify.pictures.sources import Problem
 from instructify.pictures.tars import WebMap
 
 _LINK_ADVICE = "is a link out of the picture folders; give the folder it leads to with --images"
+_NAME_ADVICE = "leads to a name that is not UTF-8, which no index can hold; rename it"
 
 
 class _Listing(NamedTuple):
@@ -101,6 +103,8 @@ class Locator:
         place = self._roots.place(real)
         if place is None:
             return Problem("path-outside-root", f"{below} {_LINK_ADVICE}")
+        if not is_text(place.file):
+            return Problem("picture-unreadable", f"{below} {_NAME_ADVICE}")
         if not os.path.exists(real):
             return Problem("picture-missing", f"{below} is a link to nothing")
         if not os.path.isfile(real):
@@ -143,6 +147,8 @@ class Locator:
         place = self._roots.place(real)
         if place is None:
             return Problem("path-outside-root", f"{folder} {_LINK_ADVICE}")
+        if not is_text(place.file):
+            return Problem("picture-unreadable", f"{folder} {_NAME_ADVICE}")
         files: list[str] = []
         odd: dict[str, str] = {}
         try:

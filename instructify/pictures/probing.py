@@ -38,6 +38,7 @@ from instructify.pictures.tables import (
 )
 
 UNIT_KEYS = 1_000
+_WORD_BITS = 62  # releases that are counted in one column of 64-bit numbers
 _NOTES = ("root", "file", "offset", "size_bytes", "mtime_ns")
 
 
@@ -145,19 +146,28 @@ def wanted_keys(
     requests: Mapping[str, Sequence[str] | pa.Array | pa.ChunkedArray],
 ) -> tuple[pa.Array, Releases]:
     """Return each key once, in order, and the releases that name it."""
+    words = range(0, len(requests), _WORD_BITS)
     tables = []
     for at, keys in enumerate(requests.values()):
         column = (
             keys if isinstance(keys, pa.Array | pa.ChunkedArray) else pa.array(keys, pa.string())
         )
         distinct = pc.unique(column).cast(pa.string())
-        bits = pa.repeat(pa.scalar(1 << at, pa.int64()), len(distinct))
-        tables.append(pa.table({"key": distinct, "bits": bits}))
+        columns = {"key": distinct}
+        for first in words:
+            bit = 1 << at - first if first <= at < first + _WORD_BITS else 0
+            columns[f"bits{first}"] = pa.repeat(pa.scalar(bit, pa.int64()), len(distinct))
+        tables.append(pa.table(columns))
     if not tables:
         return pa.array([], pa.string()), Releases([], [])
-    merged = pa.concat_tables(tables).group_by("key").aggregate([("bits", "sum")]).sort_by("key")
+    sums = [(f"bits{first}", "sum") for first in words]
+    merged = pa.concat_tables(tables).group_by("key").aggregate(sums).sort_by("key")
     keys = merged["key"].combine_chunks()
-    return keys, Releases(list(requests), merged["bits_sum"].to_numpy().tolist())
+    bits = merged["bits0_sum"].to_numpy().tolist()
+    for first in words[1:]:
+        more = merged[f"bits{first}_sum"].to_numpy().tolist()
+        bits = [low | high << first for low, high in zip(bits, more, strict=True)]
+    return keys, Releases(list(requests), bits)
 
 
 def first_found(locator: Locator, key: str, releases: Sequence[str]) -> Location | Problem:

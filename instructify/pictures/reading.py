@@ -16,7 +16,7 @@ import pyarrow as pa
 from PIL import Image
 
 from instructify._util.errors import UserError
-from instructify._util.outside import check_regular
+from instructify._util.shards import map_file
 from instructify.pictures.checked import check_index_row, is_content
 from instructify.pictures.decode import Exif, to_rgb
 from instructify.pictures.roots import Location, Roots, load_roots
@@ -214,8 +214,7 @@ def _only_index(folder: Path) -> Path:
 def _open_shard(path: Path) -> _Texts:
     """Map a shard; its batches stay views of the mapped file."""
     try:
-        check_regular(path)
-        with pa.memory_map(str(path)) as source:
+        with map_file(path) as source:
             options = pa.ipc.IpcReadOptions(use_threads=False)
             reader = pa.ipc.open_file(source, options=options)
             if not reader.schema.equals(STORE_SCHEMA):

@@ -5,6 +5,7 @@ holds no absolute path. Where the labels lie on this machine is kept apart, in `
 which no manifest lists; whoever moves the pictures gives the roots anew.
 """
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -15,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from instructify._util.errors import UserError
-from instructify._util.outside import NotReadableError, decode_json, read_regular
+from instructify._util.outside import read_regular
 from instructify._util.shards import write_json
 
 ROOTS_FORMAT = 1
@@ -51,13 +52,13 @@ class Roots:
     @classmethod
     def resolve(cls, raw: Path, images: Sequence[Path] = ()) -> "Roots":
         """Follow links of the folders themselves once: a user laid them out, no dataset did."""
-        resolved = raw.resolve()
+        resolved = real_path(raw)
         links = tuple(
-            (child.name, child.resolve())
+            (child.name, real_path(child))
             for child in sorted(resolved.iterdir() if resolved.is_dir() else ())
             if child.is_symlink() and child.is_dir()
         )
-        return cls(raw=resolved, images=tuple(f.resolve() for f in images), links=links)
+        return cls(raw=resolved, images=tuple(real_path(f) for f in images), links=links)
 
     def __iter__(self) -> Iterator[Root]:
         yield Root("raw", self.raw)
@@ -93,6 +94,11 @@ class Roots:
 def idle_folders(roots: Roots, used: AbstractSet[str]) -> list[Path]:
     """List the further picture folders whose labels are not among the used ones."""
     return [root.path for root in roots if root.label not in used and root.path != roots.raw]
+
+
+def real_path(path: Path) -> Path:
+    """Make a path absolute and free of links; one that leads to itself stays as it is."""
+    return Path(os.path.realpath(path))
 
 
 def check_roots(build: Path, roots: Roots) -> None:
@@ -134,8 +140,8 @@ def load_roots(build: Path) -> Roots | None:
     if not path.is_file():
         return None
     try:
-        note = decode_json(read_regular(path), _Note)
-    except NotReadableError as error:
+        note = msgspec.convert(json.loads(read_regular(path)), _Note)
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise UserError(f"{path} is damaged; delete it and give the picture folders") from error
     if any("\0" in text for text in (note.raw, *note.images)):
         raise UserError(f"{path} is damaged; delete it and give the picture folders")

@@ -3,12 +3,12 @@
 img2dataset names its files by number; the url stands in the JSON file beside each picture. Here a
 tar is scanned once by its headers (one unit of work each), and the scans become one map from
 url name to place: arrays sorted by hash, mapped from disk, 26 bytes a picture.
-A tar that breaks off gives the pictures before the break, and a note.
+A tar that breaks off gives the pictures before the break, and a note. Which member belongs to
+which is the business of `tar_samples`.
 """
 
 import hashlib
 import os
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,21 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from instructify._util.file_names import is_stray, is_text
 from instructify._util.shards import read_arrow, stream_arrow
+from instructify._util.terminal import visible
 from instructify.catalog import Family
 from instructify.pictures.keys import url_name
 from instructify.pictures.roots import Location, Roots
+from instructify.pictures.tar_samples import (
+    MAX_NOTE_BYTES,
+    PICTURE_SUFFIXES,
+    Faults,
+    note_url,
+    scan_tar,
+)
 
 SCAN_SCHEMA = pa.schema(
     [
@@ -34,15 +42,8 @@ SCAN_SCHEMA = pa.schema(
     ],
     metadata={"format": "1"},
 )
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
-_MAX_NOTE_BYTES = 1 << 20
+_SCAN_VERSION = 2  # of the way in which pictures and urls are put together
 _PLACE = np.dtype([("tail", "<u2"), ("container", "<u4"), ("offset", "<i8"), ("size", "<i4")])
-
-
-class _Note(msgspec.Struct):
-    """The part that we use of the JSON file beside a picture."""
-
-    url: str | None = None
 
 
 class _Part(NamedTuple):
@@ -90,13 +91,16 @@ def run_web(unit: WebUnit) -> WebScan:
     """Scan a tar or folder, unless the same state of it was scanned before."""
     path = unit.roots.path(unit.root, unit.file)
     state = path.stat()
-    inputs = f"{unit.root}\0{unit.file}\0{state.st_size}\0{state.st_mtime_ns}\0{SCAN_SCHEMA.names}"
+    inputs = f"{unit.root!a}\0{unit.file!a}\0{state.st_size}\0{state.st_mtime_ns}\0{_SCAN_VERSION}"
     name = hashlib.sha256(inputs.encode()).hexdigest()[:32]
     staged = unit.staging / f"web-{name}.arrow"
     problem: str | None = None
     if not staged.exists():
         rows: dict[str, _Part] = {}
-        problem = _scan_folder(path, rows) if path.is_dir() else _scan_tar(path, rows)
+        if not is_text(unit.file):
+            problem = f"{visible(unit.file)}: its name is not UTF-8; rename it"
+        else:
+            problem = _scan_folder(path, rows) if path.is_dir() else _scan_tar(path, rows)
         batch = _scan_batch(rows, problem)
         stream_arrow(staged, batch.schema, [batch])
     else:
@@ -162,7 +166,7 @@ def merge_web(scans: Sequence[WebScan], folder: Path) -> WebMap:
     np.save(folder / "places.npy", places[order])
     np.save(folder / "names.npy", np.frombuffer(bytes(names) or b"\0", np.uint8))
     (folder / "containers.json").write_bytes(
-        msgspec.json.encode([(scan.root, scan.file) for scan in scans])
+        msgspec.json.encode([(scan.root, visible(scan.file)) for scan in scans])
     )
     return WebMap(folder)
 
@@ -205,74 +209,39 @@ def _containers(base: Path, globs: Sequence[str]) -> Iterator[Path]:
 
 
 def _scan_tar(path: Path, rows: dict[str, _Part]) -> str | None:
-    """Pair pictures and urls of a tar by the stems of their names."""
-    pictures: dict[str, _Part] = {}
-    urls: dict[str, str] = {}
-    problem: str | None = None
-    size = path.stat().st_size
-    try:
-        with tarfile.open(path, "r:") as tar, path.open("rb") as handle:
-            for member in tar:
-                end = member.offset_data + member.size
-                if not member.isreg() or member.issparse() or end > size:
-                    continue
-                stem, suffix = os.path.splitext(member.name)
-                if suffix.lower() in _SUFFIXES and member.size < 1 << 31:
-                    pictures[stem] = _Part(None, member.offset_data, member.size)
-                elif suffix == ".json" and member.size <= _MAX_NOTE_BYTES:
-                    handle.seek(member.offset_data)
-                    _note(stem, handle.read(member.size), urls)
-    except (tarfile.TarError, OSError) as error:
-        problem = f"{path.name} can't be read to its end: {error}"
-    sidecar = path.with_suffix(".parquet")
-    if pictures.keys() - urls.keys() and sidecar.is_file():
-        problem = _read_sidecar(sidecar, urls) or problem
-    _pair(pictures, urls, rows)
+    spans, problem = scan_tar(path)
+    for url, span in spans.items():
+        rows.setdefault(url_name(url), _Part(None, span.offset, span.size_bytes))
     return problem
 
 
 def _scan_folder(path: Path, rows: dict[str, _Part]) -> str | None:
-    pictures: dict[str, _Part] = {}
+    """Pair the loose files of a folder, where each name is there once."""
+    pictures: dict[str, list[str]] = {}
     urls: dict[str, str] = {}
+    faults = Faults()
     with os.scandir(path) as entries:
         files = sorted(entry.name for entry in entries if entry.is_file(follow_symlinks=False))
     for name in files:
         stem, suffix = os.path.splitext(name)
-        if suffix.lower() in _SUFFIXES:
-            pictures[stem] = _Part(name, None, None)
-        elif suffix == ".json":
+        if suffix.lower() in PICTURE_SUFFIXES:
+            pictures.setdefault(stem, []).append(name)
+        elif suffix == ".json" and not is_stray(name):
             with (path / name).open("rb") as handle:
-                _note(stem, handle.read(_MAX_NOTE_BYTES), urls)
-    _pair(pictures, urls, rows)
-    return None
-
-
-def _note(stem: str, data: bytes, urls: dict[str, str]) -> None:
-    """Take the url of a JSON file; one without a url leaves its picture unclaimed."""
-    try:
-        note = msgspec.json.decode(data, type=_Note)
-    except (msgspec.MsgspecError, RecursionError):
-        return
-    if note.url:
-        urls[stem] = note.url
-
-
-def _read_sidecar(path: Path, urls: dict[str, str]) -> str | None:
-    """Take urls from the table that img2dataset puts beside a tar, for pictures without JSON."""
-    try:
-        table = pq.read_table(path, columns=["key", "url"])
-    except (pa.ArrowException, OSError) as error:
-        return f"{path.name} can't be read: {error}"
-    for key, url in zip(table["key"].to_pylist(), table["url"].to_pylist(), strict=True):
-        if key and url:
-            urls.setdefault(str(key), str(url))
-    return None
-
-
-def _pair(pictures: dict[str, _Part], urls: dict[str, str], rows: dict[str, _Part]) -> None:
-    for stem, part in pictures.items():
-        if stem in urls:
-            rows.setdefault(url_name(urls[stem]), part)
+                url = note_url(stem, handle.read(MAX_NOTE_BYTES), faults)
+            if url is not None:
+                urls[stem] = url
+    for stem, names in pictures.items():
+        if stem not in urls:
+            continue
+        if not is_text(names[0]):
+            faults.add(stem, "its name is not UTF-8; rename it")
+            continue
+        if len(names) > 1:
+            faults.add(stem, f"{len(names)} pictures, so none of them is used")
+        else:
+            rows.setdefault(url_name(urls[stem]), _Part(names[0], None, None))
+    return faults.told(path.name)
 
 
 def _scan_batch(rows: dict[str, _Part], problem: str | None) -> pa.RecordBatch:

@@ -3,6 +3,10 @@
 Of N decoded frames and n asked for, frame k is number floor((k + 1/2) N / n); a clip with fewer
 than n gives them all and repeats its last. AVI, MP4, WebM and their kin only, told by their first
 bytes and read from memory, so that no playlist makes the decoder open other files.
+
+Decoding is bounded: a frame has at most MAX_PIXELS, and of a clip no more is decoded than
+MAX_FRAMES frames, MAX_PACKETS packets or MAX_CLIP_PIXELS pixels, whatever its header claims. The
+frames up to there are the clip's, on every machine alike, so that no clock decides about data.
 """
 
 import io
@@ -16,6 +20,24 @@ if TYPE_CHECKING:
     import av
 
 MAX_PIXELS = 64_000_000  # of a frame
+MAX_FRAMES = 100_000  # of a clip: an hour at 28 frames a second
+MAX_CLIP_PIXELS = 1 << 37  # of all its frames: 66,000 of 1,920 x 1,080
+MAX_PACKETS = 1_000_000
+
+# What PyAV raises for streams that it can't describe, beside FFmpeg's own errors: text that is no
+# UTF-8, codecs that FFmpeg does not know, rates of zero, fields out of any range.
+_LIBRARY_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    NotImplementedError,
+    EOFError,
+    MemoryError,
+)
 
 
 class ClipUnreadable(Exception):
@@ -74,9 +96,10 @@ def frames(data: bytes, num_frames: int) -> ClipFrames:
 
 
 def first_frame_size(data: bytes, *, max_pixels: int = MAX_PIXELS) -> ClipSize:
-    """Decode one frame and return its size in pixels; raises ClipUnreadable."""
+    """Decode one frame to RGB and return its size in pixels; raises ClipUnreadable."""
     with closing(_decoded(data, max_pixels)) as decoded:
         for frame in decoded:
+            _to_image(frame)
             return ClipSize(frame.width, frame.height)
     raise ClipUnreadable("no frame can be decoded")
 
@@ -89,41 +112,87 @@ def _decode_at(data: bytes, indices: Sequence[int]) -> tuple[dict[int, Image.Ima
     with closing(_decoded(data, MAX_PIXELS)) as decoded:
         for frame in decoded:
             if count in wanted:
-                kept[count] = frame.to_image()
+                kept[count] = _to_image(frame)
             count += 1
     return kept, count
 
 
+def _to_image(frame: "av.VideoFrame") -> Image.Image:
+    import av.error
+
+    try:
+        image: Image.Image = frame.to_image()
+    except (av.error.FFmpegError, *_LIBRARY_ERRORS) as error:
+        raise ClipUnreadable(f"a frame can't be turned into RGB: {_words(error)}") from error
+    return image
+
+
 def _decoded(data: bytes, max_pixels: int) -> "Generator[av.VideoFrame]":
-    """Yield the frames of the first video stream; damaged packets are passed over."""
+    """Yield the frames of the clip, up to its bounds; damaged packets are passed over."""
+    frames_left, pixels_left = MAX_FRAMES, MAX_CLIP_PIXELS
+    with _open(data) as container:
+        stream = _video_stream(container)
+        _check_size(stream, max_pixels)
+        for frame in _frames_of(container, stream):
+            size = frame.width * frame.height
+            frames_left, pixels_left = frames_left - 1, pixels_left - size
+            if frames_left < 0 or pixels_left < 0:
+                return
+            if size <= max_pixels:
+                yield frame
+
+
+def _frames_of(
+    container: "av.container.InputContainer", stream: "av.VideoStream"
+) -> "Generator[av.VideoFrame]":
+    """Decode packet by packet; one that can't be decoded costs no more than its frame."""
     import av.error  # a tenth of a second, and few builds have clips
 
-    with _open(data) as container:
-        if not container.streams.video:
-            raise ClipUnreadable("there is no video stream")
-        stream = container.streams.video[0]
-        if stream.codec_context.width * stream.codec_context.height > max_pixels:
-            raise ClipUnreadable(f"its frames have more than {max_pixels:,} pixels")
-        # Should they grow later: the decoder counts padded frames, hence the room.
-        stream.codec_context.options = {"max_pixels": str(4 * MAX_PIXELS)}
+    errors = (av.error.FFmpegError, *_LIBRARY_ERRORS)
+    try:
         packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.error.FFmpegError:
-                return
-            if packet is None:
-                return
-            try:
-                yield from packet.decode()
-            except av.error.FFmpegError:
-                continue
+    except errors as error:
+        raise ClipUnreadable(f"the container can't be read: {_words(error)}") from error
+    for _ in range(MAX_PACKETS):
+        try:
+            packet = next(packets, None)
+        except errors:
+            return
+        if packet is None:
+            return
+        try:
+            decoded = packet.decode()
+        except errors:
+            continue
+        yield from decoded
+
+
+def _video_stream(container: "av.container.InputContainer") -> "av.VideoStream":
+    """Return the first stream of moving pictures; a cover picture is none."""
+    import av.stream
+
+    streams = container.streams.video
+    for stream in streams:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    raise ClipUnreadable("its only picture is a cover" if streams else "there is no video stream")
+
+
+def _check_size(stream: "av.VideoStream", max_pixels: int) -> None:
+    """Refuse a stream by its header, and let the decoder refuse frames that grow later."""
+    context = stream.codec_context
+    if context is None:
+        raise ClipUnreadable("FFmpeg does not know its codec")
+    if context.width * context.height > max_pixels:
+        raise ClipUnreadable(f"its frames have more than {max_pixels:,} pixels")
+    # The decoder counts padded frames, hence the room.
+    context.options = {"max_pixels": str(2 * MAX_PIXELS)}
 
 
 def _announced_frames(data: bytes) -> int:
     """Return the number of frames that the header claims; 0 if it claims none."""
     with _open(data) as container:
-        return container.streams.video[0].frames if container.streams.video else 0
+        return int(_video_stream(container).frames)
 
 
 def _open(data: bytes) -> "av.container.InputContainer":
@@ -133,6 +202,11 @@ def _open(data: bytes) -> "av.container.InputContainer":
     if found is None:
         raise ClipUnreadable("not a clip that we read: AVI, MP4, WebM, MKV or FLV")
     try:
-        return av.open(io.BytesIO(data), format=found.demuxer)
-    except av.error.FFmpegError as error:
-        raise ClipUnreadable(f"the container can't be opened: {error.strerror}") from error
+        # Titles and comments are not used, so they may be in any encoding.
+        return av.open(io.BytesIO(data), format=found.demuxer, metadata_errors="replace")
+    except (av.error.FFmpegError, *_LIBRARY_ERRORS) as error:
+        raise ClipUnreadable(f"the container can't be opened: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)[:200] or type(error).__name__

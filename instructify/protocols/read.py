@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.file_names import files_of
 from instructify._util.resources import find
 from instructify._util.yaml_lines import Node, read_yaml
 from instructify._util.yaml_settings import with_setting
@@ -124,7 +125,7 @@ def _nodes(dataset: str, folder: Path | None) -> dict[str, Node]:
     """Read the file of a dataset: its protocols by id, not looked into yet."""
     path = protocol_file(dataset, folder)
     if not path.is_file():
-        known = [one.stem for one in sorted(path.parent.glob("*.yaml")) if one.stem != SUITES]
+        known = [one.stem for one in files_of(path.parent, "*.yaml") if one.stem != SUITES]
         raise UserError(f"there is no protocol for '{dataset}'; {did_you_mean(dataset, known)}")
     top = read_yaml(path).fields(required=("format", "dataset", "protocols"))
     if top["format"].value != FORMAT:

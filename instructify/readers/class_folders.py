@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import is_stray
 from instructify.catalog import class_name
 from instructify.readers.base import RawFile
 from instructify.readers.table_cells import Fault
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+_LINK_OUT = "a link that leads out of the folder"
 
 
 class ClassFile(NamedTuple):
@@ -27,7 +29,8 @@ class ClassFile(NamedTuple):
 
 def class_names(folder: RawFile) -> tuple[str, ...]:
     """List the classes, sorted."""
-    folders = [entry.name for entry in _visible(folder.path) if entry.is_dir()]
+    root = os.path.realpath(folder.path)
+    folders = [entry.name for entry in _visible(folder.path) if _is_class(entry, root)]
     names = {class_name(name) for name in folders if name == printable(name)}
     if not names:
         raise UserError(f"{folder.name} holds no class folders; give the folder that holds them.")
@@ -35,20 +38,35 @@ def class_names(folder: RawFile) -> tuple[str, ...]:
 
 
 def class_files(folder: RawFile, classes: tuple[str, ...]) -> Iterator[ClassFile]:
-    """List the files below the class folders, by class and name; hidden ones are not ours."""
-    root = folder.path.resolve()
+    """List the files below the class folders, by class and name; hidden ones and
+    those of a desktop are not ours.
+    """
+    root = os.path.realpath(folder.path)
     for entry in _visible(folder.path):
-        if not entry.is_dir():
-            yield ClassFile(entry.name, "", Fault("bad-value", "not in a class folder"))
+        if not _is_class(entry, root):
+            yield ClassFile(entry.name, "", _why_no_class(entry))
             continue
         label = class_name(entry.name)
-        linked = entry.is_symlink()
         for file in _files_below(entry.path):
             name = Path(file.path).relative_to(folder.path).as_posix()
             fault = _fault_of(name, label, classes)
-            if fault is None and (linked or file.is_symlink()) and not _is_below(file.path, root):
-                fault = Fault("path-outside-root", "a link that leads out of the folder")
+            if fault is None and file.is_symlink() and not _is_below(file.path, root):
+                fault = Fault("path-outside-root", _LINK_OUT)
             yield ClassFile(name, label, fault)
+
+
+def _is_class(entry: os.DirEntry[str], root: str) -> bool:
+    """Tell a class folder, which may be a link to another folder below the same root.
+
+    What lies behind a link that leads out is neither listed nor named.
+    """
+    return _is_folder(entry) and (not entry.is_symlink() or _is_below(entry.path, root))
+
+
+def _why_no_class(entry: os.DirEntry[str]) -> Fault:
+    if entry.is_symlink() and _is_folder(entry):
+        return Fault("path-outside-root", f"{_LINK_OUT}; put the folder itself there")
+    return Fault("bad-value", "not in a class folder")
 
 
 def _fault_of(name: str, label: str, classes: tuple[str, ...]) -> Fault | None:
@@ -61,14 +79,22 @@ def _fault_of(name: str, label: str, classes: tuple[str, ...]) -> Fault | None:
     return None
 
 
-def _is_below(path: str, root: Path) -> bool:
-    return Path(path).resolve().is_relative_to(root)
+def _is_below(path: str, root: str) -> bool:
+    return os.path.commonpath([os.path.realpath(path), root]) == root
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return os.path.isdir(entry.path)  # False for a link to itself, where `entry.is_dir` raises
 
 
 def _visible(folder: str | Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            shown = [entry for entry in entries if not entry.name.startswith(".")]
+            shown = [
+                entry
+                for entry in entries
+                if not entry.name.startswith(".") and not is_stray(entry.name)
+            ]
     except OSError as error:
         raise UserError(f"{folder} can't be read: {error.strerror}; give a folder.") from error
     return sorted(shown, key=lambda entry: entry.name)

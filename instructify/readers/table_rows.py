@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.shards import map_file
 from instructify.readers.base import CHUNK_ROWS, RawFile, unreadable
 from instructify.readers.json_items import Items, read_lines, read_list
 from instructify.rejects import Reject
@@ -120,7 +121,7 @@ def _csv_row(
 def _parquet_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
     position = 0
     try:
-        with pq.ParquetFile(file.path) as table:
+        with pq.ParquetFile(map_file(file.path)) as table:
             _check_columns(file, columns, table.schema_arrow.names)
             # A dot in a name would be taken for a path into a nested column: then read them all.
             wanted = None if any("." in column for column in columns) else list(columns)

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.file_names import files_of
 from instructify._util.yaml_lines import Node, Scalar, read_yaml
 from instructify.templating.filters import RenderError
 from instructify.templating.jinja_program import NullPrintedError, Program, program
@@ -154,7 +155,7 @@ def load_templates(folder: Path, mode: Mode = "instruction") -> TemplateSet:
 
     `mode` is which of them `for_task` gives: instructions, or one of the baselines.
     """
-    files = sorted(folder.glob("*.yaml"))
+    files = files_of(folder, "*.yaml")
     if not files:
         raise UserError(
             f"{folder} holds no template file; expected <task>.yaml, see docs/templates.md"

@@ -339,6 +339,57 @@ def test_what_is_no_picture_of_a_class_is_a_reject(tmp_path: Path) -> None:
     assert "3.jpg" in read.rejects[1].detail
 
 
+def test_a_class_folder_that_is_a_link_leads_to_no_other_place(tmp_path: Path) -> None:
+    put(tmp_path, "photos/wren/1.jpg", "")
+    outside = tmp_path / "outside/sub"
+    outside.mkdir(parents=True)
+    (outside / "secret-name.json").write_text("{")
+    (outside / "2.jpg").write_text("")
+    photos = tmp_path / "mine/photos"
+    for name, target in {
+        "out": "../../outside",
+        "absolute": str(outside),
+        "all": "/",
+        "above": "..",
+        "nothing": "nowhere",
+        "chain": "out",
+        "inside": "wren",
+        "itself": "itself",
+    }.items():
+        (photos / name).symlink_to(target)
+    (photos / "wren/deeper").symlink_to("/")
+    read = run(tmp_path, FOLDERS)
+    assert [one["record_id"] for one in read.records] == [
+        "mine/train/inside/1.jpg",
+        "mine/train/wren/1.jpg",
+    ]
+    assert [(one.detail.partition(":")[0], one.reason) for one in read.rejects] == [
+        ("above", "path-outside-root"),
+        ("absolute", "path-outside-root"),
+        ("all", "path-outside-root"),
+        ("chain", "path-outside-root"),
+        ("inside/deeper", "not-a-picture"),
+        ("itself", "bad-value"),
+        ("nothing", "bad-value"),
+        ("out", "path-outside-root"),
+        ("wren/deeper", "not-a-picture"),
+    ]
+    assert "secret" not in str(read.rejects)
+    chosen = run(tmp_path, f"form: multiple_choice\n{FOLDERS}")
+    assert chosen.records[0]["choices"] == ["inside", "wren"]
+
+
+def test_what_a_desktop_leaves_in_class_folders_is_passed_over(tmp_path: Path) -> None:
+    strays = ("Thumbs.db", "thumbs.db", "desktop.ini", "Desktop.ini", ".DS_Store", "._1.jpg")
+    for name in ("1.jpg", *strays):
+        put(tmp_path, f"photos/wren/{name}", "")
+    for name in strays:
+        put(tmp_path, f"photos/{name}", "")
+    read = run(tmp_path, FOLDERS)
+    assert [one["record_id"] for one in read.records] == ["mine/train/wren/1.jpg"]
+    assert read.rejects == []
+
+
 def test_a_folder_without_classes_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="photos can't be read"):
         run(tmp_path, FOLDERS)

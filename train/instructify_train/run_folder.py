@@ -11,18 +11,23 @@ RUN/report.html        the curves
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from instructify import __version__
 from instructify._util.errors import UserError
+from instructify._util.file_names import require_text
 from instructify._util.shards import make_folder, sweep, write_json
 from instructify.build import write_lock
 from instructify.overlap import read_overlaps, unwaived
 from instructify.recipe import MixedBuild, Waiver
 from instructify_train.checkpoint import Checkpoint, load, load_last, steps_of
 from instructify_train.config import TrainConfig
+from instructify_train.model import located_names, noted_sources
 from instructify_train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
 
 RUN_FORMAT = 1
@@ -45,6 +50,7 @@ def claimed(run: Path, *, resume: bool, take_over: bool, is_first: bool) -> Iter
         raise UserError(
             f"{run} holds a run already; go on with it by `--resume`, or choose another --out"
         )
+    require_text(run)
     if not (run / RECIPE).exists() and run.is_dir() and any(_others(run)):
         raise UserError(f"{run} is not empty and holds no run; choose another --out")
     make_folder(run)
@@ -65,7 +71,8 @@ def starting_point(
     """
     said: list[str] = []
     if (run / RECIPE).exists():
-        before, now = recipe_value(load_recipe(str(run / RECIPE))), recipe_value(config)
+        kept = run_recipe(run, must_be_there=False)
+        before, now = recipe_value(kept), recipe_value(config)
         changes = changed_settings(before, now)
         serious = [one for one in changes if one.split(" ")[0] not in _free(config)]
         if serious and not accept:
@@ -139,6 +146,7 @@ def write_run(run: Path, config: TrainConfig, mixed: MixedBuild, facts: Mapping[
         "samples": mixed.hashes(),
         "evaluation_prompts": mixed.evaluation_prompts(),
         **facts,
+        "model_sources": noted_sources(config.model, run),
     }
     write_json(run / _FACTS, value)
 
@@ -158,6 +166,28 @@ def read_run(run: Path) -> Mapping[str, Any]:
             f"reads {RUN_FORMAT}; train anew, or use the version that wrote it"
         )
     return facts
+
+
+def run_recipe(
+    run: Path, settings: Sequence[str] = (), *, must_be_there: bool = True
+) -> TrainConfig:
+    """Read the recipe of a run, with the folders of its models where they are now.
+
+    Raises:
+        UserError: The recipe is damaged, or a folder is not there and has to be.
+    """
+    config = load_recipe(str(run / RECIPE), settings)
+    model = located_names(config.model, run, _sources(run), must_be_there=must_be_there)
+    return replace(config, model=model)
+
+
+def _sources(run: Path) -> dict[str, dict[str, str]]:
+    """Read what a run notes of its models; nothing where it has no note, or none of that form."""
+    try:
+        facts = json.loads((run / _FACTS).read_bytes())
+        return msgspec.convert(facts.get("model_sources", {}), dict[str, dict[str, str]])
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
 
 
 def is_run(folder: Path) -> bool:

@@ -256,7 +256,7 @@ def test_the_recipe_of_a_run_is_whole(whole_build: Path, tmp_path: Path) -> None
             "model.name=nowhere",
             "no folder (a run or a model) has that name, and a hub name looks",
         ),
-        ("model.name=./nowhere", "holds no model"),
+        ("model.name=./nowhere", "the folder ./nowhere is not there"),
         ("run.device=tpu", "'tpu' is no value of 'run.device'"),
         ("optimizer", "is no setting; write key=value"),
         ("mixture.members.gqa.forms=[open]", "gqa is held out"),

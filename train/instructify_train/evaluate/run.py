@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from instructify import __version__
 from instructify._util.errors import UndefinedScoreError, UserError
+from instructify._util.terminal import bar_stream
 from instructify.build import Build, content_key
 from instructify.catalog import Catalog
 from instructify.metrics import (
@@ -155,6 +156,7 @@ def _answer(
         total=len(mine),
         desc=protocol.name,
         unit="part",
+        file=bar_stream(),
         disable=None if shows and ranks.is_first else True,
         leave=False,
     ) as bar:

@@ -8,13 +8,8 @@ import torch
 from instructify._util.errors import UserError
 from instructify_train.checkpoint import RunState
 from instructify_train.config import DataConfig, ModelConfig
-from instructify_train.model import (
-    add_adapters,
-    fold_adapters,
-    load_model,
-)
-from instructify_train.recipe import load_recipe
-from instructify_train.run_folder import RECIPE, chosen_checkpoint, is_run
+from instructify_train.model import add_adapters, fold_adapters, load_model
+from instructify_train.run_folder import chosen_checkpoint, is_run, run_recipe
 
 
 class Trained(NamedTuple):
@@ -37,7 +32,7 @@ def load_trained(source: str, which: str = "best") -> Trained:
         config = ModelConfig(name=source)
         model, processor = load_model(config)
         return Trained(model, processor, config, DataConfig(), None)
-    recipe = load_recipe(str(Path(source) / RECIPE))
+    recipe = run_recipe(Path(source))
     checkpoint = chosen_checkpoint(Path(source), which)
     model, processor = load_model(recipe.model)
     if recipe.model.lora is not None:

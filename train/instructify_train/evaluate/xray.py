@@ -19,14 +19,13 @@ from instructify_train.model import (
     Limits,
     SampleTokens,
     Tokens,
-    check_name,
     collate,
+    is_local,
     layout_of,
     limits_of,
     unloadable,
 )
-from instructify_train.recipe import load_recipe
-from instructify_train.run_folder import RECIPE, is_run
+from instructify_train.run_folder import is_run, run_recipe
 from instructify_train.tiny import PRESETS, build_preset
 
 DEFAULT_MODEL = "tiny-llama"
@@ -65,7 +64,7 @@ class XRay:
         Limits and frames are the defaults of a recipe, or those of the run's.
         """
         if is_run(Path(name)):
-            recipe = load_recipe(str(Path(name) / RECIPE))
+            recipe = run_recipe(Path(name))
             blip2 = recipe.model.blip2
             own = recipe.model.name or (blip2 and (blip2.processor or blip2.stage2))
             return cls.open(str(own), recipe.data)
@@ -73,10 +72,10 @@ class XRay:
         if name in PRESETS:
             loaded = build_preset(name)
             return cls(name, loaded.processor, layout_of(loaded.model.config), data)
-        check_name(name)
+        local = is_local(name)
         try:
-            config = InstructBlipConfig.from_pretrained(name)
-            processor = InstructBlipProcessor.from_pretrained(name)
+            config = InstructBlipConfig.from_pretrained(name, local_files_only=local)
+            processor = InstructBlipProcessor.from_pretrained(name, local_files_only=local)
         except (OSError, ValueError) as error:
             raise unloadable(f"the tokenizers of '{name}'", error) from error
         return cls(name, processor, layout_of(config), data)

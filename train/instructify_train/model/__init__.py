@@ -1,8 +1,9 @@
 """The model: loaded from anywhere, frozen in parts, and its forward pass; texts to token ids.
 
-`loading` (and `blip2`, `lora`, `lavis_import`) makes a transformers model and its processor,
-`parts` chooses what is trained, `tokens` and `collation` turn texts into padded arrays with labels,
-`forward` is the forward pass.
+`names` says what the name of a model means, `hub` whether the hub is asked. `loading` (and `blip2`,
+`lora`, `lavis_import`) makes a transformers model and its processor, `parts` chooses what is
+trained, `tokens` and `collation` turn texts into padded arrays with labels, `forward` is the
+forward pass.
 """
 
 from instructify_train.model.collation import Layout, Micro, collate, length_of
@@ -11,7 +12,6 @@ from instructify_train.model.lavis_file import read_lavis
 from instructify_train.model.lavis_import import Imported, LavisFiles, import_lavis
 from instructify_train.model.lavis_names import lavis_parts, to_lavis
 from instructify_train.model.loading import (
-    check_name,
     device_of,
     load_model,
     pixel_mean_std,
@@ -19,6 +19,7 @@ from instructify_train.model.loading import (
     unloadable,
 )
 from instructify_train.model.lora import add_adapters, fold_adapters
+from instructify_train.model.names import absolute_names, located_names, noted_sources
 from instructify_train.model.parts import (
     Counted,
     checkpoint_activations,
@@ -28,6 +29,7 @@ from instructify_train.model.parts import (
     set_precision,
     trained_parameters,
 )
+from instructify_train.model.pretrained import is_local
 from instructify_train.model.saving import check_free, save_whole
 from instructify_train.model.tokens import LeftOut, Limits, SampleTokens, Tokens, limits_of
 
@@ -42,9 +44,9 @@ __all__ = [
     "Micro",
     "SampleTokens",
     "Tokens",
+    "absolute_names",
     "add_adapters",
     "check_free",
-    "check_name",
     "checkpoint_activations",
     "choose_trained",
     "collate",
@@ -52,11 +54,14 @@ __all__ = [
     "device_of",
     "fold_adapters",
     "import_lavis",
+    "is_local",
     "lavis_parts",
     "layout_of",
     "length_of",
     "limits_of",
     "load_model",
+    "located_names",
+    "noted_sources",
     "pixel_mean_std",
     "precision_of",
     "read_lavis",

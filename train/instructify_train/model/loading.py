@@ -4,22 +4,21 @@ Whatever the source, what comes back fits together: token numbers, vocabulary si
 checked here, since a mismatch (the wrong Vicuna, say) trains without an error and answers garbage.
 """
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import InstructBlipForConditionalGeneration, InstructBlipProcessor
 from transformers.utils import logging
 
-from instructify._util.errors import UserError, did_you_mean, first_line
+from instructify._util.errors import UserError, first_line
 from instructify_train.config import ModelConfig
 from instructify_train.model.blip2 import assemble
-from instructify_train.model.pretrained import load_processor, load_weights
+from instructify_train.model.names import HUB_EXAMPLE
+from instructify_train.model.pretrained import is_local, load_processor, load_weights
 from instructify_train.model.tokens import rows_needed
 from instructify_train.tiny import PRESETS, Loaded, build_preset
 
 IMAGE_TOKEN = "<image>"
-_HUB_NAME = "Salesforce/instructblip-vicuna-7b"
 
 
 def load_model(config: ModelConfig) -> Loaded:
@@ -30,7 +29,7 @@ def load_model(config: ModelConfig) -> Loaded:
     elif config.name is None:
         raise UserError(
             "the recipe names no model; add `--set model.name=NAME`: "
-            f"{', '.join(PRESETS)}, a folder, or a hub name as {_HUB_NAME}"
+            f"{', '.join(PRESETS)}, a folder, or a hub name as {HUB_EXAMPLE}"
         )
     elif config.name in PRESETS:
         loaded = build_preset(config.name, seed=config.seed)
@@ -39,21 +38,6 @@ def load_model(config: ModelConfig) -> Loaded:
     check_fit(loaded, config.name or "the assembled model")
     _set_attention(loaded.model, config.attention)
     return loaded
-
-
-def check_name(name: str) -> None:
-    """Refuse what is neither a preset's name, nor a folder with a model, nor a hub name."""
-    is_path = name.startswith((".", "/", "~")) or Path(name).exists()
-    if is_path and not (Path(name) / "config.json").is_file():
-        raise UserError(
-            f"{name} holds no model (config.json is missing); give a folder written by "
-            "save_pretrained, `instructify merge` or `instructify teach-towers`"
-        )
-    if not is_path and "/" not in name:
-        raise UserError(
-            f"there is no model '{name}': no preset and no folder (a run or a model) has that "
-            f"name, and a hub name looks like {_HUB_NAME}; {did_you_mean(name, PRESETS)}"
-        )
 
 
 def unloadable(what: str, error: Exception) -> UserError:
@@ -65,10 +49,11 @@ def unloadable(what: str, error: Exception) -> UserError:
 
 
 def _pretrained(name: str) -> Loaded:
-    check_name(name)
+    local = is_local(name)  # the hub is asked once
+    what = f"the model '{name}'"
     return Loaded(
-        load_weights(InstructBlipForConditionalGeneration, name, f"the model '{name}'"),
-        load_processor(InstructBlipProcessor, name),
+        load_weights(InstructBlipForConditionalGeneration, name, what, local=local),
+        load_processor(InstructBlipProcessor, name, local=local),
     )
 
 

@@ -9,24 +9,30 @@ from typing import Any
 from safetensors import SafetensorError
 
 from instructify._util.errors import UserError, first_line
+from instructify_train.model.hub import local_only
+from instructify_train.model.names import is_path, kind_of
 
 _PICKLES = ("pytorch_model*.bin", "*.pth", "*.pt", "*.ckpt")
 _WHENCE = "give the folder of a downloaded copy, or a name of the hub where this machine reaches it"
 
 
-def load_weights(cls: Any, name: str, what: str) -> Any:
-    """Load a model in the precision in which it is stored."""
-    _refuse_pickles(name, what)
+def load_weights(cls: Any, name: str, what: str, *, local: bool | None = None) -> Any:
+    """Load a model in the precision in which it is stored; `local`: what `is_local` said."""
+    local, place = is_local(name) if local is None else local, _place(name)
+    _refuse_pickles(place, what)
     try:
-        return cls.from_pretrained(name, dtype="auto", use_safetensors=True)
+        return cls.from_pretrained(
+            place, dtype="auto", use_safetensors=True, local_files_only=local
+        )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise UserError(f"{what} can't be loaded ({first_line(error)}); {_WHENCE}") from error
 
 
-def load_processor(cls: Any, name: str) -> Any:
-    """Load tokenizers and image processor."""
+def load_processor(cls: Any, name: str, *, local: bool | None = None) -> Any:
+    """Load tokenizers and image processor; `local`: what `is_local` said."""
+    local = is_local(name) if local is None else local
     try:
-        return cls.from_pretrained(name)
+        return cls.from_pretrained(_place(name), local_files_only=local)
     except MemoryError:
         raise
     except Exception as error:  # tokenizers raises its errors as plain exceptions
@@ -37,8 +43,17 @@ def load_processor(cls: Any, name: str) -> Any:
         ) from error
 
 
-def _refuse_pickles(name: str, what: str) -> None:
-    folder = Path(name)
+def is_local(name: str) -> bool:
+    """Tell whether a folder or a name of the hub is read without the net; refuses other names."""
+    return kind_of(name) == "folder" or local_only(name)
+
+
+def _place(name: str) -> str:
+    return str(Path(name).expanduser()) if is_path(name) else name
+
+
+def _refuse_pickles(place: str, what: str) -> None:
+    folder = Path(place)
     if not folder.is_dir() or any(folder.glob("*.safetensors*")):
         return
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))

@@ -15,6 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from instructify._util.shards import write_bytes
+from instructify._util.terminal import bar_stream, harmless
 from instructify_train.run.trackers import Tracker, open_trackers
 
 LOG = "metrics.jsonl"
@@ -55,7 +56,7 @@ class Journal:
                 total=steps,
                 initial=step,
                 unit="step",
-                file=sys.stderr,
+                file=bar_stream(),
                 dynamic_ncols=True,
             )
 
@@ -88,7 +89,7 @@ class Journal:
     def say(self, text: str) -> None:
         """Print a line, above the bar where there is one."""
         if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
+            self._bar.write(harmless(text), file=bar_stream())
         elif self._says:
             print(text, file=sys.stderr, flush=True)
 

@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from instructify_train.checkpoint import remove_all
 from instructify_train.config import TrainConfig
 from instructify_train.distributed import Ranks
 from instructify_train.failures import foreseen
+from instructify_train.model import absolute_names
 from instructify_train.run.header import header_lines, wrapped
 from instructify_train.run.held_in_scores import held_in_scores
 from instructify_train.run.run_page import write_page
@@ -53,6 +54,7 @@ def launch(
     start_as: StartOptions,
 ) -> tuple[Result, dict[str, Any]]:
     """Run a recipe on a build; returns how it ended, and that as plain values."""
+    config = replace(config, model=absolute_names(config.model))
     is_first = ranks.is_first
     with claimed(run, resume=start_as.resume, take_over=start_as.take_over, is_first=is_first):
         start, said = starting_point(

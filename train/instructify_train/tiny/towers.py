@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.file_names import require_text
 from instructify._util.shards import fresh_folder, sync, unwritable, write_json
 from instructify_train.tiny.grounding import Found, teach_grounding
 from instructify_train.tiny.language_tower import Marks, examine_language, teach_language
@@ -157,6 +158,7 @@ def _spellings(tokenizer: PreTrainedTokenizerBase, word: str) -> list[int]:
 
 
 def _check_folder(out: Path) -> None:
+    require_text(out)
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / MARK).exists()):
         raise UserError(
             f"{out} is not empty and holds no taught towers; choose another --out, "
