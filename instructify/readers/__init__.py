@@ -11,16 +11,18 @@ from instructify.readers.base import (
     RawFile,
     ReadContext,
     Reader,
-    unreadable,
 )
 from instructify.readers.class_folders import class_files, class_names
+from instructify.readers.file_kinds import zip_names
 from instructify.readers.json_items import read_lines, read_list, read_mapping
 from instructify.readers.json_source import NOT_JSON
 from instructify.readers.ocr import apply_ocr, load_ocr
+from instructify.readers.opened import COMPRESSED_SUFFIXES, opened, plain_suffix
 from instructify.readers.registry import READERS
 from instructify.readers.table_rows import read_rows
 
 __all__ = [
+    "COMPRESSED_SUFFIXES",
     "Chunk",
     "NOT_JSON",
     "Option",
@@ -33,9 +35,11 @@ __all__ = [
     "class_files",
     "class_names",
     "load_ocr",
+    "opened",
+    "plain_suffix",
     "read_lines",
     "read_list",
     "read_mapping",
     "read_rows",
-    "unreadable",
+    "zip_names",
 ]
