@@ -6,6 +6,7 @@ from instructify.build.ledger import ledger_lines
 from instructify.build.lock import write_lock
 from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry, content_key
 from instructify.build.opened import Build, ShardedTable, public_sample
+from instructify.build.other_forms import forms_at_hand
 from instructify.build.paths import MANIFEST, rejects_name
 from instructify.build.progress import Progress
 from instructify.build.raw import (
@@ -56,6 +57,7 @@ __all__ = [
     "content_key",
     "convert",
     "find_split",
+    "forms_at_hand",
     "hash_source",
     "how_to_get",
     "ledger_lines",

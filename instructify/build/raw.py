@@ -7,14 +7,25 @@ looked for and how to get it.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.shards import hash_file
 from instructify.build.manifest import RawSource
+from instructify.build.other_forms import forms_at_hand
 from instructify.catalog import Catalog, Dataset, RawFileSpec, Split
-from instructify.readers import READERS, Option, OptionValue, RawFile, ReadContext, Reader
+from instructify.readers import (
+    COMPRESSED_SUFFIXES,
+    READERS,
+    Option,
+    OptionValue,
+    RawFile,
+    ReadContext,
+    Reader,
+)
+
+_TEXT_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".token", ".txt")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +114,10 @@ def read_context(raw: RawSplit, roots: RawRoots, seed: int, limit: int | None) -
 
 
 def _find(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> RawFile | None:
-    for name in spec.names_for(dataset.options):
+    names = spec.names_for(dataset.options)
+    texts = [name for name in names if PurePosixPath(name).suffix.lower() in _TEXT_SUFFIXES]
+    packed = [f"{name}{suffix}" for suffix in COMPRESSED_SUFFIXES for name in texts]
+    for name in (*names, *packed):
         path = (roots.release(dataset.release) / name).resolve()
         if path.is_file() or path.is_dir():  # a pipe or device would be waited for without end
             root = roots.raw.resolve()
@@ -123,8 +137,10 @@ def _missing_sentence(
     names = " and ".join(" or ".join(spec.names_for(dataset.options)) for spec in missing)
     there = "" if folder.is_dir() else " (that folder does not exist)"
     steps = how_to_get(catalog, dataset, roots)
+    seen = "".join(f"; {one}" for one in forms_at_hand(catalog, dataset, missing, roots.raw))
     return (
-        f"{dataset.name} {split.name}: {names} expected in {folder}{there}. How to get it:\n{steps}"
+        f"{dataset.name} {split.name}: {names} expected in {folder}{there}{seen}. How to get it:\n"
+        f"{steps}"
     )
 
 

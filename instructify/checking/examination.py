@@ -13,6 +13,7 @@ from instructify.build import (
     RawSplit,
     Workers,
     check_raw_root,
+    forms_at_hand,
     how_to_get,
     look_for_files,
 )
@@ -68,14 +69,13 @@ def _note_files(
 ) -> None:
     folder = request.roots.release(dataset.release)
     alternatives = bool(looked.missing) and all(spec.optional for spec in looked.missing)
-    if alternatives:  # any one of them would do
-        names = _names(dataset, looked.missing)
-        report.add("file-missing", row, 1, [Example(row.name, names, f"expected in {folder}")])
-    elif looked.missing:
-        examples = [
-            Example(row.name, _names(dataset, [spec]), f"expected in {folder}")
-            for spec in looked.missing
-        ]
+    wanted = [looked.missing] if alternatives else [[spec] for spec in looked.missing]
+    if wanted:  # of alternatives any one would do
+        examples = []
+        for specs in wanted:
+            seen = forms_at_hand(request.catalog, dataset, specs, request.roots.raw)
+            detail = "; ".join([f"expected in {folder}", *seen])
+            examples.append(Example(row.name, _names(dataset, specs), detail))
         report.add("file-missing", row, len(examples), examples)
     needed = any(not spec.optional for spec in dataset.split(row.split).files)
     if needed and looked.optional and not looked.missing:
