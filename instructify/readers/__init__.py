@@ -17,7 +17,7 @@ from instructify.readers.file_kinds import zip_names
 from instructify.readers.json_items import read_lines, read_list, read_mapping
 from instructify.readers.json_source import NOT_JSON
 from instructify.readers.ocr import apply_ocr, load_ocr
-from instructify.readers.opened import COMPRESSED_SUFFIXES, opened, plain_suffix
+from instructify.readers.opening import COMPRESSED_SUFFIXES, opened, plain_suffix
 from instructify.readers.registry import READERS
 from instructify.readers.table_rows import read_rows
 

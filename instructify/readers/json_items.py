@@ -18,7 +18,7 @@ from instructify.readers.base import CHUNK_ROWS, Chunk, RawFile, RecordRows
 from instructify.readers.json_recovery import Found, recover, to_model
 from instructify.readers.json_source import BYTE_ORDER_MARK, NOT_JSON
 from instructify.readers.json_windows import WINDOW_BYTES, Window, read_windows
-from instructify.readers.opened import opened
+from instructify.readers.opening import opened
 from instructify.readers.text_lines import raw_lines
 from instructify.rejects import Reject
 

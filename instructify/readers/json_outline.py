@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from instructify.readers.base import RawFile
-from instructify.readers.opened import opened
+from instructify.readers.opening import opened
 
 _LOOKED_AT = 1 << 20
 _MARKS = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[\[\]{}]', re.DOTALL)

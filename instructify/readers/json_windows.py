@@ -18,7 +18,7 @@ from instructify._util.errors import UserError
 from instructify.readers.base import RawFile
 from instructify.readers.json_recovery import Found, recover
 from instructify.readers.json_source import NOT_JSON, Source
-from instructify.readers.opened import opened
+from instructify.readers.opening import opened
 
 T = TypeVar("T")
 

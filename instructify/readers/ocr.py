@@ -19,7 +19,7 @@ from instructify.readers.arrow import lists_of
 from instructify.readers.base import RawFile
 from instructify.readers.json_items import read_lines, read_list
 from instructify.readers.json_source import NOT_JSON
-from instructify.readers.opened import opened, plain_suffix
+from instructify.readers.opening import opened, plain_suffix
 from instructify.rejects import Reject
 from instructify.schema import RECORD_SCHEMA
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from instructify._util.errors import UserError, did_you_mean
 from instructify.readers.base import CHUNK_ROWS, RawFile
 from instructify.readers.json_items import Items, read_lines, read_list
-from instructify.readers.opened import Opened, opened, plain_suffix
+from instructify.readers.opening import Opened, opened, plain_suffix
 from instructify.readers.table_lines import Line, read_lines_of_csv, read_lines_of_tsv
 from instructify.rejects import Reject
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from instructify.readers.base import RawFile
 from instructify.readers.json_source import BYTE_ORDER_MARK
-from instructify.readers.opened import opened
+from instructify.readers.opening import opened
 from instructify.rejects import Reject
 
 
