@@ -70,6 +70,8 @@ def _opened(file: RawFile, plain: BinaryIO) -> Iterator[Opened]:
     with io.BufferedReader(raw, _BUFFER_BYTES) as handle:
         _refuse_other_kind(file, handle.peek(HEAD_BYTES)[:HEAD_BYTES], None)
         yield Opened(cast("BinaryIO", handle), raw)
+        while handle.read(_BUFFER_BYTES):  # to the end, where the checksum stands
+            pass
 
 
 def plain_suffix(name: str | Path) -> str:

@@ -163,11 +163,20 @@ def test_packed_json_that_is_cut_or_damaged_is_seen(kind: str, tmp_path: Path) -
     assert sum(len(window.items) for window in windows) > 20_000
     with pytest.raises(UserError, match="ends in the middle"):
         read_value(file, dict)
-    damaged = bytearray(data)
-    damaged[len(data) // 2 : len(data) // 2 + 400] = bytes(range(200)) * 2
-    path.write_bytes(damaged)
-    with pytest.raises(UserError, match="damaged"):
-        list(read_list(file, dict, key="rows"))
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2"])
+def test_packed_json_that_is_damaged_is_refused(kind: str, tmp_path: Path) -> None:
+    text = json.dumps({"rows": ROWS * 100}).encode()
+    data = bytearray(PACKERS[kind](text))
+    path = tmp_path / "rows.json"
+    for places in (range(len(data) // 2, len(data) // 2 + 9), range(len(data) - 8, len(data) - 4)):
+        damaged = bytearray(data)
+        for place in places:
+            damaged[place] ^= 0x55
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="damaged"):
+            list(read_list(RawFile("rows.json", path), dict, key="rows"))
 
 
 @pytest.mark.parametrize("kind", ["gz", "zst"])
