@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TextIO
 
+from instructify._util.wording import counted
+
 _MOST_LINES = 10_000  # of one cell in a CSV file
 _MOST_TSV_LINES = 200
 _OPENING = re.compile(r'(?:(?<=,)|(?<=^))"')
@@ -85,10 +87,11 @@ def read_lines_of_csv(handle: TextIO) -> Iterator[Line]:
         lines = feed.taken
         number = feed.number - len(lines) + 1
         if len(lines) > 1 and width and _took_rows(lines, len(cells), width):
+            below = counted(len(lines) - 1, "line")
             feed.keep(1)
             fault = (
-                f"the quotation mark that opens in line {number} is closed {len(lines) - 1} lines "
-                "below, and the lines between are rows themselves; close it, or double it"
+                f"the quotation mark that opens in line {number} is closed {below} below, and what "
+                "lies between are rows themselves; close it, or double it"
             )
             yield Line(None, number, fault)
             continue

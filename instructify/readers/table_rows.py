@@ -83,7 +83,10 @@ def _text_batches(
             f"{file.name} is a compressed file that ends in the middle; fetch it again."
         )
     if header is None or header.cells is None:
-        raise UserError(f"{file.name} has no header line; its first line must name the columns.")
+        why = f" that can be read ({header.fault})" if header is not None else ""
+        raise UserError(
+            f"{file.name} has no header line{why}; its first line must name the columns."
+        )
     _check_columns(file, columns, header.cells)
     rows: list[tuple[int, Cells]] = []
     rejects: list[Reject] = []

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from table_help import Read, put, run
 
+from instructify._util.errors import UserError
 from instructify.readers import table_lines
 from instructify.readers.table_lines import read_lines_of_csv, read_lines_of_tsv
 
@@ -90,6 +91,17 @@ def test_an_open_mark_in_a_csv_spoils_its_own_row(
     kept = [number for number in range(60) if number not in bad]
     assert [one["position"] for one in read.records] == kept
     assert all("\n" not in str(one["answer"]) for one in read.records)
+
+
+def test_the_reject_says_where_the_mark_is(tmp_path: Path) -> None:
+    read = cups(tmp_path, "csv", {40: '"cup 40', 50: 'cup 50"'})
+    assert "opens in line 42 is closed 10 lines below" in read.rejects[0].detail
+    read = cups(tmp_path, "csv", {40: '"cup 40', 50: '"cup 50'})
+    assert "opens in line 42 is not closed rightly" in read.rejects[0].detail
+    assert "in line 52)" in read.rejects[0].detail
+    put(tmp_path, "cups.csv", 'file,"question,answer\n1.jpg,who?,me\n')
+    with pytest.raises(UserError, match="mark that opens in line 1 is never closed"):
+        run(tmp_path, CUPS.replace("tsv", "csv"))
 
 
 def test_two_open_marks_in_a_csv_spoil_two_rows(tmp_path: Path) -> None:
