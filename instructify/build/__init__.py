@@ -11,6 +11,7 @@ from instructify.build.ledger import ledger_lines
 from instructify.build.lock import write_lock
 from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry, content_key
 from instructify.build.opened import Build, ShardedTable, public_sample
+from instructify.build.other_forms import forms_at_hand
 from instructify.build.paths import MANIFEST, rejects_name
 from instructify.build.progress import Progress
 from instructify.build.raw import (
@@ -83,6 +84,7 @@ __all__ = [
     "file_names",
     "find_split",
     "find_splits",
+    "forms_at_hand",
     "hash_source",
     "how_to_get",
     "idle_settings",

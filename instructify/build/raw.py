@@ -7,15 +7,26 @@ looked for and how to get it.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.file_names import is_stray, is_text
 from instructify._util.shards import hash_file
 from instructify.build.manifest import RawSource
+from instructify.build.other_forms import forms_at_hand
 from instructify.catalog import Catalog, Dataset, RawFileSpec, Split
-from instructify.readers import READERS, Option, OptionValue, RawFile, ReadContext, Reader
+from instructify.readers import (
+    COMPRESSED_SUFFIXES,
+    READERS,
+    Option,
+    OptionValue,
+    RawFile,
+    ReadContext,
+    Reader,
+)
+
+_TEXT_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".token", ".txt")
 
 _MOST_NAMES = 3
 
@@ -61,9 +72,11 @@ class LookedFor(NamedTuple):
 
         Where any one of the missing files would do, that is one entry.
         """
-        if self.any_one:
-            return [file_names(dataset, self.missing)]
-        return [file_names(dataset, [spec]) for spec in self.missing]
+        return [file_names(dataset, specs) for specs in self.wanted()]
+
+    def wanted(self) -> list[Sequence[RawFileSpec]]:
+        """List what has to be got; any one file of an entry would do."""
+        return [self.missing] if self.any_one else [[spec] for spec in self.missing]
 
 
 def check_raw_root(roots: RawRoots) -> None:
@@ -127,7 +140,10 @@ def read_context(raw: RawSplit, roots: RawRoots, seed: int, limit: int | None) -
 
 
 def _find(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> RawFile | None:
-    for name in spec.names_for(dataset.options):
+    names = spec.names_for(dataset.options)
+    texts = [name for name in names if PurePosixPath(name).suffix.lower() in _TEXT_SUFFIXES]
+    packed = [f"{name}{suffix}" for suffix in COMPRESSED_SUFFIXES for name in texts]
+    for name in (*names, *packed):
         path = (roots.release(dataset.release) / name).resolve()
         if path.is_file() or path.is_dir():  # a pipe or device would be waited for without end
             root = roots.raw.resolve()
@@ -149,8 +165,10 @@ def _missing_sentence(
     names = ", and ".join(looked.missing_names(dataset))
     there = "" if folder.is_dir() else " (that folder does not exist)"
     steps = how_to_get(catalog, dataset, roots)
+    seen = "".join(f"; {one}" for one in forms_at_hand(catalog, dataset, looked.missing, roots.raw))
     return (
-        f"{dataset.name} {split.name}: {names} expected in {folder}{there}. How to get it:\n{steps}"
+        f"{dataset.name} {split.name}: {names} expected in {folder}{there}{seen}. How to get it:\n"
+        f"{steps}"
     )
 
 

@@ -36,6 +36,9 @@ FIELDS = (
     "history",
 )
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
+_PACKED_SUFFIXES = tuple(
+    f"{suffix}{packed}" for suffix in SUFFIXES[:-1] for packed in (".gz", ".zst", ".bz2")
+)
 # What a record of a form cannot do without, any one of each group. A question may be the constant
 # `question:` instead, choices may be `classes:`.
 NEEDED_FIELDS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -231,8 +234,9 @@ def _split(name: str, node: Node, kind: str) -> Split:
     if not _SPLIT.fullmatch(name):
         raise node.error(f"'{name}' is no valid split; use small letters, digits and underscores")
     path = _path(node)
-    if kind == "file" and not path.endswith(SUFFIXES):
-        raise node.error(f"'{path}' is no table that we read; allowed: {', '.join(SUFFIXES)}")
+    if kind == "file" and not path.endswith((*SUFFIXES, *_PACKED_SUFFIXES)):
+        allowed = f"{', '.join(SUFFIXES)}, and text packed as .gz, .zst or .bz2"
+        raise node.error(f"'{path}' is no table that we read; allowed: {allowed}")
     spec = RawFileSpec(role=kind, names=(path,), optional=False)
     return Split(name=name, files=(spec,), expected=(), labelled=True)
 

@@ -15,6 +15,7 @@ from instructify.build import (
     candidate_values,
     check_raw_root,
     file_names,
+    forms_at_hand,
     how_to_get,
     look_for_files,
 )
@@ -89,10 +90,11 @@ def _note_files(
 ) -> None:
     folder = request.roots.release(dataset.release)
     if looked.missing:
-        examples = [
-            Example(row.name, names, f"expected in {folder}")
-            for names in looked.missing_names(dataset)
-        ]
+        examples = []
+        for specs in looked.wanted():
+            seen = forms_at_hand(request.catalog, dataset, specs, request.roots.raw)
+            detail = "; ".join([f"expected in {folder}", *seen])
+            examples.append(Example(row.name, file_names(dataset, specs), detail))
         report.add("file-missing", row, len(examples), examples)
     needed = any(not spec.optional for spec in dataset.split(row.split).files)
     if needed and looked.optional and not looked.missing:

@@ -16,11 +16,12 @@ from instructify.readers import (
     RawFile,
     class_files,
     class_names,
+    opened,
+    plain_suffix,
     read_lines,
     read_list,
     read_mapping,
     read_rows,
-    unreadable,
 )
 
 _TOP = "[]"  # the file is a list
@@ -68,12 +69,14 @@ def raw_item(file: RawFile, reader: str, position: int, form: str) -> object | N
 
 def raw_items(file: RawFile, reader: str, wanted: Set[int], form: str) -> dict[int, object]:
     """Return what stands at some positions of a raw file, read once up to the last of them."""
-    places = list(_PLACES.get(reader, (_LINES,) if file.path.suffix == ".jsonl" else (_TOP,)))
+    places = list(
+        _PLACES.get(reader, (_LINES,) if plain_suffix(file.path) == ".jsonl" else (_TOP,))
+    )
     if form == "caption_set" and "annotations" in places:
         places.remove("annotations")
     if file.path.is_dir():
         return _taken(_class_files(file), wanted)
-    if file.path.suffix.lower() in _TABLES:
+    if plain_suffix(file.path) in _TABLES:
         return _taken(_table_rows(file), wanted)
     for place in places:
         found = _taken(_items(file, place), wanted)
@@ -115,17 +118,14 @@ def _items(file: RawFile, place: str) -> Iterator[tuple[int, object]]:
 
 
 def _text_lines(file: RawFile) -> Iterator[tuple[int, str]]:
-    try:
-        with file.path.open("rb") as handle:
-            for at, line in enumerate(handle):
-                yield at, line.decode("utf-8", "replace").rstrip("\r\n")
-    except OSError as error:
-        raise unreadable(file, error) from error
+    with opened(file) as raw:
+        for at, line in enumerate(raw.handle):
+            yield at, line.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _table_rows(file: RawFile) -> Iterator[tuple[int, object]]:
     columns: Sequence[str] = ()
-    if file.path.suffix.lower() == ".parquet":
+    if plain_suffix(file.path) == ".parquet":
         columns = pq.read_schema(map_file(file.path)).names
     for batch in read_rows(file, columns):
         yield from batch.rows

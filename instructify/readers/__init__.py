@@ -11,17 +11,19 @@ from instructify.readers.base import (
     RawFile,
     ReadContext,
     Reader,
-    unreadable,
 )
 from instructify.readers.class_folders import class_files, class_names
+from instructify.readers.file_kinds import zip_names
 from instructify.readers.json_items import read_lines, read_list, read_mapping
 from instructify.readers.json_source import NOT_JSON
 from instructify.readers.ocr import apply_ocr, example_key, load_ocr
+from instructify.readers.opening import COMPRESSED_SUFFIXES, opened, plain_suffix
 from instructify.readers.registry import READERS
 from instructify.readers.remarks import REMARKS, Remark
 from instructify.readers.table_rows import read_rows
 
 __all__ = [
+    "COMPRESSED_SUFFIXES",
     "Chunk",
     "NOT_JSON",
     "Option",
@@ -37,9 +39,11 @@ __all__ = [
     "class_names",
     "example_key",
     "load_ocr",
+    "opened",
+    "plain_suffix",
     "read_lines",
     "read_list",
     "read_mapping",
     "read_rows",
-    "unreadable",
+    "zip_names",
 ]

@@ -7,7 +7,7 @@ captions; each is taken as it is.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -21,11 +21,11 @@ from instructify.readers.base import (
     ReadContext,
     Reader,
     RecordRows,
-    unreadable,
 )
 from instructify.readers.json_items import read_list
-from instructify.readers.json_source import BYTE_ORDER_MARK
 from instructify.readers.text import clean_caption, safe_name
+from instructify.readers.text_lines import raw_lines
+from instructify.rejects import Reject
 
 _SOURCES = ("karpathy", "lavis")
 _SPLITS = ("train", "val", "test")
@@ -110,26 +110,47 @@ def _lavis(file: RawFile, rows: RecordRows) -> Iterator[_Picture]:
 def _tokens(file: RawFile, rows: RecordRows) -> Iterator[_Picture]:
     """Group the lines by picture; the release has them in order, a re-export need not."""
     pictures: dict[str, _Picture] = {}
-    try:
-        lines = file.path.read_bytes().removeprefix(BYTE_ORDER_MARK).split(b"\n")
-    except OSError as error:
-        raise unreadable(file, error) from error
-    for position, line in enumerate(lines):
+    last: str | None = None
+    for position, line in raw_lines(file):
+        if isinstance(line, Reject):
+            rows.extend_rejects([line])
+            last = None
+            break
         text = line.decode("utf-8", "replace").strip()
+        if not text:
+            continue
+        if not line.endswith(b"\n"):  # the release's own file ends in a newline
+            detail = "the file ends within this line: there is no newline behind it"
+            rows.reject(file, position, None, "cut-off", detail)
+            last = None
+            break
         match = _TOKEN_LINE.fullmatch(text)
         if match is None or "\ufffd" in text:
-            if text:
-                detail = "not '<picture>#<number><tab><caption>' in UTF-8"
-                rows.reject(file, position, None, "bad-value", detail)
+            detail = "not '<picture>#<number><tab><caption>' in UTF-8"
+            rows.reject(file, position, None, "bad-value", detail)
             continue
-        picture = pictures.setdefault(match[1], _Picture(position, match[1], []))
-        picture.captions.append(match[3])
+        last = match[1]
+        pictures.setdefault(last, _Picture(position, last, [])).captions.append(match[3])
     if not pictures:
         raise UserError(
             f"{file.name} has no line '<picture>#<number><tab><caption>', as the release "
             f"documents it; fetch it again."
         )
+    if last is not None:
+        _note_cut(file, pictures, last, rows)
     yield from pictures.values()
+
+
+def _note_cut(file: RawFile, pictures: Mapping[str, _Picture], last: str, rows: RecordRows) -> None:
+    """Note a file that was cut between two lines: its last picture alone lacks captions."""
+    picture = pictures[last]
+    others = [len(one.captions) for one in pictures.values() if one is not picture]
+    if others and len(picture.captions) < min(others):
+        detail = (
+            f"the file ends behind {len(picture.captions)} captions of {last}; every other "
+            f"picture has {min(others)} at least"
+        )
+        rows.reject(file, picture.position, None, "cut-off", detail)
 
 
 def _add(
@@ -173,7 +194,7 @@ def _add(
 
 READER = Reader(
     name="flickr30k",
-    version=1,
+    version=2,
     read=_read,
     options={
         "split_source": Option(

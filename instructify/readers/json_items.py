@@ -14,10 +14,12 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from instructify._util.errors import UserError
-from instructify.readers.base import CHUNK_ROWS, Chunk, RawFile, RecordRows, unreadable
+from instructify.readers.base import CHUNK_ROWS, Chunk, RawFile, RecordRows
 from instructify.readers.json_recovery import Found, recover, to_model
 from instructify.readers.json_source import BYTE_ORDER_MARK, NOT_JSON
 from instructify.readers.json_windows import WINDOW_BYTES, Window, read_windows
+from instructify.readers.opening import opened
+from instructify.readers.text_lines import raw_lines
 from instructify.rejects import Reject
 
 T = TypeVar("T")
@@ -62,7 +64,10 @@ def read_lines(file: RawFile, model: type[T]) -> Iterator[Items[T]]:
     numbers."""
     decoder = msgspec.json.Decoder(model)
     batch: list[tuple[int, T | Reject]] = []
-    for position, line in enumerate(_lines(file)):
+    for position, line in raw_lines(file):
+        if isinstance(line, Reject):
+            batch.append((position, line))
+            continue
         if line.isspace():
             continue
         try:
@@ -92,15 +97,16 @@ def collect(
 def read_value(file: RawFile, model: type[T], *, key: str | None = None) -> T:
     """Decode a file that must be good as a whole; UserError where it is not what the release
     documents."""
+    with opened(file) as raw:
+        data = raw.handle.read().removeprefix(BYTE_ORDER_MARK)
     try:
-        data = file.path.read_bytes().removeprefix(BYTE_ORDER_MARK)
         return msgspec.json.decode(data, type=model)
-    except OSError as error:
-        raise unreadable(file, error) from error
     except NOT_JSON as error:
-        raise UserError(
-            f"{file.name} is not the file that the release documents ({error}); fetch it again."
-        ) from error
+        cut = raw.cut_off or "truncated" in str(error)
+        what = (
+            "ends in the middle" if cut else f"is not the file that the release documents ({error})"
+        )
+        raise UserError(f"{file.name} {what}; fetch it again.") from error
 
 
 def _list_items(file: RawFile, model: type[T], window: Window, start: int) -> Items[T]:
@@ -148,17 +154,6 @@ def _sorted_out(batch: Sequence[tuple[int, T | Reject]]) -> Items[T]:
         [position for position, _ in good],
         [item for _, item in batch if isinstance(item, Reject)],
     )
-
-
-def _lines(file: RawFile) -> Iterator[bytes]:
-    try:
-        with file.path.open("rb") as handle:
-            for number, line in enumerate(handle):
-                if number == 0:
-                    line = line.removeprefix(BYTE_ORDER_MARK)
-                yield line
-    except OSError as error:
-        raise unreadable(file, error) from error
 
 
 def _recovered_line(file: RawFile, model: type[T], line: bytes, position: int) -> T | Reject:

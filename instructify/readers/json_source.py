@@ -13,9 +13,13 @@ import msgspec
 
 from instructify._util.errors import UserError
 from instructify.readers.base import RawFile
+from instructify.readers.json_outline import outline
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PROVED_PREFIX_BYTES = 64 << 20
+
+# Files that come in pairs, and are met under each other's name.
+_SWAPPED = {"questions": "annotations", "annotations": "questions"}
 
 # What msgspec raises where bytes are not JSON; of UTF-8 in keys it speaks with Python's own error.
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -158,4 +162,13 @@ def _is_damaged(prefix: bytes) -> bool:
 def _not_as_documented(file: RawFile, key: str | None, opening: bytes) -> UserError:
     kind = "list" if opening == b"[" else "object"
     what = f"a JSON object with the {kind} '{key}'" if key else f"a JSON {kind}"
-    return UserError(f"{file.name} is not {what}, as the release documents it; fetch it again.")
+    there = outline(file)
+    other = _SWAPPED.get(key or "")
+    if other and f"'{other}'" in there:
+        return UserError(
+            f"{file.name} holds {other} under the name of the {key}; see whether the two files "
+            f"have each other's name (it {there})."
+        )
+    return UserError(
+        f"{file.name} is not {what}, as the release documents it: it {there}; fetch it again."
+    )

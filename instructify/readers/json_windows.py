@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from instructify._util.errors import UserError
-from instructify.readers.base import RawFile, unreadable
+from instructify.readers.base import RawFile
 from instructify.readers.json_recovery import Found, recover
 from instructify.readers.json_source import NOT_JSON, Source
+from instructify.readers.opening import opened
 
 T = TypeVar("T")
 
@@ -45,12 +46,8 @@ def read_windows(
     """Decode the list (or object) at `key`, window by window; `container` is list[model] or
     dict[str, model]."""
     keyed = getattr(container, "__origin__", None) is dict
-    try:
-        handle = file.path.open("rb")
-    except OSError as error:
-        raise unreadable(file, error) from error
-    with handle:
-        source = Source(file, handle, window_bytes)
+    with opened(file) as raw:
+        source = Source(file, raw.handle, window_bytes)
         source.enter(key, b"{" if keyed else b"[")
         cutter = _Cutter(source, container, model, keyed)
         while not cutter.finished:

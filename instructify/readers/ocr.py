@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify.readers.arrow import lists_of
-from instructify.readers.base import RawFile, unreadable
+from instructify.readers.base import RawFile
 from instructify.readers.json_items import read_lines, read_list
 from instructify.readers.json_source import NOT_JSON
+from instructify.readers.opening import opened, plain_suffix
 from instructify.rejects import Reject
 from instructify.schema import RECORD_SCHEMA
 
@@ -117,13 +118,12 @@ def _read(file: RawFile) -> Iterator[_Part]:
 
 def _holds_lines(file: RawFile) -> bool:
     """Whether the file is one of JSON lines, by its name or by its first line."""
-    if file.path.suffix in (".jsonl", ".ndjson"):
+    if plain_suffix(file.path) in (".jsonl", ".ndjson"):
         return True
+    with opened(file) as raw:
+        line = raw.handle.readline(1 << 20)
     try:
-        with file.path.open("rb") as handle:
-            msgspec.json.decode(handle.readline(1 << 20), type=Line)
-    except OSError as error:
-        raise unreadable(file, error) from error
+        msgspec.json.decode(line, type=Line)
     except NOT_JSON:
         return False
     return True

@@ -17,6 +17,7 @@ from instructify.readers.class_folders import class_files, class_names, printabl
 from instructify.readers.table_cells import (
     Fault,
     index_of,
+    list_instead,
     rounds_of,
     text_of,
     texts_of,
@@ -26,6 +27,8 @@ from instructify.readers.table_rows import Cells, read_rows
 from instructify.readers.text import clean_caption, most_common, safe_name
 
 Fields = dict[str, object]
+
+_SAID = ("question", "answer", "caption")  # texts that are asked or said as they stand
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,6 +116,8 @@ class _Row:
         if field not in self._plan.columns:
             return None
         value = text_of(self.cell(field))
+        if isinstance(value, str) and field in _SAID:
+            value = list_instead(value) or value
         if isinstance(value, Fault):
             raise self.bad(field, value)
         return value
@@ -140,7 +145,8 @@ class _Row:
 
 def _picture_keys(plan: _Plan, row: _Row) -> list[str]:
     cell = row.cell("picture")
-    names = row.texts("picture") if isinstance(cell, list) else (row.text("picture"),)
+    listed = isinstance(cell, list) or (isinstance(cell, str) and cell.lstrip().startswith("["))
+    names = row.texts("picture") if listed else (row.text("picture"),)
     keys = []
     for name in names or ():
         if name is None:

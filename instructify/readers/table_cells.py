@@ -9,7 +9,10 @@ import math
 import string
 from typing import NamedTuple
 
+from instructify.readers.printed import looks_printed, read_printed
 from instructify.readers.text import clean
+
+_HOW_TO_WRITE = 'write lists of texts as JSON, ["red", "green"], or with separators, red|green'
 
 
 class Fault(NamedTuple):
@@ -32,23 +35,23 @@ def text_of(cell: object) -> str | Fault | None:
 def texts_of(
     cell: object, separator: str, *, empty: bool = False
 ) -> tuple[str, ...] | Fault | None:
-    """Read a list of texts: a list, a text that is a JSON list, or one with separators.
+    """Read a list of texts: a list, a text with separators, or one that is a list as JSON writes or
+    Python prints it.
 
     With `empty` an item of a list may be empty, but not all of them.
     """
     items = cell
     if isinstance(cell, str):
-        items = _json_list(cell)
-        if items is None:
-            items = [part for part in cell.split(separator) if empty or part.strip()]
-            if len(items) > 1 and not str(items[-1]).strip():
-                items.pop()  # a separator at the end closes the list
-    if items is None:
-        return None
+        items = _list_in(cell, separator, empty=empty)
+    if items is None or isinstance(items, Fault):
+        return items
     if not isinstance(items, list | tuple):
         items = [items]
     texts: list[str] = []
     for item in items:
+        if isinstance(item, dict | list | tuple):
+            what = "an object" if isinstance(item, dict) else "a list"
+            return Fault("wrong-type", f"an item of the list is {what}; {_HOW_TO_WRITE}")
         text = text_of(item)
         if isinstance(text, Fault):
             return text
@@ -56,6 +59,22 @@ def texts_of(
             return Fault("empty-text", "an item of the list is empty")
         texts.append(text or "")
     return tuple(texts) if any(texts) else None
+
+
+def list_instead(text: str) -> Fault | None:
+    """Say so where a text that shall be said is a list or object that Python printed."""
+    if not looks_printed(text) or _json_list(text) is not None:
+        return None
+    if not text.lstrip().startswith("["):
+        try:
+            if _is_parenthesis(text, read_printed(text)):
+                return None
+        except ValueError:
+            return None
+    what = f"'{text.strip()[:40]}' looks like a list printed by Python where one text is wanted"
+    return Fault(
+        "bad-value", f"{what}; map the column to a field that holds a list, or write a text"
+    )
 
 
 def index_of(cell: object, num_choices: int) -> int | Fault | None:
@@ -91,7 +110,7 @@ def yes_or_no(cell: object) -> str | Fault | None:
 
 def rounds_of(cell: object) -> list[dict[str, str]] | Fault | None:
     """Read earlier rounds of a dialogue: a list of {question, answer}, or a text that is one."""
-    items = _json_list(cell) if isinstance(cell, str) else cell
+    items = _json_list(cell) or _printed_list(cell) if isinstance(cell, str) else cell
     if items is None and cell is None:
         return None
     if not isinstance(items, list):
@@ -130,6 +149,43 @@ def _has_bytes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _list_in(cell: str, separator: str, *, empty: bool) -> list[object] | Fault:
+    """Read the list that a text holds in one of three ways of writing."""
+    items = _json_list(cell)
+    if items is None:
+        items = _printed_list(cell)
+    if items is not None:
+        return items
+    text = cell.strip()
+    listed = text.startswith("[") and text.endswith("]") and "," in text
+    if listed or (looks_printed(text) and not text.startswith(("(", "{"))):
+        return Fault("bad-value", f"'{text[:40]}' looks like a list and is none; {_HOW_TO_WRITE}")
+    parts: list[object] = [part for part in cell.split(separator) if empty or part.strip()]
+    if len(parts) > 1 and not str(parts[-1]).strip():
+        parts.pop()  # a separator at the end closes the list
+    return parts
+
+
+def _printed_list(cell: str) -> list[object] | None:
+    """Read a list that Python, NumPy or pandas printed; None where a text is none."""
+    text = cell.strip()
+    if not (text.startswith("[") and text.endswith("]")) and not looks_printed(text):
+        return None
+    try:
+        value = read_printed(text)
+    except ValueError:
+        return None
+    if not isinstance(value, list) or _is_parenthesis(text, value):
+        return None
+    return value
+
+
+def _is_parenthesis(text: str, value: object) -> bool:
+    """Whether brackets stand around one text: Python prints a tuple of one with a comma."""
+    single = isinstance(value, list) and len(value) == 1
+    return single and text.lstrip().startswith("(") and not text.rstrip(") \n\t").endswith(",")
 
 
 def _json_list(cell: str) -> list[object] | None:

@@ -5,17 +5,19 @@ cannot be read becomes a reject and its neighbours are kept. What the cells mean
 `readers.table`.
 """
 
-import csv
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.shards import map_file
-from instructify.readers.base import CHUNK_ROWS, RawFile, unreadable
+from instructify.readers.base import CHUNK_ROWS, RawFile
 from instructify.readers.json_items import Items, read_lines, read_list
+from instructify.readers.opening import Opened, opened, plain_suffix
+from instructify.readers.table_lines import Line, read_lines_of_csv, read_lines_of_tsv
 from instructify.rejects import Reject
 
 Cells = Mapping[str, object]
@@ -31,13 +33,13 @@ class Rows(NamedTuple):
 def read_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
     """Stream the rows of a table; a column that the whole table lacks is a UserError."""
     readers: dict[str, Callable[[RawFile, Sequence[str]], Iterator[Rows]]] = {
-        ".csv": _csv_rows,
-        ".tsv": _csv_rows,
+        ".csv": _text_rows,
+        ".tsv": _text_rows,
         ".json": _json_rows,
         ".jsonl": _json_rows,
         ".parquet": _parquet_rows,
     }
-    suffix = file.path.suffix.lower()
+    suffix = plain_suffix(file.path)
     if suffix not in readers:
         raise UserError(f"{file.name} is no table that we read; allowed: {', '.join(readers)}.")
     return readers[suffix](file, columns)
@@ -54,7 +56,7 @@ def _check_columns(file: RawFile, wanted: Sequence[str], present: Sequence[str])
 
 
 def _json_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
-    lines = file.path.suffix.lower() == ".jsonl"
+    lines = plain_suffix(file.path) == ".jsonl"
     read: Iterator[Items[dict[str, Any]]] = (
         read_lines(file, dict[str, Any]) if lines else read_list(file, dict[str, Any])
     )
@@ -62,60 +64,95 @@ def _json_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
         yield Rows(list(zip(found.positions, found.items, strict=True)), found.rejects)
 
 
-def _csv_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
-    try:
+def _text_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
+    read = read_lines_of_tsv if plain_suffix(file.path) == ".tsv" else read_lines_of_csv
+    with opened(file) as raw:
         # Bytes that are no UTF-8 become surrogates, and so the fault of one row, not of the file.
-        handle = file.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise unreadable(file, error) from error
-    with handle:
-        yield from _csv_batches(file, handle, columns)
+        handle = io.TextIOWrapper(
+            raw.handle, encoding="utf-8-sig", errors="surrogateescape", newline=""
+        )
+        yield from _text_batches(file, raw, read(handle), columns)
+        handle.detach()
 
 
-def _csv_batches(file: RawFile, handle: TextIO, columns: Sequence[str]) -> Iterator[Rows]:
-    dialect = "excel-tab" if file.path.suffix.lower() == ".tsv" else "excel"
-    lines = csv.reader(handle, dialect, strict=True)
-    header = _next_line(lines)
-    if not isinstance(header, list):
-        raise UserError(f"{file.name} has no header line; its first line must name the columns.")
-    _check_columns(file, columns, header)
+def _text_batches(
+    file: RawFile, raw: Opened, lines: Iterator[Line], columns: Sequence[str]
+) -> Iterator[Rows]:
+    header = next(lines, None)
+    if raw.cut_off and (header is None or header.at_end):
+        raise UserError(
+            f"{file.name} is a compressed file that ends in the middle; fetch it again."
+        )
+    if header is None or header.cells is None:
+        why = f" that can be read ({header.fault})" if header is not None else ""
+        raise UserError(
+            f"{file.name} has no header line{why}; its first line must name the columns."
+        )
+    _check_columns(file, columns, header.cells)
     rows: list[tuple[int, Cells]] = []
     rejects: list[Reject] = []
+    ends = _Ends(raw)
     position = 0
-    while (line := _next_line(lines)) is not None:
-        if line == []:
-            continue  # an empty line is no row
-        row = _csv_row(file, header, line, position)
+    for position, line in enumerate(lines):
+        row = _text_row(file, header.cells, line, position)
+        if (cut := ends.cut_off(line, row)) is not None:
+            row = Reject(file.name, position, None, "cut-off", cut)
         if isinstance(row, Reject):
             rejects.append(row)
         else:
             rows.append((position, row))
-        position += 1
         if len(rows) + len(rejects) >= CHUNK_ROWS:
             yield Rows(rows, rejects)
             rows, rejects = [], []
+    if raw.cut_off and not ends.noticed:
+        detail = "the compressed file ends before its end mark"
+        rejects.append(Reject(file.name, position + 1, None, "cut-off", detail))
     yield Rows(rows, rejects)
 
 
-def _next_line(lines: "Iterator[list[str]]") -> list[str] | str | None:
-    """Return the next line's cells, the parser's complaint about it, or None at the end."""
-    try:
-        return next(lines, None)
-    except csv.Error as error:
-        return str(error)
+class _Ends:
+    """Tells whether a file ends in the middle of its last row; looks at every row in turn."""
+
+    def __init__(self, raw: Opened) -> None:
+        self.noticed = False
+        self._raw = raw
+        self._rows = 0
+        self._empty_last_cells = 0
+
+    def cut_off(self, line: Line, row: Cells | Reject) -> str | None:
+        """Say how the file is cut off in this row, if it is."""
+        detail = None
+        if line.never_closed:
+            detail = f"{line.fault}, or the file ends in the middle"
+        elif line.at_end and line.cells is not None:
+            detail = self._of_last(line.cells, row)
+        if line.cells is not None:
+            self._rows += 1
+            self._empty_last_cells += not line.cells[-1]
+        self.noticed |= detail is not None
+        return detail
+
+    def _of_last(self, cells: list[str], row: Cells | Reject) -> str | None:
+        """Judge the last row, behind which there is no newline."""
+        if self._raw.cut_off:
+            return "the compressed file ends within this row"
+        if isinstance(row, Reject) and row.reason == "missing-field":
+            return f"the file ends within this row: {row.detail} and no newline"
+        if not cells[-1] and self._rows and not self._empty_last_cells:
+            return "the file ends before the last cell of this row, which no other row lacks"
+        return None
 
 
-def _csv_row(
-    file: RawFile, header: Sequence[str], line: list[str] | str, position: int
-) -> Cells | Reject:
-    if isinstance(line, str):
-        return Reject(file.name, position, None, "bad-value", f"not a line of CSV: {line}")
-    if len(line) != len(header):
-        what = f"{len(line)} cells under {len(header)} column names"
-        reason = "missing-field" if len(line) < len(header) else "bad-value"
+def _text_row(file: RawFile, header: Sequence[str], line: Line, position: int) -> Cells | Reject:
+    cells = line.cells
+    if cells is None:
+        return Reject(file.name, position, None, "bad-value", line.fault)
+    if len(cells) != len(header):
+        what = f"{len(cells)} cells under {len(header)} column names"
+        reason = "missing-field" if len(cells) < len(header) else "bad-value"
         return Reject(file.name, position, None, reason, what)
     # An empty cell is all that CSV has to say that there is nothing.
-    return {name: cell or None for name, cell in zip(header, line, strict=True)}
+    return {name: cell or None for name, cell in zip(header, cells, strict=True)}
 
 
 def _parquet_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:

@@ -1,10 +1,10 @@
 """Video question answering: MSVD-QA, MSRVTT-QA and iVQA, one record per question about a clip.
 
-MSVD numbers its clips, and a mapping file names them; a question whose clip it does not name is a
-reject. Raw ids: the file's `id` (MSVD, MSRVTT); `<video_id>_<start>_<end>-<row>` (iVQA, whose
-questions have none). iVQA gives five answers, each as good as any other: all are references, an
-empty one too, and the most common that is not empty is the target. Answers like "none" are answers.
-Clips are named here, never opened.
+MSVD numbers its clips, and a mapping file names them (msvd_mapping.py); a question whose clip it
+does not name is a reject. Raw ids: the file's `id` (MSVD, MSRVTT); `<video_id>_<start>_<end>-<row>`
+(iVQA, whose questions have none). iVQA gives five answers, each as good as any other: all are
+references, an empty one too, and the most common that is not empty is the target. Answers like
+"none" are answers. Clips are named here, never opened.
 """
 
 import re
@@ -13,16 +13,14 @@ from typing import Annotated
 
 import msgspec
 
-from instructify._util.errors import UserError
 from instructify.readers.annotators import choose_answer
-from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows, unreadable
+from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import read_list
+from instructify.readers.msvd_mapping import read_clip_names
 from instructify.readers.table_cells import Fault, text_of
 from instructify.readers.table_rows import Cells, read_rows
 from instructify.readers.text import clean
 
-_CLIP = re.compile(r"[A-Za-z0-9_-]+_\d+_\d+")
-_NUMBER = re.compile(r"vid(\d{1,9})")
 _FIRST_WORDS = ("what", "who", "how", "when", "where")
 _IVQA_ANSWERS = tuple(f"answer{number}" for number in range(1, 6))
 _IVQA_COLUMNS = ("video_id", "start", "end", "question", *_IVQA_ANSWERS)
@@ -42,16 +40,15 @@ class _Question(msgspec.Struct, frozen=True, gc=False):
 
 def _read_msvd(context: ReadContext) -> Iterator[Chunk]:
     rows = RecordRows(context)
-    clips = _read_mapping(context.files["mapping"], rows)
+    names = read_clip_names(context.files["mapping"], rows)
     for position, item in _questions(context.files["questions"], rows):
-        clip = clips.get(item.video_id)
-        if clip is None:
-            detail = f"no line for vid{item.video_id} in {context.files['mapping'].name}"
-            rows.reject(context.files["questions"], position, "video_id", "no-url-mapping", detail)
+        lack = names.lack(item.video_id)
+        if lack is not None:
+            rows.reject(context.files["questions"], position, "video_id", "no-url-mapping", lack)
         else:
             first_word = item.question.split(maxsplit=1)[0].lower()
             subset = first_word if first_word in _FIRST_WORDS else "other"
-            _add(rows, context, position, item, f"msvd/{clip}", subset)
+            _add(rows, context, position, item, f"msvd/{names.clips[item.video_id]}", subset)
         if rows.full:
             yield rows.take()
     yield rows.take()
@@ -100,31 +97,6 @@ def _add(
         references=[answer],
         subset=subset,
     )
-
-
-def _read_mapping(file: RawFile, rows: RecordRows) -> Mapping[int, str]:
-    """Read the clip names by number, from lines `<youtube id>_<start>_<end> vid<number>`."""
-    clips: dict[int, str] = {}
-    try:
-        lines = file.path.read_text("utf-8-sig", "replace").splitlines()
-    except OSError as error:
-        raise unreadable(file, error) from error
-    for position, line in enumerate(lines):
-        if not line.strip():
-            continue
-        # From the right: whatever a clip may be called, its number comes last.
-        *names, number = line.rsplit(maxsplit=1)
-        found = _NUMBER.fullmatch(number)
-        if found is None or not names or not _CLIP.fullmatch(names[0]):
-            rows.reject(file, position, None, "bad-value", "not '<clip> vid<number>'")
-        elif clips.setdefault(int(found[1]), names[0]) != names[0]:
-            rows.reject(file, position, None, "bad-value", f"vid{found[1]} has two clips")
-    if not clips:
-        raise UserError(
-            f"{file.name} has no line '<youtube id>_<start>_<end> vid<number>', as MSVD's mapping "
-            f"has; fetch it again."
-        )
-    return clips
 
 
 def _read_ivqa(context: ReadContext) -> Iterator[Chunk]:
@@ -182,6 +154,6 @@ def _ivqa_clip(texts: Mapping[str, str]) -> str | None:
     return "_".join([video_id, *(time[1] for time in times if time)])
 
 
-MSVD = Reader(name="msvd_qa", version=1, read=_read_msvd, options={})
+MSVD = Reader(name="msvd_qa", version=2, read=_read_msvd, options={})
 MSRVTT = Reader(name="msrvtt_qa", version=1, read=_read_msrvtt, options={})
 IVQA = Reader(name="ivqa", version=2, read=_read_ivqa, options={})

@@ -17,11 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify.readers import vqa_release
 from instructify.readers.annotators import choose_answer
 from instructify.readers.arrow import cleaned, empty_at, lists_of, numbered, singles
 from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, record_batch
 from instructify.readers.join import Part, join_by_question_id
 from instructify.readers.json_items import read_list
+from instructify.readers.vqa_release import check_fields, check_header, check_ids
 from instructify.rejects import Reject
 
 Number = Annotated[int, msgspec.Meta(ge=0, lt=10**12)]
@@ -106,7 +108,10 @@ OKVQA = Release(
 
 def _read(release: Release[AnnotationT], form: str, context: ReadContext) -> Iterator[Chunk]:
     questions_file = context.files["questions"]
-    questions = _questions(questions_file)
+    name = _name(release)
+    for file in (context.files[role] for role in sorted(context.files)):
+        check_header(file, name)
+    questions = _questions(questions_file, name)
     if "annotations" not in context.files:
         for part in questions:
             yield _chunk(context, form, part.batch, None, part.rejects)
@@ -124,9 +129,18 @@ def _read(release: Release[AnnotationT], form: str, context: ReadContext) -> Ite
         yield _chunk(context, form, kept, labels, joined.rejects)
 
 
-def _questions(file: RawFile) -> Iterator[Part]:
+def _name(release: Release[AnnotationT]) -> str:
+    return vqa_release.OKVQA if release.model is OkvqaAnnotation else vqa_release.VQAV2
+
+
+def _questions(file: RawFile, release: str) -> Iterator[Part]:
+    first = True
     for items in read_list(file, Question, key="questions"):
         rows = items.items
+        if first:
+            ids = [row.question_id for row in rows], [row.image_id for row in rows]
+            check_ids(file, release, *ids)
+            first = False
         texts = cleaned([row.question for row in rows])
         batch = pa.record_batch(
             {
@@ -159,8 +173,12 @@ def _annotations(
     choose: Callable[[Sequence[AnnotationT], pa.ListArray], _Targets],
 ) -> Iterator[Part]:
     """Read annotations as columns; a bad one stays, not `good`, so that it is the only reject."""
+    first = True
     for items in read_list(file, release.model, key="annotations"):
         rows = items.items
+        if first:
+            check_fields(file, _name(release), len(rows), items.rejects)
+            first = False
         answers = lists_of(cleaned(release.texts(rows)), map(len, [row.answers for row in rows]))
         targets = choose(rows, answers)
         rejects = _label_rejects(file, items.positions, answers)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -347,4 +348,5 @@ def test_arbitrary_bytes_never_end_in_a_traceback(
                 Read(read_mapping(file, Row, key=key, window_bytes=window_bytes))
             except UserError:
                 continue
-        Read(read_lines(file, Row))
+        with suppress(UserError):  # bytes of another kind of file
+            Read(read_lines(file, Row))

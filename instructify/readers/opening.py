@@ -1,0 +1,152 @@
+"""Raw files opened for reading: compressed ones are unpacked on the way, other kinds refused.
+
+Whether a file is compressed is told by its bytes, never by its name. Unpacking takes bounded
+memory, and a file that grows beyond measure is refused.
+"""
+
+import bz2
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+
+from instructify._util.errors import UserError
+from instructify.readers.base import RawFile, unreadable
+from instructify.readers.file_kinds import HEAD_BYTES, other_kind
+
+COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
+_GZIP, _BZIP2, _ZSTD = b"\x1f\x8b\x08", b"BZh", b"\x28\xb5\x2f\xfd"
+_BUFFER_BYTES = 1 << 20
+_STEP_BYTES = 1 << 14
+# Annotation files grow to some twenty times their packed size. What grows further than this is
+# either damaged or made to fill memory and time.
+_FREE_BYTES = 256 << 20
+_MOST_GROWTH = 250
+
+
+class Opened:
+    """A raw file that is open; `cut_off` is true once its packed bytes have ended too early."""
+
+    def __init__(self, handle: BinaryIO, unpacked: "_Unpacked | None" = None) -> None:
+        self.handle = handle
+        self._unpacked = unpacked
+
+    @property
+    def cut_off(self) -> bool:
+        return self._unpacked is not None and self._unpacked.cut_off
+
+
+@contextmanager
+def opened(file: RawFile) -> Iterator[Opened]:
+    """Open a raw file of text, whatever it is compressed by.
+
+    UserError where it can't be read, or is a file of another kind.
+    """
+    try:
+        plain: BinaryIO = file.path.open("rb")
+    except OSError as error:
+        raise unreadable(file, error) from error
+    with plain:
+        try:
+            yield from _opened(file, plain)
+        except OSError as error:
+            raise unreadable(file, error) from error
+
+
+def _opened(file: RawFile, plain: BinaryIO) -> Iterator[Opened]:
+    head = plain.read(HEAD_BYTES)
+    plain.seek(0)
+    source = _unpacking(plain, head)
+    if source is None:
+        _refuse_other_kind(file, head, file.path)
+        yield Opened(plain)
+        return
+    raw = _Unpacked(file, source, file.path.stat().st_size)
+    with io.BufferedReader(raw, _BUFFER_BYTES) as handle:
+        _refuse_other_kind(file, handle.peek(HEAD_BYTES)[:HEAD_BYTES], None)
+        yield Opened(cast("BinaryIO", handle), raw)
+        while handle.read(_BUFFER_BYTES):  # to the end, where the checksum stands
+            pass
+
+
+def plain_suffix(name: str | Path) -> str:
+    """Tell the suffix of a file's name in lower case, without that of its compression."""
+    path = PurePath(name)
+    if path.suffix.lower() in COMPRESSED_SUFFIXES:
+        path = path.with_suffix("")
+    return path.suffix.lower()
+
+
+def _unpacking(plain: BinaryIO, head: bytes) -> "_ReadOnce | None":
+    if head.startswith(_GZIP):
+        return _ReadOnce(gzip.GzipFile(fileobj=plain))
+    if head.startswith(_BZIP2) and head[3:4].isdigit():
+        return _ReadOnce(bz2.BZ2File(plain))
+    if head.startswith(_ZSTD):
+        return _ReadOnce(pa.CompressedInputStream(pa.PythonFile(plain, "r"), "zstd"))
+    return None
+
+
+class _ReadOnce:
+    """Reads little at a time, so that little is lost where the packed bytes end too early."""
+
+    def __init__(self, packed: gzip.GzipFile | bz2.BZ2File | pa.CompressedInputStream) -> None:
+        self._packed = packed
+
+    def read(self, size: int = -1, /) -> bytes:
+        if isinstance(self._packed, pa.CompressedInputStream):
+            return bytes(self._packed.read(min(size, _STEP_BYTES)))
+        return self._packed.read1(size)
+
+
+class _Unpacked(io.RawIOBase):
+    """The unpacked bytes of a file; ends early, and knows it, where the packed ones do."""
+
+    def __init__(self, file: RawFile, source: _ReadOnce, packed_bytes: int) -> None:
+        super().__init__()
+        self.cut_off = False
+        self._file = file
+        self._source = source
+        self._most = max(_FREE_BYTES, _MOST_GROWTH * packed_bytes)
+        self._given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: memoryview, /) -> int:  # type: ignore[override]
+        if self.cut_off:
+            return 0
+        data = self._read(len(target))
+        target[: len(data)] = data
+        self._given += len(data)
+        if self._given > self._most:
+            raise UserError(
+                f"{self._file.name} grows to more than {_MOST_GROWTH} times its size when it is "
+                f"unpacked, as no annotation file does; fetch it again, or unpack it yourself."
+            )
+        return len(data)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._source.read(size)
+        except EOFError:
+            self.cut_off = True
+        except (OSError, zlib.error) as error:
+            if "runcated" not in str(error):
+                raise UserError(
+                    f"{self._file.name} is a compressed file that is damaged ({error}); fetch it "
+                    "again."
+                ) from error
+            self.cut_off = True
+        return b""
+
+
+def _refuse_other_kind(file: RawFile, head: bytes, path: Path | None) -> None:
+    kind = other_kind(head, path)
+    if kind is not None:
+        raise UserError(f"{file.name} is {kind.what}; {kind.advice}.")

@@ -1,0 +1,216 @@
+"""Lines of a CSV or TSV file into rows, so that no quotation mark takes other rows along.
+
+CSV: a cell in quotation marks may go on in the next lines. Where such a cell is never closed, is
+closed wrongly, or its lines are rows of the table themselves, its first line alone is bad, and the
+lines below are read as the rows that they are.
+
+TSV: no cell needs quotation marks, and most writers use none. A line that has all its cells is a
+row; marks around a whole cell are taken off; a cell goes on in the next line only where no line of
+it could be a row, and where it is closed.
+"""
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TextIO
+
+from instructify._util.wording import counted
+
+_MOST_LINES = 10_000  # of one cell in a CSV file
+_MOST_TSV_LINES = 200
+_OPENING = re.compile(r'(?:(?<=,)|(?<=^))"')
+_WHOLLY_QUOTED = re.compile(r'"(?:[^"]|"")*"', re.DOTALL)
+
+
+class Line(NamedTuple):
+    """A row's cells, or what is wrong with it, and where it begins.
+
+    `at_end`: the file ends with this row, without a newline behind it.
+    """
+
+    cells: list[str] | None
+    number: int  # of its first line, from 1
+    fault: str = ""
+    never_closed: bool = False
+    at_end: bool = False
+
+
+class _Feed:
+    """The lines of a file, handed out one by one, which can be taken back."""
+
+    def __init__(self, handle: TextIO) -> None:
+        self.number = 0  # of the last line that was handed out
+        self.taken: list[str] = []  # since `begin`
+        self._handle = handle
+        self._waiting: deque[str] = deque()
+
+    def __iter__(self) -> "_Feed":
+        return self
+
+    def __next__(self) -> str:
+        if len(self.taken) >= _MOST_LINES:
+            raise StopIteration
+        line = self._waiting.popleft() if self._waiting else next(self._handle)
+        self.number += 1
+        self.taken.append(line)
+        return line
+
+    def begin(self) -> None:
+        self.taken = []
+
+    def keep(self, count: int) -> None:
+        """Take back all but the first `count` lines since `begin`."""
+        self._waiting.extendleft(reversed(self.taken[count:]))
+        self.number -= len(self.taken) - count
+        del self.taken[count:]
+
+
+def read_lines_of_csv(handle: TextIO) -> Iterator[Line]:
+    """Read the rows of a CSV file, its header first; empty lines are left out."""
+    feed = _Feed(handle)
+    rows = csv.reader(feed, "excel", strict=True)
+    width = 0
+    while True:
+        feed.begin()
+        try:
+            cells = next(rows, None)
+        except csv.Error as error:
+            yield _bad_line(feed, error, width)
+            continue
+        if cells is None:
+            if not feed.taken:
+                return
+            continue
+        if not cells:
+            continue
+        lines = feed.taken
+        number = feed.number - len(lines) + 1
+        if len(lines) > 1 and width and _took_rows(lines, len(cells), width):
+            below = counted(len(lines) - 1, "line")
+            feed.keep(1)
+            fault = (
+                f"the quotation mark that opens in line {number} is closed {below} below, and what "
+                "lies between are rows themselves; close it, or double it"
+            )
+            yield Line(None, number, fault)
+            continue
+        width = width or len(cells)
+        yield Line(cells, number, at_end=_ends_without_newline(lines[-1]))
+
+
+def _bad_line(feed: _Feed, error: csv.Error, width: int) -> Line:
+    """Give up one line alone where the parser gave up, maybe far below."""
+    lines = feed.taken
+    number = feed.number - len(lines) + 1
+    text = str(error)
+    opening = f"the quotation mark that opens in line {number} is"
+    never_closed = "unexpected end" in text
+    at_end = len(lines) == 1 and _ends_without_newline(lines[-1])
+    if never_closed and len(lines) < _MOST_LINES:
+        fault = f"{opening} never closed"
+    elif never_closed or ("field larger" in text and _took_rows(lines, width, width)):
+        fault, never_closed = f"{opening} not closed within {len(lines):,} lines", True
+    elif len(lines) > 1:
+        fault = f"{opening} not closed rightly ({text} in line {feed.number})"
+    else:
+        fault = f"not a line of CSV: {text}"
+    feed.keep(1)
+    return Line(None, number, fault, never_closed, at_end)
+
+
+def _took_rows(lines: Sequence[str], num_cells: int, width: int) -> bool:
+    """Whether a row of several lines swallowed rows: its first line is one without the mark that
+    opens in it, and so are most lines behind."""
+    rest = lines[1:]
+    opening = list(_OPENING.finditer(lines[0]))
+    if not rest or not opening:
+        return False
+    first = lines[0][: opening[-1].start()] + lines[0][opening[-1].end() :]
+    if not _is_row(first, width):
+        return False
+    rows = sum(_is_row(line, width) for line in rest)
+    return 2 * rows >= len(rest) if num_cells == width else rows > 0
+
+
+def _is_row(line: str, width: int) -> bool:
+    """Whether a line has as many cells as the table, none of which begins as a clause does."""
+    if width < 2:
+        return False
+    try:
+        cells = next(csv.reader([line], "excel", strict=True), [])
+    except csv.Error:
+        return False
+    return len(cells) == width and not any(cell[:1].isspace() for cell in cells)
+
+
+def read_lines_of_tsv(handle: TextIO) -> Iterator[Line]:
+    """Read the rows of a TSV file, its header first; empty lines are left out."""
+    feed = _Feed(handle)
+    width = 0
+    while True:
+        feed.begin()
+        line = next(feed, None)
+        if line is None:
+            return
+        text = line.rstrip("\r\n")
+        if not text:
+            continue
+        number = feed.number
+        cells = _tsv_cells(text, width)
+        if '"' in text and width and _opens(text):
+            cells = _tsv_cells_of_lines(feed, width) or cells
+        width = width or len(cells)
+        yield Line(cells, number, at_end=_ends_without_newline(feed.taken[-1]))
+
+
+def _tsv_cells(text: str, width: int) -> list[str]:
+    cells = text.split("\t")
+    if '"' not in text:
+        return cells
+    if width and len(cells) != width:
+        quoted = _parsed([text])
+        if quoted is not None and len(quoted) == width:
+            return quoted
+    return [_unquoted(cell) for cell in cells]
+
+
+def _unquoted(cell: str) -> str:
+    if len(cell) > 1 and cell[0] == '"' and _WHOLLY_QUOTED.fullmatch(cell):
+        return cell[1:-1].replace('""', '"')
+    return cell
+
+
+def _opens(text: str) -> bool:
+    """Whether a cell of the line opens a quotation mark that the line does not close."""
+    return any(
+        cell[:1] == '"' and cell.count('"') % 2 and not _WHOLLY_QUOTED.fullmatch(cell)
+        for cell in text.split("\t")
+    )
+
+
+def _tsv_cells_of_lines(feed: _Feed, width: int) -> list[str] | None:
+    """Read a row whose quoted cell goes on in the next lines; None, and one line used, if none."""
+    while len(feed.taken) < _MOST_TSV_LINES:
+        line = next(feed, None)
+        if line is None or line.count("\t") + 1 >= width:
+            break
+        if '"' in line:
+            cells = _parsed(feed.taken)
+            if cells is not None and len(cells) == width:
+                return cells
+    feed.keep(1)
+    return None
+
+
+def _parsed(lines: Sequence[str]) -> list[str] | None:
+    """Parse lines as one row with quoted cells; None where they are not exactly one."""
+    try:
+        rows = list(csv.reader(lines, "excel-tab", strict=True))
+    except csv.Error:
+        return None
+    return rows[0] if len(rows) == 1 else None
+
+
+def _ends_without_newline(line: str) -> bool:
+    return not line.endswith(("\n", "\r"))

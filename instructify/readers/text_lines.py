@@ -1,0 +1,26 @@
+"""Files that are read line by line: JSON lines, token files, mappings."""
+
+from collections.abc import Iterator
+
+from instructify.readers.base import RawFile
+from instructify.readers.json_source import BYTE_ORDER_MARK
+from instructify.readers.opening import opened
+from instructify.rejects import Reject
+
+
+def raw_lines(file: RawFile) -> Iterator[tuple[int, bytes | Reject]]:
+    """Yield the lines with their 0-based numbers and line ends.
+
+    Of a compressed file that ends too early the line that it ends in is no line; in its place comes
+    a reject, the last thing that is given.
+    """
+    with opened(file) as raw:
+        position = 0
+        for line in raw.handle:
+            if raw.cut_off and not line.endswith(b"\n"):
+                break
+            yield position, line if position else line.removeprefix(BYTE_ORDER_MARK)
+            position += 1
+        if raw.cut_off:
+            detail = "the compressed file ends before its end mark"
+            yield position, Reject(file.name, position, None, "cut-off", detail)

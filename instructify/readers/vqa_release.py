@@ -1,0 +1,76 @@
+"""Which of the VQA releases a file is of: VQA v1, VQAv2 and OK-VQA share a form, two of them names.
+
+A file says it in its header; where that is gone, the fields of its annotations and the way in which
+its question ids are made of image ids tell.
+"""
+
+import re
+from collections.abc import Sequence
+
+from instructify._util.errors import UserError
+from instructify.readers.base import RawFile
+from instructify.readers.opening import opened
+from instructify.rejects import Reject
+
+VQAV2, OKVQA = "VQAv2", "OK-VQA"
+_LOOKED_AT = 1 << 16
+_FEWEST = 3  # items that must agree before they tell anything
+_HEADER = re.compile(rb'"description"\s*:\s*"This is v([\d.]{1,8}) of the ((?:OK-)?VQA) dataset')
+# Question ids are the image's id and a number of so many digits.
+_ID_STEP = {VQAV2: 1000, OKVQA: 10}
+_OWN_FIELD = {VQAV2: "multiple_choice_answer", OKVQA: "raw_answer"}
+
+
+def check_header(file: RawFile, release: str) -> None:
+    """Refuse a file whose header names another release; `release` is VQAV2 or OKVQA."""
+    with opened(file) as raw:
+        ends = raw.handle.read(_LOOKED_AT)
+        if raw.handle.seekable():  # OK-VQA writes its header last
+            size = raw.handle.seek(0, 2)
+            raw.handle.seek(max(0, size - _LOOKED_AT))
+            ends += raw.handle.read(_LOOKED_AT)
+    found = _HEADER.search(ends)
+    if found is None:
+        return
+    version, name = found[1].decode(), found[2].decode()
+    if (name, release) == ("OK-VQA", OKVQA) or (name, version[:1], release) == ("VQA", "2", VQAV2):
+        return
+    raise UserError(
+        f"{file.name} is v{version} of the {name} dataset by its own header, not {release}"
+        f"{_same_names(release)}; get the files of {release}."
+    )
+
+
+def check_ids(
+    file: RawFile, release: str, question_ids: Sequence[int], image_ids: Sequence[int]
+) -> None:
+    """Refuse questions whose ids are made as those of the other release, all of them."""
+    pairs = list(zip(question_ids, image_ids, strict=True))
+    (other_step,) = (step for name, step in _ID_STEP.items() if name != release)
+    own = any(number // _ID_STEP[release] == image for number, image in pairs)
+    other = all(number // other_step == image for number, image in pairs)
+    if len(pairs) >= _FEWEST and other and not own:
+        there = "VQA v1 or OK-VQA" if release == VQAV2 else "VQAv2"
+        raise UserError(
+            f"{file.name} has the questions of {there}, not {release}, by their ids"
+            f"{_same_names(release)}; get the files of {release}."
+        )
+
+
+def check_fields(file: RawFile, release: str, num_good: int, rejects: Sequence[Reject]) -> None:
+    """Refuse annotations none of which has the field that only this release's have."""
+    wanted = _OWN_FIELD[release]
+    lacking = all(
+        one.reason == "missing-field" and (one.field or "").rpartition(".")[2] == wanted
+        for one in rejects
+    )
+    if not num_good and len(rejects) >= _FEWEST and lacking:
+        there = "OK-VQA" if release == VQAV2 else "VQA v1 or VQAv2"
+        raise UserError(
+            f"{file.name} has annotations without '{wanted}', as {there} has them, not {release}"
+            f"{_same_names(release)}; get the files of {release}."
+        )
+
+
+def _same_names(release: str) -> str:
+    return ", whose files have the same names as those of VQA v1" if release == OKVQA else ""
