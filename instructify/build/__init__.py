@@ -3,7 +3,7 @@
 from instructify.build.check import check_build
 from instructify.build.commit import carry_out
 from instructify.build.engine import RejectsError, convert
-from instructify.build.ledger import ledger_lines
+from instructify.build.ledger import ledger_lines, read_ledger
 from instructify.build.lock import write_lock
 from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry, content_key
 from instructify.build.opened import Build, ShardedTable, public_sample
@@ -66,6 +66,7 @@ __all__ = [
     "public_sample",
     "read_chunks",
     "read_context",
+    "read_ledger",
     "reader_of",
     "rejects_name",
     "repeated_hashes",

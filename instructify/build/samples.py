@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify._util.keyed import hash_texts
+from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import Syncer, fresh_folder, read_arrow, write_arrow, write_bytes
 from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import FileEntry, content_key, file_entry, is_whole
@@ -107,10 +108,10 @@ def draws_for(records: int, split: str, pool_sizes: Mapping[str, int], wanted: i
 def run_samples(unit: SamplesUnit) -> SamplesReceipt:
     """Render a unit into its folder, or find that this was done already."""
     try:
-        done = msgspec.json.decode((unit.folder / RECEIPT).read_bytes(), type=SamplesReceipt)
+        done = decode_json(read_regular(unit.folder / RECEIPT), SamplesReceipt)
         if done.key == unit.key and is_whole(unit.folder / SAMPLES, done.shard):
             return done
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, NotReadableError):
         pass
     fresh_folder(unit.folder)
     problems = None if unit.problems is None else Problems.read(unit.problems)

@@ -8,7 +8,6 @@ RUN/tensorboard/       the same numbers for TensorBoard
 RUN/report.html        the curves
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +16,7 @@ from typing import Any
 
 from instructify import __version__
 from instructify._util.errors import UserError
+from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import make_folder, sweep, write_json
 from instructify.build import write_lock
 from instructify.overlap import read_overlaps, unwaived
@@ -118,8 +118,8 @@ def write_run(run: Path, config: TrainConfig, mixed: MixedBuild, facts: Mapping[
 def read_run(run: Path) -> Mapping[str, Any]:
     """Read what a run is made of; UserError where there is no run."""
     try:
-        facts: Mapping[str, Any] = json.loads((run / _FACTS).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        facts = decode_json(read_regular(run / _FACTS), dict[str, Any])
+    except (OSError, NotReadableError) as error:
         raise UserError(
             f"{run} holds no run ({_FACTS} is missing or damaged); give a folder written by "
             "`instructify train`"
