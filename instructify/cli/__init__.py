@@ -16,6 +16,7 @@ import typer.core
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.exit import exit_now
+from instructify._util.terminal import visible
 from instructify.cli import data, evaluation, inspection, share, training
 
 __all__ = ["app", "main"]
@@ -133,5 +134,5 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 
 def _leave(message: str, code: int) -> NoReturn:
-    print(f"instructify: {message}", file=sys.stderr)
+    print(f"instructify: {visible(message)}", file=sys.stderr)  # a name in it may be hostile
     raise SystemExit(code)

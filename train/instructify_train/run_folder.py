@@ -16,7 +16,7 @@ from typing import Any
 
 from instructify import __version__
 from instructify._util.errors import UserError
-from instructify._util.outside import NotReadableError, decode_json, read_regular
+from instructify._util.outside import NotReadableError, decode_values, read_regular
 from instructify._util.shards import make_folder, sweep, write_json
 from instructify.build import write_lock
 from instructify.overlap import read_overlaps, unwaived
@@ -118,7 +118,7 @@ def write_run(run: Path, config: TrainConfig, mixed: MixedBuild, facts: Mapping[
 def read_run(run: Path) -> Mapping[str, Any]:
     """Read what a run is made of; UserError where there is no run."""
     try:
-        facts = decode_json(read_regular(run / _FACTS), dict[str, Any])
+        facts = decode_values(read_regular(run / _FACTS))
     except (OSError, NotReadableError) as error:
         raise UserError(
             f"{run} holds no run ({_FACTS} is missing or damaged); give a folder written by "

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from instructify._util.errors import UserError
-from instructify._util.outside import NotReadableError, decode_json, read_regular
+from instructify._util.outside import NotReadableError, decode_values, read_regular
 from instructify._util.shards import sweep, write_bytes, write_json
 from instructify.build import write_lock
 from instructify.metrics import Item
@@ -116,7 +116,7 @@ def read_results(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value = decode_json(read_regular(path), dict[str, Any])
+        value = decode_values(read_regular(path))
     except (OSError, NotReadableError) as error:
         raise UserError(f"{path} is damaged; evaluate again into another --out") from error
     if value.get("format") != EXAM_FORMAT:
@@ -161,7 +161,7 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def _rows(path: Path) -> list[dict[str, Any]]:
     try:
         lines = read_regular(path, MAX_PART_BYTES).split(b"\n")
-        return [decode_json(line, dict[str, Any]) for line in lines if line]
+        return [decode_values(line) for line in lines if line]
     except (OSError, NotReadableError) as error:
         raise UserError(f"{path} is damaged; delete it, and it is answered again") from error
 

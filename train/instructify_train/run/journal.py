@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from instructify._util.errors import UserError
-from instructify._util.outside import NotReadableError, decode_json, read_regular
+from instructify._util.outside import NotReadableError, decode_values, read_regular
 from instructify._util.shards import write_bytes
 
 LOG = "metrics.jsonl"
@@ -99,7 +99,7 @@ def _decoded(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
     """Go through the lines of a log, each as it stands and decoded."""
     for number, line in enumerate(_whole_lines(path), 1):
         try:
-            value = decode_json(line, dict[str, Any])
+            value = decode_values(line)
         except NotReadableError as error:
             raise UserError(f"{path}, line {number} is damaged ({error}); delete it") from error
         if not isinstance(value.get("step"), int):

@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from instructify._util.errors import UserError, did_you_mean
-from instructify._util.outside import NotReadableError, decode_json, read_regular
+from instructify._util.outside import NotReadableError, decode_values, read_regular
 from instructify._util.shards import fresh_folder, sync, unwritable, write_json
 from instructify_train.tiny.grounding import Found, teach_grounding
 from instructify_train.tiny.language_tower import Marks, examine_language, teach_language
@@ -192,7 +192,7 @@ def read_report(folder: Path) -> dict[str, object]:
     if not path.is_file():
         raise UserError(f"{folder} holds no taught towers; run `instructify teach-towers`")
     try:
-        report = decode_json(read_regular(path), dict[str, object])
+        report = decode_values(read_regular(path))
     except (OSError, NotReadableError) as error:
         raise UserError(f"{path} is damaged; run `instructify teach-towers` again") from error
     if report.get("format") != FORMAT:
