@@ -115,7 +115,7 @@ BAD = (
 
 @st.composite
 def mutated(draw: st.DrawFn, value: Any) -> Any:
-    """Change one to three places of plain values: another kind, nothing, a new key, an item more."""
+    """Change one to three places of plain values: another kind, nothing, one more."""
     value = copy.deepcopy(value)
     for _ in range(draw(st.integers(1, 3))):
         holders = [one for one in _nodes(value) if isinstance(one, dict | list) and one]
