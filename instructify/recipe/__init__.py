@@ -20,7 +20,7 @@ from instructify.recipe.read import (
     recipe_path,
     waivers_of,
 )
-from instructify.recipe.sample_index import batches_of, valid_batches
+from instructify.recipe.sample_index import batches_of, valid_batch, valid_batches
 
 __all__ = [
     "Change",
@@ -33,6 +33,7 @@ __all__ = [
     "Waiver",
     "base_of",
     "batches_of",
+    "valid_batch",
     "valid_batches",
     "compare",
     "load_mixture",

@@ -106,7 +106,7 @@ def _files(build: Path) -> set[str]:
     return set(json.loads((build / "manifest.json").read_text("utf-8"))["files"])
 
 
-BAD = (
+BAD: tuple[Any, ...] = (
     *(None, True, -1, 0, 0.5, 10**30, 2**63, 1e308, float("nan"), float("inf")),
     *("", "../x", "/etc/passwd", "\0", "a\nb", "\ud800", "x" * 5_000, "{{ x }}"),
     *([], {}, [[]], {"a": {}}),
