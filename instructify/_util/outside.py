@@ -4,11 +4,12 @@ A folder received from a stranger may hold pipes, devices, links out of it, JSON
 deep, and names that climb out of it. Whatever reads such a folder does it by these functions.
 """
 
+import json
 import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -35,6 +36,24 @@ def decode_json(data: bytes | bytearray | str, kind: type[T]) -> T:
         raise NotReadableError("nested too deeply") from error
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise NotReadableError(str(error)) from error
+
+
+def decode_values(data: bytes, *, has_paths: bool = False) -> dict[str, Any]:
+    """Decode a JSON object of plain values, in which NaN may stand; else NotReadableError.
+
+    With `has_paths` a text may hold bytes that are not UTF-8, as names of files may.
+    """
+    try:
+        value = json.loads(data)
+        if not has_paths and b"\\u" in data:  # half of a pair has no bytes
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise NotReadableError("nested too deeply") from error
+    except ValueError as error:
+        raise NotReadableError(str(error)) from error
+    if not isinstance(value, dict):
+        raise NotReadableError("it is no object")
+    return value
 
 
 def check_regular(path: Path | str) -> os.stat_result:

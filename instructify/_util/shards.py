@@ -130,15 +130,36 @@ def map_file(path: Path) -> pa.NativeFile:
     return pa.BufferReader(pa.py_buffer(data))
 
 
-def read_arrow(path: Path) -> pa.Table:
-    """Map an Arrow file; UserError where it is damaged or cut short."""
+def read_arrow(path: Path, schema: pa.Schema | None = None) -> pa.Table:
+    """Map an Arrow file; UserError where it is damaged or cut short.
+
+    With a schema, that of the file has to be the same, and all offsets and texts are validated:
+    Arrow trusts them, and the file may be a stranger's.
+    """
     try:
         with map_file(path) as source:
-            return pa.ipc.open_file(source).read_all()
+            table = pa.ipc.open_file(source).read_all()
     except (pa.ArrowException, OSError) as error:
-        raise UserError(
-            f"{path} is damaged or incomplete; run `instructify verify` on its build."
-        ) from error
+        raise _damaged(path) from error
+    return table if schema is None else valid_arrow(table, schema, path)
+
+
+def valid_arrow(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
+    """Give back a table, or a part of one, once columns, offsets and texts are known to be right.
+
+    Raises UserError naming the file that it is of.
+    """
+    try:
+        if not table.schema.equals(schema):
+            raise pa.ArrowInvalid("other columns")
+        table.validate(full=True)
+    except pa.ArrowException as error:
+        raise _damaged(path) from error
+    return table
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is damaged or incomplete; run `instructify verify` on its build.")
 
 
 def map_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -7,7 +7,7 @@ from instructify.build.coverage import Coverage, CoverageCounter, sides_of, voca
 from instructify.build.effect_stage import unprinted_tokens
 from instructify.build.effects import Covered, Effect, effects_of, idle_settings, unnamed_ocr
 from instructify.build.engine import RejectsError, convert
-from instructify.build.ledger import ledger_lines
+from instructify.build.ledger import ledger_lines, read_ledger
 from instructify.build.lock import write_lock
 from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry, content_key
 from instructify.build.opened import Build, ShardedTable, public_sample
@@ -95,6 +95,7 @@ __all__ = [
     "option_values",
     "public_sample",
     "read_chunks",
+    "read_ledger",
     "read_split",
     "reader_of",
     "rejects_name",

@@ -31,4 +31,6 @@ def read_candidates(path: Path) -> dict[str, tuple[str, ...]]:
     """Read all sets of a build; none where the file is not there."""
     if not path.exists():
         return {}
-    return {row["id"]: tuple(row["values"]) for row in read_arrow(path).to_pylist()}
+    return {
+        row["id"]: tuple(row["values"]) for row in read_arrow(path, CANDIDATES_SCHEMA).to_pylist()
+    }

@@ -9,10 +9,24 @@ from typing import TextIO
 
 import msgspec
 
-from instructify._util.outside import check_regular
+from instructify._util.errors import UserError
+from instructify._util.outside import NotReadableError, check_regular, decode_json
 from instructify._util.shards import unwritable
 from instructify.build.state import SplitState
 from instructify.rejects import REASONS, Reject
+
+
+class LedgerLine(msgspec.Struct, kw_only=True):
+    """A line of a ledger, as it is read."""
+
+    dataset: str
+    split: str
+    source: str
+    position: int | None
+    field: str | None
+    reason: str
+    detail: str
+    record_id: str | None = None  # only of what was a record already
 
 
 class LedgerWriter:
@@ -73,9 +87,14 @@ def ledger_lines(path: Path) -> Iterator[bytes]:
         return
 
 
+def read_ledger(path: Path) -> Iterator[LedgerLine]:
+    """Decode the lines of a ledger; UserError at one that is not of ours."""
+    return (_row(line) for line in ledger_lines(path))
+
+
 def still_true(line: bytes, state: SplitState) -> bool:
     """Whether a line of the standing ledger is of this split and not replaced by this run."""
-    row = msgspec.json.decode(line, type=_Line)
+    row = _row(line)
     if row.split != state.split:
         return False
     return state.record_ledger is None if row.record_id is None else state.sample_ledgers is None
@@ -83,17 +102,20 @@ def still_true(line: bytes, state: SplitState) -> bool:
 
 def split_of(line: bytes) -> str:
     """Name the split of a line."""
-    return msgspec.json.decode(line, type=_Line).split
+    return _row(line).split
 
 
 def order(line: bytes) -> tuple[str, str, int, bytes]:
     """Sort lines by split, file and position."""
-    row = msgspec.json.decode(line, type=_Line)
+    row = _row(line)
     return row.split, row.source, -1 if row.position is None else row.position, line
 
 
-class _Line(msgspec.Struct):
-    split: str
-    source: str
-    position: int | None = None
-    record_id: str | None = None  # only of what was a record already
+def _row(line: bytes) -> LedgerLine:
+    try:
+        return decode_json(line, LedgerLine)
+    except NotReadableError as error:
+        raise UserError(
+            f"a ledger of rejects of this build is damaged ({error}); `instructify verify` says "
+            "what else is."
+        ) from error

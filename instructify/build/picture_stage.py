@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify._util.shards import read_arrow
+from instructify._util.shards import read_arrow, valid_arrow
 from instructify.build.manifest import Manifest, PicturesEntry, file_entry
 from instructify.build.paths import BuildPaths
 from instructify.build.problems import Problem, write_problems
@@ -44,6 +44,7 @@ from instructify.pictures import (
     save_seen,
     tables,
 )
+from instructify.schema import RECORD_SCHEMA
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +111,7 @@ def problems_of(manifest: Manifest, paths: BuildPaths, state: SplitState) -> Pat
     name = manifest.pictures.problems_file
     if name is None:
         return None
-    table = read_arrow(paths.root / name)
+    table = tables.read_index(paths.root / name)
     folder = paths.staging / "pictures"
     folder.mkdir(exist_ok=True)
     _note_problems(state, _distinct_keys(state), table, folder)
@@ -131,10 +132,15 @@ def _known(paths: BuildPaths, manifest: Manifest | None) -> Known | None:
 def _distinct_keys(state: SplitState) -> pa.Array:
     """Every picture key of a split once; shard by shard, so that memory is that of the result."""
     parts = [
-        pc.unique(pc.list_flatten(read_arrow(shard.path).column("pictures")))
+        pc.unique(pc.list_flatten(_pictures_of(shard.path).column("pictures")))
         for shard in state.record_shards
     ]
     return pc.unique(pa.chunked_array(parts, pa.string()))
+
+
+def _pictures_of(shard: Path) -> pa.Table:
+    columns = pa.schema([RECORD_SCHEMA.field("pictures")])
+    return valid_arrow(read_arrow(shard).select(["pictures"]), columns, shard)
 
 
 def _requests(

@@ -40,7 +40,7 @@ class Problems:
 
     @classmethod
     def read(cls, path: Path) -> "Problems":
-        return cls(read_arrow(path))
+        return cls(read_arrow(path, PROBLEMS_SCHEMA))
 
     def first_problem_rows(self, pictures: pa.ListArray) -> dict[int, Problem]:
         """Map each row that names an unusable picture to the problem of its first one."""

@@ -5,6 +5,7 @@ and is found again after a kill, without it the folder is worthless. Memory is t
 """
 
 import gc
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify._util.keyed import Hashes, hash_texts
+from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import Syncer, fresh_folder, write_arrow, write_bytes
 from instructify.build.coverage import Coverage, CoverageCounter, sides_of
 from instructify.build.ledger import LedgerWriter
@@ -68,6 +70,9 @@ class RecordsUnit:
         return content_key("records unit", [records_key(self, (), None), states])
 
 
+_SHARD = re.compile(r"records-[0-9]{5,9}\.arrow")
+
+
 class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
     """What a finished unit left in its folder."""
 
@@ -102,8 +107,10 @@ def records_key(unit: RecordsUnit, sources: Sequence[RawSource], ocr: RawSource 
 def read_receipt(folder: Path, key: str) -> RecordsReceipt | None:
     """Return the receipt of a unit that was finished before, if it is of the same inputs."""
     try:
-        receipt = msgspec.json.decode((folder / RECEIPT).read_bytes(), type=RecordsReceipt)
-    except (FileNotFoundError, msgspec.DecodeError):
+        receipt = decode_json(read_regular(folder / RECEIPT), RecordsReceipt)
+    except (FileNotFoundError, NotReadableError):
+        return None
+    if not all(_SHARD.fullmatch(name) for name in receipt.shards):
         return None
     whole = all(is_whole(folder / name, facts) for name, facts in receipt.shards.items())
     return receipt if receipt.key == key and whole else None

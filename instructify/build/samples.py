@@ -17,14 +17,22 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify._util.keyed import hash_texts
-from instructify._util.shards import Syncer, fresh_folder, read_arrow, write_arrow, write_bytes
+from instructify._util.outside import NotReadableError, decode_json, read_regular
+from instructify._util.shards import (
+    Syncer,
+    fresh_folder,
+    read_arrow,
+    valid_arrow,
+    write_arrow,
+    write_bytes,
+)
 from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import FileEntry, content_key, file_entry, is_whole
 from instructify.build.problems import Problems
 from instructify.build.records import RECEIPT, REJECTS
 from instructify.columns import Failure, render_table
 from instructify.rejects import Reject
-from instructify.schema import SAMPLE_FORMAT, SAMPLE_SCHEMA
+from instructify.schema import RECORD_SCHEMA, SAMPLE_FORMAT, SAMPLE_SCHEMA
 from instructify.templating import NO_TEMPLATE, Template, choose_templates
 
 SAMPLE_SHARD_ROWS = 131_072
@@ -107,14 +115,16 @@ def draws_for(records: int, split: str, pool_sizes: Mapping[str, int], wanted: i
 def run_samples(unit: SamplesUnit) -> SamplesReceipt:
     """Render a unit into its folder, or find that this was done already."""
     try:
-        done = msgspec.json.decode((unit.folder / RECEIPT).read_bytes(), type=SamplesReceipt)
+        done = decode_json(read_regular(unit.folder / RECEIPT), SamplesReceipt)
         if done.key == unit.key and is_whole(unit.folder / SAMPLES, done.shard):
             return done
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, NotReadableError):
         pass
     fresh_folder(unit.folder)
     problems = None if unit.problems is None else Problems.read(unit.problems)
-    records = read_arrow(unit.shard).slice(unit.start, unit.stop - unit.start)
+    records = valid_arrow(
+        read_arrow(unit.shard).slice(unit.start, unit.stop - unit.start), RECORD_SCHEMA, unit.shard
+    )
     spec = unit.spec
     kept = 0
     tables: list[pa.Table] = []

@@ -8,6 +8,7 @@ from pathlib import Path
 from instructify._util.shards import write_bytes
 from instructify.results import (
     Table,
+    checked_results,
     make_table,
     markdown_lines,
     results_page,
@@ -22,7 +23,7 @@ def run_results(
 ) -> None:
     """Print the table, and write the page where one is asked for."""
     runs = {
-        name: list(read_results(folder))
+        name: checked_results(read_results(folder), folder)
         for name, folder in zip(row_names(folders), folders, strict=True)
     }
     table = make_table(runs)

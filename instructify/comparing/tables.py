@@ -15,6 +15,7 @@ from instructify._util.keyed import hash_texts
 from instructify._util.shards import read_arrow
 from instructify.build import Build
 from instructify.comparing.equality import equal_rows
+from instructify.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
 
 _SLICE = 65_536
 
@@ -53,7 +54,7 @@ def compare_shards(
     """Compare the shards of a split in two builds."""
     equal, left = _apart(before, after)
     tables = [
-        pa.concat_tables([read_arrow(build.path(name)) for name in names]) if names else None
+        pa.concat_tables([_read(build, name) for name in names]) if names else None
         for (build, _), names in zip((before, after), left, strict=True)
     ]
     if tables[0] is None and tables[1] is None:
@@ -103,12 +104,17 @@ def count_texts(build: Build, shards: Sequence[str], columns: Sequence[str]) -> 
     """Count the combinations of values of some columns over shards."""
     counts: dict[Any, int] = {}
     for shard in shards:
-        table = read_arrow(build.path(shard)).select(list(columns))
+        table = _read(build, shard).select(list(columns))
         plain = pa.table({name: table[name].cast(pa.string()) for name in columns})
         for row in plain.group_by(list(columns)).aggregate([([], "count_all")]).to_pylist():
             key = tuple(row[name] for name in columns)
             counts[key] = counts.get(key, 0) + row["count_all"]
     return counts
+
+
+def _read(build: Build, name: str) -> pa.Table:
+    schema = RECORD_SCHEMA if name.startswith("records/") else SAMPLE_SCHEMA
+    return read_arrow(build.path(name), schema)
 
 
 def _apart(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from instructify._util.shards import read_arrow
+from instructify._util.shards import read_arrow, valid_arrow
 from instructify.build import (
     SAMPLES,
     Build,
@@ -23,6 +23,7 @@ from instructify.build import (
 )
 from instructify.catalog import Catalog
 from instructify.columns import render_table
+from instructify.schema import RECORD_SCHEMA
 from instructify.templating import PARTS, Template
 
 
@@ -96,7 +97,8 @@ def render_text(
     template: Template,
 ) -> Mapping[str, Any]:
     """Render the texts by one template, whatever would be drawn."""
-    table = read_arrow(build.path(place.shard)).slice(place.row, 1)
+    shard = build.path(place.shard)
+    table = valid_arrow(read_arrow(shard).slice(place.row, 1), RECORD_SCHEMA, shard)
     form = table.schema.get_field_index("form")
     table = table.set_column(form, "form", table.column("form").cast("string"))
     constants = {

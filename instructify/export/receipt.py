@@ -12,6 +12,7 @@ import msgspec
 
 from instructify import __version__
 from instructify._util.errors import UserError
+from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import write_bytes
 from instructify.build import Manifest
 from instructify.export.options import ExportOptions
@@ -71,18 +72,18 @@ def write_receipt(folder: Path, receipt: Receipt) -> None:
 def read_receipt(path: Path) -> Receipt | None:
     """Read a receipt; None where there is none, UserError where it is not ours to replace."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except FileNotFoundError:
         return None
     try:
-        version = msgspec.json.decode(data, type=_Version).format
+        version = decode_json(data, _Version).format
         if version != FORMAT:
             raise UserError(
                 f"{path} has format {version} and this version knows {FORMAT}; "
                 "choose another --out, or delete that export."
             )
-        return msgspec.json.decode(data, type=Receipt)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode_json(data, Receipt)
+    except NotReadableError as error:
         raise UserError(
             f"{path} is not an export's ({error}); choose another --out, or delete that folder."
         ) from error

@@ -1,10 +1,11 @@
 """The rejects of a build: how many of which reason, and some of each with what is known of them."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from instructify.build import Build, ledger_lines, rejects_name
+import msgspec
+
+from instructify.build import Build, read_ledger, rejects_name
 from instructify.inspecting.choose import spread
 from instructify.inspecting.gather import find_records
 from instructify.inspecting.raw import Position
@@ -49,8 +50,8 @@ def read_rejects(build: Build, pairs: Sequence[tuple[str, str]]) -> Rejects:
     for name in dict.fromkeys(name for name, _ in pairs):
         splits = [split for one, split in pairs if one == name]
         by_reason: dict[str, list[dict[str, Any]]] = {}
-        for line in ledger_lines(build.path(rejects_name(name))):
-            row = json.loads(line)
+        for line in read_ledger(build.path(rejects_name(name))):
+            row = msgspec.structs.asdict(line)
             if row["split"] in splits:
                 by_reason.setdefault(row["reason"], []).append(row)
         for reason, rows in sorted(by_reason.items()):

@@ -18,6 +18,7 @@ from instructify.metrics.model import Answer, Item
 
 LABELS: Mapping[str, int] = {"yes": 1, "true": 1, "1": 1, "no": 0, "false": 0, "0": 0}
 
+_MOST_RELEVANCE = 1e9
 _GOLD_KEYS = {"auc": "label", "mrr": "gold"}
 
 ValueT = TypeVar("ValueT")
@@ -71,7 +72,7 @@ def _item(row: _Row, metric: str) -> Item:
         references=_optional(row, "references", _texts) or (),
         label=_optional(row, "label", _label),
         gold=_optional(row, "gold", _index),
-        relevance=_optional(row, "relevance", _numbers),
+        relevance=_optional(row, "relevance", _relevance),
         choices=_optional(row, "choices", _texts) or (),
         subset=_optional(row, "subset", _text),
         difficult=_optional(row, "difficult", _flag) or False,
@@ -180,6 +181,14 @@ def _numbers(row: _Row, key: str) -> tuple[float, ...]:
     if not isinstance(value, list) or not set(map(type, value)) <= {int, float}:
         raise row.wrong(f"no `{key}` that is a list of numbers")
     return tuple(_finite(row, key, one) for one in value)
+
+
+def _relevance(row: _Row, key: str) -> tuple[float, ...]:
+    """Shares of annotators in practice; sums of them have to stay numbers."""
+    numbers = _numbers(row, key)
+    if not all(0 <= one <= _MOST_RELEVANCE for one in numbers):
+        raise row.wrong(f"`{key}` holds a number that is below 0 or above {_MOST_RELEVANCE:g}")
+    return numbers
 
 
 def _finite(row: _Row, key: str, value: int | float) -> float:

@@ -22,7 +22,7 @@ from instructify.recipe.read import (
     recipe_path,
 )
 from instructify.recipe.run_settings import RunSettings, load_run_settings
-from instructify.recipe.sample_index import batches_of, valid_batches
+from instructify.recipe.sample_index import batches_of, valid_batch, valid_batches
 
 __all__ = [
     "Change",
@@ -48,5 +48,6 @@ __all__ = [
     "recipe_fields",
     "recipe_name",
     "recipe_path",
+    "valid_batch",
     "valid_batches",
 ]

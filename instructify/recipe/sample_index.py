@@ -95,12 +95,16 @@ def valid_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Go through some columns of a shard, validated: Arrow trusts offsets, a stranger's too."""
     for batch in batches_of(path, schema):
-        chosen = batch.select(list(columns))
-        try:
-            chosen.validate(full=True)
-        except pa.ArrowException as error:
-            raise _damaged(path) from error
-        yield chosen
+        yield valid_batch(batch.select(list(columns)), path)
+
+
+def valid_batch(batch: pa.RecordBatch, path: Path) -> pa.RecordBatch:
+    """Give back a batch once its offsets and texts are known to be right."""
+    try:
+        batch.validate(full=True)
+    except pa.ArrowException as error:
+        raise _damaged(path) from error
+    return batch
 
 
 def _damaged(path: Path) -> UserError:

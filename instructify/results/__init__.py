@@ -1,11 +1,13 @@
 """Results of evaluations beside the published figures, as text, Markdown and HTML."""
 
+from instructify.results.checked import checked_results
 from instructify.results.page import results_page
 from instructify.results.table import Table, make_table, row_names
 from instructify.results.text import markdown_lines, text_lines
 
 __all__ = [
     "Table",
+    "checked_results",
     "make_table",
     "markdown_lines",
     "results_page",

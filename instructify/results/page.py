@@ -120,7 +120,7 @@ def _section(name: str, results: Sequence[Mapping[str, Any]]) -> str:
 
 def _card(result: Mapping[str, Any]) -> str:
     protocol = result["protocol"]
-    name = f"{result['name']} <span class='soft'>{escape(protocol['split'])}</span>"
+    name = f"{escape(result['name'])} <span class='soft'>{escape(protocol['split'])}</span>"
     facts = "".join(f"<dt>{escape(key)}</dt>{value}" for key, value in _facts(result))
     return (
         f'<section class="card"><div class="head"><h3>{name}</h3>{_value(result)}</div>'

@@ -137,8 +137,8 @@ def test_a_staged_file_that_is_a_link_is_not_moved_or_read(
     os.symlink(victim / "thesis.txt", build / ".staging" / "away.jsonl")
     with pytest.raises(UserError, match="link that leads out"):
         Build.open(build).path(name)
-    for line in (("retemplate", build, "--seed", "7"), ("overlap", build, "--likeness", "none")):
-        done = command(*line)
+    for line in WRITING.values():
+        done = run(command, line, build)
         assert done.code == 2
         assert "link that leads out" in done.stderr
 
@@ -160,10 +160,11 @@ def test_a_note_that_is_no_file_of_ours(
             note.write_bytes(b'{"moves": ' + b"[" * 200_000)
         case "link":
             os.symlink(victim / "thesis.txt", note)
-    for line in (("verify", build), ("retemplate", build, "--seed", "7")):
-        done = command(*line)
-        assert done.code == 2
-        assert is_sentence(done)
+    with pytest.raises(UserError, match=r"commit\.json"):
+        Build.open(build)
+    done = command("retemplate", build, "--seed", "7")
+    assert done.code == 2
+    assert is_sentence(done)
 
 
 @pytest.fixture(name="new", scope="session")
@@ -194,8 +195,8 @@ def test_readers_show_a_decided_build_whole_and_change_nothing(
         line = ("--to", "llava", "--out", build.parent / out)
         assert command("export", folder, *line).code == 0
     assert tree(build.parent / "a") == tree(build.parent / "b")
-    for line in (("inspect", build), ("lint", build), ("plan", build)):
-        assert command(*line).code in (0, 1, 2)
+    for name in ("inspect", "lint", "plan"):
+        assert command(name, build).code in (0, 1, 2)
     assert everything(build) == before
 
 
@@ -233,7 +234,7 @@ PLACES = {
 def place_of(build: Path, place: str) -> Path:
     """Find a file of a build."""
     pictures = json.loads((build / "manifest.json").read_text())["pictures"]
-    names = {"INDEX": index_of(build), "STORE": pictures["stores"][0]}
+    names: dict[str, str] = {"INDEX": index_of(build), "STORE": pictures["stores"][0]}
     return build / names.get(PLACES[place], PLACES[place])
 
 
@@ -251,13 +252,14 @@ def test_pipes_links_and_folders_in_the_place_of_files(
             os.symlink(victim / "thesis.txt", path)
         case "folder":
             path.mkdir()
-    for name in ("verify", "inspect", "export"):
+    for name in ("verify", "export"):
         done = run(command, READING[name], build)
         assert "Traceback" not in done.stderr
         assert done.code in (0, 1, 2)
         if done.code == 2:
             assert is_sentence(done)
-    assert "precious" not in (build.parent / "out").rglob("*")
+    written = [one for one in (build.parent / "out").rglob("*") if one.is_file()]
+    assert not any(b"precious" in one.read_bytes() for one in written)
 
 
 def test_a_link_within_a_build_is_followed_and_one_out_of_it_is_not(
@@ -357,10 +359,11 @@ def test_every_name_and_count_of_a_manifest_is_checked(
 ) -> None:
     assert victim.is_dir()
     edit_manifest(build, MANIFESTS[change])
-    for line in (("verify", build), ("inspect", build), ("retemplate", build, "--seed", "7")):
-        done = command(*line)
-        assert done.code == 2
-        assert is_sentence(done)
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        Build.open(build)
+    done = command("retemplate", build, "--seed", "7")
+    assert done.code == 2
+    assert is_sentence(done)
 
 
 def test_counts_that_files_do_not_bear_out_are_refused(build: Path, command: Commands) -> None:
@@ -390,6 +393,11 @@ def _escape(column: str, values: list[Any]) -> list[Any] | None:
     return ["desktop"] * len(values) if column == "kind" else None
 
 
+def _climbing(column: str, values: list[Any]) -> list[Any] | None:
+    told: dict[str, Any] = {"shard": None, "root": "raw", "file": "../victim/thesis.txt"}
+    return [told[column]] * len(values) if column in told else None
+
+
 INDICES: dict[str, Columns] = {
     "a path for a sha256": _escape,
     "a kind that is a path": _column("kind", "../../x"),
@@ -404,22 +412,18 @@ INDICES: dict[str, Columns] = {
     "a negative size": _column("size_bytes", -1),
     "a size beyond all": _column("size_bytes", 2**62),
     "a medium that nobody knows": _column("media", "hologram"),
-    "a file that climbs": lambda column, values: {
-        "shard": [None] * len(values),
-        "root": ["raw"] * len(values),
-        "file": ["../victim/thesis.txt"] * len(values),
-    }.get(column),
+    "a file that climbs": _climbing,
 }
 
 
-@pytest.mark.parametrize("shape", ["llava", "webdataset"])
 @pytest.mark.parametrize("index", INDICES)
 def test_nothing_of_a_false_index_leaves_the_build(
-    build: Path, victim: Path, command: Commands, index: str, shape: str
+    build: Path, victim: Path, command: Commands, index: str
 ) -> None:
     assert victim.is_dir()
     rewrite_table(build, index_of(build), INDICES[index])
     out = build.parent / "deep" / "out"
+    shape = "webdataset" if len(index) % 2 else "llava"
     done = command("export", build, "--to", shape, "--out", out)
     assert done.code == 2
     assert is_sentence(done)

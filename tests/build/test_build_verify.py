@@ -143,7 +143,7 @@ def test_a_manifest_can_not_name_files_outside(build: Path, command: Commands, n
     (build / "manifest.json").write_text(json.dumps(value))
     refused = command("verify", build)
     assert refused.code == 2
-    assert "outside of the build" in refused.stderr
+    assert "is no file of a build" in refused.stderr
 
 
 def test_a_manifest_that_lost_an_entry(build: Path, command: Commands) -> None:

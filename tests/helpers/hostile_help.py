@@ -1,14 +1,16 @@
 """Builds as a stranger would make them: any table, manifest or note changed, and consistent."""
 
+import copy
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from hypothesis import strategies as st
 
 from instructify.build.card import render_card
 from instructify.build.manifest import read_manifest
@@ -102,3 +104,59 @@ def everything(folder: Path) -> Mapping[str, tuple[int, int, int]]:
 
 def _files(build: Path) -> set[str]:
     return set(json.loads((build / "manifest.json").read_text("utf-8"))["files"])
+
+
+BAD: tuple[Any, ...] = (
+    *(None, True, -1, 0, 0.5, 10**30, 2**63, 1e308, float("nan"), float("inf")),
+    *("", "../x", "/etc/passwd", "\0", "a\nb", "\ud800", "x" * 5_000, "{{ x }}"),
+    *([], {}, [[]], {"a": {}}),
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, value: Any) -> Any:
+    """Change one to three places of plain values: another kind, nothing, one more."""
+    value = copy.deepcopy(value)
+    for _ in range(draw(st.integers(1, 3))):
+        holders = [one for one in _nodes(value) if isinstance(one, dict | list) and one]
+        if not holders:
+            return value
+        holder = draw(st.sampled_from(holders))
+        key = draw(
+            st.sampled_from(list(holder) if isinstance(holder, dict) else range(len(holder)))
+        )
+        match draw(st.sampled_from(("bad", "bad", "gone", "more"))):
+            case "bad":
+                holder[key] = copy.deepcopy(draw(st.sampled_from(BAD)))
+            case "gone":
+                del holder[key]
+            case _ if isinstance(holder, dict):
+                holder[draw(st.sampled_from(("x", "", "../x", "step")))] = holder[key]
+            case _:
+                holder.append(copy.deepcopy(holder[key]))
+    return value
+
+
+@st.composite
+def spoiled(draw: st.DrawFn, data: bytes) -> bytes:
+    """Cut bytes, flip one, or put hostile ones into them."""
+    at = draw(st.integers(0, len(data)))
+    put = st.sampled_from(
+        (b"\0", b"\xff", b"[" * 100_000, b'{"a":' * 5_000, b'"', b"\n", b"\xed\xa0\x80", b"&a *a")
+    )
+    match draw(st.sampled_from(("cut", "put", "twice", "utf-16"))):
+        case "cut":
+            return data[:at]
+        case "put":
+            return data[:at] + draw(put) + data[at:]
+        case "twice":
+            return data + data
+    return data.decode().encode("utf-16")
+
+
+def _nodes(value: Any) -> Iterator[Any]:
+    yield value
+    children = value.values() if isinstance(value, dict) else value
+    if isinstance(value, dict | list):
+        for child in children:
+            yield from _nodes(child)

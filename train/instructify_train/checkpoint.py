@@ -9,6 +9,7 @@ before it, in words. No pickle is written or read.
 """
 
 import os
+import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +20,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from instructify._util.errors import UserError
+from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import fresh_folder, hash_file, sync, unwritable, write_bytes
 from instructify.mixture import MixtureState
 
 STATE_FORMAT = 1
 _PREFIX = "step-"
+_FOLDER = re.compile(r"step-[0-9]{8,15}")
 _STAGED = ".staged-"
 _MODEL = "model.safetensors"
 _OPTIMIZER = "optimizer.safetensors"
@@ -82,7 +85,7 @@ def steps_of(run: Path) -> list[int]:
     folder = run / "checkpoints"
     if not folder.is_dir():
         return []
-    names = [one.name for one in folder.iterdir() if one.name.startswith(_PREFIX)]
+    names = [one.name for one in folder.iterdir() if _FOLDER.fullmatch(one.name)]
     return sorted(int(name.removeprefix(_PREFIX)) for name in names)
 
 
@@ -125,6 +128,8 @@ def load(run: Path, step: int, *, with_optimizer: bool = True) -> Checkpoint:
     """Read a checkpoint and prove it by its hashes; UserError where it is damaged."""
     folder = folder_of(run, step)
     state = read_state(folder)
+    if state.step != step:
+        raise UserError(f"{folder / _STATE} is that of step {state.step}; use an older checkpoint")
     names = (_MODEL, _OPTIMIZER) if with_optimizer else (_MODEL,)
     for name in names:
         path = folder / name
@@ -142,16 +147,19 @@ def read_state(folder: Path) -> RunState:
     """Read the state of a checkpoint."""
     path = folder / _STATE
     try:
-        data = path.read_bytes()
-        version = msgspec.json.decode(data, type=_Version).version
+        data = read_regular(path)
+        version = decode_json(data, _Version).version
         if version != STATE_FORMAT:
             raise UserError(
                 f"{path} has format {version} and this version of instructify reads "
                 f"{STATE_FORMAT}; go on with the version that wrote it, or start a new run"
             )
-        return msgspec.json.decode(data, type=RunState)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        state = decode_json(data, RunState)
+    except (OSError, NotReadableError) as error:
         raise UserError(f"{path} is missing or damaged; use an older checkpoint") from error
+    if state.step < 0 or state.mixture.position < 0:
+        raise UserError(f"{path} is damaged (a count below 0); use an older checkpoint")
+    return state
 
 
 def load_last(run: Path, *, with_optimizer: bool = True) -> tuple[Checkpoint | None, list[str]]:

@@ -8,7 +8,6 @@ RUN/tensorboard/       the same numbers for TensorBoard
 RUN/report.html        the curves
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ import msgspec
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.file_names import require_text
+from instructify._util.outside import NotReadableError, decode_values, read_regular
 from instructify._util.shards import make_folder, sweep, write_json
 from instructify.build import write_lock
 from instructify.overlap import read_overlaps, unwaived
@@ -154,8 +154,8 @@ def write_run(run: Path, config: TrainConfig, mixed: MixedBuild, facts: Mapping[
 def read_run(run: Path) -> Mapping[str, Any]:
     """Read what a run is made of; UserError where there is no run."""
     try:
-        facts: Mapping[str, Any] = json.loads((run / _FACTS).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        facts = decode_values(read_regular(run / _FACTS), has_paths=True)
+    except (OSError, NotReadableError) as error:
         raise UserError(
             f"{run} holds no run ({_FACTS} is missing or damaged); give a folder written by "
             "`instructify train`"
@@ -184,9 +184,9 @@ def run_recipe(
 def _sources(run: Path) -> dict[str, dict[str, str]]:
     """Read what a run notes of its models; nothing where it has no note, or none of that form."""
     try:
-        facts = json.loads((run / _FACTS).read_bytes())
+        facts = decode_values(read_regular(run / _FACTS), has_paths=True)
         return msgspec.convert(facts.get("model_sources", {}), dict[str, dict[str, str]])
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except (OSError, NotReadableError, msgspec.ValidationError):
         return {}
 
 

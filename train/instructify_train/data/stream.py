@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from instructify._util.errors import UserError
-from instructify.recipe import MixedBuild, batches_of
+from instructify.recipe import MixedBuild, batches_of, valid_batch
 
 
 class Sample(NamedTuple):
@@ -27,17 +27,32 @@ class Sample(NamedTuple):
     member: int
 
 
+_COLUMNS = (
+    "sample_id",
+    "instruction",
+    "qformer_instruction",
+    "response",
+    "pictures",
+    "template",
+)
+
+
 class Shard:
     """The columns of a sample shard that training reads."""
 
     def __init__(self, path: Path) -> None:
-        self._batches = list(batches_of(path))
+        self._path = path
+        self._batches = [batch.select(list(_COLUMNS)) for batch in batches_of(path)]
+        self._untouched = set(range(len(self._batches)))
         self._ends = [*accumulate(batch.num_rows for batch in self._batches)]
 
     def sample(self, row: int, member: int) -> Sample:
         """Read one row."""
         number = bisect.bisect_right(self._ends, row)
         batch = self._batches[number]
+        if number in self._untouched:  # Arrow trusts offsets, a stranger's too
+            valid_batch(batch, self._path)
+            self._untouched.discard(number)
         inside = row - (self._ends[number] - batch.num_rows)
         return Sample(
             sample_id=_text(batch, "sample_id", inside),

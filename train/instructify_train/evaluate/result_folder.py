@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from instructify._util.errors import UserError
+from instructify._util.outside import NotReadableError, decode_values, read_regular
 from instructify._util.shards import sweep, write_bytes, write_json
 from instructify.build import write_lock
 from instructify.metrics import Item
@@ -26,6 +27,7 @@ REFERENCES = "references.jsonl"
 _ASKED = "asked.json"
 _PARTS = "parts"
 _LOCK = ".lock"
+MAX_PART_BYTES = 1 << 32
 _NOT_OURS = ("manifest.json", "recipe.yaml", "config.json")  # of a build, a run, a model
 
 
@@ -73,7 +75,8 @@ class ResultFolder:
 
     def done(self) -> set[int]:
         """List the parts that are answered."""
-        return {int(path.stem) for path in (self.folder / _PARTS).glob("[0-9]*.jsonl")}
+        parts = (self.folder / _PARTS).glob("[0-9]*.jsonl")
+        return {int(path.stem) for path in parts if path.stem.isascii() and path.stem.isdigit()}
 
     def write_part(self, number: int, predictions: Sequence[Mapping[str, Any]]) -> None:
         """Write a part, whole or not at all."""
@@ -113,8 +116,8 @@ def read_results(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        value: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        value = decode_values(read_regular(path))
+    except (OSError, NotReadableError) as error:
         raise UserError(f"{path} is damaged; evaluate again into another --out") from error
     if value.get("format") != EXAM_FORMAT:
         raise UserError(
@@ -156,7 +159,11 @@ def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    try:
+        lines = read_regular(path, MAX_PART_BYTES).split(b"\n")
+        return [decode_values(line) for line in lines if line]
+    except (OSError, NotReadableError) as error:
+        raise UserError(f"{path} is damaged; delete it, and it is answered again") from error
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> bytes:

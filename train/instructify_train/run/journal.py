@@ -7,18 +7,21 @@ the checkpoint that a run resumes from are taken back, since those steps are don
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tqdm import tqdm
 
+from instructify._util.errors import UserError
+from instructify._util.outside import NotReadableError, decode_values, read_regular
 from instructify._util.shards import write_bytes
 from instructify._util.terminal import bar_stream, harmless
 from instructify_train.run.trackers import Tracker, open_trackers
 
 LOG = "metrics.jsonl"
+_MOST_BYTES = 1 << 32
 _SECONDS = 30.0  # at least, between two lines of progress where there is no terminal
 
 
@@ -121,17 +124,31 @@ class Journal:
 
 def read_log(run: Path) -> list[dict[str, Any]]:
     """Read the lines of a run's log; a last one that was cut off is left out."""
-    return [json.loads(line) for line in _whole_lines(run / LOG)]
+    return [line for _, line in _decoded(run / LOG)]
 
 
 def _kept(path: Path, step: int) -> list[bytes]:
-    return [line for line in _whole_lines(path) if json.loads(line)["step"] <= step]
+    return [line for line, value in _decoded(path) if value["step"] <= step]
+
+
+def _decoded(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Go through the lines of a log, each as it stands and decoded."""
+    for number, line in enumerate(_whole_lines(path), 1):
+        try:
+            value = decode_values(line)
+        except NotReadableError as error:
+            raise UserError(f"{path}, line {number} is damaged ({error}); delete it") from error
+        if not isinstance(value.get("step"), int):
+            raise UserError(f"{path}, line {number} is damaged (it has no step); delete it")
+        yield line, value
 
 
 def _whole_lines(path: Path) -> list[bytes]:
-    if not path.is_file():
+    try:
+        data = read_regular(path, _MOST_BYTES)
+    except FileNotFoundError:
         return []
-    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    return [line for line in data.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 def _tensorboard(run: Path, step: int) -> Any:

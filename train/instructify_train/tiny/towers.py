@@ -7,7 +7,6 @@ stage of BLIP-2. The projection stays random. The same seed and number of thread
 weights; the caller's random state is left as it was.
 """
 
-import json
 import os
 import shutil
 import time
@@ -21,6 +20,7 @@ from transformers.utils import logging
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.file_names import require_text
+from instructify._util.outside import NotReadableError, decode_values, read_regular
 from instructify._util.shards import fresh_folder, sync, unwritable, write_json
 from instructify_train.tiny.grounding import Found, teach_grounding
 from instructify_train.tiny.language_tower import Marks, examine_language, teach_language
@@ -193,7 +193,10 @@ def read_report(folder: Path) -> dict[str, object]:
     path = folder / MARK
     if not path.is_file():
         raise UserError(f"{folder} holds no taught towers; run `instructify teach-towers`")
-    report: dict[str, object] = json.loads(path.read_text("utf-8"))
+    try:
+        report = decode_values(read_regular(path))
+    except (OSError, NotReadableError) as error:
+        raise UserError(f"{path} is damaged; run `instructify teach-towers` again") from error
     if report.get("format") != FORMAT:
         raise UserError(
             f"{path} has format {report.get('format')}, this version knows {FORMAT}; "

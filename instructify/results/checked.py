@@ -1,0 +1,85 @@
+"""The result of an evaluation, checked where it is read: the folder may be a stranger's."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from instructify._util.errors import UserError
+from instructify.protocols import OF_METHOD
+
+
+class _Score(msgspec.Struct):
+    metric: str
+    variant: str
+    value: float
+    count: int
+    interval: tuple[float, float]
+    subsets: dict[str, float]
+
+
+class _Protocol(msgspec.Struct, kw_only=True):
+    split: str
+    variant: str
+    prompt: str
+    instruction: str | None
+    note: str | None
+    decode: dict[str, Any]
+    sources: dict[str, Literal["set", "paper", "lavis", "authors", "ours"]]
+
+
+class _Model(msgspec.Struct):
+    step: int | None
+    instruction_aware: bool
+    sha256: str
+    precision: str
+    source: Any
+
+
+class _Result(msgspec.Struct, kw_only=True):
+    """What is shown of a result; it may hold more."""
+
+    name: str
+    asked: int
+    of_total: int
+    complete: bool | None
+    skipped: dict[str, int]
+    undefined: str | None
+    score: _Score | None
+    variants: dict[str, float]
+    versions: dict[str, str]
+    model: _Model
+    protocol: _Protocol
+
+
+def checked_results(results: Iterable[Mapping[str, Any]], folder: Path) -> list[Mapping[str, Any]]:
+    """Return the results of a folder; UserError at one that could not be shown."""
+    found = list(results)
+    for one in found:
+        fault = _fault(one)
+        if fault is not None:
+            raise UserError(
+                f"{folder} holds a result that is damaged ({fault}); evaluate again into another "
+                "--out"
+            )
+    return found
+
+
+def _fault(result: Mapping[str, Any]) -> str | None:
+    try:
+        known = msgspec.convert(result, _Result)
+    except (msgspec.ValidationError, RecursionError, OverflowError) as error:
+        return str(error)
+    decodes = [known.protocol.decode, *_decodes_below(result["protocol"])]
+    for decode in decodes:
+        method = decode.get("method")
+        settings = OF_METHOD.get(method) if isinstance(method, str) else None
+        if settings is None or any(key not in decode for key in settings):
+            return f"{str(method)[:40]!r} is no way of answering"
+    return None
+
+
+def _decodes_below(protocol: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Find what else is shown as a way of answering, for it has a method."""
+    return [one for one in protocol.values() if isinstance(one, Mapping) and "method" in one]

@@ -1,0 +1,180 @@
+"""Files that a user was given: whatever is in them, a result or one sentence, never a traceback."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from build_help import Commands, is_sentence, start
+from hostile_help import mutated, spoiled
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from instructify._util.errors import UserError
+from instructify.catalog import load_catalog
+from instructify.commands.score import ScoreRequest, result_lines, scored
+from instructify.readers import RawFile, load_ocr
+from instructify.recipe import load_mixture, load_waivers
+from instructify.templating import load_templates
+
+ROOT = Path(__file__).parents[2]
+FEW = settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+DATASETS = ("vizwiz", "gqa", "nocaps", "visdial", "hateful_memes")
+PREDICTIONS = [
+    {"id": number, "prediction": text, "score": 0.5, "scores": [0.1, 0.2]}
+    for number, text in enumerate(("a cat", "yes", "no dog", "2"))
+]
+REFERENCES = [
+    {
+        "id": number,
+        "references": [text] * 3,
+        "label": number % 2,
+        "gold": 1,
+        "choices": ["a", "b"],
+        "relevance": [0.5, 1.0],
+        "subset": "s",
+        "difficult": False,
+    }
+    for number, text in enumerate(("a cat", "yes", "dog", "two"))
+]
+OCR: dict[str, Any] = {"data": [{"image_id": "x", "ocr_tokens": ["a", "b"]}] * 3}
+CATALOG = """\
+format: 1
+datasets:
+  plants:
+    title: Plants
+    task: image_qa
+    role: held-in
+    table:
+      files: {train: train.csv}
+      columns: {picture: image, question: q, answer: a}
+"""
+
+
+def only_sentences(read: Callable[[], object]) -> None:
+    """Call something that may refuse what it reads, in one line."""
+    with suppress(UserError):
+        read()
+
+
+def as_bytes(data: st.DataObject, value: Any, dump: Callable[[Any], bytes]) -> bytes:
+    """Draw a file: values that are wrong, or bytes that are."""
+    if data.draw(st.booleans()):
+        return data.draw(spoiled(dump(value)))
+    return dump(data.draw(mutated(value)))
+
+
+def json_bytes(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def yaml_bytes(value: Any) -> bytes:
+    try:
+        return yaml.safe_dump(value, allow_unicode=True, sort_keys=False).encode()
+    except UnicodeEncodeError:
+        return b"format: 1"
+
+
+@given(st.data())
+@FEW
+def test_predictions_and_references(tmp_path: Path, data: st.DataObject) -> None:
+    dataset = data.draw(st.sampled_from(DATASETS))
+    files = {"p": (PREDICTIONS, tmp_path / "p.json"), "r": (REFERENCES, tmp_path / "r.json")}
+    which = data.draw(st.sampled_from(("p", "r")))
+    for name, (value, path) in files.items():
+        path.write_bytes(as_bytes(data, value, json_bytes) if name == which else json_bytes(value))
+    request = ScoreRequest(
+        name=dataset,
+        predictions=files["p"][1],
+        references=files["r"][1],
+        build=None,
+        split=None,
+        form=None,
+        variant=None,
+        allow_missing=True,
+        catalog_file=None,
+    )
+    only_sentences(lambda: [*result_lines(scored(request))])
+
+
+@given(st.data())
+@FEW
+def test_ocr_files(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "ocr.json"
+    path.write_bytes(as_bytes(data, OCR, json_bytes))
+    only_sentences(lambda: load_ocr(RawFile("ocr.json", path)))
+
+
+@given(st.data())
+@FEW
+def test_catalogs(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "catalog.yaml"
+    path.write_bytes(as_bytes(data, yaml.safe_load(CATALOG), yaml_bytes))
+    only_sentences(lambda: load_catalog(extra=path))
+
+
+@given(st.data())
+@FEW
+def test_recipes(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "recipe.yaml"
+    whole = next(iter(sorted((ROOT / "train" / "recipes").glob("*.yaml"))))
+    path.write_bytes(as_bytes(data, yaml.safe_load(whole.read_text("utf-8")), yaml_bytes))
+    only_sentences(lambda: (load_mixture(str(path)), load_waivers(str(path))))
+
+
+@given(st.data())
+@FEW
+def test_templates(tmp_path: Path, data: st.DataObject) -> None:
+    path = tmp_path / "image_qa.yaml"
+    whole = yaml.safe_load((ROOT / "templates" / "image_qa.yaml").read_text("utf-8"))
+    whole["templates"] = whole["templates"][:2]
+    path.write_bytes(as_bytes(data, whole, yaml_bytes))
+    only_sentences(lambda: load_templates(tmp_path))
+
+
+def test_a_template_that_made_a_traceback_is_a_sentence(tmp_path: Path, command: Commands) -> None:
+    (tmp_path / "image_qa.yaml").write_text(
+        "format: 1\ntask: image_qa\ntemplates:\n  - id: evil\n    version: 1\n    forms: [open]\n"
+        '    instruction: "{% autoescape true %}{{question}}{% endautoescape %}"\n'
+        '    response: "{{ answer }}"\n'
+    )
+    done = command("lint", "--templates", tmp_path)
+    assert done.code == 1
+    assert "image_qa.yaml:7 evil" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_control_characters_of_a_message_are_shown_and_not_sent(
+    tmp_path: Path, command: Commands
+) -> None:
+    path = tmp_path / "p.json"
+    path.write_bytes(json_bytes([{"id": 1, "label": "\x1b[2J\nroot"}]))
+    done = command("score", "hateful_memes", path, "--references", path)
+    assert done.code == 2
+    assert is_sentence(done)
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("catalog",), ("lint", "--templates")])
+def test_a_command_that_waits_for_a_pipe_ends_at_sigterm(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    pipe = tmp_path / "image_qa.yaml"
+    os.mkfifo(pipe)
+    line = (*words, tmp_path) if words[0] == "lint" else (*words, "--catalog", pipe)
+    process = start(*line)
+    time.sleep(2)
+    process.send_signal(signal.SIGTERM)
+    begun = time.monotonic()
+    _, stderr = process.communicate(timeout=10)
+    assert time.monotonic() - begun < 5
+    assert process.returncode in (1, 2, 143, -signal.SIGTERM)
+    assert "Traceback" not in stderr

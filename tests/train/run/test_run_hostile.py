@@ -1,0 +1,138 @@
+"""A run from a stranger: what is read of it is checked, and what is wrong is a sentence."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile_help import mutated, spoiled
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from instructify._util.errors import UserError
+from instructify.commands.results import run_results
+from instructify.protocols import OF_METHOD
+from instructify_train import checkpoint, run_folder
+from instructify_train.run import journal
+
+FEW = settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+METHOD = sorted(OF_METHOD)[0]
+STATE: dict[str, Any] = {
+    "version": 1,
+    "step": 3,
+    "mixture": {
+        "version": 1,
+        "position": 12,
+        "seed": 0,
+        "mixture_hash": "ab",
+        "facts": {"a": "b"},
+        "builds": {"v": "c"},
+    },
+    "best": {"step": 3, "loss": 1.0, "score": None},
+    "tally": {"a": {"b": [1.0]}},
+    "files": {"model.safetensors": "0" * 64},
+}
+RESULT: dict[str, Any] = {
+    "format": 1,
+    "name": "okvqa",
+    "asked": 3,
+    "of_total": 3,
+    "complete": True,
+    "skipped": {"x": 1},
+    "undefined": None,
+    "score": {
+        "metric": "vqa",
+        "variant": "v",
+        "value": 0.5,
+        "count": 3,
+        "interval": [0.1, 0.2],
+        "subsets": {"a": 0.1, "b": 0.2},
+    },
+    "variants": {"v": 0.5, "w": 0.4},
+    "versions": {"torch": "1"},
+    "model": {
+        "source": "m",
+        "step": 3,
+        "instruction_aware": True,
+        "sha256": "abc",
+        "precision": "fp32",
+    },
+    "protocol": {
+        "split": "val",
+        "variant": "v",
+        "prompt": "instruction",
+        "instruction": "q",
+        "note": "n",
+        "decode": {"method": METHOD, **dict.fromkeys(OF_METHOD[METHOD], 1)},
+        "sources": {"decode.method": "paper", "prompt": "ours"},
+    },
+}
+
+
+def drawn(data: st.DataObject, value: Any) -> bytes:
+    if data.draw(st.booleans()):
+        return data.draw(spoiled(json.dumps(value).encode()))
+    return json.dumps(data.draw(mutated(value))).encode()
+
+
+@given(st.data())
+@FEW
+def test_states_of_checkpoints(tmp_path: Path, data: st.DataObject) -> None:
+    folder = tmp_path / "checkpoints" / "step-00000003"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "state.json").write_bytes(drawn(data, STATE))
+    found, passed = checkpoint.load_last(tmp_path)
+    assert found is None
+    assert len(passed) == 1
+    assert "step-00000003" in passed[0]
+
+
+@pytest.mark.parametrize("name", ["step-x", "step-", "step-3", "step--0000001", "step-٣٣٣٣٣٣٣٣"])
+def test_names_that_are_no_checkpoints_are_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    assert checkpoint.steps_of(tmp_path) == []
+
+
+def test_the_state_of_another_step_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints" / "step-00000004"
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_text(json.dumps(STATE))
+    with pytest.raises(UserError, match="is that of step 3"):
+        checkpoint.load(tmp_path, 4)
+
+
+@given(st.data())
+@FEW
+def test_facts_and_logs(tmp_path: Path, data: st.DataObject) -> None:
+    (tmp_path / "run.json").write_bytes(drawn(data, {"format": 1, "build": "x", "steps": [1]}))
+    lines = [{"step": 1, "loss": 0.1, "validation": {"a": 1}}, {"step": 2, "loss": float("nan")}]
+    (tmp_path / "metrics.jsonl").write_bytes(b"\n".join(drawn(data, one) for one in lines) + b"\n")
+    with suppress(UserError):
+        run_folder.read_run(tmp_path)
+    with suppress(UserError):
+        journal.read_log(tmp_path)
+
+
+def test_a_log_of_a_run_that_diverged_is_read(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": NaN}\n')
+    assert journal.read_log(tmp_path)[0]["step"] == 1
+
+
+@given(st.data())
+@FEW
+def test_results_of_evaluations(tmp_path: Path, data: st.DataObject) -> None:
+    (tmp_path / "okvqa").mkdir(exist_ok=True)
+    (tmp_path / "okvqa" / "result.json").write_bytes(drawn(data, RESULT))
+    with suppress(UserError):
+        run_results([tmp_path], html=tmp_path / "page.html", markdown=False, as_json=False)
+
+
+def test_a_name_in_a_result_is_no_markup(tmp_path: Path) -> None:
+    (tmp_path / "okvqa").mkdir()
+    value = RESULT | {"name": "<script>alert(1)</script>"}
+    (tmp_path / "okvqa" / "result.json").write_text(json.dumps(value))
+    run_results([tmp_path], html=tmp_path / "page.html", markdown=False, as_json=False)
+    assert "<script>" not in (tmp_path / "page.html").read_text("utf-8")
