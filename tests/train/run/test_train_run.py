@@ -98,7 +98,8 @@ def test_logical_batches_stay_in_their_step(whole_build: Path, tmp_path: Path, r
     """Dealing by length must not mix what the mixture keeps apart."""
     run = tmp_path / "run"
     per_rank = ("mixture.batches=per_rank", f"mixture.reference_ranks={ranks}")
-    train(whole_build, run, *QUICK, *per_rank, "data.window=4")
+    done = train(whole_build, run, *QUICK, *per_rank, "data.window=4")
+    assert f"mean over {ranks} logical batches of {8 // ranks}, each of one dataset" in done.stderr
     for line in log(run):
         counts = [member["samples"] for member in line["members"].values()]
         assert sum(counts) == 8
