@@ -244,6 +244,15 @@ def test_the_recipe_of_a_run_is_whole(whole_build: Path, tmp_path: Path) -> None
     assert facts["trained"] < facts["parameters"]
 
 
+def test_a_run_that_fine_tunes_is_known_by_its_dataset(whole_build: Path, tmp_path: Path) -> None:
+    text = "format: 1\nmixture: {fine_tune: true, batches: per_rank, members: {aokvqa: null}}\n"
+    recipe = recipe_file(
+        tmp_path, text + "model: {name: tiny-llama}\ndata: {batch: 16, workers: 0}\n"
+    )
+    train(whole_build, tmp_path / "run", *QUICK[:1], "run.steps=1", recipe=recipe)
+    assert load_trained(str(tmp_path / "run")).fine_tuned_on == "aokvqa"
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
