@@ -112,7 +112,7 @@ def explained(plan: Plan) -> str:
     if plan.order == "random":
         passes = "expected, like draws; records come at random, with replacement"
     elif plan.order == "random_datasets":
-        passes = f"expected, like draws; {passes}"
+        passes = f"expected, like draws, {passes}"
     return (
         f"{root}: size^{plan.alpha:g}. loss: {loss_explained(plan)} passes: {passes}. disk: text; "
         f"all pictures of the build take {_bytes(plan.picture_bytes)}."

@@ -1,17 +1,16 @@
 """The mixture of a recipe, applied to a build.
 
-`read` reads the mixture part of a recipe file, `members` finds its datasets in a build, `plan` says
-what a run of so many steps draws, with `lengths` and `loss_share`; `run_settings` reads what it
-needs of the run, `sample_index` finds record k of a form in the sample shards.
+`read` reads the mixture part of a recipe file into `model`; `members` finds its datasets in a
+build. `plan` says what a run of so many steps draws, with `lengths` and `loss_share`;
+`run_settings` reads what it needs of the run. `sample_index` finds record k of a form in the sample
+shards.
 """
 
 from instructify.recipe.members import MixedBuild, mix_build
+from instructify.recipe.model import MixtureRecipe, RecipeMember, Waiver
 from instructify.recipe.plan import Change, Plan, PlanRow, compare, make_plan, plan_value
 from instructify.recipe.read import (
     RECIPE_FORMAT,
-    MixtureRecipe,
-    RecipeMember,
-    Waiver,
     base_of,
     inherited_waivers,
     load_mixture,

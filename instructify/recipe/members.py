@@ -12,7 +12,7 @@ from instructify._util.errors import UserError, did_you_mean
 from instructify.build import Build, DatasetEntry, content_key
 from instructify.catalog import Catalog
 from instructify.mixture import Drawn, Member, Mixture
-from instructify.recipe.read import MixtureRecipe, RecipeMember
+from instructify.recipe.model import MixtureRecipe, RecipeMember
 from instructify.recipe.sample_index import SampleIndex
 
 _NO_TARGET = "caption_set"  # a picture with all its captions is for scoring

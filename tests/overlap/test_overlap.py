@@ -17,7 +17,8 @@ from instructify._util.errors import UserError
 from instructify.build import Build
 from instructify.overlap import Overlap, read_overlaps, unwaived
 from instructify.overlap.waivers import leaked_pairs
-from instructify.recipe.read import Waiver, load_waivers
+from instructify.recipe.model import Waiver
+from instructify.recipe.read import load_waivers
 from instructify.twins.make import make_twin
 
 NAMES = ("coco_caption", "vqav2", "vsr", "visdial", "hateful_memes", "msvd_qa")

@@ -6,14 +6,8 @@ import pytest
 
 from instructify._util.errors import UserError
 from instructify.catalog.load import load_catalog
-from instructify.recipe.read import (
-    MixtureRecipe,
-    RecipeMember,
-    Waiver,
-    load_mixture,
-    load_waivers,
-    recipe_names,
-)
+from instructify.recipe.model import MixtureRecipe, RecipeMember, Waiver
+from instructify.recipe.read import load_mixture, load_waivers, recipe_names
 from instructify_train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
 
 

@@ -99,7 +99,8 @@ def test_logical_batches_stay_in_their_step(whole_build: Path, tmp_path: Path, r
     """Dealing by length must not mix what the mixture keeps apart."""
     run = tmp_path / "run"
     per_rank = ("mixture.batches=per_rank", f"mixture.reference_ranks={ranks}")
-    train(whole_build, run, *QUICK, *per_rank, "data.window=4")
+    done = train(whole_build, run, *QUICK, *per_rank, "data.window=4")
+    assert f"mean over {ranks} logical batches of {8 // ranks}, each of one dataset" in done.stderr
     for line in log(run):
         counts = [member["samples"] for member in line["members"].values()]
         assert sum(counts) == 8
@@ -242,6 +243,15 @@ def test_the_recipe_of_a_run_is_whole(whole_build: Path, tmp_path: Path) -> None
     assert content(run) == content(again)
     facts = json.loads((run / "run.json").read_text("utf-8"))
     assert facts["trained"] < facts["parameters"]
+
+
+def test_a_run_that_fine_tunes_is_known_by_its_dataset(whole_build: Path, tmp_path: Path) -> None:
+    text = "format: 1\nmixture: {fine_tune: true, batches: per_rank, members: {aokvqa: null}}\n"
+    recipe = recipe_file(
+        tmp_path, text + "model: {name: tiny-llama}\ndata: {batch: 16, workers: 0}\n"
+    )
+    train(whole_build, tmp_path / "run", *QUICK[:1], "run.steps=1", recipe=recipe)
+    assert load_trained(str(tmp_path / "run")).fine_tuned_on == "aokvqa"
 
 
 @pytest.mark.parametrize(

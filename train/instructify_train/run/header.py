@@ -18,6 +18,7 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
         + (f" ({config.run.parallel})" if setup.ranks.world > 1 else ""),
         f"batch     {config.data.batch} in all = {setup.ranks.world} x "
         f"{setup.share.accumulation} passes of up to {prepared.device_batch}",
+        f"loss      {_loss(setup)}",
         f"memory    about {_bytes(memory.total)} a process: weights {_bytes(memory.weights)}, "
         f"optimizer {_bytes(memory.optimizer)}, activations {_bytes(memory.activations)}, "
         f"pictures {_bytes(memory.features)}",
@@ -33,6 +34,14 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
     if start is not None:
         lines.append(f"resumed   after step {start.state.step:,}")
     return [part for line in lines for part in wrapped(line)]
+
+
+def _loss(setup: Setup) -> str:
+    logical = setup.mixed.mixture.logical_batch
+    if logical is None:
+        return "mean over the label tokens of a step, whose samples are of all members"
+    number = setup.config.data.batch // logical
+    return f"mean over {number} logical batches of {logical}, each of one dataset"
 
 
 def wrapped(line: str) -> list[str]:
