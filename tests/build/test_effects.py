@@ -358,6 +358,23 @@ def test_an_option_without_effect_is_a_line(
     assert ("option-without-effect" in causes(command, twins, *words)) == (reason is not None)
 
 
+def test_more_draws_than_templates_and_a_catalog_without_use_are_lines(
+    twins: Path, command: Commands, tmp_path: Path
+) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(
+        "format: 1\ndatasets:\n  mine:\n    task: image_classification\n"
+        "    table: {file: a.csv, columns: {picture: a, answer: b}}\n"
+    )
+    line = ("--raw", twins, "--out", tmp_path / "build", "--pictures", "none")
+    answer = command("convert", "vizwiz", *line, "--draws", 500, "--catalog", own)
+    assert answer.code == 0
+    assert "vizwiz/test: --draws 500 gives " in answer.stderr
+    assert "mine.yaml has no effect" in answer.stderr
+    answer = command("convert", "vizwiz", *line, "--draws", 2)
+    assert "--draws" not in answer.stderr
+
+
 def test_an_empty_answer_is_counted_by_both_and_by_a_second_run(
     raw: Path, command: Commands
 ) -> None:
