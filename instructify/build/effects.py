@@ -197,7 +197,7 @@ def _such_as(file: RawFile) -> str:
         key = example_key(file)
     except UserError as error:
         return str(error)
-    return "of no picture" if key is None else f"of pictures such as '{key[:80]}'"
+    return "it names none" if key is None else f"it names pictures such as '{key[:80]}'"
 
 
 def _of(count: int, total: int) -> str:

@@ -206,7 +206,7 @@ def test_an_empty_ocr_file_of_the_user_is_refused(raw: Path, command: Commands) 
     ocr.write_text("")
     answer = convert(command, raw, "ocr_vqa", "--ocr", ocr)
     assert answer.code == 2
-    assert "of no picture" in answer.stderr
+    assert "it names none" in answer.stderr
 
 
 def test_ocr_tokens_that_no_template_prints_are_a_line(raw: Path, command: Commands) -> None:
