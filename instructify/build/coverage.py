@@ -57,7 +57,7 @@ def sides_of(
         sides["ocr"] = Side("ocr_source", files["ocr"].name)
     if "dense" in files and options.get("dense") != "off":
         sides["dense"] = Side("relevance", None)
-    if ocr is not None:
+    if ocr is not None and options.get("ocr_tokens") != 0:
         sides[OCR_OPTION] = Side("ocr_source", ocr.name)
     return sides
 

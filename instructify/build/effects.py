@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from instructify._util.errors import UserError
 from instructify._util.wording import counted
-from instructify.build.coverage import OCR_OPTION, Coverage, SideUse
-from instructify.build.raw import RawSplit, reader_of
+from instructify.build.coverage import OCR_OPTION, Coverage, SideUse, sides_of
+from instructify.build.raw import RawSplit, option_values, reader_of
 from instructify.readers import REMARKS, RawFile, example_key
 
 _WHAT = {"ocr": "OCR tokens", OCR_OPTION: "OCR tokens", "dense": "dense annotations"}
@@ -48,6 +48,12 @@ class Covered:
     @property
     def name(self) -> str:
         return f"{self.raw.dataset.name}/{self.raw.split.name}"
+
+    @property
+    def keeps_ocr(self) -> bool:
+        """Whether tokens of the user's OCR file become part of its records."""
+        options = option_values(self.raw.dataset)
+        return OCR_OPTION in sides_of(self.raw.files, options, self.ocr)
 
     def file(self, role: str) -> RawFile:
         """Return a side file by its role."""
@@ -89,18 +95,22 @@ def idle_settings(
 def unnamed_ocr(ocr: RawFile, splits: Sequence[Covered], example: str | None) -> str | None:
     """Say that the user's OCR file names no picture of any split; None where it does.
 
-    `example` is the key of a picture that it could have named.
+    `example` is the key of a picture that it could have named. Nothing is said where a build of an
+    earlier version did not count.
     """
-    uses = [use for split in splits if (use := split.coverage.sides.get(OCR_OPTION)) is not None]
-    if not uses:
+    keeping = [split for split in splits if split.keeps_ocr]
+    uses = [use for one in keeping if (use := one.coverage.sides.get(OCR_OPTION)) is not None]
+    if not keeping:
         return (
             f"{OCR_OPTION} {ocr.name} has no effect: no dataset here keeps OCR tokens "
             "(ocr_tokens=0); leave it out, or the option."
         )
-    if any(use.named for use in uses) or any(_has_tokens(split) for split in splits):
-        return None
     pictures = sum(use.pictures for use in uses)
-    names = ", ".join(split.name for split in splits)
+    if len(uses) < len(keeping) or not pictures or any(use.named for use in uses):
+        return None
+    if any(_has_tokens(split) for split in keeping):
+        return None  # the note of that split says why
+    names = ", ".join(split.name for split in keeping)
     wanted = f" '{example}'" if example is not None else ""
     return (
         f"{OCR_OPTION} {ocr.name} has no effect: 0 of {counted(pictures, 'picture')} of {names} "
@@ -187,7 +197,7 @@ def _such_as(file: RawFile) -> str:
         key = example_key(file)
     except UserError as error:
         return str(error)
-    return "of no picture" if key is None else f"of pictures such as '{key[:80]}'"
+    return "it names none" if key is None else f"it names pictures such as '{key[:80]}'"
 
 
 def _of(count: int, total: int) -> str:

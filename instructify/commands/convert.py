@@ -11,6 +11,7 @@ from typing import get_args
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.resources import find
 from instructify._util.shards import hash_file
+from instructify._util.wording import counted
 from instructify.build import (
     Build,
     ConvertRequest,
@@ -218,14 +219,26 @@ def _remarks(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[
                 f"{dataset.name}: {' and '.join(left)} left out, its files are not there; "
                 f"which, and how to get them: {check_line(request, [dataset.name])}"
             )
+    yield from _idle_options(request, states)
+    for state in states:
+        if not state.records and not state.record_rejects:
+            yield f"{state.name}: no record, the files hold nothing of this split"
+
+
+def _idle_options(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[str]:
+    """Say which options changed nothing, or less than they ask for."""
     idle = idle_settings(request.settings, find_splits(request), ocr=request.ocr is not None)
     for setting, reason in idle:
         yield f"--set {setting} has no effect: {reason}"
     for name, task in unprinted_tokens(request, states):
         yield f"{name}: --ocr is in its records, and no template of {task} prints OCR tokens"
     for state in states:
-        if not state.records and not state.record_rejects:
-            yield f"{state.name}: no record, the files hold nothing of this split"
+        if request.draws is not None and state.draws < request.draws:
+            fitting = counted(state.draws, "template")
+            yield f"{state.name}: --draws {request.draws} gives {state.draws}, since {fitting} fit"
+    ours = load_catalog().datasets if request.catalog_file is not None else ()
+    if request.catalog_file is not None and all(one.name in ours for one in request.datasets):
+        yield f"--catalog {request.catalog_file} has no effect: none of its datasets is converted"
 
 
 def report(states: Sequence[SplitState], out: Path, wall_s: float, *, as_json: bool) -> None:

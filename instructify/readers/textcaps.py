@@ -103,7 +103,7 @@ def _with_ocr(
 
 READER = Reader(
     name="textcaps",
-    version=1,
+    version=2,
     read=_read,
     options={
         "ocr_tokens": Option(kind="int", help="how many OCR tokens are kept, 0: none", needs="ocr")

@@ -166,12 +166,47 @@ def test_the_users_ocr_file_may_be_for_some_of_the_datasets(raw: Path, command: 
     assert "ocr_vqa/train" not in answer.stderr
 
 
+def test_an_ocr_file_beside_tokens_that_are_not_kept_is_refused(
+    raw: Path, command: Commands
+) -> None:
+    ocr = raw.parent / "mine.jsonl"
+    ocr.write_text('{"picture": "ocr_vqa/1", "tokens": ["SALE"]}\n')
+    answer = convert(command, raw, "ocr_vqa", "--ocr", ocr, "--set", "ocr_vqa.ocr_tokens=0")
+    assert answer.code == 2
+    assert "no dataset here keeps OCR tokens" in answer.stderr
+
+
+def test_an_ocr_file_that_repeats_the_releases_own_is_a_line(raw: Path, command: Commands) -> None:
+    ocr = raw.parent / "copy.json"
+    shutil.copy(raw / "textvqa" / OCR, ocr)
+    answer = convert(command, raw, "textvqa", "--ocr", ocr)
+    assert answer.code == 0
+    assert "copy.json adds nothing" in answer.stderr
+
+
+def test_records_of_a_build_that_did_not_count_are_not_judged(raw: Path, command: Commands) -> None:
+    books = json.loads((raw / "ocr_vqa" / "dataset.json").read_bytes())
+    ocr = raw.parent / "mine.jsonl"
+    lines = [{"picture": f"ocr_vqa/{book}", "tokens": ["SALE"]} for book in books]
+    ocr.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert convert(command, raw, "ocr_vqa", "--ocr", ocr).code == 0
+
+    def older(manifest: Any) -> Any:
+        for split in manifest["datasets"]["ocr_vqa"]["splits"].values():
+            del split["coverage"]
+        return manifest
+
+    change(raw.parent / "build" / "manifest.json", older)
+    answer = convert(command, raw, "ocr_vqa", "--ocr", ocr)
+    assert (answer.code, answer.stderr) == (0, "")
+
+
 def test_an_empty_ocr_file_of_the_user_is_refused(raw: Path, command: Commands) -> None:
     ocr = raw.parent / "empty.jsonl"
     ocr.write_text("")
     answer = convert(command, raw, "ocr_vqa", "--ocr", ocr)
     assert answer.code == 2
-    assert "of no picture" in answer.stderr
+    assert "it names none" in answer.stderr
 
 
 def test_ocr_tokens_that_no_template_prints_are_a_line(raw: Path, command: Commands) -> None:
@@ -356,6 +391,23 @@ def test_an_option_without_effect_is_a_line(
     assert ("has no effect" in answer.stderr) == (reason is not None)
     assert (reason or "") in answer.stderr
     assert ("option-without-effect" in causes(command, twins, *words)) == (reason is not None)
+
+
+def test_more_draws_than_templates_and_a_catalog_without_use_are_lines(
+    twins: Path, command: Commands, tmp_path: Path
+) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(
+        "format: 1\ndatasets:\n  mine:\n    task: image_classification\n"
+        "    table: {file: a.csv, columns: {picture: a, answer: b}}\n"
+    )
+    line = ("--raw", twins, "--out", tmp_path / "build", "--pictures", "none")
+    answer = command("convert", "vizwiz", *line, "--draws", 500, "--catalog", own)
+    assert answer.code == 0
+    assert "vizwiz/test: --draws 500 gives " in answer.stderr
+    assert "mine.yaml has no effect" in answer.stderr
+    answer = command("convert", "vizwiz", *line, "--draws", 2)
+    assert "--draws" not in answer.stderr
 
 
 def test_an_empty_answer_is_counted_by_both_and_by_a_second_run(

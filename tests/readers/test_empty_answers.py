@@ -253,3 +253,24 @@ def test_the_official_rows_of_aokvqa_with_an_empty_answer_are_kept(tmp_path: Pat
     opens = [one for one in outcome.records if one["form"] == "open"]
     assert sum("" in one["references"] for one in opens) == 10
     assert all(len(one["references"]) == 10 and one["answer"] for one in opens)
+
+
+def test_an_official_row_of_aokvqa_has_an_empty_wrong_choice(tmp_path: Path) -> None:
+    name = "aokvqa_v1p0_val.json"
+    rows = json.loads(real_data("aokvqa", name).read_bytes())
+    (place,) = (at for at, row in enumerate(rows) if not all(map(str.strip, row["choices"])))
+    dataset = load_catalog().dataset("aokvqa")
+    context = ReadContext(
+        dataset="aokvqa",
+        split="val",
+        options=option_values(dataset),
+        files={"questions": RawFile(name, real_data("aokvqa", name))},
+        folders=(),
+        seed=0,
+    )
+    (chunk,) = READERS["aokvqa"].read(context)
+    assert [(one.row, one.kind) for one in chunk.remarks] == [(2 * place + 1, "empty-choice")]
+    record = chunk.records.slice(2 * place + 1, 1).to_pylist()[0]
+    assert len(record["choices"]) == 3
+    assert record["choices"][record["choice_index"]] == record["answer"]
+    assert record["answer"] == rows[place]["choices"][rows[place]["correct_choice_idx"]]
