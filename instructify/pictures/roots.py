@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import real_path
 from instructify._util.shards import read_json, write_json
 
 ROOTS_FORMAT = 1
@@ -86,11 +87,6 @@ class Roots:
             if below.is_relative_to(target):
                 return Location("raw", (Path(name) / below.relative_to(target)).as_posix())
         return None
-
-
-def real_path(path: Path) -> Path:
-    """Make a path absolute and free of links; one that leads to itself stays as it is."""
-    return Path(os.path.realpath(path))
 
 
 def check_roots(build: Path, roots: Roots) -> None:
