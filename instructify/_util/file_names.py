@@ -32,6 +32,11 @@ def is_text(path: str) -> bool:
     return True
 
 
+def real_path(path: Path) -> Path:
+    """Make a path absolute and free of links; one that leads to itself stays as it is."""
+    return Path(os.path.realpath(path))
+
+
 def require_text(out: Path) -> None:
     """Refuse a folder for weights whose path is not UTF-8, before any work is done."""
     if not is_text(os.path.abspath(out)):

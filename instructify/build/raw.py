@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
-from instructify._util.file_names import is_stray, is_text
+from instructify._util.file_names import is_stray, is_text, real_path
 from instructify._util.shards import hash_file
 from instructify.build.manifest import RawSource
 from instructify.build.other_forms import forms_at_hand
@@ -144,9 +144,9 @@ def _find(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> RawFile | Non
     texts = [name for name in names if PurePosixPath(name).suffix.lower() in _TEXT_SUFFIXES]
     packed = [f"{name}{suffix}" for suffix in COMPRESSED_SUFFIXES for name in texts]
     for name in (*names, *packed):
-        path = (roots.release(dataset.release) / name).resolve()
+        path = real_path(roots.release(dataset.release) / name)
         if path.is_file() or path.is_dir():  # a pipe or device would be waited for without end
-            root = roots.raw.resolve()
+            root = real_path(roots.raw)
             shown = path.relative_to(root) if path.is_relative_to(root) else Path(name)
             if not is_text(str(shown)):  # behind a link; records hold the name as text
                 shown = Path(name)

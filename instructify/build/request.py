@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from instructify._util.errors import UserError
-from instructify._util.file_names import is_empty
+from instructify._util.file_names import is_empty, real_path
 from instructify.build.raw import FilesMissingError, RawRoots, RawSplit, check_raw_root, find_split
 from instructify.catalog import Catalog, Dataset
 from instructify.readers import RawFile
@@ -113,10 +113,10 @@ def _missing_sentence(missing: dict[str, UserError], *, some_found: bool) -> str
 
 
 def _check_out(request: ConvertRequest) -> None:
-    out = request.out.resolve()
+    out = real_path(request.out)
     for folder in (request.roots.raw, *request.roots.images):
-        inside: Sequence[Path] = folder.resolve().parents
-        if out == folder.resolve() or out in inside:
+        inside: Sequence[Path] = real_path(folder).parents
+        if out == real_path(folder) or out in inside:
             raise UserError(f"--out {request.out} holds the raw data; choose another folder.")
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {request.out} is a file; choose a folder.")

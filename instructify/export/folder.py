@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError
-from instructify._util.file_names import is_empty, is_stray
+from instructify._util.file_names import is_empty, is_stray, real_path
 from instructify._util.shards import fresh_folder, make_folder, unwritable
 from instructify.build import MANIFEST, write_lock
 from instructify.export.receipt import RECEIPT, Receipt, read_receipt
@@ -109,7 +109,7 @@ def _beside(out: Path, kind: str) -> Path:
 
 
 def _check_apart(out: Path, build: Path) -> None:
-    here, there = out.resolve(), build.resolve()
+    here, there = real_path(out), real_path(build)
     if here.is_relative_to(there) or there.is_relative_to(here):
         raise UserError(f"{out} and the build {build} lie in one another; choose another --out.")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from instructify import __version__
+from instructify._util.file_names import real_path
 from instructify._util.shards import write_bytes
 from instructify._util.wording import counted
 from instructify.build import Build
@@ -180,7 +181,7 @@ def _named(
 def _facts(request: PageRequest, shown: Sequence[Shown]) -> dict[str, Any]:
     root = request.build.paths.root
     return {
-        "build": root.name or root.resolve().name,
+        "build": root.name or real_path(root).name,
         "version": __version__,
         "shown": len(shown),
         "of": sum(one.total for one in request.chosen),

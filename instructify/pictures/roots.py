@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from instructify._util.errors import UserError
+from instructify._util.file_names import real_path
 from instructify._util.outside import read_regular
 from instructify._util.shards import write_json
 
@@ -94,11 +95,6 @@ class Roots:
 def idle_folders(roots: Roots, used: AbstractSet[str]) -> list[Path]:
     """List the further picture folders whose labels are not among the used ones."""
     return [root.path for root in roots if root.label not in used and root.path != roots.raw]
-
-
-def real_path(path: Path) -> Path:
-    """Make a path absolute and free of links; one that leads to itself stays as it is."""
-    return Path(os.path.realpath(path))
 
 
 def check_roots(build: Path, roots: Roots) -> None:

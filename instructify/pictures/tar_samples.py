@@ -5,7 +5,7 @@ tells nothing. Members in a row with one key are a sample, cut where a name is m
 names of a row can be cut in two ways, none of its pictures is used. Members that lie apart are
 put together only in a tar that keeps no sample together, and holds each name once. What is left
 of one run's last sample can't be told from the rest of another's first, if both have one key and
-the shape of all others; such a pair is the only one that may be wrong.
+together just the members of a sample; such a pair is the only one that may be wrong.
 """
 
 import os
@@ -68,7 +68,7 @@ class _Whole(NamedTuple):
     stem: str
     url: str | None
     span: Span
-    shape: tuple[str, ...]  # the suffixes of the sample, in their order
+    shape: frozenset[str]  # the suffixes of its members
 
 
 class Faults:
@@ -144,8 +144,8 @@ class _Tar:
     def settle(self) -> None:
         """Give the pictures their urls, after the last row.
 
-        A run writes the same members of each sample, in the same order. Where several runs meet, a
-        sample of a shape that hardly another has may be what is left of two.
+        A run writes the same members of each sample. Where several runs meet, a sample with members
+        that hardly another has may be what is left of two.
         """
         counts = Counter(whole.shape for whole in self._whole)
         most = max(counts.values(), default=0)
@@ -167,7 +167,7 @@ class _Tar:
             if len(pictures) > 1:
                 self._faults.add(stem, f"{len(pictures)} pictures, so none of them is used")
             elif pictures and notes:
-                shape = tuple(item.name.removeprefix(stem) for item in sample)
+                shape = frozenset(item.name.removeprefix(stem) for item in sample)
                 self._whole.append(_Whole(stem, notes[0].url, pictures[0], shape))
             elif pictures:
                 self.lone_pictures.append((stem, pictures[0]))

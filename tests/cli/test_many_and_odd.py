@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from build_help import COMMAND, Answer, Commands
+from build_help import COMMAND, Answer, Commands, is_sentence
 from PIL import Image
 
 from instructify._util.resources import find
@@ -215,6 +215,17 @@ def test_what_a_desktop_leaves_is_in_nobodys_way(
     (export / ".DS_Store").write_bytes(b"\0")
     again = command("export", build, "--to", "llava", "--out", export, "--overwrite")
     assert again.code == 0, again.stderr
+
+
+@pytest.mark.parametrize("place", ["--raw", "--images", "--out"])
+def test_a_link_to_itself_is_one_sentence(
+    raw_root: Path, tmp_path: Path, command: Commands, place: str
+) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    given = {"--raw": raw_root, "--out": tmp_path / "b", place: loop}
+    words = [word for pair in given.items() for word in pair]
+    assert is_sentence(command("convert", "vqav2", *words))
 
 
 def test_a_help_text_is_no_data() -> None:
