@@ -94,17 +94,24 @@ def save(run: Path, checkpoint: Checkpoint) -> Path:
     final = folder_of(run, checkpoint.state.step)
     staged = final.with_name(f"{_STAGED}{final.name}")
     fresh_folder(staged)
+    try:
+        _fill(staged, checkpoint)
+        if final.exists():
+            shutil.rmtree(final)
+        os.replace(staged, final)
+    finally:  # on a full disk, half a checkpoint takes the room that the next start needs
+        shutil.rmtree(staged, ignore_errors=True)
+    sync(final.parent)
+    return final
+
+
+def _fill(staged: Path, checkpoint: Checkpoint) -> None:
     save_tensors(checkpoint.weights, staged / _MODEL)
     save_tensors(checkpoint.optimizer, staged / _OPTIMIZER)
     hashes = {name: hash_file(staged / name) for name in (_MODEL, _OPTIMIZER)}
     state = _with_files(checkpoint.state, hashes)
     write_bytes(staged / _STATE, msgspec.json.encode(state, order="sorted"))
     sync(staged)
-    if final.exists():
-        shutil.rmtree(final)
-    os.replace(staged, final)
-    sync(final.parent)
-    return final
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
@@ -186,6 +193,11 @@ def prune(run: Path, keep: int, best: Best | None, at: int) -> None:
     for step in steps_of(run):
         if step not in kept:
             shutil.rmtree(folder_of(run, step), ignore_errors=True)
+    remove_staged(run)
+
+
+def remove_staged(run: Path) -> None:
+    """Remove what killed processes left half-written; only the run's one writer may do so."""
     for left in (run / "checkpoints").glob(f"{_STAGED}*"):
         shutil.rmtree(left, ignore_errors=True)
 

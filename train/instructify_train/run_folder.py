@@ -25,7 +25,7 @@ from instructify._util.shards import make_folder, sweep, write_json
 from instructify.build import write_lock
 from instructify.overlap import read_overlaps, unwaived
 from instructify.recipe import MixedBuild, Waiver
-from instructify_train.checkpoint import Checkpoint, load, load_last, steps_of
+from instructify_train.checkpoint import Checkpoint, load, load_last, remove_staged, steps_of
 from instructify_train.config import TrainConfig
 from instructify_train.model import located_names, noted_sources
 from instructify_train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
@@ -59,6 +59,7 @@ def claimed(run: Path, *, resume: bool, take_over: bool, is_first: bool) -> Iter
         return
     with write_lock(run / ".lock", take_over=take_over):
         sweep(run)
+        remove_staged(run)
         yield
 
 

@@ -193,6 +193,30 @@ def test_what_a_killed_write_left_is_in_nobodys_way(whole_build: Path, tmp_path:
     assert not list(run.glob(".*.tmp"))
 
 
+def test_half_a_checkpoint_gives_its_room_back(
+    whole_build: Path, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the disk is full, and after a kill, before the next one is written."""
+    run = tmp_path / "run"
+    cut_back(unbroken, run, 4)
+    half = run / "checkpoints" / ".staged-step-00000005"
+    half.mkdir()
+    (half / "model.safetensors").write_bytes(b"half")
+    left: list[list[str]] = []
+
+    def full(tensors: object, path: Path) -> None:
+        left.append(sorted(one.name for one in (run / "checkpoints").glob(".*")))
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("instructify_train.checkpoint.save_file", full)
+    with pytest.raises(UserError, match=r"No space left.*the last checkpoint is of step 4"):
+        train(whole_build, run, resume=True)
+    assert left == [[".staged-step-00000006"]]
+    assert not list((run / "checkpoints").glob(".*"))
+    assert steps_of(run)[-1] == 4
+
+
 def test_another_mixture_is_refused_in_words(
     whole_build: Path, unbroken: Path, tmp_path: Path
 ) -> None:

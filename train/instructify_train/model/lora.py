@@ -31,6 +31,7 @@ def add_adapters(language_model: Any, config: LoraConfig, seed: int) -> None:
         lora_dropout=config.dropout,
         target_modules=list(targets),
     )
+    may = ", ".join(_linear_layers(language_model))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
@@ -38,13 +39,13 @@ def add_adapters(language_model: Any, config: LoraConfig, seed: int) -> None:
         except ValueError as error:  # no layer has such a name, or it is none that takes adapters
             raise UserError(
                 f"adapters can't be put into {', '.join(targets)} ({first_line(error)}); "
-                f"'model.lora.targets' may name {', '.join(_linear_layers(language_model))}"
+                f"'model.lora.targets' may name {may}"
             ) from error
     missing = [one for one in targets if not _is_adapted(language_model, one)]
     if missing:
         raise UserError(
             f"no layer of the language model is called {', '.join(missing)}; "
-            f"'model.lora.targets' may name {', '.join(_linear_layers(language_model))}"
+            f"'model.lora.targets' may name {may}"
         )
 
 
@@ -54,10 +55,7 @@ def _linear_layers(language_model: Any) -> list[str]:
         {
             name.rpartition(".")[2]
             for name, module in language_model.named_modules()
-            if isinstance(module, torch.nn.Linear)
-            and "." in name
-            and "lora_" not in name
-            and not name.endswith("base_layer")
+            if isinstance(module, torch.nn.Linear) and "." in name
         }
     )
 

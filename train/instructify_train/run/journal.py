@@ -49,7 +49,8 @@ class Journal:
         self._told_s = time.monotonic()
         if not writes:
             return
-        write_bytes(run / LOG, b"".join(_kept(run / LOG, step)))
+        kept = _kept(run / LOG, step) if step else []  # step 0 is validated and logged anew
+        write_bytes(run / LOG, b"".join(kept))
         self._file = (run / LOG).open("ab")
         if tensorboard:
             self._writer = _tensorboard(run, step)

@@ -56,7 +56,10 @@ def launch(
     """Run a recipe on a build; returns how it ended, and that as plain values."""
     config = replace(config, model=absolute_names(config.model))
     is_first = ranks.is_first
-    with claimed(run, resume=start_as.resume, take_over=start_as.take_over, is_first=is_first):
+    with (
+        claimed(run, resume=start_as.resume, take_over=start_as.take_over, is_first=is_first),
+        _foreseen_in_words(run),
+    ):
         start, said = starting_point(
             run, config, accept=start_as.accept_changes, from_scratch=start_as.from_scratch
         )
@@ -70,7 +73,7 @@ def launch(
             write_run(run, config, setup.mixed, facts_of(setup))
             notes = [part for line in said for part in wrapped(line)]
             print("\n".join([*header_lines(setup, start), *notes]), file=sys.stderr)
-        with stop_on_signals() as stop, _ends_in_words(run, is_first=is_first):
+        with stop_on_signals() as stop, _said_and_drawn(run, is_first=is_first):
             trainer = Trainer(
                 setup,
                 run,
@@ -84,22 +87,36 @@ def launch(
 
 
 @contextmanager
-def _ends_in_words(run: Path, *, is_first: bool) -> Iterator[None]:
-    """Write the page at any end, and say of what is foreseen where the run goes on."""
+def _foreseen_in_words(run: Path) -> Iterator[None]:
+    """Turn what is foreseen into a sentence, also where it comes before the first step."""
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:
         what = foreseen(error)
         if what is None:
             raise
-        step = last_step(run)
-        rest = "there is no checkpoint yet"
-        if step is not None:
-            rest = f"the last checkpoint is of step {step:,}, and --resume goes on from there"
-        raise UserError(f"{what}; {rest}") from error
+        raise UserError(f"{what}; {_where_it_goes_on(run)}") from error
+
+
+@contextmanager
+def _said_and_drawn(run: Path, *, is_first: bool) -> Iterator[None]:
+    """Say of a mistake that ends the loop where the run goes on; write the page at any end."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{str(error).rstrip('.')}; {_where_it_goes_on(run)}") from error
     finally:
         with contextlib.suppress(UserError, OSError):  # a full disk has been said already
             _write_page(run, is_first=is_first)
+
+
+def _where_it_goes_on(run: Path) -> str:
+    step = last_step(run)
+    if step is None:
+        return "there is no checkpoint yet"
+    return f"the last checkpoint is of step {step:,}, and --resume goes on from there"
 
 
 def _write_page(run: Path, *, is_first: bool) -> None:
