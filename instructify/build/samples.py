@@ -99,8 +99,9 @@ class SamplesReceipt(msgspec.Struct, frozen=True, kw_only=True):
 def draws_for(records: int, split: str, pool_sizes: Mapping[str, int], wanted: int | None) -> int:
     """How often each record is rendered: as often as keeps a split under a million samples.
 
-    At most once per template of the smallest pool (`pool_sizes`: by form). Once for evaluation
-    splits (val, dev, test, minival) and forms (caption_set), whose prompt is fixed by a protocol.
+    At most once per template of the smallest pool (`pool_sizes`: by form); a record that fewer
+    templates fit has fewer samples. Once for evaluation splits (val, dev, test, minival) and forms
+    (caption_set), whose prompt is fixed by a protocol.
     `wanted` overrides the rule but not the number of templates.
     """
     most = max(1, min(pool_sizes.values(), default=1))
@@ -182,7 +183,9 @@ def _rendered(records: pa.Table, spec: SamplesSpec, ledger: LedgerWriter) -> pa.
     lost = np.flatnonzero(which == NO_TEMPLATE)
     if len(lost):
         _reject_unfitting(records.take(np.unique(rows[lost])), ledger)
-        rows, draws, which = (np.delete(column, lost) for column in (rows, draws, which))
+    if which.min(initial=0) < 0:
+        kept = which >= 0
+        rows, draws, which = rows[kept], draws[kept], which[kept]
     table = records if len(rows) == records.num_rows else records.take(rows)
     constants = {
         "dataset": spec.dataset,

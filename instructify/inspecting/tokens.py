@@ -28,7 +28,8 @@ class Reading:
 
     `language` are the ids behind the `slots` query slots, of the decoder-only model or of the
     encoder. `label_ids` are what has to be said next at `label_positions`, which count from the
-    first id behind the slots, or along `decoder` where there is one.
+    first id behind the slots, or along `decoder` where there is one. `lost_breaks` counts line
+    breaks of the instruction that are read as blanks, by the Q-Former and the language model.
     """
 
     qformer: Sequence[int]
@@ -40,6 +41,7 @@ class Reading:
     cut_qformer: Cut
     cut_instruction: Cut
     cut_response: Cut
+    lost_breaks: tuple[int, int] = (0, 0)
 
 
 class Piece(NamedTuple):

@@ -75,6 +75,7 @@ def _reading_value(reading: Reading) -> dict[str, Any]:
         "decoder": None if reading.decoder is None else list(reading.decoder),
         "at": list(reading.label_positions),
         "say": list(reading.label_ids),
+        "breaks": list(reading.lost_breaks),
         "cut": [cut(reading.cut_qformer), cut(reading.cut_instruction), cut(reading.cut_response)],
     }
 

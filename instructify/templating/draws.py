@@ -1,7 +1,7 @@
 """Which template each draw of a record uses: keyed by record, seed and draw, and by nothing else.
 
-Every fitting template is equally likely; the draws of one record use different ones until all have
-been used.
+Every fitting template is equally likely; the draws of one record use different ones, as many as fit
+it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,8 @@ from instructify._util.keyed import Hashes, mix, permuted_index
 from instructify.templating.conditions import Condition, condition_of, fulfils
 from instructify.templating.load import Template
 
-NO_TEMPLATE = -1
+NO_TEMPLATE = -1  # none fits
+NONE_LEFT = -2  # all that fit were drawn before
 
 
 def draw_templates(hashes: Hashes, draw: int, num: int, seed: int) -> NDArray[np.int64]:
@@ -36,9 +37,16 @@ def choose_templates(
     draw: int,
     seed: int,
 ) -> NDArray[np.int64]:
-    """Draw for each row among the templates that fit its form and fields, else NO_TEMPLATE."""
+    """Draw for each row among the templates that fit its form and fields.
+
+    NO_TEMPLATE where none fits, NONE_LEFT where there are no more than `draw`: a template is drawn
+    once for a record.
+    """
     chosen = np.full(table.num_rows, NO_TEMPLATE, np.int64)
     for group in _groups(table, templates):
+        if draw >= len(group.fitting):
+            chosen[group.rows] = NONE_LEFT
+            continue
         drawn = draw_templates(hashes[group.rows], draw, len(group.fitting), seed)
         chosen[group.rows] = group.fitting[drawn]
     return chosen

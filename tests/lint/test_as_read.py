@@ -1,7 +1,7 @@
 """What lint takes a tokenizer to read is what BERT's own normaliser and pre-tokenizer read."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructify.lint.as_read import as_bert_reads, as_t5_reads
@@ -27,11 +27,13 @@ def of_bert(text: str) -> str:
     return " ".join(piece for piece, _ in pieces)
 
 
+@settings(deadline=None)
 @given(st.one_of(WRITTEN, st.text(COMMON, max_size=12)))
 def test_bert_reads_it_so(text: str) -> None:
     assert as_bert_reads(text) == of_bert(text)
 
 
+@settings(deadline=None)
 @given(WRITTEN)
 def test_t5_reads_it_so(text: str) -> None:
     assert as_t5_reads(text) == T5.normalize_str(text)

@@ -289,7 +289,8 @@ def test_history_and_caption_are_shown_as_the_protocol_says(whole_build: Path) -
     for row in one.rows:
         shown = records[row.id]["history"] or []
         for turn in shown[-1:]:
-            assert f"Dialog history: {turn['question']} {turn['answer']}. \n" in row.instruction
+            question, answer = turn["question"].rstrip("?"), turn["answer"].rstrip(".")
+            assert f"Dialog history: {question}? {answer}. Question: " in row.instruction
 
 
 def test_video_answers_come_from_the_vocabulary(whole_build: Path) -> None:

@@ -90,9 +90,10 @@ def test_prompts_and_candidates_on_real_records(real_build: Build, name: str) ->
         if record["ocr_tokens"]:
             assert row.instruction.startswith(f"OCR tokens: {record['ocr_tokens'][0]}, ")
         if name == "visdial":
-            assert row.instruction.startswith(f"Caption: {record['caption']}\n")
+            assert row.instruction.startswith(f"Caption: {record['caption'].rstrip('. ')}. ")
             for turn in record["history"] or ():
-                assert f"{turn['question']} {turn['answer']}. " in row.instruction
+                question, answer = turn["question"].rstrip("? "), turn["answer"].rstrip(". ")
+                assert f"{question}? {answer}" in row.instruction
     assert any(is_gold_for(row.item, protocol.metric) for row in asked.rows)
     if protocol.candidates is not None:
         check_candidates(asked, protocol, records)

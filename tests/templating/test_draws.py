@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructify._util.keyed import hash_texts
 from instructify.templating.conditions import misfit
-from instructify.templating.draws import NO_TEMPLATE, choose_templates, draw_templates
+from instructify.templating.draws import NO_TEMPLATE, NONE_LEFT, choose_templates, draw_templates
 from instructify.templating.load import Template
 
 HASHES = hash_texts([f"okvqa/train/{number}" for number in range(12_000)])
@@ -85,6 +85,19 @@ BEGINNINGS = [
 ]
 
 
+def test_a_record_draws_each_template_that_fits_it_once() -> None:
+    templates = [template("a"), template("b"), template("c", requires=("context",))]
+    rows = [{"form": "open", "context": context} for context in ("c", None)] * 50
+    schema = pa.schema([("form", pa.string()), ("context", pa.string())])
+    table = pa.Table.from_pylist([*rows, {"form": "caption"}], schema=schema)
+    drawn = np.stack(
+        [choose_templates(table, templates, HASHES[:101], draw=n, seed=3) for n in range(4)], axis=1
+    )
+    assert (np.sort(drawn[0:100:2], axis=1) == [NONE_LEFT, 0, 1, 2]).all()
+    assert (np.sort(drawn[1:100:2], axis=1) == [NONE_LEFT, NONE_LEFT, 0, 1]).all()
+    assert drawn[100].tolist() == [NO_TEMPLATE] * 4
+
+
 def test_first_words_are_judged_alike_in_rows_and_columns() -> None:
     yes_no = (("question", ("is", "how many")),)
     asks = replace(template("asks"), begins=yes_no)
@@ -102,6 +115,7 @@ def test_first_words_are_judged_alike_in_rows_and_columns() -> None:
         assert (misfit(other, row) is None) == (one == 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.text(max_size=9)), min_size=1, max_size=9))
 def test_any_text_is_judged_alike(texts: list[str | None]) -> None:
     asked = replace(template("asks"), begins=(("question", ("is", "how many", "a")),))

@@ -39,6 +39,9 @@ function track(title, told, nodes, name) {
   );
 }
 
+const breakWords = (count) =>
+  count ? `, ${many(count, "line break")} read as ${count === 1 ? "a blank" : "blanks"}` : "";
+
 const cutWords = (cut, side) => (cut ? `, ${many(cut[1].length, "token")} cut from the ${side}` : "");
 
 /** The slots of the queries, in front of every text. */
@@ -56,7 +59,8 @@ function xray(reading) {
   box.append(
     track(
       "Q-Former reads",
-      `${many(reading.qformer.length, "token")} beside the picture${cutWords(cutQformer, "left")}`,
+      `${many(reading.qformer.length, "token")} beside the picture${cutWords(cutQformer, "left")}` +
+        breakWords(reading.breaks[0]),
       tokenRow("qformer", reading.qformer, [cutQformer], () => ["", "read"]),
       "qformer",
     ),
@@ -76,7 +80,7 @@ function decoderOnly(reading, cutInstruction, cutResponse) {
   const told =
     `${many(reading.slots + reading.language.length, "position")}, ` +
     `${many(reading.say.length, "label")}${cutWords(cutInstruction, "left")}` +
-    cutWords(cutResponse, "right of the response");
+    cutWords(cutResponse, "right of the response") + breakWords(reading.breaks[1]);
   const nodes = tokenRow("language", reading.language, [cutInstruction, shifted], kindOf);
   return track("Language model reads", told, [slots(reading.slots), ...nodes], "language");
 }
@@ -85,7 +89,8 @@ function decoderOnly(reading, cutInstruction, cutResponse) {
 function encoderDecoder(reading, cutInstruction, cutResponse) {
   const read = tokenRow("language", reading.language, [cutInstruction], () => ["", "read, no label"]);
   const told =
-    `${many(reading.slots + reading.language.length, "position")}${cutWords(cutInstruction, "left")}`;
+    `${many(reading.slots + reading.language.length, "position")}${cutWords(cutInstruction, "left")}` +
+    breakWords(reading.breaks[1]);
   const said = tokenRow("language", reading.say, [cutResponse], () => ["learnt", "has a label: learnt"]);
   const begin = token("language", reading.decoder[0], "", "starts the decoder");
   const learnt = `${many(reading.say.length, "label")}${cutWords(cutResponse, "right")}`;

@@ -56,6 +56,7 @@ class XRay:
         self._asked = SampleTokens(processor, asked)
         self._whole = SampleTokens(processor, _NO_LIMITS)
         self._tokenizers = {"qformer": processor.qformer_tokenizer, "language": processor.tokenizer}
+        self._drops_breaks = {name: _drops_breaks(one) for name, one in self._tokenizers.items()}
 
     @classmethod
     def open(cls, name: str, data: DataConfig | None = None) -> "XRay":
@@ -124,7 +125,22 @@ class XRay:
             cut_qformer=cuts[0],
             cut_instruction=cuts[1],
             cut_response=cuts[2],
+            lost_breaks=(
+                self._lost_breaks("qformer", text.qformer_instruction or text.instruction),
+                self._lost_breaks("language", text.instruction),
+            ),
         )
+
+    def _lost_breaks(self, tokenizer: str, text: str) -> int:
+        return text.strip().count("\n") if self._drops_breaks[tokenizer] else 0
+
+
+def _drops_breaks(tokenizer: Any) -> bool:
+    """Tell whether a tokenizer reads a line break as a blank, or leaves it out."""
+    parted, apart = (
+        tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("a\nb", "a b")
+    )
+    return bool(parted == apart)
 
 
 def _cut(left_out: LeftOut) -> Cut:
