@@ -156,6 +156,8 @@ def _list_in(cell: str, separator: str, *, empty: bool) -> list[object] | Fault:
     items = _json_list(cell)
     if items is None:
         items = _printed_list(cell)
+        if items is not None and None in items:
+            return Fault("empty-text", f"an item of the list is None; {_HOW_TO_WRITE}")
     if items is not None:
         return items
     text = cell.strip()
