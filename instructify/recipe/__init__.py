@@ -33,8 +33,6 @@ __all__ = [
     "Waiver",
     "base_of",
     "batches_of",
-    "valid_batch",
-    "valid_batches",
     "compare",
     "load_mixture",
     "load_waivers",
@@ -45,5 +43,7 @@ __all__ = [
     "recipe_fields",
     "recipe_name",
     "recipe_path",
+    "valid_batch",
+    "valid_batches",
     "waivers_of",
 ]
