@@ -76,7 +76,7 @@ def install(faults: Faults) -> None:
 
     def open_struck(self: Path, mode: str = "r", *args: Any, **given: Any) -> Any:
         handle = opened(self, mode, *args, **given)
-        return _Struck(handle, faults) if mode.startswith("w") else handle
+        return _Struck(handle, faults) if mode.startswith(("w", "x")) else handle
 
     cast(Any, Path).open = open_struck
 
