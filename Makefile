@@ -1,6 +1,6 @@
 # make demo   twins of all releases, all 26 datasets converted, a look at some samples
 # make test   lint, types and all tests
-# make test-range   the trainer under the lowest, a middle and the newest transformers, Python 3.11 and 3.12
+# make test-range   the trainer under the lowest and the newest transformers, Python 3.11 and 3.12
 # make check-metrics   our scorers against the reference ones
 # make check-exports   exports read back by TRL, LLaMA-Factory, ms-swift and Energon (gigabytes of downloads)
 # The first two set up .venv on the first run. PYTHON=python3.12 chooses an interpreter, TORCH another build of torch.

@@ -222,6 +222,32 @@ def test_activations_are_checkpointed_under_either_name() -> None:
     assert calls == [f"old {on}", "old off", f"new {on}", "new off"]
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried"),
+            r"memory ran out \(CUDA out of memory",
+        ),
+        (PermissionError(13, "Permission denied", "x.json"), "x.json: Permission denied"),
+    ],
+)
+def test_what_fails_before_the_first_step_is_one_sentence_too(
+    whole_build: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    said: str,
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("instructify_train.run.setup.load_model", fail)
+    with pytest.raises(UserError, match=f"{said}.*; there is no checkpoint yet$") as told:
+        train(whole_build, tmp_path / "run", *QUICK)
+    assert "\n" not in str(told.value)
+
+
 def test_the_recipe_in_a_file_says_its_seed(tmp_path: Path) -> None:
     recipe = recipe_file(tmp_path, RECIPE.replace("alpha: 0.5", "alpha: 0.5\n  seed: 9"))
     assert load_recipe(str(recipe), ["run.seed=5"]).mixture.seed == 9
