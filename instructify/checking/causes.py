@@ -177,7 +177,7 @@ CAUSES: dict[str, Cause] = {
         "fault",
         "record",
         REASONS["duplicate-id"],
-        "PictureFinding whether the file was joined from two; the first record keeps the id.",
+        "See whether the file was joined from two; the first record keeps the id.",
     ),
     **{
         reason: Cause("fault", "picture", REASONS[reason], _FETCH)

@@ -51,7 +51,7 @@ class PictureUnit:
 
 
 def run_picture_unit(unit: PictureUnit) -> list[PictureFinding]:
-    """PictureFinding at the pictures and return what is to be said of some of them."""
+    """Check the pictures and return what is to be said of some of them."""
     findings: list[PictureFinding] = []
     with SourceReader(unit.roots) as source:
         for one in unit.wanted:

@@ -336,8 +336,9 @@ def _filtered(node: nodes.Filter, frame: _Frame) -> Column:
             return kernels.choose(kernels.is_null(column), _value(node.args[0], frame), column)
         case "letter":
             return frame.vouch(kernels.letter_of(column))
-        case _:
+        case "lettered":
             return kernels.lettered(column)
+    raise AssertionError(f"the filter {node.name} has no column form")
 
 
 def _text(node: nodes.Filter, index: int) -> str:

@@ -11,11 +11,11 @@ from instructify.results import (
     checked_results,
     make_table,
     markdown_lines,
+    read_results,
     results_page,
     row_names,
     text_lines,
 )
-from instructify_train.evaluate import read_results
 
 
 def run_results(

@@ -1,7 +1,7 @@
 """Protocols: how a dataset is evaluated, as data; prompts, candidates and golds made by them."""
 
 from instructify.protocols.candidates import CandidateSet, prediction_of, value_scores
-from instructify.protocols.model import PUBLISHED, USUAL, Protocol, prompt_text
+from instructify.protocols.model import PUBLISHED, USUAL, Protocol, Source, prompt_text
 from instructify.protocols.published import Departure, departures, is_published_prompt
 from instructify.protocols.questions import Question, Questions, read_questions
 from instructify.protocols.read import (
@@ -24,6 +24,7 @@ __all__ = [
     "Protocol",
     "Question",
     "Questions",
+    "Source",
     "Suite",
     "USUAL",
     "check_folder",

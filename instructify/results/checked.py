@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from instructify._util.errors import UserError
-from instructify.protocols import OF_METHOD
+from instructify.protocols import OF_METHOD, Source
 
 
 class _Score(msgspec.Struct):
@@ -26,7 +26,7 @@ class _Protocol(msgspec.Struct, kw_only=True):
     instruction: str | None
     note: str | None
     decode: dict[str, Any]
-    sources: dict[str, Literal["set", "paper", "lavis", "authors", "ours"]]
+    sources: dict[str, Source]
 
 
 class _Model(msgspec.Struct):

@@ -10,7 +10,7 @@ from instructify_train.evaluate.answering import Answerer, answerer_of
 from instructify_train.evaluate.merge import merge, precisions
 from instructify_train.evaluate.predict import Evaluator
 from instructify_train.evaluate.questions import ask, share_right
-from instructify_train.evaluate.result_folder import check_out, read_results
+from instructify_train.evaluate.result_folder import check_out
 from instructify_train.evaluate.run import (
     EvaluationOptions,
     evaluate_protocol,
@@ -34,7 +34,6 @@ __all__ = [
     "load_trained",
     "merge",
     "precisions",
-    "read_results",
     "score_predictions",
     "share_right",
 ]

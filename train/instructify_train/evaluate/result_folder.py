@@ -19,9 +19,8 @@ from instructify._util.outside import NotReadableError, decode_values, read_regu
 from instructify._util.shards import sweep, write_bytes, write_json
 from instructify.build import write_lock
 from instructify.metrics import Item
+from instructify.results import RESULT, RESULT_FORMAT, read_result
 
-EXAM_FORMAT = 1
-RESULT = "result.json"
 PREDICTIONS = "predictions.jsonl"
 REFERENCES = "references.jsonl"
 _ASKED = "asked.json"
@@ -52,7 +51,7 @@ class ResultFolder:
         sweep(self.folder / _PARTS)
         asked = self.folder / _ASKED
         if asked.exists():
-            before = _read(asked)
+            before = read_result(asked)
             if before.get("key") != key:
                 raise UserError(
                     f"{self.folder} holds another evaluation ({_difference(before, facts)}); "
@@ -66,12 +65,12 @@ class ResultFolder:
             return
         if any(one.name not in (_PARTS, _LOCK) for one in self.folder.iterdir()):
             raise UserError(f"{self.folder} is not empty; choose another --out")
-        write_json(asked, {"format": EXAM_FORMAT, "key": key, **facts})
+        write_json(asked, {"format": RESULT_FORMAT, "key": key, **facts})
 
     def result(self) -> dict[str, Any] | None:
         """Read the result, if the evaluation is done."""
         path = self.folder / RESULT
-        return _read(path) if path.exists() else None
+        return read_result(path) if path.exists() else None
 
     def done(self) -> set[int]:
         """List the parts that are answered."""
@@ -95,36 +94,11 @@ class ResultFolder:
         """Write predictions, references and, last, the result; then the parts may go."""
         write_bytes(self.folder / PREDICTIONS, _lines(predictions))
         write_bytes(self.folder / REFERENCES, _lines([_reference(one) for one in items]))
-        write_json(self.folder / RESULT, {"format": EXAM_FORMAT, **result})
+        write_json(self.folder / RESULT, {"format": RESULT_FORMAT, **result})
         shutil.rmtree(self.folder / _PARTS, ignore_errors=True)
 
     def _part(self, number: int) -> Path:
         return self.folder / _PARTS / f"{number:05}.jsonl"
-
-
-def read_results(folder: Path) -> Iterator[dict[str, Any]]:
-    """Read the results below a folder, or of a folder; UserError where there is none."""
-    own = folder / RESULT
-    paths = [own] if own.is_file() else sorted(folder.glob(f"*/{RESULT}"))
-    if not paths:
-        raise UserError(
-            f"{folder} holds no finished evaluation; make one by `instructify eval ... --out DIR`"
-        )
-    for path in paths:
-        yield _read(path)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = decode_values(read_regular(path))
-    except (OSError, NotReadableError) as error:
-        raise UserError(f"{path} is damaged; evaluate again into another --out") from error
-    if value.get("format") != EXAM_FORMAT:
-        raise UserError(
-            f"{path} has format {value.get('format')} and this version of instructify reads "
-            f"{EXAM_FORMAT}; evaluate again, or use the version that wrote it"
-        )
-    return value
 
 
 def check_out(out: Path) -> None:

@@ -1,0 +1,38 @@
+"""Results of evaluations, read from their folders: `OUT/<protocol>/result.json`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from instructify._util.errors import UserError
+from instructify._util.outside import NotReadableError, decode_values, read_regular
+
+RESULT = "result.json"
+RESULT_FORMAT = 1
+
+
+def read_results(folder: Path) -> Iterator[dict[str, Any]]:
+    """Read the results below a folder, or of a folder; UserError where there is none."""
+    own = folder / RESULT
+    paths = [own] if own.is_file() else sorted(folder.glob(f"*/{RESULT}"))
+    if not paths:
+        raise UserError(
+            f"{folder} holds no finished evaluation; make one by `instructify eval ... --out DIR`"
+        )
+    for path in paths:
+        yield read_result(path)
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Read one result, or what was asked for one; UserError where it is damaged or of another
+    format."""
+    try:
+        value = decode_values(read_regular(path))
+    except (OSError, NotReadableError) as error:
+        raise UserError(f"{path} is damaged; evaluate again into another --out") from error
+    if value.get("format") != RESULT_FORMAT:
+        raise UserError(
+            f"{path} has format {value.get('format')} and this version of instructify reads "
+            f"{RESULT_FORMAT}; evaluate again, or use the version that wrote it"
+        )
+    return value
