@@ -85,7 +85,9 @@ def test_convert_json(raw_root: Path, command: Commands, tmp_path: Path) -> None
     assert set(value) == {"datasets", "wall_s"}
     assert value["wall_s"] > 0
     for row in value["datasets"]:
-        assert set(row) == {"name", "split", "records", "samples", "pictures", "rejects"}
+        assert set(row) == {
+            *("name", "split", "records", "samples", "pictures", "rejects", "notes"),
+        }
         assert row["samples"] >= row["records"] > 0
         assert isinstance(row["rejects"], dict)
     assert {(row["name"], row["split"]) for row in value["datasets"]} >= {
