@@ -167,8 +167,7 @@ def map_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
     Raises ArrowException or OSError where it is damaged or has other columns.
     """
-    check_regular(path)
-    reader = pa.ipc.open_file(pa.memory_map(str(path)))
+    reader = pa.ipc.open_file(map_file(path))
     if not reader.schema.equals(schema):
         raise pa.ArrowInvalid(f"{path} has other columns")
     for number in range(reader.num_record_batches):

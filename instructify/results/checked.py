@@ -19,8 +19,26 @@ class _Score(msgspec.Struct):
     subsets: dict[str, float]
 
 
+class _Fields(msgspec.Struct):
+    context: bool
+    caption: bool
+    text: bool
+    ocr_tokens: int | None
+    history: int | None
+
+
+class _Rule(msgspec.Struct):
+    source: str | None = None
+    labels: dict[str, list[str]] = {}
+
+
 class _Protocol(msgspec.Struct, kw_only=True):
+    dataset: str
     split: str
+    fields: _Fields
+    frames: int | None
+    candidates: _Rule | None
+    qformer_instruction: str | None
     variant: str
     prompt: str
     instruction: str | None
@@ -41,6 +59,7 @@ class _Result(msgspec.Struct, kw_only=True):
     """What is shown of a result; it may hold more."""
 
     name: str
+    dataset: str
     asked: int
     of_total: int
     complete: bool | None

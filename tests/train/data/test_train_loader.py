@@ -15,6 +15,19 @@ from failure_probe import children_of, group_of
 from instructify._util.errors import UserError
 from instructify_train.data.loader import Failed, LoaderError, load
 
+OTHERS: set[int] = set()  # processes that other tests left to serve them
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    OTHERS.clear()
+    OTHERS.update(children_of(os.getpid()))
+
+
+def loaders() -> list[int]:
+    """List the loader processes of this one."""
+    return [child for child in children_of(os.getpid()) if child not in OTHERS]
+
 
 class Nested(NamedTuple):
     """A value as steps are: tensors and arrays, deep inside of others."""
@@ -113,7 +126,7 @@ def test_a_failure_in_a_process_is_the_trainers(
     with pytest.raises(kind, match=said), load(Source(strike(error)), range(9), workers) as items:
         for _ in items:
             pass
-    assert children_of(os.getpid()) == []
+    assert loaders() == []
 
 
 def test_a_mistake_may_be_an_item() -> None:
@@ -133,28 +146,28 @@ def test_a_killed_process_is_said_at_once() -> None:
     with load(Source(), range(100), 2) as items:
         next(items)
         time.sleep(0.3)  # both have items ready
-        os.kill(children_of(os.getpid())[0], signal.SIGKILL)
-        until(lambda: len(children_of(os.getpid())) == 1)
+        os.kill(loaders()[0], signal.SIGKILL)
+        until(lambda: len(loaders()) == 1)
         with pytest.raises(UserError, match="a loader process was killed by signal 9"):
             next(items)
-    assert children_of(os.getpid()) == []
+    assert loaders() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_of_a_group_leave_the_items_to_the_trainer(number: int) -> None:
     with load(Source(), range(12), 2) as items:
         next(items)
-        for child in children_of(os.getpid()):
+        for child in loaders():
             os.kill(child, number)
         assert [item.number for item in items] == list(range(1, 12))
 
 
 def test_leaving_the_loop_ends_the_processes() -> None:
     with load(Source(lambda _: time.sleep(30)), range(9), 2):
-        assert len(children_of(os.getpid())) == 2
+        assert len(loaders()) == 2
         began = time.monotonic()
     assert time.monotonic() - began < 2
-    assert children_of(os.getpid()) == []
+    assert loaders() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -25,7 +25,7 @@ from instructify_train.model import hub, load_model
 from instructify_train.recipe import load_recipe
 from instructify_train.tiny.presets import build_preset
 
-QUICK = ("run.steps=2", "run.validate_every=0", "run.save_every=1")
+QUICK = ("run.steps=2", "run.validate_every=0", "run.save_every=1", "optimizer.schedule=constant")
 
 
 @pytest.fixture(scope="module")

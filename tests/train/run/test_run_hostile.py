@@ -36,6 +36,7 @@ STATE: dict[str, Any] = {
     "files": {"model.safetensors": "0" * 64},
 }
 RESULT: dict[str, Any] = {
+    "dataset": "okvqa",
     "format": 1,
     "name": "okvqa",
     "asked": 3,
@@ -61,6 +62,17 @@ RESULT: dict[str, Any] = {
         "precision": "fp32",
     },
     "protocol": {
+        "dataset": "okvqa",
+        "fields": {
+            "context": True,
+            "caption": True,
+            "text": True,
+            "ocr_tokens": None,
+            "history": None,
+        },
+        "frames": None,
+        "candidates": None,
+        "qformer_instruction": None,
         "split": "val",
         "variant": "v",
         "prompt": "instruction",

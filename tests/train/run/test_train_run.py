@@ -266,7 +266,7 @@ def test_a_run_that_fine_tunes_is_known_by_its_dataset(whole_build: Path, tmp_pa
             "model.name=nowhere",
             "no folder (a run or a model) has that name, and a hub name looks",
         ),
-        ("model.name=./nowhere", "the folder ./nowhere is not there"),
+        ("model.name=./nowhere", "nowhere is not there"),
         ("run.device=tpu", "'tpu' is no value of 'run.device'"),
         ("optimizer", "is no setting; write key=value"),
         ("mixture.members.gqa.forms=[open]", "gqa is held out"),
