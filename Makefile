@@ -18,7 +18,7 @@ demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
 
 test: $(VENV)/test lint types
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not heavy"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not heavy"
 
 check: lint types
 

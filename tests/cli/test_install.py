@@ -113,6 +113,15 @@ def test_a_folder_of_the_user_does_not_stand_in_the_way(
     """The commands of docs/training.md, started as a user starts them."""
     python = installed if how == "wheel" else Path(sys.executable)
     words = (str(python), "-m", "instructify")
+    launcher = (str(python), "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1")
+    if how == "editable":
+        rows = run([*words, "catalog", "--json"], crowded, {"PYTHONPATH": "."})
+        assert len(json.loads(rows)) == 26
+        told = run(
+            [*launcher, "-m", "instructify", "train", "--help"], crowded, {"PYTHONPATH": "."}
+        )
+        assert "--recipe" in told
+        return
     run([*words, "twin", "vqav2", "--out", "raw", "--scale", "0.1"], crowded)
     run(
         [*words, "convert", "vqav2", "--raw", "raw", "--out", "build"],
@@ -124,7 +133,6 @@ def test_a_folder_of_the_user_does_not_stand_in_the_way(
         "data: {batch: 4, window: 1, workers: 0}\n"
         "run: {steps: 1, validate_every: 0, save_every: 1, device: cpu, tensorboard: false}\n"
     )
-    launcher = (str(python), "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=1")
     line = ("-m", "instructify", "train", "build", "--recipe", "small.yaml", "--out", "run")
     run([*launcher, *line], crowded, {"OMP_NUM_THREADS": "1", "PYTHONPATH": "."})
     assert (crowded / "run" / "checkpoints").is_dir()

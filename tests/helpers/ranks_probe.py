@@ -24,12 +24,8 @@ PER_RANK = ("mixture.batches=per_rank", "mixture.reference_ranks=4")
 WAYS: dict[str, tuple[str, ...]] = {
     "ddp": ("run.parallel=ddp", "run.device_batch=4"),
     "fsdp": ("run.parallel=fsdp", "run.device_batch=4"),
-    "ddp, 2 passes": ("run.parallel=ddp", "run.device_batch=2"),
-    "fsdp, 2 passes": ("run.parallel=fsdp", "run.device_batch=2"),
     "ddp, 4 passes": ("run.parallel=ddp", "run.device_batch=1"),
-    "ddp, blind": ("run.parallel=ddp", "model.instruction_aware=false"),
     "fsdp, blind": ("run.parallel=fsdp", "model.instruction_aware=false"),
-    "ddp, t5": ("run.parallel=ddp", "model.name=tiny-t5"),
     "fsdp, t5": ("run.parallel=fsdp", "model.name=tiny-t5"),
     "ddp, per rank": ("run.parallel=ddp", "run.device_batch=1", *PER_RANK),
     "fsdp, per rank": ("run.parallel=fsdp", "data.bucket=false", *PER_RANK),

@@ -188,7 +188,7 @@ def test_a_trainer_refuses_held_out_pictures(
     for kept in planted.build.glob("overlap*.json"):
         kept.unlink()
     line = ("train", planted.build, "--recipe", recipe)
-    unchecked = command(*line, "--out", tmp_path / "one")
+    unchecked = command(*line, "--out", tmp_path / "one")  # trains a step
     assert unchecked.code == 0, unchecked.stderr
     assert "unchecked whether held-out pictures are in the" in " ".join(unchecked.stderr.split())
     command("overlap", planted.build)
@@ -197,8 +197,12 @@ def test_a_trainer_refuses_held_out_pictures(
     assert "vqav2/train has 1 of the" in refused.stderr
     assert "hateful_memes/val" in refused.stderr
     assert "visdial" not in refused.stderr
+    waived = load_waivers(str(recipe))
+    held_in = {"vqav2": ("train",)}
+    kept_now = read_overlaps(Build.open(planted.build))
+    assert [pair.held_out for pair in unwaived(kept_now, held_in, waived)] == ["hateful_memes/val"]
     recipe.write_text(recipe.read_text().replace("vsr: known", "vsr: known, hateful_memes: known"))
-    assert command(*line, "--out", tmp_path / "three").code == 0
+    assert unwaived(kept_now, held_in, load_waivers(str(recipe))) == []
 
 
 def test_a_kept_result_goes_stale_and_disturbs_nothing(

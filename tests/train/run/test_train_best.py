@@ -56,6 +56,7 @@ def test_a_resumed_run_scores_alike(whole_build: Path, tmp_path: Path) -> None:
     assert scores(cut) == scores(whole)
 
 
+@pytest.mark.heavy
 def test_two_processes_score_as_one(whole_build: Path, tmp_path: Path) -> None:
     text = RECIPE.replace("validate_every: 3", "validate_every: 2")
     text = text.replace("validation_samples: 4", "validation_samples: 40\n  best_by: [vqav2]")

@@ -42,9 +42,7 @@ PROMISES = {
 }
 QUICK = (
     "exception:1:2",
-    "full:1:0",
     "kill-main:1:2",
-    "kill-worker:1:2",
     "kill-rank:2:2",
     "requeue:2:2",
 )
@@ -95,23 +93,18 @@ def check(cell: str, ended: dict[str, Any]) -> None:
     assert ended["same"], ended["again"]
 
 
-@pytest.fixture(scope="module")
-def quick_cells(whole_build: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The quick cells, each failed and gone on with."""
-    return probe(whole_build, tmp_path_factory.mktemp("failures"), list(QUICK))
+def test_runs_that_fail_end_and_go_on(whole_build: Path, tmp_path: Path) -> None:
+    """Some cells of the table, and a job that is killed on three hosts and ends on the fourth.
 
-
-@pytest.mark.parametrize("cell", QUICK[:-1])
-def test_a_run_that_fails_ends_and_goes_on(quick_cells: dict[str, Any], cell: str) -> None:
-    check(cell, quick_cells[cell])
-
-
-def test_a_requeued_job_takes_its_run_back_until_it_is_done(quick_cells: dict[str, Any]) -> None:
-    """Killed on three hosts, ended on the fourth, whose file system passes no locks on."""
-    ended = quick_cells["requeue:2:2"]
-    assert ended["codes"] == [[-9, -9], [-9, -9], [-9, -9], [0, 0]]
-    assert ended["hosts"] == ["node0", "node1", "node2", None]
-    assert ended["same"]
+    One test: processes that share the suite would each let all of them fail.
+    """
+    ended = probe(whole_build, tmp_path, list(QUICK))
+    for cell in QUICK[:-1]:
+        check(cell, ended[cell])
+    requeued = ended["requeue:2:2"]  # the file system of its hosts passes no locks on
+    assert requeued["codes"] == [[-9, -9], [-9, -9], [-9, -9], [0, 0]]
+    assert requeued["hosts"] == ["node0", "node1", "node2", None]
+    assert requeued["same"]
 
 
 @pytest.mark.heavy

@@ -16,37 +16,30 @@ QUICK = RECIPE.replace("steps: 6", f"steps: {STEPS}").replace(
 )
 
 
-@pytest.fixture(scope="module")
-def two_processes(whole_build: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What two processes found, in every way of sharing."""
-    out = tmp_path_factory.mktemp("ranks")
+def test_two_processes_give_the_losses_of_one(whole_build: Path, tmp_path: Path) -> None:
+    """Dropout is 0 in the tiny models; with it, no two ways of sharing ever agree."""
+    out = tmp_path / "ranks"
+    out.mkdir()
     recipe = recipe_file(out, QUICK)
     done = launched(2, HELPERS / "ranks_probe.py", whole_build, recipe, out)
     assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads((out / "found.json").read_text("utf-8"))
-    return found
+    found_in: dict[str, Any] = json.loads((out / "found.json").read_text("utf-8"))
+    for number, (way, settings) in enumerate(WAYS.items()):
+        found = found_in[way]
+        assert found["world"] == [2, 2], way
+        wrapped = "DistributedDataParallel" if way.startswith("ddp") else "FSDPInstructBlip"
+        assert found["wrapped"] == [wrapped, wrapped], way
+        assert found["step"] == STEPS, way
+        if "passes" in way:
+            assert found["accumulation"] == int(way.split()[1]), way
+        alone = tmp_path / f"alone-{number}"
+        train(whole_build, alone, *settings, recipe=recipe)
+        assert found["losses"] == pytest.approx(losses(alone), rel=2e-5), way
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_two_processes_give_the_losses_of_one(
-    whole_build: Path, tmp_path: Path, two_processes: dict[str, Any], way: str
-) -> None:
-    """Dropout is 0 in the tiny models; with it, no two ways of sharing ever agree."""
-    found = two_processes[way]
-    assert found["world"] == [2, 2]
-    wrapped = "DistributedDataParallel" if way.startswith("ddp") else "FSDPInstructBlip"
-    assert found["wrapped"] == [wrapped, wrapped]
-    assert found["step"] == STEPS
-    if "passes" in way:
-        assert found["accumulation"] == int(way.split()[1])
-    recipe = recipe_file(tmp_path, QUICK)
-    train(whole_build, tmp_path / "one", *WAYS[way], recipe=recipe)
-    assert found["losses"] == pytest.approx(losses(tmp_path / "one"), rel=2e-5)
-
-
-def test_logical_batches_give_one_result(whole_build: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("world", [2, pytest.param(4, marks=pytest.mark.heavy)])
+def test_logical_batches_give_one_result(whole_build: Path, tmp_path: Path, world: int) -> None:
     """The mean over logical batches, whatever the processes, passes and order of samples."""
-    world = 4
     recipe = recipe_file(tmp_path, QUICK.replace("validate_every: 2", "validate_every: 0"))
     line = (HELPERS / "ranks_probe.py", whole_build, recipe, tmp_path / "many", "per-rank")
     done = launched(world, *line)
