@@ -14,7 +14,7 @@ from instructify.build.checked import check_file
 from instructify.build.manifest import FileEntry
 from instructify.build.opened import Build
 from instructify.build.paths import CARD, MANIFEST
-from instructify.pictures import LOCAL_FOLDER
+from instructify.pictures import LOCAL_FOLDER, check_index, read_index
 
 
 class Finding(NamedTuple):
@@ -31,6 +31,7 @@ def check_build(build: Build) -> Iterator[Finding]:
         if finding is not None:
             yield finding
     yield from _check_counts(build)
+    yield from _check_index(build)
     yield from _check_unlisted(build)
     manifest, card = _manifest_and_card(build)
     if manifest != build.manifest.to_bytes():
@@ -61,6 +62,17 @@ def _check_file(build: Build, name: str, entry: FileEntry) -> Finding | None:
     if hash_file(path) != entry.sha256:
         return Finding(name, "was changed after the build")
     return None
+
+
+def _check_index(build: Build) -> Iterator[Finding]:
+    """Names and places in the picture index: a build may be whole and yet somebody's trap."""
+    name = build.manifest.pictures.index_file
+    if name is None or not build.place(name).is_file():
+        return
+    try:
+        check_index(read_index(build.path(name)))
+    except UserError as error:
+        yield Finding(name, str(error).split("; ")[0])
 
 
 def _check_unlisted(build: Build) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ The steps of a conversion, each cut into units that any process may run in any o
 """
 
 from instructify.pictures import tables
-from instructify.pictures.checked import check_index_row, is_content
+from instructify.pictures.checked import check_index, check_index_row, is_content
 from instructify.pictures.decode import (
     DECODER_ERRORS,
     MAX_PIXELS,
@@ -75,6 +75,7 @@ __all__ = [
     "StoredFacts",
     "TooManyPixels",
     "WebMap",
+    "check_index",
     "check_index_row",
     "check_roots",
     "check_space",

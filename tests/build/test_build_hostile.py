@@ -429,6 +429,10 @@ def test_nothing_of_a_false_index_leaves_the_build(
     assert is_sentence(done)
     assert not out.exists()
     assert not list(build.parent.rglob("autostart*"))
+    if index in ("a path for a sha256", "a shard that climbs", "a sha256 in capitals"):
+        told = command("verify", build)
+        assert told.code == 1, told.stdout
+        assert "picture index" in told.stdout
     store = Build.open(build).pictures()
     assert store is not None
     with pytest.raises(UserError):
