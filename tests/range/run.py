@@ -34,8 +34,8 @@ class Environment(NamedTuple):
 
 
 ENVIRONMENTS = {
-    "lowest": Environment("python3.11", "transformers==5.23.0"),
-    "newest": Environment("python3.12", "transformers>=5.23,<6"),
+    "lowest": Environment("python3.11", "transformers==5.17.0"),
+    "newest": Environment("python3.12", "transformers>=5.17,<6"),
 }
 
 
