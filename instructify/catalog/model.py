@@ -36,6 +36,7 @@ class Family:
 
     `patterns` hold `{name}`; they are tried in order below the folder of the release, then below
     each of `folders` (of the raw root). `tars` are globs of img2dataset tars below the same.
+    `embedded`: pictures may stand in the raw files themselves; their names are 20 hex digits.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Family:
     patterns: tuple[str, ...]
     folders: tuple[str, ...]
     tars: tuple[str, ...]
+    embedded: bool = False
 
     def file_names(self, name: str) -> tuple[str, ...]:
         """List the file names that a picture of this name may have, likeliest first."""

@@ -73,7 +73,8 @@ class Locator:
         result = self._search(slots, clean.rpartition("/")[2])
         if isinstance(result, Location):
             return result
-        member = self._web.find(clean) if self._web is not None and family.tars else None
+        packed = self._web is not None and (family.tars or family.embedded)
+        member = self._web.find(clean) if self._web is not None and packed else None
         return member or result or _missing(family, release, clean)
 
     def _search(self, slots: _Slots, tail: str) -> Location | Problem | None:
