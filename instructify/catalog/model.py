@@ -60,18 +60,21 @@ class Release:
     home: str
     licence: str
     get: str
+    citation: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawFileSpec:
     """A raw file of a split: its role to the reader, and the names it may have, tried in order.
 
-    A name is relative to the folder of the release and may hold `{option}`.
+    A name is relative to the folder of the release and may hold `{option}`. `many`, in own data
+    alone: all of the names are wanted, each may be a glob or a folder, and every file is read.
     """
 
     role: str
     names: tuple[str, ...]
     optional: bool
+    many: bool = False
 
     def names_for(self, options: Mapping[str, Scalar]) -> tuple[str, ...]:
         """List the names with the values of options filled in."""

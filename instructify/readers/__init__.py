@@ -18,6 +18,7 @@ from instructify.readers.json_items import read_lines, read_list, read_mapping
 from instructify.readers.json_source import NOT_JSON
 from instructify.readers.ocr import apply_ocr, example_key, load_ocr
 from instructify.readers.opening import COMPRESSED_SUFFIXES, opened, plain_suffix
+from instructify.readers.own_rows import files_in
 from instructify.readers.registry import READERS
 from instructify.readers.remarks import REMARKS, Remark
 from instructify.readers.table_rows import read_rows
@@ -38,6 +39,7 @@ __all__ = [
     "class_files",
     "class_names",
     "example_key",
+    "files_in",
     "load_ocr",
     "opened",
     "plain_suffix",

@@ -368,7 +368,8 @@ def test_the_example_of_the_documentation_loads(tmp_path: Path) -> None:
         ("file: rooms.parquet", "file: rooms.xlsx", "allowed: .csv, .tsv, .json, .jsonl, .parquet"),
         ("file: rooms.parquet", "file: ../rooms.csv", "must be a plain path below"),
         (
-            "file: rooms.parquet",
+            "file: rooms.parquet\n      split: test\n"
+            "      columns: {id: qid, picture: image, question: q, references: answers}",
             "folder: rooms",
             "class folders suit the task image_classification",
         ),
