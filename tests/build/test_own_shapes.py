@@ -57,7 +57,8 @@ def test_the_page_has_thirty_shapes_and_each_is_made_by_a_test() -> None:
 @pytest.mark.parametrize("name", MAKERS)
 def test_a_shape_becomes_the_records_that_it_says(shapes: Shapes, name: str) -> None:
     splits = shapes.build.dataset(name).splits
-    rows = records(shapes.build, name, next(iter(splits)))
+    first = "train" if "train" in splits else next(iter(splits))
+    rows = records(shapes.build, name, first)
     if name == "split_share":
         rows = sorted(
             (row for split in splits for row in records(shapes.build, name, split)),

@@ -362,9 +362,10 @@ def split_column(folder: Path) -> list[Said]:
 
 @shape
 def split_share(folder: Path) -> list[Said]:
-    photos(folder)
-    dump_csv(folder / "all.csv", _rows() * 1)
-    return said()
+    photos(folder, [f"{at}.jpg" for at in range(40)])
+    rows = _rows() * 10
+    dump_csv(folder / "all.csv", [row | {"img": f"{at}.jpg"} for at, row in enumerate(rows)])
+    return said() * 10
 
 
 @shape
@@ -530,7 +531,9 @@ def image_folder_classes(folder: Path) -> list[Said]:
 @shape
 def image_folder_metadata(folder: Path) -> list[Said]:
     photos(folder / "train", ["a/0.jpg", "a/1.jpg", "a/2.jpg", "a/3.jpg"])
-    rows = [{"file_name": f"a/{at}.jpg", "text": f"A {answer} field"} for at, answer in _named()]
+    rows: list[dict[str, object]] = [
+        {"file_name": f"a/{at}.jpg", "text": f"A {answer} field"} for at, answer in _named()
+    ]
     dump_csv(folder / "train" / "metadata.csv", rows)
     return [(None, f"A {answer} field") for answer in ANSWERS]
 
