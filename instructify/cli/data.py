@@ -8,6 +8,7 @@ import typer
 
 from instructify.cli.options import (
     All,
+    AllOwn,
     BuildFolder,
     CatalogFile,
     HeldIn,
@@ -87,6 +88,7 @@ def check(
     held_in: HeldIn = False,
     held_out: HeldOut = False,
     every: All = False,
+    every_own: AllOwn = False,
     images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
     split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
     deep: Annotated[
@@ -128,6 +130,7 @@ def check(
             pictures=pictures,
             ocr=ocr,
             jobs=jobs,
+            every_own=every_own,
             catalog_file=catalog_file,
             as_json=as_json,
         )
@@ -141,6 +144,7 @@ def convert(
     held_in: HeldIn = False,
     held_out: HeldOut = False,
     every: All = False,
+    every_own: AllOwn = False,
     images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
     split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
@@ -157,6 +161,9 @@ def convert(
     max_rejects: Annotated[
         float | None, typer.Option(min=0, max=100, help="Percent; default: the catalog's.")
     ] = None,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Keep a build though no sample came.")
+    ] = False,
     catalog_file: CatalogFile = None,
     templates: TemplateFolder = None,
     prompts: Prompts = "instruction",
@@ -183,6 +190,8 @@ def convert(
         ocr=ocr,
         settings=settings or [],
         max_rejects=max_rejects,
+        allow_empty=allow_empty,
+        every_own=every_own,
         catalog_file=catalog_file,
         templates=templates,
         prompts=prompts,
