@@ -225,6 +225,23 @@ def retemplate(
     )
 
 
+def import_data(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Your files or folder.")],
+    out: Annotated[Path, typer.Option(help="The catalog file to write or to add to.")],
+    name: Annotated[
+        str | None, typer.Option(help="Of the dataset; default: that of its folder.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="What it is for; default: by its look.")] = None,
+) -> None:
+    """Look at data of your own and write the entry that `convert --catalog` needs.
+
+    Example: instructify import ~/data/birds --out mine.yaml
+    """
+    from instructify.commands.import_data import run_import
+
+    run_import(paths, name=name, task=task, out=out)
+
+
 def import_templates(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="One template a line.")],
     out: Annotated[Path, typer.Option(help="A folder for --templates.")],

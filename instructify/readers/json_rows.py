@@ -60,6 +60,14 @@ def json_head(file: RawFile) -> bytes:
         return enough.head.removeprefix(BYTE_ORDER_MARK).lstrip()
 
 
+def list_keys(file: RawFile) -> list[str]:
+    """List the keys of a JSON object whose values are lists of objects, as far as its head goes."""
+    head = json_head(file)
+    first = head.partition(b"\n")[0]
+    is_object = head.startswith(b"{") and not (_is_value(first) and len(head) > len(first) + 1)
+    return _list_keys(head) if is_object else []
+
+
 def _is_value(line: bytes) -> bool:
     try:
         json.loads(line)

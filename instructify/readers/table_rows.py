@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 
 from instructify._util.errors import UserError
-from instructify.readers.arrow_rows import arrow_rows, parquet_rows
+from instructify.readers.arrow_rows import arrow_rows, parquet_rows, table_schema
 from instructify.readers.base import CHUNK_ROWS, RawFile
 from instructify.readers.file_kinds import zip_names
 from instructify.readers.json_rows import json_rows
@@ -54,6 +54,23 @@ def table_suffix(file: RawFile) -> str:
             "and name an archive of pictures as 'pictures'."
         )
     return plain_suffix(names[0])
+
+
+def column_names(file: RawFile) -> list[str]:
+    """List the columns of a table that names them before its rows; none of JSON and tars."""
+    suffix = table_suffix(file)
+    if suffix in (".parquet", ".arrow"):
+        return list(table_schema(file).names)
+    if suffix not in (".csv", ".tsv"):
+        return []
+    read = read_lines_of_tsv if suffix == ".tsv" else read_lines_of_csv
+    with opened(file) as raw:
+        handle = io.TextIOWrapper(
+            raw.handle, encoding="utf-8-sig", errors="surrogateescape", newline=""
+        )
+        header = next(read(handle), None)
+        handle.detach()
+    return [] if header is None or header.cells is None else header.cells
 
 
 def _json_lines(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:

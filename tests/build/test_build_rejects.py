@@ -273,6 +273,8 @@ def test_a_record_that_is_lost_at_every_draw(raw: Path, command: Commands, tmp_p
     assert refused.code == 1, refused.stderr
     assert "100.0 %" in refused.stderr
     assert "--max-rejects 100" in refused.stderr
-    done = command(*line, "--templates", templates, "--max-rejects", 100, "--json")
+    allowed = (*line, "--templates", templates, "--max-rejects", 100)
+    assert command(*allowed).code == 1
+    done = command(*allowed, "--allow-empty", "--json")
     assert done.code == 0, done.stderr
     assert done.json()["datasets"][0]["samples"] == 0
