@@ -55,7 +55,7 @@ def test_the_start_is_light() -> None:
 
 def test_catalog_json(command: Commands) -> None:
     rows = command("catalog", "--json").json()
-    assert len(rows) == 26
+    assert len(rows) == len(load_catalog().datasets)
     for row in rows:
         assert {"name", "task", "role", "cluster", "release", "media", "metric", "splits"} <= set(
             row
@@ -63,7 +63,9 @@ def test_catalog_json(command: Commands) -> None:
         assert row["role"] in ("held-in", "held-out")
         assert row["cluster"] in (None, "task-seen", "task-unseen")
         assert row["media"] in ("image", "video")
-    assert [row["role"] for row in rows].count("held-in") == 13
+    assert [row["role"] for row in rows].count("held-in") == len(
+        load_catalog().select(role="held-in")
+    )
     assert [row["cluster"] for row in rows].count("task-seen") == 5
     assert [row["cluster"] for row in rows].count("task-unseen") == 8
     assert command("catalog", "gqa", "--json").json() == [r for r in rows if r["name"] == "gqa"]
