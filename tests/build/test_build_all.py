@@ -1,4 +1,4 @@
-"""All datasets with a twin in one build: converted, verified, loaded, and the same with more jobs."""
+"""All datasets with a twin in one build: converted, verified, loaded; the same with more jobs."""
 
 from pathlib import Path
 
