@@ -12,7 +12,16 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from instructify.catalog import FIELDS, TURNS
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import (
+    A_LIST,
+    JSON_LINES,
+    Chunk,
+    Option,
+    RawFile,
+    ReadContext,
+    Reader,
+    RecordRows,
+)
 from instructify.readers.class_folders import class_files, class_names, printable
 from instructify.readers.own_pictures import pictures_in
 from instructify.readers.own_plan import Plan, make_plan, raw_name
@@ -22,6 +31,9 @@ from instructify.readers.own_turns import PART_COLUMNS, Part, parts_of
 from instructify.readers.picture_archive import PictureArchive, RowPicture
 from instructify.readers.rows import Cells
 from instructify.readers.table_cells import Fault
+
+# Where the positions of records may count, the lists of COCO and VQA among them.
+_PLACES = (A_LIST, "questions", "annotations", "images", "data", JSON_LINES)
 
 
 def read(context: ReadContext) -> Iterator[Chunk]:
@@ -203,4 +215,4 @@ def _options() -> dict[str, Option]:
     }
 
 
-READER = Reader(name="table", version=3, read=read, options=_options())
+READER = Reader(name="table", version=3, read=read, options=_options(), places=_PLACES)
