@@ -103,7 +103,7 @@ class _Records:
         plan = self._plan
         row = Row(plan, part.cells, columns)
         try:
-            names = Row(plan, id_cells, plan.columns) if id_cells is not None else row
+            names = row if id_cells is None else Row(plan, id_cells, plan.columns)
             raw_id = names.text("id") or f"{self._prefix(file)[0]}{position}"
             pictures = self._pictures(file, row)
             if plan.split_by is not None and plan.split_by.shares:
