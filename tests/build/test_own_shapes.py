@@ -1,18 +1,15 @@
 """Own data in every shape of docs/own-data.md becomes records by the entry that stands there."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
+from own_help import convert_own, records, request_of
 from shape_entries import catalog_of, entries
 from shape_makers import MAKERS, Said
 
-from instructify._util.resources import find
-from instructify._util.shards import read_arrow
-from instructify.build import Build, ConvertRequest, Progress, RawRoots, convert
-from instructify.catalog import load_catalog
+from instructify.build import Build
 from instructify.pictures import PictureStore
-from instructify.templating import load_templates
 
 ENTRIES = entries()
 
@@ -29,24 +26,8 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Shapes:
     said = {name: MAKERS[name](root / "raw" / name) for name in ENTRIES}
     own = root / "mine.yaml"
     own.write_text(catalog_of(ENTRIES), encoding="utf-8")
-    catalog = load_catalog(extra=own)
-    request = ConvertRequest(
-        catalog=catalog,
-        catalog_sha256="0" * 64,
-        datasets=tuple(catalog.dataset(name) for name in ENTRIES),
-        roots=RawRoots(raw=root / "raw"),
-        out=root / "build",
-        templates=load_templates(find("templates"), "instruction"),
-        templates_folder="built-in",
-        draws=1,
-    )
-    convert(request, Progress.for_terminal())
+    convert_own(request_of(own, root / "raw", root / "build", *ENTRIES))
     return Shapes(Build.open(root / "build"), said)
-
-
-def records(build: Build, name: str, split: str) -> list[dict[str, Any]]:
-    shards = build.dataset(name).splits[split].record_shards
-    return [row for shard in shards for row in read_arrow(build.path(shard)).to_pylist()]
 
 
 def test_the_page_has_thirty_shapes_and_each_is_made_by_a_test() -> None:
