@@ -99,7 +99,9 @@ def test_a_damaged_picture_in_the_data_is_a_reject_and_check_says_the_same(tmp_p
 
 def test_an_absolute_path_needs_a_root_above_it(tmp_path: Path) -> None:
     photos(tmp_path / "disk" / "a")
-    rows = [{"img": str(tmp_path / f"disk/a/{at}.jpg"), "q": "Who?", "a": "me"} for at in range(4)]
+    rows: list[dict[str, object]] = [
+        {"img": str(tmp_path / f"disk/a/{at}.jpg"), "q": "Who?", "a": "me"} for at in range(4)
+    ]
     dump_csv(tmp_path / "raw" / "mine" / "t.csv", rows)
     catalog = own(tmp_path, mine=f"{{task: image_qa, data: {{file: t.csv, columns: {QUESTIONS}}}}}")
     with pytest.raises(RejectsError, match=r"give a folder above it with --images") as error:
