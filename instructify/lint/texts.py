@@ -70,7 +70,7 @@ def _unused(subject: Subject) -> Iterator[Finding]:
         what = "the response reads neither answer nor question: it is the same for every record"
         yield subject.finding("error", "unused-field", what, "response")
     for name in {name for name, _ in (*template.begins, *template.unless_begins)}:
-        if name in targets(subject):
+        if name in targets(subject) and not _is_stem(template.instruction):
             what = f"a condition looks at '{name}', which the response gives"
             yield subject.finding("warning", "answer-leak", what)
     everything = frozenset().union(*(program.names for program in subject.programs.values()))
@@ -78,6 +78,11 @@ def _unused(subject: Subject) -> Iterator[Finding]:
         if field != "pictures" and field not in everything:
             what = f"'{field}' is required, but no text reads it"
             yield subject.finding("warning", "unused-field", what)
+
+
+def _is_stem(instruction: str) -> bool:
+    """Tell whether the response goes on with the sentence, so that grammar limits how it begins."""
+    return instruction.rstrip()[-1:].isalpha()
 
 
 def _lacking(
