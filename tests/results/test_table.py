@@ -145,6 +145,6 @@ def test_a_dataset_without_a_column_is_marked_in_its_line(names: tuple[str, ...]
 
 @pytest.mark.parametrize("value", [3, {"a": 1}, [1], [["scienceqa"]]])
 def test_a_strange_note_of_fine_tuning_is_refused(value: object, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="damaged .*fine_tuned_on"):
+    with pytest.raises(UserError, match=r"damaged .*fine_tuned_on"):
         checked_results([tuned(result("scienceqa"), value)], tmp_path)
     assert checked_results([tuned(result("scienceqa"), ["scienceqa"])], tmp_path)

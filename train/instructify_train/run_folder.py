@@ -126,7 +126,8 @@ def check_overlap(mixed: MixedBuild, waivers: Sequence[Waiver]) -> list[str]:
     build = mixed.build
     kept = read_overlaps(build)
     splits = {part.dataset: part.splits for part in mixed.parts}
-    pairs = unwaived(kept, splits, waivers)
+    tuned = list(splits) if mixed.recipe.fine_tune else []
+    pairs = unwaived(kept, splits, waivers, tuned)
     if pairs:
         more = f"; and {len(pairs) - 3} more pairs" if len(pairs) > 3 else ""
         raise UserError(
