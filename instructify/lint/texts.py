@@ -1,5 +1,6 @@
 """What the source of one template tells, without rendering it."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ ANSWERS = frozenset({"answer", "references", "choice_index"})
 _TOKEN = re.compile(
     r"<[^<>\s][^<>]*>|\[/?(?:INST|PAD|CLS|SEP|MASK|UNK|DEC|ENC|BOS|EOS|IMG)\]|<<\w+>>"
 )
+_MARKS = (".", "!", "?")
 _ROLE = re.compile(r"^(?:USER|ASSISTANT|SYSTEM|Human|Assistant|###\s*\w+)\s*:|^###\s", re.MULTILINE)
 _LISTS = {name for name, kind in FIELDS.items() if kind in (Kind.TEXTS, Kind.TURNS)}
 
@@ -31,6 +33,7 @@ def targets(subject: Subject) -> frozenset[str]:
 def text_findings(subject: Subject) -> Iterator[Finding]:
     """Judge a template by its source."""
     yield from _tokens(subject)
+    yield from _double_marks(subject)
     yield from _unused(subject)
     yield from _slow(subject)
 
@@ -55,6 +58,31 @@ def _written(tree: nodes.Template) -> Iterator[tuple[str, int]]:
     for const in tree.find_all(nodes.Const):
         if isinstance(const.value, str):
             yield const.value, const.lineno
+
+
+def _double_marks(subject: Subject) -> Iterator[Finding]:
+    """Find a mark behind a text that may end with one itself: choices may be whole sentences."""
+    for part, program in subject.programs.items():
+        for output in program.tree.find_all(nodes.Output):
+            for value, data in itertools.pairwise(output.nodes):
+                if not isinstance(data, nodes.TemplateData) or data.data[:1] not in _MARKS:
+                    continue
+                name = _printed_text(value)
+                if name is not None:
+                    what = f"'{data.data[0]}' follows '{name}', which may end with a mark"
+                    yield subject.finding("warning", "double-mark", what, part, value.lineno)
+
+
+def _printed_text(value: nodes.Expr) -> str | None:
+    """Name the field whose text is printed; None for numbers, letters and constants."""
+    if isinstance(value, nodes.Filter) and value.name in ("length", "letter"):
+        return None
+    if isinstance(value, nodes.Name):
+        return value.name if value.name in FIELDS and value.name != "choice_index" else None
+    inner = value.node if isinstance(value, nodes.Filter | nodes.Getitem) else None
+    if isinstance(value, nodes.Getattr) and value.attr in ("question", "answer"):
+        return value.attr
+    return _printed_text(inner) if isinstance(inner, nodes.Expr) else None
 
 
 def _unused(subject: Subject) -> Iterator[Finding]:
