@@ -110,7 +110,7 @@ def _check_whole(
     cut = [state for state in own if state.rejects["cut-off"]]
     if not cut or request.max_rejects is not None:
         return
-    ledger = _failed_ledger(name, own, paths)
+    ledger, _ = _failed_ledger(name, own, paths)
     raise RejectsError(
         f"{name} {', '.join(state.split for state in cut)}: a raw file ends in the middle (see "
         f"'cut-off' in {ledger}); get it again, or convert what is there with --max-rejects 100."

@@ -298,3 +298,16 @@ def test_lists_printed_as_text_in_every_row_are_one_sentence(
     assert done.stderr.count("\n") == 1
     assert f"(as {field} of item 0: " in done.stderr
     assert "is a list that Python printed as text" in done.stderr
+
+
+def test_the_refusal_of_a_cut_file_names_its_ledger(
+    raw: Path, command: Commands, tmp_path: Path
+) -> None:
+    path = raw / "aokvqa" / "aokvqa_v1p0_val.json"
+    path.write_bytes(path.read_bytes()[:-40])
+    line = ("--split", "val", "--pictures", "none")
+    done = command("convert", "aokvqa", "--raw", raw, "--out", tmp_path / "b", *line)
+    assert done.code == 1
+    named = tmp_path / "b" / "rejects" / "aokvqa.failed.jsonl"
+    assert f"a raw file ends in the middle (see 'cut-off' in {named})" in done.stderr
+    assert '"cut-off"' in named.read_text("utf-8")
