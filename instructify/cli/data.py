@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instructify.cli.options import (
+    AddTemplates,
     All,
     BuildFolder,
     CatalogFile,
@@ -159,7 +160,8 @@ def convert(
     ] = None,
     catalog_file: CatalogFile = None,
     templates: TemplateFolder = None,
-    prompts: Prompts = "instruction",
+    added_templates: AddTemplates = None,
+    prompts: Prompts = None,
     as_json: Json = False,
 ) -> None:
     """Turn raw releases into a build of instruction samples.
@@ -185,6 +187,7 @@ def convert(
         max_rejects=max_rejects,
         catalog_file=catalog_file,
         templates=templates,
+        added_templates=added_templates or [],
         prompts=prompts,
     )
     raise typer.Exit(run_convert(options, as_json=as_json))
@@ -193,9 +196,8 @@ def convert(
 def retemplate(
     build: BuildFolder,
     names: Names = None,
-    templates: Annotated[
-        Path | None, typer.Option(help="Your templates; built-in: ours, in place of yours.")
-    ] = None,
+    templates: TemplateFolder = None,
+    added_templates: AddTemplates = None,
     prompts: Annotated[
         str | None,
         typer.Option(help="instruction, plain, or prefix; default: as before."),
@@ -212,7 +214,15 @@ def retemplate(
     from instructify.commands.convert import run_retemplate
 
     run_retemplate(
-        build, names or [], templates, draws, seed, jobs, prompts=prompts, as_json=as_json
+        build,
+        names or [],
+        templates,
+        draws,
+        seed,
+        jobs,
+        added_templates=added_templates or [],
+        prompts=prompts,
+        as_json=as_json,
     )
 
 

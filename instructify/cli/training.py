@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from instructify.cli.options import BuildFolder, CatalogFile, Json
+from instructify.cli.options import AddTemplates, BuildFolder, CatalogFile, Json, TemplateFolder
 from instructify.cli.output import reader_may_leave
 
 
@@ -101,6 +101,8 @@ def train(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="A run that another host left; it must be over.")
     ] = False,
+    templates: TemplateFolder = None,
+    added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -109,6 +111,7 @@ def train(
     Example: instructify train build --recipe tiny --out run
     """
     from instructify.commands.train import run_train
+    from instructify.templating import TemplateFolders
 
     code = run_train(
         build,
@@ -120,6 +123,7 @@ def train(
         accept_changes=accept_changes,
         from_scratch=from_scratch,
         take_over=take_over,
+        templates=TemplateFolders.of(templates, added_templates or []),
         catalog_file=catalog_file,
         as_json=as_json,
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from instructify._util.errors import UserError
-from instructify._util.resources import find
 from instructify._util.terminal import paragraph, wrapped
 from instructify.build import Build
 from instructify.catalog import Catalog, load_catalog
@@ -19,9 +18,10 @@ from instructify.protocols import (
     check_folder,
     named_protocol,
     named_suite,
-    protocol_folder,
+    protocol_folders,
     suite_means,
 )
+from instructify.templating import TemplateFolders
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +40,7 @@ class EvalRequest:
     device: str
     precision: str
     resume: bool
-    templates: Path | None
+    templates: TemplateFolders
     catalog_file: Path | None
 
 
@@ -72,7 +72,7 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
         )
         options = EvaluationOptions(
             out=request.out,
-            templates=request.templates or find("templates"),
+            templates=request.templates,
             limit=request.limit,
             batch=request.batch,
             resume=request.resume,
@@ -106,7 +106,7 @@ def chosen_protocols(
     request: EvalRequest, catalog: Catalog, build: Build
 ) -> tuple[list[Protocol], dict[str, str]]:
     """Load the protocols asked for; of a suite, those that the build has the data for."""
-    folder = protocol_folder(request.templates)
+    folder = protocol_folders(request.templates)
     check_folder(catalog, folder)
     if bool(request.names) == (request.suite is not None):
         raise UserError(
@@ -152,7 +152,7 @@ def _fine_tuned(dataset: str) -> str:
 def _means(request: EvalRequest, results: Sequence[Mapping[str, Any]]) -> list[Mean]:
     if request.suite is None:
         return []
-    return suite_means(named_suite(request.suite, protocol_folder(request.templates)), results)
+    return suite_means(named_suite(request.suite, protocol_folders(request.templates)), results)
 
 
 def mean_line(mean: Mean) -> str:

@@ -18,6 +18,7 @@ from instructify.metrics import (
     read_predictions,
     score,
 )
+from instructify.protocols import evaluated_form, metric_for
 
 _MOST_SUBSETS = 20
 
@@ -56,7 +57,7 @@ def scored(request: ScoreRequest) -> Result:
     dataset = load_catalog(extra=request.catalog_file).dataset(request.name)
     if (request.references is None) == (request.build is None):
         raise UserError("say what to score against: either --references FILE or --build BUILD")
-    metric = _metric(dataset)
+    metric = _metric(dataset, request.form)
     predictions = read_predictions(request.predictions, metric)
     if request.build is not None:
         return _against_build(request, request.build, metric, predictions)
@@ -65,7 +66,7 @@ def scored(request: ScoreRequest) -> Result:
     assert request.references is not None
     metric = metric_of_form(metric, request.form)
     return score(
-        choose_scoring(dataset.name, metric, request.variant),
+        choose_scoring(dataset.name, metric, request.variant, form=request.form),
         read_items(request.references, metric),
         predictions,
         allow_missing=request.allow_missing,
@@ -84,7 +85,13 @@ def _against_build(
     )
     metric = metric_of_form(metric, golds.form)
     return score(
-        choose_scoring(request.name, metric, request.variant, vocabulary=golds.vocabulary),
+        choose_scoring(
+            request.name,
+            metric,
+            request.variant,
+            form=golds.form,
+            vocabulary=golds.vocabulary,
+        ),
         golds.items,
         predictions,
         aliases=golds.aliases,
@@ -92,13 +99,9 @@ def _against_build(
     )
 
 
-def _metric(dataset: Dataset) -> str:
-    if dataset.metric is None:
-        raise UserError(
-            f"{dataset.name} is trained on and has no metric; `instructify catalog` shows which "
-            "datasets have one"
-        )
-    return dataset.metric
+def _metric(dataset: Dataset, form: str | None) -> str:
+    """Take the metric of the dataset; that of its usual form where none is named."""
+    return metric_for(dataset, form or evaluated_form(dataset))
 
 
 def result_lines(result: Result) -> Iterator[str]:

@@ -10,6 +10,7 @@ from instructify._util.errors import UserError
 from instructify._util.terminal import paragraph
 from instructify.build import Build
 from instructify.catalog import load_catalog
+from instructify.templating import TemplateFolders
 
 
 def run_train(
@@ -23,6 +24,7 @@ def run_train(
     accept_changes: bool = False,
     from_scratch: bool = False,
     take_over: bool = False,
+    templates: TemplateFolders | None = None,
     catalog_file: Path | None = None,
     as_json: bool = False,
 ) -> int:
@@ -45,6 +47,12 @@ def run_train(
     else:
         config = load_recipe(recipe, settings)
     catalog = load_catalog(extra=catalog_file)
+    if templates not in (None, TemplateFolders.of()) and not config.run.best_by:
+        print(
+            "--templates and --add-templates have no effect: samples are rendered already, and no "
+            "protocol is asked without 'run.best_by'",
+            file=sys.stderr,
+        )
     opened = Build.open(build)
     ranks = join(device_of(config.run.device))
     from instructify_train.run import StartOptions, launch
@@ -54,6 +62,7 @@ def run_train(
         accept_changes=accept_changes,
         from_scratch=from_scratch,
         take_over=take_over,
+        templates=templates or TemplateFolders.of(),
     )
     # After an exception the other processes are not waited for: they may never come.
     result, facts = launch(opened, config, catalog, out, ranks, start_as)

@@ -36,11 +36,15 @@ _BY_METRIC: Mapping[str, Mapping[str, Scorer]] = {
     "mrr": {"official": mrr},
     "auc": {"official": auc},
 }
+METRICS = tuple(_BY_METRIC)
 _BY_DATASET: Mapping[tuple[str, str], Mapping[str, Scorer]] = {
     ("textvqa", "vqa_accuracy"): {"mmf": vqa_mmf, **_VQA},
     ("aokvqa", "vqa_accuracy"): {**_VQA, "official": aokvqa_direct_answer, "vqa": vqa_official},
     ("gqa", "accuracy"): {"official": exact, **_TOOLKITS},
     ("vsr", "accuracy"): {"official": binary, **_TOOLKITS},
+}
+_BY_FORM: Mapping[tuple[str, str], Mapping[str, Scorer]] = {
+    ("accuracy", "binary"): {"official": binary, **_TOOLKITS},
 }
 _IN_VOCABULARY = frozenset(["msvd_qa", "msrvtt_qa"])
 _SKIPS_DIFFICULT = frozenset([("aokvqa", "vqa_accuracy", "official")])
@@ -61,14 +65,17 @@ class Scoring:
         return (self.dataset, self.metric, self.variant) in _SKIPS_DIFFICULT
 
 
-def variants(dataset: str, metric: str) -> Mapping[str, Scorer]:
-    """List the variants of a dataset's metric, the default first."""
-    return _BY_DATASET.get((dataset, metric)) or _BY_METRIC[metric]
+def variants(dataset: str, metric: str, form: str | None = None) -> Mapping[str, Scorer]:
+    """List the variants of a dataset's metric on records of a form, the default first."""
+    own = _BY_DATASET.get((dataset, metric)) or _BY_FORM.get((metric, form or ""))
+    return own or _BY_METRIC[metric]
 
 
 def metric_of_form(metric: str, form: str | None) -> str:
-    """Name the metric of a form: multiple choice of a VQA dataset is right or wrong (A-OKVQA)."""
-    return "accuracy" if (metric, form) == ("vqa_accuracy", "multiple_choice") else metric
+    """Name the metric of a form: choices and yes or no are right or wrong, whatever the metric of
+    the dataset's open answers (A-OKVQA)."""
+    closed = form in ("multiple_choice", "binary")
+    return "accuracy" if closed and metric in ("vqa_accuracy", "ivqa_accuracy") else metric
 
 
 def choose_scoring(
@@ -76,10 +83,11 @@ def choose_scoring(
     metric: str,
     variant: str | None = None,
     *,
+    form: str | None = None,
     vocabulary: Collection[str] | None = None,
 ) -> Scoring:
     """Choose a variant by name; `vocabulary` is what a video answer has to come from."""
-    known = variants(dataset, metric)
+    known = variants(dataset, metric, form)
     name = next(iter(known)) if variant is None else variant
     if name not in known:
         raise UserError(

@@ -15,6 +15,7 @@ import torch
 from instructify._util.errors import UserError
 from instructify.commands.eval import EvalRequest, run_eval
 from instructify.commands.train import run_train
+from instructify.templating import TemplateFolders
 from instructify_train.checkpoint import folder_of, steps_of
 from instructify_train.run.journal import read_log
 
@@ -116,7 +117,7 @@ def evaluate(
     request = EvalRequest(
         model=str(model), build=build, names=names, suite=suite, out=out, checkpoint="best",
         settings=settings, limit=limit, batch=batch, device="cpu", precision=precision,
-        resume=resume, templates=None, catalog_file=None,
+        resume=resume, templates=TemplateFolders.of(), catalog_file=None,
     )  # fmt: skip
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
