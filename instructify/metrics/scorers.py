@@ -22,6 +22,7 @@ from instructify.metrics.exact import (
     ivqa,
     multiple_choice,
 )
+from instructify.metrics.fit import METRIC, VARIANT, replacement
 from instructify.metrics.model import Answer, Item, Result, Scorer
 from instructify.metrics.ranking import mrr
 from instructify.metrics.vqa import aokvqa_direct_answer, vqa_lavis, vqa_mmf, vqa_official
@@ -109,16 +110,23 @@ def score(
 ) -> Result:
     """Score predictions of items; `aliases` are further names of items, by name.
 
+    A set with too few references for its metric is scored by exact match, and a note says so.
     Missing, double and unknown predictions are the user's mistake; with `allow_missing` a missing
     one counts as wrong. What the variant leaves out (difficult questions of A-OKVQA) may be
     predicted and is not counted.
     """
     found = by_item(predictions, (item.id for item in items), aliases)
     kept = [item for item in items if not (scoring.skips_difficult and item.difficult)]
+    instead = replacement(scoring.metric, scoring.scorer, kept)
+    skips = scoring.skips_difficult
+    if instead is not None:
+        scoring = Scoring(
+            dataset=scoring.dataset, metric=METRIC, variant=VARIANT, scorer=instead.scorer
+        )
     aligned = align(kept, found, allow_missing=allow_missing)
     scored = scoring.scorer(kept, aligned.answers)
     metrics = dict(scored.metrics)
-    if scoring.skips_difficult:
+    if skips:
         metrics["difficult_skipped"] = len(items) - len(kept)
     groups = _groups(kept)
     values, notes = _subset_values(scoring, kept, aligned.answers, scored.scores, groups)
@@ -133,7 +141,7 @@ def score(
         metrics=metrics,
         subsets=values,
         subset_counts={name: len(rows) for name, rows in groups.items()},
-        notes=(*scored.notes, *notes),
+        notes=(*scored.notes, *notes, *([] if instead is None else [instead.note])),
         ids=aligned.ids,
         scores=scored.scores,
     )
