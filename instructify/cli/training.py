@@ -14,6 +14,9 @@ def plan(
     recipe: Annotated[
         str, typer.Option(help="paper, mixed-batches, another of ours, or a YAML file.")
     ] = "paper",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, as mixture=all.")
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps of the run; as the recipe says, or 60,000.")
     ] = None,
@@ -38,6 +41,7 @@ def plan(
         run_plan(
             build,
             recipe,
+            set_to=settings or [],
             steps=steps,
             batch=batch,
             html=html,
