@@ -75,6 +75,7 @@ def train(
     accept: bool = False,
     from_scratch: bool = False,
     steps: int | None = None,
+    catalog_file: Path | None = None,
 ) -> Done:
     """Train in this process, on one thread."""
     threads = torch.get_num_threads()
@@ -93,7 +94,7 @@ def train(
                 resume=resume,
                 accept_changes=accept,
                 from_scratch=from_scratch,
-                catalog_file=None,
+                catalog_file=catalog_file,
                 as_json=True,
             )
     finally:
@@ -112,12 +113,14 @@ def evaluate(
     batch: int = 16,
     precision: str = "fp32",
     resume: bool = False,
+    templates: TemplateFolders | None = None,
+    catalog_file: Path | None = None,
 ) -> Done:
     """Evaluate in this process, on one thread."""
     request = EvalRequest(
         model=str(model), build=build, names=names, suite=suite, out=out, checkpoint="best",
         settings=settings, limit=limit, batch=batch, device="cpu", precision=precision,
-        resume=resume, templates=TemplateFolders.of(), catalog_file=None,
+        resume=resume, templates=templates or TemplateFolders.of(), catalog_file=catalog_file,
     )  # fmt: skip
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
