@@ -113,25 +113,25 @@ def check(
 
     Example: instructify check vqav2 coco_caption --raw raw
     """
-    from instructify.commands.check import run_check
+    from instructify.commands.check import CheckOptions, run_check
 
+    options = CheckOptions(
+        names=names or [],
+        groups=(held_in, held_out, every),
+        raw=raw,
+        images=images or [],
+        split=split,
+        settings=settings or [],
+        deep=deep,
+        complete=complete,
+        pictures=pictures,
+        ocr=ocr,
+        jobs=jobs,
+        catalog_file=catalog_file,
+    )
     code = 0
     with reader_may_leave():
-        code = run_check(
-            names=names or [],
-            groups=(held_in, held_out, every),
-            raw=raw,
-            images=images or [],
-            split=split,
-            settings=settings or [],
-            deep=deep,
-            complete=complete,
-            pictures=pictures,
-            ocr=ocr,
-            jobs=jobs,
-            catalog_file=catalog_file,
-            as_json=as_json,
-        )
+        code = run_check(options, as_json=as_json)
     raise typer.Exit(code)
 
 

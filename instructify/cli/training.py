@@ -114,14 +114,14 @@ def train(
 
     Example: instructify train build --recipe tiny --out run
     """
-    from instructify.commands.train import run_train
+    from instructify.commands.train import TrainOptions, run_train
     from instructify.templating import TemplateFolders
 
-    code = run_train(
-        build,
-        recipe,
-        out,
-        settings or [],
+    options = TrainOptions(
+        build=build,
+        out=out,
+        recipe=recipe,
+        settings=settings or [],
         steps=steps,
         resume=resume,
         accept_changes=accept_changes,
@@ -129,9 +129,8 @@ def train(
         take_over=take_over,
         templates=TemplateFolders.of(templates, added_templates or []),
         catalog_file=catalog_file,
-        as_json=as_json,
     )
-    raise typer.Exit(code)
+    raise typer.Exit(run_train(options, as_json=as_json))
 
 
 Checkpoint = Annotated[str, typer.Option("--checkpoint", help="best | last | a step, of a run.")]

@@ -69,7 +69,7 @@ class ConvertOptions:
 def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
     """Convert and report; returns the exit code."""
     start = time.monotonic()
-    request = _request(options)
+    request = convert_request(options)
     try:
         states = convert(request, Progress.for_terminal())
     except RejectsError as error:
@@ -81,7 +81,7 @@ def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
     return 0
 
 
-def _request(options: ConvertOptions) -> ConvertRequest:
+def convert_request(options: ConvertOptions) -> ConvertRequest:
     """Resolve what the command line asks for; UserError where it names what is not there."""
     if options.pictures not in MODES:
         raise UserError(f"--pictures {options.pictures}: {did_you_mean(options.pictures, MODES)}")

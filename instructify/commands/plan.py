@@ -13,7 +13,6 @@ from instructify.recipe import (
     Change,
     Plan,
     PlanRow,
-    RunSettings,
     changed_recipe,
     compare,
     make_plan,
@@ -48,10 +47,8 @@ def run_plan(
     Without `steps` or `batch` they are those of the recipe's run, for both.
     """
     catalog = load_catalog(extra=catalog_file)
-    _check_settings(set_to)
-    settings = _run_settings(recipe, set_to)
-    size = (settings.steps if steps is None else steps, settings.batch if batch is None else batch)
-    plan = _plan(folder, recipe, set_to, catalog, *size)
+    plan = planned(folder, recipe, set_to, catalog, steps=steps, batch=batch)
+    size = (plan.steps, plan.batch)
     other = None if against is None else _other(folder, recipe, set_to, against, catalog, *size)
     changes = () if other is None else compare(other, plan)
     if html is not None:
@@ -66,6 +63,25 @@ def run_plan(
         print(f"\npage: {html}")
 
 
+def planned(
+    folder: Path,
+    recipe: str,
+    settings: Sequence[str],
+    catalog: Catalog,
+    *,
+    steps: int | None = None,
+    batch: int | None = None,
+) -> Plan:
+    """Make the plan of a recipe on a build; steps and batch are the recipe's where they are None.
+
+    UserError for a setting that a plan does not depend on.
+    """
+    _check_settings(settings)
+    run = run_settings(recipe_fields(changed_recipe(recipe, settings)))
+    size = (run.steps if steps is None else steps, run.batch if batch is None else batch)
+    return _plan(folder, recipe, settings, catalog, *size)
+
+
 def _check_settings(settings: Sequence[str]) -> None:
     """Refuse settings that a plan does not depend on, since they would change nothing."""
     for setting in settings:
@@ -75,10 +91,6 @@ def _check_settings(settings: Sequence[str]) -> None:
                 f"--set {setting} has no effect on a plan; what counts is below "
                 f"{', '.join(_PLANNED)}"
             )
-
-
-def _run_settings(recipe: str, settings: Sequence[str]) -> RunSettings:
-    return run_settings(recipe_fields(changed_recipe(recipe, settings)))
 
 
 def _plan(

@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class ScoreRequest:
     """What the command line asks for."""
 
     name: str
-    predictions: Path
+    predictions: Path | Sequence[Prediction]
     references: Path | None
     build: Path | None
     split: str | None
@@ -58,7 +58,7 @@ def scored(request: ScoreRequest) -> Result:
     if (request.references is None) == (request.build is None):
         raise UserError("say what to score against: either --references FILE or --build BUILD")
     metric = _metric(dataset, request.form)
-    predictions = read_predictions(request.predictions, metric)
+    predictions = _predictions(request, metric)
     if request.build is not None:
         return _against_build(request, request.build, metric, predictions)
     if request.split is not None:
@@ -73,8 +73,14 @@ def scored(request: ScoreRequest) -> Result:
     )
 
 
+def _predictions(request: ScoreRequest, metric: str) -> Sequence[Prediction]:
+    if isinstance(request.predictions, Path):
+        return read_predictions(request.predictions, metric)
+    return request.predictions
+
+
 def _against_build(
-    request: ScoreRequest, folder: Path, metric: str, predictions: list[Prediction]
+    request: ScoreRequest, folder: Path, metric: str, predictions: Sequence[Prediction]
 ) -> Result:
     from instructify.build import Build
     from instructify.commands.score_build import golds_of

@@ -14,7 +14,7 @@ import torch
 
 from instructify._util.errors import UserError
 from instructify.commands.eval import EvalRequest, run_eval
-from instructify.commands.train import run_train
+from instructify.commands.train import TrainOptions, run_train
 from instructify.templating import TemplateFolders
 from instructify_train.checkpoint import folder_of, steps_of
 from instructify_train.run.journal import read_log
@@ -85,18 +85,18 @@ def train(
     stdout, stderr = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-            code = run_train(
-                build,
-                str(chosen),
-                out,
-                settings,
+            options = TrainOptions(
+                build=build,
+                out=out,
+                recipe=str(chosen),
+                settings=settings,
                 steps=steps,
                 resume=resume,
                 accept_changes=accept,
                 from_scratch=from_scratch,
                 catalog_file=catalog_file,
-                as_json=True,
             )
+            code = run_train(options, as_json=True)
     finally:
         torch.set_num_threads(threads)
     return Done(code, stdout.getvalue(), stderr.getvalue())
