@@ -92,7 +92,9 @@ def test_check_convert_plan_and_export(own_raw: Path, tmp_path: Path) -> None:
         instructify.convert("shapes", raw=own_raw, out=tmp_path, images="pictures")
 
 
-def test_train_evaluate_score_and_generate(own_raw: Path, own_build: Path, tmp_path: Path) -> None:
+def test_train_evaluate_and_generate(
+    own_raw: Path, own_build: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     run, threads = tmp_path / "run", torch.get_num_threads()
     torch.set_num_threads(1)
     request.addfinalizer(lambda: torch.set_num_threads(threads))
