@@ -1,8 +1,9 @@
-"""`import instructify`: every command as a function, whatever else was imported before."""
+"""`import instructify`: every command as a function, whatever else was imported before.
 
-import importlib
+`train`, `evaluate` and `generate` are called by tests/docs/test_python_page.py.
+"""
+
 import inspect
-import pkgutil
 import subprocess
 import sys
 import types
@@ -10,32 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from import_help import import_all
 from own_help import COUNT
-from PIL import Image
-from run_help import recipe_file
 
 import instructify
 
 FUNCTIONS = ("check", "convert", "evaluate", "export", "generate", "plan", "score", "train")
-ALL = """
-format: 1
-mixture: all
-model: {name: tiny-llama}
-data: {batch: 4, window: 2, workers: 0}
-optimizer: {lr: 1.0e-3, warmup_from: 0.0, warmup_steps: 2, clip: 1.0}
-run: {steps: 1, device: cpu, save_every: 1, tensorboard: false}
-"""
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _all_imported() -> None:
-    """Import every module of ours, so that none may stand where a function should."""
-    for package in ("instructify", "instructify_train"):
-        module = importlib.import_module(package)
-        for found in pkgutil.walk_packages(module.__path__, f"{package}."):
-            if not found.name.endswith("__main__"):
-                importlib.import_module(found.name)
+    import_all()
 
 
 def own(raw: Path) -> dict[str, Any]:
@@ -90,26 +76,6 @@ def test_check_convert_plan_and_export(own_raw: Path, tmp_path: Path) -> None:
         instructify.convert("shape", raw=own_raw, out=tmp_path / "c", **own(own_raw))
     with pytest.raises(instructify.UserError, match=r"write \[path\]"):
         instructify.convert("shapes", raw=own_raw, out=tmp_path, images="pictures")
-
-
-def test_train_evaluate_and_generate(
-    own_raw: Path, own_build: Path, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    run, threads = tmp_path / "run", torch.get_num_threads()
-    torch.set_num_threads(1)
-    request.addfinalizer(lambda: torch.set_num_threads(threads))
-    facts = instructify.train(own_build, run, str(recipe_file(tmp_path, ALL)), **own(own_raw))
-    assert facts["step"] == 1
-    (result,) = instructify.evaluate(
-        run, own_build, "quiz", out=tmp_path / "eval", limit=4, device="cpu", **own(own_raw)
-    )
-    assert result["asked"] == 4
-    picture = tmp_path / "one.png"
-    Image.new("RGB", (32, 32), "red").save(picture)
-    answer = instructify.generate(
-        run, picture, "What is this?", beams=1, max_tokens=3, device="cpu"
-    )
-    assert isinstance(answer, str)
 
 
 def test_score_takes_a_dict(own_raw: Path, own_build: Path) -> None:
