@@ -77,9 +77,10 @@ def _advice(
     absent = any(reason == "picture-missing" for reason in reasons)
     look = f" or run `{check_line(request, [name])}`" if absent else ""
     is_own = request.catalog.dataset(name).reader == _OWN_READER
-    if not is_own:
-        return f"{look}, mend the raw data or allow more with --max-rejects {_up(share)}."
     first = _first(ledger, reasons[0])
+    if not is_own:
+        alike = first if len(reasons) == 1 and share >= 100 else ""  # a file of another shape
+        return f"{look}{alike}, mend the raw data or allow more with --max-rejects {_up(share)}."
     where = "the entry in your catalog" if request.catalog_file is None else request.catalog_file
     if share > 50:
         return f"{look}{first}. Most rows are read wrongly: mend {where} or the data."

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from build_help import stamps, tree
+from convert_help import convert_own, records, request_of
 from export_help import export
-from own_help import convert_own, records, request_of
 from shape_makers import MAKERS, dump, dump_csv, photos, picture
 
 from instructify._util.errors import UserError

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from convert_help import convert_own, records, request_of
 from export_help import export
-from own_help import convert_own, records, request_of
 from run_help import RECIPE, losses, recipe_file, train
 from shape_entries import catalog_of, entries
 from shape_makers import MAKERS, Said
