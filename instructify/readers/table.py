@@ -54,6 +54,7 @@ def _read_rows(context: ReadContext, plan: Plan) -> Iterator[Chunk]:
             records.add(file, position, cells)
             if records.rows.full:
                 yield records.rows.take()
+    records.close()
     yield records.rows.take()
 
 
@@ -68,6 +69,11 @@ class _Records:
         archive = context.files.get("pictures")
         self._archive = None if archive is None else PictureArchive(archive)
         self._prefixes: dict[str, tuple[str, str]] = {}
+
+    def close(self) -> None:
+        """Close the archive of the pictures, if there is one."""
+        if self._archive is not None:
+            self._archive.close()
 
     def add(self, file: RawFile, position: int, cells: Cells) -> None:
         """Add the records of a row."""
