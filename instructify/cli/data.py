@@ -9,6 +9,7 @@ import typer
 from instructify.cli.options import (
     AddTemplates,
     All,
+    AllOwn,
     BuildFolder,
     CatalogFile,
     HeldIn,
@@ -88,6 +89,7 @@ def check(
     held_in: HeldIn = False,
     held_out: HeldOut = False,
     every: All = False,
+    every_own: AllOwn = False,
     images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
     split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
     deep: Annotated[
@@ -127,6 +129,7 @@ def check(
         pictures=pictures,
         ocr=ocr,
         jobs=jobs,
+        every_own=every_own,
         catalog_file=catalog_file,
     )
     code = 0
@@ -142,6 +145,7 @@ def convert(
     held_in: HeldIn = False,
     held_out: HeldOut = False,
     every: All = False,
+    every_own: AllOwn = False,
     images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
     split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
@@ -158,6 +162,9 @@ def convert(
     max_rejects: Annotated[
         float | None, typer.Option(min=0, max=100, help="Percent; default: the catalog's.")
     ] = None,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Keep a build though no sample came.")
+    ] = False,
     catalog_file: CatalogFile = None,
     templates: TemplateFolder = None,
     added_templates: AddTemplates = None,
@@ -185,6 +192,8 @@ def convert(
         ocr=ocr,
         settings=settings or [],
         max_rejects=max_rejects,
+        allow_empty=allow_empty,
+        every_own=every_own,
         catalog_file=catalog_file,
         templates=templates,
         added_templates=added_templates or [],
@@ -224,6 +233,23 @@ def retemplate(
         prompts=prompts,
         as_json=as_json,
     )
+
+
+def import_data(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Your files or folder.")],
+    out: Annotated[Path, typer.Option(help="The catalog file to write or to add to.")],
+    name: Annotated[
+        str | None, typer.Option(help="Of the dataset; default: that of its folder.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="What it is for; default: by its look.")] = None,
+) -> None:
+    """Look at data of your own and write the entry that `convert --catalog` needs.
+
+    Example: instructify import ~/data/birds --out mine.yaml
+    """
+    from instructify.commands.import_data import run_import
+
+    run_import(paths, name=name, task=task, out=out)
 
 
 def import_templates(

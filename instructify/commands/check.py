@@ -19,7 +19,7 @@ from instructify.checking import (
     cause_of,
     examine,
 )
-from instructify.commands.convert import chosen_datasets
+from instructify.commands.convert import chosen_datasets, with_all_own
 
 REPORT_FORMAT = 1
 _SHOWN_EXAMPLES = 2
@@ -43,6 +43,7 @@ class CheckOptions:
     pictures: bool = True
     ocr: Path | None = None
     jobs: int = 1
+    every_own: bool = False
     catalog_file: Path | None = None
 
 
@@ -59,7 +60,8 @@ def run_check(options: CheckOptions, *, as_json: bool) -> int:
 def check_request(options: CheckOptions) -> CheckRequest:
     """Resolve what is asked for; UserError where it names what is not there."""
     catalog = load_catalog(extra=options.catalog_file)
-    chosen = chosen_datasets(catalog, options.names, options.groups, what="check")
+    names = with_all_own(catalog, options.names, options.catalog_file, options.every_own)
+    chosen = chosen_datasets(catalog, names, options.groups, what="check")
     return CheckRequest(
         catalog=catalog,
         datasets=with_settings(catalog, chosen, options.settings),
