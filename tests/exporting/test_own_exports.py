@@ -128,3 +128,41 @@ def test_the_report_says_it(own_build: Path, tmp_path: Path, command: Commands) 
     told = command("export", own_build, "quiz", "--to", "chat", "--out", tmp_path / "out")
     assert told.code == 0, told.stderr
     assert "not in chat, with the number of samples: candidates (" in told.stdout
+
+
+ENTRIES = {
+    "llava": "{task: llava_instruct, data: {file: train.json, kind: conversations}}",
+    "chat": "{task: llava_instruct, data: {file: talk-train.jsonl, kind: conversations}}",
+    "webdataset": (
+        "{task: llava_instruct, data: {file: talk/train-*.tar, columns: "
+        "{id: sample_id, picture: __pictures__, question: instruction, answer: response}}}"
+    ),
+    "parquet": (
+        "{task: llava_instruct, data: {file: talk/train-*.parquet, columns: "
+        "{id: sample_id, picture: images, question: instruction, answer: response}}}"
+    ),
+}
+
+
+def test_exports_are_read_back_to_the_same_samples(
+    own_build: Path, tmp_path: Path, command: Commands
+) -> None:
+    """By the entries of docs/own-data.md: texts letter by letter, pictures byte by byte."""
+    lines = ["format: 1", "datasets:"]
+    for shape, entry in ENTRIES.items():
+        export(own_build, tmp_path / "raw" / shape, shape=shape, names=("talk",))
+        lines.append(f"  {shape}: {entry}")
+    catalog = tmp_path / "mine.yaml"
+    catalog.write_text("\n".join(lines) + "\n")
+    own = ("--catalog", catalog, "--raw", tmp_path / "raw", "--out", tmp_path / "back")
+    again = command("convert", *ENTRIES, *own, "--draws", 1)
+    assert again.code == 0, again.stderr
+    before = [
+        (one.instruction, one.response, one.pictures)
+        for one in wanted(own_build, answers=True)
+        if one.id.startswith("talk/")
+    ]
+    assert {len(pictures) for *_, pictures in before} == {1, 2}
+    for (shape, _), rows in expected(tmp_path / "back").items():
+        found = [(one.row["instruction"], one.row["response"], one.pictures) for one in rows]
+        assert sorted(found) == sorted(before), shape
