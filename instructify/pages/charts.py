@@ -11,15 +11,20 @@ from typing import Literal, NamedTuple
 
 _TICKS = 5
 _MOST_HOVERS = 120
+_MOST_DOTS = 30  # more of them hide the line
 _LEAST_TO_CLIP = 20  # values; fewer have no outliers
 
 
 class Series(NamedTuple):
-    """A named line of (step, value); `style` is "", "faint" or "loss"."""
+    """A named line of (step, value); `style` holds words such as "faint" and "loss", or nothing."""
 
     name: str
     points: Sequence[tuple[float, float]]
     style: str = ""
+
+    @property
+    def is_faint(self) -> bool:
+        return "faint" in self.style.split()
 
 
 class Tick(NamedTuple):
@@ -188,10 +193,10 @@ def _lines(one: Series, across: Scale, up: Scale) -> Iterator[Line]:
 
 def _marks(one: Series, across: Scale, up: Scale, y_name: str) -> Iterator[Mark]:
     """Mark points that say their values when they are pointed at."""
-    if one.style == "faint" and len(one.points) > _MOST_HOVERS:
+    if one.is_faint and len(one.points) > _MOST_HOVERS:
         return
     every = max(1, math.ceil(len(one.points) / _MOST_HOVERS))
-    style = "hover" if len(one.points) > _TICKS * 6 or one.style == "faint" else one.style
+    style = "hover" if len(one.points) > _MOST_DOTS or one.is_faint else one.style
     for at, (step, value) in enumerate(one.points):
         is_chosen = at % every == 0 or at == len(one.points) - 1
         if is_chosen and math.isfinite(value):
@@ -212,9 +217,16 @@ def _best(series: Sequence[Series], across: Scale, up: Scale, best: str | None) 
 
 def _end(one: Series, across: Scale, up: Scale) -> Iterator[Mark]:
     points = [point for point in one.points if math.isfinite(point[1])]
-    if one.style != "faint" and points:
+    if points and not one.is_faint:
         step, value = points[-1]
-        yield Mark(across.place(step), max(0.0, up.place(value)), f"{value:.3g}", one.style)
+        text = _short(value, up.high - up.low)
+        yield Mark(across.place(step), max(0.0, up.place(value)), text, one.style)
+
+
+def _short(value: float, span: float) -> str:
+    """Write a value with as many digits as its axis can show."""
+    digits = 2 - math.floor(math.log10(0.999 * span))
+    return f"{value:.0e}" if digits > 5 and value else f"{value:,.{min(max(digits, 0), 5)}f}"
 
 
 def _note(finite: Sequence[float], bound: float, total: int) -> str:
