@@ -7,7 +7,7 @@ chart, which `templates/charts.html` draws.
 
 from instructify.pages.charts import Chart, Series, interval_scale, make_chart, nice_ticks
 from instructify.pages.links import Identity, Link, date_of, find_links
-from instructify.pages.shell import Head, json_text, render_page
+from instructify.pages.shell import Head, json_text, page_script, render_page
 
 __all__ = [
     "Chart",
@@ -21,5 +21,6 @@ __all__ = [
     "json_text",
     "make_chart",
     "nice_ticks",
+    "page_script",
     "render_page",
 ]

@@ -19,7 +19,7 @@ import jinja2
 from instructify import __version__
 from instructify.pages.links import Identity, Link
 
-_STYLES = ("palette.css", "shell.css", "parts.css", "charts.css")
+_STYLES = ("palette.css", "shell.css", "parts.css", "charts.css", "results.css")
 _NO_MARKUP = str.maketrans(
     {
         "<": "\\u003c",
@@ -107,6 +107,11 @@ def _environment() -> jinja2.Environment:
 
 def _template(name: str) -> str:
     return (files("instructify.pages") / "templates" / name).read_text("utf-8")
+
+
+def page_script(name: str) -> str:
+    """Read a script of ours by its name in `scripts/`."""
+    return (files("instructify.pages") / "scripts" / name).read_text("utf-8")
 
 
 @cache

@@ -99,6 +99,14 @@ def remarks_on(table: Table) -> list[str]:
         if lines:
             remarks.append(f"{row.name} departs from the published protocols:")
             remarks += lines
+        remarks += trained_prompt_remarks([row])
+    return remarks
+
+
+def trained_prompt_remarks(rows: Iterable[Row]) -> list[str]:
+    """Say which models were trained on the prompts that they are evaluated by."""
+    remarks = []
+    for row in rows:
         trained = [column for column, cell in row.cells.items() if cell.is_trained_prompt]
         if trained:
             remarks.append(

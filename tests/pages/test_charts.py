@@ -64,7 +64,7 @@ def test_lines_break_where_a_value_is_not_finite() -> None:
         assert "1 of 4 values are not finite" in chart.note
         assert chart.ends[0].text.startswith("3")
     nothing = make_chart("", [Series("one", [(0.0, math.nan)])], y_name="loss", best="lowest")
-    assert not (nothing.lines or nothing.marks or nothing.ends)
+    assert [*nothing.lines, *nothing.marks, *nothing.ends] == []
     assert make_chart("", [], y_name="loss").lines == ()
 
 
