@@ -124,6 +124,11 @@ def _marker(folder: Path) -> Path:
     return folder / "truth" / "world.json"
 
 
+def twin_datasets() -> list[str]:
+    """List the datasets whose release has a twin, in the order of the catalog."""
+    return [one.name for one in load_catalog().datasets.values() if one.release in WRITERS]
+
+
 def _claim(out: Path, seed: int) -> None:
     """Mark the folder as a world of this seed, or refuse it."""
     marker = _marker(out)
