@@ -178,9 +178,10 @@ def _over_time(
             ],
             y_name=y_name,
             best=best,
+            clips=y_name == "loss",
         ),
         panels=tuple(
-            make_chart(one.name, [one], y_name=y_name, best=best)
+            make_chart(one.name, [one], y_name=y_name, best=best, clips=y_name == "loss")
             for one in series
             if len(names) > 1
         ),
