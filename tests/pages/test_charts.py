@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructify.pages import Series, interval_scale, make_chart, nice_ticks
@@ -24,6 +24,7 @@ def test_the_axis_is_fitted_and_labelled_on_both_sides(low: float, high: float) 
     assert 2 <= len(labels) <= 8
 
 
+@settings(max_examples=40)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60))
 def test_everything_lies_in_the_box(values: list[float]) -> None:
     points = [(float(step), value) for step, value in enumerate(values)]

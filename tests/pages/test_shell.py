@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructify.pages import Head, Identity, json_text, render_page
@@ -59,6 +59,7 @@ def test_texts_that_have_no_bytes_are_written_with_backslashes() -> None:
     assert b"a\\ud800b" in render_page("run.html", head, VALUES)
 
 
+@settings(max_examples=40)
 @given(
     st.recursive(st.text(), lambda inside: st.lists(inside) | st.dictionaries(st.text(), inside))
 )
