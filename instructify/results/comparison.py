@@ -4,16 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from instructify.protocols import departures
-from instructify.results.table import Cell, Row, Table, percent
+from instructify.results.table import Cell, Row, Table, is_fine_tuned, percent
 
 MOST_REFERENCES = 20  # rows that others are held against, as the stylesheet knows them
 _REFERENCE = {"llama": "InstructBLIP Vicuna-7B", "t5": "InstructBLIP FlanT5-XL"}
 
 
 class ShownCell(NamedTuple):
-    """A figure, whether it is the best of its column, and its difference from each row."""
+    """A figure, what marks it, and its difference from each row."""
 
     text: str
+    is_trained_prompt: bool
     is_best: bool
     differences: tuple[tuple[int, float], ...]
 
@@ -37,8 +38,8 @@ class Apart(NamedTuple):
 
 
 def is_comparable(cell: Cell) -> bool:
-    """Tell whether a figure is of the whole official split, by the published protocol."""
-    return not cell.is_partial and not cell.departures
+    """Tell whether a figure is zero-shot, of a whole official split, by a published protocol."""
+    return not cell.is_partial and not cell.is_fine_tuned and not cell.departures
 
 
 def comparable_rows(table: Table) -> list[ShownRow]:
@@ -93,6 +94,8 @@ def _why_apart(result: Mapping[str, Any]) -> Iterator[str]:
             yield f"{asked:,} of {total:,} questions"
         else:
             yield f"{asked:,} questions, which are not the whole official split"
+    if is_fine_tuned(result):
+        yield "fine-tuned on this dataset, so not zero-shot"
     yield from map(str, departures(result["protocol"], result["model"].get("language_model")))
 
 
@@ -108,4 +111,5 @@ def _shown(row: Row, column: str, best: float, rows: Sequence[Row]) -> ShownCell
         for number, other in enumerate(rows[:MOST_REFERENCES])
         if row.is_ours and other is not row and column in other.cells
     )
-    return ShownCell(percent(row.cells[column]), value >= best, differences)
+    cell = row.cells[column]
+    return ShownCell(percent(cell), cell.is_trained_prompt, value >= best, differences)

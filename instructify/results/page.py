@@ -23,7 +23,7 @@ from instructify.results.comparison import (
     is_comparable,
 )
 from instructify.results.pictures import ItemPicture, ItemPictures
-from instructify.results.table import Table, trained_prompt_remarks, why_unscored
+from instructify.results.table import Table, is_fine_tuned, training_remarks, why_unscored
 
 _SHOWN_ITEMS = 12
 _SEARCHED_ITEMS = 5_000  # of a dataset
@@ -91,7 +91,7 @@ def results_page(
         "has_ours": any(row.is_ours for row in rows),
         "apart": list(figures_apart(results)),
         "source": table.source,
-        "remarks": trained_prompt_remarks(table.rows),
+        "remarks": training_remarks(table.rows),
         "sections": sections,
         "has_several": len(runs) > 1,
         "has_pictures": pictures is not None,
@@ -238,6 +238,8 @@ def _facts(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     skipped = "".join(f", {count:,} {why}" for why, count in result["skipped"].items())
     yield "questions", f"{result['asked']:,} of {result['of_total']:,}{skipped}"
     yield "answers", _decoding(result["protocol"]["decode"])
+    if is_fine_tuned(result):
+        yield "not zero-shot", "the model was fine-tuned on this dataset"
     for one in departures(result["protocol"], result["model"].get("language_model")):
         yield "not as published", str(one)
 

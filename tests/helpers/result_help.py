@@ -20,7 +20,7 @@ def result(
     return {
         "name": protocol.name, "dataset": protocol.dataset, "protocol": protocol.value(),
         "score": score, "variants": {}, "complete": complete, "asked": 10, "of_total": 10,
-        "skipped": {}, "versions": {},
+        "skipped": {}, "versions": {}, "undefined": None,
         "model": {
             "source": "run", "step": None, "instruction_aware": True, "sha256": "0" * 64,
             "precision": "fp32", "language_model": model,
