@@ -86,17 +86,7 @@ def make_page(request: PageRequest) -> PageMade:
     ]
     request.tell("templates, plots")
     renderings = Renderings(templates_of=request.templates, catalog=request.catalog)
-    details = [
-        detail_value(
-            one,
-            build.dataset(one.sample["dataset"]),
-            build.split(one.sample["dataset"], one.sample["split"]),
-            renderings.sides(one, build.dataset(one.sample["dataset"])),
-            reading,
-            raw.number(_position(one)),
-        )
-        for one, reading in zip(shown, readings, strict=True)
-    ]
+    details = list(_details(build, shown, readings, renderings, raw))
     rejected = [reject_value(one, pictures, raw.number) for one in rejects.shown]
     facts = {
         **_facts(request, shown),
@@ -128,6 +118,21 @@ def make_page(request: PageRequest) -> PageMade:
         pictures=len(pictures.images),
         size_bytes=written.size_bytes,
     )
+
+
+def _details(
+    build: Build,
+    shown: Sequence[Shown],
+    readings: Sequence[Reading | None],
+    renderings: Renderings,
+    raw: "_RawItems",
+) -> Iterator[dict[str, Any]]:
+    """Shape what is shown of each sample that is opened."""
+    for one, reading in zip(shown, readings, strict=True):
+        entry = build.dataset(one.sample["dataset"])
+        split = build.split(one.sample["dataset"], one.sample["split"])
+        sides = renderings.sides(one, entry)
+        yield detail_value(one, entry, split, sides, reading, raw.number(_position(one)))
 
 
 def _head(request: PageRequest, name: str) -> Head:
