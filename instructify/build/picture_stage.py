@@ -92,7 +92,10 @@ def run_picture_stage(
     with progress.stage("pictures", plan.num_keys, "key") as bar:
         bar.advance(plan.num_keys - sum(unit.stop - unit.start for unit in plan.units))
         results = pool.map(
-            run_probe, plan.units, lambda unit, _: bar.advance(unit.stop - unit.start)
+            run_probe,
+            plan.units,
+            lambda unit, _: bar.advance(unit.stop - unit.start),
+            stage="index",
         )
     gathered = gather(plan, results, known)
     for state in states:
@@ -167,7 +170,7 @@ def _web_map(
                 families[family.name] = family
     if not families:
         return None
-    scans = pool.map(run_web, plan_web(families, roots, folder))
+    scans = pool.map(run_web, plan_web(families, roots, folder), stage="locate")
     for scan in scans:
         if scan.problem is not None:
             print(scan.problem, file=sys.stderr)
@@ -207,7 +210,7 @@ def _store(
             file=sys.stderr,
         )
     with progress.stage("store", len(store.units), "shard") as bar:
-        written = pool.map(run_store, store.units, lambda *_: bar.advance())
+        written = pool.map(run_store, store.units, lambda *_: bar.advance(), stage="store")
     written.append(tables.write_index(folder, store.index))
     written.append(tables.write_problems(folder, gathered.problems))
     return {

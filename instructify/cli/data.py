@@ -10,10 +10,13 @@ from instructify.cli.options import (
     All,
     BuildFolder,
     CatalogFile,
+    Engine,
     HeldIn,
     HeldOut,
+    Jobs,
     Json,
     Names,
+    PartOf,
     Prompts,
     TemplateFolder,
 )
@@ -145,7 +148,12 @@ def convert(
     split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every choice.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Jobs = None,
+    engine: Engine = "local",
+    part: PartOf = None,
+    stage: Annotated[
+        str | None, typer.Option(help="records | locate | index | store | samples: only this.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Records per split.")] = None,
     pictures: Annotated[str, typer.Option(help="store | reference | none")] = "store",
     ocr: Annotated[
@@ -166,6 +174,7 @@ def convert(
 
     Example: instructify convert vqav2 coco_caption --raw raw --out build
     """
+    from instructify.build import engine_options
     from instructify.commands.convert import ConvertOptions, run_convert
 
     options = ConvertOptions(
@@ -177,7 +186,7 @@ def convert(
         split=split,
         draws=draws,
         seed=seed,
-        jobs=jobs,
+        engine=engine_options(jobs=jobs, engine=engine, part=part, stage=stage),
         limit=limit,
         pictures=pictures,
         ocr=ocr,
@@ -202,17 +211,27 @@ def retemplate(
     ] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; default: as before.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Jobs = None,
+    engine: Engine = "local",
+    part: PartOf = None,
     as_json: Json = False,
 ) -> None:
     """Render a build's records anew: text only, no picture and no raw file is touched.
 
     Example: instructify retemplate build vqav2 --templates my-templates
     """
+    from instructify.build import engine_options
     from instructify.commands.convert import run_retemplate
 
+    options = engine_options(
+        jobs=jobs,
+        engine=engine,
+        part=part,
+        stage=None if part is None else "samples",
+        stages=("samples",),
+    )
     run_retemplate(
-        build, names or [], templates, draws, seed, jobs, prompts=prompts, as_json=as_json
+        build, names or [], templates, draws, seed, options, prompts=prompts, as_json=as_json
     )
 
 

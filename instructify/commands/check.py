@@ -7,7 +7,14 @@ from pathlib import Path
 
 from instructify._util.terminal import paragraph, shortened
 from instructify._util.wording import counted
-from instructify.build import Progress, RawRoots, ocr_side_file, open_workers, with_settings
+from instructify.build import (
+    EngineOptions,
+    Progress,
+    RawRoots,
+    ocr_side_file,
+    open_workers,
+    with_settings,
+)
 from instructify.catalog import load_catalog
 from instructify.checking import (
     CheckRequest,
@@ -58,7 +65,7 @@ def run_check(
         ocr=None if ocr is None else ocr_side_file(ocr),
         settings=tuple(settings),
     )
-    with open_workers(jobs) as pool:
+    with open_workers(EngineOptions(jobs=jobs)) as pool:
         report = examine(request, pool, Progress.for_terminal())
     wall_s = time.monotonic() - start
     print(_as_json(report, wall_s) if as_json else "\n".join(_lines(request, report, wall_s)))
