@@ -78,7 +78,8 @@ class PartNotes:
         return f"./{text}" if below else text
 
     def _path_of(self, kind: type, value: Any) -> Any:
-        if kind is not Path or not isinstance(value, str) or not is_below(value[2:]):
+        is_ours = kind is Path and isinstance(value, str) and value.startswith("./")
+        if not is_ours or not is_below(value[2:]):
             raise ValueError("not a path below the build")
         return self._root / os.fsdecode(value[2:].encode("latin-1"))
 
