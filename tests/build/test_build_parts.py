@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from build_help import Commands, difference, is_sentence, tree
+from build_help import DATASETS, Commands, difference, is_sentence, tree
 
 from instructify._util.errors import UserError
 from instructify.build import part_workers, source_hashes
@@ -16,6 +16,7 @@ from instructify.build.engine_options import STAGES, EngineOptions, Part, Stage,
 from instructify.build.part_notes import PartNotes
 from instructify.build.part_workers import PartDone, open_part
 from instructify.build.paths import BuildPaths
+from instructify.build.raw import hash_source
 from instructify.build.site import clear_staging, open_site
 from instructify.build.unit_folder import private_folder, publish_folder
 from instructify.build.workers import LocalWorkers, Workers
@@ -59,11 +60,7 @@ def test_parts_make_the_build_of_one_process(
 def test_seven_parts_make_the_build_of_one_process(
     raw_root: Path, whole_build: Path, command: Commands, tmp_path: Path, seed: int
 ) -> None:
-    from build_help import DATASETS
-
-    in_parts(
-        command, ("convert", *DATASETS, "--raw", raw_root), tmp_path / "b", total=7, seed=seed
-    )
+    in_parts(command, ("convert", *DATASETS, "--raw", raw_root), tmp_path / "b", total=7, seed=seed)
     assert difference(tree(whole_build), tree(tmp_path / "b")) == []
 
 
@@ -81,9 +78,7 @@ def test_a_part_names_the_units_that_lack_a_receipt(
     assert skipped.code == 2, "records are not all there, whatever comes later"
 
 
-def test_retemplate_in_parts(
-    raw_root: Path, command: Commands, tmp_path: Path
-) -> None:
+def test_retemplate_in_parts(raw_root: Path, command: Commands, tmp_path: Path) -> None:
     line = (*SMALL, "--raw", raw_root, "--pictures", "none", "--out")
     for name in ("one", "two"):
         assert command(*line, tmp_path / name).code == 0
@@ -137,11 +132,15 @@ def work(
     """Work as a part whose command has the stages records and samples."""
     options = EngineOptions(part=Part(number=number, total=total, stage=stage))
     with open_site(options, paths) as workers, pytest.raises(PartDone) as done:
-        receipts = workers.map(square, units, stage="records")
-        assert [one.value for one in receipts] == [unit.number**2 for unit in units]
-        assert {one.file for one in receipts} == {paths.root / "x"}
-        workers.map(square, [], stage="samples")
+        stages(workers, paths, units)
     return str(done.value)
+
+
+def stages(workers: Workers, paths: BuildPaths, units: Sequence[Square]) -> None:
+    receipts = workers.map(square, units, stage="records")
+    assert [one.value for one in receipts] == [unit.number**2 for unit in units]
+    assert {one.file for one in receipts} == {paths.root / "x"}
+    workers.map(square, [], stage="samples")
 
 
 @pytest.mark.parametrize("total", [1, 2, 7, 11])
@@ -289,7 +288,7 @@ def test_many_writers_of_one_unit(tmp_path: Path) -> None:
 def _hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of raw files, each time that one is hashed; every file is worth a note."""
     names: list[str] = []
-    before = source_hashes.hash_source
+    before = hash_source
 
     def counted(role: str, file: RawFile) -> object:
         names.append(file.name)
@@ -312,9 +311,7 @@ def test_a_raw_file_is_hashed_once_for_all(tmp_path: Path, hashed: list[str]) ->
 
 
 @pytest.mark.parametrize("kind", ["size", "time kept", "replaced, time kept", "damaged note"])
-def test_a_changed_raw_file_is_hashed_again(
-    tmp_path: Path, hashed: list[str], kind: str
-) -> None:
+def test_a_changed_raw_file_is_hashed_again(tmp_path: Path, hashed: list[str], kind: str) -> None:
     file = RawFile("a.json", tmp_path / "a.json")
     file.path.write_text("[1]")
     first = source_hashes.noted_hash("", file, tmp_path / "notes")
