@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from instructify._util.errors import UserError, did_you_mean
 
-Stage = Literal["records", "locate", "index", "store", "samples"]
+Stage = Literal["records", "locate", "index", "samples"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 MOST_PARTS = 100_000
 _PART = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
@@ -14,11 +14,15 @@ _PART = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """The `number`-th of `total` equal shares of the units of a stage; the first is 1."""
+    """The `number`-th of `total` equal shares of the units of a stage; the first is 1.
+
+    `stages` are those that the command has; units of others are only a step to them.
+    """
 
     number: int
     total: int
     stage: Stage
+    stages: tuple[Stage, ...] = STAGES
 
     @property
     def name(self) -> str:
@@ -84,4 +88,4 @@ def _part(part: str | None, stage: str | None, stages: tuple[Stage, ...]) -> Par
         raise UserError(
             f"--part {part}: expected i/n with i from 1 to n and n up to {MOST_PARTS:,}, as 3/16."
         )
-    return Part(number=number, total=total, stage=name)
+    return Part(number=number, total=total, stage=name, stages=stages)

@@ -33,8 +33,28 @@ class PartNotes:
     def __init__(self, paths: BuildPaths, name: str) -> None:
         self._root = paths.root
         self._path = paths.parts / f"{name}.jsonl"
-        self._known = _read_all(paths.parts)
+        self._parts = paths.parts
+        self._known: dict[str, bytes] = {}
+        self._read: dict[Path, int] = {}  # how much of each file was read
+        self.refresh()
         self._handle: BinaryIO | None = None
+
+    def refresh(self) -> None:
+        """Read what was noted since the last time; of two receipts of a unit the first stands."""
+        for path in sorted(self._parts.glob("*.jsonl")):
+            if path == self._path:
+                continue
+            check_regular(path)
+            with path.open("rb") as handle:
+                handle.seek(self._read.get(path, 0))
+                whole, end, _ = handle.read().rpartition(b"\n")
+            self._read[path] = self._read.get(path, 0) + len(whole) + len(end)
+            for text in whole.splitlines():
+                try:
+                    line = decode_json(text, _Line)
+                except NotReadableError:
+                    continue
+                self._known.setdefault(line.key, bytes(line.receipt))
 
     def find(self, function: Callable[[Unit], Result], unit: Unit) -> Result | None:
         """Return the receipt of a unit, if some part noted it."""
@@ -52,6 +72,7 @@ class PartNotes:
         """Note that a unit is done; the note is on the disk when this returns."""
         value = msgspec.json.encode(receipt, enc_hook=self._text_of)
         line = _Line(key=self._key(function, unit), receipt=msgspec.Raw(value))
+        self._known.setdefault(line.key, value)
         try:
             if self._handle is None:
                 self._handle = self._path.open("xb")
@@ -94,17 +115,3 @@ class PartNotes:
     ) -> None:
         if self._handle is not None:
             self._handle.close()
-
-
-def _read_all(folder: Path) -> dict[str, bytes]:
-    """Read the notes of all parts; of two receipts of a unit the first stands."""
-    known: dict[str, bytes] = {}
-    for path in sorted(folder.glob("*.jsonl")):
-        check_regular(path)
-        for text in path.read_bytes().splitlines():
-            try:
-                line = decode_json(text, _Line)
-            except NotReadableError:
-                continue
-            known.setdefault(line.key, bytes(line.receipt))
-    return known

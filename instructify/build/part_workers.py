@@ -19,6 +19,7 @@ from instructify.build.paths import BuildPaths
 from instructify.build.workers import Result, Unit, Workers, name_of
 
 _MOST_NAMES = 5
+_FEW = 16  # units of others that a part takes before it looks again what they have done
 
 
 class PartDone(Exception):
@@ -32,6 +33,8 @@ class PartWorkers:
         self._part = part
         self._notes = notes
         self._inner = inner
+        self._num_done = 0
+        self._num_units = 0
 
     def map(
         self,
@@ -40,16 +43,22 @@ class PartWorkers:
         done: Callable[[Unit, Result], None] | None = None,
         *,
         stage: Stage | None = None,
+        through: bool = False,
     ) -> list[Result]:
         """See `Workers`; raises PartDone at the end of the part's own stage."""
         if stage is None:
             return self._inner.map(function, units, done)
+        if stage not in self._part.stages:
+            return self._together(function, units, done)
         order = STAGES.index(stage) - STAGES.index(self._part.stage)
         if order < 0:
             return self._receipts(function, units, stage)
-        if order > 0:
-            raise PartDone(f"{self._part.name}: this conversion has no such units")
-        raise PartDone(self._run_share(function, units, done))
+        if order == 0 and through:
+            return self._together(function, units, done)
+        if order == 0:
+            self._run(function, [u for at, u in enumerate(units) if self._part.has(at)], done)
+            self._num_units += len(units)
+        raise PartDone(self._sum_up())
 
     def _receipts(
         self, function: Callable[[Unit], Result], units: Sequence[Unit], stage: Stage
@@ -66,26 +75,43 @@ class PartWorkers:
             )
         return [one for one in found if one is not None]
 
-    def _run_share(
+    def _together(
         self,
         function: Callable[[Unit], Result],
         units: Sequence[Unit],
         done: Callable[[Unit, Result], None] | None,
-    ) -> str:
-        share = [unit for place, unit in enumerate(units) if self._part.has(place)]
-        todo = [unit for unit in share if self._notes.find(function, unit) is None]
+    ) -> list[Result]:
+        """Run this part's share, then what the others have not done yet, a few units at a time."""
+        self._num_units += len(units)
+        self._run(function, [u for at, u in enumerate(units) if self._part.has(at)], done)
+        shift = self._part.number * len(units) // self._part.total
+        rest = [*units[shift:], *units[:shift]]  # each part begins elsewhere
+        for start in range(0, len(rest), _FEW):
+            self._notes.refresh()
+            self._run(function, rest[start : start + _FEW], done)
+        return self._receipts(function, units, self._part.stage)
+
+    def _run(
+        self,
+        function: Callable[[Unit], Result],
+        units: Sequence[Unit],
+        done: Callable[[Unit, Result], None] | None,
+    ) -> None:
+        """Run those units that nobody has noted."""
+        todo = [unit for unit in units if self._notes.find(function, unit) is None]
 
         def note(unit: Unit, result: Result) -> None:
             self._notes.add(function, unit, result)
+            self._num_done += 1
             if done is not None:
                 done(unit, result)
 
         self._inner.map(function, todo, note)
-        before = len(share) - len(todo)
+
+    def _sum_up(self) -> str:
         return (
-            f"{self._part.name}: {counted(len(todo), 'unit')} done"
-            + (f", {before:,} were done before" if before else "")
-            + f", of {len(units):,} in all"
+            f"{self._part.name}: {counted(self._num_done, 'unit')} done, "
+            f"of {self._num_units:,} in all"
         )
 
 

@@ -96,6 +96,7 @@ def run_picture_stage(
             plan.units,
             lambda unit, _: bar.advance(unit.stop - unit.start),
             stage="index",
+            through=True,
         )
     gathered = gather(plan, results, known)
     for state in states:
@@ -210,7 +211,7 @@ def _store(
             file=sys.stderr,
         )
     with progress.stage("store", len(store.units), "shard") as bar:
-        written = pool.map(run_store, store.units, lambda *_: bar.advance(), stage="store")
+        written = pool.map(run_store, store.units, lambda *_: bar.advance(), stage="index")
     written.append(tables.write_index(folder, store.index))
     written.append(tables.write_problems(folder, gathered.problems))
     return {

@@ -32,6 +32,7 @@ class RayWorkers:
         done: Callable[[Unit, Result], None] | None = None,
         *,
         stage: Stage | None = None,
+        through: bool = False,
     ) -> list[Result]:
         """See `Workers`."""
         task = self._ray.remote(num_cpus=1, max_retries=_RETRIES)(_run)

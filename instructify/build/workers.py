@@ -33,6 +33,7 @@ class Workers(Protocol):
         done: Callable[[Unit, Result], None] | None = None,
         *,
         stage: Stage | None = None,
+        through: bool = False,
     ) -> list[Result]:
         """Return the results in the order of the units; `done` is called as each is finished.
 
@@ -41,6 +42,8 @@ class Workers(Protocol):
             units: frozen values that pickle.
             stage: the stage of a conversion that these are the units of, for `--part`; units
                 without one are run wherever they are needed.
+            through: more units of the stage follow that need these results, so all parts help each
+                other to be done with these.
         """
 
 
@@ -75,6 +78,7 @@ class LocalWorkers:
         done: Callable[[Unit, Result], None] | None = None,
         *,
         stage: Stage | None = None,
+        through: bool = False,
     ) -> list[Result]:
         """See `Workers`."""
         if self._pool is None or len(units) < 2:

@@ -152,7 +152,7 @@ def convert(
     engine: Engine = "local",
     part: PartOf = None,
     stage: Annotated[
-        str | None, typer.Option(help="records | locate | index | store | samples: only this.")
+        str | None, typer.Option(help="records | locate | index | samples: only this.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Records per split.")] = None,
     pictures: Annotated[str, typer.Option(help="store | reference | none")] = "store",

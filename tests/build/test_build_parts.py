@@ -22,11 +22,11 @@ from instructify.build.unit_folder import private_folder, publish_folder
 from instructify.build.workers import LocalWorkers, Workers
 from instructify.readers import RawFile
 
-SMALL = ("convert", "coco_caption", "hateful_memes", "--limit", "12", "--draws", "2")
+SMALL = ("convert", "coco_caption", "hateful_memes", "--limit", "6", "--draws", "1")
 
 
 def in_parts(
-    command: Commands, line: Sequence[object], out: Path, *, total: int, seed: int, stages: int = 5
+    command: Commands, line: Sequence[object], out: Path, *, total: int, seed: int, stages: int = 4
 ) -> None:
     """Convert by parts in a random order; in two stages one part is killed, and run again."""
     chance = random.Random(seed)
@@ -74,7 +74,7 @@ def test_a_part_names_the_units_that_lack_a_receipt(
     assert is_sentence(refused)
     assert "coco_caption/val" in refused.stderr
     assert "coco_caption/train" not in refused.stderr
-    skipped = command(*line, "--stage", "store", "--part", "1/2")
+    skipped = command(*line, "--stage", "locate", "--part", "1/2")
     assert skipped.code == 2, "records are not all there, whatever comes later"
 
 
@@ -163,13 +163,13 @@ def test_a_note_that_a_kill_cut_off_counts_as_not_written(paths: BuildPaths) -> 
     work(paths, 1, 1, "records")
     notes = next(paths.parts.glob("*.jsonl"))
     notes.write_bytes(notes.read_bytes()[:-9])
-    assert "1 unit done, 6 were done before" in work(paths, 1, 1, "records")
+    assert "1 unit done, of 7" in work(paths, 1, 1, "records")
 
 
 def test_a_changed_unit_is_done_anew(paths: BuildPaths) -> None:
     work(paths, 1, 1, "records")
     other = [*UNITS[:-1], Square("unit-6", 60)]
-    assert "1 unit done, 6 were done before" in work(paths, 1, 1, "records", other)
+    assert "1 unit done, of 7" in work(paths, 1, 1, "records", other)
 
 
 @pytest.mark.parametrize("path", ["./../../x", "/etc/x", "../x", "./a/../../x", ".//etc/x"])
@@ -187,7 +187,7 @@ def test_a_failed_unit_is_named(paths: BuildPaths) -> None:
         with pytest.raises(UserError, match=r"^the bad unit: a number below 0"):
             run(workers, paths, bad)
     assert sum(unit.name in DONE for unit in UNITS[:3]) == 3
-    assert "3 were done before" in work(paths, 1, 1, "records", UNITS)
+    assert "4 units done, of 7" in work(paths, 1, 1, "records", UNITS)
 
 
 def run(workers: Workers | None, paths: BuildPaths, units: Sequence[Square]) -> None:
@@ -236,6 +236,48 @@ def test_a_part_does_not_carry_out_a_commit(paths: BuildPaths) -> None:
         open_part(Part(number=1, total=1, stage="records"), paths, LocalWorkers(None)),
     ):
         pass
+
+
+def through(paths: BuildPaths, number: int, total: int) -> str:
+    """Work as a part of a stage of two steps, the second of which needs all of the first."""
+    options = EngineOptions(part=Part(number=number, total=total, stage="index"))
+    with open_site(options, paths) as workers, pytest.raises(PartDone) as done:
+        steps(workers)
+    return str(done.value)
+
+
+def steps(workers: Workers) -> None:
+    first = workers.map(square, UNITS, stage="index", through=True)
+    second = [Square(f"second-{one.value}", one.value) for one in first]
+    workers.map(square, second, stage="index")
+
+
+def test_parts_help_each_other_through_a_stage(paths: BuildPaths) -> None:
+    for number in (3, 1, 2):
+        through(paths, number, 3)
+    assert sorted(name for name in DONE if name.startswith("unit")) == [u.name for u in UNITS]
+    assert sorted(name for name in DONE if name.startswith("second")) == sorted(
+        f"second-{unit.number**2}" for unit in UNITS
+    )
+
+
+def test_a_part_sees_what_others_note_meanwhile(
+    paths: BuildPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(part_workers, "_FEW", 1)
+    began: list[str] = []
+
+    def meanwhile(unit: Square) -> Result:
+        if not began:  # the other part begins and ends while this one is at its first unit
+            began.append(unit.name)
+            through(paths, 2, 2)
+        return square(unit)
+
+    meanwhile.__module__, meanwhile.__qualname__ = square.__module__, square.__qualname__
+    part = Part(number=1, total=2, stage="index")
+    with open_part(part, paths, LocalWorkers(None)) as workers:
+        workers.map(meanwhile, UNITS, stage="index", through=True)
+    assert len([name for name in DONE if name.startswith("unit")]) == len(UNITS) + 4
 
 
 def find(folder: Path) -> str | None:
