@@ -174,6 +174,7 @@ def convert(
 
     Example: instructify convert vqav2 coco_caption --raw raw --out build
     """
+    light_start()
     from instructify.build import engine_options
     from instructify.commands.convert import ConvertOptions, run_convert
 
@@ -199,6 +200,13 @@ def convert(
     raise typer.Exit(run_convert(options, as_json=as_json))
 
 
+def light_start() -> None:
+    """Keep pandas out of a command that has no use for it; call it before pyarrow is used."""
+    from instructify._util.arrow_start import look_for_no_pandas
+
+    look_for_no_pandas()
+
+
 def retemplate(
     build: BuildFolder,
     names: Names = None,
@@ -220,6 +228,7 @@ def retemplate(
 
     Example: instructify retemplate build vqav2 --templates my-templates
     """
+    light_start()
     from instructify.build import engine_options
     from instructify.commands.convert import run_retemplate
 
