@@ -86,7 +86,7 @@ class PartNotes:
         """Name a unit by its own key, or by all that it holds."""
         value = getattr(unit, "key", None)
         if not isinstance(value, str):
-            value = msgspec.to_builtins(unit, enc_hook=self._text_of)
+            value = msgspec.to_builtins(unit, enc_hook=self._text_of, order="deterministic")
         return content_key(f"{function.__module__}.{function.__qualname__}", value)
 
     def _text_of(self, value: Any) -> Any:
