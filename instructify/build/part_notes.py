@@ -12,7 +12,9 @@ from types import TracebackType
 from typing import Any, BinaryIO, TypeVar, get_type_hints
 
 import msgspec
+import pyarrow as pa
 
+from instructify import __version__
 from instructify._util.outside import NotReadableError, check_regular, decode_json, is_below
 from instructify._util.shards import unwritable
 from instructify.build.manifest import content_key
@@ -20,6 +22,9 @@ from instructify.build.paths import BuildPaths
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+
+# Another version may write other bytes, so its receipts are not taken.
+_VERSIONS = f"instructify {__version__}, pyarrow {pa.__version__}"
 
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
@@ -87,7 +92,7 @@ class PartNotes:
         value = getattr(unit, "key", None)
         if not isinstance(value, str):
             value = msgspec.to_builtins(unit, enc_hook=self._text_of, order="deterministic")
-        return content_key(f"{function.__module__}.{function.__qualname__}", value)
+        return content_key(f"{_VERSIONS} {function.__module__}.{function.__qualname__}", value)
 
     def _text_of(self, value: Any) -> Any:
         if isinstance(value, Mapping):
