@@ -6,7 +6,7 @@ from instructify.build.commit import carry_out
 from instructify.build.coverage import Coverage, CoverageCounter, sides_of, vocabulary_use
 from instructify.build.effect_stage import unprinted_tokens
 from instructify.build.effects import Covered, Effect, effects_of, idle_settings, unnamed_ocr
-from instructify.build.engine import RejectsError, convert
+from instructify.build.engine import convert
 from instructify.build.engine_options import STAGES, EngineOptions, Stage, engine_options
 from instructify.build.ledger import ledger_lines, read_ledger
 from instructify.build.lock import write_lock
@@ -37,6 +37,7 @@ from instructify.build.records import (
     read_split,
     repeated_hashes,
 )
+from instructify.build.refusal import RejectsError
 from instructify.build.request import (
     ConvertRequest,
     PictureMode,

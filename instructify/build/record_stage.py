@@ -158,3 +158,4 @@ def _take_over(state: SplitState, receipt: RecordsReceipt, paths: BuildPaths) ->
     state.record_rejects = Counter(receipt.rejects)
     state.coverage = receipt.coverage
     state.record_ledger = folder / REJECTS
+    state.pack = folder if receipt.pack else None

@@ -34,6 +34,7 @@ from instructify.build.raw import RawRoots, RawSplit, option_values, read_contex
 from instructify.build.source_hashes import Hashing
 from instructify.build.unit_folder import private_folder, publish_folder
 from instructify.catalog import Dataset
+from instructify.pictures import PackWriter
 from instructify.readers import Chunk, RawFile, apply_ocr, load_ocr
 from instructify.rejects import Reject
 from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
@@ -97,6 +98,7 @@ class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
     rejects: dict[str, int]
     coverage: Coverage = Coverage()
     shards: dict[str, FileEntry]  # file name in the folder => facts
+    pack: dict[str, FileEntry] = {}  # the pictures that stand in the raw files, and their index
 
 
 def sources_of(unit: RecordsUnit, hashes: Hashing) -> Sources:
@@ -134,7 +136,8 @@ def find_records(unit: RecordsUnit, key: str) -> RecordsReceipt | None:
         return None
     if not all(_SHARD.fullmatch(name) for name in receipt.shards):
         return None
-    whole = all(is_whole(folder / name, facts) for name, facts in receipt.shards.items())
+    files = {**receipt.shards, **receipt.pack}
+    whole = all(is_whole(folder / name, facts) for name, facts in files.items())
     same = receipt.key == key == records_key(unit, Sources(receipt.raw, receipt.ocr))
     return receipt if same and whole else None
 
@@ -177,6 +180,7 @@ def _receipt(key: str, sources: Sources, writer: "_Writer") -> RecordsReceipt:
         rejects=dict(sorted(writer.reject_counts.items())),
         coverage=writer.coverage.coverage(),
         shards=writer.shards,
+        pack=writer.pack,
     )
 
 
@@ -189,6 +193,7 @@ class _Writer:
         self.forms: dict[str, int] = {}
         self.reject_counts: Mapping[str, int] = {}
         self.shards: dict[str, FileEntry] = {}
+        self.pack: dict[str, FileEntry] = {}
         self.id_hashes: list[Hashes] = []
         self.key_hashes: list[Hashes] = []
         self._folder = folder
@@ -234,13 +239,17 @@ def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> _Writer
     ):
         sides = sides_of(unit.files, option_values(unit.dataset), unit.ocr)
         writer = _Writer(folder, syncer, CoverageCounter(sides))
+        pack = PackWriter(folder)
         for chunk in _limited(read_chunks(unit), unit.limit):
             ledger.add(chunk.rejects)
+            for picture in chunk.embedded:
+                pack.add(*picture)
             batch, hashes, doubles = _without_doubles(chunk.records, repeated, seen)
             ledger.add(doubles)
             writer.coverage.add(batch, chunk.remarks)
             writer.add(batch, hashes)
         writer.flush()
+        writer.pack = {facts.name: file_entry(facts) for facts in pack.close()}
         writer.reject_counts = ledger.counts
         syncer.wait()
     return writer
@@ -290,7 +299,7 @@ def _limited(chunks: Iterator[Chunk], limit: int | None) -> Iterator[Chunk]:
             yield chunk
             continue
         kept = [remark for remark in chunk.remarks if remark.row < left]
-        yield Chunk(chunk.records.slice(0, left), chunk.rejects, kept)
+        yield chunk._replace(records=chunk.records.slice(0, left), remarks=kept)
         left -= chunk.records.num_rows
         if left <= 0:
             return

@@ -24,12 +24,13 @@ from instructify.metrics import (
     variants,
 )
 from instructify.protocols import Protocol, Questions, read_questions
+from instructify.templating import TemplateFolders
 from instructify_train.distributed import Ranks, gather, wait_for_all
 from instructify_train.evaluate.answering import Answerer, answerer_of
 from instructify_train.evaluate.predict import Evaluator
 from instructify_train.evaluate.result_folder import ResultFolder
 from instructify_train.evaluate.trained import Trained
-from instructify_train.run_folder import is_run, read_run, versions
+from instructify_train.run_folder import versions
 
 _LIBRARIES = ("torch", "transformers", "tokenizers")
 
@@ -47,7 +48,7 @@ class EvaluationOptions:
     """What may be chosen of an evaluation beside its protocol; `batch` changes no result."""
 
     out: Path
-    templates: Path
+    templates: TemplateFolders
     limit: int | None = None
     batch: int = 16
     resume: bool = False
@@ -66,20 +67,14 @@ def evaluated_model(
         "instruction_aware": trained.config.instruction_aware,
         "precision": str(precision).removeprefix("torch."),
         "frames": trained.data.frames,
-        **({} if trained.fine_tuned_on is None else {"fine_tuned_on": trained.fine_tuned_on}),
         "language_model": answerer.model.model.config.text_config.model_type,
     }
-    prompts = trained_prompts(source)
-    if prompts:
-        facts["evaluation_prompts"] = prompts
+    known = trained.trained_on
+    if known.fine_tuned_on:
+        facts["fine_tuned_on"] = list(known.fine_tuned_on)
+    if known.evaluation_prompts:
+        facts["evaluation_prompts"] = list(known.evaluation_prompts)
     return EvaluatedModel(answerer=answerer, facts=facts)
-
-
-def trained_prompts(source: str) -> list[str]:
-    """Name the datasets whose evaluation prompts a run was trained on; none for another model."""
-    if not is_run(Path(source)):
-        return []
-    return list(read_run(Path(source)).get("evaluation_prompts", []))
 
 
 def weights_sha256(model: torch.nn.Module) -> str:
@@ -214,7 +209,7 @@ def _scored(
         return None
     results = {
         name: score_predictions(rows, protocol, questions, name)
-        for name in variants(protocol.dataset, protocol.metric)
+        for name in variants(protocol.dataset, protocol.metric, protocol.form)
     }
     return results[protocol.variant], {name: one.value for name, one in results.items()}
 
@@ -228,7 +223,11 @@ def score_predictions(
     key = answer_key(protocol.metric)
     predictions = [Prediction(row["id"], row[key]) for row in rows if row["id"] in known]
     scoring = choose_scoring(
-        protocol.dataset, protocol.metric, variant, vocabulary=questions.vocabulary
+        protocol.dataset,
+        protocol.metric,
+        variant,
+        form=protocol.form,
+        vocabulary=questions.vocabulary,
     )
     return score(scoring, items, predictions)
 
