@@ -127,8 +127,23 @@ def open_part(part: Part, paths: BuildPaths, inner: Workers) -> Iterator[PartWor
         )
     name = private_name(f"part-{part.number}").removesuffix(".tmp").lstrip(".")
     hold = paths.parts / f"{name}.lock"
+    before = _manifest(paths)
     with write_lock(hold), PartNotes(paths, name) as notes:
         try:
             yield PartWorkers(part, notes, inner)
+        except UserError as error:
+            if _manifest(paths) == before:
+                raise
+            raise UserError(
+                f"{part.name}: {paths.root} was committed while this part worked, so there is "
+                "nothing left for it to do."
+            ) from error
         finally:
             hold.unlink(missing_ok=True)
+
+
+def _manifest(paths: BuildPaths) -> bytes:
+    try:
+        return paths.manifest.read_bytes()
+    except FileNotFoundError:
+        return b""

@@ -59,9 +59,9 @@ def failed(unit: object, place: int, error: Exception) -> Exception:
     if not isinstance(error, UserError):
         error.add_note(f"while working on {name}")
         return error
-    if name in str(error) or not hasattr(unit, "name"):
+    if type(error) is not UserError or name in str(error) or not hasattr(unit, "name"):
         return error
-    return type(error)(f"{name}: {error}")
+    return UserError(f"{name}: {error}")
 
 
 class LocalWorkers:

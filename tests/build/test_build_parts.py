@@ -3,7 +3,7 @@
 import os
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -209,6 +209,27 @@ def test_a_commit_leaves_alone_what_a_late_part_holds(
         assert f"process {os.getpid()}" in capsys.readouterr().err
     clear_staging(paths)
     assert not paths.staging.exists()
+
+
+@pytest.mark.parametrize(
+    ("committed", "said"), [(False, "is damaged"), (True, "was committed while this part worked")]
+)
+def test_a_part_that_a_commit_overtook_is_not_sent_to_verify(
+    paths: BuildPaths, committed: bool, said: str
+) -> None:
+    def meanwhile(number: int) -> int:
+        if committed:
+            paths.manifest.write_text("{}")
+        raise UserError("records.arrow is damaged or incomplete.")
+
+    with pytest.raises(UserError, match=said):
+        as_part(paths, meanwhile)
+
+
+def as_part(paths: BuildPaths, function: Callable[[int], int]) -> None:
+    part = Part(number=1, total=1, stage="samples")
+    with open_part(part, paths, LocalWorkers(None)) as workers:
+        workers.map(function, [1], stage="samples")
 
 
 def test_a_killed_part_holds_nothing(paths: BuildPaths) -> None:
