@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from instructify._util.errors import UserError
-from instructify.build import Build, Progress
+from instructify.build import Build, EngineOptions, Progress
 from instructify.build import convert as convert_build
 from instructify.catalog import load_catalog
 from instructify.checking import Report
@@ -88,7 +88,7 @@ def convert(
         split=split,
         draws=draws,
         seed=seed,
-        jobs=jobs,
+        engine=EngineOptions(jobs=jobs),
         limit=limit,
         pictures=pictures,
         ocr=_path(ocr),
