@@ -13,7 +13,7 @@ from export_help import export
 from shape_makers import MAKERS, dump, dump_csv, photos, picture
 
 from instructify._util.errors import UserError
-from instructify.build import Build, RejectsError, open_workers
+from instructify.build import Build, EngineOptions, RejectsError, open_workers
 from instructify.build.progress import Progress
 from instructify.catalog import load_catalog
 from instructify.checking import CheckRequest, examine
@@ -62,7 +62,10 @@ def test_records_of_shards_say_their_file_and_its_hash(hub: Path) -> None:
 
 
 def test_several_processes_give_the_same_bytes(hub: Path, tmp_path: Path) -> None:
-    convert_own(request_of(hub / "mine.yaml", hub / "raw", tmp_path / "b", "colours", jobs=2))
+    engine = EngineOptions(jobs=2)
+    convert_own(
+        request_of(hub / "mine.yaml", hub / "raw", tmp_path / "b", "colours", engine=engine)
+    )
     assert tree(tmp_path / "b") == tree(hub / "build")
 
 
@@ -91,7 +94,7 @@ def test_a_damaged_picture_in_the_data_is_a_reject_and_check_says_the_same(tmp_p
     assert tree(tmp_path / "b") == again
     loaded = load_catalog(extra=catalog)
     asked = CheckRequest(catalog=loaded, datasets=[loaded.dataset("mine")], roots=request.roots)
-    with open_workers(1) as pool:
+    with open_workers(EngineOptions()) as pool:
         report = examine(asked, pool, Progress.for_terminal())
     faults = {group.cause: group.count for group in report.of("fault")}
     assert faults == {"picture-truncated": 1, "not-a-picture": 1}
