@@ -97,7 +97,11 @@ def run_picture_stage(
     with progress.stage("pictures", plan.num_keys, "key") as bar:
         bar.advance(plan.num_keys - sum(unit.stop - unit.start for unit in plan.units))
         results = pool.map(
-            run_probe, plan.units, lambda unit, _: bar.advance(unit.stop - unit.start)
+            run_probe,
+            plan.units,
+            lambda unit, _: bar.advance(unit.stop - unit.start),
+            stage="index",
+            through=True,
         )
     gathered = gather(plan, results, known)
     for state in states:
@@ -197,7 +201,7 @@ def _web_map(
     packs = [state.pack for state in states if state.pack is not None]
     if not families and not packs:
         return None
-    scans = pool.map(run_web, plan_web(families, roots, folder))
+    scans = pool.map(run_web, plan_web(families, roots, folder), stage="locate")
     for scan in scans:
         if scan.problem is not None:
             print(scan.problem, file=sys.stderr)
@@ -239,7 +243,7 @@ def _store(
             file=sys.stderr,
         )
     with progress.stage("store", len(store.units), "shard") as bar:
-        written = pool.map(run_store, store.units, lambda *_: bar.advance())
+        written = pool.map(run_store, store.units, lambda *_: bar.advance(), stage="index")
     written.append(tables.write_index(folder, store.index))
     written.append(tables.write_problems(folder, gathered.problems))
     return {

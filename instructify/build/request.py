@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from instructify._util.errors import UserError
 from instructify._util.file_names import is_empty, real_path
+from instructify.build.engine_options import EngineOptions
 from instructify.build.raw import FilesMissingError, RawRoots, RawSplit, check_raw_root, find_split
 from instructify.catalog import Catalog, Dataset
 from instructify.readers import RawFile
@@ -30,7 +31,7 @@ class ConvertRequest:
     split: str | None = None
     draws: int | None = None
     seed: int = 0
-    jobs: int = 1
+    engine: EngineOptions = field(default_factory=EngineOptions)
     limit: int | None = None
     pictures: PictureMode = "store"
     ocr: Path | None = None

@@ -4,14 +4,13 @@ The index itself is part of a build. Requests, probe results and the notes of wh
 seen are work files: they hold times and never reach a manifest.
 """
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from instructify._util.errors import UserError
-from instructify._util.shards import FileFacts, read_arrow, stream_arrow
+from instructify._util.shards import FileFacts, private_name, read_arrow, stream_arrow
 
 INDEX_FORMAT = "1"
 BATCH_ROWS = 65_536
@@ -125,7 +124,7 @@ def write_problems(folder: Path, problems: pa.Table) -> FileFacts:
 
 
 def _write_named(folder: Path, stem: str, table: pa.Table) -> FileFacts:
-    beside = folder / f".{stem}-{os.getpid()}.arrow"
+    beside = folder / private_name(stem)
     batches = table.combine_chunks().to_batches(BATCH_ROWS)
     facts = stream_arrow(beside, table.schema, batches)
     name = f"{stem}-{facts.sha256[:8]}.arrow"
