@@ -171,8 +171,7 @@ def test_a_member_without_records_is_told_apart(command: Commands, tmp_path: Pat
     tested = [one for one in value["images"] if one["split"] == "test"]
     path.write_text(json.dumps({**value, "images": tested}))
     line = ("convert", "coco_caption", "--raw", raw, "--out", build, "--pictures", "none")
-    line = (*line, "--allow-empty")
-    assert command(*line).code == 0
+    assert command(*line, "--allow-empty").code == 0
     told = command("plan", build)
     assert told.code == 2
     assert is_sentence(told)
