@@ -9,7 +9,14 @@ from instructify.build.effects import Covered, Effect, effects_of, idle_settings
 from instructify.build.engine import RejectsError, convert
 from instructify.build.ledger import ledger_lines, read_ledger
 from instructify.build.lock import write_lock
-from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry, content_key
+from instructify.build.manifest import (
+    DatasetEntry,
+    Manifest,
+    PictureMode,
+    RawSource,
+    SplitEntry,
+    content_key,
+)
 from instructify.build.opened import Build, ShardedTable, public_sample
 from instructify.build.other_forms import forms_at_hand
 from instructify.build.paths import MANIFEST, rejects_name
@@ -37,7 +44,6 @@ from instructify.build.records import (
 )
 from instructify.build.request import (
     ConvertRequest,
-    PictureMode,
     check_line,
     find_splits,
     ocr_side_file,

@@ -8,14 +8,14 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from instructify._util.errors import UserError
 from instructify._util.shards import make_folder, write_bytes
 from instructify.build.commit import finish_commit
 from instructify.build.effect_stage import run_effect_stage
 from instructify.build.ledger import ledger_lines, still_true
 from instructify.build.lock import write_lock
-from instructify.build.manifest import Manifest, check_shared_files, read_manifest
+from instructify.build.manifest import check_shared_files, read_manifest
 from instructify.build.paths import BuildPaths, rejects_name
+from instructify.build.picture_modes import picture_modes
 from instructify.build.picture_stage import run_picture_stage
 from instructify.build.progress import Progress
 from instructify.build.publish import publish
@@ -41,11 +41,11 @@ def convert(request: ConvertRequest, progress: Progress) -> list[SplitState]:
         finish_commit(paths)
         make_folder(paths.staging)
         manifest = read_manifest(paths.manifest)
-        _check_mode(manifest, request)
+        modes = picture_modes(request, manifest)
         check_shared_files(manifest, paths.root)
         states = run_record_stage(request, splits, paths, manifest, pool, progress)
         run_effect_stage(request, splits, states)
-        pictures = run_picture_stage(request, states, paths, manifest, pool, progress)
+        pictures = run_picture_stage(request, modes, states, paths, manifest, pool, progress)
         run_sample_stage(_rendering(request), states, paths, manifest, pool, progress)
         _check_rejects(request, states, paths)
         publish(states, pictures, paths, manifest, request.catalog_sha256)
@@ -62,15 +62,6 @@ def _rendering(request: ConvertRequest) -> Rendering:
         task_titles={task.name: task.title for task in request.catalog.tasks.values()},
         draws=request.draws,
         seed=request.seed,
-    )
-
-
-def _check_mode(manifest: Manifest | None, request: ConvertRequest) -> None:
-    if manifest is None or not manifest.datasets or manifest.pictures.mode == request.pictures:
-        return
-    raise UserError(
-        f"{request.out} was built with --pictures {manifest.pictures.mode}; "
-        f"convert with that, or into another folder for --pictures {request.pictures}."
     )
 
 

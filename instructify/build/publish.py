@@ -158,6 +158,7 @@ def _place_candidates(
 
 
 def _place_pictures(plan: _Plan, pictures: PictureOutcome) -> None:
-    plan.keep([*pictures.entry.index, *pictures.entry.stores])
+    entry = pictures.entry
+    plan.keep([*entry.index, *entry.problems, *entry.stores])
     for name, (path, facts) in pictures.staged.items():
         plan.put(name, path, facts)

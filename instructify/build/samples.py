@@ -28,7 +28,7 @@ from instructify._util.shards import (
 )
 from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import FileEntry, content_key, file_entry, is_whole
-from instructify.build.problems import Problems
+from instructify.build.problems import Problems, ShardProblems
 from instructify.build.records import RECEIPT, REJECTS
 from instructify.columns import Failure, render_table
 from instructify.rejects import Reject
@@ -77,7 +77,7 @@ class SamplesUnit:
     shard_sha256: str
     start: int
     stop: int
-    problems: Path | None
+    problems: ShardProblems | None
     folder: Path
 
     @property
@@ -156,15 +156,19 @@ def run_samples(unit: SamplesUnit) -> SamplesReceipt:
 def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) -> pa.Table:
     """Drop the records that name an unusable picture."""
     pictures = records.column("pictures").combine_chunks()
-    found = problems.first_problem_rows(pictures)
-    if not found:
+    rows, found = problems.rows_with_problems(pictures)
+    if not rows:
         return records
     keep = np.ones(records.num_rows, np.bool_)
-    keep[list(found)] = False
+    keep[rows] = False
     dropped = records.select(["record_id", "source", "position"]).filter(pa.array(~keep))
+    sources, positions = (
+        dropped.column("source").to_pylist(),
+        dropped.column("position").to_pylist(),
+    )
     rejects = [
-        Reject(row["source"], row["position"], "pictures", one.reason, f"{one.key}: {one.detail}")
-        for row, (_, one) in zip(dropped.to_pylist(), sorted(found.items()), strict=True)
+        Reject(source, position, "pictures", one.reason, f"{one.key}: {one.detail}")
+        for source, position, one in zip(sources, positions, found, strict=True)
     ]
     ledger.add(rejects, dropped.column("record_id").to_pylist())
     return records.filter(pa.array(keep))

@@ -8,6 +8,7 @@ options are judged by the readers.
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from instructify._util.errors import did_you_mean
 from instructify._util.resources import find
@@ -30,6 +31,7 @@ CATALOG_FORMAT = 1
 _ROLES = ("held-in", "held-out")
 _CLUSTERS = ("task-seen", "task-unseen")
 _MEDIA = ("image", "video")
+_KEEP: tuple[Literal["store", "reference"], ...] = ("store", "reference")
 _NAME = re.compile(r"[a-z0-9_]+")
 
 
@@ -114,7 +116,7 @@ def _release(name: str, node: Node) -> Release:
 
 
 def _family(name: str, node: Node) -> Family:
-    fields = node.fields(required=("patterns", "folders"), optional=("media", "tars"))
+    fields = node.fields(required=("patterns", "folders"), optional=("media", "tars", "keep"))
     patterns = fields["patterns"].texts()
     for pattern in patterns:
         if pattern.count("{name}") != 1:
@@ -126,6 +128,7 @@ def _family(name: str, node: Node) -> Family:
         patterns=patterns,
         folders=fields["folders"].texts(),
         tars=fields["tars"].texts() if "tars" in fields else (),
+        keep=fields["keep"].choice(_KEEP) if "keep" in fields else "store",
     )
 
 

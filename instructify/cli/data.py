@@ -147,7 +147,10 @@ def convert(
     seed: Annotated[int, typer.Option(help="Seed of every choice.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Records per split.")] = None,
-    pictures: Annotated[str, typer.Option(help="store | reference | none")] = "store",
+    pictures: Annotated[
+        str | None,
+        typer.Option(help="store | reference | none; default: web pictures by reference."),
+    ] = None,
     ocr: Annotated[
         Path | None, typer.Option(help="OCR tokens by picture key, see docs/catalog.md.")
     ] = None,

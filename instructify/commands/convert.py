@@ -52,7 +52,7 @@ class ConvertOptions:
     seed: int = 0
     jobs: int = 1
     limit: int | None = None
-    pictures: str = "store"
+    pictures: str | None = None  # None: as the catalog says of each family
     ocr: Path | None = None
     settings: Sequence[str] = ()
     max_rejects: float | None = None
@@ -78,7 +78,8 @@ def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
 
 def _request(options: ConvertOptions) -> ConvertRequest:
     """Resolve what the command line asks for; UserError where it names what is not there."""
-    if options.pictures not in MODES:
+    pictures = next((mode for mode in MODES if mode == options.pictures), None)
+    if pictures is None and options.pictures is not None:
         raise UserError(f"--pictures {options.pictures}: {did_you_mean(options.pictures, MODES)}")
     catalog = load_catalog(extra=options.catalog_file)
     chosen = chosen_datasets(catalog, options.names, options.groups)
@@ -96,7 +97,7 @@ def _request(options: ConvertOptions) -> ConvertRequest:
         seed=options.seed,
         jobs=options.jobs,
         limit=options.limit,
-        pictures=options.pictures,
+        pictures=pictures,
         ocr=options.ocr,
         settings=tuple(options.settings),
         max_rejects=options.max_rejects,

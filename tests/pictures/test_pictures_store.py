@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
+from instructify.pictures.probing import ProbePlan, plan_probe, run_probe
 from picture_cases import saved, scene
 
 from instructify._util.errors import UserError
 from instructify.catalog.model import Family
 from instructify.pictures.index import Gathered, gather, load_known, save_seen
 from instructify.pictures.locate import Locator
-from instructify.pictures.probing import ProbePlan, plan_probe, run_probe
 from instructify.pictures.reading import PictureStore
 from instructify.pictures.roots import LOCAL_FOLDER, Roots, save_roots
 from instructify.pictures.store import Mode, StorePlan, check_space, plan_store, run_store
