@@ -113,7 +113,7 @@ class PictureStore:
         self._hashes = [hashes_of(batch) for batch in batches]
         self._lowest = [int(hashes[0]) if len(hashes) else 0 for hashes in self._hashes]
         self._untouched = set(range(len(batches)))
-        self._num_rows = sum(batch.num_rows for batch in batches)
+        self._num_rows: int = sum(batch.num_rows for batch in batches)
         self._roots = roots
         self._shard_path = shard
         self._shards: dict[str, _Texts] = {}
