@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from instructify._util.shards import make_folder, write_bytes
+from instructify._util.shards import make_folder, write_blocks
 from instructify.build.commit import finish_commit
 from instructify.build.effect_stage import run_effect_stage
 from instructify.build.ledger import ledger_lines, still_true
@@ -108,7 +108,7 @@ def _check_whole(
 
 def _failed_ledger(name: str, own: Sequence[SplitState], paths: BuildPaths) -> Path:
     ledger = paths.failed_ledger(name)
-    write_bytes(ledger, b"".join(line for state in own for line in _own_lines(state, paths)))
+    write_blocks(ledger, (line for state in own for line in _own_lines(state, paths)))
     return ledger
 
 

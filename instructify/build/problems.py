@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from instructify._util.keyed import Hashes, hash_texts
 from instructify.pictures import read_notes
@@ -19,12 +20,6 @@ class ShardProblems(NamedTuple):
 
     paths: tuple[Path, ...]
     shard: int
-
-
-class Problem(NamedTuple):
-    key: str
-    reason: str
-    detail: str
 
 
 class Problems:
@@ -40,18 +35,16 @@ class Problems:
     def read(cls, problems: ShardProblems) -> "Problems":
         return cls(read_notes(problems.paths, problems.shard))
 
-    def rows_with_problems(self, pictures: pa.ListArray) -> tuple[list[int], list[Problem]]:
+    def rows_with_problems(self, pictures: pa.ListArray) -> tuple[NDArray[np.int64], pa.Table]:
         """Name the rows with an unusable picture, in order, and the problem of the first in each.
 
         `pictures` holds the picture keys of each row.
         """
         if not len(self._hashes):
-            return [], []
+            return np.zeros(0, np.int64), self._table
         places = np.searchsorted(self._hashes, hashes := hash_texts(pictures.flatten()))
         places[places == len(self._hashes)] = 0
         bad = np.flatnonzero(self._hashes[places] == hashes)
         owners = np.asarray(pictures.value_parent_indices())[bad]
         rows, first = np.unique(owners, return_index=True)
-        found = self._table.take(pa.array(places[bad[first]]))
-        columns = (found.column(name).to_pylist() for name in Problem._fields)
-        return rows.tolist(), [Problem(*row) for row in zip(*columns, strict=True)]
+        return rows.astype(np.int64), self._table.take(pa.array(places[bad[first]]))

@@ -38,6 +38,7 @@ from instructify.templating import NO_TEMPLATE, Template, choose_templates
 SAMPLE_SHARD_ROWS = 131_072
 SLICE_ROWS = 16_384
 SAMPLES = "samples.arrow"
+_PROBLEM = ("key", "reason", "detail")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,20 +158,13 @@ def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) 
     """Drop the records that name an unusable picture."""
     pictures = records.column("pictures").combine_chunks()
     rows, found = problems.rows_with_problems(pictures)
-    if not rows:
+    if not len(rows):
         return records
     keep = np.ones(records.num_rows, np.bool_)
     keep[rows] = False
     dropped = records.select(["record_id", "source", "position"]).filter(pa.array(~keep))
-    sources, positions = (
-        dropped.column("source").to_pylist(),
-        dropped.column("position").to_pylist(),
-    )
-    rejects = [
-        Reject(source, position, "pictures", one.reason, f"{one.key}: {one.detail}")
-        for source, position, one in zip(sources, positions, found, strict=True)
-    ]
-    ledger.add(rejects, dropped.column("record_id").to_pylist())
+    key, reason, detail = (found.column(name).combine_chunks() for name in _PROBLEM)
+    ledger.add_records(dropped, "pictures", reason, pc.binary_join_element_wise(key, detail, ": "))
     return records.filter(pa.array(keep))
 
 
