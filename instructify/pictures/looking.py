@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify._util.keyed import hash_texts
-from instructify._util.shards import read_arrow
+from instructify._util.shards import read_arrow, stream_arrow
 from instructify.catalog import Family
 from instructify.pictures.key_order import (
     EVERY_KEY,
@@ -38,7 +38,7 @@ from instructify.pictures.sources import (
     Problem,
     SourceReader,
 )
-from instructify.pictures.tables import FACTS_SCHEMA, REQUEST_SCHEMA, write_work
+from instructify.pictures.tables import FACTS_SCHEMA, REQUEST_SCHEMA
 from instructify.pictures.tars import WebScan, WebUnit, run_web
 
 UNIT_FILES = 1_000
@@ -208,7 +208,8 @@ def _looked_at(
             for row, state, is_same in zip(rows, states, unchanged, strict=True)
         ]
         table = pa.Table.from_pylist(found, schema=FACTS_SCHEMA)
-        write_work(path, sorted_by_hash(table))
+        # Synced, since the next run counts on it.
+        stream_arrow(path, FACTS_SCHEMA, sorted_by_hash(table).combine_chunks().to_batches())
     return Facts(path, EVERY_KEY, len(rows))
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from instructify._util.shards import read_arrow
 from instructify.pictures.key_order import (
@@ -124,17 +125,26 @@ def _share(keys: Sequence[pa.Table], problems: pa.Table, lines: pa.Array) -> Spl
     bad = bad[bad >= 0]
     ranges = hashes_of(problems)[bad] >> _DIGEST_SHIFT
     edges = np.flatnonzero(ranges[1:] != ranges[:-1]) + 1
+    ends, text = _text_of(lines.take(pa.array(bad)))
     digests = []
     for start, stop in itertools.pairwise([0, *edges.tolist(), len(bad)] if len(bad) else []):
-        text = "\n".join(lines.take(pa.array(bad[start:stop])).to_pylist())
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = hashlib.sha256(text[ends[start] : ends[stop]]).hexdigest()
         digests.append((int(ranges[start]), digest))
     return SplitShare(own.num_rows, len(bad), tuple(digests))
 
 
 def _lines(problems: pa.Table) -> pa.Array:
     columns = [one_array(problems[name]) for name in ("key", "reason", "detail")]
-    return pc.binary_join_element_wise(*columns, "\t")
+    return pc.binary_join_element_wise(*columns, "\n", "\t").cast(pa.large_string())
+
+
+def _text_of(lines: pa.Array) -> tuple[NDArray[np.int64], memoryview]:
+    """Return where each line begins and ends in the bytes of all of them."""
+    if not len(lines):
+        return np.zeros(1, np.int64), memoryview(b"")
+    _, offsets, data = lines.buffers()
+    ends = np.frombuffer(offsets, np.int64)[lines.offset : lines.offset + len(lines) + 1]
+    return ends, memoryview(data or b"")
 
 
 def _digest_of(shares: Sequence[SplitShare]) -> str:

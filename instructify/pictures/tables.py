@@ -12,7 +12,7 @@ from typing import Literal
 import pyarrow as pa
 
 from instructify._util.errors import UserError
-from instructify._util.shards import FileFacts, read_arrow, stream_arrow
+from instructify._util.shards import FileFacts, read_arrow, stream_arrow, unwritable
 
 Mode = Literal["store", "reference"]
 
@@ -133,7 +133,17 @@ def write_part(folder: Path, stem: str, number: int, table: pa.Table) -> FileFac
 
 
 def write_work(path: Path, table: pa.Table) -> Path:
-    """Write a work file as one batch, which is mapped without copies."""
-    batches = table.combine_chunks().to_batches() if table.num_rows else []
-    stream_arrow(path, table.schema, batches)
+    """Write a work file as one batch, which is mapped without copies.
+
+    It is whole or not there, but neither hashed nor synced: every run makes such files anew.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    try:
+        with beside.open("xb") as handle, pa.ipc.new_file(handle, table.schema) as writer:
+            if table.num_rows:
+                writer.write_batch(table.combine_chunks().to_batches()[0])
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
     return path

@@ -1,6 +1,6 @@
 """The picture keys that a shard of records names, each once: the first step of the passes.
 
-One unit reads one shard of records. Its result is named by the content of the shard.
+One unit reads one shard of records.
 """
 
 from collections.abc import Sequence
@@ -60,15 +60,13 @@ class Keys(NamedTuple):
 
 
 def run_keys(unit: KeysUnit) -> Keys:
-    """List the keys of a shard, unless that was done for the same content."""
+    """List the keys of a shard of records."""
     shard = unit.shard
     path = unit.staging / f"keys-{shard.sha256[:32]}.arrow"
-    if not path.exists():
-        records = valid_arrow(read_arrow(shard.path).select(["pictures"]), _COLUMNS, shard.path)
-        column = pc.list_flatten(records.column("pictures"))
-        keys = pc.unique(column).cast(pa.string())
-        write_work(path, with_hashes(keys).cast(KEY_SCHEMA))
-    return Keys(path, read_arrow(path).num_rows, shard.release, shard.split)
+    records = valid_arrow(read_arrow(shard.path).select(["pictures"]), _COLUMNS, shard.path)
+    keys = pc.unique(pc.list_flatten(records.column("pictures"))).cast(pa.string())
+    table = with_hashes(keys).cast(KEY_SCHEMA)
+    return Keys(write_work(path, table), table.num_rows, shard.release, shard.split)
 
 
 class NamedBy(NamedTuple):
