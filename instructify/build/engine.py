@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from instructify._util.outside import decode_values
 from instructify._util.shards import make_folder, write_blocks
 from instructify.build.commit import finish_commit
 from instructify.build.effect_stage import run_effect_stage
@@ -80,14 +81,15 @@ def _check_rejects(
         share = min(100, 100 * lost / max(1, items))  # a record may be lost once for every draw
         if share <= allowed:
             continue
-        ledger = _failed_ledger(name, own, paths)
+        ledger, first = _failed_ledger(name, own, paths)
         reasons = sum((state.rejects for state in own), type(own[0].rejects)()).most_common(3)
+        alike = f" (as {first})" if len(reasons) == 1 and lost == items and first else ""
         absent = any(reason == "picture-missing" for reason, _ in reasons)
         advice = f" or run `{check_line(request, [name])}`" if absent else ""
         raise RejectsError(
             f"{name}: {lost:,} of {items:,} items were rejected ({share:.1f} %, allowed are "
-            f"{allowed:g} %): {', '.join(f'{reason} {count:,}' for reason, count in reasons)}; "
-            f"see {ledger}{advice}, mend the raw data or allow more with "
+            f"{allowed:g} %): {', '.join(f'{reason} {count:,}' for reason, count in reasons)}"
+            f"{alike}; see {ledger}{advice}, mend the raw data or allow more with "
             f"--max-rejects {_up(share)}."
         )
 
@@ -99,17 +101,24 @@ def _check_whole(
     cut = [state for state in own if state.rejects["cut-off"]]
     if not cut or request.max_rejects is not None:
         return
-    ledger = _failed_ledger(name, own, paths)
+    ledger, _ = _failed_ledger(name, own, paths)
     raise RejectsError(
         f"{name} {', '.join(state.split for state in cut)}: a raw file ends in the middle (see "
         f"'cut-off' in {ledger}); get it again, or convert what is there with --max-rejects 100."
     )
 
 
-def _failed_ledger(name: str, own: Sequence[SplitState], paths: BuildPaths) -> Path:
+def _failed_ledger(
+    name: str, own: Sequence[SplitState], paths: BuildPaths
+) -> tuple[Path, str | None]:
+    """Write the ledger of a dataset that lost too much; return it and what its first line says."""
     ledger = paths.failed_ledger(name)
     write_blocks(ledger, (line for state in own for line in _own_lines(state, paths)))
-    return ledger
+    line = next(ledger_lines(ledger), None)
+    first = decode_values(line) if line is not None else {}
+    if not first.get("field") or not first.get("detail"):
+        return ledger, None
+    return ledger, f"{first['field']} of item {first['position']}: {first['detail']}"
 
 
 def _up(share: float) -> int:

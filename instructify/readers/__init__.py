@@ -5,6 +5,10 @@ that it is made of stream raw JSON in bounded memory.
 """
 
 from instructify.readers.base import (
+    A_LIST,
+    BY_ID,
+    JSON_LINES,
+    TEXT_LINES,
     Chunk,
     Option,
     OptionValue,
@@ -23,8 +27,11 @@ from instructify.readers.remarks import REMARKS, Remark
 from instructify.readers.table_rows import read_rows
 
 __all__ = [
+    "A_LIST",
+    "BY_ID",
     "COMPRESSED_SUFFIXES",
     "Chunk",
+    "JSON_LINES",
     "NOT_JSON",
     "Option",
     "OptionValue",
@@ -34,6 +41,7 @@ __all__ = [
     "ReadContext",
     "Reader",
     "Remark",
+    "TEXT_LINES",
     "apply_ocr",
     "class_files",
     "class_names",

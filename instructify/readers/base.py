@@ -66,14 +66,27 @@ class ReadContext:
     limit: int | None = None  # a hint: no more than this many records will be used
 
 
+# Where the positions of a reader's records count, beside a key of the file ("annotations"):
+A_LIST = "[]"  # the file is a JSON list
+BY_ID = "{}"  # it is a JSON object keyed by id
+JSON_LINES = "lines"
+TEXT_LINES = "text"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reader:
-    """One raw format. A change of output for the same input must raise `version`."""
+    """One raw format. A change of output for the same input must raise `version`.
+
+    `places` say what the positions of its records count in a file that is neither a table nor a
+    folder: a key, or `A_LIST`, `BY_ID`, `JSON_LINES`, `TEXT_LINES`; the first that a file has
+    holds. `explain` and the pages show raw items by them.
+    """
 
     name: str
     version: int
     read: Callable[[ReadContext], Iterator[Chunk]]
     options: Mapping[str, Option]
+    places: tuple[str, ...]
 
     @property
     def key(self) -> str:

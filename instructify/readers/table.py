@@ -11,7 +11,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from instructify.catalog import FIELDS
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import (
+    A_LIST,
+    JSON_LINES,
+    Chunk,
+    Option,
+    RawFile,
+    ReadContext,
+    Reader,
+    RecordRows,
+)
 from instructify.readers.choices import without_empty
 from instructify.readers.class_folders import class_files, class_names, printable
 from instructify.readers.table_cells import (
@@ -297,4 +306,4 @@ def _options() -> dict[str, Option]:
     }
 
 
-READER = Reader(name="table", version=2, read=read, options=_options())
+READER = Reader(name="table", version=2, read=read, options=_options(), places=(A_LIST, JSON_LINES))

@@ -93,14 +93,21 @@ def _text_batches(
     rejects: list[Reject] = []
     ends = _Ends(raw)
     position = 0
+    names, width = header.cells, len(header.cells)
     for position, line in enumerate(lines):
-        row = _text_row(file, header.cells, line, position)
-        if (cut := ends.cut_off(line, row)) is not None:
-            row = Reject(file.name, position, None, "cut-off", cut)
-        if isinstance(row, Reject):
-            rejects.append(row)
+        cells = line.cells
+        if cells is not None and len(cells) == width and not line.at_end:  # nearly every row
+            # An empty cell is all that CSV has to say that there is nothing.
+            rows.append((position, {n: c or None for n, c in zip(names, cells, strict=True)}))
+            ends.count(cells)
         else:
-            rows.append((position, row))
+            row = _text_row(file, names, line, position)
+            if (cut := ends.cut_off(line, row)) is not None:
+                row = Reject(file.name, position, None, "cut-off", cut)
+            if isinstance(row, Reject):
+                rejects.append(row)
+            else:
+                rows.append((position, row))
         if len(rows) + len(rejects) >= CHUNK_ROWS:
             yield Rows(rows, rejects)
             rows, rejects = [], []
@@ -119,6 +126,11 @@ class _Ends:
         self._rows = 0
         self._empty_last_cells = 0
 
+    def count(self, cells: Sequence[str]) -> None:
+        """Look at a row that has all its cells and does not end the file."""
+        self._rows += 1
+        self._empty_last_cells += not cells[-1]
+
     def cut_off(self, line: Line, row: Cells | Reject) -> str | None:
         """Say how the file is cut off in this row, if it is."""
         detail = None
@@ -127,8 +139,7 @@ class _Ends:
         elif line.at_end and line.cells is not None:
             detail = self._of_last(line.cells, row)
         if line.cells is not None:
-            self._rows += 1
-            self._empty_last_cells += not line.cells[-1]
+            self.count(line.cells)
         self.noticed |= detail is not None
         return detail
 

@@ -32,6 +32,13 @@ from instructify_train.model.parts import (
 from instructify_train.model.pretrained import is_local
 from instructify_train.model.saving import check_free, save_whole
 from instructify_train.model.tokens import LeftOut, Limits, SampleTokens, Tokens, limits_of
+from instructify_train.model.trained_on import (
+    NOT_NOTED,
+    TRAINED_ON,
+    TrainedOn,
+    as_trained_on,
+    read_trained_on,
+)
 
 __all__ = [
     "Counted",
@@ -42,10 +49,14 @@ __all__ = [
     "LeftOut",
     "Limits",
     "Micro",
+    "NOT_NOTED",
     "SampleTokens",
+    "TRAINED_ON",
     "Tokens",
+    "TrainedOn",
     "absolute_names",
     "add_adapters",
+    "as_trained_on",
     "check_free",
     "checkpoint_activations",
     "choose_trained",
@@ -65,6 +76,7 @@ __all__ = [
     "pixel_mean_std",
     "precision_of",
     "read_lavis",
+    "read_trained_on",
     "save_whole",
     "set_dropout",
     "set_precision",

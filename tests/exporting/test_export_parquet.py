@@ -16,8 +16,8 @@ from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 from instructify._util.errors import UserError
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
-from instructify.export.licences import accepts, parts, withheld
-from instructify.export.push import check_repository, push_folder
+from instructify.exporting.licences import accepts, parts, withheld
+from instructify.exporting.push import check_repository, push_folder
 from instructify.schema import SAMPLE_SCHEMA
 
 SHAREABLE = ("coco_caption", "iconqa", "scienceqa", "vizwiz", "vqav2")
@@ -30,7 +30,7 @@ def tables(odd_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of it, in small row groups and files."""
     out = tmp_path_factory.mktemp("tables") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("instructify.export.parquet.GROUP_BYTES", GROUP_BYTES)
+        patch.setattr("instructify.exporting.parquet.GROUP_BYTES", GROUP_BYTES)
         export(odd_build, out, shape="parquet", shard_mb=1, shard_unit=SHARD_BYTES)
     return out
 

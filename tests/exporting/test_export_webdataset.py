@@ -17,7 +17,7 @@ from export_help import expected, export, receipt, sha256, tree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instructify.export.tar import TarWriter, headers, padded
+from instructify.exporting.tar import TarWriter, headers, padded
 
 SHARD_BYTES = 100_000
 MEDIA = ("jpg", "png", "avi")
@@ -183,6 +183,6 @@ def test_tars_are_those_of_tarfile(
 
 
 def writer_of(content: bytes) -> Any:
-    from instructify.export.contents import write_all
+    from instructify.exporting.contents import write_all
 
     return lambda descriptor: write_all(descriptor, content)

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify.build import Build, DatasetEntry, SplitEntry
-from instructify.export.licences import accepts, check_accepted_names, check_redistribution
-from instructify.export.options import ExportOptions
+from instructify.exporting.licences import accepts, check_accepted_names, check_redistribution
+from instructify.exporting.options import ExportOptions
 
 
 class Chosen(NamedTuple):

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from instructify.export.contents import Content, Contents
-from instructify.export.receipt import PicturesReceipt
-from instructify.export.selection import Chosen
-from instructify.export.slots import SlotWords
+from instructify.exporting.contents import Content, Contents
+from instructify.exporting.receipt import PicturesReceipt
+from instructify.exporting.selection import Chosen
+from instructify.exporting.slots import SlotWords
 
 PICTURE_FOLDERS = ("images", "videos")
 _HELD_BYTES = 1 << 20

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from instructify.export.contents import write_all
+from instructify.exporting.contents import write_all
 
 BLOCK = tarfile.BLOCKSIZE
 _BUFFER_BYTES = 1 << 20

@@ -4,12 +4,12 @@ An export is derived: texts and picture bytes are those of the build, nothing is
 anew, and whatever a shape can't hold is counted by reason.
 """
 
-from instructify.export.folder import check_replaceable, standing_of
-from instructify.export.options import ExportOptions, PictureFolders, read_options
-from instructify.export.push import check_repository, push_folder
-from instructify.export.receipt import Receipt, build_hash
-from instructify.export.run import Export, run_export
-from instructify.export.selection import Selection, select
+from instructify.exporting.folder import check_replaceable, standing_of
+from instructify.exporting.options import ExportOptions, PictureFolders, read_options
+from instructify.exporting.push import check_repository, push_folder
+from instructify.exporting.receipt import Receipt, build_hash
+from instructify.exporting.run import Export, run_export
+from instructify.exporting.selection import Selection, select
 
 __all__ = [
     "Export",

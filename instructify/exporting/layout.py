@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from instructify.export.contents import Content
-from instructify.export.tar import BLOCK, headers, padded
+from instructify.exporting.contents import Content
+from instructify.exporting.tar import BLOCK, headers, padded
 
 
 class Member(NamedTuple):

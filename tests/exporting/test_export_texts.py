@@ -13,7 +13,7 @@ import pytest
 from build_help import Commands, is_sentence
 from export_help import HOSTILE, Expected, answered, expected, hash_file, receipt, tree
 
-from instructify.export.slots import CHAT_SLOTS, LLAVA_SLOTS
+from instructify.exporting.slots import CHAT_SLOTS, LLAVA_SLOTS
 
 HOSTILE_IN_LLAVA = HOSTILE.replace("<image>", "< image>")
 HOSTILE_IN_CHAT = HOSTILE_IN_LLAVA.replace("<img>", "< img>")

@@ -14,13 +14,13 @@ import msgspec
 import pyarrow as pa
 
 from instructify._util.errors import UserError
-from instructify.export.contents import Content, Contents, write_all
-from instructify.export.energon import ANSWER, EnergonIndex, write_blend
-from instructify.export.layout import LaidOut, lay_out
-from instructify.export.receipt import PicturesReceipt
-from instructify.export.selection import Chosen
-from instructify.export.sink import NO_PICTURES, SplitTally, values_of
-from instructify.export.tar import BLOCK, TarWriter, padded
+from instructify.exporting.contents import Content, Contents, write_all
+from instructify.exporting.energon import ANSWER, EnergonIndex, write_blend
+from instructify.exporting.layout import LaidOut, lay_out
+from instructify.exporting.receipt import PicturesReceipt
+from instructify.exporting.selection import Chosen
+from instructify.exporting.sink import NO_PICTURES, SplitTally, values_of
+from instructify.exporting.tar import BLOCK, TarWriter, padded
 
 BLEND = "held-in-train.yaml"
 TRAIN = "train"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from instructify._util.shards import write_json
-from instructify.export.contents import Contents
-from instructify.export.receipt import PicturesReceipt
-from instructify.export.selection import Chosen
-from instructify.export.sink import (
+from instructify.exporting.contents import Contents
+from instructify.exporting.receipt import PicturesReceipt
+from instructify.exporting.selection import Chosen
+from instructify.exporting.sink import (
     NO_PICTURES,
     Asked,
     LineFile,
@@ -23,7 +23,7 @@ from instructify.export.sink import (
     asked_samples,
     picture_path,
 )
-from instructify.export.slots import CHAT_SLOTS, IMAGE, VIDEO
+from instructify.exporting.slots import CHAT_SLOTS, IMAGE, VIDEO
 
 DATASET_INFO = "dataset_info.json"
 _SUFFIX = ".jsonl"

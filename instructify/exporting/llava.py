@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from instructify.export.contents import Contents
-from instructify.export.receipt import PicturesReceipt
-from instructify.export.selection import Chosen
-from instructify.export.sink import (
+from instructify.exporting.contents import Contents
+from instructify.exporting.receipt import PicturesReceipt
+from instructify.exporting.selection import Chosen
+from instructify.exporting.sink import (
     NO_PICTURES,
     Asked,
     LineFile,
@@ -22,7 +22,7 @@ from instructify.export.sink import (
     asked_samples,
     picture_path,
 )
-from instructify.export.slots import IMAGE, LLAVA_SLOTS
+from instructify.exporting.slots import IMAGE, LLAVA_SLOTS
 
 
 class LlavaSink:

@@ -15,7 +15,7 @@ from instructify._util.errors import UserError
 from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import write_bytes
 from instructify.build import Manifest
-from instructify.export.options import ExportOptions
+from instructify.exporting.options import ExportOptions
 
 RECEIPT = "export.json"
 FORMAT = 1

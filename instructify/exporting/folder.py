@@ -16,7 +16,7 @@ from instructify._util.errors import UserError
 from instructify._util.file_names import is_empty, is_stray, real_path
 from instructify._util.shards import fresh_folder, make_folder, unwritable
 from instructify.build import MANIFEST, write_lock
-from instructify.export.receipt import RECEIPT, Receipt, read_receipt
+from instructify.exporting.receipt import RECEIPT, Receipt, read_receipt
 
 LOCK = ".lock"
 

@@ -21,7 +21,7 @@ from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts
 from instructify._util.shards import map_file
 from instructify.build import Build
-from instructify.export.options import PictureFolders
+from instructify.exporting.options import PictureFolders
 from instructify.pictures import (
     MAX_CLIP_BYTES,
     STORE_SCHEMA,

@@ -13,13 +13,13 @@ from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.shards import Syncer, sync, write_bytes
 from instructify.build import Build
-from instructify.export.card import render_hub_card
-from instructify.export.chat import ChatSink
-from instructify.export.contents import Contents
-from instructify.export.folder import LOCK, staged
-from instructify.export.llava import LlavaSink
-from instructify.export.options import MEGABYTE, ExportOptions, PictureFolders
-from instructify.export.receipt import (
+from instructify.exporting.card import render_hub_card
+from instructify.exporting.chat import ChatSink
+from instructify.exporting.contents import Contents
+from instructify.exporting.folder import LOCK, staged
+from instructify.exporting.llava import LlavaSink
+from instructify.exporting.options import MEGABYTE, ExportOptions, PictureFolders
+from instructify.exporting.receipt import (
     FORMAT,
     RECEIPT,
     Receipt,
@@ -27,10 +27,10 @@ from instructify.export.receipt import (
     build_hash,
     write_receipt,
 )
-from instructify.export.rows import NO_RESPONSE, Counts, read_rows
-from instructify.export.selection import Chosen, Selection
-from instructify.export.sink import PICTURE_FOLDERS, Sink
-from instructify.export.webdataset import WebdatasetSink
+from instructify.exporting.rows import NO_RESPONSE, Counts, read_rows
+from instructify.exporting.selection import Chosen, Selection
+from instructify.exporting.sink import PICTURE_FOLDERS, Sink
+from instructify.exporting.webdataset import WebdatasetSink
 
 CANDIDATES = "candidates.json"
 CARD = "README.md"
@@ -102,7 +102,7 @@ def _sink(export: Export, place: Path, contents: Contents | None, syncer: Syncer
                 finished=syncer.add,
             )
         case "parquet" | "hub":
-            from instructify.export.parquet import ParquetSink  # and pyarrow.parquet with it
+            from instructify.exporting.parquet import ParquetSink  # and pyarrow.parquet with it
 
             prefix = "data/" if export.options.shape == "hub" else ""
             return ParquetSink(

@@ -9,8 +9,8 @@ import yaml
 
 from instructify import __version__
 from instructify.build import DatasetEntry, content_key
-from instructify.export.licences import withheld
-from instructify.export.receipt import SplitReceipt
+from instructify.exporting.licences import withheld
+from instructify.exporting.receipt import SplitReceipt
 
 # Identifiers that the Hub knows, by the words of the catalog.
 _HUB_LICENCES = {

@@ -190,7 +190,7 @@ def test_two_at_once(odd_build: Path, command: Commands, tmp_path: Path) -> None
 def test_ctrl_c_leaves_nothing(odd_build: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code = (
-        "import time, instructify.export.run as run\n"
+        "import time, instructify.exporting.run as run\n"
         "whole = run._export_split\n"
         "def slow(*given): time.sleep(30); return whole(*given)\n"
         "run._export_split = slow\n"

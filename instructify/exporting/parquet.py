@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 
 from instructify._util.errors import UserError
 from instructify.build import Build
-from instructify.export.contents import Content, Contents
-from instructify.export.receipt import PicturesReceipt
-from instructify.export.selection import Chosen
-from instructify.export.sink import NO_PICTURES, SplitTally
+from instructify.exporting.contents import Content, Contents
+from instructify.exporting.receipt import PicturesReceipt
+from instructify.exporting.selection import Chosen
+from instructify.exporting.sink import NO_PICTURES, SplitTally
 from instructify.recipe import valid_batches
 from instructify.schema import SAMPLE_SCHEMA
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from instructify._util.errors import UserError
 from instructify._util.shards import hash_file
 from instructify.build import Build, ShardedTable
-from instructify.export.contents import row_numbers
-from instructify.export.options import TRAINS_ONLY, ExportOptions
-from instructify.export.selection import Chosen
+from instructify.exporting.contents import row_numbers
+from instructify.exporting.options import TRAINS_ONLY, ExportOptions
+from instructify.exporting.selection import Chosen
 from instructify.schema import SAMPLE_SCHEMA
 
 LATER_DRAW = "later-draw"  # --draws first
