@@ -6,6 +6,7 @@ from pathlib import Path
 
 SCRIPTS = (
     *("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture", "check_pictures"),
+    *("web_pictures",),
     *("metrics", "ranking", "restrict", "overlap_exact", "export_memory", "export_pictures"),
     *("inspect_page", "read_samples", "train_step"),
 )
