@@ -49,7 +49,7 @@ def measure(num_keys: int, jobs: int) -> None:
         wanted = PicturesWanted(
             shards=shards,
             families=families,
-            web={"web_capfilt": families["web_capfilt"]},
+            contained={"web_capfilt": families["web_capfilt"]},
             roots=Roots.resolve(folder / "raw"),
             known=KnownFiles(),
             staging=folder,

@@ -27,6 +27,7 @@ from capfilt_memory import write_list
 from PIL import Image
 
 _COMMAND = [sys.executable, "-m", "instructify", "convert", "web_capfilt", "--max-rejects", "100"]
+_COMMAND += ["--allow-empty"]
 _PICTURES_A_TAR = 1_000
 
 

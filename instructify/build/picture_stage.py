@@ -4,11 +4,14 @@ What a key's picture lacks becomes the split's list of problems, from which the 
 rejects. With `--pictures none` nobody looks. Keys are never here: units read and write them.
 """
 
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from instructify._util.errors import UserError
+from instructify._util.file_names import real_path
 from instructify.build.manifest import (
     FamilyEntry,
     Manifest,
@@ -41,6 +44,7 @@ from instructify.pictures import (
     list_keys,
     needed_bytes,
     note_problems,
+    pack_scan,
     plan_storing,
     save_roots,
     staged_bytes,
@@ -72,13 +76,15 @@ def run_picture_stage(
             print(f"--images {images} has no effect with --pictures none", file=sys.stderr)
         families = {name: FamilyEntry(mode=mode) for name, mode in sorted(all_modes.items())}
         return PictureOutcome(entry=PicturesEntry(families=families))
-    wanted = _wanted(request, states, paths, manifest)
+    roots = Roots.resolve(request.roots.raw, request.roots.images)
     if "reference" in all_modes.values():
-        check_roots(paths.root, wanted.roots)
+        check_roots(paths.root, roots)
+    searched = _with_packs(request, states, roots, paths)
+    wanted = _wanted(request, states, searched, paths, manifest)
     found = find_pictures(wanted, pool, progress.stage)
     for problem in found.container_problems:
         print(problem, file=sys.stderr)
-    for images in idle_folders(wanted.roots, found.used_roots) if found.num_keys else ():
+    for images in idle_folders(roots, found.used_roots) if found.num_keys else ():
         print(f"--images {images} has no effect: no picture comes from it", file=sys.stderr)
     _tell_states(states, found.notes)
     for state in states:
@@ -91,9 +97,27 @@ def run_picture_stage(
     before = [] if manifest is None else manifest.pictures.stores
     names = [Path(name).name for name in before]
     done = store_pictures(plan, found, wanted, names, pool, progress.stage)
-    save_roots(paths.root, wanted.roots)
+    save_roots(paths.root, roots)
     keep_notes(paths.root, [one.found for one in found.joined])
     return _outcome(wanted.staging, all_modes, found, done, before)
+
+
+def _with_packs(
+    request: ConvertRequest, states: Sequence[SplitState], roots: Roots, paths: BuildPaths
+) -> Roots:
+    """Return the roots to search: with the staging folder, where pictures were taken out of files.
+
+    UserError where the build shall only refer to pictures.
+    """
+    packed = [state for state in states if state.pack is not None]
+    if not packed:
+        return roots
+    if request.pictures == "reference":
+        raise UserError(
+            f"the pictures of {packed[0].name} stand in {packed[0].raw[0].name} itself, and "
+            "--pictures reference only refers to files; convert with --pictures store."
+        )
+    return dataclasses.replace(roots, images=(*roots.images, real_path(paths.staging)))
 
 
 def note_standing_problems(
@@ -113,16 +137,19 @@ def note_standing_problems(
 def _wanted(
     request: ConvertRequest,
     states: Sequence[SplitState],
+    roots: Roots,
     paths: BuildPaths,
     manifest: Manifest | None,
 ) -> PicturesWanted:
-    families = request.catalog.families
     standing = PicturesEntry() if manifest is None else manifest.pictures
+    label = [root.label for root in roots][-1]
+    packs = [state.pack for state in states if state.pack is not None]
     return PicturesWanted(
         shards=_record_shards(states),
-        families=families,
-        web=_web_families(request, states),
-        roots=Roots.resolve(request.roots.raw, request.roots.images),
+        families=request.catalog.families,
+        contained=_contained_families(request, states),
+        packs=[pack_scan(pack, label, paths.staging) for pack in packs],
+        roots=roots,
         known=KnownFiles.of(
             paths.root,
             [paths.root / name for name in standing.index],
@@ -146,13 +173,13 @@ def _record_shards(states: Sequence[SplitState]) -> list[RecordShard]:
     ]
 
 
-def _web_families(request: ConvertRequest, states: Sequence[SplitState]) -> dict[str, Family]:
-    """Name the families whose pictures may lie in tars."""
+def _contained_families(request: ConvertRequest, states: Sequence[SplitState]) -> dict[str, Family]:
+    """Name the families whose pictures may lie in tars or in raw files."""
     return {
         family.name: family
         for state in states
         for family in request.catalog.families_of(request.catalog.dataset(state.dataset))
-        if family.tars
+        if family.tars or family.embedded
     }
 
 

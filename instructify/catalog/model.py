@@ -38,6 +38,7 @@ class Family:
     `patterns` hold `{name}`; they are tried in order below the folder of the release, then below
     each of `folders` (of the raw root). `tars` are globs of img2dataset tars below the same.
     `keep` says how a build has the pictures if nobody asks for something else.
+    `embedded`: pictures may stand in the raw files themselves; their names are 20 hex digits.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Family:
     folders: tuple[str, ...]
     tars: tuple[str, ...]
     keep: Literal["store", "reference"] = "store"
+    embedded: bool = False
 
     def file_names(self, name: str) -> tuple[str, ...]:
         """List the file names that a picture of this name may have, likeliest first."""
@@ -61,18 +63,21 @@ class Release:
     home: str
     licence: str
     get: str
+    citation: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawFileSpec:
     """A raw file of a split: its role to the reader, and the names it may have, tried in order.
 
-    A name is relative to the folder of the release and may hold `{option}`.
+    A name is relative to the folder of the release and may hold `{option}`. `many`, in own data
+    alone: all of the names are wanted, each may be a glob or a folder, and every file is read.
     """
 
     role: str
     names: tuple[str, ...]
     optional: bool
+    many: bool = False
 
     def names_for(self, options: Mapping[str, Scalar]) -> tuple[str, ...]:
         """List the names with the values of options filled in."""

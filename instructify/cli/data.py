@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instructify.cli.options import (
+    AddTemplates,
     All,
+    AllOwn,
     BuildFolder,
     CatalogFile,
     HeldIn,
@@ -87,6 +89,7 @@ def check(
     held_in: HeldIn = False,
     held_out: HeldOut = False,
     every: All = False,
+    every_own: AllOwn = False,
     images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
     split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
     deep: Annotated[
@@ -112,25 +115,26 @@ def check(
 
     Example: instructify check vqav2 coco_caption --raw raw
     """
-    from instructify.commands.check import run_check
+    from instructify.commands.check import CheckOptions, run_check
 
+    options = CheckOptions(
+        names=names or [],
+        groups=(held_in, held_out, every),
+        raw=raw,
+        images=images or [],
+        split=split,
+        settings=settings or [],
+        deep=deep,
+        complete=complete,
+        pictures=pictures,
+        ocr=ocr,
+        jobs=jobs,
+        every_own=every_own,
+        catalog_file=catalog_file,
+    )
     code = 0
     with reader_may_leave():
-        code = run_check(
-            names=names or [],
-            groups=(held_in, held_out, every),
-            raw=raw,
-            images=images or [],
-            split=split,
-            settings=settings or [],
-            deep=deep,
-            complete=complete,
-            pictures=pictures,
-            ocr=ocr,
-            jobs=jobs,
-            catalog_file=catalog_file,
-            as_json=as_json,
-        )
+        code = run_check(options, as_json=as_json)
     raise typer.Exit(code)
 
 
@@ -141,6 +145,7 @@ def convert(
     held_in: HeldIn = False,
     held_out: HeldOut = False,
     every: All = False,
+    every_own: AllOwn = False,
     images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
     split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
@@ -160,9 +165,13 @@ def convert(
     max_rejects: Annotated[
         float | None, typer.Option(min=0, max=100, help="Percent; default: the catalog's.")
     ] = None,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Keep a build though no sample came.")
+    ] = False,
     catalog_file: CatalogFile = None,
     templates: TemplateFolder = None,
-    prompts: Prompts = "instruction",
+    added_templates: AddTemplates = None,
+    prompts: Prompts = None,
     as_json: Json = False,
 ) -> None:
     """Turn raw releases into a build of instruction samples.
@@ -186,8 +195,11 @@ def convert(
         ocr=ocr,
         settings=settings or [],
         max_rejects=max_rejects,
+        allow_empty=allow_empty,
+        every_own=every_own,
         catalog_file=catalog_file,
         templates=templates,
+        added_templates=added_templates or [],
         prompts=prompts,
     )
     raise typer.Exit(run_convert(options, as_json=as_json))
@@ -196,9 +208,8 @@ def convert(
 def retemplate(
     build: BuildFolder,
     names: Names = None,
-    templates: Annotated[
-        Path | None, typer.Option(help="Your templates; built-in: ours, in place of yours.")
-    ] = None,
+    templates: TemplateFolder = None,
+    added_templates: AddTemplates = None,
     prompts: Annotated[
         str | None,
         typer.Option(help="instruction, plain, or prefix; default: as before."),
@@ -215,8 +226,33 @@ def retemplate(
     from instructify.commands.convert import run_retemplate
 
     run_retemplate(
-        build, names or [], templates, draws, seed, jobs, prompts=prompts, as_json=as_json
+        build,
+        names or [],
+        templates,
+        draws,
+        seed,
+        jobs,
+        added_templates=added_templates or [],
+        prompts=prompts,
+        as_json=as_json,
     )
+
+
+def import_data(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Your files or folder.")],
+    out: Annotated[Path, typer.Option(help="The catalog file to write or to add to.")],
+    name: Annotated[
+        str | None, typer.Option(help="Of the dataset; default: that of its folder.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="What it is for; default: by its look.")] = None,
+) -> None:
+    """Look at data of your own and write the entry that `convert --catalog` needs.
+
+    Example: instructify import ~/data/birds --out mine.yaml
+    """
+    from instructify.commands.import_data import run_import
+
+    run_import(paths, name=name, task=task, out=out)
 
 
 def import_templates(

@@ -9,14 +9,21 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Data
 HeldIn = Annotated[bool, typer.Option("--held-in", help="The 13 datasets to train on.")]
 HeldOut = Annotated[bool, typer.Option("--held-out", help="The 13 datasets to evaluate on.")]
 All = Annotated[bool, typer.Option("--all", help="All datasets of the catalog.")]
+AllOwn = Annotated[bool, typer.Option("--all-own", help="All datasets of --catalog FILE.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 CatalogFile = Annotated[
     Path | None, typer.Option("--catalog", help="Your own datasets, beside ours.")
 ]
 TemplateFolder = Annotated[
-    Path | None, typer.Option("--templates", help="Your templates, instead of ours.")
+    Path | None,
+    typer.Option("--templates", help="Your templates, instead of ours; built-in: ours."),
+]
+AddTemplates = Annotated[
+    list[Path] | None,
+    typer.Option("--add-templates", help="Your templates, beside ours; may be repeated."),
 ]
 Prompts = Annotated[
-    str, typer.Option("--prompts", help="instruction, or a baseline: plain | prefix.")
+    str | None,
+    typer.Option("--prompts", help="instruction (default), plain or prefix; as a build has them."),
 ]
 BuildFolder = Annotated[Path, typer.Argument(metavar="BUILD", help="A folder made by convert.")]

@@ -5,13 +5,10 @@ count is said by the reader (`places`); the file is streamed up to the item by t
 the readers use.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Set
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from instructify._util.errors import UserError
-from instructify._util.shards import map_file
 from instructify.readers import (
     A_LIST,
     BY_ID,
@@ -21,6 +18,7 @@ from instructify.readers import (
     RawFile,
     class_files,
     class_names,
+    column_names,
     opened,
     plain_suffix,
     read_lines,
@@ -29,7 +27,7 @@ from instructify.readers import (
     read_rows,
 )
 
-_TABLES = (".csv", ".tsv", ".parquet")
+_TABLES = (".csv", ".tsv", ".parquet", ".arrow", ".tar")
 
 
 def raw_item(file: RawFile, reader: str, position: int, form: str) -> object | None:
@@ -96,11 +94,20 @@ def _text_lines(file: RawFile) -> Iterator[tuple[int, str]]:
 
 
 def _table_rows(file: RawFile) -> Iterator[tuple[int, object]]:
-    columns: Sequence[str] = ()
-    if plain_suffix(file.path) == ".parquet":
-        columns = pq.read_schema(map_file(file.path)).names
-    for batch in read_rows(file, columns):
-        yield from batch.rows
+    for batch in read_rows(file, column_names(file)):
+        for at, cells in batch.rows:
+            yield at, {name: _without_bytes(cell) for name, cell in cells.items()}
+
+
+def _without_bytes(cell: object) -> object:
+    """Put a count in the place of bytes, which nobody can read."""
+    if isinstance(cell, bytes):
+        return f"{len(cell):,} bytes"
+    if isinstance(cell, list):
+        return [_without_bytes(one) for one in cell]
+    if isinstance(cell, dict):
+        return {name: _without_bytes(one) for name, one in cell.items()}
+    return cell
 
 
 def _class_files(folder: RawFile) -> Iterator[tuple[int, object]]:

@@ -20,6 +20,7 @@ from instructify.pictures.keys import split_key
 from instructify.pictures.known import KnownFiles, keep_notes
 from instructify.pictures.locate import Locator
 from instructify.pictures.notes import NO_PICTURES, Notes, SplitPictures, read_notes
+from instructify.pictures.packs import PackWriter, pack_scan
 from instructify.pictures.passes import (
     FoundPictures,
     PicturesWanted,
@@ -76,6 +77,7 @@ __all__ = [
     "Notes",
     "PICTURE_INDEX_SCHEMA",
     "PROBLEM_SCHEMA",
+    "PackWriter",
     "PictureFacts",
     "PictureStore",
     "PicturesWanted",
@@ -112,6 +114,7 @@ __all__ = [
     "needed_bytes",
     "note_problems",
     "open_picture",
+    "pack_scan",
     "picture_header",
     "plan_storing",
     "plan_web",

@@ -46,6 +46,7 @@ class JoinUnit:
     located: tuple[Located, ...]
     facts: tuple[Facts, ...]
     known: KnownFiles
+    embedded: frozenset[str]  # families of pictures that stand in raw files
     staging: Path
 
 
@@ -66,6 +67,7 @@ def run_join(unit: JoinUnit) -> Joined:
     facts = _first_facts(unit)
     known = read_known(unit.known, unit.part)
     found, problems = _joined(located, facts, known)
+    problems = _still_judged(problems, known.problems, unit.embedded)
     asked = located.select(["key_hash", "key"])
     found = _with_others(found, known.seen, asked)
     problems = _with_others(problems, known.problems, asked)
@@ -117,6 +119,23 @@ def _joined(located: pa.Table, facts: pa.Table, known: Known) -> tuple[pa.Table,
         ]
     )
     return sorted_by_hash(found), sorted_by_hash(problems)
+
+
+def _still_judged(problems: pa.Table, known: pa.Table, embedded: frozenset[str]) -> pa.Table:
+    """Keep what was found of pictures that stand in raw files which were not read again.
+
+    Their names are made of their contents, so the same name has the same problem.
+    """
+    again = np.zeros(problems.num_rows, np.bool_)
+    for family in embedded:
+        again |= np.asarray(pc.starts_with(one_array(problems["key"]), f"{family}/"))
+    again &= np.asarray(pc.equal(one_array(problems["reason"]), "picture-missing"))
+    if not again.any():
+        return problems
+    at = match(problems.select(["key_hash", "key"]), known)
+    again &= at >= 0
+    kept = [taken(problems, np.flatnonzero(~again)), taken(known, at[again])]
+    return sorted_by_hash(pa.concat_tables(kept))
 
 
 def _with_others(table: pa.Table, known: pa.Table, asked: pa.Table) -> pa.Table:

@@ -152,7 +152,7 @@ def _locate(
         unsure = _locate_plain(locator, family, keys, rows, releases, places)
     for row in unsure.tolist():
         places.put(row, first_found(locator, keys[row].as_py(), releases))
-    if family is not None and family.tars:
+    if family is not None and (family.tars or family.embedded):
         open_rows = rows[places.state[rows] == State.MISSING]
         names = pc.utf8_slice_codeunits(keys.take(pa.array(open_rows)), len(family.name) + 1)
         inside = np.asarray(pc.match_substring_regex(names, _CONTAINED))

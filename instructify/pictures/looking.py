@@ -63,13 +63,15 @@ class FilesUnit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContainerUnit:
-    """Look at the wanted pictures of a share of a tar, or of a folder of loose files."""
+    """Look at the wanted pictures of a share of a tar, a pack, or a folder of loose files."""
 
-    web: WebUnit
+    container: WebUnit | WebScan
     share: int
     num_shares: int
     families: tuple[Family, ...]
     located: tuple[Located, ...]
+    roots: Roots
+    staging: Path
 
 
 class Facts(NamedTuple):
@@ -98,20 +100,26 @@ def plan_files(located: Sequence[Located], roots: Roots, staging: Path) -> list[
 
 
 def plan_containers(
-    web: Sequence[WebUnit], located: Sequence[Located], families: Sequence[Family]
+    containers: Sequence[WebUnit | WebScan],
+    located: Sequence[Located],
+    families: Sequence[Family],
+    roots: Roots,
+    staging: Path,
 ) -> list[ContainerUnit]:
-    """Cut tars and folders into units, in the order of search."""
+    """Cut tars, packs and folders into units, in the order of search."""
     wanted = tuple(one for one in located if one.num_contained)
     return [
         ContainerUnit(
-            web=unit,
+            container=container,
             share=share,
             num_shares=shares,
             families=tuple(families),
             located=wanted,
+            roots=roots,
+            staging=staging,
         )
-        for unit in web
-        for shares in [_num_shares(unit)]
+        for container in containers
+        for shares in [_num_shares(roots.path(container.root, container.file))]
         for share in range(shares)
     ]
 
@@ -126,27 +134,26 @@ def run_files(unit: FilesUnit) -> Facts:
 
 def run_container(unit: ContainerUnit) -> Facts:
     """Look at the wanted pictures of a container, unless that was done for the same state of it."""
-    scan = run_web(unit.web)
+    scan = run_web(unit.container) if isinstance(unit.container, WebUnit) else unit.container
     told = scan.problem if unit.share == 0 else None
     rows, known = _wanted_rows(unit, scan)
-    with SourceReader(unit.web.roots) as source:
+    with SourceReader(unit.roots) as source:
         states = [source.state(_location(row)) for row in rows]
         same = [
             note is not None and _is_same(row, state, note)
             for row, state, note in zip(rows, states, known, strict=True)
         ]
-        return _looked_at(rows, states, source, unit.web.staging, same)._replace(problem=told)
+        return _looked_at(rows, states, source, unit.staging, same)._replace(problem=told)
 
 
-def _num_shares(unit: WebUnit) -> int:
-    path = unit.roots.path(unit.root, unit.file)
+def _num_shares(path: Path) -> int:
     return max(1, math.ceil(path.stat().st_size / SHARE_BYTES)) if path.is_file() else 1
 
 
 def _wanted_rows(unit: ContainerUnit, scan: WebScan) -> tuple[list[Row], list[Row | None]]:
     """List the wanted pictures of a share in the order of the disk, and what is known of each."""
     pairs: list[tuple[Row, Row | None]] = []
-    size = unit.web.roots.path(scan.root, scan.file).stat().st_size
+    size = unit.roots.path(scan.root, scan.file).stat().st_size
     for family in unit.families:
         there = _keyed(family, read_arrow(scan.path))
         for one in unit.located:

@@ -43,7 +43,7 @@ from instructify.pictures.store import (
     plan_store,
     run_store,
 )
-from instructify.pictures.tars import plan_web
+from instructify.pictures.tars import WebScan, plan_web
 from instructify.pictures.wanted import Keys, KeysUnit, RecordShard, run_keys
 
 Unit = TypeVar("Unit")
@@ -72,14 +72,19 @@ Stage = Callable[[str, int, str], AbstractContextManager[Bar]]  # its name, tota
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PicturesWanted:
-    """What the passes go through; `web` are the families of which some dataset has tars."""
+    """What the passes go through.
+
+    `contained` are the families whose pictures may lie in tars or packs. `packs` hold the pictures
+    that stood in raw files; they come after the tars.
+    """
 
     shards: Sequence[RecordShard]
     families: Mapping[str, Family]
-    web: Mapping[str, Family]
+    contained: Mapping[str, Family]
     roots: Roots
     known: KnownFiles
     staging: Path
+    packs: Sequence[WebScan] = ()
 
 
 class FoundPictures(NamedTuple):
@@ -137,6 +142,7 @@ def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPi
             located=tuple(one for one in located if one.part.meets(part)),
             facts=tuple(one for one in facts if one.num_rows and one.part.meets(part)),
             known=wanted.known,
+            embedded=frozenset(n for n, of in wanted.contained.items() if of.embedded),
             staging=wanted.staging,
         )
         for number, part in enumerate(parts)
@@ -264,8 +270,11 @@ def _look(
 ) -> list[Facts]:
     """Look at files and then into containers; of a key that is in several the first counts."""
     files = plan_files(located, wanted.roots, wanted.staging)
-    web = plan_web(wanted.web, wanted.roots, wanted.staging)
-    containers = plan_containers(web, located, [*wanted.web.values()])
+    families = wanted.contained
+    tars = plan_web(families, wanted.roots, wanted.staging)
+    containers = plan_containers(
+        [*tars, *wanted.packs], located, [*families.values()], wanted.roots, wanted.staging
+    )
     with stage("pictures", sum(one.num_files for one in located), "file") as bar:
         facts = pool.map(run_files, files, lambda unit, _: bar.advance(unit.stop - unit.start))
     with stage("tars", len(containers), "tar") as bar:

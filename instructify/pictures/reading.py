@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from struct import calcsize
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -103,6 +103,7 @@ class PictureStore:
         roots: Roots | None,
         shard: Callable[[str], Path],
     ) -> None:
+        self._parts = tuple(index)
         batches: list[pa.RecordBatch] = []
         self._paths: list[Path] = []  # of the part that each batch is of
         for path in index:
@@ -139,6 +140,10 @@ class PictureStore:
             roots if roots is not None else load_roots(build),
             shard if shard is not None else folder.joinpath,
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the places of the files, which the other process maps again."""
+        return type(self), (self._parts, self._roots, self._shard_path)
 
     def __len__(self) -> int:
         return self._num_rows

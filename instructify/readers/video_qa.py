@@ -17,8 +17,9 @@ from instructify.readers.annotators import choose_answer
 from instructify.readers.base import A_LIST, Chunk, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import read_list
 from instructify.readers.msvd_mapping import read_clip_names
+from instructify.readers.rows import Cells
 from instructify.readers.table_cells import Fault, text_of
-from instructify.readers.table_rows import Cells, read_rows
+from instructify.readers.table_rows import read_rows
 from instructify.readers.text import clean
 
 _FIRST_WORDS = ("what", "who", "how", "when", "where")

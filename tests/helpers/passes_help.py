@@ -128,7 +128,7 @@ def go_through(
     wanted = PicturesWanted(
         shards=shards_of(requests, build / "records"),
         families=families,
-        web={name: families[name] for name in web},
+        contained={name: families[name] for name in web},
         roots=roots,
         known=known,
         staging=work,
