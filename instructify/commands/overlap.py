@@ -63,8 +63,8 @@ def run_overlap(
         overlap = _under(overlap, recipe)
     leaks = leaked(overlap)
     if html is not None:
-        page = overlap_page(overlap, leaks, waivers, question.build, question.against)
-        write_bytes(html, page.encode())
+        page = overlap_page(overlap, leaks, waivers, question.build, question.against, html)
+        write_bytes(html, page)
     if as_json:
         sys.stdout.write(overlap.to_bytes().decode())
     else:
