@@ -25,6 +25,7 @@ from instructify.pictures.passes import (
 )
 from instructify.pictures.roots import Roots, save_roots
 from instructify.pictures.tables import PROBLEM_SCHEMA, read_indices
+from instructify.pictures.tars import WebScan
 from instructify.pictures.wanted import RecordShard
 from instructify.schema import RECORD_SCHEMA
 
@@ -118,6 +119,7 @@ def go_through(
     staging: Path | None = None,
     units: Units | None = None,
     images: Sequence[Path] = (),
+    packs: Sequence[WebScan] = (),
 ) -> Built:
     """Go through the steps of a conversion as the build engine does."""
     pool = units or Units()
@@ -135,6 +137,7 @@ def go_through(
         roots=roots,
         known=known,
         staging=work,
+        packs=packs,
     )
     found = find_pictures(wanted, pool, stage)
     plan = plan_storing(

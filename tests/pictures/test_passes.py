@@ -17,6 +17,7 @@ from instructify.pictures.key_order import KeyRange, key_ranges, match, parts_fo
 from instructify.pictures.keys import url_name
 from instructify.pictures.locate import Locator
 from instructify.pictures.notes import read_notes
+from instructify.pictures.packs import PackWriter, pack_scan
 from instructify.pictures.reading import PictureStore
 from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, read_indices
 
@@ -203,6 +204,38 @@ def test_a_family_that_becomes_stored_is_not_looked_at_again(raw: Path, tmp_path
     second = convert(raw, tmp_path / "build", stored=["photos"], before=first)
     direct = convert(raw, tmp_path / "direct")
     assert second.files() == direct.files()
+
+
+def test_pictures_out_of_raw_files_are_found_in_their_pack(tmp_path: Path) -> None:
+    """A pack is there in the run that reads its raw file; what it told stays true without it."""
+    own = Family(
+        name="own", media="image", folders=("own",), patterns=("{name}",), tars=(), embedded=True
+    )
+    families, folder = {"own": own}, tmp_path / "staged/unit"
+    folder.mkdir(parents=True)
+    (tmp_path / "raw").mkdir()
+    names = [f"{number:020x}" for number in range(4)]
+    pack = PackWriter(folder)
+    for number, name in enumerate(names[:3]):
+        pack.add(name, b"<html>" if number == 2 else picture(number))
+    pack.close()
+    keys = {"own": [f"own/{name}" for name in names]}
+    line: Any = {"families": families, "web": ["own"]}
+    first = go_through(
+        tmp_path / "raw",
+        tmp_path / "build",
+        keys,
+        packs=[pack_scan(folder, "images0", tmp_path / "staged")],
+        images=[tmp_path / "staged"],
+        **line,
+    )
+    problems = {keys["own"][2]: "not-a-picture", keys["own"][3]: "picture-missing"}
+    assert first.problems() == problems
+    assert PictureStore.open(first.build).bytes(keys["own"][1]) == picture(1)
+    files = first.files()
+    again = go_through(tmp_path / "raw", tmp_path / "build", keys, before=first, **line)
+    assert again.files() == files
+    assert again.problems() == problems
 
 
 def test_keys_of_one_hash_are_told_apart() -> None:
