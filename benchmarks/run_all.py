@@ -14,6 +14,7 @@ SCRIPTS = (
         "mixture",
         "check_pictures",
     ),
+    *("web_pictures",),
     *("metrics", "ranking", "restrict", "overlap_exact", "export_memory", "export_pictures"),
     *("inspect_page", "read_samples", "train_step"),
 )

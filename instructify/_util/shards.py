@@ -107,6 +107,14 @@ def write_bytes(path: Path, data: bytes) -> FileFacts:
         return FileFacts(path.name, 0, sink.size_bytes, sink.hexdigest())
 
 
+def write_blocks(path: Path, blocks: Iterable[bytes]) -> FileFacts:
+    """Write a file atomically, a block at a time."""
+    with _hashed(path, None) as sink:
+        for block in blocks:
+            sink.write(block)
+        return FileFacts(path.name, 0, sink.size_bytes, sink.hexdigest())
+
+
 def write_json(path: Path, value: object) -> FileFacts:
     """Write JSON for people and machines: sorted as given, indented, one newline at the end.
 

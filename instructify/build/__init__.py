@@ -10,7 +10,14 @@ from instructify.build.engine import convert
 from instructify.build.engine_options import STAGES, EngineOptions, Stage, engine_options
 from instructify.build.ledger import ledger_lines, read_ledger
 from instructify.build.lock import write_lock
-from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry, content_key
+from instructify.build.manifest import (
+    DatasetEntry,
+    Manifest,
+    PictureMode,
+    RawSource,
+    SplitEntry,
+    content_key,
+)
 from instructify.build.opened import Build, ShardedTable, public_sample
 from instructify.build.other_forms import forms_at_hand
 from instructify.build.part_workers import PartDone
@@ -40,7 +47,6 @@ from instructify.build.records import (
 from instructify.build.refusal import RejectsError
 from instructify.build.request import (
     ConvertRequest,
-    PictureMode,
     check_line,
     find_splits,
     ocr_side_file,

@@ -16,7 +16,7 @@ from instructify.build.manifest import (
 )
 from instructify.build.opened import Build
 from instructify.build.paths import BuildPaths
-from instructify.build.picture_stage import PictureOutcome, problems_of
+from instructify.build.picture_stage import PictureOutcome, note_standing_problems
 from instructify.build.progress import Progress
 from instructify.build.publish import publish
 from instructify.build.record_stage import take_standing_records
@@ -52,6 +52,7 @@ def retemplate(
             if not names or name in names
             for split in entry.splits
         ]
+        note_standing_problems(states, manifest, paths, pool)
         rendered: list[tuple[Rendering, Sequence[SplitState]]] = []
         for group in _groups(states, seed, draws):
             rendering = Rendering(
@@ -104,7 +105,5 @@ def _state(manifest: Manifest, paths: BuildPaths, name: str, split: str) -> Spli
     )
     shards = [Shard(paths.root / file, manifest.files[file]) for file in standing.record_shards]
     take_standing_records(state, standing, shards)
-    if standing.problems_sha256 is not None:
-        state.problems = problems_of(manifest, paths, state)
-        state.problems_sha256 = standing.problems_sha256
+    state.problems_sha256 = standing.problems_sha256
     return state

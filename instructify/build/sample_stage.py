@@ -83,7 +83,7 @@ def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[S
     state.candidate_set = spec.candidate_set
     step = max(1, SAMPLE_SHARD_ROWS // spec.draws)
     units = []
-    for shard in state.record_shards:
+    for number, shard in enumerate(state.record_shards):
         for start in range(0, max(1, shard.facts.rows), step):
             unit = SamplesUnit(
                 spec=spec,
@@ -91,7 +91,7 @@ def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[S
                 shard_sha256=shard.facts.sha256,
                 start=start,
                 stop=min(start + step, shard.facts.rows),
-                problems=state.problems,
+                problems=None if state.problems is None else state.problems[number],
                 staging=paths.staging,
             )
             units.append(unit)

@@ -27,7 +27,7 @@ from instructify._util.shards import (
 from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import FileEntry, content_key, file_entry, is_whole
 from instructify.build.paths import unit_folder
-from instructify.build.problems import Problems
+from instructify.build.problems import Problems, ShardProblems
 from instructify.build.records import RECEIPT, REJECTS
 from instructify.build.unit_folder import private_folder, publish_folder
 from instructify.columns import Failure, render_table
@@ -38,6 +38,7 @@ from instructify.templating import NO_TEMPLATE, Template, choose_templates
 SAMPLE_SHARD_ROWS = 131_072
 SLICE_ROWS = 16_384
 SAMPLES = "samples.arrow"
+_PROBLEM = ("key", "reason", "detail")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +78,7 @@ class SamplesUnit:
     shard_sha256: str
     start: int
     stop: int
-    problems: Path | None
+    problems: ShardProblems | None
     staging: Path
 
     @property
@@ -175,17 +176,14 @@ def _write(unit: SamplesUnit, folder: Path) -> SamplesReceipt:
 def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) -> pa.Table:
     """Drop the records that name an unusable picture."""
     pictures = records.column("pictures").combine_chunks()
-    found = problems.first_problem_rows(pictures)
-    if not found:
+    rows, found = problems.rows_with_problems(pictures)
+    if not len(rows):
         return records
     keep = np.ones(records.num_rows, np.bool_)
-    keep[list(found)] = False
+    keep[rows] = False
     dropped = records.select(["record_id", "source", "position"]).filter(pa.array(~keep))
-    rejects = [
-        Reject(row["source"], row["position"], "pictures", one.reason, f"{one.key}: {one.detail}")
-        for row, (_, one) in zip(dropped.to_pylist(), sorted(found.items()), strict=True)
-    ]
-    ledger.add(rejects, dropped.column("record_id").to_pylist())
+    key, reason, detail = (found.column(name).combine_chunks() for name in _PROBLEM)
+    ledger.add_records(dropped, "pictures", reason, pc.binary_join_element_wise(key, detail, ": "))
     return records.filter(pa.array(keep))
 
 

@@ -160,7 +160,10 @@ def convert(
         str | None, typer.Option(help="records | locate | index | samples: only this.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Records per split.")] = None,
-    pictures: Annotated[str, typer.Option(help="store | reference | none")] = "store",
+    pictures: Annotated[
+        str | None,
+        typer.Option(help="store | reference | none; default: web pictures by reference."),
+    ] = None,
     ocr: Annotated[
         Path | None, typer.Option(help="OCR tokens by picture key, see docs/catalog.md.")
     ] = None,

@@ -58,7 +58,7 @@ class ConvertOptions:
     seed: int = 0
     engine: EngineOptions = field(default_factory=EngineOptions)
     limit: int | None = None
-    pictures: str = "store"
+    pictures: str | None = None  # None: as the catalog says of each family
     ocr: Path | None = None
     settings: Sequence[str] = ()
     max_rejects: float | None = None
@@ -90,7 +90,8 @@ def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
 
 def convert_request(options: ConvertOptions) -> ConvertRequest:
     """Resolve what the command line asks for; UserError where it names what is not there."""
-    if options.pictures not in MODES:
+    pictures = next((mode for mode in MODES if mode == options.pictures), None)
+    if pictures is None and options.pictures is not None:
         raise UserError(f"--pictures {options.pictures}: {did_you_mean(options.pictures, MODES)}")
     catalog = load_catalog(extra=options.catalog_file)
     names = with_all_own(catalog, options.names, options.catalog_file, options.every_own)
@@ -109,7 +110,7 @@ def convert_request(options: ConvertOptions) -> ConvertRequest:
         seed=options.seed,
         engine=options.engine,
         limit=options.limit,
-        pictures=options.pictures,
+        pictures=pictures,
         ocr=options.ocr,
         settings=tuple(options.settings),
         max_rejects=options.max_rejects,

@@ -18,7 +18,7 @@ SMALL = ("coco_caption", "hateful_memes", "--limit", "12", "--draws", "2")
 def test_kill_at_any_call_of_a_first_conversion(
     raw_root: Path, command: Commands, tmp_path: Path
 ) -> None:
-    first_conversion(raw_root, command, tmp_path, step=47)
+    first_conversion(raw_root, command, tmp_path, step=94)
 
 
 @pytest.mark.heavy
@@ -31,7 +31,7 @@ def test_kill_at_every_call_of_a_first_conversion(
 def test_kill_at_any_call_while_replacing(
     raw_root: Path, command: Commands, tmp_path: Path
 ) -> None:
-    replacement(raw_root, command, tmp_path, step=47)
+    replacement(raw_root, command, tmp_path, step=94)
 
 
 @pytest.mark.heavy

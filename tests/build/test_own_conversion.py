@@ -91,7 +91,7 @@ def test_a_damaged_picture_in_the_data_is_a_reject_and_check_says_the_same(tmp_p
     assert tree(tmp_path / "b") == again
     loaded = load_catalog(extra=catalog)
     asked = CheckRequest(catalog=loaded, datasets=[loaded.dataset("mine")], roots=request.roots)
-    with open_workers(EngineOptions(jobs=1)) as pool:
+    with open_workers(EngineOptions()) as pool:
         report = examine(asked, pool, Progress.for_terminal())
     faults = {group.cause: group.count for group in report.of("fault")}
     assert faults == {"picture-truncated": 1, "not-a-picture": 1}
