@@ -3,6 +3,7 @@
 # make test-range   the trainer under the lowest and the newest transformers, Python 3.11 and 3.12
 # make check-metrics   our scorers against the reference ones
 # make check-exports   exports read back by TRL, LLaMA-Factory, ms-swift and Energon (gigabytes of downloads)
+# make test-scale   the same bytes by processes, a Ray cluster and parts, with SCALE_KILLS seeded kills (an hour for 100)
 # The first two set up .venv on the first run. PYTHON=python3.12 chooses an interpreter, TORCH another build of torch.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
 TORCH ?= torch==2.13.0
 
-.PHONY: demo check-dataset test check lint types test-heavy test-range check-exports bench check-metrics train-env clean
+.PHONY: demo check-dataset test check lint types test-heavy test-scale test-range check-exports bench check-metrics train-env clean
 
 demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
@@ -32,6 +33,17 @@ types: $(VENV)/test
 
 test-heavy: $(VENV)/test
 	$(BIN)/python -m pytest -n $(WORKERS) -m heavy
+
+# Ray in an environment of its own, though it moves no pin; two nodes on this machine.
+SCALE_KILLS ?= 100
+
+test-scale: $(VENV)-scale/done
+	PYTHONPATH=tests/helpers $(VENV)-scale/bin/python tests/scale/run.py --kills $(SCALE_KILLS) $(VENV)-scale/work
+
+$(VENV)-scale/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-scale
+	$(VENV)-scale/bin/python -m pip --quiet --disable-pip-version-check install -c constraints.txt -e ".[ray]"
+	touch $@
 
 # An environment at a time, each removed after its tests; RANGE="lowest" chooses some.
 test-range:
@@ -85,4 +97,4 @@ $(VENV)-check/done: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-check .venv-exports demo
+	rm -rf $(VENV) $(VENV)-check $(VENV)-scale .venv-exports demo

@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from instructify._util.shards import write_arrow
-from instructify.build import Progress, open_workers
+from instructify.build import EngineOptions, Progress, open_workers
 from instructify.catalog import load_catalog
 from instructify.pictures import KnownFiles, PicturesWanted, RecordShard, Roots, find_pictures
 from instructify.schema import RECORD_SCHEMA
@@ -41,7 +41,7 @@ def write_shards(folder: Path, num_keys: int) -> list[RecordShard]:
 def measure(num_keys: int, jobs: int) -> None:
     """Go through so many keys and print what it took; runs in a process of its own."""
     families = load_catalog().families
-    with tempfile.TemporaryDirectory() as scratch, open_workers(jobs) as pool:
+    with tempfile.TemporaryDirectory() as scratch, open_workers(EngineOptions(jobs=jobs)) as pool:
         folder = Path(scratch)
         with get_context("spawn").Pool(1) as writer:  # so that this process never holds them
             shards = writer.apply(write_shards, (folder, num_keys))

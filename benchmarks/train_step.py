@@ -23,6 +23,7 @@ from torch.utils.data import Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from train_peer import Plain, PlainData, plain_collator, run_peer
 
+from instructify.build.engine_options import EngineOptions
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
 from instructify.commands.convert import ConvertOptions, run_convert
@@ -72,7 +73,11 @@ def make_build(folder: Path, scale: float) -> Build:
     """Convert twins of the held-in datasets."""
     make_twin([name for name in WRITERS], folder / "raw", scale=scale)
     options = ConvertOptions(
-        names=HELD_IN, raw=folder / "raw", out=folder / "build", split="train", jobs=2
+        names=HELD_IN,
+        raw=folder / "raw",
+        out=folder / "build",
+        split="train",
+        engine=EngineOptions(jobs=2),
     )
     run_convert(options, as_json=False)
     return Build.open(folder / "build")

@@ -9,7 +9,10 @@ import hashlib
 import json
 import mmap
 import os
+import re
+import secrets
 import shutil
+import socket
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -208,6 +211,12 @@ def fresh_folder(folder: Path) -> None:
     make_folder(folder)
 
 
+def private_name(name: str) -> str:
+    """Make up a hidden name that no other writer has, on this machine or another."""
+    host = re.sub("[^0-9A-Za-z]", "", socket.gethostname())[:12]
+    return f".{name[:40]}.{host}-{os.getpid()}-{secrets.token_hex(6)}.tmp"
+
+
 def sweep(folder: Path) -> None:
     """Remove what writes that were killed left in a folder; only its one writer may do so."""
     for left in folder.glob(".*.tmp"):
@@ -272,11 +281,9 @@ class _HashedSink:
 
 @contextmanager
 def _hashed(path: Path, syncer: Syncer | None) -> Iterator[_HashedSink]:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(private_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Made anew and never through a link: a stranger's folder may have one of this name.
-        beside.unlink(missing_ok=True)
         with beside.open("xb", buffering=0) as handle:
             sink = _HashedSink(cast(BinaryIO, handle))
             yield sink

@@ -2,11 +2,12 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.file_names import is_empty, real_path
+from instructify.build.engine_options import EngineOptions
 from instructify.build.manifest import PictureMode
 from instructify.build.raw import FilesMissingError, RawRoots, RawSplit, check_raw_root, find_split
 from instructify.catalog import Catalog, Dataset
@@ -28,7 +29,7 @@ class ConvertRequest:
     split: str | None = None
     draws: int | None = None
     seed: int = 0
-    jobs: int = 1
+    engine: EngineOptions = field(default_factory=EngineOptions)
     limit: int | None = None
     pictures: PictureMode | None = None  # None: as the build, or else the catalog, has each family
     ocr: Path | None = None

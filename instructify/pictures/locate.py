@@ -219,7 +219,11 @@ def _missing(family: Family, release: str | None, name: str) -> Problem:
     first, num_others = family.patterns[0].replace("{name}", name), len(family.patterns) - 1
     others = f" (or {num_others} other names)" if num_others else ""
     folders = ", ".join(_folders(family, release))
-    return Problem("picture-missing", f"no {first[:200]}{others} below {folders}")
+    before = family.patterns[0].partition("{name}")[0]
+    twice = ""
+    if family.embedded and before and name.startswith(before):
+        twice = "; the names begin with that folder already, so leave 'pictures' out of the entry"
+    return Problem("picture-missing", f"no {first[:200]}{others} below {folders}{twice}")
 
 
 def _join(folder: str, file: str) -> str:

@@ -4,7 +4,7 @@ The index and the table of problems are parts of a build. All others are work fi
 times and never reach a manifest. Every table is sorted by `key_hash` and `key` (`key_order.py`).
 """
 
-import os
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,13 @@ from typing import Literal
 import pyarrow as pa
 
 from instructify._util.errors import UserError
-from instructify._util.shards import FileFacts, read_arrow, stream_arrow, unwritable
+from instructify._util.shards import (
+    FileFacts,
+    private_name,
+    read_arrow,
+    stream_arrow,
+    unwritable,
+)
 
 Mode = Literal["store", "reference"]
 
@@ -125,7 +131,7 @@ def validate(table: pa.Table | pa.RecordBatch, path: Path) -> None:
 
 def write_part(folder: Path, stem: str, number: int, table: pa.Table) -> FileFacts:
     """Write a part of an index under a name of its number and content."""
-    beside = folder / f".{stem}-{number:03}-{os.getpid()}.arrow"
+    beside = folder / private_name(stem)
     facts = stream_arrow(beside, table.schema, table.combine_chunks().to_batches(BATCH_ROWS))
     name = f"{stem}-{number:03}-{facts.sha256[:8]}.arrow"
     beside.replace(folder / name)
@@ -137,7 +143,7 @@ def write_work(path: Path, table: pa.Table) -> Path:
 
     It is whole or not there, but neither hashed nor synced: every run makes such files anew.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    beside = path.with_name(private_name(path.name))
     try:
         with beside.open("xb") as handle, pa.ipc.new_file(handle, table.schema) as writer:
             if table.num_rows:
@@ -147,3 +153,11 @@ def write_work(path: Path, table: pa.Table) -> Path:
         beside.unlink(missing_ok=True)
         raise unwritable(path, error) from error
     return path
+
+
+def write_named(folder: Path, stem: str, table: pa.Table) -> Path:
+    """Write a work file under a name of its content, by which units that read it are known."""
+    digest = hashlib.sha256()
+    for batch in table.combine_chunks().to_batches():
+        digest.update(batch.serialize())
+    return write_work(folder / f"{stem}-{digest.hexdigest()[:32]}.arrow", table)

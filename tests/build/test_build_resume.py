@@ -92,9 +92,10 @@ def replacement(raw: Path, command: Commands, folder: Path, step: int) -> None:
         seen = command("verify", out)
         assert seen.code == 0, f"call {at}: {seen.stdout}{seen.stderr}"
         standing = whole_part(tree(out))
+        decided = (out / ".staging" / "commit.json").exists()  # then files of both lie there
         if standing == whole_part(tree(before)):
             kept += 1
-        elif not (out / ".staging/commit.json").exists():  # else it is decided, and being moved in
+        elif not decided:
             assert difference(standing, whole_part(tree(after))) == [], f"call {at}"
         assert command(*new, out).code == 0
         assert difference(tree(out), tree(after)) == [], f"call {at} of {calls}"

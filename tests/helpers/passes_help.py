@@ -67,6 +67,7 @@ class Units:
         function: Callable[[Unit], Result],
         units: Sequence[Unit],
         done: Callable[[Unit, Result], None] | None = None,
+        **stages: object,
     ) -> list[Result]:
         self.counts[function.__name__] += len(units)
         given = list(units)[:: -1 if self._backwards else 1]

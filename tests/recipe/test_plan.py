@@ -258,7 +258,7 @@ def test_the_page_is_whole_and_escaped(held_in: Path, command: Commands, tmp_pat
     assert "url(" not in written
     assert "a&lt;b&gt;&amp;" in written
     assert "&lt;script&gt;x&lt;/script&gt; &amp; y" in written
-    assert "prefers-color-scheme: dark" in written
+    assert "color-scheme: light dark" in written
     assert parser.tags.count("table") == 2
     again = command("plan", held_in, "--recipe", odd, "--html", page, "--against", "paper")
     assert again.code == 0

@@ -19,7 +19,7 @@ from instructify_train.config import DataConfig
 from instructify_train.data.encode_plan import EncodeStep, plan_encoding
 from instructify_train.data.feature_files import FeatureFiles
 from instructify_train.data.loader import Failed
-from instructify_train.data.pixels import PixelReader
+from instructify_train.data.pixels import PixelReader, gray
 from instructify_train.data.stream import Sample, SampleStream
 from instructify_train.model import Layout, Micro, SampleTokens, Tokens, collate, length_of
 
@@ -180,6 +180,9 @@ class Steps:
         )
 
 
+NO_PICTURE = ""  # in the place of a key: a sample of text alone, which shows plain gray
+
+
 class Frames(NamedTuple):
     """The frames of a window: those of each sample by number, and what each number stands for."""
 
@@ -204,14 +207,13 @@ class FrameReader:
         places: list[tuple[str, int]] = []
         of = []
         for sample in samples:
-            for key in sample.pictures:
+            shown = sample.pictures or (NO_PICTURE,)
+            for key in shown:
                 if key not in known:
-                    num = self._pixels.num_frames(key)
+                    num = 1 if key == NO_PICTURE else self._pixels.num_frames(key)
                     known[key] = tuple(range(len(places), len(places) + num))
                     places += [(key, at) for at in range(num)]
-            of.append(tuple(frame for key in sample.pictures for frame in known[key]))
-            if not of[-1]:
-                raise UserError(f"the sample {sample.sample_id} shows no picture; convert it anew")
+            of.append(tuple(frame for key in shown for frame in known[key]))
         return Frames(of, places)
 
     def read(self, frames: Frames, group: Sequence[int], view: str) -> Encode:
@@ -222,7 +224,7 @@ class FrameReader:
         rows = []
         for number in group:
             key, at = frames.places[number]
-            if self._features is not None:
+            if self._features is not None and key != NO_PICTURE:
                 name = f"{self._pixels.sha256(key)}-{at}"
                 found = self._features.read(name)
                 if found is not None:
@@ -230,7 +232,8 @@ class FrameReader:
                     continue
                 keep[number] = name
             if key not in decoded:
-                decoded[key] = self._pixels.read(key, view)
+                blank = key == NO_PICTURE
+                decoded[key] = gray(1, self._pixels.size) if blank else self._pixels.read(key, view)
             rows.append(decoded[key][at])
         size = self._pixels.size
         stacked = np.stack(rows) if rows else np.zeros((0, size, size, 3), np.uint8)
