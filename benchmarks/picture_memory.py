@@ -16,8 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from instructify._util.shards import write_arrow
-from instructify.build import Progress, open_workers
-from instructify.build.engine_options import EngineOptions
+from instructify.build import EngineOptions, Progress, open_workers
 from instructify.catalog import load_catalog
 from instructify.pictures import KnownFiles, PicturesWanted, RecordShard, Roots, find_pictures
 from instructify.schema import RECORD_SCHEMA

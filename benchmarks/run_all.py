@@ -14,7 +14,7 @@ SCRIPTS = (
         "mixture",
         "check_pictures",
     ),
-    *("web_pictures",),
+    *("web_pictures", "picture_memory"),
     *("metrics", "ranking", "restrict", "overlap_exact", "export_memory", "export_pictures"),
     *("inspect_page", "read_samples", "train_step"),
 )

@@ -17,7 +17,7 @@ from instructify._util.keyed import Hashes
 from instructify._util.shards import read_arrow
 from instructify.pictures.key_order import KeyRange, numbers, one_array, taken
 from instructify.pictures.known import KnownFiles, read_known
-from instructify.pictures.tables import write_work
+from instructify.pictures.tables import write_named, write_work
 
 SPILL_SCHEMA = pa.schema(
     [
@@ -102,7 +102,7 @@ def run_contents(unit: ContentsUnit) -> Contents:
     own = _first(stored).select(NEW_SCHEMA.names)
     return Contents(
         part=unit.part,
-        new=write_work(unit.staging / f"new-{unit.number:03}.arrow", new),
+        new=write_named(unit.staging, f"new-{unit.number:03}", new),
         stored=write_work(unit.staging / f"stored-{unit.number:03}.arrow", own),
         num_new=new.num_rows,
         new_bytes=pc.sum(new["size_bytes"]).as_py() or 0,

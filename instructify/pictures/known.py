@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
-from instructify._util.shards import read_arrow
+from instructify._util.shards import private_name, read_arrow
 from instructify.pictures.checked import check_index
 from instructify.pictures.key_order import (
     KeyRange,
@@ -76,7 +76,7 @@ def keep_notes(build: Path, found: Sequence[Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     names = {f"seen-{number:03}-of-{len(found):03}.arrow" for number in range(len(found))}
     for name, path in zip(sorted(names), found, strict=True):
-        beside = folder / f".{name}.tmp"
+        beside = folder / private_name(name)
         shutil.copyfile(path, beside)
         beside.replace(folder / name)
     for old in folder.glob("seen*.arrow"):

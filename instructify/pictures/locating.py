@@ -30,7 +30,7 @@ from instructify.pictures.locate import Locator
 from instructify.pictures.releases import first_found
 from instructify.pictures.roots import Location, Roots
 from instructify.pictures.sources import FileState, Problem, SourceReader
-from instructify.pictures.tables import LOCATED_SCHEMA, REQUEST_SCHEMA, write_work
+from instructify.pictures.tables import LOCATED_SCHEMA, REQUEST_SCHEMA, write_named
 from instructify.pictures.wanted import Keys, read_wanted
 
 _CONTAINED = rf"^[0-9a-f]{{{URL_NAME_DIGITS}}}$"
@@ -113,8 +113,8 @@ def run_locate(unit: LocateUnit) -> Located:
     others -= int((at >= 0).sum()) + int((match(wanted.table, known.problems) >= 0).sum())
     return Located(
         part=unit.part,
-        path=write_work(unit.staging / f"located-{stem}.arrow", located),
-        requests=write_work(unit.staging / f"requests-{stem}.arrow", requests),
+        path=write_named(unit.staging, f"located-{stem}", located),
+        requests=write_named(unit.staging, f"requests-{stem}", requests),
         num_keys=located.num_rows,
         num_files=requests.num_rows,
         num_contained=int((places.state == State.CONTAINED).sum()),

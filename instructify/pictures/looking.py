@@ -20,7 +20,6 @@ from instructify._util.keyed import hash_texts
 from instructify._util.shards import read_arrow, stream_arrow
 from instructify.catalog import Family
 from instructify.pictures.key_order import (
-    EVERY_KEY,
     KeyRange,
     cut,
     match,
@@ -39,7 +38,7 @@ from instructify.pictures.sources import (
     SourceReader,
 )
 from instructify.pictures.tables import FACTS_SCHEMA, REQUEST_SCHEMA
-from instructify.pictures.tars import WebScan, WebUnit, run_web
+from instructify.pictures.tars import WebScan
 
 UNIT_FILES = 1_000
 SHARE_BYTES = 1 << 30  # of a tar
@@ -65,7 +64,7 @@ class FilesUnit:
 class ContainerUnit:
     """Look at the wanted pictures of a share of a tar, a pack, or a folder of loose files."""
 
-    container: WebUnit | WebScan
+    container: WebScan
     share: int
     num_shares: int
     families: tuple[Family, ...]
@@ -75,12 +74,19 @@ class ContainerUnit:
 
 
 class Facts(NamedTuple):
-    """What a unit found, in a file of `FACTS_SCHEMA`; `problem` is a line about a whole tar."""
+    """What a unit found, in a file of `FACTS_SCHEMA`.
+
+    All its keys lie between two 256ths of the hashes.
+    """
 
     path: Path
-    part: KeyRange
     num_rows: int
-    problem: str | None = None
+    start: int = 0
+    stop: int = 256
+
+    @property
+    def part(self) -> KeyRange:
+        return KeyRange(self.start << 56, self.stop << 56)
 
 
 def plan_files(located: Sequence[Located], roots: Roots, staging: Path) -> list[FilesUnit]:
@@ -100,7 +106,7 @@ def plan_files(located: Sequence[Located], roots: Roots, staging: Path) -> list[
 
 
 def plan_containers(
-    containers: Sequence[WebUnit | WebScan],
+    containers: Sequence[WebScan],
     located: Sequence[Located],
     families: Sequence[Family],
     roots: Roots,
@@ -129,21 +135,21 @@ def run_files(unit: FilesUnit) -> Facts:
     rows = read_arrow(unit.requests).slice(unit.start, unit.stop - unit.start).to_pylist()
     with SourceReader(unit.roots) as source:
         states = [source.state(_location(row)) for row in rows]
-        return _looked_at(rows, states, source, unit.staging)._replace(part=unit.part)
+        return _looked_at(rows, states, source, unit.staging)._replace(
+            start=unit.part.start >> 56, stop=unit.part.stop >> 56
+        )
 
 
 def run_container(unit: ContainerUnit) -> Facts:
     """Look at the wanted pictures of a container, unless that was done for the same state of it."""
-    scan = run_web(unit.container) if isinstance(unit.container, WebUnit) else unit.container
-    told = scan.problem if unit.share == 0 else None
-    rows, known = _wanted_rows(unit, scan)
+    rows, known = _wanted_rows(unit, unit.container)
     with SourceReader(unit.roots) as source:
         states = [source.state(_location(row)) for row in rows]
         same = [
             note is not None and _is_same(row, state, note)
             for row, state, note in zip(rows, states, known, strict=True)
         ]
-        return _looked_at(rows, states, source, unit.staging, same)._replace(problem=told)
+        return _looked_at(rows, states, source, unit.staging, same)
 
 
 def _num_shares(path: Path) -> int:
@@ -217,7 +223,7 @@ def _looked_at(
         table = pa.Table.from_pylist(found, schema=FACTS_SCHEMA)
         # Synced, since the next run counts on it.
         stream_arrow(path, FACTS_SCHEMA, sorted_by_hash(table).combine_chunks().to_batches())
-    return Facts(path, EVERY_KEY, len(rows))
+    return Facts(path, len(rows))
 
 
 def _probe(

@@ -43,7 +43,7 @@ from instructify.pictures.store import (
     plan_store,
     run_store,
 )
-from instructify.pictures.tars import WebScan, plan_web
+from instructify.pictures.tars import WebScan, plan_web, run_web
 from instructify.pictures.wanted import Keys, KeysUnit, RecordShard, run_keys
 
 Unit = TypeVar("Unit")
@@ -136,7 +136,10 @@ def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPi
     """Go through the first four steps: every wanted picture is looked at, or is a problem."""
     keys = list_keys(wanted.shards, wanted.staging, pool)
     located = _locate(wanted, keys, pool, stage)
-    facts = _look(wanted, located, pool, stage)
+    scans = pool.map(
+        run_web, plan_web(wanted.contained, wanted.roots, wanted.staging), stage="locate"
+    )
+    facts = _look(wanted, located, scans, pool, stage)
     parts = key_ranges(parts_for(sum(one.num_rows for one in located)))
     joins = [
         JoinUnit(
@@ -166,7 +169,7 @@ def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPi
         families=families,
         num_keys=sum(one.num_keys for one in located),
         used_roots=frozenset().union(*used),
-        container_problems=[one.problem for one in facts if one.problem is not None],
+        container_problems=[one.problem for one in scans if one.problem is not None],
     )
 
 
@@ -278,14 +281,17 @@ def _locate(
 
 
 def _look(
-    wanted: PicturesWanted, located: list[Located], pool: Runner, stage: Stage
+    wanted: PicturesWanted,
+    located: list[Located],
+    scans: Sequence[WebScan],
+    pool: Runner,
+    stage: Stage,
 ) -> list[Facts]:
     """Look at files and then into containers; of a key that is in several the first counts."""
     files = plan_files(located, wanted.roots, wanted.staging)
     families = wanted.contained
-    tars = plan_web(families, wanted.roots, wanted.staging)
     containers = plan_containers(
-        [*tars, *wanted.packs], located, [*families.values()], wanted.roots, wanted.staging
+        [*scans, *wanted.packs], located, [*families.values()], wanted.roots, wanted.staging
     )
     with stage("pictures", sum(one.num_files for one in located), "file") as bar:
         facts = pool.map(

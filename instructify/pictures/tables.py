@@ -4,6 +4,7 @@ The index and the table of problems are parts of a build. All others are work fi
 times and never reach a manifest. Every table is sorted by `key_hash` and `key` (`key_order.py`).
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,13 @@ from typing import Literal
 import pyarrow as pa
 
 from instructify._util.errors import UserError
-from instructify._util.shards import FileFacts, private_name, read_arrow, stream_arrow, unwritable
+from instructify._util.shards import (
+    FileFacts,
+    private_name,
+    read_arrow,
+    stream_arrow,
+    unwritable,
+)
 
 Mode = Literal["store", "reference"]
 
@@ -146,3 +153,11 @@ def write_work(path: Path, table: pa.Table) -> Path:
         beside.unlink(missing_ok=True)
         raise unwritable(path, error) from error
     return path
+
+
+def write_named(folder: Path, stem: str, table: pa.Table) -> Path:
+    """Write a work file under a name of its content, by which units that read it are known."""
+    digest = hashlib.sha256()
+    for batch in table.combine_chunks().to_batches():
+        digest.update(batch.serialize())
+    return write_work(folder / f"{stem}-{digest.hexdigest()[:32]}.arrow", table)
