@@ -62,7 +62,11 @@ def test_records_of_shards_say_their_file_and_its_hash(hub: Path) -> None:
 
 
 def test_several_processes_give_the_same_bytes(hub: Path, tmp_path: Path) -> None:
-    convert_own(request_of(hub / "mine.yaml", hub / "raw", tmp_path / "b", "colours", jobs=2))
+    convert_own(
+        request_of(
+            hub / "mine.yaml", hub / "raw", tmp_path / "b", "colours", engine=EngineOptions(jobs=2)
+        )
+    )
     assert tree(tmp_path / "b") == tree(hub / "build")
 
 
