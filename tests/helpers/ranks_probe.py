@@ -16,7 +16,7 @@ from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
 from instructify_train.distributed import Ranks, gather, join, leave
 from instructify_train.recipe import load_recipe
-from instructify_train.run.setup import set_up
+from instructify_train.run.setup import facts_of, set_up
 from instructify_train.run.stop import StopRequest
 from instructify_train.run.trainer import Trainer
 
@@ -56,7 +56,7 @@ def one_way(
         "wrapped": gather(type(trainer.model).__name__),
         "world": gather(ranks.world),
         "step": result.step,
-        "accumulation": setup.share.accumulation,
+        "accumulation": facts_of(setup).get("accumulation"),
     }
 
 

@@ -166,6 +166,13 @@ def _check(config: TrainConfig, named: str) -> None:
             f"{named}: 'model.lora' is for a frozen language model; take 'language' out of "
             "'model.train', or leave 'lora' out"
         )
+    if config.run.device_batch is not None:
+        for name in ("device_tokens", "pass_cost"):
+            if getattr(config.run, name) is not None:
+                raise UserError(
+                    f"{named}: 'run.device_batch' fixes the samples of a pass, so 'run.{name}' "
+                    "would have no effect; leave one of them out"
+                )
     if config.run.best_by and not config.run.validate_every:
         raise UserError(f"{named}: 'run.best_by' needs 'run.validate_every: N', the steps between")
     if config.run.best_by and config.run.parallel == "fsdp":

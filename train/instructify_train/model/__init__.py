@@ -6,7 +6,15 @@ trained, `tokens` and `collation` turn texts into padded arrays with labels, `fo
 forward pass.
 """
 
-from instructify_train.model.collation import Layout, Micro, collate, length_of
+from instructify_train.model.collation import (
+    Layout,
+    Micro,
+    collate,
+    length_of,
+    positions_of,
+    rows_of,
+)
+from instructify_train.model.costs import Costs, costs_of
 from instructify_train.model.forward import InstructBlip, layout_of
 from instructify_train.model.lavis_file import read_lavis
 from instructify_train.model.lavis_import import Imported, LavisFiles, import_lavis
@@ -32,8 +40,10 @@ from instructify_train.model.parts import (
 from instructify_train.model.pretrained import is_local
 from instructify_train.model.saving import check_free, save_whole
 from instructify_train.model.tokens import LeftOut, Limits, SampleTokens, Tokens, limits_of
+from instructify_train.model.transfer import to_device
 
 __all__ = [
+    "Costs",
     "Counted",
     "Imported",
     "InstructBlip",
@@ -50,6 +60,7 @@ __all__ = [
     "checkpoint_activations",
     "choose_trained",
     "collate",
+    "costs_of",
     "count",
     "device_of",
     "fold_adapters",
@@ -63,11 +74,14 @@ __all__ = [
     "located_names",
     "noted_sources",
     "pixel_mean_std",
+    "positions_of",
     "precision_of",
     "read_lavis",
+    "rows_of",
     "save_whole",
     "set_dropout",
     "set_precision",
+    "to_device",
     "to_lavis",
     "trained_parameters",
     "unloadable",

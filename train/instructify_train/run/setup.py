@@ -15,6 +15,8 @@ from instructify.recipe import MixedBuild, mix_build
 from instructify_train.config import DataConfig, TrainConfig
 from instructify_train.data import (
     FeatureFiles,
+    FixedRule,
+    PassRule,
     PixelReader,
     SampleStream,
     Share,
@@ -22,7 +24,7 @@ from instructify_train.data import (
     tower_key,
     without_augmentation,
 )
-from instructify_train.distributed import Ranks, share_model
+from instructify_train.distributed import Ranks, gather, share_model
 from instructify_train.model import (
     Counted,
     InstructBlip,
@@ -30,6 +32,7 @@ from instructify_train.model import (
     add_adapters,
     checkpoint_activations,
     choose_trained,
+    costs_of,
     count,
     device_of,
     limits_of,
@@ -43,6 +46,9 @@ from instructify_train.run.memory import Estimate, fit
 from instructify_train.run.validation import Validator
 from instructify_train.tiny import Loaded
 
+_GROUP = 32  # pictures that a frozen tower encodes at once
+_PASS_COST = {"cuda": 512, "cpu": 64}  # positions that the start of a pass compares to
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prepared:
@@ -55,6 +61,7 @@ class Prepared:
     device: torch.device
     precision: torch.dtype
     device_batch: int
+    device_tokens: int | None  # None: passes of `device_batch` samples
     memory: Estimate
 
 
@@ -82,7 +89,7 @@ class Setup:
             self.config.data,
             self.share,
             first=first,
-            group=self.prepared.device_batch,
+            group=self.prepared.device_batch if self.prepared.device_tokens is None else _GROUP,
             tower_is_frozen=self.prepared.inner.tower_is_frozen,
             features=self.feature_files,
         )
@@ -98,7 +105,7 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
     if config.model.lora is not None:
         add_adapters(model.language_model, config.model.lora, config.model.seed)
     inner = configure(model, processor, config, precision).to(device)
-    fitted = fit(inner, config, ranks.world, device)
+    fitted = fit(inner, config, ranks, device)
     counted = count(inner)
     wrapped = share_model(inner, config.run.parallel, ranks, device)
     return Prepared(
@@ -109,8 +116,14 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
         device=device,
         precision=precision,
         device_batch=fitted.device_batch,
+        device_tokens=_agreed(fitted.device_tokens),
         memory=fitted.memory,
     )
+
+
+def _agreed(device_tokens: int | None) -> int | None:
+    """Take what fits on each device, since all processes cut a step by one rule."""
+    return None if device_tokens is None else min(gather(device_tokens))
 
 
 def configure(
@@ -146,7 +159,7 @@ def set_up(
     share = Share(
         rank=ranks.rank,
         world=ranks.world,
-        accumulation=accumulation(config.data.batch, ranks.world, prepared.device_batch),
+        rule=pass_rule(config, prepared, ranks.world),
     )
     validator = None
     if config.run.validate_every:
@@ -172,6 +185,22 @@ def set_up(
         pixels=pixels,
         feature_files=_feature_files(config, prepared),
         validator=validator,
+    )
+
+
+def pass_rule(config: TrainConfig, prepared: Prepared, world: int) -> PassRule | FixedRule:
+    """Say how a process cuts its part of a step into passes."""
+    passes = accumulation(config.data.batch, world, prepared.device_batch)
+    if prepared.device_tokens is None:
+        return FixedRule(accumulation=passes)
+    costs, overhead = costs_of(prepared.inner), config.run.pass_cost
+    if overhead is None:
+        overhead = _PASS_COST.get(prepared.device.type, _PASS_COST["cpu"])
+    return PassRule(
+        positions=prepared.device_tokens,
+        overhead=overhead,
+        decoder=costs.decoder / costs.encoder,
+        frame=costs.frame / costs.encoder,
     )
 
 
@@ -208,12 +237,18 @@ def facts_of(setup: Setup) -> Mapping[str, Any]:
         "processes": setup.ranks.world,
         "parallel": config.run.parallel if setup.ranks.world > 1 else None,
         "batch": config.data.batch,
-        "device_batch": prepared.device_batch,
-        "accumulation": setup.share.accumulation,
+        **_pass_facts(setup),
         "steps": config.run.steps,
         "mixture": setup.mixed.mixture.hash,
         "validation": list(setup.validator.datasets) if setup.validator else [],
     }
+
+
+def _pass_facts(setup: Setup) -> dict[str, int]:
+    rule = setup.share.rule
+    if isinstance(rule, PassRule):
+        return {"device_tokens": rule.positions}
+    return {"device_batch": setup.prepared.device_batch, "accumulation": rule.accumulation}
 
 
 def _feature_files(config: TrainConfig, prepared: Prepared) -> FeatureFiles | None:
