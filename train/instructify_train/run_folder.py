@@ -37,7 +37,7 @@ _FACTS = "run.json"
 _FREE = (
     *("data.workers", "data.feature_cache", "run.device_batch", "run.device_tokens"),
     *("run.pass_cost", "run.save_every", "run.keep", "run.log_every"),
-    *("run.tensorboard", "run.parallel", "run.trackers"),
+    *("run.tensorboard", "run.compile", "run.parallel", "run.trackers"),
 )
 
 
