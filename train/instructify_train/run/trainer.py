@@ -235,6 +235,7 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         """Write a checkpoint of this step, and remove those that are no longer wanted."""
+        self.features.finish()
         weights, moments = weights_of(self.parameters), moments_of(self.optimizer, self.parameters)
         if self.setup.ranks.is_first:
             mixed = self.setup.mixed
