@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check lint types test-heavy test-range check-exports bench check-metrics train-env clean
+.PHONY: demo check-dataset test check lint types test-heavy test-range check-exports bench check-metrics train-env clean
 
 demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
@@ -36,6 +36,10 @@ test-heavy: $(VENV)/test
 # An environment at a time, each removed after its tests; RANGE="lowest" chooses some.
 test-range:
 	TORCH="$(TORCH)" $(PYTHON) tests/range/run.py $(RANGE)
+
+# What a dataset of catalog.yaml lacks: NAME=vsr, RAW=DIR for a raw root in place of the twin.
+check-dataset: $(VENV)/test
+	$(BIN)/python tests/contributing/check_dataset.py $(NAME) $(if $(RAW),--raw $(RAW))
 
 # Each trainer pins versions that fight the others', so each has an environment of its own.
 TRAINERS := energon trl llamafactory swift

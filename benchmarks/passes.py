@@ -68,7 +68,7 @@ def real_texts(folder: Path) -> dict[str, Texts]:
                 run_convert(
                     ConvertOptions(
                         names=(name,), raw=Path(raw) / "raw", out=out, split=split,
-                        pictures="none", jobs=1, max_rejects=1.0,
+                        pictures="none", jobs=1, max_rejects=100,
                     ),
                     as_json=False,
                 )  # fmt: skip
@@ -76,7 +76,7 @@ def real_texts(folder: Path) -> dict[str, Texts]:
             except (UserError, KeyError):
                 continue
             pairs = [_words(row["instruction"], row["response"]) for row in rows if row["response"]]
-            if len(pairs) >= 20:
+            if len(pairs) >= 10:
                 found[name] = Texts(np.array(pairs))
                 break
     return found
