@@ -93,7 +93,7 @@ BREAKS: dict[str, tuple[str, Break]] = {
     "no number": ("numbers", one_is_no_number),
     "no queries": ("blank parts", zeroed("query_tokens")),
     "no projection": ("blank parts", zeroed("language_projection.weight")),
-    "blank tower": ("tower", zeroed("vision_model.encoder")),
+    "blank tower": ("tower", zeroed("vision_model.embeddings")),
     "Q-Former without words": ("instruction", zeroed("qformer.embeddings.word_embeddings")),
 }
 

@@ -155,8 +155,13 @@ def _pictures(loaded: Loaded, pictures: list[np.ndarray]) -> Iterator[Checked]:
         f"({side}, {side}), and bicubic is filter {_BICUBIC}",
     )
     theirs = processor(images=pictures, text=["a"] * len(pictures), return_tensors="np")
-    ours = (_sized(pictures, side) / 255 - np.array(mean)) / np.array(std)
-    apart = float(np.abs(theirs["pixel_values"] - ours.transpose(0, 3, 1, 2)).max())
+    scaled = (_sized(pictures, side) / 255 - np.array(mean)) / np.array(std)
+    given, ours = theirs["pixel_values"], scaled.transpose(0, 3, 1, 2)
+    if given.shape != ours.shape:
+        says = f"transformers' processor gives {list(given.shape)}, and training {list(ours.shape)}"
+        yield Checked("pixels", False, says)
+        return
+    apart = float(np.abs(given - ours).max())
     yield Checked(
         "pixels",
         apart < 1e-3,
