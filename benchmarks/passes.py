@@ -112,9 +112,13 @@ def sizes_of(tokens: np.ndarray, *, t5: bool) -> np.ndarray:
 
 
 class Counted(NamedTuple):
-    """Means over steps: positions a step and passes, and the fullest and the middle pass."""
+    """Means over steps: positions a step and passes, and the fullest and the middle pass.
+
+    `waited` counts each pass as the largest of all processes, which the others wait for.
+    """
 
     positions: float
+    waited: float
     passes: float
     most: int
     median: float
@@ -125,15 +129,20 @@ def counted(
 ) -> Counted:
     """Cut steps and count."""
     taken: list[int] = []
-    passes = 0
+    passes = waited = 0
     for sizes in steps:
         order = np.argsort(-sizes[:, :2].sum(axis=1), kind="stable") if by_number else None
         rows = range(len(sizes)) if order is None else order.tolist()
         plans = [plan_step(rows, sizes, rule, rank=rank, world=world) for rank in range(world)]
         taken += [padded(sizes[list(one.rows)]) for own in plans for one in own if one.counts]
         passes += sum(len(own) for own in plans)
+        waited += world * sum(one.most for one in plans[0])
     return Counted(
-        sum(taken) / len(steps), passes / len(steps), max(taken), float(np.median(taken))
+        sum(taken) / len(steps),
+        waited / len(steps),
+        passes / len(steps),
+        max(taken),
+        float(np.median(taken)),
     )
 
 
@@ -165,19 +174,23 @@ def table(name: str, steps: Sequence[np.ndarray], decoder: float, frame: float) 
     for samples in (16, 24, 32):
         rule = FixedRule(accumulation=-(-batch // samples))
         show(f"{samples} samples a pass", counted(steps, rule, 1, by_number=True), needed)
-    for budget in (4096, 8192, 10_000):
+    for budget in (4096, 10_000):
         for overhead in (64, 512, 1 << 20):
             by_cost = PassRule(positions=budget, overhead=overhead, decoder=decoder, frame=frame)
-            for world in (1, 8):
-                what = f"{budget:,} positions, a pass costs {overhead:,}, {world} processes"
-                show(what, counted(steps, by_cost, world, by_number=False), needed)
+            what = f"{budget:,} positions, a pass costs {overhead:,}"
+            show(what, counted(steps, by_cost, 1, by_number=False), needed)
+    eight = PassRule(positions=10_000, decoder=decoder, frame=frame)
+    by_eight = FixedRule(accumulation=-(-batch // (8 * 24)))
+    show("24 samples a pass, 8 processes", counted(steps, by_eight, 8, by_number=True), needed)
+    show("10,000 positions, 8 processes", counted(steps, eight, 8, by_number=False), needed)
 
 
 def show(what: str, one: Counted, needed: float) -> None:
     """Print a row."""
     print(
-        f"  {what:56} {one.positions:8,.0f} positions ({one.positions / needed:.3f}), "
-        f"{one.passes:5.1f} passes, median {one.median:6,.0f}, most {one.most:6,}",
+        f"  {what:56} {one.positions:8,.0f} positions ({one.positions / needed:.3f}), waited for "
+        f"{one.waited:8,.0f}, {one.passes:5.1f} passes, median {one.median:6,.0f}, most "
+        f"{one.most:6,}",
         flush=True,
     )
 

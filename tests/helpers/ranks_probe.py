@@ -7,11 +7,13 @@ arguments name single ways.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
 
 from instructify._util.exit import exit_now
 from instructify.build.opened import Build
@@ -55,7 +57,12 @@ PASS_WAYS: dict[str, tuple[str, ...]] = {
     "ddp, in a layer": ("run.parallel=ddp", *ONE_PASS),
 }
 QUICK_WAYS = ("fsdp, in a layer", "fsdp, in a later pass", "ddp, in a layer")
-GROUPS = {"per-rank": PER_RANK_WAYS, "passes": PASS_WAYS}
+# As if every two processes were a node of their own.
+NODE_WAYS: dict[str, tuple[str, ...]] = {
+    "fsdp": (FSDP, *BUDGET),
+    "fsdp, in a layer": (FSDP, *ONE_PASS),
+}
+GROUPS = {"per-rank": PER_RANK_WAYS, "passes": PASS_WAYS, "nodes": NODE_WAYS}
 
 
 def starve(trainer: Trainer, way: str) -> None:
@@ -83,6 +90,12 @@ def starve(trainer: Trainer, way: str) -> None:
         last.forward = lambda *a, **k: (run_out(after), forward(*a, **k))[1]
 
 
+def mesh_of(trainer: Trainer) -> list[int]:
+    """Say over how many processes a trained tensor is copied and divided."""
+    tensor = next(iter(trainer.parameters.values()))
+    return list(tensor.device_mesh.shape) if isinstance(tensor, DTensor) else []
+
+
 def one_way(
     build: Build, recipe: str, way: str, settings: tuple[str, ...], out: Path, ranks: Ranks
 ) -> dict[str, Any]:
@@ -100,6 +113,7 @@ def one_way(
         "wrapped": gather(type(trainer.model).__name__),
         "world": gather(ranks.world),
         "step": result.step,
+        "mesh": mesh_of(trainer),
         "accumulation": facts_of(setup).get("accumulation"),
     }
 
@@ -107,6 +121,8 @@ def one_way(
 def main() -> None:
     torch.set_num_threads(1)
     build, recipe, out = Build.open(Path(sys.argv[1])), sys.argv[2], Path(sys.argv[3])
+    if sys.argv[4:5] == ["nodes"]:
+        os.environ["LOCAL_WORLD_SIZE"] = "2"
     ranks = join(torch.device("cpu"))
     found = {}
     ways = GROUPS[sys.argv[4]] if sys.argv[4:] else WAYS

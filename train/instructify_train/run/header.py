@@ -13,7 +13,8 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
     counted = prepared.counted
     lines = [
         f"model     {config.model.name or 'BLIP-2 in two parts'}, {_count(counted.total)} "
-        f"parameters, {_count(counted.trained)} trained ({', '.join(config.model.train)})",
+        f"parameters, {_count(counted.trained)} trained ({', '.join(config.model.train)}); "
+        f"loaded in {prepared.loaded_s:.1f} s",
         f"device    {prepared.device.type}, {str(prepared.precision).removeprefix('torch.')}, "
         f"{setup.ranks.world} process{'es' if setup.ranks.world > 1 else ''}"
         + (f" ({config.run.parallel})" if setup.ranks.world > 1 else ""),

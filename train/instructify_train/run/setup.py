@@ -1,5 +1,6 @@
 """Everything a run needs, made from its recipe and a build before the first step."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ class Prepared:
     model: nn.Module
     processor: Any
     counted: Counted
+    loaded_s: float
     compiled: int  # layers
     device: torch.device
     precision: torch.dtype
@@ -103,7 +105,9 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
     if device.type == "cuda":
         device = torch.device("cuda", ranks.local)
     precision = precision_of(config.run.precision, device)
+    begun = time.monotonic()
     model, processor = loaded if loaded is not None else load_model(config.model)
+    loaded_s = time.monotonic() - begun
     if config.model.lora is not None:
         add_adapters(model.language_model, config.model.lora, config.model.seed)
     inner = configure(model, processor, config, precision).to(device)
@@ -116,6 +120,7 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
         model=wrapped,
         processor=processor,
         counted=counted,
+        loaded_s=loaded_s,
         compiled=compiled,
         device=device,
         precision=precision,
