@@ -68,7 +68,8 @@ GROUPS = {"per-rank": PER_RANK_WAYS, "passes": PASS_WAYS, "nodes": NODE_WAYS}
 def starve(trainer: Trainer, way: str) -> None:
     """Let memory run out in this process, once or twice, at the place that the way names."""
     inner = trainer.setup.prepared.inner.model
-    left = [1 if "later pass" in way else 2]
+    few = trainer.setup.ranks.world > 2 or "later pass" in way  # passes of two samples
+    left = [1 if few else 2]
 
     def run_out(after: int = 0) -> Any:
         calls[0] += 1
