@@ -7,6 +7,7 @@ import pytest
 from build_help import DATASETS, RELEASES, Commands
 from export_help import make_odd_build
 from hypothesis import settings
+from own_help import convert_own, write_own
 
 from instructify.twins.make import make_twin
 
@@ -45,3 +46,15 @@ def whole_build(
 def odd_build(command: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small build of all that an export may meet; not to be changed. See `export_help`."""
     return make_odd_build(command, tmp_path_factory.mktemp("odd"))
+
+
+@pytest.fixture(scope="session")
+def own_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A raw root of own datasets with its catalog; not to be changed. See `own_help`."""
+    return write_own(tmp_path_factory.mktemp("own") / "raw")
+
+
+@pytest.fixture(scope="session")
+def own_build(own_raw: Path, command: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build of all own datasets of `own_raw`, two draws each; not to be changed."""
+    return convert_own(command, own_raw, tmp_path_factory.mktemp("own-build") / "build")

@@ -61,7 +61,7 @@ def unprinted_tokens(
             continue
         programs = [
             template.program(part)
-            for template in request.templates.for_task(state.entry.task)
+            for template in request.templates.for_task(state.entry.task, dataset=state.dataset)
             for part in PARTS
         ]
         if not any(program is not None and "ocr_tokens" in program.names for program in programs):

@@ -58,7 +58,7 @@ class SplitEntry(
     ocr: RawSource | None
     candidate_set: str | None
     templates_sha256: str
-    templates_folder: str  # "built-in" or the folder's base name
+    templates_folder: str  # "built-in" or a base name, and what joins it: "built-in + mine"
     prompts: Mode = "instruction"  # or one of the baselines
     evaluation_prompts: list[str] = []  # datasets whose evaluation prompt is among the templates
     records_key: str

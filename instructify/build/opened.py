@@ -7,9 +7,10 @@ Shards are mapped, not read; rows are reached by shard, batch and offset.
 """
 
 import bisect
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 import pyarrow as pa
 
@@ -33,6 +34,7 @@ class ShardedTable:
 
     def __init__(self, paths: Sequence[Path], schema: pa.Schema) -> None:
         self._schema = schema
+        self._paths = tuple(paths)
         self._batches: list[pa.RecordBatch] = []
         self._files: list[Path] = []
         self._ends: list[int] = []
@@ -49,7 +51,17 @@ class ShardedTable:
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        if isinstance(index, slice):
+            return [self._row(at) for at in range(*index.indices(len(self)))]
+        at = operator.index(index)
+        return self._row(at + len(self) if at < 0 else at)
+
+    def _row(self, index: int) -> dict[str, Any]:
         if not 0 <= index < len(self):
             raise IndexError(f"row {index} of {len(self)}")
         number = bisect.bisect_right(self._ends, index)
@@ -57,6 +69,13 @@ class ShardedTable:
         start = self._ends[number] - batch.num_rows
         row: dict[str, Any] = batch.slice(index - start, 1).to_pylist()[0]
         return row
+
+    def __reduce__(self) -> tuple[type["ShardedTable"], tuple[tuple[Path, ...], pa.Schema]]:
+        """Pickle by the files, which the other process maps again."""
+        return type(self), (self._paths, self._schema)
+
+    def __repr__(self) -> str:
+        return f"ShardedTable({len(self):,} rows: {', '.join(self._schema.names)})"
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for batch in self.batches():
@@ -96,7 +115,7 @@ class ShardedTable:
 
 
 class Build:
-    """A committed build."""
+    """A committed build: `Build.open(folder)`, then `samples`, `records` and `pictures` of it."""
 
     def __init__(
         self, paths: BuildPaths, manifest: Manifest, pending: Pending | None = None
@@ -104,6 +123,14 @@ class Build:
         self.paths = paths
         self.manifest = manifest
         self.pending = pending
+
+    def __repr__(self) -> str:
+        """Name the folder, then each dataset with its splits and their numbers of samples."""
+        lines = [f"Build({str(self.paths.root)!r}, pictures: {self.manifest.pictures.mode})"]
+        for name, entry in self.manifest.datasets.items():
+            splits = ", ".join(f"{split} {of.samples:,}" for split, of in entry.splits.items())
+            lines.append(f"  {name} ({entry.role}, {entry.task}): {splits}")
+        return "\n".join(lines)
 
     @classmethod
     def open(cls, folder: Path | str) -> "Build":

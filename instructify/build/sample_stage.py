@@ -100,13 +100,13 @@ def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[S
 
 def _spec(rendering: Rendering, state: SplitState) -> SamplesSpec:
     entry = state.entry
-    pool = rendering.templates.for_task(entry.task)
+    pool = rendering.templates.for_task(entry.task, dataset=state.dataset)
     sizes = {form: len(fitting(pool, form)) for form in state.forms}
     lacking = next((form for form, size in sizes.items() if not size), None)
     if lacking is not None:
         raise UserError(
             f"{rendering.templates.folder} has no template of task '{entry.task}' for the form "
-            f"'{lacking}' of {state.dataset}; add one to {entry.task}.yaml."
+            f"'{lacking}' of {state.dataset}; add one to {pool[0].dataset or entry.task}.yaml."
         )
     return SamplesSpec(
         dataset=state.dataset,

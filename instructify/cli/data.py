@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instructify.cli.options import (
+    AddTemplates,
     All,
     AllOwn,
     BuildFolder,
@@ -114,26 +115,26 @@ def check(
 
     Example: instructify check vqav2 coco_caption --raw raw
     """
-    from instructify.commands.check import run_check
+    from instructify.commands.check import CheckOptions, run_check
 
+    options = CheckOptions(
+        names=names or [],
+        groups=(held_in, held_out, every),
+        raw=raw,
+        images=images or [],
+        split=split,
+        settings=settings or [],
+        deep=deep,
+        complete=complete,
+        pictures=pictures,
+        ocr=ocr,
+        jobs=jobs,
+        every_own=every_own,
+        catalog_file=catalog_file,
+    )
     code = 0
     with reader_may_leave():
-        code = run_check(
-            names=names or [],
-            groups=(held_in, held_out, every),
-            raw=raw,
-            images=images or [],
-            split=split,
-            settings=settings or [],
-            deep=deep,
-            complete=complete,
-            pictures=pictures,
-            ocr=ocr,
-            jobs=jobs,
-            every_own=every_own,
-            catalog_file=catalog_file,
-            as_json=as_json,
-        )
+        code = run_check(options, as_json=as_json)
     raise typer.Exit(code)
 
 
@@ -166,7 +167,8 @@ def convert(
     ] = False,
     catalog_file: CatalogFile = None,
     templates: TemplateFolder = None,
-    prompts: Prompts = "instruction",
+    added_templates: AddTemplates = None,
+    prompts: Prompts = None,
     as_json: Json = False,
 ) -> None:
     """Turn raw releases into a build of instruction samples.
@@ -194,6 +196,7 @@ def convert(
         every_own=every_own,
         catalog_file=catalog_file,
         templates=templates,
+        added_templates=added_templates or [],
         prompts=prompts,
     )
     raise typer.Exit(run_convert(options, as_json=as_json))
@@ -202,9 +205,8 @@ def convert(
 def retemplate(
     build: BuildFolder,
     names: Names = None,
-    templates: Annotated[
-        Path | None, typer.Option(help="Your templates; built-in: ours, in place of yours.")
-    ] = None,
+    templates: TemplateFolder = None,
+    added_templates: AddTemplates = None,
     prompts: Annotated[
         str | None,
         typer.Option(help="instruction, plain, or prefix; default: as before."),
@@ -221,7 +223,15 @@ def retemplate(
     from instructify.commands.convert import run_retemplate
 
     run_retemplate(
-        build, names or [], templates, draws, seed, jobs, prompts=prompts, as_json=as_json
+        build,
+        names or [],
+        templates,
+        draws,
+        seed,
+        jobs,
+        added_templates=added_templates or [],
+        prompts=prompts,
+        as_json=as_json,
     )
 
 

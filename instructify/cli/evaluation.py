@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from instructify.cli.options import BuildFolder, CatalogFile, Json, TemplateFolder
+from instructify.cli.options import AddTemplates, BuildFolder, CatalogFile, Json, TemplateFolder
 from instructify.cli.output import reader_may_leave
 
 
@@ -69,6 +69,7 @@ def evaluate(
     precision: Annotated[str, typer.Option(help="auto | fp32 | bf16")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
     templates: TemplateFolder = None,
+    added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -78,6 +79,7 @@ def evaluate(
     """
     from instructify._util.errors import UserError
     from instructify.commands.eval import EvalRequest, run_eval
+    from instructify.templating import TemplateFolders
 
     suites = [name for name, on in (("held-out", held_out), ("held-in", held_in)) if on]
     suites += [] if suite is None else [suite]
@@ -96,7 +98,7 @@ def evaluate(
         device=device,
         precision=precision,
         resume=resume,
-        templates=templates,
+        templates=TemplateFolders.of(templates, added_templates or []),
         catalog_file=catalog_file,
     )
     with reader_may_leave():
@@ -125,6 +127,7 @@ def protocols(
         list[str] | None, typer.Option("--set", help="key=value, as decode.beams=1.")
     ] = None,
     templates: TemplateFolder = None,
+    added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -133,12 +136,13 @@ def protocols(
     Example: instructify protocols scienceqa
     """
     from instructify.commands.protocols import run_protocols
+    from instructify.templating import TemplateFolders
 
     with reader_may_leave():
         run_protocols(
             name,
             settings or [],
-            templates=templates,
+            templates=TemplateFolders.of(templates, added_templates or []),
             catalog_file=catalog_file,
             as_json=as_json,
         )

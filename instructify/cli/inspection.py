@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from instructify._util.errors import UserError
-from instructify.cli.options import BuildFolder, CatalogFile, Json, TemplateFolder
+from instructify.cli.options import AddTemplates, BuildFolder, CatalogFile, Json, TemplateFolder
 from instructify.cli.output import reader_may_leave
 
 
@@ -31,6 +31,7 @@ def inspect(
     ] = None,
     recipe: Annotated[str, typer.Option(help="Page: whose mixture is plotted.")] = "paper",
     templates: TemplateFolder = None,
+    added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -44,6 +45,7 @@ def inspect(
         if sample_id is not None:
             raise UserError("--id shows one sample in the terminal; leave it out with --html.")
         from instructify.commands.inspect_page import run_inspect_page
+        from instructify.templating import TemplateFolders
 
         run_inspect_page(
             build,
@@ -55,13 +57,16 @@ def inspect(
             model=model,
             raw=raw,
             recipe=recipe,
-            templates=templates,
+            templates=TemplateFolders.of(templates, added_templates or []),
             catalog_file=catalog_file,
             as_json=as_json,
         )
         return
-    if any(one is not None for one in (model, raw, templates, catalog_file)) or seed:
-        raise UserError("--model, --raw, --templates, --catalog and --seed need --html FILE.")
+    of_page = (model, raw, templates, added_templates, catalog_file)
+    if any(one is not None for one in of_page) or seed:
+        raise UserError(
+            "--model, --raw, --templates, --add-templates, --catalog and --seed need --html FILE."
+        )
     with reader_may_leave():
         run_inspect(build, name, number or 1, split, sample_id, as_json=as_json)
 
@@ -117,6 +122,7 @@ def explain(
     ] = None,
     ocr: Annotated[Path | None, typer.Option(help="The OCR file of the conversion.")] = None,
     templates: TemplateFolder = None,
+    added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -125,6 +131,7 @@ def explain(
     Example: instructify explain build vqav2/train/458752000#0 --raw raw
     """
     from instructify.commands.explain import run_explain
+    from instructify.templating import TemplateFolders
 
     code = 0  # where the reader leaves early
     with reader_may_leave():
@@ -133,7 +140,7 @@ def explain(
             sample_id,
             raw=raw,
             ocr=ocr,
-            templates=templates,
+            templates=TemplateFolders.of(templates, added_templates or []),
             catalog_file=catalog_file,
             as_json=as_json,
         )
@@ -163,6 +170,7 @@ def lint(
         Path | None, typer.Argument(metavar="[BUILD]", help="See what a build made of them, too.")
     ] = None,
     templates: TemplateFolder = None,
+    added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -171,10 +179,16 @@ def lint(
     Example: instructify lint build --templates my-templates
     """
     from instructify.commands.lint import run_lint
+    from instructify.templating import TemplateFolders
 
     code = 0
     with reader_may_leave():
-        code = run_lint(build, templates, catalog_file, as_json=as_json)
+        code = run_lint(
+            build,
+            TemplateFolders.of(templates, added_templates or []),
+            catalog_file,
+            as_json=as_json,
+        )
     raise typer.Exit(code)
 
 

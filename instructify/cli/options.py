@@ -15,9 +15,15 @@ CatalogFile = Annotated[
     Path | None, typer.Option("--catalog", help="Your own datasets, beside ours.")
 ]
 TemplateFolder = Annotated[
-    Path | None, typer.Option("--templates", help="Your templates, instead of ours.")
+    Path | None,
+    typer.Option("--templates", help="Your templates, instead of ours; built-in: ours."),
+]
+AddTemplates = Annotated[
+    list[Path] | None,
+    typer.Option("--add-templates", help="Your templates, beside ours; may be repeated."),
 ]
 Prompts = Annotated[
-    str, typer.Option("--prompts", help="instruction, or a baseline: plain | prefix.")
+    str | None,
+    typer.Option("--prompts", help="instruction (default), plain or prefix; as a build has them."),
 ]
 BuildFolder = Annotated[Path, typer.Argument(metavar="BUILD", help="A folder made by convert.")]

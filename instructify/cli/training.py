@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from instructify.cli.options import BuildFolder, CatalogFile, Json
+from instructify.cli.options import AddTemplates, BuildFolder, CatalogFile, Json, TemplateFolder
 from instructify.cli.output import reader_may_leave
 
 
@@ -14,6 +14,9 @@ def plan(
     recipe: Annotated[
         str, typer.Option(help="paper, mixed-batches, another of ours, or a YAML file.")
     ] = "paper",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, as mixture=all.")
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps of the run; as the recipe says, or 60,000.")
     ] = None,
@@ -38,6 +41,7 @@ def plan(
         run_plan(
             build,
             recipe,
+            set_to=settings or [],
             steps=steps,
             batch=batch,
             html=html,
@@ -101,6 +105,8 @@ def train(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="A run that another host left; it must be over.")
     ] = False,
+    templates: TemplateFolder = None,
+    added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -108,22 +114,23 @@ def train(
 
     Example: instructify train build --recipe tiny --out run
     """
-    from instructify.commands.train import run_train
+    from instructify.commands.train import TrainOptions, run_train
+    from instructify.templating import TemplateFolders
 
-    code = run_train(
-        build,
-        recipe,
-        out,
-        settings or [],
+    options = TrainOptions(
+        build=build,
+        out=out,
+        recipe=recipe,
+        settings=settings or [],
         steps=steps,
         resume=resume,
         accept_changes=accept_changes,
         from_scratch=from_scratch,
         take_over=take_over,
+        templates=TemplateFolders.of(templates, added_templates or []),
         catalog_file=catalog_file,
-        as_json=as_json,
     )
-    raise typer.Exit(code)
+    raise typer.Exit(run_train(options, as_json=as_json))
 
 
 Checkpoint = Annotated[str, typer.Option("--checkpoint", help="best | last | a step, of a run.")]

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from instructify._util.terminal import paragraph, shortened
@@ -27,44 +28,57 @@ _SHOWN_RELEASES = 4
 _DETAIL_CHARS = 300
 
 
-def run_check(
-    *,
-    names: Sequence[str],
-    groups: tuple[bool, bool, bool],
-    raw: Path,
-    images: Sequence[Path],
-    split: str | None,
-    settings: Sequence[str],
-    deep: bool,
-    complete: bool,
-    pictures: bool,
-    ocr: Path | None,
-    jobs: int,
-    catalog_file: Path | None,
-    every_own: bool = False,
-    as_json: bool,
-) -> int:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckOptions:
+    """What the command line asks of `check`; `groups` are held-in, held-out and all."""
+
+    names: Sequence[str] = ()
+    groups: tuple[bool, bool, bool] = (False, False, False)
+    raw: Path
+    images: Sequence[Path] = ()
+    split: str | None = None
+    settings: Sequence[str] = ()
+    deep: bool = False
+    complete: bool = False
+    pictures: bool = True
+    ocr: Path | None = None
+    jobs: int = 1
+    every_own: bool = False
+    catalog_file: Path | None = None
+
+
+def run_check(options: CheckOptions, *, as_json: bool) -> int:
     """Examine and report; returns 1 if there are faults."""
     start = time.monotonic()
-    catalog = load_catalog(extra=catalog_file)
-    names = with_all_own(catalog, names, catalog_file, every_own)
-    chosen = chosen_datasets(catalog, names, groups, what="check")
-    request = CheckRequest(
-        catalog=catalog,
-        datasets=with_settings(catalog, chosen, settings),
-        roots=RawRoots(raw=raw, images=tuple(images)),
-        split=split,
-        deep=deep,
-        complete=complete,
-        pictures=pictures,
-        ocr=None if ocr is None else ocr_side_file(ocr),
-        settings=tuple(settings),
-    )
-    with open_workers(jobs) as pool:
-        report = examine(request, pool, Progress.for_terminal())
+    request = check_request(options)
+    report = checked(request, options.jobs)
     wall_s = time.monotonic() - start
     print(_as_json(report, wall_s) if as_json else "\n".join(_lines(request, report, wall_s)))
     return 1 if report.of("fault") else 0
+
+
+def check_request(options: CheckOptions) -> CheckRequest:
+    """Resolve what is asked for; UserError where it names what is not there."""
+    catalog = load_catalog(extra=options.catalog_file)
+    names = with_all_own(catalog, options.names, options.catalog_file, options.every_own)
+    chosen = chosen_datasets(catalog, names, options.groups, what="check")
+    return CheckRequest(
+        catalog=catalog,
+        datasets=with_settings(catalog, chosen, options.settings),
+        roots=RawRoots(raw=options.raw, images=tuple(options.images)),
+        split=options.split,
+        deep=options.deep,
+        complete=options.complete,
+        pictures=options.pictures,
+        ocr=None if options.ocr is None else ocr_side_file(options.ocr),
+        settings=tuple(options.settings),
+    )
+
+
+def checked(request: CheckRequest, jobs: int = 1) -> Report:
+    """Examine."""
+    with open_workers(jobs) as pool:
+        return examine(request, pool, Progress.for_terminal())
 
 
 def _as_json(report: Report, wall_s: float) -> str:

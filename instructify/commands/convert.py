@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -19,7 +19,6 @@ from instructify.build import (
     Progress,
     RawRoots,
     RejectsError,
-    SplitEntry,
     SplitState,
     check_line,
     content_key,
@@ -31,11 +30,16 @@ from instructify.build import (
     with_settings,
 )
 from instructify.catalog import Catalog, Dataset, load_catalog
-from instructify.templating import Mode, load_templates
+from instructify.commands.standing import (
+    mode_before,
+    mode_of,
+    refuse_own_templates,
+    splits_of,
+    standing_splits,
+)
+from instructify.templating import Mode, TemplateFolders, unknown_pools
 
 MODES: tuple[PictureMode, ...] = get_args(PictureMode)
-PROMPTS: tuple[Mode, ...] = get_args(Mode)
-BUILT_IN = "built-in"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,13 +64,14 @@ class ConvertOptions:
     every_own: bool = False
     catalog_file: Path | None = None
     templates: Path | None = None
-    prompts: str = "instruction"
+    added_templates: Sequence[Path] = ()
+    prompts: str | None = None
 
 
 def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
     """Convert and report; returns the exit code."""
     start = time.monotonic()
-    request = _request(options)
+    request = convert_request(options)
     try:
         states = convert(request, Progress.for_terminal())
     except RejectsError as error:
@@ -78,22 +83,22 @@ def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
     return 0
 
 
-def _request(options: ConvertOptions) -> ConvertRequest:
+def convert_request(options: ConvertOptions) -> ConvertRequest:
     """Resolve what the command line asks for; UserError where it names what is not there."""
     if options.pictures not in MODES:
         raise UserError(f"--pictures {options.pictures}: {did_you_mean(options.pictures, MODES)}")
     catalog = load_catalog(extra=options.catalog_file)
     names = with_all_own(catalog, options.names, options.catalog_file, options.every_own)
     chosen = chosen_datasets(catalog, names, options.groups)
-    folder, folder_name = _template_folder(options.templates)
+    folders = TemplateFolders.of(options.templates, options.added_templates)
     return ConvertRequest(
         catalog=catalog,
         catalog_sha256=_catalog_hash(options.catalog_file),
         datasets=tuple(with_settings(catalog, chosen, options.settings)),
         roots=RawRoots(raw=options.raw, images=tuple(options.images)),
         out=options.out,
-        templates=load_templates(folder, _mode(options.prompts)),
-        templates_folder=folder_name,
+        templates=folders.load(_mode(options, [dataset.name for dataset in chosen])),
+        templates_folder=folders.label,
         split=options.split,
         draws=options.draws,
         seed=options.seed,
@@ -108,11 +113,21 @@ def _request(options: ConvertOptions) -> ConvertRequest:
     )
 
 
-def _mode(prompts: str) -> Mode:
-    for mode in PROMPTS:
-        if mode == prompts:
-            return mode
-    raise UserError(f"--prompts {prompts}: {did_you_mean(prompts, PROMPTS)}")
+def _mode(options: ConvertOptions, names: Sequence[str]) -> Mode:
+    """Choose the kind of prompts; what a build has of these datasets is not undone unasked."""
+    standing = standing_splits(options.out, names)
+    if options.templates is None and not options.added_templates:
+        refuse_own_templates(options.out, standing)
+    if options.prompts is not None:
+        return mode_of(options.prompts)
+    mode = mode_before(options.out, standing)
+    if mode != "instruction":
+        print(
+            f"the prompts stay {mode} ones, as {options.out} has them; --prompts instruction "
+            "makes them instructions",
+            file=sys.stderr,
+        )
+    return mode
 
 
 def _catalog_hash(extra: Path | None) -> str:
@@ -129,21 +144,22 @@ def run_retemplate(
     seed: int | None,
     jobs: int,
     *,
+    added_templates: Sequence[Path],
     prompts: str | None,
     as_json: bool,
 ) -> None:
     """Render the records of a build anew and report."""
     start = time.monotonic()
-    standing = _standing(build, names)
-    if templates is None:
-        _refuse_own_templates(build, standing)
-    mode = _mode_before(build, standing) if prompts is None else _mode(prompts)
-    folder, folder_name = _template_folder(templates)
+    standing = splits_of(Build.open(build), names)
+    if templates is None and not added_templates:
+        refuse_own_templates(build, standing)
+    mode = mode_before(build, standing) if prompts is None else mode_of(prompts)
+    folders = TemplateFolders.of(templates, added_templates)
     states = retemplate(
         build,
         names,
-        load_templates(folder, mode),
-        folder_name,
+        folders.load(mode),
+        folders.label,
         task_titles={task.name: task.title for task in load_catalog().tasks.values()},
         draws=draws,
         seed=seed,
@@ -151,45 +167,6 @@ def run_retemplate(
         progress=Progress.for_terminal(),
     )
     report(states, build, time.monotonic() - start, as_json=as_json)
-
-
-def _template_folder(templates: Path | None) -> tuple[Path, str]:
-    """Find the templates of a command line, and the name that a manifest has for them."""
-    if templates is None or str(templates) == BUILT_IN:
-        return find("templates"), BUILT_IN
-    return templates, templates.absolute().name
-
-
-def _standing(folder: Path, names: Sequence[str]) -> dict[str, SplitEntry]:
-    """Look at the splits of the named datasets of a build, of all without names."""
-    build = Build.open(folder)
-    return {
-        f"{name}/{split}": of
-        for name in names or build.manifest.datasets
-        for split, of in build.dataset(name).splits.items()
-    }
-
-
-def _refuse_own_templates(folder: Path, splits: Mapping[str, SplitEntry]) -> None:
-    """Refuse to go back to our templates where nobody asked for them."""
-    for name, of in splits.items():
-        if of.templates_folder != BUILT_IN:
-            raise UserError(
-                f"{name} in {folder} was rendered with the templates of a folder "
-                f"'{of.templates_folder}'; give --templates FOLDER to take that one again, or "
-                f"--templates {BUILT_IN} to go back to ours."
-            )
-
-
-def _mode_before(folder: Path, splits: Mapping[str, SplitEntry]) -> Mode:
-    """Tell how the prompts were made; UserError where that differs."""
-    modes = {of.prompts for of in splits.values()}
-    if len(modes) > 1:
-        raise UserError(
-            f"{folder} has prompts of several kinds ({', '.join(sorted(modes))}); say which all "
-            "are to get by --prompts, or name datasets of one kind."
-        )
-    return modes.pop() if modes else "instruction"
 
 
 def chosen_datasets(
@@ -236,6 +213,9 @@ def _remarks(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[
                 f"which, and how to get them: {check_line(request, [dataset.name])}"
             )
     yield from _idle_options(request, states)
+    for name in unknown_pools(request.templates, request.catalog.datasets):
+        known = did_you_mean(name, request.catalog.datasets)
+        yield f"{name}.yaml of {request.templates.folder} has no effect: no such dataset; {known}"
     for state in states:
         if not state.records and not state.record_rejects:
             yield f"{state.name}: no record, the files hold nothing of this split"

@@ -11,6 +11,7 @@ from instructify.build import Build
 from instructify.catalog import load_catalog
 from instructify.commands.eval import EvalRequest, run_eval
 from instructify.commands.results import run_results
+from instructify.templating import TemplateFolders
 
 _ASKED = (("vqav2", "val"), ("okvqa", "val"), ("gqa", "testdev"))
 _NUM_ASKED = 200
@@ -78,7 +79,7 @@ def _evaluate(out: Path) -> None:
         device="cpu",
         precision="fp32",
         resume=False,
-        templates=None,
+        templates=TemplateFolders.of(),
         catalog_file=None,
     )
     run_eval(request, as_json=False)

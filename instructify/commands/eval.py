@@ -3,13 +3,12 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from instructify._util.errors import UserError
-from instructify._util.resources import find
 from instructify._util.terminal import paragraph, wrapped
 from instructify.build import Build
 from instructify.catalog import Catalog, load_catalog
@@ -19,9 +18,10 @@ from instructify.protocols import (
     check_folder,
     named_protocol,
     named_suite,
-    protocol_folder,
+    protocol_folders,
     suite_means,
 )
+from instructify.templating import TemplateFolders
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,22 +30,53 @@ class EvalRequest:
 
     model: str
     build: Path
-    names: Sequence[str]
-    suite: str | None
+    names: Sequence[str] = ()
+    suite: str | None = None
     out: Path
-    checkpoint: str
-    settings: Sequence[str]
-    limit: int | None
-    batch: int
-    device: str
-    precision: str
-    resume: bool
-    templates: Path | None
-    catalog_file: Path | None
+    checkpoint: str = "best"
+    settings: Sequence[str] = ()
+    limit: int | None = None
+    batch: int = 16
+    device: str = "auto"
+    precision: str = "auto"
+    resume: bool = False
+    templates: TemplateFolders = field(default_factory=TemplateFolders.of)
+    catalog_file: Path | None = None
+
+
+class Evaluated(NamedTuple):
+    """The results of protocols as plain values, and why others of a suite were not asked."""
+
+    results: list[dict[str, Any]]
+    without: dict[str, str]
+    is_first: bool  # of the processes of a launcher
 
 
 def run_eval(request: EvalRequest, *, as_json: bool) -> None:
     """Evaluate and print the scores; processes of a launcher share the questions."""
+
+    def tell(result: dict[str, Any]) -> None:
+        if not as_json:
+            print(result_line(result), flush=True)
+
+    done = evaluated(request, tell)
+    if not done.is_first:
+        return
+    for name, why in done.without.items():
+        print(f"not evaluated: {name}: {why}", file=sys.stderr)
+    means = _means(request, done.results)
+    if as_json:
+        value = {"results": done.results, "not_evaluated": done.without}
+        told = {one.name: one._asdict() for one in means}
+        print(json.dumps({**value, **({"means": told} if means else {})}, indent=1))
+        return
+    print("".join(f"{mean_line(one)}\n" for one in means), end="")
+    more = f"{request.out}: beside the published figures by `instructify results {request.out}`."
+    print("\n" + paragraph(more, cut=False))
+
+
+def evaluated(request: EvalRequest, tell: Callable[[dict[str, Any]], None]) -> Evaluated:
+    """Evaluate by each protocol asked for; `tell` is called with each result as it comes."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     catalog = load_catalog(extra=request.catalog_file)
     build = Build.open(request.build)
@@ -64,7 +95,7 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
     device = device_of(request.device)
     ranks = join(device)
     try:
-        evaluated = evaluated_model(
+        model = evaluated_model(
             request.model,
             load_trained(request.model, request.checkpoint),
             device,
@@ -72,41 +103,29 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
         )
         options = EvaluationOptions(
             out=request.out,
-            templates=request.templates or find("templates"),
+            templates=request.templates,
             limit=request.limit,
             batch=request.batch,
             resume=request.resume,
             shows=sys.stderr.isatty(),
         )
-        if ranks.is_first and evaluated.facts.get("fine_tuned_on"):
-            print(_fine_tuned(evaluated.facts["fine_tuned_on"]), file=sys.stderr)
+        if ranks.is_first and model.facts.get("fine_tuned_on"):
+            print(_fine_tuned(model.facts["fine_tuned_on"]), file=sys.stderr)
         results = []
         for protocol in protocols:
-            results.append(evaluate_protocol(evaluated, build, catalog, protocol, options, ranks))
-            if ranks.is_first and not as_json:
-                print(result_line(results[-1]), flush=True)
+            results.append(evaluate_protocol(model, build, catalog, protocol, options, ranks))
+            if ranks.is_first:
+                tell(results[-1])
     finally:
         leave()
-    if not ranks.is_first:
-        return
-    for name, why in without.items():
-        print(f"not evaluated: {name}: {why}", file=sys.stderr)
-    means = _means(request, results)
-    if as_json:
-        value = {"results": results, "not_evaluated": without}
-        told = {one.name: one._asdict() for one in means}
-        print(json.dumps({**value, **({"means": told} if means else {})}, indent=1))
-        return
-    print("".join(f"{mean_line(one)}\n" for one in means), end="")
-    more = f"{request.out}: beside the published figures by `instructify results {request.out}`."
-    print("\n" + paragraph(more, cut=False))
+    return Evaluated(results, without, ranks.is_first)
 
 
 def chosen_protocols(
     request: EvalRequest, catalog: Catalog, build: Build
 ) -> tuple[list[Protocol], dict[str, str]]:
     """Load the protocols asked for; of a suite, those that the build has the data for."""
-    folder = protocol_folder(request.templates)
+    folder = protocol_folders(request.templates)
     check_folder(catalog, folder)
     if bool(request.names) == (request.suite is not None):
         raise UserError(
@@ -153,7 +172,7 @@ def _fine_tuned(datasets: Sequence[str]) -> str:
 def _means(request: EvalRequest, results: Sequence[Mapping[str, Any]]) -> list[Mean]:
     if request.suite is None:
         return []
-    return suite_means(named_suite(request.suite, protocol_folder(request.templates)), results)
+    return suite_means(named_suite(request.suite, protocol_folders(request.templates)), results)
 
 
 def mean_line(mean: Mean) -> str:

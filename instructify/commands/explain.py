@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from instructify._util.resources import find
 from instructify._util.terminal import WIDTH
 from instructify.build import Build
 from instructify.catalog import load_catalog
 from instructify.commands.inspect import text_block
 from instructify.explaining import ExplainRequest, Explanation, Step, explain, explanation_value
-from instructify.templating import load_templates
+from instructify.templating import TemplateFolders
 
 _MOST_LINES = 14
 
@@ -22,7 +21,7 @@ def run_explain(
     *,
     raw: Path | None,
     ocr: Path | None,
-    templates: Path | None,
+    templates: TemplateFolders,
     catalog_file: Path | None,
     as_json: bool,
 ) -> int:
@@ -31,7 +30,7 @@ def run_explain(
         build=Build.open(folder),
         sample_id=sample_id,
         catalog=load_catalog(extra=catalog_file),
-        templates=load_templates(find("templates") if templates is None else templates),
+        templates=templates.load(),
         raw=raw,
         ocr=ocr,
     )

@@ -49,16 +49,7 @@ def run_export_command(
 ) -> None:
     """Make an export, or find it made; push it if asked to; report."""
     _check(options, push, public)
-    build = Build.open(folder)
-    selection = select(build, options)
-    former = standing_of(out, build.paths.root).receipt
-    asked = build_hash(build.manifest)
-    if former is not None and not overwrite and former.same_work(asked, options):
-        receipt, state = former, "unchanged"
-    else:
-        if former is not None:
-            _check_overwrite(out, former, overwrite=overwrite)
-        receipt, state = _made(build, selection, options, folders, out), "written"
+    receipt, state = exported(Build.open(folder), out, options, folders, overwrite=overwrite)
     address = None if push is None else _pushed(out, push, public)
     if as_json:
         value = {"state": state, "out": str(out), "pushed": address}
@@ -67,6 +58,20 @@ def run_export_command(
         print(_report(receipt, out, state))
         if address is not None:
             print(f"pushed to {address}")
+
+
+def exported(
+    build: Build, out: Path, options: ExportOptions, folders: PictureFolders, *, overwrite: bool
+) -> tuple[Receipt, str]:
+    """Make an export, or find it made; returns its receipt and "written" or "unchanged"."""
+    selection = select(build, options)
+    former = standing_of(out, build.paths.root).receipt
+    asked = build_hash(build.manifest)
+    if former is not None and not overwrite and former.same_work(asked, options):
+        return former, "unchanged"
+    if former is not None:
+        _check_overwrite(out, former, overwrite=overwrite)
+    return _made(build, selection, options, folders, out), "written"
 
 
 def _check(options: ExportOptions, push: str | None, public: bool) -> None:

@@ -11,11 +11,7 @@ from instructify._util.resources import find
 from instructify._util.shards import write_bytes
 from instructify._util.wording import counted
 from instructify.catalog import Catalog, load_catalog
-from instructify.protocols import (
-    is_published_prompt,
-    named_protocol,
-    protocol_file,
-)
+from instructify.protocols import ProtocolFolders, is_published_prompt, named_protocol
 from instructify.templating import GENERATION, PlainTemplate, load_templates, read_plain
 
 _MOST_BYTES = 1_000_000
@@ -123,7 +119,9 @@ def _import_protocol(file: Path, out: Path, name: str, catalog: Catalog) -> None
         raise UserError(f"{file} holds {len(found)} templates, and a protocol has one prompt")
     known = named_protocol(catalog, name, may_lack_words=True, folder=out / "protocols")
     path = out / "protocols" / f"{known.dataset}.yaml"
-    content = yaml.safe_load(protocol_file(known.dataset, out / "protocols").read_text("utf-8"))
+    content = yaml.safe_load(
+        ProtocolFolders(out / "protocols").file(known.dataset).read_text("utf-8")
+    )
     (entry,) = [one for one in content["protocols"] if one["id"] == known.id]
     is_published = is_published_prompt(known.dataset, found[0].instruction)
     entry["instruction"] = found[0].instruction

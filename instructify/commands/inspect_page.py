@@ -7,12 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from instructify._util.errors import UserError
-from instructify._util.resources import find
 from instructify._util.wording import counted
 from instructify.build import Build
 from instructify.catalog import load_catalog
 from instructify.inspecting import PageMade, PageRequest, TokenReader, choose_samples, make_page
-from instructify.templating import load_templates
+from instructify.templating import TemplateFolders
 
 _NEEDED = ("torch", "transformers")
 
@@ -28,7 +27,7 @@ def run_inspect_page(
     model: str | None,
     raw: Path | None,
     recipe: str,
-    templates: Path | None,
+    templates: TemplateFolders,
     catalog_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -45,7 +44,7 @@ def run_inspect_page(
         chosen=chosen,
         seed=seed,
         catalog=load_catalog(extra=catalog_file),
-        templates=load_templates(find("templates") if templates is None else templates),
+        templates=templates.load(),
         raw=raw,
         recipe=recipe,
         num_frames=DataConfig().frames if reader is None else reader.facts.frames,

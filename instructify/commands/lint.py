@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from instructify._util.resources import find
 from instructify._util.terminal import paragraph
 from instructify._util.wording import counted
 from instructify.build import Build
@@ -21,6 +20,7 @@ from instructify.lint import (
     Variety,
     lint,
 )
+from instructify.templating import TemplateFolders
 
 REPORT_FORMAT = 1
 _SHOWN = 12  # of a kind, in the terminal
@@ -28,16 +28,16 @@ _LISTED = 1_000  # of all, in JSON
 
 
 def run_lint(
-    build: Path | None, templates: Path | None, catalog_file: Path | None, *, as_json: bool
+    build: Path | None, templates: TemplateFolders, catalog_file: Path | None, *, as_json: bool
 ) -> int:
     """Lint and report; returns 1 if there are errors."""
-    folder = find("templates") if templates is None else templates
     opened = None if build is None else Build.open(build)
-    report = lint(folder, load_catalog(extra=catalog_file), opened)
+    catalog = load_catalog(extra=catalog_file)
+    report = lint(templates.base, catalog, opened, added=templates.added)
     if as_json:
         print(json.dumps(_as_json(report), indent=1))
     else:
-        print("\n".join(_lines(report, folder)))
+        print("\n".join(_lines(report, " and ".join(map(str, templates.all)))))
     return 1 if report.num_errors else 0
 
 
@@ -67,7 +67,7 @@ def _task_json(use: TaskUse) -> dict[str, object]:
     }
 
 
-def _lines(report: LintReport, folder: Path) -> Iterator[str]:
+def _lines(report: LintReport, folder: str) -> Iterator[str]:
     order = {"error": 0, "warning": 1}
     by_kind = sorted(report.findings, key=lambda one: (order[one.severity], one.kind))
     for (severity, kind), group in groupby(by_kind, key=lambda one: (one.severity, one.kind)):

@@ -32,6 +32,36 @@ def run_generate(
     as_json: bool,
 ) -> None:
     """Print what a model says of a picture or clip."""
+    answer = answered(
+        source,
+        image,
+        prompt,
+        which=which,
+        beams=beams,
+        max_tokens=max_tokens,
+        min_tokens=min_tokens,
+        length_penalty=length_penalty,
+        device=device,
+    )
+    if as_json:
+        print(json.dumps({"image": str(image), "prompt": prompt, "answer": answer}))
+    else:
+        print(answer)
+
+
+def answered(
+    source: str,
+    image: Path,
+    prompt: str,
+    *,
+    which: str = "best",
+    beams: int = 5,
+    max_tokens: int = 64,
+    min_tokens: int = 1,
+    length_penalty: float = 1.0,
+    device: str = "auto",
+) -> str:
+    """Ask a model about a picture or clip."""
     from instructify_train.decode import Decoding
     from instructify_train.evaluate import answerer_of, load_trained
     from instructify_train.model import device_of, precision_of
@@ -46,8 +76,4 @@ def run_generate(
     )
     chosen = device_of(device)
     answerer = answerer_of(load_trained(source, which), chosen, precision_of("auto", chosen))
-    answer = answerer.answer(answerer.read_file(image), prompt, decoding)
-    if as_json:
-        print(json.dumps({"image": str(image), "prompt": prompt, "answer": answer}))
-    else:
-        print(answer)
+    return answerer.answer(answerer.read_file(image), prompt, decoding)

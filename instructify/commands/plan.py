@@ -13,15 +13,20 @@ from instructify.recipe import (
     Change,
     Plan,
     PlanRow,
+    changed_recipe,
     compare,
-    load_mixture,
-    load_run_settings,
     make_plan,
     mix_build,
+    mixture_of,
     plan_value,
+    recipe_fields,
+    recipe_name,
+    recipe_path,
+    run_settings,
 )
 
 WIDTH = 80
+_PLANNED = ("mixture", "data", "run")
 _NAME = 22
 
 
@@ -29,6 +34,7 @@ def run_plan(
     folder: Path,
     recipe: str,
     *,
+    set_to: Sequence[str] = (),
     steps: int | None,
     batch: int | None,
     html: Path | None,
@@ -41,10 +47,9 @@ def run_plan(
     Without `steps` or `batch` they are those of the recipe's run, for both.
     """
     catalog = load_catalog(extra=catalog_file)
-    settings = load_run_settings(recipe)
-    size = (settings.steps if steps is None else steps, settings.batch if batch is None else batch)
-    plan = _plan(folder, recipe, catalog, *size)
-    other = None if against is None else _other(folder, recipe, against, catalog, *size)
+    plan = planned(folder, recipe, set_to, catalog, steps=steps, batch=batch)
+    size = (plan.steps, plan.batch)
+    other = None if against is None else _other(folder, recipe, set_to, against, catalog, *size)
     changes = () if other is None else compare(other, plan)
     if html is not None:
         _write(html, plan_page(plan, other, changes, loss_explained(plan)))
@@ -58,18 +63,58 @@ def run_plan(
         print(f"\npage: {html}")
 
 
-def _plan(folder: Path, recipe: str, catalog: Catalog, steps: int, batch: int) -> Plan:
-    mixed = mix_build(Build.open(folder), load_mixture(recipe), catalog, batch=batch)
-    return make_plan(mixed, steps=steps, batch=batch, settings=load_run_settings(recipe))
+def planned(
+    folder: Path,
+    recipe: str,
+    settings: Sequence[str],
+    catalog: Catalog,
+    *,
+    steps: int | None = None,
+    batch: int | None = None,
+) -> Plan:
+    """Make the plan of a recipe on a build; steps and batch are the recipe's where they are None.
+
+    UserError for a setting that a plan does not depend on.
+    """
+    _check_settings(settings)
+    run = run_settings(recipe_fields(changed_recipe(recipe, settings)))
+    size = (run.steps if steps is None else steps, run.batch if batch is None else batch)
+    return _plan(folder, recipe, settings, catalog, *size)
+
+
+def _check_settings(settings: Sequence[str]) -> None:
+    """Refuse settings that a plan does not depend on, since they would change nothing."""
+    for setting in settings:
+        top = setting.partition("=")[0].strip().partition(".")[0]
+        if top not in _PLANNED:
+            raise UserError(
+                f"--set {setting} has no effect on a plan; what counts is below "
+                f"{', '.join(_PLANNED)}"
+            )
+
+
+def _plan(
+    folder: Path, recipe: str, settings: Sequence[str], catalog: Catalog, steps: int, batch: int
+) -> Plan:
+    fields = recipe_fields(changed_recipe(recipe, settings))
+    mixture = mixture_of(fields["mixture"], recipe_name(fields, recipe_path(recipe)))
+    mixed = mix_build(Build.open(folder), mixture, catalog, batch=batch)
+    return make_plan(mixed, steps=steps, batch=batch, settings=run_settings(fields))
 
 
 def _other(
-    folder: Path, recipe: str, against: str, catalog: Catalog, steps: int, batch: int
+    folder: Path,
+    recipe: str,
+    settings: Sequence[str],
+    against: str,
+    catalog: Catalog,
+    steps: int,
+    batch: int,
 ) -> Plan:
     """A folder is another build under the same recipe, anything else another recipe."""
     if Path(against).is_dir():
-        return _plan(Path(against), recipe, catalog, steps, batch)
-    return _plan(folder, against, catalog, steps, batch)
+        return _plan(Path(against), recipe, settings, catalog, steps, batch)
+    return _plan(folder, against, (), catalog, steps, batch)
 
 
 def _write(path: Path, page: str) -> None:

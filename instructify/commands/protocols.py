@@ -13,27 +13,28 @@ from instructify.protocols import (
     Suite,
     check_folder,
     departures,
+    has_protocols,
     load_protocols,
     load_suites,
     named_protocol,
     prompt_text,
-    protocol_file,
-    protocol_folder,
+    protocol_folders,
     settings_of,
 )
+from instructify.templating import TemplateFolders
 
 
 def run_protocols(
     name: str | None,
     settings: Sequence[str],
     *,
-    templates: Path | None,
+    templates: TemplateFolders,
     catalog_file: Path | None,
     as_json: bool,
 ) -> None:
     """List the protocols and suites, or say everything about one protocol."""
     catalog = load_catalog(extra=catalog_file)
-    folder = protocol_folder(templates)
+    folder = protocol_folders(templates)
     check_folder(catalog, folder)
     if name is None and settings:
         raise UserError("--set changes one protocol; name it, as `instructify protocols gqa`")
@@ -45,7 +46,7 @@ def run_protocols(
     every = [
         one
         for dataset in catalog.datasets
-        if protocol_file(dataset, folder).is_file()
+        if has_protocols(catalog, dataset, folder=folder)
         for one in load_protocols(catalog, dataset, folder=folder)
     ]
     suites = load_suites(folder)

@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from instructify.metrics import (
     read_predictions,
     score,
 )
+from instructify.protocols import evaluated_form, metric_for
 
 _MOST_SUBSETS = 20
 
@@ -27,7 +28,7 @@ class ScoreRequest:
     """What the command line asks for."""
 
     name: str
-    predictions: Path
+    predictions: Path | Sequence[Prediction]
     references: Path | None
     build: Path | None
     split: str | None
@@ -56,8 +57,8 @@ def scored(request: ScoreRequest) -> Result:
     dataset = load_catalog(extra=request.catalog_file).dataset(request.name)
     if (request.references is None) == (request.build is None):
         raise UserError("say what to score against: either --references FILE or --build BUILD")
-    metric = _metric(dataset)
-    predictions = read_predictions(request.predictions, metric)
+    metric = _metric(dataset, request.form)
+    predictions = _predictions(request, metric)
     if request.build is not None:
         return _against_build(request, request.build, metric, predictions)
     if request.split is not None:
@@ -65,15 +66,21 @@ def scored(request: ScoreRequest) -> Result:
     assert request.references is not None
     metric = metric_of_form(metric, request.form)
     return score(
-        choose_scoring(dataset.name, metric, request.variant),
+        choose_scoring(dataset.name, metric, request.variant, form=request.form),
         read_items(request.references, metric),
         predictions,
         allow_missing=request.allow_missing,
     )
 
 
+def _predictions(request: ScoreRequest, metric: str) -> Sequence[Prediction]:
+    if isinstance(request.predictions, Path):
+        return read_predictions(request.predictions, metric)
+    return request.predictions
+
+
 def _against_build(
-    request: ScoreRequest, folder: Path, metric: str, predictions: list[Prediction]
+    request: ScoreRequest, folder: Path, metric: str, predictions: Sequence[Prediction]
 ) -> Result:
     from instructify.build import Build
     from instructify.commands.score_build import golds_of
@@ -84,7 +91,13 @@ def _against_build(
     )
     metric = metric_of_form(metric, golds.form)
     return score(
-        choose_scoring(request.name, metric, request.variant, vocabulary=golds.vocabulary),
+        choose_scoring(
+            request.name,
+            metric,
+            request.variant,
+            form=golds.form,
+            vocabulary=golds.vocabulary,
+        ),
         golds.items,
         predictions,
         aliases=golds.aliases,
@@ -92,13 +105,9 @@ def _against_build(
     )
 
 
-def _metric(dataset: Dataset) -> str:
-    if dataset.metric is None:
-        raise UserError(
-            f"{dataset.name} is trained on and has no metric; `instructify catalog` shows which "
-            "datasets have one"
-        )
-    return dataset.metric
+def _metric(dataset: Dataset, form: str | None) -> str:
+    """Take the metric of the dataset; that of its usual form where none is named."""
+    return metric_for(dataset, form or evaluated_form(dataset))
 
 
 def result_lines(result: Result) -> Iterator[str]:

@@ -4,70 +4,106 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from instructify._util.errors import UserError
 from instructify._util.terminal import paragraph
 from instructify.build import Build
 from instructify.catalog import load_catalog
+from instructify.templating import TemplateFolders
+
+if TYPE_CHECKING:
+    from instructify_train.config import TrainConfig
 
 
-def run_train(
-    build: Path,
-    recipe: str | None,
-    out: Path,
-    settings: Sequence[str],
-    *,
-    steps: int | None,
-    resume: bool,
-    accept_changes: bool = False,
-    from_scratch: bool = False,
-    take_over: bool = False,
-    catalog_file: Path | None = None,
-    as_json: bool = False,
-) -> int:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainOptions:
+    """What the command line asks of `train`."""
+
+    build: Path
+    out: Path
+    recipe: str | None = None
+    settings: Sequence[str] = ()
+    steps: int | None = None
+    resume: bool = False
+    accept_changes: bool = False
+    from_scratch: bool = False
+    take_over: bool = False
+    templates: TemplateFolders = field(default_factory=TemplateFolders.of)
+    catalog_file: Path | None = None
+
+
+class Trained(NamedTuple):
+    """How a run ended: its facts as plain values, the last step, and the signal that ended it."""
+
+    facts: dict[str, Any]
+    step: int
+    stopped_by: int | None
+    is_first: bool  # of the processes of a launcher
+
+
+def run_train(options: TrainOptions, *, as_json: bool) -> int:
     """Train, and say how it went; returns the exit code."""
-    if from_scratch and not resume:
+    done = trained(options)
+    if done.is_first:
+        print(json.dumps(done.facts, indent=1) if as_json else _told(done.facts, options.out))
+    if done.stopped_by is not None:
+        print(
+            f"instructify: stopped after step {done.step:,}, which is saved; the same command "
+            "with --resume goes on from there",
+            file=sys.stderr,
+        )
+        return 128 + done.stopped_by
+    return 0
+
+
+def trained(options: TrainOptions) -> Trained:
+    """Train as the recipe says, in this process or with those of a launcher."""
+    if options.from_scratch and not options.resume:
         raise UserError("--from-scratch is for --resume; a new run starts at step 0 anyway")
     # Tokenizers must not start threads of their own, since loader processes are forked.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from instructify_train.distributed import join, leave
     from instructify_train.model import device_of
+    from instructify_train.run import StartOptions, launch
+
+    config = _config(options)
+    catalog = load_catalog(extra=options.catalog_file)
+    if options.templates != TemplateFolders.of() and not config.run.best_by:
+        print(
+            "--templates and --add-templates have no effect: samples are rendered already, and no "
+            "protocol is asked without 'run.best_by'",
+            file=sys.stderr,
+        )
+    opened = Build.open(options.build)
+    ranks = join(device_of(config.run.device))
+    start_as = StartOptions(
+        resume=options.resume,
+        accept_changes=options.accept_changes,
+        from_scratch=options.from_scratch,
+        take_over=options.take_over,
+        templates=options.templates,
+    )
+    # After an exception the other processes are not waited for: they may never come.
+    result, facts = launch(opened, config, catalog, options.out, ranks, start_as)
+    leave()
+    return Trained(facts, result.step, result.stopped_by, ranks.is_first)
+
+
+def _config(options: TrainOptions) -> "TrainConfig":
     from instructify_train.recipe import load_recipe
     from instructify_train.run_folder import RECIPE, run_recipe
 
-    if steps is not None:
-        settings = [*settings, f"run.steps={steps}"]
-    if recipe is None:
-        if not resume or not (out / RECIPE).exists():
-            raise UserError("name a recipe: `--recipe tiny`, another of ours, or a YAML file")
-        config = run_recipe(out, settings)
-    else:
-        config = load_recipe(recipe, settings)
-    catalog = load_catalog(extra=catalog_file)
-    opened = Build.open(build)
-    ranks = join(device_of(config.run.device))
-    from instructify_train.run import StartOptions, launch
-
-    start_as = StartOptions(
-        resume=resume,
-        accept_changes=accept_changes,
-        from_scratch=from_scratch,
-        take_over=take_over,
-    )
-    # After an exception the other processes are not waited for: they may never come.
-    result, facts = launch(opened, config, catalog, out, ranks, start_as)
-    leave()
-    if ranks.is_first:
-        print(json.dumps(facts, indent=1) if as_json else _told(facts, out))
-    if result.stopped_by is not None:
-        print(
-            f"instructify: stopped after step {result.step:,}, which is saved; the same command "
-            "with --resume goes on from there",
-            file=sys.stderr,
-        )
-        return 128 + result.stopped_by
-    return 0
+    settings = list(options.settings)
+    if options.steps is not None:
+        settings.append(f"run.steps={options.steps}")
+    if options.recipe is not None:
+        return load_recipe(options.recipe, settings)
+    if not options.resume or not (options.out / RECIPE).exists():
+        raise UserError("name a recipe: `--recipe tiny`, another of ours, or a YAML file")
+    return run_recipe(options.out, settings)
 
 
 def _told(facts: dict[str, object], out: Path) -> str:

@@ -7,7 +7,7 @@ from instructify.build import Build, DatasetEntry, SplitEntry, content_key
 from instructify.catalog import Catalog
 from instructify.explaining.rendering import RecordPlace, render_row, render_text, split_spec
 from instructify.explaining.step import Step, first_difference
-from instructify.templating import PARTS, Template, TemplateSet
+from instructify.templating import PARTS, Template, TemplateSet, template_options
 
 
 def template_step(
@@ -19,14 +19,23 @@ def template_step(
         "sha256": sample["template_sha256"],
         "folder": split.templates_folder,
     }
-    template = _template(templates.for_task(entry.task, split.prompts), sample)
+    pool = templates.for_task(entry.task, split.prompts, dataset=sample["dataset"])
+    template = _template(pool, sample)
     if template is None:
-        detail = f"{templates.folder} has no such template any more"
+        detail = f"{templates.folder} has no such template any more{_other(templates, split)}"
         return Step("template", "differs", detail, facts)
     facts |= {part: getattr(template, part) for part in PARTS if getattr(template, part)}
     if template.sha256 != sample["template_sha256"]:
-        return Step("template", "differs", "its text is another one now", facts)
+        detail = f"its text is another one now{_other(templates, split)}"
+        return Step("template", "differs", detail, facts)
     return Step("template", "same", "", facts)
+
+
+def _other(templates: TemplateSet, split: SplitEntry) -> str:
+    """Name the options that give the templates of the build, where others were given."""
+    if templates.label == split.templates_folder:
+        return ""
+    return f"; the build was rendered with {template_options(split.templates_folder)}"
 
 
 def _template(pool: tuple[Template, ...], sample: Mapping[str, Any]) -> Template | None:
@@ -43,7 +52,7 @@ def sample_step(
     place: RecordPlace,
 ) -> Step:
     """Render the record again and compare every field of the sample."""
-    pool = templates.for_task(entry.task, split.prompts)
+    pool = templates.for_task(entry.task, split.prompts, dataset=sample["dataset"])
     if _is_same(pool, split):
         spec = split_spec(catalog, sample, entry, split, pool)
         again = render_row(build, spec, place, sample["sample_id"])

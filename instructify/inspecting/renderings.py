@@ -46,13 +46,13 @@ class Renderings:
             self.templates.append(template)
         return self._numbers[template.key]
 
-    def pool(self, task: str, modes: Collection[Mode]) -> tuple[Template, ...]:
-        """List the templates of a task in some modes; none where the folder has none for it."""
-        return tuple(
-            one
-            for one in self.templates_of.templates
-            if one.mode in modes and task in (one.task, *one.tasks)
-        )
+    def pool(
+        self, task: str, modes: Collection[Mode], dataset: str | None = None
+    ) -> tuple[Template, ...]:
+        """List the templates of a task, or a dataset's own, in some modes; none without any."""
+        of_modes = [one for one in self.templates_of.templates if one.mode in modes]
+        own = tuple(one for one in of_modes if dataset is not None and one.dataset == dataset)
+        return own or tuple(one for one in of_modes if one.serves(task))
 
     def sides(self, shown: Shown, entry: DatasetEntry) -> list[Side]:
         """Render a record by all templates for its form."""
@@ -62,7 +62,7 @@ class Renderings:
             **constants_of(self.catalog, entry),
         }
         modes = (entry.splits[sample["split"]].prompts,)
-        pool = fitting(self.pool(sample["task"], modes), sample["form"])
+        pool = fitting(self.pool(sample["task"], modes, sample["dataset"]), sample["form"])
         return [self._side(template, shown.record, constants) for template in pool]
 
     def _side(

@@ -12,9 +12,8 @@ from instructify.catalog import Catalog
 from instructify.lint.as_read import as_bert_reads
 from instructify.lint.finding import Finding
 from instructify.lint.probes import fits, probes
-from instructify.lint.subject import Subject
+from instructify.lint.subject import Subject, tasks_of
 from instructify.lint.variety import own_text
-from instructify.templating import MULTITASK
 
 _ALIKE = 0.6  # share of common words from which two templates are nearly the same
 _WORD = re.compile(r"[a-z]+")
@@ -30,11 +29,22 @@ def pool_findings(subjects: Sequence[Subject], catalog: Catalog) -> Iterator[Fin
         yield from _unreachable(subject, catalog)
 
 
+def conflict_findings(added: Sequence[Subject], known: Sequence[Subject]) -> Iterator[Finding]:
+    """Find templates of a joining folder that have the name of another, with other texts."""
+    names = {(one.template.task, one.template.id): one for one in known}
+    for subject in added:
+        other = names.get((subject.template.task, subject.template.id))
+        if other is not None and other.template.sha256 != subject.template.sha256:
+            what = f"{other.placed.node.file} has another template of this id"
+            yield subject.finding("error", "duplicate", what)
+
+
 def _alike(subjects: Sequence[Subject]) -> Iterator[Finding]:
-    pools: dict[tuple[str, str, str], list[Subject]] = {}
+    pools: dict[tuple[str, str | None, str, str], list[Subject]] = {}
     for subject in subjects:
         for task, form in subject.serves:
-            pools.setdefault((subject.template.mode, task, form), []).append(subject)
+            pool_of = (subject.template.mode, subject.template.dataset, task, form)
+            pools.setdefault(pool_of, []).append(subject)
     words = {id(subject): _own_words(subject) for subject in subjects}
     told: set[tuple[int, int]] = set()
     for pool in pools.values():
@@ -101,7 +111,11 @@ def labels(subject: Subject) -> dict[str, str]:
 
 def _unreachable(subject: Subject, catalog: Catalog) -> Iterator[Finding]:
     template = subject.template
-    tasks = template.tasks if template.task == MULTITASK else (template.task,)
+    tasks = tasks_of(template, catalog)
+    if template.dataset is not None and not tasks:
+        what = f"no catalog has the dataset '{template.dataset}'; give your own by --catalog"
+        yield subject.finding("warning", "never-drawn", what)
+        return
     unknown = [task for task in tasks if task not in catalog.tasks]
     for task in unknown:
         what = f"no dataset has the task '{task}'"

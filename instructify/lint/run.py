@@ -10,8 +10,8 @@ from instructify._util.resources import find
 from instructify.build import Build
 from instructify.catalog import Catalog
 from instructify.lint.finding import Finding
-from instructify.lint.pools import pool_findings
-from instructify.lint.prompts import evaluation_findings, prompt_findings, read_prompts
+from instructify.lint.pools import conflict_findings, pool_findings
+from instructify.lint.prompts import Prompt, evaluation_findings, prompt_findings, read_prompts
 from instructify.lint.renders import Real, render_findings
 from instructify.lint.subject import read_subjects
 from instructify.lint.texts import text_findings
@@ -43,14 +43,23 @@ class LintReport:
         return sum(finding.severity == "error" for finding in self.findings)
 
 
-def lint(folder: Path, catalog: Catalog, build: Build | None) -> LintReport:
-    """Judge every template of a folder; with a build, its records and samples too."""
+def lint(
+    folder: Path, catalog: Catalog, build: Build | None, *, added: Sequence[Path] = ()
+) -> LintReport:
+    """Judge every template of a folder and of those that join it; with a build, its samples too."""
     files = files_of(folder, "*.yaml")
     if not files:
         raise UserError(
             f"{folder} holds no template file; expected <task>.yaml, see docs/templates.md"
         )
-    subjects, findings = read_subjects(files, catalog.tasks)
+    subjects, findings = read_subjects(files, catalog)
+    for one in added:
+        joining = files_of(one, "*.yaml")
+        more, wrong = read_subjects(joining, catalog)
+        findings += [*wrong, *conflict_findings(more, subjects)]
+        keys = {subject.template.key for subject in subjects}
+        subjects += [subject for subject in more if subject.template.key not in keys]
+        files = [*files, *joining]
     read = {(subject.placed.node.file, subject.template.id) for subject in subjects}
     num_templates = len(read | {(one.file, one.template) for one in findings if one.template})
     real: Real = {} if build is None else real_records(build)
@@ -58,8 +67,12 @@ def lint(folder: Path, catalog: Catalog, build: Build | None) -> LintReport:
         findings += text_findings(subject)
         findings += render_findings(subject, real)
     findings += pool_findings(subjects, catalog)
-    prompts, unread = read_prompts(_protocols(folder))
-    findings += [*unread, *prompt_findings(prompts, catalog)]
+    prompts: list[Prompt] = []
+    for at in (_protocols(folder), *(one / PROTOCOLS for one in added)):
+        more_prompts, unread = read_prompts(at)
+        prompts += more_prompts
+        findings += unread
+    findings += prompt_findings(prompts, catalog)
     findings += evaluation_findings(subjects, prompts, catalog)
     usage = None
     draws: Mapping[str, int] = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import nodes
 
 from instructify._util.yaml_lines import PlacedError
-from instructify.catalog import Task
+from instructify.catalog import Catalog
 from instructify.lint.finding import Finding, Severity
 from instructify.templating import (
     MULTITASK,
@@ -70,9 +70,7 @@ def line_in_file(lines: Sequence[str], key_line: int, text_line: int) -> int:
     return key_line + text_line if is_block else key_line
 
 
-def read_subjects(
-    files: Sequence[Path], tasks: Mapping[str, Task]
-) -> tuple[list[Subject], list[Finding]]:
+def read_subjects(files: Sequence[Path], catalog: Catalog) -> tuple[list[Subject], list[Finding]]:
     """Read template files; what the loader of a conversion would refuse comes as findings."""
     subjects: list[Subject] = []
     findings: list[Finding] = []
@@ -84,19 +82,27 @@ def read_subjects(
             _finding(path, lines, mistake.template, mistake.error) for mistake in mistakes.found
         ]
         subjects += [
-            Subject(placed=one, lines=lines, serves=_serves(one.template, tasks)) for one in placed
+            Subject(placed=one, lines=lines, serves=_serves(one.template, catalog))
+            for one in placed
         ]
     return subjects, findings
 
 
-def _serves(template: Template, tasks: Mapping[str, Task]) -> tuple[tuple[str, str], ...]:
-    named = template.tasks if template.task == MULTITASK else (template.task,)
+def _serves(template: Template, catalog: Catalog) -> tuple[tuple[str, str], ...]:
     return tuple(
         (task, form)
-        for task in named
+        for task in tasks_of(template, catalog)
         for form in template.forms
-        if task in tasks and form in tasks[task].forms
+        if task in catalog.tasks and form in catalog.tasks[task].forms
     )
+
+
+def tasks_of(template: Template, catalog: Catalog) -> tuple[str, ...]:
+    """Name the tasks that a template is for: that of its dataset, if it is for one alone."""
+    if template.dataset is not None:
+        known = catalog.datasets.get(template.dataset)
+        return () if known is None else (known.task,)
+    return template.tasks if template.task == MULTITASK else (template.task,)
 
 
 def _lines_of(path: Path) -> list[str]:

@@ -220,11 +220,16 @@ def _told(taken: _Taken) -> tuple[float, int]:
     return (held / len(long) if long else 0.0), len(long)
 
 
+def _tasks(subject: Subject) -> set[str]:
+    return {task for task, _ in subject.serves}
+
+
 def draws_by_template(usage: Usage, subjects: Sequence[Subject]) -> Mapping[str, int]:
     """Count the draws of every instruction template of the build's tasks, zeros included."""
     keys = [
         subject.template.key
         for subject in subjects
-        if subject.template.mode == "instruction" and subject.template.task in usage.forms
+        if subject.template.mode == "instruction"
+        and any(task in usage.forms for task in (subject.template.task, *_tasks(subject)))
     ]
     return {key: usage.draws[key] for key in sorted({*keys, *usage.draws})}

@@ -8,12 +8,20 @@ from instructify.metrics.align import Prediction
 from instructify.metrics.files import answer_key, is_gold_for, read_items, read_predictions
 from instructify.metrics.items import item_of_row
 from instructify.metrics.model import Answer, Interval, Item, Result, Scored, Scorer
-from instructify.metrics.scorers import Scoring, choose_scoring, metric_of_form, score, variants
+from instructify.metrics.scorers import (
+    METRICS,
+    Scoring,
+    choose_scoring,
+    metric_of_form,
+    score,
+    variants,
+)
 
 __all__ = [
     "Answer",
     "Interval",
     "Item",
+    "METRICS",
     "Prediction",
     "Result",
     "Scored",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from instructify.metrics.means import mean_scored, references_of, text_of
 from instructify.metrics.model import Answer, Floats, Item, Scored, Scorer
 from instructify.metrics.ptb import PtbTokenizer
+from instructify.metrics.spaceless import is_spaceless, spaced
 
 _LONGEST = 4
 _SIGMA = 6.0
@@ -48,9 +49,17 @@ def cider_scorer() -> Scorer:
 
     def score(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
         texts = [text_of(item, answer) for item, answer in zip(items, answers, strict=True)]
-        predictions = [tokens(text or "") for text in texts]
-        references = [[tokens(one) for one in references_of(item)] for item in items]
+        golds = [references_of(item) for item in items]
         notes = []
+        by_character = is_spaceless(chain.from_iterable(golds))
+        if by_character:
+            notes.append(
+                "the references are written without blanks between words, so CIDEr takes each of "
+                "their characters as a word"
+            )
+        words = (lambda text: tokens(spaced(text))) if by_character else tokens
+        predictions = [words(text or "") for text in texts]
+        references = [[words(one) for one in own] for own in golds]
         if len(items) == 1:
             notes.append("CIDEr of one picture is 0: no word tells it from other pictures")
         return mean_scored(cider_scores(predictions, references), notes=notes)

@@ -22,6 +22,7 @@ from instructify.metrics.exact import (
     ivqa,
     multiple_choice,
 )
+from instructify.metrics.fit import METRIC, VARIANT, replacement
 from instructify.metrics.model import Answer, Item, Result, Scorer
 from instructify.metrics.ranking import mrr
 from instructify.metrics.vqa import aokvqa_direct_answer, vqa_lavis, vqa_mmf, vqa_official
@@ -36,11 +37,15 @@ _BY_METRIC: Mapping[str, Mapping[str, Scorer]] = {
     "mrr": {"official": mrr},
     "auc": {"official": auc},
 }
+METRICS = tuple(_BY_METRIC)
 _BY_DATASET: Mapping[tuple[str, str], Mapping[str, Scorer]] = {
     ("textvqa", "vqa_accuracy"): {"mmf": vqa_mmf, **_VQA},
     ("aokvqa", "vqa_accuracy"): {**_VQA, "official": aokvqa_direct_answer, "vqa": vqa_official},
     ("gqa", "accuracy"): {"official": exact, **_TOOLKITS},
     ("vsr", "accuracy"): {"official": binary, **_TOOLKITS},
+}
+_BY_FORM: Mapping[tuple[str, str], Mapping[str, Scorer]] = {
+    ("accuracy", "binary"): {"official": binary, **_TOOLKITS},
 }
 _IN_VOCABULARY = frozenset(["msvd_qa", "msrvtt_qa"])
 _SKIPS_DIFFICULT = frozenset([("aokvqa", "vqa_accuracy", "official")])
@@ -61,14 +66,17 @@ class Scoring:
         return (self.dataset, self.metric, self.variant) in _SKIPS_DIFFICULT
 
 
-def variants(dataset: str, metric: str) -> Mapping[str, Scorer]:
-    """List the variants of a dataset's metric, the default first."""
-    return _BY_DATASET.get((dataset, metric)) or _BY_METRIC[metric]
+def variants(dataset: str, metric: str, form: str | None = None) -> Mapping[str, Scorer]:
+    """List the variants of a dataset's metric on records of a form, the default first."""
+    own = _BY_DATASET.get((dataset, metric)) or _BY_FORM.get((metric, form or ""))
+    return own or _BY_METRIC[metric]
 
 
 def metric_of_form(metric: str, form: str | None) -> str:
-    """Name the metric of a form: multiple choice of a VQA dataset is right or wrong (A-OKVQA)."""
-    return "accuracy" if (metric, form) == ("vqa_accuracy", "multiple_choice") else metric
+    """Name the metric of a form: choices and yes or no are right or wrong, whatever the metric of
+    the dataset's open answers (A-OKVQA)."""
+    closed = form in ("multiple_choice", "binary")
+    return "accuracy" if closed and metric in ("vqa_accuracy", "ivqa_accuracy") else metric
 
 
 def choose_scoring(
@@ -76,10 +84,11 @@ def choose_scoring(
     metric: str,
     variant: str | None = None,
     *,
+    form: str | None = None,
     vocabulary: Collection[str] | None = None,
 ) -> Scoring:
     """Choose a variant by name; `vocabulary` is what a video answer has to come from."""
-    known = variants(dataset, metric)
+    known = variants(dataset, metric, form)
     name = next(iter(known)) if variant is None else variant
     if name not in known:
         raise UserError(
@@ -101,16 +110,23 @@ def score(
 ) -> Result:
     """Score predictions of items; `aliases` are further names of items, by name.
 
+    A set with too few references for its metric is scored by exact match, and a note says so.
     Missing, double and unknown predictions are the user's mistake; with `allow_missing` a missing
     one counts as wrong. What the variant leaves out (difficult questions of A-OKVQA) may be
     predicted and is not counted.
     """
     found = by_item(predictions, (item.id for item in items), aliases)
     kept = [item for item in items if not (scoring.skips_difficult and item.difficult)]
+    instead = replacement(scoring.metric, scoring.scorer, kept)
+    skips = scoring.skips_difficult
+    if instead is not None:
+        scoring = Scoring(
+            dataset=scoring.dataset, metric=METRIC, variant=VARIANT, scorer=instead.scorer
+        )
     aligned = align(kept, found, allow_missing=allow_missing)
     scored = scoring.scorer(kept, aligned.answers)
     metrics = dict(scored.metrics)
-    if scoring.skips_difficult:
+    if skips:
         metrics["difficult_skipped"] = len(items) - len(kept)
     groups = _groups(kept)
     values, notes = _subset_values(scoring, kept, aligned.answers, scored.scores, groups)
@@ -125,7 +141,7 @@ def score(
         metrics=metrics,
         subsets=values,
         subset_counts={name: len(rows) for name, rows in groups.items()},
-        notes=(*scored.notes, *notes),
+        notes=(*scored.notes, *notes, *([] if instead is None else [instead.note])),
         ids=aligned.ids,
         scores=scored.scores,
     )

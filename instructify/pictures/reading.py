@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from struct import calcsize
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 from PIL import Image
@@ -131,6 +131,10 @@ class PictureStore:
             roots if roots is not None else load_roots(build),
             shard if shard is not None else folder.joinpath,
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the places of the files, which the other process maps again."""
+        return type(self), (self._path, self._roots, self._shard_path)
 
     def __len__(self) -> int:
         return self._num_rows

@@ -1,16 +1,17 @@
 """Protocols: how a dataset is evaluated, as data; prompts, candidates and golds made by them."""
 
 from instructify.protocols.candidates import CandidateSet, prediction_of, value_scores
+from instructify.protocols.defaults import evaluated_form, metric_for
+from instructify.protocols.folders import ProtocolFolders, protocol_folders
 from instructify.protocols.model import PUBLISHED, USUAL, Protocol, Source, prompt_text
 from instructify.protocols.published import Departure, departures, is_published_prompt
 from instructify.protocols.questions import Question, Questions, read_questions
 from instructify.protocols.read import (
     OF_METHOD,
     check_folder,
+    has_protocols,
     load_protocols,
     named_protocol,
-    protocol_file,
-    protocol_folder,
     settings_of,
 )
 from instructify.protocols.suites import Mean, Suite, load_suites, named_suite, suite_means
@@ -22,6 +23,7 @@ __all__ = [
     "OF_METHOD",
     "PUBLISHED",
     "Protocol",
+    "ProtocolFolders",
     "Question",
     "Questions",
     "Source",
@@ -29,15 +31,17 @@ __all__ = [
     "USUAL",
     "check_folder",
     "departures",
+    "evaluated_form",
+    "has_protocols",
     "is_published_prompt",
     "load_protocols",
     "load_suites",
+    "metric_for",
     "named_protocol",
     "named_suite",
     "prediction_of",
     "prompt_text",
-    "protocol_file",
-    "protocol_folder",
+    "protocol_folders",
     "read_questions",
     "settings_of",
     "suite_means",

@@ -1,6 +1,5 @@
 """From records to the prompts of a protocol, as columns."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from instructify._util.errors import UserError
 from instructify.columns import Failure, render_table
 from instructify.protocols.model import Fields, Protocol
 from instructify.protocols.read import unworded
-from instructify.templating import MULTITASK, Template, fitting, load_templates
+from instructify.templating import MULTITASK, Template, TemplateFolders, fitting
 
 _DROPPED = ("context", "caption", "text")
 
@@ -24,7 +23,7 @@ class Prompts(NamedTuple):
     failed: list[Failure]
 
 
-def prompt_template(protocol: Protocol, task: str, templates: Path) -> Template:
+def prompt_template(protocol: Protocol, task: str, templates: TemplateFolders) -> Template:
     """Give a protocol's prompt as a template; that of a baseline where it asks for one."""
     if protocol.prompt == "instruction":
         if protocol.instruction is None:
@@ -37,7 +36,7 @@ def prompt_template(protocol: Protocol, task: str, templates: Path) -> Template:
             instruction=protocol.instruction,
             qformer_instruction=protocol.qformer_instruction,
         )
-    baselines = load_templates(templates).for_task(task, protocol.prompt)
+    baselines = templates.load().for_task(task, protocol.prompt)
     found = fitting(baselines, protocol.form)
     if not found:
         raise UserError(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from instructify.protocols.candidates import (
 from instructify.protocols.model import CandidateRule, Protocol
 from instructify.protocols.prompts import prompt_template, render_prompts
 from instructify.schema import RECORD_SCHEMA
+from instructify.templating import TemplateFolders
 
 DIFFICULT = "marked difficult"
 _GOLDS = (
@@ -76,7 +76,7 @@ def read_questions(
     build: Build,
     protocol: Protocol,
     catalog: Catalog,
-    templates: Path,
+    templates: TemplateFolders,
     *,
     limit: int | None = None,
 ) -> Questions:

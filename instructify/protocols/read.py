@@ -10,11 +10,17 @@ from typing import Any, get_args
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.file_names import files_of
-from instructify._util.resources import find
-from instructify._util.yaml_lines import Node, read_yaml
+from instructify._util.yaml_lines import Node, parse_yaml, read_yaml
 from instructify._util.yaml_settings import with_setting
 from instructify.catalog import Catalog, Dataset
-from instructify.metrics import metric_of_form, variants
+from instructify.metrics import METRICS, metric_of_form, variants
+from instructify.protocols.defaults import (
+    default_protocols,
+    evaluation_split,
+    is_own,
+    metric_for,
+)
+from instructify.protocols.folders import ProtocolFolders, as_folders
 from instructify.protocols.model import (
     USUAL,
     CandidateRule,
@@ -30,10 +36,13 @@ from instructify.protocols.model import (
 from instructify.templating import Mode, mistakes
 
 FORMAT = 1
-FOLDER = "protocols"
+Where = Path | ProtocolFolders | None  # a folder of protocols, with what joins it; None: ours
 SUITES = "suites"
 _REQUIRED = ("id", "version", "split", "form", "instruction", "decode", "score", "sources")
-_OPTIONAL = ("qformer_instruction", "prompt", "fields", "difficult", "frames", "candidates", "note")
+_OPTIONAL = (
+    *("qformer_instruction", "prompt", "fields", "difficult", "frames", "candidates", "note"),
+    "metric",
+)
 _SOURCED = (
     *("split", "instruction", "qformer_instruction", "prompt", "fields", "difficult", "frames"),
     *("decode", "candidates", "score"),
@@ -51,39 +60,30 @@ OF_METHOD: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def protocol_folder(templates: Path | None = None) -> Path:
-    """Return where protocols are: beside the templates given, else ours.
-
-    A dataset that a folder has no file for is evaluated by our protocols.
-    """
-    ours = find("templates") / FOLDER
-    own = None if templates is None else templates / FOLDER
-    return own if own is not None and own.is_dir() else ours
-
-
-def protocol_file(name: str, folder: Path | None = None) -> Path:
-    """Return the file of a dataset, or of the suites: that of the folder, else ours."""
-    path = (folder or protocol_folder()) / f"{name}.yaml"
-    return path if path.is_file() else protocol_folder() / f"{name}.yaml"
-
-
-def check_folder(catalog: Catalog, folder: Path) -> None:
-    """Refuse a folder with a file that no dataset has; it would be passed over without a word."""
+def check_folder(catalog: Catalog, folder: Where) -> None:
+    """Refuse folders with a file that no dataset has; it would be passed over without a word."""
     known = [*catalog.datasets, SUITES]
-    for path in sorted(folder.glob("*.y*ml")):
-        if path.suffix != ".yaml" or path.stem not in known:
-            raise UserError(
-                f"{path} is not the file of a dataset and has no effect; name it "
-                f"<dataset>.yaml; {did_you_mean(path.stem, known)}"
-            )
+    for one in as_folders(folder).all:
+        for path in sorted(one.glob("*.y*ml")):
+            if path.suffix != ".yaml" or path.stem not in known:
+                raise UserError(
+                    f"{path} is not the file of a dataset and has no effect; name it "
+                    f"<dataset>.yaml; {did_you_mean(path.stem, known)}"
+                )
 
 
-def load_protocols(
-    catalog: Catalog, dataset: str, *, folder: Path | None = None
-) -> tuple[Protocol, ...]:
+def has_protocols(catalog: Catalog, dataset: str, *, folder: Where = None) -> bool:
+    """Tell whether a dataset can be evaluated: by a file, or as an own one by its form."""
+    entry = catalog.dataset(dataset)
+    if as_folders(folder).files(dataset):
+        return True
+    return is_own(entry) and bool(evaluation_split(entry)) and bool(default_protocols(entry))
+
+
+def load_protocols(catalog: Catalog, dataset: str, *, folder: Where = None) -> tuple[Protocol, ...]:
     """Read the protocols of a dataset, the usual one first."""
     entry = catalog.dataset(dataset)
-    return tuple(_protocol(node, entry) for node in _nodes(dataset, folder).values())
+    return tuple(_protocol(node, entry) for node in _nodes(entry, folder).values())
 
 
 def named_protocol(
@@ -91,7 +91,7 @@ def named_protocol(
     name: str,
     settings: Sequence[str] = (),
     *,
-    folder: Path | None = None,
+    folder: Where = None,
     may_lack_words: bool = False,
 ) -> Protocol:
     """Read a protocol by its name (a dataset's, or `dataset.id`), changed by settings.
@@ -101,7 +101,8 @@ def named_protocol(
     """
     dataset, _, wanted = name.partition(".")
     entry = catalog.dataset(dataset)
-    nodes = _nodes(dataset, folder)
+    nodes = _nodes(entry, folder)
+    _check_split(entry, settings, nodes)
     chosen = wanted or next(iter(nodes))
     if chosen not in nodes:
         names = [dataset if one == USUAL else f"{dataset}.{one}" for one in nodes]
@@ -121,25 +122,62 @@ def unworded(protocol: Protocol) -> UserError:
     )
 
 
-def _nodes(dataset: str, folder: Path | None) -> dict[str, Node]:
-    """Read the file of a dataset: its protocols by id, not looked into yet."""
-    path = protocol_file(dataset, folder)
-    if not path.is_file():
-        known = [one.stem for one in files_of(path.parent, "*.yaml") if one.stem != SUITES]
-        raise UserError(f"there is no protocol for '{dataset}'; {did_you_mean(dataset, known)}")
-    top = read_yaml(path).fields(required=("format", "dataset", "protocols"))
+def _nodes(entry: Dataset, folder: Where) -> dict[str, Node]:
+    """Read the files of a dataset: its protocols by id, not looked into yet."""
+    nodes: dict[str, Node] = {}
+    for node in _files(entry, as_folders(folder)):
+        for name, one in _listed(node, entry.name).items():
+            known = nodes.setdefault(name, one)
+            if known is not one and _plain(known) != _plain(one):
+                raise one.error(
+                    f"the protocol '{name}' is also in {known.file}, with other settings; give "
+                    "this one another id"
+                )
+    return nodes
+
+
+def _files(entry: Dataset, folders: ProtocolFolders) -> list[Node]:
+    paths = folders.files(entry.name)
+    if paths:
+        return [read_yaml(path) for path in paths]
+    text = default_protocols(entry) if is_own(entry) else None
+    if text is not None:
+        return [parse_yaml(text, f"the default protocols of {entry.name}")]
+    if is_own(entry):
+        raise UserError(
+            f"records of the form {' or '.join(entry.forms)} have no usual way to be scored; write "
+            f"protocols/{entry.name}.yaml into a folder for --add-templates (docs/evaluation.md)"
+        )
+    known = [one.stem for one in files_of(folders.base, "*.yaml") if one.stem != SUITES]
+    raise UserError(f"there is no protocol for '{entry.name}'; {did_you_mean(entry.name, known)}")
+
+
+def _listed(node: Node, dataset: str) -> dict[str, Node]:
+    top = node.fields(required=("format", "dataset", "protocols"))
     if top["format"].value != FORMAT:
         raise top["format"].error(f"protocol format {FORMAT} is known, not {top['format'].value}")
     if top["dataset"].text() != dataset:
         raise top["dataset"].error(f"'{top['dataset'].value}' belongs into a file of that name")
     nodes: dict[str, Node] = {}
-    for node in top["protocols"].items():
-        name = node.fields(required=_REQUIRED, optional=_OPTIONAL)["id"]
-        if nodes.setdefault(name.text(), node) is not node:
+    for one in top["protocols"].items():
+        name = one.fields(required=_REQUIRED, optional=_OPTIONAL)["id"]
+        if nodes.setdefault(name.text(), one) is not one:
             raise name.error(f"the id '{name.value}' is there twice")
     if not nodes:
         raise top["protocols"].error("'protocols' is empty; it needs at least one")
     return nodes
+
+
+def _check_split(entry: Dataset, settings: Sequence[str], nodes: Mapping[str, Node]) -> None:
+    """Refuse to evaluate an own dataset on what it is trained on, unless that is asked for."""
+    is_default = all(node.file.startswith("the default ") for node in nodes.values())
+    chosen = any(setting.partition("=")[0].strip() == "split" for setting in settings)
+    if is_default and not chosen and evaluation_split(entry) is None:
+        raise UserError(
+            f"{entry.name} has no split to evaluate on, only {', '.join(entry.split_names)}; give "
+            "it one in your catalog (files: {train: ..., val: ...}), or evaluate on what it is "
+            f"trained on by `--set split={entry.split_names[0]}`"
+        )
 
 
 def _changed(node: Node, settings: Sequence[str]) -> Node:
@@ -170,9 +208,10 @@ def _protocol(node: Node, entry: Dataset) -> Protocol:
     split = fields["split"].choice(entry.split_names)
     decode = _decode(fields["decode"])
     candidates = _candidates(fields["candidates"]) if "candidates" in fields else None
-    metric = metric_of_form(str(entry.metric), form)
+    given = fields["metric"].choice(METRICS) if "metric" in fields else metric_for(entry, form)
+    metric = metric_of_form(given, form)
     _check_pair(node, decode, candidates, metric)
-    variant = fields["score"].choice(tuple(variants(entry.name, metric)))
+    variant = fields["score"].choice(tuple(variants(entry.name, metric, form)))
     return Protocol(
         dataset=entry.name,
         id=fields["id"].text(),

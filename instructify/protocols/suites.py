@@ -1,12 +1,12 @@
 """Suites: protocols that belong together, such as the columns of a table, and means over them."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.yaml_lines import Node, read_yaml
-from instructify.protocols.read import FORMAT, SUITES, protocol_file
+from instructify.protocols.folders import as_folders
+from instructify.protocols.read import FORMAT, SUITES, Where
 
 
 class Suite(NamedTuple):
@@ -35,15 +35,21 @@ class Mean(NamedTuple):
     complete: bool  # whether each score is of the whole official split
 
 
-def load_suites(folder: Path | None = None) -> dict[str, Suite]:
-    """Read which protocols belong together."""
-    top = read_yaml(protocol_file(SUITES, folder)).fields(required=("format", "suites"))
-    if top["format"].value != FORMAT:
-        raise top["format"].error(f"suite format {FORMAT} is known, not {top['format'].value}")
-    return {name: _suite(node) for name, node in top["suites"].entries().items()}
+def load_suites(folder: Where = None) -> dict[str, Suite]:
+    """Read which protocols belong together; UserError where two files name one suite."""
+    found: dict[str, Suite] = {}
+    for path in as_folders(folder).files(SUITES):
+        top = read_yaml(path).fields(required=("format", "suites"))
+        if top["format"].value != FORMAT:
+            raise top["format"].error(f"suite format {FORMAT} is known, not {top['format'].value}")
+        for name, node in top["suites"].entries().items():
+            if name in found:
+                raise node.error(f"the suite '{name}' is there already; give yours another name")
+            found[name] = _suite(node)
+    return found
 
 
-def named_suite(name: str, folder: Path | None = None) -> Suite:
+def named_suite(name: str, folder: Where = None) -> Suite:
     """Load a suite by its name."""
     suites = load_suites(folder)
     if name not in suites:

@@ -1,17 +1,18 @@
 """The mixture of a recipe, applied to a build.
 
-`read` reads the mixture part of a recipe file into `model`; `members` finds its datasets in a
-build. `plan` says what a run of so many steps draws, with `lengths` and `loss_share`;
+`read` reads the mixture part of a recipe file into `model`, `changed` puts settings in; `members`
+finds its datasets in a build. `plan` says what a run draws, with `lengths` and `loss_share`;
 `run_settings` reads what it needs of the run. `sample_index` finds record k of a form in the sample
 shards.
 """
 
+from instructify.recipe.changed import changed_recipe, mixtures_of
 from instructify.recipe.members import MixedBuild, mix_build
 from instructify.recipe.model import MixtureRecipe, RecipeMember, Waiver
 from instructify.recipe.plan import Change, Plan, PlanRow, compare, make_plan, plan_value
 from instructify.recipe.read import (
+    ALL,
     RECIPE_FORMAT,
-    base_of,
     inherited_waivers,
     load_mixture,
     load_waivers,
@@ -20,10 +21,11 @@ from instructify.recipe.read import (
     recipe_name,
     recipe_path,
 )
-from instructify.recipe.run_settings import RunSettings, load_run_settings
+from instructify.recipe.run_settings import RunSettings, run_settings
 from instructify.recipe.sample_index import batches_of, valid_batch, valid_batches
 
 __all__ = [
+    "ALL",
     "Change",
     "MixedBuild",
     "MixtureRecipe",
@@ -33,20 +35,21 @@ __all__ = [
     "RecipeMember",
     "RunSettings",
     "Waiver",
-    "base_of",
     "batches_of",
+    "changed_recipe",
     "compare",
     "inherited_waivers",
     "load_mixture",
-    "load_run_settings",
     "load_waivers",
     "make_plan",
     "mix_build",
     "mixture_of",
+    "mixtures_of",
     "plan_value",
     "recipe_fields",
     "recipe_name",
     "recipe_path",
+    "run_settings",
     "valid_batch",
     "valid_batches",
 ]

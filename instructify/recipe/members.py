@@ -4,6 +4,7 @@ Held-out datasets are refused, but for a recipe that fine-tunes on one of them a
 is missing is never left out in silence.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from instructify.mixture import Drawn, Member, Mixture
 from instructify.recipe.model import MixtureRecipe, RecipeMember
 from instructify.recipe.sample_index import SampleIndex
 
+TRAIN = "train"
 _NO_TARGET = "caption_set"  # a picture with all its captions is for scoring
 
 
@@ -81,6 +83,8 @@ def mix_build(
     build: Build, recipe: MixtureRecipe, catalog: Catalog, *, batch: int | None = None
 ) -> MixedBuild:
     """Resolve a recipe on a build; `batch`, the global one, is needed for batches per rank."""
+    if recipe.takes_all:
+        recipe = _with_all(build, recipe, catalog)
     found: dict[str, Part] = {}
     for wanted in recipe.members:
         for part in _parts(build, recipe, wanted, catalog):
@@ -97,6 +101,31 @@ def mix_build(
     )
     parts = tuple(found[member.name] for member in mixture.members)
     return MixedBuild(build=build, recipe=recipe, mixture=mixture, parts=parts)
+
+
+def _with_all(build: Build, recipe: MixtureRecipe, catalog: Catalog) -> MixtureRecipe:
+    """Make members of all held-in datasets with samples to train on; the note names the others."""
+    members: list[RecipeMember] = []
+    left: list[str] = []
+    for name, entry in build.manifest.datasets.items():
+        known = catalog.datasets.get(name)
+        if "held-out" in (entry.role, None if known is None else known.role):
+            continue
+        trained = TRAIN in entry.splits and entry.splits[TRAIN].samples
+        forms = SampleIndex.open(build, name, (TRAIN,)).forms if trained else ()
+        if any(form != _NO_TARGET for form in forms):
+            members.append(RecipeMember(dataset=name))
+        else:
+            left.append(name)
+    if not members:
+        raise UserError(
+            f"{build.paths.root} has no held-in dataset with a split '{TRAIN}' that has samples, "
+            "which 'mixture: all' takes; convert one, or write 'members' with 'splits'"
+        )
+    said = [] if recipe.note is None else [recipe.note]
+    if left:
+        said.append(f"'all' leaves out {', '.join(left)}: nothing to train on in '{TRAIN}'.")
+    return dataclasses.replace(recipe, members=tuple(members), note=" ".join(said) or None)
 
 
 def official_size(
@@ -217,7 +246,8 @@ def _entry(
     if entry is None:
         raise UserError(
             f"{root} has no {name}, a member of '{recipe.name}'; add it by "
-            f"`instructify convert {name} --raw RAW --out {root}`{_without(recipe, name)}."
+            f"`instructify convert {name} --raw RAW --out {root}`{_without(recipe, name)}"
+            f"{_all_instead(build)}."
         )
     for split in wanted.splits:
         if split not in entry.splits:
@@ -232,6 +262,14 @@ def _without(recipe: MixtureRecipe, name: str) -> str:
     if recipe.name == "paper" and name == "web_capfilt":
         return ", or do without it: `--recipe paper-without-capfilt`"
     return f", or take it out of '{recipe.name}'"
+
+
+def _all_instead(build: Build) -> str:
+    """Name the mixture of what is there, where something is."""
+    entries = build.manifest.datasets.values()
+    if not any(one.role == "held-in" and TRAIN in one.splits for one in entries):
+        return ""
+    return ", or train on all held-in datasets of this build: `--set mixture=all`"
 
 
 def _empty(build: Build, recipe: MixtureRecipe, wanted: RecipeMember) -> UserError:

@@ -38,6 +38,7 @@ class Waiver:
 class MixtureRecipe:
     """The mixture part of a recipe; `size` is build, official, or a number for every member.
 
+    `takes_all`: the members are the held-in datasets of the build, whichever it has.
     `shares` uniform: each dataset has the same share, and its forms divide it equally, whatever
     sizes, `alpha` and factors are. `batches` mixed: a step takes samples of all members, and its
     loss is the mean over their label tokens. `batches` per_rank: a step takes `reference_ranks`
@@ -48,6 +49,7 @@ class MixtureRecipe:
 
     name: str
     members: tuple[RecipeMember, ...]
+    takes_all: bool = False
     shares: str = "by_size"
     alpha: float = 0.5
     size: str | int = "build"

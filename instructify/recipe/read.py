@@ -17,6 +17,7 @@ from instructify.recipe.model import MixtureRecipe, RecipeMember, Waiver
 from instructify.templating import Mode
 
 RECIPE_FORMAT = 1
+ALL = "all"  # in place of members: the held-in datasets of the build
 SIZES = ("build", "official")
 BATCHES = ("mixed", "per_rank")
 SHARES = ("by_size", "uniform")
@@ -28,7 +29,8 @@ def load_mixture(recipe: str) -> MixtureRecipe:
     """Load the mixture of a recipe of ours by name, or of a file by its path.
 
     A recipe may name another one whose mixture it takes (`mixture: paper`), or changes
-    (`mixture: {like: paper, alpha: 0}`); that one must write it out.
+    (`mixture: {like: paper, alpha: 0}`); that one must write it out. `mixture: all` has all
+    held-in datasets of the build as members.
     """
     path = recipe_path(recipe)
     fields = _read(path)
@@ -63,10 +65,8 @@ def recipe_name(fields: Mapping[str, Node], path: Path) -> str:
 
 def base_of(mixture: Node) -> str | None:
     """Name the recipe whose mixture this one takes or changes; None where it is written out."""
-    if isinstance(mixture.value, str):
-        return mixture.text()
-    like = mixture.entries().get("like")
-    return None if like is None else like.text()
+    like = mixture if isinstance(mixture.value, str) else mixture.entries().get("like")
+    return None if like is None or like.value == ALL else like.text()
 
 
 def _taken(mixture: Node, base: str, seen: tuple[str, ...]) -> MixtureRecipe:
@@ -93,22 +93,30 @@ def mixture_of(node: Node, name: str, seen: tuple[str, ...] = ()) -> MixtureReci
     """Read the mixture part of a recipe; `seen` are the recipes that it was asked for by."""
     base = base_of(node)
     if isinstance(node.value, str):
-        return _taken(node, node.text(), seen)
-    if base is None:
+        if base is None:
+            return MixtureRecipe(name=name, members=(), takes_all=True)
+        return _taken(node, base, seen)
+    if base is None and "like" in node.entries():
+        fields = node.fields(required=("like",), optional=_READ.keys())
+        start = MixtureRecipe(name=name, members=(), takes_all=True)
+    elif base is None:
         fields = node.fields(required=("members",), optional=_READ.keys())
         start = MixtureRecipe(name=name, members=())
     else:
         fields = node.fields(required=("like",), optional=_READ.keys())
         start = dataclasses.replace(_taken(node, base, seen), name=name, note=None)
     given = {key: _READ[key](one) for key, one in fields.items() if key != "like"}
+    if "members" in given:
+        given["takes_all"] = fields["members"].value == ALL
     recipe = dataclasses.replace(start, **given)
     if "reference_ranks" in given and recipe.batches == "mixed":
         raise fields["reference_ranks"].error(
             "'reference_ranks' is for 'batches: per_rank'; add that, or leave it out"
         )
-    if recipe.fine_tune and len(recipe.members) > 1:
+    if recipe.fine_tune and (recipe.takes_all or len(recipe.members) > 1):
+        count = "all" if recipe.takes_all else len(recipe.members)
         raise fields.get("fine_tune", node).error(
-            f"'fine_tune' is for one dataset alone, and 'members' has {len(recipe.members)}; leave "
+            f"'fine_tune' is for one dataset alone, and 'members' has {count}; leave "
             "'fine_tune' out, or the other datasets"
         )
     return _made_uniform(recipe, fields) if recipe.shares == "uniform" else recipe
@@ -229,6 +237,8 @@ def _batches(node: Node) -> str:
 
 
 def _members(node: Node) -> tuple[RecipeMember, ...]:
+    if node.value == ALL:
+        return ()
     members = tuple(_member(key, one) for key, one in node.entries().items())
     if not members:
         raise node.error("'members' is empty; name at least one dataset")

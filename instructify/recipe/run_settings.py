@@ -6,11 +6,9 @@ trainer.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from instructify._util.yaml_lines import Node, read_yaml
+from instructify._util.yaml_lines import Node
 from instructify.mixture import WINDOW
-from instructify.recipe.read import recipe_fields, recipe_path
 
 STEPS = 60_000
 BATCH = 128
@@ -26,11 +24,6 @@ class RunSettings:
     window: int = WINDOW
     bucket: bool = True
     response_tokens: int = RESPONSE_TOKENS
-
-
-def load_run_settings(recipe: str) -> RunSettings:
-    """Read the settings of a recipe of ours by name, or of a file by its path."""
-    return run_settings(recipe_fields(read_yaml(Path(recipe_path(recipe)))))
 
 
 def run_settings(fields: Mapping[str, Node]) -> RunSettings:

@@ -1,8 +1,8 @@
 """Templates: YAML files read and checked, rendered by Jinja, and chosen for each draw.
 
 `language` says which Jinja a template may use, `filters` which filters; `jinja_program` compiles
-one text, `load` reads a folder of files, `plain_text` a list of lines, `conditions` says which
-records a template fits, `draws` chooses a template for each draw of a record.
+one text, `load` reads a folder of files, `folders` joins several, `plain_text` a list of lines,
+`conditions` says which records a template fits, `draws` chooses a template for each draw.
 """
 
 from instructify.templating.conditions import misfit
@@ -13,6 +13,12 @@ from instructify.templating.filters import (
     RenderError,
     grows_too_long,
     letter,
+)
+from instructify.templating.folders import (
+    BUILT_IN,
+    TemplateFolders,
+    template_options,
+    unknown_pools,
 )
 from instructify.templating.jinja_program import NullPrintedError, Program, mistakes, program
 from instructify.templating.language import FIELDS, Kind
@@ -36,6 +42,7 @@ from instructify.templating.load import (
 from instructify.templating.plain_text import GENERATION, PlainTemplate, read_plain
 
 __all__ = [
+    "BUILT_IN",
     "FIELDS",
     "GENERATION",
     "Kind",
@@ -54,6 +61,7 @@ __all__ = [
     "RenderFailedError",
     "SENTENCE_END",
     "Template",
+    "TemplateFolders",
     "TemplateSet",
     "choose_templates",
     "failure_detail",
@@ -68,4 +76,6 @@ __all__ = [
     "read_plain",
     "refuses_empty",
     "render_row",
+    "template_options",
+    "unknown_pools",
 ]

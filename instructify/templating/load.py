@@ -1,6 +1,7 @@
 """Templates: read from a folder of YAML files, checked whole before the first record is rendered.
 
-A file holds the templates of one task, `multitask.yaml` those of the baselines (`mode`, `tasks`).
+A file holds the templates of one task, `multitask.yaml` those of the baselines (`mode`, `tasks`),
+and one that says `dataset: NAME` those of one dataset, which takes them instead of its task's.
 Every mistake is one sentence with file, line and id. `render_row` is the reference for what a
 template means; `instructify.columns` renders whole columns to the same bytes.
 """
@@ -51,14 +52,23 @@ CONDITIONS = (*FIELDS, "pictures")
 _WORDS = re.compile(r"[a-z0-9]+([ '-][a-z0-9]+)*")
 _TEXT_FIELDS = tuple(name for name, kind in FIELDS.items() if kind is Kind.TEXT)
 # Keys that came later: left out of the hash where they are not used, so that it stays what it was.
-_LATER = ("begins", "unless_begins", "at_most_words", "trains_on_evaluation_prompt")
+_LATER = (
+    "begins",
+    "unless_begins",
+    "at_most_words",
+    "trains_on_evaluation_prompt",
+    "dataset",
+)
 _ID = re.compile(r"[a-z0-9-]+")
 _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Template:
-    """One way to ask and to answer, in Jinja."""
+    """One way to ask and to answer, in Jinja.
+
+    `task` is the name of its file: a task's, or the name of the `dataset` that alone draws it.
+    """
 
     task: str
     id: str
@@ -77,6 +87,11 @@ class Template:
     unless_begins: Beginnings = ()
     at_most_words: Limits = ()
     trains_on_evaluation_prompt: tuple[str, ...] = ()  # datasets that are asked in the same words
+    dataset: str | None = None
+
+    def serves(self, task: str) -> bool:
+        """Tell whether all datasets of a task may draw it."""
+        return self.dataset is None and task in (self.task, *self.tasks)
 
     @property
     def key(self) -> str:
@@ -130,18 +145,26 @@ class RenderFailedError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TemplateSet:
-    """All templates of a folder, in the order of files and lines."""
+    """All templates of some folders, in the order of folders, files and lines."""
 
     folder: str
     templates: tuple[Template, ...]
     mode: Mode = "instruction"
+    label: str = ""  # what a manifest calls the folders
 
-    def for_task(self, task: str, mode: Mode | None = None) -> tuple[Template, ...]:
-        """Give the templates of a task in the set's mode, or another; UserError without any."""
+    def for_task(
+        self, task: str, mode: Mode | None = None, *, dataset: str | None = None
+    ) -> tuple[Template, ...]:
+        """Give the templates of a task in the set's mode, or another; UserError without any.
+
+        A `dataset` that has templates of its own gets these alone.
+        """
         mode = mode or self.mode
-        found = tuple(t for t in self.templates if t.mode == mode and task in (t.task, *t.tasks))
+        of_mode = [t for t in self.templates if t.mode == mode]
+        own = tuple(t for t in of_mode if dataset is not None and t.dataset == dataset)
+        found = own or tuple(t for t in of_mode if t.serves(task))
         if not found:
-            known = {name for t in self.templates if t.mode == mode for name in (t.task, *t.tasks)}
+            known = {name for t in of_mode if t.dataset is None for name in (t.task, *t.tasks)}
             hint = did_you_mean(task, known - {MULTITASK})
             raise UserError(f"{self.folder} has no {mode} template for task '{task}'; {hint}")
         return found
@@ -242,15 +265,16 @@ def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
     top = mistakes.attempt(lambda: read_yaml(path), None)
     if top is None:
         return []
-    entries = _keys(top, ("format", "templates"), ("task",), mistakes)
+    entries = _keys(top, ("format", "templates"), ("task", "dataset"), mistakes)
     task = path.stem
     mistakes.attempt(lambda: _check_top(entries, task), None)
+    dataset = task if "dataset" in entries else None
     seen: dict[str, int] = {}
     placed = []
     nothing: list[Node] = []
     listed = entries["templates"].items if "templates" in entries else lambda: nothing
     for node in mistakes.attempt(listed, nothing):
-        template = _read_template(node, task, mistakes)
+        template = _read_template(node, task, dataset, mistakes)
         if template is None:
             continue
         if template.id in seen:
@@ -265,9 +289,12 @@ def _check_top(entries: Mapping[str, Node], task: str) -> None:
     if "format" in entries and entries["format"].integer() != FORMAT:
         given = entries["format"]
         raise given.error(f"template format {FORMAT} is known, not {given.value}")
-    if "task" in entries and entries["task"].text() != task:
-        given = entries["task"]
-        raise given.error(f"task '{given.value}' belongs into a file of that name")
+    if "task" in entries and "dataset" in entries:
+        raise entries["task"].error("give 'task' or 'dataset': a file has the templates of one")
+    for key in ("task", "dataset"):
+        if key in entries and entries[key].text() != task:
+            given = entries[key]
+            raise given.error(f"{key} '{given.value}' belongs into a file of that name")
 
 
 def _keys(
@@ -292,7 +319,9 @@ def _keys(
     return {key: value for key, value in entries.items() if key in allowed}
 
 
-def _read_template(node: Node, task: str, mistakes: Mistakes) -> Template | None:
+def _read_template(
+    node: Node, task: str, dataset: str | None, mistakes: Mistakes
+) -> Template | None:
     is_multitask = task == MULTITASK
     before = len(mistakes.found)
     given = node.value.get("id") if isinstance(node.value, dict) else None
@@ -311,7 +340,7 @@ def _read_template(node: Node, task: str, mistakes: Mistakes) -> Template | None
         mistakes.tell(node.error(what), name)
     if len(mistakes.found) > before:
         return None
-    return Template(task=task, **values)
+    return Template(task=task, dataset=dataset, **values)
 
 
 def _id(node: Node) -> str:

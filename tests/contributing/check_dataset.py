@@ -21,7 +21,7 @@ from instructify.build import Build
 from instructify.catalog import Dataset, load_catalog
 from instructify.cli import app
 from instructify.explaining import ExplainRequest, explain
-from instructify.protocols import load_protocols, protocol_folder
+from instructify.protocols import load_protocols, protocol_folders
 from instructify.readers import READERS
 from instructify.templating import fitting, load_templates
 from instructify.twins import WRITERS, make_twin
@@ -82,7 +82,7 @@ def _templates(entry: Dataset) -> Iterator[Finding]:
 def _protocol(entry: Dataset) -> Iterator[Finding]:
     if entry.metric is None:
         return
-    path = protocol_folder() / f"{entry.name}.yaml"
+    path = protocol_folders().base / f"{entry.name}.yaml"
     if not path.is_file():
         yield Finding(
             f"there is no templates/protocols/{entry.name}.yaml: "

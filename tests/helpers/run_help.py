@@ -14,7 +14,8 @@ import torch
 
 from instructify._util.errors import UserError
 from instructify.commands.eval import EvalRequest, run_eval
-from instructify.commands.train import run_train
+from instructify.commands.train import TrainOptions, run_train
+from instructify.templating import TemplateFolders
 from instructify_train.checkpoint import folder_of, steps_of
 from instructify_train.run.journal import read_log
 
@@ -74,6 +75,7 @@ def train(
     accept: bool = False,
     from_scratch: bool = False,
     steps: int | None = None,
+    catalog_file: Path | None = None,
 ) -> Done:
     """Train in this process, on one thread."""
     threads = torch.get_num_threads()
@@ -83,18 +85,18 @@ def train(
     stdout, stderr = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-            code = run_train(
-                build,
-                str(chosen),
-                out,
-                settings,
+            options = TrainOptions(
+                build=build,
+                out=out,
+                recipe=str(chosen),
+                settings=settings,
                 steps=steps,
                 resume=resume,
                 accept_changes=accept,
                 from_scratch=from_scratch,
-                catalog_file=None,
-                as_json=True,
+                catalog_file=catalog_file,
             )
+            code = run_train(options, as_json=True)
     finally:
         torch.set_num_threads(threads)
     return Done(code, stdout.getvalue(), stderr.getvalue())
@@ -111,12 +113,14 @@ def evaluate(
     batch: int = 16,
     precision: str = "fp32",
     resume: bool = False,
+    templates: TemplateFolders | None = None,
+    catalog_file: Path | None = None,
 ) -> Done:
     """Evaluate in this process, on one thread."""
     request = EvalRequest(
         model=str(model), build=build, names=names, suite=suite, out=out, checkpoint="best",
         settings=settings, limit=limit, batch=batch, device="cpu", precision=precision,
-        resume=resume, templates=None, catalog_file=None,
+        resume=resume, templates=templates or TemplateFolders.of(), catalog_file=catalog_file,
     )  # fmt: skip
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -26,6 +26,7 @@ from instructify.inspecting.pictures import (
     small_bytes,
 )
 from instructify.inspecting.raw import item_text
+from instructify.templating import TemplateFolders
 from instructify.templating.load import load_templates, render_row
 from instructify_train.model.collation import collate
 from instructify_train.model.forward import layout_of
@@ -297,7 +298,7 @@ def test_without_torch_the_page_comes_without_tokens(
         model=None,
         raw=None,
         recipe="paper",
-        templates=None,
+        templates=TemplateFolders.of(),
         catalog_file=None,
         as_json=False,
     )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from instructify._util.errors import UserError
 from instructify.metrics import Item, Prediction, Result, choose_scoring, score
 from instructify.metrics.cider import cider_scores
+from instructify.metrics.spaceless import is_spaceless, spaced
 
 Tokens = Sequence[str]
 
@@ -148,3 +149,49 @@ def test_a_score_is_no_caption() -> None:
             [Item(id="1", references=("a",))],
             [Prediction("1", 0.5)],
         )
+
+
+SPACELESS = {
+    "Chinese": ("一只黑色的狗在草地上奔跑。", "草地上有一只黑狗", "两个人坐在长椅上"),
+    "Japanese": (
+        "黒い犬が芝生の上を走っている。",
+        "芝生に黒い犬がいる",
+        "ベンチに二人が座っている",
+    ),
+    "Thai": ("สุนัขสีดำกำลังวิ่งบนหญ้า", "มีสุนัขสีดำบนหญ้า", "คนสองคนนั่งบนม้านั่ง"),
+    "Chinese with Latin names": ("一只狗在 NBA 球场", "NBA 球场上有一只狗", "两个人在喝茶"),
+}
+
+
+@pytest.mark.parametrize("captions", SPACELESS.values(), ids=SPACELESS.keys())
+def test_text_without_blanks_is_compared_by_characters(captions: tuple[str, str, str]) -> None:
+    """A caption that shares most characters scored 0, since a sentence was one word."""
+    one, alike, other = captions
+    items = [Item(id="1", references=(one,)), Item(id="2", references=(other,))]
+    scoring = choose_scoring("mine", "cider")
+    near = score(scoring, items, [Prediction("1", alike), Prediction("2", other)])
+    far = score(scoring, items, [Prediction("1", other), Prediction("2", other)])
+    assert near.scores[0] > 0.5
+    assert far.scores[0] < 0.2 * near.scores[0]
+    assert "takes each of their characters as a word" in near.notes[0]
+    assert near.scores[1] == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    "captions",
+    [("a black dog runs", "two people sit"), ("검은 개가 풀밭을 달린다", "두 사람이 앉아 있다")],
+    ids=["English", "Korean"],
+)
+def test_text_with_blanks_is_compared_by_words(captions: tuple[str, str]) -> None:
+    """One foreign character among the predictions changes nothing."""
+    items = [Item(id=str(at), references=(one,)) for at, one in enumerate(captions)]
+    predictions = [Prediction("0", captions[0]), Prediction("1", f"{captions[1]} 狗")]
+    result = score(choose_scoring("mine", "cider"), items, predictions)
+    assert not result.notes
+    assert result.scores[0] == pytest.approx(10)
+
+
+def test_marks_stay_with_their_character() -> None:
+    assert spaced("ดำ狗\uff01 NBA").split() == ["ด", "ำ", "狗", "NBA"]
+    assert spaced("น้ำ").split() == ["น้", "ำ"]
+    assert not is_spaceless([])

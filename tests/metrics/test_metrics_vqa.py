@@ -180,10 +180,46 @@ def test_difficult_questions_of_aokvqa_are_left_out() -> None:
 
 
 def test_items_without_ten_references_are_spoken_of() -> None:
-    items = [Item(id="1", references=("cat",))]
+    items = [Item(id="1", references=("cat",) * 4)]
     result = score(choose_scoring("vqav2", "vqa_accuracy"), items, [Prediction("1", "cat")])
-    assert result.value == 0
+    assert result.value == 1
     assert "1 items have not ten references" in result.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "metric", "references"),
+    [
+        ("vqav2", "vqa_accuracy", ("A wooden-chair.",)),
+        ("mine", "vqa_accuracy", ("chair", "A wooden-chair.", "seat")),
+        ("aokvqa", "vqa_accuracy", ("A wooden-chair.",)),
+        ("ivqa", "ivqa_accuracy", ("A wooden-chair.",)),
+    ],
+)
+@pytest.mark.parametrize("answer", ["A wooden-chair.", "wooden chair"])
+def test_too_few_references_for_a_metric_are_matched_exactly(
+    dataset: str, metric: str, references: tuple[str, ...], answer: str
+) -> None:
+    """A perfect model scored 0 with one reference, and two thirds with three."""
+    items = [Item(id=str(at), references=references) for at in range(4)]
+    predictions = [Prediction(str(at), answer if at else "table") for at in range(4)]
+    result = score(choose_scoring(dataset, metric), items, predictions)
+    assert result.value == 0.75
+    assert (result.metric, result.variant) == ("accuracy", "lavis")
+    assert "4 of 4 items have fewer than" in result.notes[-1]
+
+
+def test_a_few_items_with_few_references_change_no_metric() -> None:
+    items = [Item(id=str(at), references=("cat",) * (1 if at < 2 else 10)) for at in range(4)]
+    predictions = [Prediction(str(at), "cat") for at in range(4)]
+    result = score(choose_scoring("vqav2", "vqa_accuracy"), items, predictions)
+    assert (result.metric, result.value) == ("vqa_accuracy", 0.5)
+
+
+@pytest.mark.parametrize(("form", "answer"), [("binary", "True."), ("multiple_choice", "yes")])
+def test_own_yes_or_no_is_scored_as_yes_or_no(form: str, answer: str) -> None:
+    items = [Item(id="1", references=("yes",))]
+    scoring = choose_scoring("mine", "accuracy", form=form)
+    assert score(scoring, items, [Prediction("1", answer)]).value == 1
 
 
 def test_an_unknown_variant_is_named() -> None:

@@ -10,7 +10,6 @@ import pytest
 from build_help import Answer, Commands, is_sentence
 
 from instructify._util.errors import UserError
-from instructify._util.resources import find
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
 from instructify.protocols.candidates import (
@@ -20,10 +19,12 @@ from instructify.protocols.candidates import (
     prediction_of,
     value_scores,
 )
+from instructify.protocols.folders import protocol_folders
 from instructify.protocols.model import CandidateRule, Protocol
 from instructify.protocols.questions import Questions, read_questions
-from instructify.protocols.read import load_protocols, named_protocol, protocol_folder
+from instructify.protocols.read import load_protocols, named_protocol
 from instructify.protocols.suites import Suite, load_suites, named_suite, suite_means
+from instructify.templating import TemplateFolders
 from instructify.twins.make import make_twin
 
 CATALOG = load_catalog()
@@ -53,7 +54,7 @@ def read(folder: Path, text: str) -> tuple[Protocol, ...]:
 
 def asked(build: Path, name: str, *settings: str, limit: int | None = None) -> Questions:
     protocol = named_protocol(CATALOG, name, settings)
-    return read_questions(Build.open(build), protocol, CATALOG, find("templates"), limit=limit)
+    return read_questions(Build.open(build), protocol, CATALOG, TemplateFolders.of(), limit=limit)
 
 
 @pytest.mark.parametrize("dataset", EVALUATED)
@@ -65,7 +66,7 @@ def test_every_dataset_that_is_scored_has_a_protocol(dataset: str) -> None:
 
 
 def test_files_are_of_datasets_and_suites_name_protocols() -> None:
-    files = {path.stem for path in protocol_folder().glob("*.yaml")}
+    files = {path.stem for path in protocol_folders().base.glob("*.yaml")}
     assert files == {*EVALUATED, "suites"}
     suites = load_suites()
     assert {"held-out", "held-in", "multitask-prefix", "multitask-plain"} <= set(suites)

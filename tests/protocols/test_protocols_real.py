@@ -8,7 +8,6 @@ from real_cases import ROOT, raw_root
 from typer.testing import CliRunner
 
 from instructify._util.errors import UserError
-from instructify._util.resources import find
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
 from instructify.cli import app
@@ -16,6 +15,7 @@ from instructify.metrics.files import is_gold_for
 from instructify.protocols.model import Protocol
 from instructify.protocols.questions import Questions, read_questions
 from instructify.protocols.read import named_protocol
+from instructify.templating import TemplateFolders
 
 pytestmark = pytest.mark.skipif(
     ROOT is None, reason="INSTRUCTIFY_REAL_DATA is not set: no real slices to ask about"
@@ -76,7 +76,7 @@ def real_build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 @pytest.mark.parametrize("name", ASKED)
 def test_prompts_and_candidates_on_real_records(real_build: Build, name: str) -> None:
     wanted, protocol = ASKED[name], protocol_of(name)
-    asked = read_questions(real_build, protocol, load_catalog(), find("templates"))
+    asked = read_questions(real_build, protocol, load_catalog(), TemplateFolders.of())
     stored = real_build.records(protocol.dataset, protocol.split)
     records = {row["record_id"]: row for row in stored}
     assert len(asked.rows) == wanted.num
@@ -125,9 +125,9 @@ def test_a_vocabulary_needs_the_answers_of_train(tmp_path: Path) -> None:
     protocol = named_protocol(load_catalog(), "msrvtt_qa", ["split=val"])
     build = Build.open(tmp_path / "build")
     with pytest.raises(UserError, match="train annotations"):
-        read_questions(build, protocol, load_catalog(), find("templates"))
+        read_questions(build, protocol, load_catalog(), TemplateFolders.of())
     free = named_protocol(
         load_catalog(), "msrvtt_qa", ["split=val", "decode.method=generate", "candidates=null"]
     )
-    asked = read_questions(build, free, load_catalog(), find("templates"))
+    asked = read_questions(build, free, load_catalog(), TemplateFolders.of())
     assert len(asked.rows) == 186

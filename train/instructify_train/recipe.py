@@ -6,7 +6,7 @@ allowed; both with file and line. `mixture` is written out or names another reci
 
 import dataclasses
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -14,14 +14,15 @@ import yaml
 
 from instructify._util.errors import UserError
 from instructify._util.shards import write_bytes
-from instructify._util.yaml_lines import Node, read_yaml
-from instructify._util.yaml_settings import with_setting
+from instructify._util.yaml_lines import Node
 from instructify.recipe import (
+    ALL,
     RECIPE_FORMAT,
     MixtureRecipe,
-    base_of,
+    changed_recipe,
     inherited_waivers,
     mixture_of,
+    mixtures_of,
     recipe_fields,
     recipe_name,
     recipe_path,
@@ -42,15 +43,11 @@ _SECTIONS = ("model", "data", "optimizer", "run")
 
 def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
     """Load a recipe of ours by name, or of a file by its path; `settings` are `a.b=value`."""
-    path = recipe_path(recipe)
-    root = read_yaml(path)
-    for setting in settings:
-        root = with_setting(_opened(root, setting), setting)
-    fields = recipe_fields(root)
-    name = recipe_name(fields, path)
+    fields = recipe_fields(changed_recipe(recipe, settings))
+    name = recipe_name(fields, recipe_path(recipe))
     run = _section(RunConfig, fields.get("run"))
     mixture = mixture_of(fields["mixture"], name)
-    if not any("seed" in entries for entries in _mixtures(fields["mixture"])):
+    if not any("seed" in entries for entries in mixtures_of(fields["mixture"])):
         mixture = dataclasses.replace(mixture, seed=run.seed)
     config = TrainConfig(
         name=name,
@@ -93,37 +90,6 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
         for key in sorted({*flat_before, *flat_now})
         if flat_before.get(key) != flat_now.get(key)
     ]
-
-
-def _opened(root: Node, setting: str) -> Node:
-    """Let a setting reach into a mixture that is only named: `paper` becomes `{like: paper}`.
-
-    Below `members`, those of the named mixture stay and one of them changes.
-    """
-    entries = root.value if isinstance(root.value, dict) else {}
-    mixture = entries.get("mixture")
-    if mixture is None or not setting.startswith("mixture."):
-        return root
-    inner = {"like": mixture} if isinstance(mixture.value, str) else mixture.entries()
-    if setting.startswith("mixture.members.") and "members" not in inner and "like" in inner:
-        named = (fields["members"] for fields in _mixtures(inner["like"]) if "members" in fields)
-        members = next(named, None)
-        inner = inner if members is None else {**inner, "members": members}
-    opened = dataclasses.replace(mixture, value=dict(inner))
-    return dataclasses.replace(root, value={**entries, "mixture": opened})
-
-
-def _mixtures(mixture: Node) -> Iterator[Mapping[str, Node]]:
-    """Go through the settings of a mixture, then those of the mixture that it takes, and so on."""
-    seen: set[str] = set()
-    while True:
-        if not isinstance(mixture.value, str):
-            yield mixture.entries()
-        base = base_of(mixture)
-        if base is None or base in seen:
-            return
-        seen.add(base)
-        mixture = recipe_fields(read_yaml(recipe_path(base)))["mixture"]
 
 
 def _without_loss(node: Node | None, mixture: MixtureRecipe) -> Node | None:
@@ -253,7 +219,7 @@ def _mixture_value(recipe: MixtureRecipe) -> dict[str, Any]:
         "batches": recipe.batches,
         "prompts": recipe.prompts,
         "seed": recipe.seed,
-        "members": members,
+        "members": ALL if recipe.takes_all else members,
     }
     if recipe.batches != "mixed":
         value["reference_ranks"] = recipe.reference_ranks

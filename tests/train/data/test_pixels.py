@@ -12,10 +12,10 @@ from picture_cases import saved, scene
 from PIL import Image
 from run_help import recipe_file
 
-from instructify._util.resources import find
 from instructify.build import Build
 from instructify.catalog import load_catalog
 from instructify.protocols import named_protocol, read_questions
+from instructify.templating import TemplateFolders
 from instructify.twins.make import make_twin
 from instructify_train.data.pixels import Pixels
 from instructify_train.distributed import Ranks
@@ -98,7 +98,7 @@ def test_all_see_the_same_pixels(
     setup = opened(build, tmp_path, settings)
     prepared = setup.prepared
     protocol = named_protocol(load_catalog(), "vqav2")
-    questions = read_questions(build, protocol, load_catalog(), find("templates"))
+    questions = read_questions(build, protocol, load_catalog(), TemplateFolders.of())
     first = {row.pictures: row for row in reversed(questions.rows)}  # of each picture
     questions = replace(questions, rows=list(first.values()))
     keys = sorted(key for pictures in first for key in pictures)

@@ -14,12 +14,12 @@ from build_help import Commands, difference, is_sentence, start, tree
 from run_help import evaluate, launched, train
 
 from instructify._util.errors import UserError
-from instructify._util.resources import find
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
 from instructify.protocols.questions import read_questions
 from instructify.protocols.read import named_protocol
 from instructify.results.table import Cell, percent
+from instructify.templating import TemplateFolders
 from instructify_train.config import DataConfig
 from instructify_train.data.pixels import read_file, resize
 from instructify_train.evaluate.answering import Answerer, answerer_of
@@ -211,7 +211,7 @@ def test_ranking_is_what_the_model_says(whole_build: Path, model: Path) -> None:
     """Likelihoods equal those of plain transformers, candidate by candidate."""
     build, catalog = Build.open(whole_build), load_catalog()
     protocol = named_protocol(catalog, "aokvqa.choice")
-    questions = read_questions(build, protocol, catalog, find("templates"), limit=3)
+    questions = read_questions(build, protocol, catalog, TemplateFolders.of(), limit=3)
     answerer = answerer_of(load_trained(str(model)), torch.device("cpu"))
     store = build.pictures()
     assert store is not None

@@ -16,7 +16,7 @@ from huggingface_hub import constants
 from run_help import RECIPE, recipe_file, train
 
 from instructify._util.errors import UserError
-from instructify.commands.train import run_train
+from instructify.commands.train import TrainOptions, run_train
 from instructify_train.config import ModelConfig
 from instructify_train.evaluate.merge import merge
 from instructify_train.evaluate.trained import load_trained
@@ -90,10 +90,11 @@ def test_a_run_moved_with_its_model_finds_it(
 
 
 def resume(build: Path, run: Path, recipe: Path | None, *settings: str) -> int:
-    return run_train(
-        build, None if recipe is None else str(recipe), run, settings, steps=3, resume=True,
-        accept_changes=False, catalog_file=None, as_json=True,
-    )  # fmt: skip
+    named = None if recipe is None else str(recipe)
+    options = TrainOptions(
+        build=build, recipe=named, out=run, settings=settings, steps=3, resume=True
+    )
+    return run_train(options, as_json=True)
 
 
 @pytest.mark.usefixtures("no_net")

@@ -24,6 +24,7 @@ from instructify.metrics import (
     variants,
 )
 from instructify.protocols import Protocol, Questions, read_questions
+from instructify.templating import TemplateFolders
 from instructify_train.distributed import Ranks, gather, wait_for_all
 from instructify_train.evaluate.answering import Answerer, answerer_of
 from instructify_train.evaluate.predict import Evaluator
@@ -47,7 +48,7 @@ class EvaluationOptions:
     """What may be chosen of an evaluation beside its protocol; `batch` changes no result."""
 
     out: Path
-    templates: Path
+    templates: TemplateFolders
     limit: int | None = None
     batch: int = 16
     resume: bool = False
@@ -208,7 +209,7 @@ def _scored(
         return None
     results = {
         name: score_predictions(rows, protocol, questions, name)
-        for name in variants(protocol.dataset, protocol.metric)
+        for name in variants(protocol.dataset, protocol.metric, protocol.form)
     }
     return results[protocol.variant], {name: one.value for name, one in results.items()}
 
@@ -222,7 +223,11 @@ def score_predictions(
     key = answer_key(protocol.metric)
     predictions = [Prediction(row["id"], row[key]) for row in rows if row["id"] in known]
     scoring = choose_scoring(
-        protocol.dataset, protocol.metric, variant, vocabulary=questions.vocabulary
+        protocol.dataset,
+        protocol.metric,
+        variant,
+        form=protocol.form,
+        vocabulary=questions.vocabulary,
     )
     return score(scoring, items, predictions)
 

@@ -10,10 +10,16 @@ from operator import itemgetter
 import torch
 
 from instructify._util.errors import UserError
-from instructify._util.resources import find
 from instructify.build import Build
 from instructify.catalog import Catalog
-from instructify.protocols import Protocol, Questions, named_protocol, read_questions
+from instructify.protocols import (
+    Protocol,
+    Questions,
+    named_protocol,
+    protocol_folders,
+    read_questions,
+)
+from instructify.templating import TemplateFolders
 from instructify_train.config import RunConfig
 from instructify_train.distributed import Ranks, gather
 from instructify_train.evaluate import Answerer, Evaluator, score_predictions
@@ -24,7 +30,13 @@ class HeldInScores:
     """The protocols that a run is judged by, asked of the model as it is."""
 
     def __init__(
-        self, build: Build, catalog: Catalog, config: RunConfig, answerer: Answerer, ranks: Ranks
+        self,
+        build: Build,
+        catalog: Catalog,
+        templates: TemplateFolders,
+        config: RunConfig,
+        answerer: Answerer,
+        ranks: Ranks,
     ) -> None:
         store = build.pictures()
         assert store is not None, "a run has pictures"
@@ -33,9 +45,9 @@ class HeldInScores:
         self._asked: dict[str, tuple[Protocol, Questions, Evaluator]] = {}
         for name in config.best_by:
             try:
-                protocol = _held_in(catalog, name)
+                protocol = _held_in(catalog, name, templates)
                 questions = read_questions(
-                    build, protocol, catalog, find("templates"), limit=config.validation_samples
+                    build, protocol, catalog, templates, limit=config.validation_samples
                 )
                 if not questions.labelled:
                     raise UserError("its golds are not public; choose another")
@@ -62,17 +74,19 @@ class HeldInScores:
         return score_predictions(rows, protocol, questions, protocol.variant).value
 
 
-def held_in_scores(setup: Setup, catalog: Catalog) -> HeldInScores | None:
+def held_in_scores(
+    setup: Setup, catalog: Catalog, templates: TemplateFolders
+) -> HeldInScores | None:
     """Make what `run.best_by` asks for; None where `best` goes by the validation loss."""
     config, prepared = setup.config, setup.prepared
     if not config.run.best_by:
         return None
     answerer = Answerer(prepared.inner, prepared.processor, config.data, prepared.device)
-    return HeldInScores(setup.mixed.build, catalog, config.run, answerer, setup.ranks)
+    return HeldInScores(setup.mixed.build, catalog, templates, config.run, answerer, setup.ranks)
 
 
-def _held_in(catalog: Catalog, name: str) -> Protocol:
-    protocol = named_protocol(catalog, name)
+def _held_in(catalog: Catalog, name: str, templates: TemplateFolders) -> Protocol:
+    protocol = named_protocol(catalog, name, folder=protocol_folders(templates))
     if catalog.dataset(protocol.dataset).role != "held-in":
         raise UserError(
             "it is a protocol of a dataset which is held out: choosing by it would train on what "

@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import msgspec
 from instructify._util.errors import UserError
 from instructify.build import Build
 from instructify.catalog import Catalog
+from instructify.templating import TemplateFolders
 from instructify_train.checkpoint import remove_all
 from instructify_train.config import TrainConfig
 from instructify_train.distributed import Ranks
@@ -37,12 +38,13 @@ from instructify_train.run_folder import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StartOptions:
-    """How a run is started: anew or again, and what is accepted for it."""
+    """How a run is started: anew or again, what is accepted, and whose protocols `best_by` has."""
 
     resume: bool = False
     accept_changes: bool = False
     from_scratch: bool = False
     take_over: bool = False
+    templates: TemplateFolders = field(default_factory=TemplateFolders.of)
 
 
 def launch(
@@ -66,7 +68,7 @@ def launch(
         setup = set_up(build, config, catalog, ranks)
         said += check_data(start, setup.mixed, accept=start_as.accept_changes)
         said += check_overlap(setup.mixed, config.waivers)
-        held_in = held_in_scores(setup, catalog)
+        held_in = held_in_scores(setup, catalog, start_as.templates)
         if is_first:
             if start is None:
                 remove_all(run)

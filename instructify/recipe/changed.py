@@ -1,0 +1,47 @@
+"""A recipe file with the settings of a command line put into it, `a.b=value`."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+from instructify._util.yaml_lines import Node, read_yaml
+from instructify._util.yaml_settings import with_setting
+from instructify.recipe.read import base_of, recipe_fields, recipe_path
+
+
+def changed_recipe(recipe: str, settings: Sequence[str] = ()) -> Node:
+    """Read the file of a recipe, ours by name or any by its path, and change it."""
+    root = read_yaml(recipe_path(recipe))
+    for setting in settings:
+        root = with_setting(_opened(root, setting), setting)
+    return root
+
+
+def mixtures_of(mixture: Node) -> Iterator[Mapping[str, Node]]:
+    """Go through the settings of a mixture, then those of the mixture that it takes, and so on."""
+    seen: set[str] = set()
+    while True:
+        if not isinstance(mixture.value, str):
+            yield mixture.entries()
+        base = base_of(mixture)
+        if base is None or base in seen:
+            return
+        seen.add(base)
+        mixture = recipe_fields(read_yaml(recipe_path(base)))["mixture"]
+
+
+def _opened(root: Node, setting: str) -> Node:
+    """Let a setting reach into a mixture that is only named: `paper` becomes `{like: paper}`.
+
+    Below `members`, those of the named mixture stay and one of them changes.
+    """
+    entries = root.value if isinstance(root.value, dict) else {}
+    mixture = entries.get("mixture")
+    if mixture is None or not setting.startswith("mixture."):
+        return root
+    inner = {"like": mixture} if isinstance(mixture.value, str) else mixture.entries()
+    if setting.startswith("mixture.members.") and "members" not in inner and "like" in inner:
+        named = (fields["members"] for fields in mixtures_of(inner["like"]) if "members" in fields)
+        members = next(named, None)
+        inner = inner if members is None else {**inner, "members": members}
+    opened = dataclasses.replace(mixture, value=dict(inner))
+    return dataclasses.replace(root, value={**entries, "mixture": opened})

@@ -1,0 +1,100 @@
+"""The folders that a command takes templates from: ours or the user's, and others that join it.
+
+`--templates DIR` takes DIR instead of ours, `--add-templates DIR` joins DIR to that.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from instructify._util.errors import UserError
+from instructify._util.resources import find
+from instructify.templating.load import Mode, Template, TemplateSet, load_templates
+
+BUILT_IN = "built-in"
+_JOINED = " + "
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFolders:
+    """A base folder, the name that a manifest has for it, and the folders that join it."""
+
+    base: Path
+    name: str = BUILT_IN
+    added: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, templates: Path | None = None, added: Sequence[Path] = ()) -> "TemplateFolders":
+        """Resolve the options of a command line; `templates` None or "built-in": ours.
+
+        UserError for a folder that is not there: a mistyped name would have no effect.
+        """
+        for folder in (*(() if _is_ours(templates) else (templates,)), *added):
+            if folder is not None and not folder.is_dir():
+                raise UserError(
+                    f"{folder} is no folder of templates; give a folder with <task>.yaml, "
+                    "<dataset>.yaml or protocols/ (docs/templates.md)"
+                )
+        if templates is None or _is_ours(templates):
+            return cls(find("templates"), BUILT_IN, tuple(added))
+        return cls(templates, templates.absolute().name, tuple(added))
+
+    @property
+    def label(self) -> str:
+        """The name of all of them in a manifest, as in `built-in + mine`."""
+        return _JOINED.join([self.name, *(folder.absolute().name for folder in self.added)])
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """The base, then what joins it."""
+        return (self.base, *self.added)
+
+    def load(self, mode: Mode = "instruction") -> TemplateSet:
+        """Read all folders as one set; UserError where two templates of one name differ."""
+        templates = list(load_templates(self.base, mode).templates)
+        where = {_name(one): (one, self.base) for one in templates}
+        for folder in self.added:
+            for one in _added(folder, mode):
+                known, at = where.setdefault(_name(one), (one, folder))
+                if known is one:
+                    templates.append(one)
+                elif known.sha256 != one.sha256:
+                    raise UserError(conflict(one, at, folder))
+        folders = " and ".join(str(folder) for folder in self.all)
+        return TemplateSet(folder=folders, templates=tuple(templates), mode=mode, label=self.label)
+
+
+def template_options(label: str) -> str:
+    """Say which options give the templates that a manifest calls `label`."""
+    base, *added = label.split(_JOINED)
+    options = [] if base == BUILT_IN and added else [f"--templates {base}"]
+    return " ".join([*options, *(f"--add-templates {name}" for name in added)])
+
+
+def conflict(template: Template, first: Path, second: Path) -> str:
+    """Say that two folders have another template under the same name."""
+    return (
+        f"{first} and {second} both have a template {_name(template)}, with other texts; give the "
+        "one that you add another id, or take its folder by --templates, which is instead of ours"
+    )
+
+
+def unknown_pools(templates: TemplateSet, datasets: Iterable[str]) -> list[str]:
+    """Name the datasets that have templates of their own and that no catalog knows."""
+    pools = {one.dataset for one in templates.templates if one.dataset is not None}
+    return sorted(pools - set(datasets))
+
+
+def _added(folder: Path, mode: Mode) -> Sequence[Template]:
+    """Read a folder that joins others; one with protocols alone has no template."""
+    if (folder / "protocols").is_dir() and not any(folder.glob("*.yaml")):
+        return ()
+    return load_templates(folder, mode).templates
+
+
+def _name(template: Template) -> str:
+    return f"{template.task}/{template.id}"
+
+
+def _is_ours(templates: Path | None) -> bool:
+    return templates is not None and str(templates) == BUILT_IN
