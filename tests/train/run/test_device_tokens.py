@@ -9,7 +9,7 @@ from train_help import fresh
 
 from instructify_train.config import TrainConfig
 from instructify_train.distributed import Ranks
-from instructify_train.model import length_of
+from instructify_train.model import Tokens, length_of
 from instructify_train.recipe import load_recipe
 from instructify_train.run.memory import Fit, fit, full_sample, kept_bytes
 
@@ -45,11 +45,9 @@ def test_samples_of_any_length_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     model = fresh("tiny-llama")
     one = fitted(config, 1.2e9, monkeypatch)
     assert one.device_tokens is not None
-    full = full_sample(config)
     for ids in ((8, 8, 2), (40, 40, 60)):
-        sample = full._replace(
-            **dict(zip(("qformer", "instruction", "response"), ([1] * n for n in ids), strict=True))
-        )
+        asked, told, answered = ([1] * number for number in ids)
+        sample = Tokens(asked, told, answered)
         rows = one.device_tokens // length_of(sample, 1, model.layout)
         assert kept_bytes(model, config, rows, sample) <= 1.02 * one.memory.activations
 
