@@ -56,7 +56,8 @@ def first_step(setup: Setup) -> tuple[float, torch.Tensor]:
         step: Any = setup.steps(0)[0]
         found: list[float] = []
         trainer.passes.run(step.passes, 0, 1)
-        gradients = [one.grad.float().flatten().cpu() for one in trainer.parameters.values()]
+        grads = [one.grad for one in trainer.parameters.values()]
+        gradients = [one.float().flatten().cpu() for one in grads if one is not None]
         for one in step.passes:
             micro = one.micro.to(trainer.device)
             with torch.no_grad():

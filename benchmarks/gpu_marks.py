@@ -20,7 +20,7 @@ class Marks:
         """Say that from here on `name` runs."""
         moment: Any = time.perf_counter()
         if self._on_gpu:
-            moment = torch.cuda.Event(enable_timing=True)
+            moment = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
             moment.record()
         self._marks.append((name, moment))
 
@@ -51,11 +51,14 @@ def watch(trainer: Trainer) -> Marks:
         marks.mark("qformer")
         return features
 
+    def turn(_: Any) -> None:
+        marks.mark("qformer")
+
     def watched_prefix(*given: Any) -> Any:
-        embeds = prefix(*given)
+        embeds: Any = prefix(*given)
         marks.mark("language")
         if embeds.requires_grad:
-            embeds.register_hook(lambda _: marks.mark("qformer"))
+            embeds.register_hook(turn)
         return embeds
 
     def watched_update(step: int) -> None:

@@ -33,9 +33,10 @@ def _table(found: Mapping[str, Any]) -> Iterator[str]:
     yield "| | |"
     yield "|---|---:|"
     for name, value in rows.items():
+        shown = _shown(value)
         if isinstance(value, Mapping):
-            value = ", ".join(f"{part} {_shown(share)}" for part, share in value.items())
-        yield f"| {name.replace('_', ' ')} | {_shown(value)} |"
+            shown = ", ".join(f"{part} {_shown(share)}" for part, share in value.items())
+        yield f"| {name.replace('_', ' ')} | {shown} |"
 
 
 def _shown(value: object) -> str:
