@@ -13,6 +13,7 @@ WORKERS ?= 2
 TORCH ?= torch==2.13.0
 
 .PHONY: demo test check lint types test-heavy test-range check-exports gpu-wheels bench check-metrics train-env clean
+.PHONY: demo check-dataset test check lint types test-heavy test-range check-exports bench check-metrics train-env clean
 
 demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
@@ -46,6 +47,9 @@ gpu-wheels: constraints.txt
 	du -sh $@
 
 GPU_PLATFORMS := $(foreach n,2_28 2_27 2_17,--platform manylinux_$(n)_x86_64) --platform manylinux2014_x86_64
+# What a dataset of catalog.yaml lacks: NAME=vsr, RAW=DIR for a raw root in place of the twin.
+check-dataset: $(VENV)/test
+	$(BIN)/python tests/contributing/check_dataset.py $(NAME) $(if $(RAW),--raw $(RAW))
 
 # Each trainer pins versions that fight the others', so each has an environment of its own.
 TRAINERS := energon trl llamafactory swift

@@ -29,11 +29,13 @@ Records = Mapping[str, list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Records:
-    """The records of every dataset of the catalog, read from twins of scale 0.3."""
+    """The records of every dataset whose release has a twin, read from twins of scale 0.3."""
     root = tmp_path_factory.mktemp("golden")
     make_twin(list(WRITERS), root, scale=0.3, seed=7, pictures=False)
     found = {}
     for dataset in load_catalog().datasets.values():
+        if dataset.release not in WRITERS:
+            continue
         rows = []
         for split in dataset.default_splits:
             rows += read_split(root, dataset.name, split).records

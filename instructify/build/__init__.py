@@ -6,7 +6,7 @@ from instructify.build.commit import carry_out
 from instructify.build.coverage import Coverage, CoverageCounter, sides_of, vocabulary_use
 from instructify.build.effect_stage import unprinted_tokens
 from instructify.build.effects import Covered, Effect, effects_of, idle_settings, unnamed_ocr
-from instructify.build.engine import RejectsError, convert
+from instructify.build.engine import convert
 from instructify.build.ledger import ledger_lines, read_ledger
 from instructify.build.lock import write_lock
 from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry, content_key
@@ -35,6 +35,7 @@ from instructify.build.records import (
     read_split,
     repeated_hashes,
 )
+from instructify.build.refusal import RejectsError
 from instructify.build.request import (
     ConvertRequest,
     PictureMode,

@@ -4,6 +4,7 @@ What a key's picture lacks becomes the split's list of problems, from which the 
 rejects. With `--pictures none` nobody looks.
 """
 
+import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify._util.errors import UserError
+from instructify._util.file_names import real_path
 from instructify._util.shards import read_arrow, valid_arrow
 from instructify.build.manifest import Manifest, PicturesEntry, file_entry
 from instructify.build.paths import BuildPaths
@@ -34,6 +37,7 @@ from instructify.pictures import (
     idle_folders,
     load_known,
     merge_web,
+    pack_scan,
     plan_probe,
     plan_store,
     plan_web,
@@ -74,16 +78,17 @@ def run_picture_stage(
     if request.pictures == "reference":
         check_roots(paths.root, roots)
     families = request.catalog.families
+    searched = _with_packs(request, states, roots, paths)
     known = _known(paths, manifest)
     keys = {state.name: _distinct_keys(state) for state in states}
     locator = Locator(
-        families=families, roots=roots, web=_web_map(request, states, roots, folder, pool)
+        families=families, roots=searched, web=_web_map(request, states, searched, folder, pool)
     )
     plan = plan_probe(
-        _requests(states, keys),
+        _requests(states, keys, known),
         families=families,
         locator=locator,
-        roots=roots,
+        roots=searched,
         staging=folder,
         known=known,
     )
@@ -98,12 +103,30 @@ def run_picture_stage(
     for state in states:
         _note_problems(state, keys[state.name], gathered.problems, folder)
     store = plan_store(
-        gathered, mode=request.pictures, folder=folder, roots=roots, staging=folder, known=known
+        gathered, mode=request.pictures, folder=folder, roots=searched, staging=folder, known=known
     )
     staged = _store(store, gathered, paths, folder, pool, progress)
     save_roots(paths.root, roots)
     save_seen(paths.root, gathered)
     return PictureOutcome(entry=_entry(request.pictures, store, staged, manifest), staged=staged)
+
+
+def _with_packs(
+    request: ConvertRequest, states: Sequence[SplitState], roots: Roots, paths: BuildPaths
+) -> Roots:
+    """Return the roots to search: with the staging folder, where pictures were taken out of files.
+
+    UserError where the build shall only refer to pictures.
+    """
+    packed = [state for state in states if state.pack is not None]
+    if not packed:
+        return roots
+    if request.pictures == "reference":
+        raise UserError(
+            f"the pictures of {packed[0].name} stand in {packed[0].raw[0].name} itself, and "
+            "--pictures reference only refers to files; convert with --pictures store."
+        )
+    return dataclasses.replace(roots, images=(*roots.images, real_path(paths.staging)))
 
 
 def problems_of(manifest: Manifest, paths: BuildPaths, state: SplitState) -> Path | None:
@@ -144,11 +167,17 @@ def _pictures_of(shard: Path) -> pa.Table:
 
 
 def _requests(
-    states: Sequence[SplitState], keys: Mapping[str, pa.Array]
+    states: Sequence[SplitState], keys: Mapping[str, pa.Array], known: Known | None
 ) -> dict[str, pa.ChunkedArray]:
     by_release: dict[str, list[pa.Array]] = {}
     for state in states:
-        by_release.setdefault(state.entry.release, []).append(keys[state.name])
+        wanted = keys[state.name]
+        if known is not None and state.record_ledger is None:
+            # Its raw files were not read again, and what stands in them has not changed.
+            judged = pc.is_in(wanted, value_set=known.problems["key"])
+            embedded = pc.match_substring_regex(wanted, "^[^/]+/[0-9a-f]{20}$")
+            wanted = wanted.filter(pc.invert(pc.and_(judged, embedded)))
+        by_release.setdefault(state.entry.release, []).append(wanted)
     return {release: pa.chunked_array(parts) for release, parts in by_release.items()}
 
 
@@ -165,12 +194,15 @@ def _web_map(
         for family in request.catalog.families_of(request.catalog.dataset(state.dataset)):
             if family.tars:
                 families[family.name] = family
-    if not families:
+    packs = [state.pack for state in states if state.pack is not None]
+    if not families and not packs:
         return None
     scans = pool.map(run_web, plan_web(families, roots, folder))
     for scan in scans:
         if scan.problem is not None:
             print(scan.problem, file=sys.stderr)
+    label = [root.label for root in roots][-1]
+    scans += [pack_scan(pack, label, folder.parent) for pack in packs]
     return merge_web(scans, folder)
 
 

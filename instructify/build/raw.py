@@ -4,6 +4,7 @@ Nothing is opened but to hash it. What is missing is said with what was expected
 looked for and how to get it.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from instructify._util.file_names import is_stray, is_text, real_path
 from instructify._util.shards import hash_file
 from instructify.build.manifest import RawSource
 from instructify.build.other_forms import forms_at_hand
-from instructify.catalog import Catalog, Dataset, RawFileSpec, Split
+from instructify.catalog import Catalog, Dataset, RawFileSpec, Split, is_glob
 from instructify.readers import (
     COMPRESSED_SUFFIXES,
     READERS,
@@ -24,6 +25,7 @@ from instructify.readers import (
     RawFile,
     ReadContext,
     Reader,
+    files_in,
 )
 
 _TEXT_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".token", ".txt")
@@ -104,8 +106,11 @@ def look_for_files(dataset: Dataset, split: Split, roots: RawRoots) -> LookedFor
     missing: list[RawFileSpec] = []
     optional: list[RawFileSpec] = []
     for spec in split.files:
-        found = _find(roots, dataset, spec)
-        if found is not None:
+        several = _find_all(roots, dataset, spec) if spec.many else {}
+        found = None if spec.many else _find(roots, dataset, spec)
+        if several:
+            files |= several
+        elif found is not None:
             files[spec.role] = found
         else:
             (optional if spec.optional else missing).append(spec)
@@ -137,6 +142,31 @@ def read_context(raw: RawSplit, roots: RawRoots, seed: int, limit: int | None) -
         seed=seed,
         limit=limit,
     )
+
+
+def _find_all(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> dict[str, RawFile]:
+    """Find all files of own data that a spec names, by globs and folders too; none if one lacks."""
+    found: list[RawFile] = []
+    for name in spec.names:
+        names = _fitting(roots.release(dataset.release), name) if is_glob(name) else [name]
+        places = [_find(roots, dataset, dataclasses.replace(spec, names=(one,))) for one in names]
+        files = [file for place in places if place is not None for file in files_in(place)]
+        if not files:
+            return {}
+        found += files
+    return {f"{spec.role}-{at:05d}" if at else spec.role: file for at, file in enumerate(found)}
+
+
+def _fitting(folder: Path, pattern: str) -> list[str]:
+    """List the files below a folder, or beside it, that a glob fits."""
+    up = "../" if pattern.startswith("../") else ""
+    start = folder.parent if up else folder
+    paths = sorted(start.glob(pattern.removeprefix(up)))
+    return [
+        up + path.relative_to(start).as_posix()
+        for path in paths
+        if path.is_file() and not is_stray(path.name)
+    ]
 
 
 def _find(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> RawFile | None:

@@ -171,3 +171,4 @@ def _take_over(state: SplitState, unit: RecordsUnit, receipt: RecordsReceipt) ->
     state.record_rejects = Counter(receipt.rejects)
     state.coverage = receipt.coverage
     state.record_ledger = unit.folder / REJECTS
+    state.pack = unit.folder if receipt.pack else None

@@ -37,6 +37,7 @@ from instructify.build.raw import (
     reader_of,
 )
 from instructify.catalog import Dataset
+from instructify.pictures import PackWriter
 from instructify.readers import Chunk, RawFile, apply_ocr, load_ocr
 from instructify.rejects import Reject
 from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
@@ -83,6 +84,7 @@ class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
     rejects: dict[str, int]
     coverage: Coverage = Coverage()
     shards: dict[str, FileEntry]  # file name in the folder => facts
+    pack: dict[str, FileEntry] = {}  # the pictures that stand in the raw files, and their index
 
 
 def records_key(unit: RecordsUnit, sources: Sequence[RawSource], ocr: RawSource | None) -> str:
@@ -112,7 +114,8 @@ def read_receipt(folder: Path, key: str) -> RecordsReceipt | None:
         return None
     if not all(_SHARD.fullmatch(name) for name in receipt.shards):
         return None
-    whole = all(is_whole(folder / name, facts) for name, facts in receipt.shards.items())
+    files = {**receipt.shards, **receipt.pack}
+    whole = all(is_whole(folder / name, facts) for name, facts in files.items())
     return receipt if receipt.key == key and whole else None
 
 
@@ -133,6 +136,7 @@ def run_records(unit: RecordsUnit) -> RecordsReceipt:
         rejects=dict(sorted(writer.reject_counts.items())),
         coverage=writer.coverage.coverage(),
         shards=writer.shards,
+        pack=writer.pack,
     )
     write_bytes(unit.folder / RECEIPT, msgspec.json.encode(receipt))
     return receipt
@@ -147,6 +151,7 @@ class _Writer:
         self.forms: dict[str, int] = {}
         self.reject_counts: Mapping[str, int] = {}
         self.shards: dict[str, FileEntry] = {}
+        self.pack: dict[str, FileEntry] = {}
         self.id_hashes: list[Hashes] = []
         self.key_hashes: list[Hashes] = []
         self._folder = folder
@@ -192,13 +197,17 @@ def _write(unit: RecordsUnit, repeated: frozenset[int]) -> _Writer:
     ):
         sides = sides_of(unit.files, option_values(unit.dataset), unit.ocr)
         writer = _Writer(unit.folder, syncer, CoverageCounter(sides))
+        pack = PackWriter(unit.folder)
         for chunk in _limited(read_chunks(unit), unit.limit):
             ledger.add(chunk.rejects)
+            for picture in chunk.embedded:
+                pack.add(*picture)
             batch, hashes, doubles = _without_doubles(chunk.records, repeated, seen)
             ledger.add(doubles)
             writer.coverage.add(batch, chunk.remarks)
             writer.add(batch, hashes)
         writer.flush()
+        writer.pack = {facts.name: file_entry(facts) for facts in pack.close()}
         writer.reject_counts = ledger.counts
         syncer.wait()
     return writer
@@ -248,7 +257,7 @@ def _limited(chunks: Iterator[Chunk], limit: int | None) -> Iterator[Chunk]:
             yield chunk
             continue
         kept = [remark for remark in chunk.remarks if remark.row < left]
-        yield Chunk(chunk.records.slice(0, left), chunk.rejects, kept)
+        yield chunk._replace(records=chunk.records.slice(0, left), remarks=kept)
         left -= chunk.records.num_rows
         if left <= 0:
             return

@@ -36,6 +36,7 @@ class ConvertRequest:
     ocr: Path | None = None
     settings: Sequence[str] = ()  # the --set texts, which the datasets have in them already
     max_rejects: float | None = None  # percent; None: each dataset's own
+    allow_empty: bool = False  # commit though no sample came
     catalog_file: Path | None = None  # the user's own catalog, for advice that names it
 
 

@@ -53,6 +53,7 @@ class SplitState:
     record_ledger: Path | None = None  # None: those lines of the standing ledger stay
 
     # pictures
+    pack: Path | None = None  # the folder of those that stand in the raw files themselves
     problems: Path | None = None
     problems_sha256: str | None = None
 

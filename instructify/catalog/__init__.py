@@ -1,7 +1,7 @@
 """The catalog: `catalog.yaml` and the user's own datasets as frozen dataclasses.
 
-`load` reads and checks the files, `model` has the classes, `own_tables` the entries of own data,
-`text` what `instructify catalog` prints.
+`load` reads and checks the files, `model` has the classes, `own_*` the entries of own
+data, `text` what `instructify catalog` prints.
 """
 
 from instructify.catalog.load import load_catalog
@@ -15,10 +15,13 @@ from instructify.catalog.model import (
     Split,
     Task,
 )
-from instructify.catalog.own_tables import FIELDS, class_name
+from instructify.catalog.own_columns import FIELDS, TURNS, fill, placeholders
+from instructify.catalog.own_data import CAPTIONS, YOUR_OWN, class_name
+from instructify.catalog.own_sources import SPELLINGS, SUFFIXES, is_archive, is_glob
 from instructify.catalog.text import catalog_lines, dataset_lines
 
 __all__ = [
+    "CAPTIONS",
     "Candidates",
     "Catalog",
     "Dataset",
@@ -26,10 +29,18 @@ __all__ = [
     "FIELDS",
     "Family",
     "RawFileSpec",
+    "SPELLINGS",
+    "SUFFIXES",
     "Split",
+    "TURNS",
     "Task",
+    "YOUR_OWN",
     "catalog_lines",
     "class_name",
     "dataset_lines",
+    "fill",
+    "is_archive",
+    "is_glob",
     "load_catalog",
+    "placeholders",
 ]

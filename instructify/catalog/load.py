@@ -5,15 +5,15 @@ or metric. A mistake gives one sentence with file, line and the nearest valid na
 options are judged by the readers.
 """
 
+import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from instructify._util.errors import did_you_mean
 from instructify._util.resources import find
 from instructify._util.yaml_lines import Node, Scalar, read_yaml
 from instructify.catalog.model import (
-    Candidates,
     Catalog,
     Dataset,
     Expected,
@@ -24,13 +24,13 @@ from instructify.catalog.model import (
     Split,
     Task,
 )
-from instructify.catalog.own_tables import own_dataset, own_family, own_release
+from instructify.catalog.own_data import own_dataset, own_family, own_release
+from instructify.catalog.parts import each_of, named, read_candidates, read_task
 
 CATALOG_FORMAT = 1
 _ROLES = ("held-in", "held-out")
 _CLUSTERS = ("task-seen", "task-unseen")
 _MEDIA = ("image", "video")
-_NAME = re.compile(r"[a-z0-9_]+")
 
 
 def load_catalog(path: Path | None = None, extra: Path | None = None) -> Catalog:
@@ -41,15 +41,15 @@ def load_catalog(path: Path | None = None, extra: Path | None = None) -> Catalog
     )
     _check_format(fields["format"])
     known = Catalog(
-        tasks={name: _task(name, node) for name, node in _named(fields["tasks"])},
+        tasks={name: read_task(name, node) for name, node in named(fields["tasks"])},
         metrics={
-            name: Metric(name=name, title=node.text()) for name, node in _named(fields["metrics"])
+            name: Metric(name=name, title=node.text()) for name, node in named(fields["metrics"])
         },
-        families={name: _family(name, node) for name, node in _named(fields["families"])},
-        releases={name: _release(name, node) for name, node in _named(fields["releases"])},
+        families={name: _family(name, node) for name, node in named(fields["families"])},
+        releases={name: _release(name, node) for name, node in named(fields["releases"])},
         datasets={},
     )
-    datasets = {name: _dataset(name, node, known) for name, node in _named(fields["datasets"])}
+    datasets = {name: _dataset(name, node, known) for name, node in named(fields["datasets"])}
     catalog = Catalog(
         tasks=known.tasks,
         metrics=known.metrics,
@@ -61,24 +61,34 @@ def load_catalog(path: Path | None = None, extra: Path | None = None) -> Catalog
 
 
 def _with_own(catalog: Catalog, root: Node) -> Catalog:
-    """Add the datasets of a user's file; each brings a release and a picture family of its own."""
-    fields = root.fields(required=("format", "datasets"))
+    """Add the tasks and datasets of a user's file; each dataset brings a release and a family."""
+    fields = root.fields(required=("format", "datasets"), optional=("tasks",))
     _check_format(fields["format"])
+    known = dataclasses.replace(catalog, tasks=_with_own_tasks(catalog, fields.get("tasks")))
     releases = dict(catalog.releases)
     families = dict(catalog.families)
     datasets = dict(catalog.datasets)
-    for name, node in _named(fields["datasets"]):
-        dataset = own_dataset(name, node, catalog)
-        releases[dataset.release] = own_release(dataset)
+    for name, node in named(fields["datasets"]):
+        dataset = own_dataset(name, node, known)
+        releases[dataset.release] = own_release(dataset, node)
         families[dataset.release] = own_family(dataset)
         datasets[name] = dataset
-    return Catalog(
-        tasks=catalog.tasks,
-        metrics=catalog.metrics,
-        families=families,
-        releases=releases,
-        datasets=datasets,
-    )
+    return dataclasses.replace(known, families=families, releases=releases, datasets=datasets)
+
+
+def _with_own_tasks(catalog: Catalog, node: Node | None) -> dict[str, Task]:
+    """Add the tasks of a user's file, whose templates the user brings."""
+    tasks = dict(catalog.tasks)
+    forms = sorted({form for task in catalog.tasks.values() for form in task.forms})
+    for name, entry in named(node) if node is not None else ():
+        if name in tasks:
+            raise entry.error(f"'{name}' is already a task of the catalog; choose another name")
+        task = read_task(name, entry)
+        for form in task.forms:
+            if form not in forms:
+                raise entry.error(f"'{form}' is no form; {did_you_mean(form, forms)}")
+        tasks[name] = task
+    return tasks
 
 
 def _check_format(node: Node) -> None:
@@ -86,20 +96,6 @@ def _check_format(node: Node) -> None:
         raise node.error(
             f"format {node.value} is unknown; this version reads format {CATALOG_FORMAT}"
         )
-
-
-def _named(node: Node) -> Iterable[tuple[str, Node]]:
-    for name, entry in node.entries().items():
-        if not _NAME.fullmatch(name):
-            raise entry.error(
-                f"'{name}' is no valid name; use small letters, digits and underscores"
-            )
-        yield name, entry
-
-
-def _task(name: str, node: Node) -> Task:
-    fields = node.fields(required=("title", "forms"))
-    return Task(name=name, title=fields["title"].text(), forms=fields["forms"].texts())
 
 
 def _release(name: str, node: Node) -> Release:
@@ -149,8 +145,8 @@ def _dataset(name: str, node: Node, known: Catalog) -> Dataset:
     )
     task = known.tasks[fields["task"].choice(known.tasks)]
     role = fields["role"].choice(_ROLES)
-    options = {option: value.scalar() for option, value in _named(fields["options"])}
-    splits = tuple(_split(split, value, options) for split, value in _named(fields["splits"]))
+    options = {option: value.scalar() for option, value in named(fields["options"])}
+    splits = tuple(_split(split, value, options) for split, value in named(fields["splits"]))
     names = tuple(split.name for split in splits)
     return Dataset(
         name=name,
@@ -162,12 +158,12 @@ def _dataset(name: str, node: Node, known: Catalog) -> Dataset:
         reader=fields["reader"].text(),
         media=fields["media"].choice(_MEDIA) if "media" in fields else "image",
         metric=None if fields["metric"].is_null else fields["metric"].choice(known.metrics),
-        families=_each_of(fields["families"], known.families),
+        families=each_of(fields["families"], known.families),
         splits=splits,
-        default_splits=_each_of(fields["default_splits"], names),
+        default_splits=each_of(fields["default_splits"], names),
         options=options,
         forms=_forms(fields["forms"], task),
-        candidates=_candidates(fields["candidates"], names) if "candidates" in fields else None,
+        candidates=read_candidates(fields["candidates"], names) if "candidates" in fields else None,
         max_rejects_percent=(
             fields["max_rejects_percent"].number(minimum=0, maximum=100)
             if "max_rejects_percent" in fields
@@ -206,32 +202,11 @@ def _forms(node: Node, task: Task) -> dict[str, float]:
     return forms
 
 
-def _candidates(node: Node, splits: Iterable[str]) -> Candidates | None:
-    if node.is_null:
-        return None
-    if not node.is_mapping:
-        return Candidates(kind=node.choice(("record",)))
-    fields = node.fields(optional=("fixed", "vocabulary"))
-    if len(fields) != 1:
-        raise node.error(
-            f"'{node.path}' must be record, {{fixed: ...}} or {{vocabulary: ...}}, one of them"
-        )
-    if "fixed" in fields:
-        return Candidates(kind="fixed", values=fields["fixed"].texts())
-    inner = fields["vocabulary"].fields(required=("splits",), optional=("min_count", "top"))
-    return Candidates(
-        kind="vocabulary",
-        splits=_each_of(inner["splits"], splits),
-        min_count=inner["min_count"].integer(minimum=1) if "min_count" in inner else 1,
-        top=inner["top"].integer(minimum=1) if "top" in inner else None,
-    )
-
-
 def _split(name: str, node: Node, options: Mapping[str, Scalar]) -> Split:
     fields = node.fields(optional=("files", "optional", "expected", "labelled"))
     specs: dict[str, RawFileSpec] = {}
     for key in ("files", "optional"):
-        for role, value in _named(fields[key]) if key in fields else ():
+        for role, value in named(fields[key]) if key in fields else ():
             if role in specs:
                 raise value.error(
                     f"the file '{role}' of '{node.path}' is both required and optional; keep one"
@@ -293,13 +268,3 @@ def _expected(node: Node, options: Mapping[str, Scalar]) -> tuple[Expected, ...]
             )
         )
     return tuple(found)
-
-
-def _each_of(node: Node, allowed: Iterable[str]) -> tuple[str, ...]:
-    allowed = tuple(allowed)
-    for name in node.texts():
-        if name not in allowed:
-            raise node.error(
-                f"'{name}' is no value of '{node.path}'; {did_you_mean(name, allowed)}"
-            )
-    return node.texts()

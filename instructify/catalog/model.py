@@ -36,6 +36,7 @@ class Family:
 
     `patterns` hold `{name}`; they are tried in order below the folder of the release, then below
     each of `folders` (of the raw root). `tars` are globs of img2dataset tars below the same.
+    `embedded`: pictures may stand in the raw files themselves; their names are 20 hex digits.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Family:
     patterns: tuple[str, ...]
     folders: tuple[str, ...]
     tars: tuple[str, ...]
+    embedded: bool = False
 
     def file_names(self, name: str) -> tuple[str, ...]:
         """List the file names that a picture of this name may have, likeliest first."""
@@ -58,18 +60,21 @@ class Release:
     home: str
     licence: str
     get: str
+    citation: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawFileSpec:
     """A raw file of a split: its role to the reader, and the names it may have, tried in order.
 
-    A name is relative to the folder of the release and may hold `{option}`.
+    A name is relative to the folder of the release and may hold `{option}`. `many`, in own data
+    alone: all of the names are wanted, each may be a glob or a folder, and every file is read.
     """
 
     role: str
     names: tuple[str, ...]
     optional: bool
+    many: bool = False
 
     def names_for(self, options: Mapping[str, Scalar]) -> tuple[str, ...]:
         """List the names with the values of options filled in."""

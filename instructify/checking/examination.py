@@ -7,6 +7,8 @@ img2dataset tars, into a folder that goes with the run.
 import re
 from collections.abc import Iterator
 
+import pyarrow.compute as pc
+
 from instructify.build import (
     LookedFor,
     Progress,
@@ -51,7 +53,12 @@ def examine(request: CheckRequest, pool: Workers, progress: Progress) -> Report:
     note_effects(request, report, raws, surveys)
     keys = [(split, survey.keys) for (_, split), survey in zip(raws, surveys, strict=True)]
     if request.pictures:
-        findings = check_pictures(request, keys, report, pool, progress)
+        lying = [
+            (split, survey.keys.filter(pc.invert(pc.is_in(survey.keys, survey.embedded))))
+            for (_, split), survey in zip(raws, surveys, strict=True)
+        ]
+        faults = [fault for survey in surveys for fault in survey.faults]
+        findings = check_pictures(request, lying, report, pool, progress, faults)
         note_findings(request, report, keys, findings)
     report.how_to_get = _steps(request, report)
     return report
@@ -62,7 +69,13 @@ def _unit(request: CheckRequest, raw: RawSplit) -> SurveyUnit:
     vocabulary = None
     if candidates is not None and candidates.kind == "vocabulary":
         vocabulary, _ = candidate_values(request.catalog, raw.dataset, request.roots, 0)
-    return SurveyUnit(raw=raw, roots=request.roots, ocr=request.ocr, vocabulary=vocabulary)
+    return SurveyUnit(
+        raw=raw,
+        roots=request.roots,
+        ocr=request.ocr,
+        vocabulary=vocabulary,
+        decode=request.pictures,
+    )
 
 
 def _find_files(request: CheckRequest, report: Report) -> Iterator[tuple[RawSplit, SplitReport]]:

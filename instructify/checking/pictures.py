@@ -49,12 +49,16 @@ def check_pictures(
     report: Report,
     pool: Workers,
     progress: Progress,
+    faults: Sequence[tuple[str, str, str]] = (),
 ) -> pa.Table:
-    """Locate every distinct key and check its file; returns a table of findings."""
+    """Locate every distinct key and check its file; returns a table of findings.
+
+    `faults` are those of the pictures that stand in raw files, found when these were read.
+    """
     roots = Roots.resolve(request.roots.raw, request.roots.images)
     wanted, releases = wanted_keys(_by_release(request, keys))
     report.pictures = len(wanted)
-    parts: list[pa.Table] = []
+    parts = [_table([PictureFinding(*fault) for fault in faults])]
     used_roots: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="instructify-check-") as scratch:
         web = _web_map(request, report, roots, Path(scratch), pool)

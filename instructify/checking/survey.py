@@ -27,6 +27,7 @@ from instructify.build import (
     sides_of,
     vocabulary_use,
 )
+from instructify.pictures import Problem, probe_picture
 from instructify.readers import Chunk, RawFile
 from instructify.rejects import Reject
 
@@ -43,6 +44,7 @@ class SurveyUnit:
     roots: RawRoots
     ocr: RawFile | None = None  # the user's side file
     vocabulary: tuple[str, ...] | None = None  # that its answers should be of
+    decode: bool = False  # the pictures that stand in the raw files themselves
 
 
 class Survey(NamedTuple):
@@ -55,6 +57,8 @@ class Survey(NamedTuple):
     failure: str | None
     coverage: Coverage
     vocabulary: tuple[int, int, int] | None  # answers in it, all answers, its size
+    embedded: pa.Array  # the keys of pictures that stand in the raw files themselves
+    faults: list[tuple[str, str, str]]  # of those: key, reason, detail
 
 
 def run_survey(unit: SurveyUnit) -> Survey:
@@ -63,6 +67,8 @@ def run_survey(unit: SurveyUnit) -> Survey:
     examples: list[Reject] = []
     hashes: list[Hashes] = []
     keys: list[pa.Array] = []
+    embedded: list[str] = []
+    faults: list[tuple[str, str, str]] = []
     failure: str | None = None
     sides = sides_of(unit.raw.files, option_values(unit.raw.dataset), unit.ocr)
     coverage = CoverageCounter(sides)
@@ -77,6 +83,12 @@ def run_survey(unit: SurveyUnit) -> Survey:
                 hashes.append(hash_texts(chunk.records.column("record_id")))
                 keys.append(pc.unique(chunk.records.column("pictures").flatten()))
                 coverage.add(chunk.records, chunk.remarks)
+                for picture in chunk.embedded:
+                    key = f"{unit.raw.dataset.name}/{picture.name}"
+                    embedded.append(key)
+                    facts = probe_picture(picture.data) if unit.decode else None
+                    if isinstance(facts, Problem):
+                        faults.append((key, *facts))
                 if unit.vocabulary is not None:
                     known, given = vocabulary_use(chunk.records.column("answer"), unit.vocabulary)
                     inside, answers = inside + known, answers + given
@@ -98,6 +110,8 @@ def run_survey(unit: SurveyUnit) -> Survey:
         failure=failure,
         coverage=coverage.coverage(),
         vocabulary=None if size is None else (inside, answers, size),
+        embedded=pa.array(embedded, pa.string()),
+        faults=faults,
     )
 
 

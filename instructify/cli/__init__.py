@@ -26,6 +26,7 @@ __all__ = ["app", "main"]
 
 # In the order in which `--help` lists them: the way that data takes.
 _COMMANDS = (
+    data.import_data,
     data.catalog,
     data.twin,
     data.check,
@@ -45,6 +46,7 @@ _COMMANDS = (
     training.merge,
     training.import_checkpoint,
     training.export_checkpoint,
+    training.check_model,
     training.generate,
     evaluation.protocols,
     evaluation.evaluate,
@@ -94,7 +96,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_NAMES = {"evaluate": "eval"}  # a command whose name is a built-in function's
+_NAMES = {"evaluate": "eval", "import_data": "import"}  # words that Python has already
 for _command in _COMMANDS:
     app.command(_NAMES.get(_command.__name__))(_harmless(_command))
 

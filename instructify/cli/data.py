@@ -8,6 +8,7 @@ import typer
 
 from instructify.cli.options import (
     All,
+    AllOwn,
     BuildFolder,
     CatalogFile,
     HeldIn,
@@ -87,6 +88,7 @@ def check(
     held_in: HeldIn = False,
     held_out: HeldOut = False,
     every: All = False,
+    every_own: AllOwn = False,
     images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
     split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
     deep: Annotated[
@@ -128,6 +130,7 @@ def check(
             pictures=pictures,
             ocr=ocr,
             jobs=jobs,
+            every_own=every_own,
             catalog_file=catalog_file,
             as_json=as_json,
         )
@@ -141,6 +144,7 @@ def convert(
     held_in: HeldIn = False,
     held_out: HeldOut = False,
     every: All = False,
+    every_own: AllOwn = False,
     images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
     split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
@@ -157,6 +161,9 @@ def convert(
     max_rejects: Annotated[
         float | None, typer.Option(min=0, max=100, help="Percent; default: the catalog's.")
     ] = None,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Keep a build though no sample came.")
+    ] = False,
     catalog_file: CatalogFile = None,
     templates: TemplateFolder = None,
     prompts: Prompts = "instruction",
@@ -183,6 +190,8 @@ def convert(
         ocr=ocr,
         settings=settings or [],
         max_rejects=max_rejects,
+        allow_empty=allow_empty,
+        every_own=every_own,
         catalog_file=catalog_file,
         templates=templates,
         prompts=prompts,
@@ -214,6 +223,23 @@ def retemplate(
     run_retemplate(
         build, names or [], templates, draws, seed, jobs, prompts=prompts, as_json=as_json
     )
+
+
+def import_data(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Your files or folder.")],
+    out: Annotated[Path, typer.Option(help="The catalog file to write or to add to.")],
+    name: Annotated[
+        str | None, typer.Option(help="Of the dataset; default: that of its folder.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="What it is for; default: by its look.")] = None,
+) -> None:
+    """Look at data of your own and write the entry that `convert --catalog` needs.
+
+    Example: instructify import ~/data/birds --out mine.yaml
+    """
+    from instructify.commands.import_data import run_import
+
+    run_import(paths, name=name, task=task, out=out)
 
 
 def import_templates(

@@ -80,7 +80,7 @@ def overlap(
     ] = "trained",
     texts: Annotated[bool, typer.Option(help="Compare questions and answers too.")] = True,
     recipe: Annotated[
-        str | None, typer.Option(help="Whose waivers count: paper, or a YAML file.")
+        str | None, typer.Option(help="Whose splits and waivers count: paper, or a YAML file.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     catalog_file: CatalogFile = None,

@@ -48,7 +48,7 @@ def export(
     Example: instructify export build vqav2 --to llava --out vqav2-llava
     """
     from instructify.commands.export import run_export_command
-    from instructify.export import PictureFolders, read_options
+    from instructify.exporting import PictureFolders, read_options
 
     options = read_options(
         to=to,

@@ -320,6 +320,8 @@ def _filtered(node: nodes.Filter, frame: _Frame) -> Column:
     match node.name:
         case "lower" | "upper" | "capitalize":
             return frame.vouch(kernels.fold_case(node.name, column))
+        case "capfirst":
+            return kernels.capfirst(column)
         case "trim":
             return kernels.trim(column)
         case "replace":

@@ -118,6 +118,12 @@ def fold_case(name: str, column: Column) -> Doubtful:
     return Doubtful(function(column), ~_numpy(is_ascii))
 
 
+def capfirst(column: Column) -> Column:
+    """Make the first character a capital where it is one of a to z."""
+    first = pc.ascii_upper(pc.utf8_slice_codeunits(column, 0, 1))
+    return pc.binary_join_element_wise(first, pc.utf8_slice_codeunits(column, 1), "")
+
+
 def trim(column: Column) -> Column:
     """Remove outer white space; Arrow and Python agree on every code point."""
     return pc.utf8_trim_whitespace(column)

@@ -18,7 +18,7 @@ from instructify.checking import (
     cause_of,
     examine,
 )
-from instructify.commands.convert import chosen_datasets
+from instructify.commands.convert import chosen_datasets, with_all_own
 
 REPORT_FORMAT = 1
 _SHOWN_EXAMPLES = 2
@@ -41,11 +41,13 @@ def run_check(
     ocr: Path | None,
     jobs: int,
     catalog_file: Path | None,
+    every_own: bool = False,
     as_json: bool,
 ) -> int:
     """Examine and report; returns 1 if there are faults."""
     start = time.monotonic()
     catalog = load_catalog(extra=catalog_file)
+    names = with_all_own(catalog, names, catalog_file, every_own)
     chosen = chosen_datasets(catalog, names, groups, what="check")
     request = CheckRequest(
         catalog=catalog,

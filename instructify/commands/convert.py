@@ -56,6 +56,8 @@ class ConvertOptions:
     ocr: Path | None = None
     settings: Sequence[str] = ()
     max_rejects: float | None = None
+    allow_empty: bool = False
+    every_own: bool = False
     catalog_file: Path | None = None
     templates: Path | None = None
     prompts: str = "instruction"
@@ -81,7 +83,8 @@ def _request(options: ConvertOptions) -> ConvertRequest:
     if options.pictures not in MODES:
         raise UserError(f"--pictures {options.pictures}: {did_you_mean(options.pictures, MODES)}")
     catalog = load_catalog(extra=options.catalog_file)
-    chosen = chosen_datasets(catalog, options.names, options.groups)
+    names = with_all_own(catalog, options.names, options.catalog_file, options.every_own)
+    chosen = chosen_datasets(catalog, names, options.groups)
     folder, folder_name = _template_folder(options.templates)
     return ConvertRequest(
         catalog=catalog,
@@ -100,6 +103,7 @@ def _request(options: ConvertOptions) -> ConvertRequest:
         ocr=options.ocr,
         settings=tuple(options.settings),
         max_rejects=options.max_rejects,
+        allow_empty=options.allow_empty,
         catalog_file=options.catalog_file,
     )
 
@@ -207,6 +211,18 @@ def chosen_datasets(
             "(`instructify catalog` lists them)."
         )
     return [dataset for dataset in catalog.datasets.values() if dataset.name in wanted]
+
+
+def with_all_own(
+    catalog: Catalog, names: Sequence[str], catalog_file: Path | None, every_own: bool
+) -> Sequence[str]:
+    """Add all datasets of the user's own catalog to the named ones."""
+    if not every_own:
+        return names
+    if catalog_file is None:
+        raise UserError("--all-own needs --catalog FILE, the file that holds your own datasets.")
+    ours = load_catalog().datasets
+    return [*names, *(name for name in catalog.datasets if name not in ours)]
 
 
 def _remarks(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from instructify.build import Build
 from instructify.commands.convert import ConvertOptions, run_convert
 from instructify.commands.demo_model import train_and_ask
 from instructify.commands.inspect import run_inspect
-from instructify.twins import WRITERS, make_twin
+from instructify.twins import WRITERS, make_twin, twin_datasets
 
 _MARK = ".instructify-demo"
 _SHOWN = ("vqav2", "visdial")
@@ -25,11 +25,12 @@ def run_demo(out: Path, jobs: int, *, full: bool, trains: bool) -> None:
     """Do it all in a folder of its own, which a second run writes anew."""
     start = time.monotonic()
     _clear(out)
-    print(f"1. synthetic releases of all 26 datasets in {out / 'raw'}", file=sys.stderr)
+    datasets = twin_datasets()
+    print(f"1. synthetic releases of {len(datasets)} datasets in {out / 'raw'}", file=sys.stderr)
     make_twin([name for name in WRITERS if name not in _LARGER], out / "raw")
     make_twin(_LARGER, out / "raw", scale=40 if full else 12)
     print(f"2. converted into {out / 'build'}\n", file=sys.stderr)
-    _convert(out, jobs, [], None)
+    _convert(out, jobs, datasets, None)
     _convert(out, jobs, ["vizwiz"], "val")  # its usual split, test, has no golds to score
     print("\n3. some samples\n", file=sys.stderr)
     build = Build.open(out / "build")
@@ -49,7 +50,7 @@ def run_demo(out: Path, jobs: int, *, full: bool, trains: bool) -> None:
 def _convert(out: Path, jobs: int, names: list[str], split: str | None) -> None:
     options = ConvertOptions(
         names=names,
-        groups=(False, False, not names),
+        groups=(False, False, False),
         raw=out / "raw",
         out=out / "build",
         split=split,

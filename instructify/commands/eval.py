@@ -143,9 +143,10 @@ def _lack(build: Build, protocol: Protocol) -> str | None:
     return None if protocol.form in split.forms else f"has no records of form '{protocol.form}'"
 
 
-def _fine_tuned(dataset: str) -> str:
+def _fine_tuned(datasets: Sequence[str]) -> str:
     return paragraph(
-        f"note: the model was fine-tuned on {dataset}; its score there is none of a zero-shot row."
+        f"note: the model was fine-tuned on {', '.join(datasets)}; its score there is none of a "
+        "zero-shot row."
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 from instructify._util.errors import UserError
 from instructify._util.terminal import paragraph
 from instructify.build import Build, Progress
-from instructify.export import (
+from instructify.exporting import (
     Export,
     ExportOptions,
     PictureFolders,
@@ -75,7 +75,7 @@ def _check(options: ExportOptions, push: str | None, public: bool) -> None:
     if push is not None:
         if options.shape != "hub":
             raise UserError("--push needs --to hub: only that has a card and a check of licences.")
-        from instructify.export import check_repository
+        from instructify.exporting import check_repository
 
         check_repository(push)
 
@@ -113,7 +113,7 @@ def _made(
 def _pushed(out: Path, repository: str, public: bool) -> str:
     from huggingface_hub import HfApi
 
-    from instructify.export import push_folder
+    from instructify.exporting import push_folder
 
     print(f"uploading {out} to {repository}", file=sys.stderr)
     return push_folder(out, repository, public=public, api=HfApi())

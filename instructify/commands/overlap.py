@@ -16,12 +16,13 @@ from instructify.overlap import (
     Overlap,
     Question,
     Scope,
+    as_trained,
     find_overlap,
     keep_overlap,
     leaked_pairs,
     waiver_of,
 )
-from instructify.recipe import load_waivers
+from instructify.recipe import load_mixture, load_waivers
 
 
 def run_overlap(
@@ -39,8 +40,8 @@ def run_overlap(
 ) -> int:
     """Search, keep the result with the build, and print it.
 
-    Returns 1 if training splits share pictures with evaluated ones and no waiver of the recipe
-    names the pair, else 0.
+    Returns 1 if training splits, those of the recipe where one is given, share pictures with
+    evaluated ones and no waiver of the recipe names the pair, else 0.
     """
     build = Build.open(folder)
     if build.pending is not None:  # this command writes: it keeps its result with the build
@@ -58,6 +59,8 @@ def run_overlap(
     with open_workers(jobs) as pool:
         overlap = find_overlap(question, pool, Progress.for_terminal())
     kept = keep_overlap(folder, overlap)
+    if recipe is not None:  # what is kept serves all recipes
+        overlap = _under(overlap, recipe)
     leaks = leaked(overlap)
     if html is not None:
         page = overlap_page(overlap, leaks, waivers, question.build, question.against)
@@ -71,8 +74,15 @@ def run_overlap(
     return 1 if any(waiver_of(pair, waivers) is None for pair in leaks) else 0
 
 
+def _under(overlap: Overlap, recipe: str) -> Overlap:
+    """See what was found as a recipe does: its splits are trained on, and no others."""
+    mixture = load_mixture(recipe)
+    splits = {member.dataset: member.splits for member in mixture.members}
+    return as_trained(overlap, splits, list(splits) if mixture.fine_tune else ())
+
+
 def leaked(overlap: Overlap) -> Sequence[LeakedPair]:
-    """List the leaks into everything that one would train on."""
+    """List the leaks into everything that is, or may be, trained on."""
     trained: dict[str, list[str]] = {}
     for part in overlap.parts:
         if part.is_trained:

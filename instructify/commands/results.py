@@ -45,6 +45,7 @@ def _value(table: Table) -> dict[str, object]:
             "is_ours": row.is_ours,
             "values": {column: cell.value for column, cell in row.cells.items()},
             "partial": [column for column, cell in row.cells.items() if cell.is_partial],
+            "fine_tuned": [column for column, cell in row.cells.items() if cell.is_fine_tuned],
             "trained_prompt": [
                 column for column, cell in row.cells.items() if cell.is_trained_prompt
             ],

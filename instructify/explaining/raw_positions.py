@@ -1,21 +1,24 @@
 """Items of a raw file by their positions, as they stand there, for a person to read.
 
-Readers take from an item what they need; this shows all of it. Which list of a file a reader's
-positions count is told here, reader by reader; the file is streamed up to the item by the
-machinery that the readers use.
+Readers take from an item what they need; this shows all of it. Which list of a file the positions
+count is said by the reader (`places`); the file is streamed up to the item by the machinery that
+the readers use.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Set
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from instructify._util.errors import UserError
-from instructify._util.shards import map_file
 from instructify.readers import (
+    A_LIST,
+    BY_ID,
+    JSON_LINES,
+    READERS,
+    TEXT_LINES,
     RawFile,
     class_files,
     class_names,
+    column_names,
     opened,
     plain_suffix,
     read_lines,
@@ -24,38 +27,7 @@ from instructify.readers import (
     read_rows,
 )
 
-_TOP = "[]"  # the file is a list
-_IDS = "{}"  # an object keyed by id
-_LINES = "lines"  # JSON lines
-_TEXT = "text"  # lines of text
-
-# Where the positions of a reader's records count; the first that a file has.
-_PLACES: Mapping[str, Sequence[str]] = {
-    "coco_caption": ("annotations", "images", _TOP),
-    "textcaps": ("data",),
-    "vqav2": ("questions",),
-    "vqav2_qg": ("questions",),
-    "okvqa": ("questions",),
-    "okvqa_qg": ("questions",),
-    "aokvqa": (_TOP,),
-    "aokvqa_qg": (_TOP,),
-    "ocr_vqa": (_IDS,),
-    "llava": (_TOP,),
-    "web_capfilt": (_TOP,),
-    "nocaps": ("images",),
-    "flickr30k": ("images", _TOP, _TEXT),
-    "vizwiz": (_TOP,),
-    "gqa": (_IDS,),
-    "vsr": (_LINES,),
-    "iconqa": (_IDS,),
-    "scienceqa": (_IDS,),
-    "visdial": ("data.dialogs",),
-    "textvqa": ("data",),
-    "hateful_memes": (_LINES,),
-    "msvd_qa": (_TOP,),
-    "msrvtt_qa": (_TOP,),
-}
-_TABLES = (".csv", ".tsv", ".parquet")
+_TABLES = (".csv", ".tsv", ".parquet", ".arrow", ".tar")
 
 
 def raw_item(file: RawFile, reader: str, position: int, form: str) -> object | None:
@@ -69,9 +41,7 @@ def raw_item(file: RawFile, reader: str, position: int, form: str) -> object | N
 
 def raw_items(file: RawFile, reader: str, wanted: Set[int], form: str) -> dict[int, object]:
     """Return what stands at some positions of a raw file, read once up to the last of them."""
-    places = list(
-        _PLACES.get(reader, (_LINES,) if plain_suffix(file.path) == ".jsonl" else (_TOP,))
-    )
+    places = list(READERS[reader].places) if reader in READERS else []
     if form == "caption_set" and "annotations" in places:
         places.remove("annotations")
     if file.path.is_dir():
@@ -103,17 +73,17 @@ def _taken(items: Iterator[tuple[int, object]], wanted: Set[int]) -> dict[int, o
 
 
 def _items(file: RawFile, place: str) -> Iterator[tuple[int, object]]:
-    if place == _TEXT:
+    if place == TEXT_LINES:
         yield from _text_lines(file)
-    elif place == _LINES:
+    elif place == JSON_LINES:
         for lines in read_lines(file, dict[str, Any]):
             yield from zip(lines.positions, lines.items, strict=True)
-    elif place == _IDS:
+    elif place == BY_ID:
         for pairs in read_mapping(file, dict[str, Any]):
             for at, (name, item) in zip(pairs.positions, pairs.items, strict=True):
                 yield at, {name: item}
     else:
-        for items in read_list(file, dict[str, Any], key=None if place == _TOP else place):
+        for items in read_list(file, dict[str, Any], key=None if place == A_LIST else place):
             yield from zip(items.positions, items.items, strict=True)
 
 
@@ -124,11 +94,20 @@ def _text_lines(file: RawFile) -> Iterator[tuple[int, str]]:
 
 
 def _table_rows(file: RawFile) -> Iterator[tuple[int, object]]:
-    columns: Sequence[str] = ()
-    if plain_suffix(file.path) == ".parquet":
-        columns = pq.read_schema(map_file(file.path)).names
-    for batch in read_rows(file, columns):
-        yield from batch.rows
+    for batch in read_rows(file, column_names(file)):
+        for at, cells in batch.rows:
+            yield at, {name: _without_bytes(cell) for name, cell in cells.items()}
+
+
+def _without_bytes(cell: object) -> object:
+    """Put a count in the place of bytes, which nobody can read."""
+    if isinstance(cell, bytes):
+        return f"{len(cell):,} bytes"
+    if isinstance(cell, list):
+        return [_without_bytes(one) for one in cell]
+    if isinstance(cell, dict):
+        return {name: _without_bytes(one) for name, one in cell.items()}
+    return cell
 
 
 def _class_files(folder: RawFile) -> Iterator[tuple[int, object]]:

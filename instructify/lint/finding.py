@@ -19,6 +19,7 @@ KINDS: dict[str, str] = {
     "answer-leak": "Take the field out of the instruction.",
     "option-letters": "Mark options by `choices | lettered`, answer by `choice_index | letter`.",
     "lost-separator": "Part them by a mark or a label (`field | sentence` puts a full stop).",
+    "double-mark": "Let `field | sentence` put the full stop where there is none.",
     "mixed-labels": "Call it the same everywhere, so that a model learns one name for it.",
     "special-token": "Take it out; where the picture and turns go is for the model's code to say.",
     "duplicate": "Delete one of the two.",

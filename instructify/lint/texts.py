@@ -1,5 +1,6 @@
 """What the source of one template tells, without rendering it."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ ANSWERS = frozenset({"answer", "references", "choice_index"})
 _TOKEN = re.compile(
     r"<[^<>\s][^<>]*>|\[/?(?:INST|PAD|CLS|SEP|MASK|UNK|DEC|ENC|BOS|EOS|IMG)\]|<<\w+>>"
 )
+_MARKS = (".", "!", "?")
 _ROLE = re.compile(r"^(?:USER|ASSISTANT|SYSTEM|Human|Assistant|###\s*\w+)\s*:|^###\s", re.MULTILINE)
 _LISTS = {name for name, kind in FIELDS.items() if kind in (Kind.TEXTS, Kind.TURNS)}
 
@@ -31,6 +33,7 @@ def targets(subject: Subject) -> frozenset[str]:
 def text_findings(subject: Subject) -> Iterator[Finding]:
     """Judge a template by its source."""
     yield from _tokens(subject)
+    yield from _double_marks(subject)
     yield from _unused(subject)
     yield from _slow(subject)
 
@@ -57,6 +60,31 @@ def _written(tree: nodes.Template) -> Iterator[tuple[str, int]]:
             yield const.value, const.lineno
 
 
+def _double_marks(subject: Subject) -> Iterator[Finding]:
+    """Find a mark behind a text that may end with one itself: choices may be whole sentences."""
+    for part, program in subject.programs.items():
+        for output in program.tree.find_all(nodes.Output):
+            for value, data in itertools.pairwise(output.nodes):
+                if not isinstance(data, nodes.TemplateData) or data.data[:1] not in _MARKS:
+                    continue
+                name = _printed_text(value)
+                if name is not None:
+                    what = f"'{data.data[0]}' follows '{name}', which may end with a mark"
+                    yield subject.finding("warning", "double-mark", what, part, value.lineno)
+
+
+def _printed_text(value: nodes.Expr) -> str | None:
+    """Name the field whose text is printed; None for numbers, letters and constants."""
+    if isinstance(value, nodes.Filter) and value.name in ("length", "letter"):
+        return None
+    if isinstance(value, nodes.Name):
+        return value.name if value.name in FIELDS and value.name != "choice_index" else None
+    inner = value.node if isinstance(value, nodes.Filter | nodes.Getitem) else None
+    if isinstance(value, nodes.Getattr) and value.attr in ("question", "answer"):
+        return value.attr
+    return _printed_text(inner) if isinstance(inner, nodes.Expr) else None
+
+
 def _unused(subject: Subject) -> Iterator[Finding]:
     template = subject.template
     read = subject.programs["instruction"].names
@@ -70,7 +98,7 @@ def _unused(subject: Subject) -> Iterator[Finding]:
         what = "the response reads neither answer nor question: it is the same for every record"
         yield subject.finding("error", "unused-field", what, "response")
     for name in {name for name, _ in (*template.begins, *template.unless_begins)}:
-        if name in targets(subject):
+        if name in targets(subject) and not _is_stem(template.instruction):
             what = f"a condition looks at '{name}', which the response gives"
             yield subject.finding("warning", "answer-leak", what)
     everything = frozenset().union(*(program.names for program in subject.programs.values()))
@@ -78,6 +106,11 @@ def _unused(subject: Subject) -> Iterator[Finding]:
         if field != "pictures" and field not in everything:
             what = f"'{field}' is required, but no text reads it"
             yield subject.finding("warning", "unused-field", what)
+
+
+def _is_stem(instruction: str) -> bool:
+    """Tell whether the response goes on with the sentence, so that grammar limits how it begins."""
+    return instruction.rstrip()[-1:].isalpha()
 
 
 def _lacking(

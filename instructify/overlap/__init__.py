@@ -11,6 +11,7 @@ from instructify.overlap.result import (
     keep_overlap,
     read_overlaps,
 )
+from instructify.overlap.trained import as_trained
 from instructify.overlap.waivers import LeakedPair, leaked_pairs, unwaived, waiver_of
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Scope",
     "SharedPictures",
     "SharedTextCounts",
+    "as_trained",
     "find_overlap",
     "keep_overlap",
     "leaked_pairs",

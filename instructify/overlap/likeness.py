@@ -138,7 +138,8 @@ def _candidates(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Rows, 
 def _sides(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Bools, Bools]:
     """Tell which rows stand on either side of the comparison.
 
-    What might be trained on is held against what is not; copies inside training data spoil nothing.
+    What might be trained on, by a recipe that fine-tunes too, is held against what usually is not;
+    copies inside training data spoil nothing.
     """
     held = pictures.by_content[rows]
     parts = list(enumerate(pictures.parts))
@@ -149,7 +150,7 @@ def _sides(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Bools, Bool
         return everyone, everyone
     else:
         sides = [
-            {n for n, part in parts if part.role != "held-out"},
+            {n for n, part in parts if not part.is_evaluated},
             {n for n, part in parts if not part.is_trained},
         ]
     first, second = (_held_by(held, side) for side in sides)

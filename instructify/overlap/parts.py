@@ -40,7 +40,7 @@ class Part(NamedTuple):
 
     @property
     def is_trained(self) -> bool:
-        return self.has_samples and self.role != "held-out" and not _is_evaluation(self.split)
+        return self.has_samples and self.role != "held-out" and not is_evaluation(self.split)
 
     @property
     def is_evaluated(self) -> bool:
@@ -103,5 +103,6 @@ def key_at(build: Build, part: Part, ends: Counts, place: int) -> str:
     return str(batch.column("pictures").flatten()[inside].as_py())
 
 
-def _is_evaluation(split: str) -> bool:
+def is_evaluation(split: str) -> bool:
+    """Tell by its name whether a split is for evaluation."""
     return split.removeprefix("mini").startswith(_EVALUATION)

@@ -18,7 +18,7 @@ from instructify._util.shards import write_bytes
 from instructify.build import Build, Manifest, content_key
 
 OVERLAP_FORMAT = 1
-METHOD = 2  # raise it when the same build would give another result
+METHOD = 3  # raise it when the same build would give another result
 WAYS = ("key", "content", "likeness")
 
 

@@ -110,7 +110,7 @@ def _compared(pictures: PictureRows, left: int, right: int, scope: Scope) -> boo
     if scope != "trained" or len(pictures.builds) > 1:
         return scope != "none"
     one, other = pictures.parts[left], pictures.parts[right]
-    return any(a.role != "held-out" and not b.is_trained for a, b in ((one, other), (other, one)))
+    return any(not a.is_evaluated and not b.is_trained for a, b in ((one, other), (other, one)))
 
 
 def _count_records(pictures: PictureRows, seen: Masks, number: int) -> Counts:

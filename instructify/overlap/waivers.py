@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from instructify.overlap.result import Overlap
+from instructify.overlap.trained import as_trained
 from instructify.recipe import Waiver
 
 
@@ -44,17 +45,20 @@ class LeakedPair(NamedTuple):
 
 
 def leaked_pairs(
-    overlaps: Iterable[Overlap], mixture: Mapping[str, Collection[str]]
+    overlaps: Iterable[Overlap],
+    mixture: Mapping[str, Collection[str]],
+    fine_tuned: Collection[str] = (),
 ) -> list[LeakedPair]:
     """List the pairs of a split of the mixture and an evaluated split that share pictures.
 
-    `mixture` has the splits of each dataset that is trained on, whatever they are called.
+    `mixture` has the splits of each dataset that is trained on, whatever they are called and
+    whatever its role; `fine_tuned` are those whose own evaluation splits are evaluated then.
     """
     found: dict[tuple[str, str], LeakedPair] = {}
-    for overlap in overlaps:
+    for overlap in (as_trained(one, mixture, fine_tuned) for one in overlaps):
         for shared in overlap.pictures:
             left, right = overlap.parts[shared.left], overlap.parts[shared.right]
-            if not right.is_evaluated or left.split not in mixture.get(left.dataset, ()):
+            if not (left.is_trained and right.is_evaluated):
                 continue
             pair = LeakedPair(
                 left.name,
@@ -75,9 +79,11 @@ def unwaived(
     overlaps: Iterable[Overlap],
     mixture: Mapping[str, Collection[str]],
     waivers: Sequence[Waiver],
+    fine_tuned: Collection[str] = (),
 ) -> list[LeakedPair]:
     """List the leaked pairs that no waiver names; empty: nothing to refuse."""
-    return [pair for pair in leaked_pairs(overlaps, mixture) if waiver_of(pair, waivers) is None]
+    pairs = leaked_pairs(overlaps, mixture, fine_tuned)
+    return [pair for pair in pairs if waiver_of(pair, waivers) is None]
 
 
 def waiver_of(pair: LeakedPair, waivers: Sequence[Waiver]) -> Waiver | None:

@@ -21,6 +21,7 @@ from instructify.pictures.header import SUFFIXES, Header, clip_header, picture_h
 from instructify.pictures.index import Gathered, gather, load_known, save_seen
 from instructify.pictures.keys import split_key
 from instructify.pictures.locate import Locator
+from instructify.pictures.packs import PackWriter, pack_scan
 from instructify.pictures.perceptual import SIDE
 from instructify.pictures.probe import DRAFT_SIZE, PictureFacts, probe_clip, probe_picture
 from instructify.pictures.probing import Releases, first_found, plan_probe, run_probe, wanted_keys
@@ -62,6 +63,7 @@ __all__ = [
     "MAX_PIXELS",
     "PICTURE_INDEX_SCHEMA",
     "PROBLEM_SCHEMA",
+    "PackWriter",
     "PictureFacts",
     "PictureStore",
     "Problem",
@@ -91,6 +93,7 @@ __all__ = [
     "load_roots",
     "merge_web",
     "open_picture",
+    "pack_scan",
     "picture_header",
     "plan_probe",
     "plan_store",

@@ -62,6 +62,8 @@ class Locator:
         family = self._families.get(family_name)
         if family is None:
             return Problem("picture-missing", f"no picture family '{family_name}'")
+        if family.embedded and name.startswith("/") and "\0" not in name:
+            return self._absolute(name)
         clean = clean_name(name)
         if clean is None:
             return Problem("path-outside-root", f"the name {name[:200]!r} is no file name")
@@ -73,8 +75,22 @@ class Locator:
         result = self._search(slots, clean.rpartition("/")[2])
         if isinstance(result, Location):
             return result
-        member = self._web.find(clean) if self._web is not None and family.tars else None
+        packed = self._web is not None and (family.tars or family.embedded)
+        member = self._web.find(clean) if self._web is not None and packed else None
         return member or result or _missing(family, release, clean)
+
+    def _absolute(self, name: str) -> Location | Problem:
+        """Find a file by the absolute path that own data names, below one of the roots alone."""
+        real = os.path.realpath(name)
+        place = self._roots.place(real)
+        if place is None:
+            what = f"{name[:200]} lies in none of the picture folders"
+            return Problem("path-outside-root", f"{what}; give a folder above it with --images")
+        if not is_text(place.file):
+            return Problem("picture-unreadable", f"{name[:200]} {_NAME_ADVICE}")
+        if not os.path.isfile(real):
+            return Problem("picture-missing", f"there is no file {name[:200]}")
+        return place
 
     def _search(self, slots: _Slots, tail: str) -> Location | Problem | None:
         """Look for the last part of a name; without a file, tell the first problem on the way."""

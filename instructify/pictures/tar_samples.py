@@ -4,8 +4,10 @@ A tar may hold several runs of img2dataset, each of which counts from 000000000,
 tells nothing. Members in a row with one key are a sample, cut where a name is met again. Where the
 names of a row can be cut in two ways, none of its pictures is used. Members that lie apart are
 put together only in a tar that keeps no sample together, and holds each name once. What is left
-of one run's last sample can't be told from the rest of another's first, if both have one key and
-together just the members of a sample; such a pair is the only one that may be wrong.
+of one run's last sample and the rest of another's first may look like a sample: where a tar holds
+several runs and lacks members, no picture that lies where two runs may meet is used, and neither
+is one whose JSON lies on the other side than everywhere else. A tar that shows neither a second run
+nor a gap can't be told from a whole one.
 """
 
 import os
@@ -13,7 +15,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -30,6 +32,7 @@ from instructify.pictures.tar_headers import (
     TarWindow,
     tar_members,
 )
+from instructify.pictures.tar_runs import Unit, units_at_seams
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 MAX_NOTE_BYTES = 1 << 20
@@ -37,6 +40,9 @@ _MAX_PICTURE_BYTES = 1 << 31
 _RARE = 20  # a shape that fewer than one of so many samples have is suspect
 _SHOWN_FAULTS = 3
 _SHOWN_CHARS = 60
+
+
+T = TypeVar("T")
 
 
 class _Note(msgspec.Struct):
@@ -61,6 +67,11 @@ class _Item(NamedTuple):
     is_note: bool
     url: str | None
 
+    @property
+    def counts(self) -> bool:
+        """Whether it is a picture or the JSON of one."""
+        return self.is_note or self.span is not None
+
 
 class _Whole(NamedTuple):
     """A picture with the JSON beside it."""
@@ -69,6 +80,8 @@ class _Whole(NamedTuple):
     url: str | None
     span: Span
     shape: frozenset[str]  # the suffixes of its members
+    note_first: bool  # its JSON lies before its picture
+    unit: int
 
 
 class Faults:
@@ -104,6 +117,9 @@ class _Tar:
         self.lone_urls: dict[str, str | None] = {}  # stem => url of a note without a picture
         self._whole: list[_Whole] = []
         self.is_joined = False
+        self.archive = 0
+        self._units: list[Unit] = []
+        self._is_cut = True  # every row could be cut into samples
         self._last = ""
         self._names: set[str] = set()  # of all rows that ended
 
@@ -134,6 +150,7 @@ class _Tar:
         for sample in samples:
             self._end_sample(sample)
         if not samples:
+            self._is_cut = False
             self._faults.add(row[0].stem, "its members are met again in more than one order")
 
     @property
@@ -147,20 +164,24 @@ class _Tar:
         A run writes the same members of each sample. Where several runs meet, a sample with members
         that hardly another has may be what is left of two.
         """
-        counts = Counter(whole.shape for whole in self._whole)
-        most = max(counts.values(), default=0)
-        usual = {
-            shape
-            for shape, count in counts.items()
-            if count == most or (count > 1 and count * _RARE >= len(self._whole))
-        }
+        shapes = _usual(Counter(whole.shape for whole in self._whole), False)
+        orders = _usual(Counter(whole.note_first for whole in self._whole), self.is_joined)
+        odd = any(whole.shape not in shapes for whole in self._whole)
+        has_gaps = bool(odd or self.lone_pictures or self.lone_urls or not self._is_cut)
+        seams = units_at_seams(self._units) if self.is_joined and has_gaps else set()
         for whole in self._whole:
-            if self.is_joined and whole.shape not in usual:
+            if self.is_joined and whole.shape not in shapes:
                 self._faults.add(whole.stem, "its members are not those of other samples")
+            elif whole.note_first not in orders:
+                self._faults.add(whole.stem, "its JSON lies on the other side of its picture")
+            elif whole.unit in seams:
+                self._faults.add(whole.stem, "its picture and JSON may be of two runs")
             elif whole.url is not None:
                 self.urls.setdefault(whole.url, whole.span)
 
     def _end_sample(self, sample: Sequence[_Item]) -> None:
+        names = tuple(item.name for item in sample)
+        self._units.append(Unit(sample[0].stem, names, self.archive))
         for stem in dict.fromkeys(item.stem for item in sample):
             pictures = [i.span for i in sample if i.stem == stem and i.span is not None]
             notes = [i for i in sample if i.stem == stem and i.is_note]
@@ -168,7 +189,9 @@ class _Tar:
                 self._faults.add(stem, f"{len(pictures)} pictures, so none of them is used")
             elif pictures and notes:
                 shape = frozenset(item.name.removeprefix(stem) for item in sample)
-                self._whole.append(_Whole(stem, notes[0].url, pictures[0], shape))
+                note_first = next(i.is_note for i in sample if i.stem == stem and i.counts)
+                unit = len(self._units) - 1
+                self._whole.append(_Whole(stem, notes[0].url, pictures[0], shape, note_first, unit))
             elif pictures:
                 self.lone_pictures.append((stem, pictures[0]))
             elif notes:
@@ -246,6 +269,7 @@ def _items(window: TarWindow, tar: _Tar, faults: Faults) -> Iterator[_Item]:
             archive, tar.is_joined = member.archive, True
             files.clear()
             tar.end_row()
+            tar.archive = archive
         name = member.name.removeprefix("./")
         stem, suffix = os.path.splitext(name)
         is_picture, is_note = suffix.lower() in PICTURE_SUFFIXES, suffix == ".json"
@@ -281,6 +305,16 @@ def _span(member: Member, stem: str, files: dict[str, Span | None], faults: Faul
         faults.add(stem, f"it has {span.size_bytes:,} bytes")
         return None
     return span
+
+
+def _usual(counts: Counter[T], most_only: bool) -> set[T]:
+    """Keep what most have, and unless `most_only` what no fewer than one of twenty have."""
+    most, total = max(counts.values(), default=0), counts.total()
+    return {
+        what
+        for what, count in counts.items()
+        if count == most or (not most_only and count > 1 and count * _RARE >= total)
+    }
 
 
 def _cut(row: Sequence[_Item]) -> list[list[_Item]]:

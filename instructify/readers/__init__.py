@@ -5,6 +5,10 @@ that it is made of stream raw JSON in bounded memory.
 """
 
 from instructify.readers.base import (
+    A_LIST,
+    BY_ID,
+    JSON_LINES,
+    TEXT_LINES,
     Chunk,
     Option,
     OptionValue,
@@ -15,29 +19,43 @@ from instructify.readers.base import (
 from instructify.readers.class_folders import class_files, class_names
 from instructify.readers.file_kinds import zip_names
 from instructify.readers.json_items import read_lines, read_list, read_mapping
+from instructify.readers.json_rows import list_keys
 from instructify.readers.json_source import NOT_JSON
 from instructify.readers.ocr import apply_ocr, example_key, load_ocr
 from instructify.readers.opening import COMPRESSED_SUFFIXES, opened, plain_suffix
+from instructify.readers.own_rows import METADATA, files_in
+from instructify.readers.own_turns import PICTURE_KEYS, turns_column
+from instructify.readers.picture_archive import PictureArchive
 from instructify.readers.registry import READERS
 from instructify.readers.remarks import REMARKS, Remark
-from instructify.readers.table_rows import read_rows
+from instructify.readers.table_rows import column_names, read_rows, table_suffix
 
 __all__ = [
+    "A_LIST",
+    "BY_ID",
     "COMPRESSED_SUFFIXES",
     "Chunk",
+    "JSON_LINES",
+    "METADATA",
     "NOT_JSON",
     "Option",
     "OptionValue",
+    "PICTURE_KEYS",
+    "PictureArchive",
     "READERS",
     "REMARKS",
     "RawFile",
     "ReadContext",
     "Reader",
     "Remark",
+    "TEXT_LINES",
     "apply_ocr",
     "class_files",
     "class_names",
+    "column_names",
     "example_key",
+    "files_in",
+    "list_keys",
     "load_ocr",
     "opened",
     "plain_suffix",
@@ -45,5 +63,7 @@ __all__ = [
     "read_list",
     "read_mapping",
     "read_rows",
+    "table_suffix",
+    "turns_column",
     "zip_names",
 ]

@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from instructify.readers.annotators import choose_answer
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import A_LIST, Chunk, Option, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.choices import Choices, without_empty
 from instructify.readers.json_items import collect, read_list
 from instructify.readers.text import clean
@@ -213,6 +213,7 @@ READER = Reader(
             idle_with={"forms": ("multiple_choice",)},
         ),
     },
+    places=(A_LIST,),
 )
 QG_READER = Reader(
     name="aokvqa_qg",
@@ -225,4 +226,5 @@ QG_READER = Reader(
             choices=("keep", "drop"),
         )
     },
+    places=(A_LIST,),
 )

@@ -6,6 +6,7 @@ A reader knows one raw format and nothing else: it opens the files that the cata
 and options give the same chunks.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from instructify.schema import RECORD_SCHEMA
 OptionValue = str | int | bool
 
 CHUNK_ROWS = 16_384
+CHUNK_BYTES = 64 << 20  # of embedded pictures
+EMBEDDED_DIGITS = 20
 
 
 class RawFile(NamedTuple):
@@ -30,12 +33,21 @@ class RawFile(NamedTuple):
     path: Path
 
 
+class Embedded(NamedTuple):
+    """A picture that stands in the raw file itself: a name made of its content, and its bytes."""
+
+    name: str  # the first 20 hex digits of the sha256
+    data: bytes
+
+
 class Chunk(NamedTuple):
-    """A batch of `RECORD_SCHEMA`, the items that were skipped on the way to it, and remarks."""
+    """A batch of `RECORD_SCHEMA`, the items that were skipped on the way to it, remarks, and the
+    pictures that stand in the raw file itself, each content once in a split."""
 
     records: pa.RecordBatch
     rejects: Sequence[Reject]
     remarks: Sequence[Remark] = ()
+    embedded: Sequence[Embedded] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,14 +78,27 @@ class ReadContext:
     limit: int | None = None  # a hint: no more than this many records will be used
 
 
+# Where the positions of a reader's records count, beside a key of the file ("annotations"):
+A_LIST = "[]"  # the file is a JSON list
+BY_ID = "{}"  # it is a JSON object keyed by id
+JSON_LINES = "lines"
+TEXT_LINES = "text"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reader:
-    """One raw format. A change of output for the same input must raise `version`."""
+    """One raw format. A change of output for the same input must raise `version`.
+
+    `places` say what the positions of its records count in a file that is neither a table nor a
+    folder: a key, or `A_LIST`, `BY_ID`, `JSON_LINES`, `TEXT_LINES`; the first that a file has
+    holds. `explain` and the pages show raw items by them.
+    """
 
     name: str
     version: int
     read: Callable[[ReadContext], Iterator[Chunk]]
     options: Mapping[str, Option]
+    places: tuple[str, ...]
 
     @property
     def key(self) -> str:
@@ -126,6 +151,9 @@ class RecordRows:
         self._columns: dict[str, list[object]] = {name: [] for name in RECORD_SCHEMA.names}
         self._rejects: list[Reject] = []
         self._remarks: list[Remark] = []
+        self._embedded: list[Embedded] = []
+        self._embedded_bytes = 0
+        self._embedded_names: set[int] = set()  # of the whole split
 
     def add(
         self,
@@ -160,20 +188,34 @@ class RecordRows:
         """Note something about the record that is added next."""
         self._remarks += [Remark(len(self._columns["record_id"]), kind)] * times
 
+    def embed(self, data: bytes) -> str:
+        """Take over a picture that stands in the raw file, and return its name."""
+        name = hashlib.sha256(data).hexdigest()[:EMBEDDED_DIGITS]
+        number = int(name, 16)
+        if number not in self._embedded_names:
+            self._embedded_names.add(number)
+            self._embedded.append(Embedded(name, data))
+            self._embedded_bytes += len(data)
+        return name
+
     def extend_rejects(self, rejects: Sequence[Reject]) -> None:
         self._rejects.extend(rejects)
 
     @property
     def full(self) -> bool:
         """Whether it is time to `take` a chunk."""
-        return len(self._columns["record_id"]) >= self._chunk_rows
+        return (
+            len(self._columns["record_id"]) >= self._chunk_rows
+            or self._embedded_bytes >= CHUNK_BYTES
+        )
 
     def take(self) -> Chunk:
         """Hand out what was collected and start anew."""
         num_rows = len(self._columns["record_id"])
         batch = record_batch(num_rows, **self._columns)
-        chunk = Chunk(batch, tuple(self._rejects), tuple(self._remarks))
+        chunk = Chunk(batch, tuple(self._rejects), tuple(self._remarks), tuple(self._embedded))
         self._columns = {name: [] for name in RECORD_SCHEMA.names}
         self._rejects = []
         self._remarks = []
+        self._embedded, self._embedded_bytes = [], 0
         return chunk

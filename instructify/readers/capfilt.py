@@ -18,7 +18,15 @@ import pyarrow.compute as pc
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts
 from instructify.readers.arrow import cleaned_captions, empty_at, singles
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, record_batch
+from instructify.readers.base import (
+    A_LIST,
+    Chunk,
+    Option,
+    RawFile,
+    ReadContext,
+    Reader,
+    record_batch,
+)
 from instructify.readers.capfilt_plan import Plan, Rule, Urls, make_plan
 from instructify.readers.json_items import read_list
 from instructify.rejects import Reject
@@ -163,4 +171,5 @@ READER = Reader(
             kind="int", help="how many captions are kept, drawn by url and seed; 0: all"
         ),
     },
+    places=(A_LIST,),
 )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from instructify._util.errors import UserError
 from instructify._util.file_names import is_stray
-from instructify.catalog import class_name
+from instructify.catalog import SPELLINGS, class_name
 from instructify.readers.base import RawFile
 from instructify.readers.table_cells import Fault
 
@@ -31,10 +31,27 @@ def class_names(folder: RawFile) -> tuple[str, ...]:
     """List the classes, sorted."""
     root = os.path.realpath(folder.path)
     folders = [entry.name for entry in _visible(folder.path) if _is_class(entry, root)]
+    _refuse_splits(folder, folders)
     names = {class_name(name) for name in folders if name == printable(name)}
     if not names:
         raise UserError(f"{folder.name} holds no class folders; give the folder that holds them.")
     return tuple(sorted(names))
+
+
+def _refuse_splits(folder: RawFile, names: list[str]) -> None:
+    """Refuse folders of splits that hold the class folders; they would be taken for classes."""
+    spelled = {one: split for split, spellings in SPELLINGS.items() for one in spellings}
+    if not names or not all(name.lower() in spelled for name in names):
+        return
+    for name in names:
+        below = _visible(folder.path / name)
+        if not below or not all(_is_folder(entry) for entry in below):
+            return
+    keys = ", ".join(f"{spelled[name.lower()]}: {folder.path.name}/{name}" for name in names)
+    raise UserError(
+        f"{folder.name} holds folders of splits ({', '.join(names)}), not of classes; "
+        f"write folders: {{{keys}}}."
+    )
 
 
 def class_files(folder: RawFile, classes: tuple[str, ...]) -> Iterator[ClassFile]:

@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from instructify._util.errors import UserError
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader
+from instructify.readers.base import A_LIST, Chunk, Option, RawFile, ReadContext, Reader
 from instructify.readers.captions import Caption, caption_chunk, caption_chunks, for_training
 from instructify.readers.json_items import read_list
 from instructify.readers.text import clean_caption
@@ -225,4 +225,5 @@ READER = Reader(
             choices=("auto", "karpathy", "lavis", "official"),
         )
     },
+    places=("annotations", "images", A_LIST),
 )

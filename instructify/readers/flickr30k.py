@@ -15,6 +15,8 @@ import msgspec
 
 from instructify._util.errors import UserError
 from instructify.readers.base import (
+    A_LIST,
+    TEXT_LINES,
     Chunk,
     Option,
     RawFile,
@@ -203,4 +205,5 @@ READER = Reader(
             choices=("auto", *_SOURCES),
         )
     },
+    places=("images", A_LIST, TEXT_LINES),
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from instructify._util.errors import UserError
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import BY_ID, Chunk, Option, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import read_mapping
 from instructify.readers.text import clean
 
@@ -94,4 +94,5 @@ READER = Reader(
             choices=("balanced", "all"),
         )
     },
+    places=(BY_ID,),
 )

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import JSON_LINES, Chunk, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import collect, read_lines
 from instructify.readers.text import clean, safe_name
 
@@ -50,4 +50,4 @@ def _add(rows: RecordRows, file: RawFile, position: int, item: _Meme) -> None:
         )
 
 
-READER = Reader(name="hateful_memes", version=1, read=_read, options={})
+READER = Reader(name="hateful_memes", version=1, read=_read, options={}, places=(JSON_LINES,))

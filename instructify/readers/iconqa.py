@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import BY_ID, Chunk, Option, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.problems import check_choices, read_problems
 from instructify.readers.text import clean, safe_name
 
@@ -118,4 +118,5 @@ READER = Reader(
             kind="choice", help="which kind of question is read", choices=(*_KINDS, "all")
         )
     },
+    places=(BY_ID,),
 )

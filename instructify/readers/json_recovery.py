@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from instructify.readers.printed import looks_printed
 from instructify.rejects import Reject
 
 T = TypeVar("T")
@@ -224,7 +225,16 @@ def _explain(message: str, value: object, source: str, position: int) -> Reject:
         return Reject(source, position, path or None, "not-finite", detail)
     if _OUT_OF_RANGE.search(detail):
         return Reject(source, position, path or None, "bad-value", detail)
+    if "`array" in detail and looks_printed(text := _text_at(value, path)):
+        detail = f"{text[:40]!r} is a list that Python printed as text; write it as a JSON list"
     return Reject(source, position, path or None, "wrong-type", detail)
+
+
+def _text_at(value: object, path: str) -> str:
+    """Take the text of a field; empty where there is none at this place."""
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
 
 
 def _holds_not_finite(value: object) -> bool:

@@ -102,4 +102,4 @@ def _add(
     )
 
 
-READER = Reader(name="nocaps", version=1, read=_read, options={})
+READER = Reader(name="nocaps", version=1, read=_read, options={}, places=("images",))

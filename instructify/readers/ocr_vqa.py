@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from instructify.readers.base import Chunk, Option, ReadContext, Reader, RecordRows
+from instructify.readers.base import BY_ID, Chunk, Option, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import collect, read_mapping
 from instructify.readers.text import clean, safe_name
 
@@ -83,4 +83,5 @@ READER = Reader(
             kind="int", help="how many tokens of --ocr FILE are kept, 0: none", needs="ocr"
         )
     },
+    places=(BY_ID,),
 )

@@ -7,6 +7,7 @@ memory, and a file that grows beyond measure is refused.
 import bz2
 import gzip
 import io
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +18,10 @@ import pyarrow as pa
 
 from instructify._util.errors import UserError
 from instructify.readers.base import RawFile, unreadable
-from instructify.readers.file_kinds import HEAD_BYTES, other_kind
+from instructify.readers.file_kinds import HEAD_BYTES, other_kind, zip_names
 
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
+ARCHIVE_SUFFIX = ".zip"  # of one file, which is read as if it lay there itself
 _GZIP, _BZIP2, _ZSTD = b"\x1f\x8b\x08", b"BZh", b"\x28\xb5\x2f\xfd"
 _BUFFER_BYTES = 1 << 20
 _STEP_BYTES = 1 << 14
@@ -61,7 +63,7 @@ def opened(file: RawFile) -> Iterator[Opened]:
 def _opened(file: RawFile, plain: BinaryIO) -> Iterator[Opened]:
     head = plain.read(HEAD_BYTES)
     plain.seek(0)
-    source = _unpacking(plain, head)
+    source = _unpacking(plain, head) or _only_member(file, plain, head)
     if source is None:
         _refuse_other_kind(file, head, file.path)
         yield Opened(plain)
@@ -77,7 +79,7 @@ def _opened(file: RawFile, plain: BinaryIO) -> Iterator[Opened]:
 def plain_suffix(name: str | Path) -> str:
     """Tell the suffix of a file's name in lower case, without that of its compression."""
     path = PurePath(name)
-    if path.suffix.lower() in COMPRESSED_SUFFIXES:
+    if path.suffix.lower() in (*COMPRESSED_SUFFIXES, ARCHIVE_SUFFIX):
         path = path.with_suffix("")
     return path.suffix.lower()
 
@@ -92,10 +94,25 @@ def _unpacking(plain: BinaryIO, head: bytes) -> "_ReadOnce | None":
     return None
 
 
+def _only_member(file: RawFile, plain: BinaryIO, head: bytes) -> "_ReadOnce | None":
+    """Open the one file of a zip archive that is named as one."""
+    if file.path.suffix.lower() != ARCHIVE_SUFFIX or not head.startswith(b"PK\x03\x04"):
+        return None
+    names = zip_names(file.path)
+    if len(names) != 1:
+        return None
+    try:
+        return _ReadOnce(zipfile.ZipFile(plain).open(names[0]))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, KeyError) as error:
+        raise UserError(f"{file.name} can't be unpacked ({error}); unpack it yourself.") from error
+
+
 class _ReadOnce:
     """Reads little at a time, so that little is lost where the packed bytes end too early."""
 
-    def __init__(self, packed: gzip.GzipFile | bz2.BZ2File | pa.CompressedInputStream) -> None:
+    def __init__(
+        self, packed: gzip.GzipFile | bz2.BZ2File | pa.CompressedInputStream | zipfile.ZipExtFile
+    ) -> None:
         self._packed = packed
 
     def read(self, size: int = -1, /) -> bytes:
@@ -136,7 +153,7 @@ class _Unpacked(io.RawIOBase):
             return self._source.read(size)
         except EOFError:
             self.cut_off = True
-        except (OSError, zlib.error) as error:
+        except (OSError, zlib.error, zipfile.BadZipFile) as error:
             if "runcated" not in str(error):
                 raise UserError(
                     f"{self._file.name} is a compressed file that is damaged ({error}); fetch it "

@@ -1,52 +1,32 @@
-"""All readers by the name that catalog.yaml uses."""
+"""All readers by the name that catalog.yaml uses, found in the modules of this folder.
 
-from instructify.readers import (
-    aokvqa,
-    capfilt,
-    coco,
-    flickr30k,
-    gqa,
-    hateful_memes,
-    iconqa,
-    llava,
-    nocaps,
-    ocr_vqa,
-    scienceqa,
-    table,
-    textcaps,
-    textvqa,
-    video_qa,
-    visdial,
-    vizwiz,
-    vqa,
-    vsr,
-)
+A module that defines a `Reader` is a reader's; nothing else has to name it.
+"""
+
+import importlib
+import pkgutil
+
 from instructify.readers.base import Reader
 
-READERS: dict[str, Reader] = {
-    "coco_caption": coco.READER,
-    "web_capfilt": capfilt.READER,
-    "textcaps": textcaps.READER,
-    "vqav2": vqa.VQAV2_READER,
-    "okvqa": vqa.OKVQA_READER,
-    "aokvqa": aokvqa.READER,
-    "ocr_vqa": ocr_vqa.READER,
-    "vqav2_qg": vqa.VQAV2_QG_READER,
-    "okvqa_qg": vqa.OKVQA_QG_READER,
-    "aokvqa_qg": aokvqa.QG_READER,
-    "llava": llava.READER,
-    "nocaps": nocaps.READER,
-    "flickr30k": flickr30k.READER,
-    "vizwiz": vizwiz.READER,
-    "gqa": gqa.READER,
-    "vsr": vsr.READER,
-    "iconqa": iconqa.READER,
-    "scienceqa": scienceqa.READER,
-    "visdial": visdial.READER,
-    "textvqa": textvqa.READER,
-    "hateful_memes": hateful_memes.READER,
-    "msvd_qa": video_qa.MSVD,
-    "msrvtt_qa": video_qa.MSRVTT,
-    "ivqa": video_qa.IVQA,
-    "table": table.READER,  # the user's own data
-}
+_FACE = "instructify.readers"
+
+
+def _readers() -> dict[str, Reader]:
+    """Collect the readers of all modules.
+
+    Raises ValueError where two of them have the same name.
+    """
+    readers: dict[str, Reader] = {}
+    for module in pkgutil.iter_modules(importlib.import_module(_FACE).__path__):
+        if f"{_FACE}.{module.name}" == __name__:
+            continue
+        values = vars(importlib.import_module(f"{_FACE}.{module.name}")).values()
+        for reader in values:
+            if not isinstance(reader, Reader):
+                continue
+            if readers.setdefault(reader.name, reader) is not reader:
+                raise ValueError(f"two readers are called '{reader.name}'")
+    return readers
+
+
+READERS: dict[str, Reader] = _readers()

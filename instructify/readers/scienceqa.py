@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import BY_ID, Chunk, Option, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.problems import check_choices, read_problems
 from instructify.readers.text import clean, safe_name
 
@@ -77,4 +77,5 @@ READER = Reader(
             choices=("only", "all"),
         )
     },
+    places=(BY_ID,),
 )

@@ -6,12 +6,16 @@ Every function takes a cell as it was read and returns its value, None where the
 
 import json
 import math
-import string
+import re
 from typing import NamedTuple
 
 from instructify.readers.printed import looks_printed, read_printed
 from instructify.readers.text import clean
 
+_WHOLE = re.compile(r"-?[0-9]{1,8}(?:\.0+)?", re.ASCII)
+# Where the text of an answer or caption stands that comes as an object, as those of VQAv2 do.
+_TEXT_KEYS = ("answer", "caption", "raw", "text", "sentence")
+_ROUND_KEYS = (("question", "answer"), ("user", "assistant"), ("human", "gpt"), ("q", "a"))
 _HOW_TO_WRITE = 'write lists of texts as JSON, ["red", "green"], or with separators, red|green'
 
 
@@ -49,6 +53,8 @@ def texts_of(
         items = [items]
     texts: list[str] = []
     for item in items:
+        if isinstance(item, dict):
+            item = next((item[key] for key in _TEXT_KEYS if isinstance(item.get(key), str)), item)
         if isinstance(item, dict | list | tuple):
             what = "an object" if isinstance(item, dict) else "a list"
             return Fault("wrong-type", f"an item of the list is {what}; {_HOW_TO_WRITE}")
@@ -77,21 +83,9 @@ def list_instead(text: str) -> Fault | None:
     )
 
 
-def index_of(cell: object, num_choices: int) -> int | Fault | None:
-    """Read the place of a choice: a number from 0 on, or its letter."""
-    text = text_of(cell)
-    if text is None or isinstance(text, Fault):
-        return text
-    letter = text.strip("().").lower()
-    if len(letter) == 1 and letter in string.ascii_lowercase:
-        index = string.ascii_lowercase.index(letter)
-    elif text.isascii() and text.isdigit() and len(text) < 9:
-        index = int(text)
-    else:
-        return Fault("bad-value", f"'{text[:40]}' is neither a number from 0 on nor a letter")
-    if index >= num_choices:
-        return Fault("bad-value", f"'{text[:40]}' points past the {num_choices} choices")
-    return index
+def whole_number(text: str) -> int | None:
+    """Read a whole number, also as pandas writes it where a column has gaps: `1.0`."""
+    return int(float(text)) if _WHOLE.fullmatch(text) else None
 
 
 def yes_or_no(cell: object) -> str | Fault | None:
@@ -101,27 +95,31 @@ def yes_or_no(cell: object) -> str | Fault | None:
     text = text_of(cell)
     if text is None or isinstance(text, Fault):
         return text
-    if text.lower() in ("yes", "true", "1"):
+    number = whole_number(text)
+    if text.lower() in ("yes", "true") or number == 1:
         return "yes"
-    if text.lower() in ("no", "false", "0"):
+    if text.lower() in ("no", "false") or number == 0:
         return "no"
     return Fault("bad-value", f"'{text[:40]}' is neither yes nor no")
 
 
 def rounds_of(cell: object) -> list[dict[str, str]] | Fault | None:
     """Read earlier rounds of a dialogue: a list of {question, answer}, or a text that is one."""
-    items = _json_list(cell) or _printed_list(cell) if isinstance(cell, str) else cell
+    items = _json_list(cell) if isinstance(cell, str) else cell
+    if items is None and isinstance(cell, str):
+        items = _printed_list(cell)
     if items is None and cell is None:
         return None
     if not isinstance(items, list):
         return Fault("wrong-type", "the history must be a list of {question, answer}")
     rounds: list[dict[str, str]] = []
     for item in items:
-        if not isinstance(item, dict):
+        pair = _pair_of(item)
+        if pair is None:
             return Fault("wrong-type", "a round of the history is no {question, answer}")
         one: dict[str, str] = {}
-        for key in ("question", "answer"):
-            text = text_of(item.get(key))
+        for key, value in zip(("question", "answer"), pair, strict=True):
+            text = text_of(value)
             if isinstance(text, Fault):
                 return text
             if text is None:
@@ -131,6 +129,16 @@ def rounds_of(cell: object) -> list[dict[str, str]] | Fault | None:
     return rounds
 
 
+def _pair_of(item: object) -> tuple[object, object] | None:
+    """Take question and answer out of one round, which may be a list of the two."""
+    if isinstance(item, list | tuple) and len(item) == 2:
+        return item[0], item[1]
+    if not isinstance(item, dict):
+        return None
+    keys = next((keys for keys in _ROUND_KEYS if any(key in item for key in keys)), _ROUND_KEYS[0])
+    return item.get(keys[0]), item.get(keys[1])
+
+
 def _text_of_other(cell: object) -> str | Fault | None:
     if cell is None:
         return None
@@ -138,6 +146,8 @@ def _text_of_other(cell: object) -> str | Fault | None:
         return Fault("wrong-type", "a truth value where a text is wanted")
     if isinstance(cell, float) and not math.isfinite(cell):
         return Fault("not-finite", "a number that is not finite")
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1 << 53:
+        return str(int(cell))  # a column of whole numbers with gaps
     if isinstance(cell, int | float):
         return str(cell)
     return Fault("wrong-type", f"{type(cell).__name__} where a text is wanted")

@@ -13,12 +13,14 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple, TextIO
 
 from instructify._util.wording import counted
 
 _MOST_LINES = 10_000  # of one cell in a CSV file
 _MOST_TSV_LINES = 200
+_BLOCK_LINES = 256  # that are parsed at once where each is a row of its own
 _OPENING = re.compile(r'(?:(?<=,)|(?<=^))"')
 _WHOLLY_QUOTED = re.compile(r'"(?:[^"]|"")*"', re.DOTALL)
 
@@ -44,6 +46,8 @@ class _Feed:
         self.taken: list[str] = []  # since `begin`
         self._handle = handle
         self._waiting: deque[str] = deque()
+        self._given_back = 0  # blocks
+        self._slow_until = 0
 
     def __iter__(self) -> "_Feed":
         return self
@@ -59,6 +63,18 @@ class _Feed:
     def begin(self) -> None:
         self.taken = []
 
+    def block(self) -> list[str]:
+        """Hand out the next lines, which `give_back` takes back whole; none while some wait."""
+        if self._waiting or self.number < self._slow_until:
+            return []
+        return list(islice(self._handle, _BLOCK_LINES))
+
+    def give_back(self, lines: Sequence[str]) -> None:
+        """Take a block back, and hand out fewer blocks the more come back."""
+        self._waiting.extend(lines)
+        self._given_back = min(self._given_back + 1, 6)
+        self._slow_until = self.number + (len(lines) << self._given_back)
+
     def keep(self, count: int) -> None:
         """Take back all but the first `count` lines since `begin`."""
         self._waiting.extendleft(reversed(self.taken[count:]))
@@ -72,6 +88,9 @@ def read_lines_of_csv(handle: TextIO) -> Iterator[Line]:
     rows = csv.reader(feed, "excel", strict=True)
     width = 0
     while True:
+        if width and (block := feed.block()):
+            yield from _whole_lines(feed, block, _csv_rows(block))
+            continue
         feed.begin()
         try:
             cells = next(rows, None)
@@ -97,6 +116,27 @@ def read_lines_of_csv(handle: TextIO) -> Iterator[Line]:
             continue
         width = width or len(cells)
         yield Line(cells, number, at_end=_ends_without_newline(lines[-1]))
+
+
+def _csv_rows(block: list[str]) -> list[list[str]]:
+    try:
+        return list(csv.reader(block, "excel", strict=True))
+    except csv.Error:
+        return []
+
+
+def _whole_lines(feed: _Feed, block: list[str], rows: list[list[str]]) -> Iterator[Line]:
+    """Yield the rows of a block of lines; give the lines back where they are not one row each."""
+    if len(rows) != len(block):
+        feed.give_back(block)
+        return
+    number = feed.number
+    feed.number += len(block)
+    at_end = _ends_without_newline(block[-1])
+    last = len(block)
+    for line, cells in enumerate(rows, 1):
+        if cells:
+            yield Line(cells, number + line, "", False, at_end and line == last)
 
 
 def _bad_line(feed: _Feed, error: csv.Error, width: int) -> Line:
@@ -149,6 +189,9 @@ def read_lines_of_tsv(handle: TextIO) -> Iterator[Line]:
     feed = _Feed(handle)
     width = 0
     while True:
+        if width and (block := feed.block()):
+            yield from _whole_lines(feed, block, _tsv_rows(block, width))
+            continue
         feed.begin()
         line = next(feed, None)
         if line is None:
@@ -162,6 +205,19 @@ def read_lines_of_tsv(handle: TextIO) -> Iterator[Line]:
             cells = _tsv_cells_of_lines(feed, width) or cells
         width = width or len(cells)
         yield Line(cells, number, at_end=_ends_without_newline(feed.taken[-1]))
+
+
+def _tsv_rows(block: list[str], width: int) -> list[list[str]]:
+    rows: list[list[str]] = []
+    for line in block:
+        text = line.rstrip("\r\n")
+        if '"' not in text:
+            rows.append(text.split("\t") if text else [])
+        elif _opens(text):
+            return []
+        else:
+            rows.append(_tsv_cells(text, width))
+    return rows
 
 
 def _tsv_cells(text: str, width: int) -> list[str]:

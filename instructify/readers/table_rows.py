@@ -1,4 +1,4 @@
-"""Rows of the user's own table, whatever its file type: CSV, TSV, JSON list, JSON lines or Parquet.
+"""Rows of the user's own table, whatever its file type: CSV, TSV, JSON, Parquet, Arrow or a tar.
 
 Rows come in batches of bounded size, in file order, with at least the wanted columns; a row that
 cannot be read becomes a reject and its neighbours are kept. What the cells mean is judged by
@@ -6,66 +6,79 @@ cannot be read becomes a reject and its neighbours are kept. What the cells mean
 """
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from instructify._util.errors import UserError, did_you_mean
-from instructify._util.shards import map_file
+from instructify._util.errors import UserError
+from instructify.readers.arrow_rows import arrow_rows, parquet_rows, table_schema
 from instructify.readers.base import CHUNK_ROWS, RawFile
-from instructify.readers.json_items import Items, read_lines, read_list
+from instructify.readers.file_kinds import zip_names
+from instructify.readers.json_rows import json_rows
 from instructify.readers.opening import Opened, opened, plain_suffix
+from instructify.readers.rows import Cells, Rows, check_columns
 from instructify.readers.table_lines import Line, read_lines_of_csv, read_lines_of_tsv
+from instructify.readers.tar_rows import tar_rows
 from instructify.rejects import Reject
 
-Cells = Mapping[str, object]
 
+def read_rows(file: RawFile, columns: Sequence[str], key: str | None = None) -> Iterator[Rows]:
+    """Stream the rows of a table; a column that the whole table lacks is a UserError.
 
-class Rows(NamedTuple):
-    """Consecutive good rows with their 0-based positions, and the bad ones among them."""
-
-    rows: Sequence[tuple[int, Cells]]
-    rejects: Sequence[Reject]
-
-
-def read_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
-    """Stream the rows of a table; a column that the whole table lacks is a UserError."""
+    `key` is where the list of rows stands in a JSON object (dots descend).
+    """
+    suffix = table_suffix(file)
+    if suffix == ".json":
+        return json_rows(file, key)
     readers: dict[str, Callable[[RawFile, Sequence[str]], Iterator[Rows]]] = {
         ".csv": _text_rows,
         ".tsv": _text_rows,
-        ".json": _json_rows,
-        ".jsonl": _json_rows,
-        ".parquet": _parquet_rows,
+        ".jsonl": _json_lines,
+        ".parquet": parquet_rows,
+        ".arrow": arrow_rows,
+        ".tar": tar_rows,
     }
-    suffix = plain_suffix(file.path)
     if suffix not in readers:
-        raise UserError(f"{file.name} is no table that we read; allowed: {', '.join(readers)}.")
+        allowed = ", ".join((".json", *readers))
+        raise UserError(f"{file.name} is no table that we read; allowed: {allowed}.")
     return readers[suffix](file, columns)
 
 
-def _check_columns(file: RawFile, wanted: Sequence[str], present: Sequence[str]) -> None:
-    for column in wanted:
-        if column not in present:
-            raise UserError(
-                f"{file.name} has no column '{column}'; {did_you_mean(column, present)}"
-            )
-        if present.count(column) > 1:
-            raise UserError(f"{file.name} has two columns '{column}'; rename one of them.")
+def table_suffix(file: RawFile) -> str:
+    """Tell the kind of a table by its name, or by that of the one file in a zip archive."""
+    suffix = plain_suffix(file.path)
+    if file.path.suffix.lower() != ".zip":
+        return suffix
+    names = zip_names(file.path)
+    if len(names) != 1:
+        raise UserError(
+            f"{file.name} is a zip archive that holds {len(names)} files; put the table beside it, "
+            "and name an archive of pictures as 'pictures'."
+        )
+    return plain_suffix(names[0])
 
 
-def _json_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
-    lines = plain_suffix(file.path) == ".jsonl"
-    read: Iterator[Items[dict[str, Any]]] = (
-        read_lines(file, dict[str, Any]) if lines else read_list(file, dict[str, Any])
-    )
-    for found in read:
-        yield Rows(list(zip(found.positions, found.items, strict=True)), found.rejects)
+def column_names(file: RawFile) -> list[str]:
+    """List the columns of a table that names them before its rows; none of JSON and tars."""
+    suffix = table_suffix(file)
+    if suffix in (".parquet", ".arrow"):
+        return list(table_schema(file).names)
+    if suffix not in (".csv", ".tsv"):
+        return []
+    read = read_lines_of_tsv if suffix == ".tsv" else read_lines_of_csv
+    with opened(file) as raw:
+        handle = io.TextIOWrapper(
+            raw.handle, encoding="utf-8-sig", errors="surrogateescape", newline=""
+        )
+        header = next(read(handle), None)
+        handle.detach()
+    return [] if header is None or header.cells is None else header.cells
+
+
+def _json_lines(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
+    return json_rows(file, None)
 
 
 def _text_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
-    read = read_lines_of_tsv if plain_suffix(file.path) == ".tsv" else read_lines_of_csv
+    read = read_lines_of_tsv if table_suffix(file) == ".tsv" else read_lines_of_csv
     with opened(file) as raw:
         # Bytes that are no UTF-8 become surrogates, and so the fault of one row, not of the file.
         handle = io.TextIOWrapper(
@@ -88,19 +101,26 @@ def _text_batches(
         raise UserError(
             f"{file.name} has no header line{why}; its first line must name the columns."
         )
-    _check_columns(file, columns, header.cells)
+    check_columns(file, columns, header.cells)
     rows: list[tuple[int, Cells]] = []
     rejects: list[Reject] = []
     ends = _Ends(raw)
     position = 0
+    names, width = header.cells, len(header.cells)
     for position, line in enumerate(lines):
-        row = _text_row(file, header.cells, line, position)
-        if (cut := ends.cut_off(line, row)) is not None:
-            row = Reject(file.name, position, None, "cut-off", cut)
-        if isinstance(row, Reject):
-            rejects.append(row)
+        cells = line.cells
+        if cells is not None and len(cells) == width and not line.at_end:  # nearly every row
+            # An empty cell is all that CSV has to say that there is nothing.
+            rows.append((position, {n: c or None for n, c in zip(names, cells, strict=True)}))
+            ends.count(cells)
         else:
-            rows.append((position, row))
+            row = _text_row(file, names, line, position)
+            if (cut := ends.cut_off(line, row)) is not None:
+                row = Reject(file.name, position, None, "cut-off", cut)
+            if isinstance(row, Reject):
+                rejects.append(row)
+            else:
+                rows.append((position, row))
         if len(rows) + len(rejects) >= CHUNK_ROWS:
             yield Rows(rows, rejects)
             rows, rejects = [], []
@@ -119,6 +139,11 @@ class _Ends:
         self._rows = 0
         self._empty_last_cells = 0
 
+    def count(self, cells: Sequence[str]) -> None:
+        """Look at a row that has all its cells and does not end the file."""
+        self._rows += 1
+        self._empty_last_cells += not cells[-1]
+
     def cut_off(self, line: Line, row: Cells | Reject) -> str | None:
         """Say how the file is cut off in this row, if it is."""
         detail = None
@@ -127,8 +152,7 @@ class _Ends:
         elif line.at_end and line.cells is not None:
             detail = self._of_last(line.cells, row)
         if line.cells is not None:
-            self._rows += 1
-            self._empty_last_cells += not line.cells[-1]
+            self.count(line.cells)
         self.noticed |= detail is not None
         return detail
 
@@ -153,35 +177,3 @@ def _text_row(file: RawFile, header: Sequence[str], line: Line, position: int) -
         return Reject(file.name, position, None, reason, what)
     # An empty cell is all that CSV has to say that there is nothing.
     return {name: cell or None for name, cell in zip(header, cells, strict=True)}
-
-
-def _parquet_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
-    position = 0
-    try:
-        with pq.ParquetFile(map_file(file.path)) as table:
-            _check_columns(file, columns, table.schema_arrow.names)
-            # A dot in a name would be taken for a path into a nested column: then read them all.
-            wanted = None if any("." in column for column in columns) else list(columns)
-            for batch in table.iter_batches(batch_size=CHUNK_ROWS, columns=wanted):
-                yield _batch_rows(file, batch, position)
-                position += batch.num_rows
-    except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        what = str(error).splitlines()[0] if str(error) else "unreadable"
-        raise UserError(
-            f"{file.name} is no whole Parquet file ({what}); write it again."
-        ) from error
-
-
-def _batch_rows(file: RawFile, batch: pa.RecordBatch, start: int) -> Rows:
-    try:
-        return Rows(list(enumerate(batch.to_pylist(), start)), ())
-    except (ValueError, OverflowError):  # one value has no Python form: find its row
-        pass
-    rows: list[tuple[int, Cells]] = []
-    rejects: list[Reject] = []
-    for index in range(batch.num_rows):
-        try:
-            rows.append((start + index, batch.slice(index, 1).to_pylist()[0]))
-        except (ValueError, OverflowError) as error:
-            rejects.append(Reject(file.name, start + index, None, "bad-value", str(error)))
-    return Rows(rows, rejects)

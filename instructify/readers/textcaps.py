@@ -108,4 +108,5 @@ READER = Reader(
     options={
         "ocr_tokens": Option(kind="int", help="how many OCR tokens are kept, 0: none", needs="ocr")
     },
+    places=("data",),
 )

@@ -76,4 +76,5 @@ READER = Reader(
             kind="int", help="how many OCR tokens a record has at most; 0: none", needs="ocr"
         ),
     },
+    places=("data",),
 )

@@ -14,11 +14,12 @@ from typing import Annotated
 import msgspec
 
 from instructify.readers.annotators import choose_answer
-from instructify.readers.base import Chunk, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import A_LIST, Chunk, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import read_list
 from instructify.readers.msvd_mapping import read_clip_names
+from instructify.readers.rows import Cells
 from instructify.readers.table_cells import Fault, text_of
-from instructify.readers.table_rows import Cells, read_rows
+from instructify.readers.table_rows import read_rows
 from instructify.readers.text import clean
 
 _FIRST_WORDS = ("what", "who", "how", "when", "where")
@@ -154,6 +155,6 @@ def _ivqa_clip(texts: Mapping[str, str]) -> str | None:
     return "_".join([video_id, *(time[1] for time in times if time)])
 
 
-MSVD = Reader(name="msvd_qa", version=2, read=_read_msvd, options={})
-MSRVTT = Reader(name="msrvtt_qa", version=1, read=_read_msrvtt, options={})
-IVQA = Reader(name="ivqa", version=2, read=_read_ivqa, options={})
+MSVD = Reader(name="msvd_qa", version=2, read=_read_msvd, options={}, places=(A_LIST,))
+MSRVTT = Reader(name="msrvtt_qa", version=1, read=_read_msrvtt, options={}, places=(A_LIST,))
+IVQA = Reader(name="ivqa", version=2, read=_read_ivqa, options={}, places=())

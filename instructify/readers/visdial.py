@@ -157,4 +157,5 @@ READER = Reader(
             needs="dense",
         )
     },
+    places=("data.dialogs",),
 )

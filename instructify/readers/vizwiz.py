@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from instructify.readers.annotators import TARGET, collect_answers
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import A_LIST, Chunk, Option, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import collect, read_list
 from instructify.readers.text import clean, most_common, safe_name
 
@@ -82,4 +82,5 @@ READER = Reader(
             needs="labels",
         ),
     },
+    places=(A_LIST,),
 )

@@ -287,20 +287,30 @@ _YES_NO = Option(
 )
 
 VQAV2_READER = Reader(
-    name="vqav2", version=2, read=partial(_read, VQAV2, "open"), options={"target": _TARGET}
+    name="vqav2",
+    version=2,
+    read=partial(_read, VQAV2, "open"),
+    options={"target": _TARGET},
+    places=("questions",),
 )
 OKVQA_READER = Reader(
-    name="okvqa", version=2, read=partial(_read, OKVQA, "open"), options={"target": _TARGET}
+    name="okvqa",
+    version=2,
+    read=partial(_read, OKVQA, "open"),
+    options={"target": _TARGET},
+    places=("questions",),
 )
 VQAV2_QG_READER = Reader(
     name="vqav2_qg",
     version=2,
     read=partial(_read, VQAV2, "question_generation"),
     options={"yes_no": _YES_NO},
+    places=("questions",),
 )
 OKVQA_QG_READER = Reader(
     name="okvqa_qg",
     version=2,
     read=partial(_read, OKVQA, "question_generation"),
     options={"yes_no": _YES_NO},
+    places=("questions",),
 )

@@ -10,7 +10,15 @@ from typing import Literal
 
 import msgspec
 
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import (
+    JSON_LINES,
+    Chunk,
+    Option,
+    RawFile,
+    ReadContext,
+    Reader,
+    RecordRows,
+)
 from instructify.readers.json_items import collect, read_lines
 from instructify.readers.text import clean
 
@@ -69,4 +77,5 @@ READER = Reader(
             choices=("zeroshot", "random"),
         )
     },
+    places=(JSON_LINES,),
 )

@@ -53,6 +53,8 @@ class _Model(msgspec.Struct):
     sha256: str
     precision: str
     source: Any
+    fine_tuned_on: list[str] | str = []
+    evaluation_prompts: list[str] = []
 
 
 class _Result(msgspec.Struct, kw_only=True):

@@ -8,7 +8,15 @@ from html import escape
 from typing import Any
 
 from instructify.protocols import OF_METHOD, departures, prompt_text
-from instructify.results.table import Cell, Row, Table, percent, remarks_on, why_unscored
+from instructify.results.table import (
+    Cell,
+    Row,
+    Table,
+    is_fine_tuned,
+    percent,
+    remarks_on,
+    why_unscored,
+)
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #dde3ea;
@@ -98,9 +106,11 @@ def _row(row: Row, columns: Iterable[str]) -> str:
 
 def _marks(cell: Cell) -> str:
     """Mark what departs from the published protocol; the words stand in the cell's title."""
-    if not cell.departures:
+    if not cell.marks:
         return ""
-    told = escape("; ".join(map(str, cell.departures)))
+    words = ["fine-tuned on this dataset"] * cell.is_fine_tuned
+    words += ["trained on this prompt"] * cell.is_trained_prompt
+    told = escape("; ".join([*words, *map(str, cell.departures)]))
     return f'<sup title="{told}">{cell.marks}</sup>'
 
 
@@ -171,6 +181,8 @@ def _facts(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "questions", _plain(f"{result['asked']:,} of {result['of_total']:,}{skipped}")
     yield "answers", _plain(_decoding(result["protocol"]["decode"]))
     yield "prompt", f'<dd class="text">{escape(prompt_text(result["protocol"]))}</dd>'
+    if is_fine_tuned(result):
+        yield "not zero-shot", _plain("the model was fine-tuned on this dataset")
     for one in departures(result["protocol"], result["model"].get("language_model")):
         yield "not as published", _plain(str(one))
 

@@ -21,22 +21,28 @@ MARKS: Mapping[str, str] = {
     "split": "s", "prompt": "p", "fields": "t", "frames": "f",
     "decode": "d", "candidates": "c", "score": "v",
 }  # fmt: skip
+# What departs in training, before the letters of the protocol.
+FINE_TUNED = "n"
+TRAINED_PROMPT = "e"
 
 
 class Cell(NamedTuple):
     """A figure in per cent; `is_partial`: not of the whole official split, `departures`: where its
-    protocol is not the published one, `is_trained_prompt`: the model was trained on the prompt."""
+    protocol is not the published one, `is_trained_prompt`: the model was trained on the prompt,
+    `is_fine_tuned`: on the dataset itself, so that the figure is no zero-shot one."""
 
     value: float
     is_partial: bool = False
     departures: tuple[Departure, ...] = ()
     is_trained_prompt: bool = False
+    is_fine_tuned: bool = False
 
     @property
     def marks(self) -> str:
-        """A letter for each part of the protocol that departs."""
+        """A letter for each part of training and protocol that departs."""
         parts = {one.part for one in self.departures}
-        return "".join(letter for part, letter in MARKS.items() if part in parts)
+        training = FINE_TUNED * self.is_fine_tuned + TRAINED_PROMPT * self.is_trained_prompt
+        return training + "".join(letter for part, letter in MARKS.items() if part in parts)
 
 
 class Row(NamedTuple):
@@ -102,8 +108,14 @@ def remarks_on(table: Table) -> list[str]:
         trained = [column for column, cell in row.cells.items() if cell.is_trained_prompt]
         if trained:
             remarks.append(
-                f"{row.name}: trained on the evaluation prompt of {', '.join(trained)}, as the "
-                "template files say."
+                f"{row.name}: {TRAINED_PROMPT} trained on the evaluation prompt of "
+                f"{', '.join(trained)}, as the template files say."
+            )
+        tuned = [column for column, cell in row.cells.items() if cell.is_fine_tuned]
+        if tuned:
+            remarks.append(
+                f"{row.name}: {FINE_TUNED} fine-tuned on {', '.join(tuned)}, so not zero-shot: "
+                "it compares with the paper's table 3, not with the rows above."
             )
     return remarks
 
@@ -142,6 +154,12 @@ def _is_trained_prompt(result: Mapping[str, Any]) -> bool:
     return not is_changed and result["dataset"] in trained
 
 
+def is_fine_tuned(result: Mapping[str, Any]) -> bool:
+    """Tell whether the model of a result was fine-tuned on its dataset."""
+    tuned = result["model"].get("fine_tuned_on", ())
+    return result["dataset"] in ([tuned] if isinstance(tuned, str) else tuned)
+
+
 def _cells(results: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> dict[str, Cell]:
     return {column: _cell(result) for column, result in _shown(results, columns).items()}
 
@@ -152,6 +170,7 @@ def _cell(result: Mapping[str, Any]) -> Cell:
         is_partial=result["complete"] is False,
         departures=departures(result["protocol"], result["model"].get("language_model")),
         is_trained_prompt=_is_trained_prompt(result),
+        is_fine_tuned=is_fine_tuned(result),
     )
 
 

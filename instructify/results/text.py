@@ -5,7 +5,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from instructify._util.terminal import WIDTH
-from instructify.results.table import SHORT, Row, Table, percent, remarks_on, why_unscored
+from instructify.results.table import (
+    SHORT,
+    Row,
+    Table,
+    is_fine_tuned,
+    percent,
+    remarks_on,
+    why_unscored,
+)
 
 _CELL = 6
 
@@ -20,7 +28,7 @@ def text_lines(table: Table) -> Iterator[str]:
         was_ours = row.is_ours
         yield row.name[:WIDTH]
         yield "".join(f"{percent(row.cells.get(one)):>{_CELL}}" for one in table.columns)
-        if any(cell.departures for cell in row.cells.values()):
+        if any(cell.marks for cell in row.cells.values()):
             yield "".join(f"{_marks(row, one):>{_CELL}}" for one in table.columns).rstrip()
     yield ""
     for one in [f"Published: {table.source}, zero-shot.", *remarks_on(table)]:
@@ -71,4 +79,5 @@ def _other(result: Mapping[str, Any]) -> str:
     return (
         f"{result['name']}/{split}: {100 * score['value']:.1f}{star} {score['metric']} "
         f"({score['variant']}, {score['count']:,} items)"
+        + (", fine-tuned on it" if is_fine_tuned(result) else "")
     )

@@ -1,7 +1,8 @@
 """What a template asks of a record beside its form, for one row or for whole columns.
 
 `requires` and `excludes` ask whether fields are there; `begins` and `unless_begins` ask for the
-first words of a text, ASCII case ignored. Rows and columns are judged alike.
+first words of a text, ASCII case ignored; `at_most_words` counts what blanks, tabs and line ends
+part. Rows and columns are judged alike.
 """
 
 import re
@@ -11,9 +12,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify.templating.load import Beginnings, Template
+from instructify.templating.load import Beginnings, Limits, Template
 
 PICTURES = "pictures"
+_ONE_WORD = "[^ \t\n\r]+"  # RE2 and re read it alike
 
 
 class Condition(NamedTuple):
@@ -24,6 +26,7 @@ class Condition(NamedTuple):
     excludes: tuple[str, ...]
     begins: Beginnings
     unless_begins: Beginnings
+    at_most_words: Limits
 
 
 def condition_of(template: Template) -> Condition:
@@ -34,6 +37,7 @@ def condition_of(template: Template) -> Condition:
         template.excludes,
         template.begins,
         template.unless_begins,
+        template.at_most_words,
     )
 
 
@@ -56,6 +60,9 @@ def misfit(template: Template, row: Mapping[str, Any]) -> str | None:
     for name, words in template.unless_begins:
         if _begins(row.get(name), words):
             return f"not with a {name} that begins with {_listed(words)}"
+    for name, most in template.at_most_words:
+        if _num_words(row.get(name)) > most:
+            return f"not with {'an' if name[0] in 'ao' else 'a'} {name} of more than {most} words"
     return None
 
 
@@ -71,6 +78,9 @@ def fulfils(table: pa.RecordBatch | pa.Table, condition: Condition) -> pa.Boolea
         mask = pc.and_(mask, _column_begins(table, name, words))
     for name, words in condition.unless_begins:
         mask = pc.and_(mask, pc.invert(_column_begins(table, name, words)))
+    for name, most in condition.at_most_words:
+        num_words = pc.count_substring_regex(table.column(name), pattern=_ONE_WORD)
+        mask = pc.and_(mask, pc.fill_null(pc.less_equal(num_words, most), True))
     return mask
 
 
@@ -85,6 +95,11 @@ def _begins(value: object, words: Sequence[str]) -> bool:
     # bytes.lower leaves all but ASCII alone, as Arrow's ascii_lower does.
     text = value.encode("utf-8", "surrogatepass").lower()
     return re.match(_pattern(words).encode(), text) is not None
+
+
+def _num_words(value: object) -> int:
+    """Count the words of a text; a null has none."""
+    return len(re.findall(_ONE_WORD, value)) if isinstance(value, str) else 0
 
 
 def _column_begins(

@@ -1,8 +1,9 @@
 """The filters that templates may use, as Python functions.
 
-`sentence` ends a text with a mark unless it has one. A null passes through all but `length` and
-`default`. They differ from Jinja's own where that would guess: `default` replaces a null, `first`
-and `last` of nothing are null, `length` of a null is 0, `join` of a list that holds a null is null.
+`sentence` ends a text with a mark unless it has one; `capfirst` begins it with a capital. A null
+passes through all but `length` and `default`. They differ from Jinja's own where that would guess:
+`default` replaces a null, `first` and `last` of nothing are null, `length` of a null is 0,
+`join` of a list that holds a null is null.
 """
 
 import re
@@ -55,6 +56,13 @@ def _trim(value: str | None) -> str | None:
 
 def _capitalize(value: str | None) -> str | None:
     return None if value is None else value.capitalize()
+
+
+def _capfirst(value: str | None) -> str | None:
+    """Begin with a capital where the first character is one of a to z; the rest stays."""
+    if not value or not "a" <= value[0] <= "z":
+        return value
+    return value[0].upper() + value[1:]
 
 
 def _replace(value: str | None, old: str, new: str) -> str | None:
@@ -110,6 +118,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "upper": _upper,
         "trim": _trim,
         "capitalize": _capitalize,
+        "capfirst": _capfirst,
         "replace": _replace,
         "sentence": _sentence,
         "join": _join,

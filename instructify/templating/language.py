@@ -50,7 +50,7 @@ _LOOP_ATTRIBUTES = {
 }
 _TURN_ATTRIBUTES = ("question", "answer")
 _ITEMS = {Kind.TEXTS: Kind.TEXT, Kind.TURNS: Kind.TURN}
-_TEXT_FILTERS = ("lower", "upper", "trim", "capitalize")
+_TEXT_FILTERS = ("lower", "upper", "trim", "capitalize", "capfirst")
 _FILTERS = (
     *_TEXT_FILTERS,
     "replace",
@@ -305,7 +305,7 @@ def _first_text(node: nodes.Filter) -> str:
 
 def _filtered(node: nodes.Filter, kind: Kind) -> Kind:
     match node.name, kind:
-        case "lower" | "upper" | "trim" | "capitalize" | "replace" | "sentence", Kind.TEXT:
+        case name, Kind.TEXT if name in (*_TEXT_FILTERS, "replace", "sentence"):
             return Kind.TEXT
         case "join" | "lettered", Kind.TEXTS:
             return Kind.TEXT

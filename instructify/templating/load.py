@@ -42,6 +42,7 @@ T = TypeVar("T")
 Mode = Literal["instruction", "plain", "prefix"]
 Part = Literal["instruction", "response", "qformer_instruction"]
 Beginnings = tuple[tuple[str, tuple[str, ...]], ...]  # fields, each with words
+Limits = tuple[tuple[str, int], ...]  # fields, each with a number of words
 PARTS: tuple[Part, ...] = ("instruction", "qformer_instruction", "response")
 
 # What `requires` and `excludes` may name. No text prints picture keys, but some speak of a picture.
@@ -50,7 +51,7 @@ CONDITIONS = (*FIELDS, "pictures")
 _WORDS = re.compile(r"[a-z0-9]+([ '-][a-z0-9]+)*")
 _TEXT_FIELDS = tuple(name for name, kind in FIELDS.items() if kind is Kind.TEXT)
 # Keys that came later: left out of the hash where they are not used, so that it stays what it was.
-_LATER = ("begins", "unless_begins", "trains_on_evaluation_prompt")
+_LATER = ("begins", "unless_begins", "at_most_words", "trains_on_evaluation_prompt")
 _ID = re.compile(r"[a-z0-9-]+")
 _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
 
@@ -74,6 +75,7 @@ class Template:
     tasks: tuple[str, ...] = ()
     begins: Beginnings = ()
     unless_begins: Beginnings = ()
+    at_most_words: Limits = ()
     trains_on_evaluation_prompt: tuple[str, ...] = ()  # datasets that are asked in the same words
 
     @property
@@ -339,6 +341,14 @@ def _beginnings(node: Node) -> Beginnings:
     return tuple((name, asked[name].texts()) for name in sorted(asked))
 
 
+def _limits(node: Node) -> Limits:
+    """Read how many words fields may have."""
+    asked = node.fields(optional=_TEXT_FIELDS)
+    if not asked:
+        raise node.error("name a field and its number of words, as in {answer: 20}")
+    return tuple((name, asked[name].integer(minimum=1)) for name in sorted(asked))
+
+
 def _jinja(node: Node, template_id: str, mistakes: Mistakes) -> str:
     empty: Scalar = ""
     source = mistakes.attempt(node.scalar, empty, template_id)
@@ -364,6 +374,7 @@ _READ: Mapping[str, Callable[[Node], Any]] = MappingProxyType(
         "excludes": lambda node: _names(node, CONDITIONS),
         "begins": _beginnings,
         "unless_begins": _beginnings,
+        "at_most_words": _limits,
         "trains_on_evaluation_prompt": Node.texts,
         "allow_empty": Node.boolean,
         "mode": lambda node: node.choice(("plain", "prefix")),
@@ -372,5 +383,6 @@ _READ: Mapping[str, Callable[[Node], Any]] = MappingProxyType(
 )
 _OPTIONAL = (
     *("response", "qformer_instruction", "brief", "allow_empty"),
-    *("requires", "excludes", "begins", "unless_begins", "trains_on_evaluation_prompt"),
+    *("requires", "excludes", "begins", "unless_begins", "at_most_words"),
+    "trains_on_evaluation_prompt",
 )

@@ -14,7 +14,7 @@ from instructify.twins.language import (
     name,
     place,
 )
-from instructify.twins.make import WRITERS, make_twin
+from instructify.twins.make import WRITERS, make_twin, twin_datasets
 from instructify.twins.painter import pixels
 from instructify.twins.perception import ALL_PLACES, DIRECTIONS, OF_MANY, OF_ONE, lies
 from instructify.twins.picture_questions import (
@@ -87,4 +87,5 @@ __all__ = [
     "scene",
     "sign_scene",
     "statement",
+    "twin_datasets",
 ]

@@ -115,6 +115,11 @@ def twin_releases(names: Sequence[str]) -> list[str]:
     return [release for release in WRITERS if release in wanted]
 
 
+def twin_datasets() -> list[str]:
+    """List the datasets whose release has a twin, in the order of the catalog."""
+    return [one.name for one in load_catalog().datasets.values() if one.release in WRITERS]
+
+
 def _claim(out: Path, seed: int) -> None:
     """Mark the folder as a world of this seed, or refuse it."""
     marker = out / "truth" / "world.json"

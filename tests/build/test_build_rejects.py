@@ -273,6 +273,43 @@ def test_a_record_that_is_lost_at_every_draw(raw: Path, command: Commands, tmp_p
     assert refused.code == 1, refused.stderr
     assert "100.0 %" in refused.stderr
     assert "--max-rejects 100" in refused.stderr
-    done = command(*line, "--templates", templates, "--max-rejects", 100, "--json")
+    allowed = (*line, "--templates", templates, "--max-rejects", 100)
+    assert command(*allowed).code == 1
+    done = command(*allowed, "--allow-empty", "--json")
     assert done.code == 0, done.stderr
     assert done.json()["datasets"][0]["samples"] == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [
+        ("direct_answers", str(["cup", "cup", "mug"])),
+        ("choices", "['a' 'b' 'c' 'd']"),
+        ("choices", "array(['a', 'b', 'c', 'd'], dtype=object)"),
+    ],
+)
+def test_lists_printed_as_text_in_every_row_are_one_sentence(
+    raw: Path, command: Commands, tmp_path: Path, field: str, written: str
+) -> None:
+    path = raw / "aokvqa" / "aokvqa_v1p0_val.json"
+    rows = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps([{**row, field: written} for row in rows]), "utf-8")
+    line = ("--split", "val", "--pictures", "none")
+    done = command("convert", "aokvqa", "--raw", raw, "--out", tmp_path / "b", *line)
+    assert done.code == 1
+    assert done.stderr.count("\n") == 1
+    assert f", item 0, {field}: " in done.stderr
+    assert "is a list that Python printed as text" in done.stderr
+
+
+def test_the_refusal_of_a_cut_file_names_its_ledger(
+    raw: Path, command: Commands, tmp_path: Path
+) -> None:
+    path = raw / "aokvqa" / "aokvqa_v1p0_val.json"
+    path.write_bytes(path.read_bytes()[:-40])
+    line = ("--split", "val", "--pictures", "none")
+    done = command("convert", "aokvqa", "--raw", raw, "--out", tmp_path / "b", *line)
+    assert done.code == 1
+    named = tmp_path / "b" / "rejects" / "aokvqa.failed.jsonl"
+    assert f"a raw file ends in the middle (see 'cut-off' in {named})" in done.stderr
+    assert '"cut-off"' in named.read_text("utf-8")

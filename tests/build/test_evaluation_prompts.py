@@ -8,6 +8,7 @@ from build_help import Commands, manifest
 from instructify._util.resources import find
 from instructify.build import Build
 from instructify.catalog.load import load_catalog
+from instructify.protocols.read import named_protocol
 from instructify.recipe.members import mix_build
 from instructify.recipe.read import load_mixture
 from instructify.results.table import Cell, make_table, remarks_on
@@ -54,12 +55,13 @@ def _result(**model: object) -> dict[str, object]:
         "model": model,
         "score": {"value": 0.3},
         "complete": True,
-        "protocol": {"sources": {"instruction": "paper"}},
+        "protocol": named_protocol(load_catalog(), "vizwiz").value(),
     }
 
 
 def test_results_mark_a_prompt_that_was_trained_on() -> None:
-    changed = {"protocol": {"sources": {"instruction": "set"}}}
+    other_words = ["instruction=Answer: {{ question }}"]
+    changed = {"protocol": named_protocol(load_catalog(), "vizwiz", other_words).value()}
     runs = {
         "trained": [_result(evaluation_prompts=["nocaps", "vizwiz"])],
         "other": [_result(evaluation_prompts=["nocaps"])],
@@ -71,6 +73,6 @@ def test_results_mark_a_prompt_that_was_trained_on() -> None:
     assert marked == {"trained": True, "other": False, "unknown": False, "reworded": False}
     told = [one for one in remarks_on(table) if "evaluation prompt" in one]
     assert told == [
-        "trained: trained on the evaluation prompt of vizwiz, as the template files say."
+        "trained: e trained on the evaluation prompt of vizwiz, as the template files say."
     ]
     assert Cell(1.0).is_trained_prompt is False

@@ -14,10 +14,10 @@ import pytest
 from build_help import Commands
 
 from instructify.build.opened import Build
-from instructify.export.options import MEGABYTE, ExportOptions, PictureFolders
-from instructify.export.receipt import Receipt
-from instructify.export.run import Export, run_export
-from instructify.export.selection import select
+from instructify.exporting.options import MEGABYTE, ExportOptions, PictureFolders
+from instructify.exporting.receipt import Receipt
+from instructify.exporting.run import Export, run_export
+from instructify.exporting.selection import select
 from instructify.twins.make import make_twin
 
 RELEASES = ("coco_caption", "vqav2", "iconqa", "scienceqa", "msvd_qa", "vizwiz")
@@ -51,7 +51,7 @@ def export(build: Path, out: Path, *, shard_unit: int = MEGABYTE, **options: Any
     opened = Build.open(build)
     asked = ExportOptions(**options)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("instructify.export.run.MEGABYTE", shard_unit)
+        patch.setattr("instructify.exporting.run.MEGABYTE", shard_unit)
         return run_export(
             Export(
                 build=opened,

@@ -38,6 +38,27 @@ BLOCK = "  instruction: |-\n    "
 OCR = "{% if ocr_tokens %}OCR tokens: {{ ocr_tokens | join(', ') }}"
 DIALOG = "visual_dialog", "dialog"
 READING = "image_captioning_reading", "caption"
+# Task, form, instruction, and the field behind which a mark is written.
+DOUBLED = (
+    (
+        *("image_qa_reading", "open"),
+        '{% if ocr_tokens %}OCR tokens: {{ ocr_tokens | join(", ") }}. {% endif %}{{ question }}',
+        "ocr_tokens",
+    ),
+    (
+        *("visual_reasoning", "multiple_choice"),
+        "Q: {{ question }} Options: {{ choices | lettered }}. A:",
+        "choices",
+    ),
+    ("image_qa", "open", "Answer this: {{ question | trim }}? Be brief.", "question"),
+    (
+        *("visual_dialog", "dialog"),
+        "{% if caption %}Of {{ caption | sentence }} {% endif %}"
+        "{% for t in history %}Q: {{ t.question | sentence }} A: {{ t.answer }}. {% endfor %}"
+        "Question: {{ question | sentence }} Answer:",
+        "answer",
+    ),
+)
 # Task, form, instruction, line and words: what runs together once white space is a blank.
 LOST = (
     (*READING, BLOCK + OCR + "\n    {% endif %}Write a short caption.\n", 5, "'Write a short'"),
@@ -307,6 +328,17 @@ SEEDS = (
         1,
         "a condition looks at 'answer'",
         "warning",
+    ),
+    *(
+        Seed(
+            "double-mark",
+            task,
+            CHOICE.replace("multiple_choice", form) + f"  instruction: '{text}'\n",
+            4,
+            f"follows '{field}', which may end with a mark",
+            "warning",
+        )
+        for task, form, text, field in DOUBLED
     ),
     Seed(
         "unneeded-permission",

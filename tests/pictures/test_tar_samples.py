@@ -94,6 +94,66 @@ def test_the_rests_of_two_samples_do_not_make_one(tmp_path: Path) -> None:
     assert "key 000000000" in problem
 
 
+SEAMS = {
+    "picture, then JSON": sample(1, "a") + sample(2, "b") + picture(0, "x") + note(0, "y")
+    + sample(1, "c") + picture(2, "z"),
+    "JSON, then picture": note(0, "x") + picture(0, "y") + picture(1, "z") + note(2) + picture(2)
+    + note(0, "v") + picture(0, "v") + note(1, "a") + picture(1, "a"),
+    "at the start": picture(0, "x") + note(0, "y") + picture(1, "z") + picture(2, "a")
+    + note(2, "a") + picture(0, "b") + note(0, "b") + picture(2, "c") + note(2, "c"),
+    "behind an archive": picture(1, "a") + note(1, "a") + picture(2, "b") + END + picture(0, "x")
+    + note(0, "y") + picture(3, "c") + note(3, "c"),
+    "keys without order": picture(4, "a") + note(4, "a") + picture(2, "z") + picture(0, "x")
+    + note(0, "y") + picture(3, "b") + note(3, "b") + picture(2, "d") + note(2, "d")
+    + picture(4, "e") + note(4, "e") + picture(1, "f") + note(1, "f"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", SEAMS)
+def test_where_two_runs_may_meet_no_pair_is_used(tmp_path: Path, layout: str) -> None:
+    """A run lost the note of its last sample, the next one the picture of its first: same key."""
+    found, problem = scan(tmp_path, SEAMS[layout] + END)
+    assert found.items() <= right("a", "b", "c", "d", "e", "f", "v").items()
+    assert "key 000000000" in problem
+
+
+def test_a_gap_costs_two_long_runs_few_pictures(tmp_path: Path) -> None:
+    runs = b"".join(
+        picture(number, url) + (b"" if number == 50 else note(number, url))
+        for url, number in ((f"{run}-{number}", number) for run in "ab" for number in range(100))
+    )
+    found, problem = scan(tmp_path, runs + END)
+    assert all(picture == f"picture of {url}" for url, picture in found.items())
+    assert len(found) == 198 - 4  # the first and the last of each run
+    assert "may be of two runs" in problem
+
+
+def _random_runs(rng: random.Random) -> bytes:
+    """Two or three runs one after the other; a fifth of the samples lack a member."""
+    data = b""
+    for run in range(rng.randint(2, 3)):
+        keys = list(range(rng.randint(1, 5)))
+        if rng.random() < 0.3:
+            rng.shuffle(keys)
+        for key in keys:
+            has_picture, has_note = rng.choices([(1, 1), (0, 1), (1, 0)], [8, 1, 1])[0]
+            url = f"r{run}k{key}"
+            data += picture(key, url) * has_picture + note(key, url) * has_note
+    return data
+
+
+def test_runs_with_gaps_give_no_wrong_pair(tmp_path: Path) -> None:
+    """In front of each tar lies an archive that shows that runs were joined, and lack members."""
+    rng = random.Random(int(os.environ.get("INSTRUCTIFY_SEED", "3")))
+    shown = picture(7) + note(7) + picture(9) + picture(8) + note(8) + END
+    num_found = 0
+    for _ in range(200):
+        found, _ = scan(tmp_path, shown + _random_runs(rng) + END)
+        assert {url: text for url, text in found.items() if text != f"picture of {url}"} == {}
+        num_found += len(found)
+    assert num_found > 400
+
+
 AMBIGUOUS = {
     "pictures, then JSON": picture(0, "a") + picture(0, "b") + note(0, "a") + note(0, "b"),
     "an order that changes": picture(0, "a") + note(0, "a") + note(0, "b") + picture(0, "b")

@@ -61,7 +61,7 @@ def test_a_list_in_a_cell(cell: str, texts: tuple[str, ...]) -> None:
         ("['a', nan]", "empty-text"),
         ("[nan, 'a']", "empty-text"),
         ("['a', '']", "empty-text"),
-        ("[{'answer': 'cup', 'answer_id': 1}]", "wrong-type"),
+        ("[{'colour': 'cup', 'answer_id': 1}]", "wrong-type"),
         ("[['a'], ['b']]", "wrong-type"),
         ("['a', 'b", "bad-value"),
         ("['a', 'b'", "bad-value"),

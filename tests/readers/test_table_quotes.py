@@ -199,3 +199,25 @@ def test_a_csv_whose_every_cell_is_quoted_is_read_back(rows: list[tuple[str, str
 def _plain(cell: str) -> str:
     """Put a blank behind commas, as prose has them; take out what csv does not write."""
     return cell.replace("\0", "").replace(",", ", ") or "x"
+
+
+@pytest.mark.parametrize("tabs", [False, True])
+def test_long_files_are_read_as_short_ones_are(tabs: bool) -> None:
+    """Rows are the same wherever the lines of several, or of an open mark, fall into a file."""
+    odd = {300: 'x{0}"one\ntwo"{0}y', 700: 'x{0}"open{0}y', 1_100: "", 1_500: 'x{0}"q"{0}y'}
+    read = read_lines_of_tsv if tabs else read_lines_of_csv
+    mark = "\t" if tabs else ","
+    rows = [odd.get(n, f"{n}{{0}}b{{0}}c").format(mark) for n in range(2_000)]
+    alone = {
+        n: [line.cells for line in read(io.StringIO(f"h{mark}i{mark}j\n{rows[n]}\n", newline=""))][
+            1:
+        ]
+        for n in odd
+    }
+    lines = list(read(io.StringIO("\n".join((f"h{mark}i{mark}j", *rows)) + "\n", newline="")))[1:]
+    expected = [cells for n in range(2_000) for cells in alone.get(n, [rows[n].split(mark)])]
+    assert [line.cells for line in lines] == expected
+    numbers = {line.cells[0]: line.number for line in lines if line.cells}
+    assert numbers["299"] == 301
+    assert numbers["301"] == 304
+    assert numbers["1999"] == 2_002

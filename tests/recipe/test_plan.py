@@ -4,6 +4,7 @@ import hashlib
 import html.parser
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +105,17 @@ def test_every_sample_drawn_is_one_of_its_member(held_in: Path) -> None:
         part.dataset: Build.open(held_in).samples(part.dataset, "train") for part in one.parts
     }
     seen: dict[tuple[int, int], str] = {}
+    many = {
+        dataset: Counter(sample["record_id"] for sample in samples)
+        for dataset, samples in tables.items()
+    }
     for number, place in enumerate(one.places(drawn)):
         part = one.parts[place.part]
         assert place.shard == 0
         row = tables[part.dataset][place.row]
         assert (row["dataset"], row["form"]) == (part.dataset, part.form)
         assert row["response"] is not None
-        assert row["draw"] == drawn.draw[number]
+        assert row["draw"] == drawn.draw[number] % many[part.dataset][row["record_id"]]
         key = (place.part, int(drawn.record[number]))
         assert seen.setdefault(key, row["record_id"]) == row["record_id"]
     assert len({(part, seen[part, record]) for part, record in seen}) == len(seen)

@@ -1,9 +1,14 @@
 """The table of results: every departure stands at its cell, and only there."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from instructify._util.errors import UserError
 from instructify.catalog.load import load_catalog
 from instructify.protocols.read import named_protocol
+from instructify.results.checked import checked_results
 from instructify.results.page import results_page
 from instructify.results.table import MARKS, Table, make_table, remarks_on
 from instructify.results.text import markdown_lines, text_lines
@@ -23,7 +28,7 @@ def result(
     return {
         "name": protocol.name, "dataset": protocol.dataset, "protocol": protocol.value(),
         "score": score, "variants": {}, "complete": complete, "asked": 10, "of_total": 10,
-        "skipped": {}, "versions": {},
+        "skipped": {}, "versions": {}, "undefined": None,
         "model": {
             "source": "run", "step": None, "instruction_aware": True, "sha256": "0" * 64,
             "precision": "fp32", "language_model": model,
@@ -98,3 +103,48 @@ def test_a_prompt_of_a_stranger_stays_text_in_the_page() -> None:
     page = results_page(make_table({"run": [hostile]}), {"run": [hostile]})
     assert "<b>&quot;" not in page.replace("&lt;b&gt;", "")
     assert '<b>"' not in page
+
+
+def tuned(one: dict[str, Any], on: object) -> dict[str, Any]:
+    """Let the model of a result be fine-tuned."""
+    return {**one, "model": {**one["model"], "fine_tuned_on": on}}
+
+
+@pytest.mark.parametrize("on", [["scienceqa"], "scienceqa", ["gqa_like", "scienceqa"]])
+def test_a_fine_tuned_model_is_marked_in_the_column_of_its_dataset(on: object) -> None:
+    results = [tuned(result(name), on) for name in ("scienceqa", "gqa", "iconqa", "okvqa")]
+    table = make_table({"run": results, "zero-shot": [result("scienceqa")]})
+    ours = {row.name: row.cells for row in table.rows if row.is_ours}
+    marks = {name: {at: cell.marks for at, cell in cells.items()} for name, cells in ours.items()}
+    assert marks == {
+        "run": {"scienceqa": "n", "gqa": "", "iconqa": ""},
+        "zero-shot": {"scienceqa": ""},
+    }
+    assert [one for one in remarks_on(table) if "fine-tuned" in one] == [
+        "run: n fine-tuned on scienceqa, so not zero-shot: it compares with the paper's table 3, "
+        "not with the rows above."
+    ]
+    assert 'title="fine-tuned on this dataset"' in results_page(table, {"run": results})
+
+
+@pytest.mark.parametrize(
+    ("names", "on"),
+    [
+        (("okvqa", "vqav2"), "okvqa"),
+        (("ocr_vqa", "okvqa"), "ocr_vqa"),
+        (("aokvqa", "aokvqa.choice", "okvqa"), "aokvqa"),
+    ],
+)
+def test_a_dataset_without_a_column_is_marked_in_its_line(names: tuple[str, ...], on: str) -> None:
+    table = make_table({"run": [tuned(result(name), [on]) for name in names]})
+    lines = [line for line in text_lines(table) if line.startswith(names)]
+    assert len(lines) == len(names)
+    for line in lines:
+        assert line.endswith(", fine-tuned on it") == line.startswith((f"{on}/", f"{on}."))
+
+
+@pytest.mark.parametrize("value", [3, {"a": 1}, [1], [["scienceqa"]]])
+def test_a_strange_note_of_fine_tuning_is_refused(value: object, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"damaged .*fine_tuned_on"):
+        checked_results([tuned(result("scienceqa"), value)], tmp_path)
+    assert checked_results([tuned(result("scienceqa"), ["scienceqa"])], tmp_path)

@@ -125,6 +125,27 @@ def test_any_text_is_judged_alike(texts: list[str | None]) -> None:
     assert (chosen == 0).tolist() == in_rows
 
 
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.none(), st.text(" \t\n\u00a0\u2003ab.", max_size=9)), min_size=1))
+def test_words_are_counted_alike_in_rows_and_columns(texts: list[str | None]) -> None:
+    short = replace(template("short"), at_most_words=(("answer", 2),))
+    table = pa.table({"form": ["open"] * len(texts), "answer": pa.array(texts, pa.string())})
+    chosen = choose_templates(table, [short], HASHES[: len(texts)], draw=0, seed=0)
+    in_rows = [misfit(short, {"form": "open", "answer": text}) is None for text in texts]
+    assert (chosen == 0).tolist() == in_rows
+
+
+def test_a_limit_of_words_keeps_long_answers_from_a_template() -> None:
+    short = replace(template("short"), at_most_words=(("answer", 3),))
+    fits = {"one": True, "three  short\nwords": True, "more than three words": False, "": True}
+    for answer, is_short in fits.items():
+        row = {"form": "open", "answer": answer}
+        assert misfit(short, row) == (
+            None if is_short else "not with an answer of more than 3 words"
+        )
+    assert misfit(short, {"form": "open", "answer": None}) is None
+
+
 def test_an_empty_table_has_no_choices() -> None:
     table = pa.table({"form": pa.array([], pa.string())})
     assert len(choose_templates(table, [template("a")], HASHES[:0], draw=0, seed=0)) == 0

@@ -124,9 +124,14 @@ def sharded_layers(model: InstructBlip) -> Iterator[nn.Module]:
     A frozen tower stays whole: it runs when a process needs new pictures, which is not for all
     of them at once, and sharded layers only run together.
     """
-    inner = model.model
     if not model.tower_is_frozen:
-        yield from inner.vision_model.encoder.layers
+        yield from model.model.vision_model.encoder.layers
+    yield from repeated_layers(model)
+
+
+def repeated_layers(model: InstructBlip) -> Iterator[nn.Module]:
+    """List the repeated layers of the Q-Former and the language model, in the order they run."""
+    inner = model.model
     yield from inner.qformer.encoder.layer
     language = inner.language_model
     if inner.config.use_decoder_only_language_model:
@@ -163,8 +168,13 @@ class InStep:
         if self._root is not None:
             whole: Any = model  # a class of its own, made from InstructBlip and FSDPModule
             self._modules = [whole, *sharded_layers(whole)]
+        self._is_known = False
         for one in self._modules:
-            one.register_forward_pre_hook(lambda module, _: self._entered.add(module))
+            one.register_forward_pre_hook(lambda module, _: self._enter(module))
+
+    def _enter(self, module: nn.Module) -> None:
+        self._is_known = True
+        self._entered.add(module)
 
     @property
     def can_start_again(self) -> bool:
@@ -204,8 +214,12 @@ class InStep:
 
     def start_again(self) -> None:
         """Forget a forward pass that is not followed by a backward pass."""
-        if self._root is not None:
+        if self._root is None:
+            return
+        if self._is_known:
             self._root.reset_iter_state()  # type: ignore[operator, unused-ignore]
+        else:  # no forward pass of this process has begun, so FSDP has no state to forget
+            self._root.reshard()
 
 
 def add_up(values: torch.Tensor) -> torch.Tensor:

@@ -216,6 +216,8 @@ def _value(hint: Any, node: Node, metadata: Mapping[str, Any]) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _section(kind, node)
     if get_origin(kind) is Literal:
+        if isinstance(node.value, bool):  # a word that YAML takes for a truth value
+            node = dataclasses.replace(node, value=str(node.value).lower())
         return node.choice(get_args(kind))
     if get_origin(kind) is tuple:
         return node.texts() if not (node.is_list and not node.items()) else ()

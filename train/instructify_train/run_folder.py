@@ -27,7 +27,13 @@ from instructify.overlap import read_overlaps, unwaived
 from instructify.recipe import MixedBuild, Waiver
 from instructify_train.checkpoint import Checkpoint, load, load_last, remove_staged, steps_of
 from instructify_train.config import TrainConfig
-from instructify_train.model import located_names, noted_sources
+from instructify_train.model import (
+    TrainedOn,
+    as_trained_on,
+    located_names,
+    noted_sources,
+    read_trained_on,
+)
 from instructify_train.recipe import changed_settings, load_recipe, recipe_value, save_recipe
 
 RUN_FORMAT = 1
@@ -37,7 +43,7 @@ _FACTS = "run.json"
 _FREE = (
     *("data.workers", "data.feature_cache", "run.device_batch", "run.device_tokens"),
     *("run.pass_cost", "run.save_every", "run.keep", "run.log_every"),
-    *("run.tensorboard", "run.parallel", "run.trackers"),
+    *("run.tensorboard", "run.compile", "run.parallel", "run.trackers"),
 )
 
 
@@ -121,7 +127,8 @@ def check_overlap(mixed: MixedBuild, waivers: Sequence[Waiver]) -> list[str]:
     build = mixed.build
     kept = read_overlaps(build)
     splits = {part.dataset: part.splits for part in mixed.parts}
-    pairs = unwaived(kept, splits, waivers)
+    tuned = list(splits) if mixed.recipe.fine_tune else []
+    pairs = unwaived(kept, splits, waivers, tuned)
     if pairs:
         more = f"; and {len(pairs) - 3} more pairs" if len(pairs) > 3 else ""
         raise UserError(
@@ -146,11 +153,44 @@ def write_run(run: Path, config: TrainConfig, mixed: MixedBuild, facts: Mapping[
         "versions": versions(("torch", "transformers", "tokenizers", "peft")),
         "build": str(mixed.build.paths.root),
         "samples": mixed.hashes(),
-        "evaluation_prompts": mixed.evaluation_prompts(),
+        "trained_on": msgspec.to_builtins(_trained_on(config, mixed)),
         **facts,
         "model_sources": noted_sources(config.model, run),
     }
     write_json(run / _FACTS, value)
+
+
+def _trained_on(config: TrainConfig, mixed: MixedBuild) -> TrainedOn:
+    """Say what the model of a run has been trained on at its end, and before the run."""
+    datasets = tuple(sorted(part.dataset for part in mixed.parts))
+    own = TrainedOn(
+        datasets=tuple(dict.fromkeys(datasets)),
+        fine_tuned_on=tuple(sorted(set(datasets))) if config.mixture.fine_tune else (),
+        evaluation_prompts=tuple(mixed.evaluation_prompts()),
+    )
+    return own.after(read_trained_on(config.model.name))
+
+
+def trained_on(run: Path) -> TrainedOn:
+    """Read what the model of a run was trained on; UserError where that is damaged."""
+    facts = read_run(run)
+    if "trained_on" not in facts:  # a run of an earlier version
+        recipe = run_recipe(run, must_be_there=False)
+        names = sorted({member.dataset for member in recipe.mixture.members})
+        value: dict[str, Any] = {
+            "datasets": names,
+            "fine_tuned_on": names if recipe.mixture.fine_tune else [],
+            "evaluation_prompts": facts.get("evaluation_prompts", []),
+        }
+    else:
+        value = facts["trained_on"]
+    try:
+        return as_trained_on(value)
+    except msgspec.ValidationError as error:
+        raise UserError(
+            f"{run / _FACTS} is damaged (trained_on: {error}); give a folder written by "
+            "`instructify train`"
+        ) from error
 
 
 def read_run(run: Path) -> Mapping[str, Any]:

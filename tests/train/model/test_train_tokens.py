@@ -1,16 +1,21 @@
 """Text never becomes a special token, and is cut where it should be."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from train_help import FAMILIES, preset
 
+from instructify._util.resources import find
+from instructify.templating import fitting, load_templates, render_row
 from instructify_train.model.tokens import Limits, SampleTokens, TextTokens
 
 FORGED = (
     *("<image>", "</s>", "<s>", "<pad>", "[PAD]", "[CLS]", "[SEP]", "[MASK]", "[UNK]", "[DEC]"),
     *("<unk>", "<extra_id_0>", "<IMAGE>", "[sep]", "<image></s>", "a</s>b", "{{ x }}", "\u200b"),
 )
+ROUNDS = ("red", "green", "blue", "yellow", "orange", "purple", "big", "small", "round")
 anything = st.lists(st.one_of(st.sampled_from(FORGED), st.text(max_size=8)), max_size=8).map(
     "".join
 )
@@ -86,6 +91,33 @@ def test_instructions_are_cut_from_the_left_and_responses_from_the_right(family:
         assert sample.instruction[0] == whole.instruction[0]
     else:
         assert sample.instruction == whole.instruction[-12:]
+
+
+def test_a_long_dialogue_loses_its_oldest_rounds_and_never_the_question() -> None:
+    templates = fitting(load_templates(find("templates")).for_task("visual_dialog"), "dialog")
+    turns = [{"question": f"is it {word} ?", "answer": f"no not {word}"} for word in ROUNDS]
+    row = {"question": "is it last", "answer": "no", "caption": "a caption", "history": turns}
+    texts = [render_row(template, row).instruction for template in templates]
+    processor = preset("tiny-llama").processor
+    qformer, plain = processor.qformer_tokenizer, processor.tokenizer
+    whole = SampleTokens(processor, Limits(qformer=None, instruction=None)).encode(
+        texts, ["no"] * len(texts)
+    )
+    for most in (32, 64):
+        limits = Limits(qformer=most, instruction=most)
+        for text, cut, uncut in zip(
+            texts, SampleTokens(processor, limits).encode(texts, ["no"] * len(texts)), whole,
+            strict=True,
+        ):  # fmt: skip
+            assert cut.cut_qformer > 0, text
+            assert cut.qformer[1:-1] == uncut.qformer[-most + 1 : -1]
+            for ids, tokenizer in ((cut.qformer, qformer), (cut.instruction, plain)):
+                read = tokenizer.decode(ids, skip_special_tokens=True).lower()
+                assert "is it last" in read
+                words = re.findall(r"\w+", read)
+                kept = [word for word in ROUNDS if word in words]
+                assert kept == list(ROUNDS[-len(kept) :])
+                assert "caption" not in read
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from run_help import recipe_file
+from train_help import fresh
 
 from instructify._util.errors import UserError
 from instructify.build.opened import Build
@@ -17,6 +18,7 @@ from instructify_train.data.splitting import split_pass
 from instructify_train.data.steps import Share, Step
 from instructify_train.distributed import Ranks
 from instructify_train.recipe import load_recipe
+from instructify_train.run.compiling import layers_to_compile
 from instructify_train.run.pass_runner import PassRunner
 from instructify_train.run.setup import Setup, set_up
 from instructify_train.run.stop import StopRequest
@@ -188,7 +190,7 @@ def test_a_backward_pass_that_does_not_fit_starts_the_step_again(
         seen.append(len(micro.input_ids_BL))
         losses: torch.Tensor = forward(features, micro)
         if len(seen) == 2:  # the second pass, so that gradients of the first are there already
-            losses.register_hook(_out_of_memory)
+            losses.register_hook(_out_of_memory)  # type: ignore[no-untyped-call]
         return losses
 
     monkeypatch.setattr(trainer.model, "forward", failing)
@@ -246,3 +248,45 @@ def test_a_part_reads_what_the_whole_read(made: Made, tmp_path: Path) -> None:
 def test_a_setting_without_effect_is_refused(tmp_path: Path, setting: str) -> None:
     with pytest.raises(UserError, match=r"'run\.device_batch' fixes the samples of a pass"):
         load_recipe(str(recipe_file(tmp_path)), [setting])
+
+
+@pytest.mark.parametrize(
+    ("compile_", "on", "fixed", "varying"),
+    [
+        ("auto", "cpu", False, False),
+        ("auto", "cuda", True, False),
+        ("false", "cuda", False, False),
+        ("true", "cpu", True, True),
+    ],
+)
+def test_layers_are_compiled_where_the_recipe_says(
+    tmp_path: Path, compile_: str, on: str, fixed: bool, varying: bool
+) -> None:
+    """A frozen tower sees one shape; what learns keeps a graph, so `auto` leaves it alone."""
+    run = load_recipe(str(recipe_file(tmp_path)), [f"run.compile={compile_}"]).run
+    assert run.compile == compile_
+    chosen = layers_to_compile(fresh("tiny-llama"), run, torch.device(on))
+    assert [bool(one) for one in chosen] == [fixed, varying]
+    learning = fresh("tiny-llama", train=("vision", "qformer"))
+    assert layers_to_compile(learning, run, torch.device(on))[0] == []
+
+
+@pytest.mark.heavy
+def test_compiled_layers_give_the_same_loss(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through torch's own front end, without a compiler behind it, which a test can't wait for."""
+    import torch._dynamo
+
+    plain = made(*MIXED, "model.name=tiny-llama")
+    item = cut_by(plain, RULES["small"])
+    expected, _ = loss_of(Trainer(plain, tmp_path, start=None, shows=False), item)
+    whole = torch.nn.Module.compile
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self, **given: whole(self, backend="eager", **given)
+    )
+    setup = made(*MIXED, "model.name=tiny-llama", "run.compile=true")
+    assert setup.prepared.compiled > 2
+    loss, _ = loss_of(Trainer(setup, tmp_path, start=None, shows=False), item)
+    assert loss == pytest.approx(expected, rel=1e-6)
+    torch._dynamo.reset()

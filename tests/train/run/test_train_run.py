@@ -21,10 +21,13 @@ from instructify_train.decode.search import Decoding
 from instructify_train.distributed import Ranks
 from instructify_train.evaluate.answering import answerer_of
 from instructify_train.evaluate.merge import merge
+from instructify_train.evaluate.run import evaluated_model
 from instructify_train.evaluate.trained import load_trained
+from instructify_train.model.trained_on import TrainedOn, read_trained_on
 from instructify_train.recipe import load_recipe
 from instructify_train.run import setup
 from instructify_train.run.trainer import Trainer
+from instructify_train.run_folder import trained_on
 from instructify_train.tiny.presets import Loaded, build_preset
 
 QUICK = ("run.validate_every=0", "run.steps=4", "run.save_every=4")
@@ -250,7 +253,29 @@ def test_a_run_that_fine_tunes_is_known_by_its_dataset(whole_build: Path, tmp_pa
         tmp_path, text + "model: {name: tiny-llama}\ndata: {batch: 16, workers: 0}\n"
     )
     train(whole_build, tmp_path / "run", *QUICK[:1], "run.steps=1", recipe=recipe)
-    assert load_trained(str(tmp_path / "run")).fine_tuned_on == "aokvqa"
+    assert load_trained(str(tmp_path / "run")).trained_on.fine_tuned_on == ("aokvqa",)
+
+
+def test_a_merged_model_says_what_it_was_trained_on(whole_build: Path, tmp_path: Path) -> None:
+    """Through a second run as well, which starts from the merged model."""
+    tuned, out, run = (tmp_path / name for name in ("tuned", "model", "run"))
+    text = "format: 1\nmixture: {fine_tune: true, batches: per_rank, members: {aokvqa: null}}\n"
+    recipe = recipe_file(
+        tmp_path, text + "model: {name: tiny-llama}\ndata: {batch: 16, workers: 0}\n"
+    )
+    train(whole_build, tuned, *QUICK[:1], "run.steps=1", recipe=recipe)
+    merge(tuned, out)
+    expected = TrainedOn(datasets=("aokvqa",), fine_tuned_on=("aokvqa",))
+    assert read_trained_on(str(out)) == load_trained(str(out)).trained_on == expected
+    train(whole_build, run, *QUICK[:1], "run.steps=1", f"model.name={out}")
+    both = trained_on(run)
+    assert both.fine_tuned_on == ("aokvqa",)
+    assert set(both.datasets) > {"aokvqa"}
+    evaluated = evaluated_model(
+        str(out), load_trained(str(out)), torch.device("cpu"), torch.float32
+    )
+    assert evaluated.facts["fine_tuned_on"] == ["aokvqa"]
+    assert "evaluation_prompts" not in evaluated.facts
 
 
 @pytest.mark.parametrize(

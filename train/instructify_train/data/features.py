@@ -35,6 +35,11 @@ class FeatureTable:
         for frame in one.forget:
             self._kept.pop(frame, None)
 
+    def finish(self) -> None:
+        """Wait until what is kept on disk is written; raises OSError where it can't be."""
+        if self._files is not None:
+            self._files.finish()
+
     def clear(self) -> None:
         """Let go of everything."""
         self._kept.clear()
@@ -50,4 +55,4 @@ class FeatureTable:
         for frame, features in zip(new, encoded, strict=True):
             self._kept[frame] = features
             if self._files is not None and frame in group.keep:
-                self._files.write(group.keep[frame], features)
+                self._files.keep(group.keep[frame], features)

@@ -13,7 +13,7 @@ import torch
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify_train.evaluate.trained import Trained, load_trained
-from instructify_train.model import check_free, save_whole
+from instructify_train.model import TRAINED_ON, check_free, save_whole
 from instructify_train.run_folder import is_run, read_run
 
 _CARD = "README.md"
@@ -38,7 +38,7 @@ def merge(run: Path, out: Path, which: str = "best", precision: str = "auto") ->
         trained.model,
         trained.processor,
         out,
-        {_CARD: card(run, trained)},
+        {_CARD: card(run, trained), TRAINED_ON: trained.trained_on.to_text()},
         precision=None if len(precisions(trained.model)) == 1 else "float32",
     )
     return trained
@@ -64,6 +64,8 @@ def card(run: Path, trained: Trained) -> str:
         f"Base model: {facts['model']}. Step {step:,} of {facts['steps']:,}, "
         f"{facts['trained']:,} of {facts['parameters']:,} parameters trained. "
         f"Written by instructify {__version__}.",
+        "",
+        f"Trained on: {', '.join(trained.trained_on.datasets)}.",
         "",
         f"Precision: {kept}.{_mixed_note(held)}",
         "",

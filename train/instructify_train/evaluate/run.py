@@ -29,7 +29,7 @@ from instructify_train.evaluate.answering import Answerer, answerer_of
 from instructify_train.evaluate.predict import Evaluator
 from instructify_train.evaluate.result_folder import ResultFolder
 from instructify_train.evaluate.trained import Trained
-from instructify_train.run_folder import is_run, read_run, versions
+from instructify_train.run_folder import versions
 
 _LIBRARIES = ("torch", "transformers", "tokenizers")
 
@@ -66,20 +66,14 @@ def evaluated_model(
         "instruction_aware": trained.config.instruction_aware,
         "precision": str(precision).removeprefix("torch."),
         "frames": trained.data.frames,
-        **({} if trained.fine_tuned_on is None else {"fine_tuned_on": trained.fine_tuned_on}),
         "language_model": answerer.model.model.config.text_config.model_type,
     }
-    prompts = trained_prompts(source)
-    if prompts:
-        facts["evaluation_prompts"] = prompts
+    known = trained.trained_on
+    if known.fine_tuned_on:
+        facts["fine_tuned_on"] = list(known.fine_tuned_on)
+    if known.evaluation_prompts:
+        facts["evaluation_prompts"] = list(known.evaluation_prompts)
     return EvaluatedModel(answerer=answerer, facts=facts)
-
-
-def trained_prompts(source: str) -> list[str]:
-    """Name the datasets whose evaluation prompts a run was trained on; none for another model."""
-    if not is_run(Path(source)):
-        return []
-    return list(read_run(Path(source)).get("evaluation_prompts", []))
 
 
 def weights_sha256(model: torch.nn.Module) -> str:

@@ -8,22 +8,26 @@ import torch
 from instructify._util.errors import UserError
 from instructify_train.checkpoint import RunState
 from instructify_train.config import DataConfig, ModelConfig
-from instructify_train.model import add_adapters, fold_adapters, load_model
-from instructify_train.run_folder import chosen_checkpoint, is_run, run_recipe
+from instructify_train.model import (
+    NOT_NOTED,
+    TrainedOn,
+    add_adapters,
+    fold_adapters,
+    load_model,
+    read_trained_on,
+)
+from instructify_train.run_folder import chosen_checkpoint, is_run, run_recipe, trained_on
 
 
 class Trained(NamedTuple):
-    """A whole model; `state` is that of the run's checkpoint, None for a model of its own.
-
-    `fine_tuned_on` names the one dataset of a run that fine-tunes.
-    """
+    """A whole model; `state` is that of the run's checkpoint, None for a model of its own."""
 
     model: Any
     processor: Any
     config: ModelConfig
     data: DataConfig
     state: RunState | None
-    fine_tuned_on: str | None = None
+    trained_on: TrainedOn = NOT_NOTED
 
 
 def load_trained(source: str, which: str = "best") -> Trained:
@@ -31,7 +35,7 @@ def load_trained(source: str, which: str = "best") -> Trained:
     if not is_run(Path(source)):
         config = ModelConfig(name=source)
         model, processor = load_model(config)
-        return Trained(model, processor, config, DataConfig(), None)
+        return Trained(model, processor, config, DataConfig(), None, read_trained_on(source))
     recipe = run_recipe(Path(source))
     checkpoint = chosen_checkpoint(Path(source), which)
     model, processor = load_model(recipe.model)
@@ -40,9 +44,8 @@ def load_trained(source: str, which: str = "best") -> Trained:
     put_weights(model, checkpoint.weights)
     if recipe.model.lora is not None:
         fold_adapters(model.language_model)
-    mixture = recipe.mixture
-    fine_tuned_on = mixture.members[0].dataset if mixture.fine_tune else None
-    return Trained(model, processor, recipe.model, recipe.data, checkpoint.state, fine_tuned_on)
+    known = trained_on(Path(source))
+    return Trained(model, processor, recipe.model, recipe.data, checkpoint.state, known)
 
 
 def put_weights(model: Any, weights: dict[str, torch.Tensor]) -> None:

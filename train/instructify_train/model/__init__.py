@@ -40,6 +40,13 @@ from instructify_train.model.parts import (
 from instructify_train.model.pretrained import is_local
 from instructify_train.model.saving import check_free, save_whole
 from instructify_train.model.tokens import LeftOut, Limits, SampleTokens, Tokens, limits_of
+from instructify_train.model.trained_on import (
+    NOT_NOTED,
+    TRAINED_ON,
+    TrainedOn,
+    as_trained_on,
+    read_trained_on,
+)
 from instructify_train.model.transfer import to_device
 
 __all__ = [
@@ -52,10 +59,14 @@ __all__ = [
     "LeftOut",
     "Limits",
     "Micro",
+    "NOT_NOTED",
     "SampleTokens",
+    "TRAINED_ON",
     "Tokens",
+    "TrainedOn",
     "absolute_names",
     "add_adapters",
+    "as_trained_on",
     "check_free",
     "checkpoint_activations",
     "choose_trained",
@@ -77,6 +88,7 @@ __all__ = [
     "positions_of",
     "precision_of",
     "read_lavis",
+    "read_trained_on",
     "rows_of",
     "save_whole",
     "set_dropout",

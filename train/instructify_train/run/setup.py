@@ -42,6 +42,7 @@ from instructify_train.model import (
     set_dropout,
     set_precision,
 )
+from instructify_train.run.compiling import compile_layers
 from instructify_train.run.memory import Estimate, fit
 from instructify_train.run.validation import Validator
 from instructify_train.tiny import Loaded
@@ -58,6 +59,7 @@ class Prepared:
     model: nn.Module
     processor: Any
     counted: Counted
+    compiled: int  # layers
     device: torch.device
     precision: torch.dtype
     device_batch: int
@@ -107,12 +109,14 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
     inner = configure(model, processor, config, precision).to(device)
     fitted = fit(inner, config, ranks, device)
     counted = count(inner)
+    compiled = compile_layers(inner, config.run, device)
     wrapped = share_model(inner, config.run.parallel, ranks, device)
     return Prepared(
         inner=inner,
         model=wrapped,
         processor=processor,
         counted=counted,
+        compiled=compiled,
         device=device,
         precision=precision,
         device_batch=fitted.device_batch,

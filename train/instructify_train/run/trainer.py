@@ -23,6 +23,7 @@ from instructify_train.distributed import add_up, gather, wait_for_all
 from instructify_train.model import trained_parameters
 from instructify_train.recipe import recipe_value
 from instructify_train.run.clock import Clock
+from instructify_train.run.compiling import WARM_UP_STEPS
 from instructify_train.run.held_in_scores import HeldInScores
 from instructify_train.run.journal import Journal
 from instructify_train.run.optimizer import make_optimizer, moments_of, restore, weights_of
@@ -87,6 +88,8 @@ class Trainer:
             settings=recipe_value(setup.config),
         )
         self.clock = Clock()
+        if prepared.compiled:
+            self.clock.leave_out(WARM_UP_STEPS)
 
     def run(self, stop: StopRequest) -> Result:
         """Train to the end, or until a signal asks to stop; the last step is always saved."""
@@ -106,6 +109,7 @@ class Trainer:
                 loss, stopped = self._step(item, stop)
                 step, shown = item.step + 1, self.clock.shown(loss, self.device)
                 self._after(step, loss, stopped)
+                self.clock.end_of_step()
                 self.journal.advance(shown)
                 if stopped:
                     break
@@ -231,6 +235,7 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         """Write a checkpoint of this step, and remove those that are no longer wanted."""
+        self.features.finish()
         weights, moments = weights_of(self.parameters), moments_of(self.optimizer, self.parameters)
         if self.setup.ranks.is_first:
             mixed = self.setup.mixed

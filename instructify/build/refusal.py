@@ -1,0 +1,144 @@
+"""When a conversion is refused before its commit: too many rejects, a file cut off, nothing at all.
+
+A refusal shows what was lost, in a ledger beside the build and the first item of it in the message,
+and advises what helps: where rows are wrong, allowing more rejects does not.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from instructify._util.outside import NotReadableError, decode_json
+from instructify._util.shards import write_bytes
+from instructify._util.wording import counted
+from instructify.build.ledger import LedgerLine, ledger_lines, still_true
+from instructify.build.paths import BuildPaths, rejects_name
+from instructify.build.request import ConvertRequest, check_line
+from instructify.build.state import SplitState
+
+_OWN_READER = "table"
+_MOST_FILES = 3
+_DETAIL_CHARS = 300
+
+
+class RejectsError(Exception):
+    """A dataset has more rejects than it may, or nothing came of all; nothing was committed."""
+
+
+def check_rejects(request: ConvertRequest, states: Sequence[SplitState], paths: BuildPaths) -> None:
+    """Refuse the commit where a dataset lost more items than it may, and show its ledger."""
+    for name in sorted({state.dataset for state in states}):
+        own = [state for state in states if state.dataset == name]
+        _check_whole(request, name, own, paths)
+        allowed = request.max_rejects
+        if allowed is None:
+            allowed = request.catalog.dataset(name).max_rejects_percent
+        lost = sum(state.rejects.total() for state in own)
+        items = sum(state.records + state.record_rejects.total() for state in own)
+        share = min(100, 100 * lost / max(1, items))  # a record may be lost once for every draw
+        if share <= allowed:
+            continue
+        ledger = _failed_ledger(name, own, paths)
+        reasons = sum((state.rejects for state in own), Counter[str]()).most_common(3)
+        raise RejectsError(
+            f"{name}: {lost:,} of {items:,} items were rejected ({share:.1f} %, allowed are "
+            f"{allowed:g} %): {', '.join(f'{reason} {count:,}' for reason, count in reasons)}; "
+            f"see {ledger}{_advice(request, name, ledger, [one for one, _ in reasons], share)}"
+        )
+
+
+def check_not_empty(
+    request: ConvertRequest, states: Sequence[SplitState], paths: BuildPaths
+) -> None:
+    """Refuse a conversion of which no sample came."""
+    if request.allow_empty or any(state.samples for state in states):
+        return
+    lost = sum(state.rejects.total() for state in states)
+    name = states[0].dataset
+    if lost:
+        own = [state for state in states if state.rejects]
+        name = own[0].dataset
+        ledger = _failed_ledger(name, [one for one in own if one.dataset == name], paths)
+        why = f"all of {counted(lost, 'item')} were rejected{_first(ledger, None)}; see {ledger}"
+        what = "mend the raw data or the catalog"
+    else:
+        why = "the files hold no item of these splits"
+        what = "give the files that hold them"
+    raise RejectsError(
+        f"{name}: no sample came of {_files(states)}: {why}. Nothing was written; {what}, or keep "
+        "the empty build with --allow-empty."
+    )
+
+
+def _advice(
+    request: ConvertRequest, name: str, ledger: Path, reasons: Sequence[str], share: float
+) -> str:
+    """Say what helps against the rejects."""
+    absent = any(reason == "picture-missing" for reason in reasons)
+    look = f" or run `{check_line(request, [name])}`" if absent else ""
+    is_own = request.catalog.dataset(name).reader == _OWN_READER
+    first = _first(ledger, reasons[0])
+    if not is_own:
+        alike = first if len(reasons) == 1 and share >= 100 else ""  # a file of another shape
+        return f"{look}{alike}, mend the raw data or allow more with --max-rejects {_up(share)}."
+    where = "the entry in your catalog" if request.catalog_file is None else request.catalog_file
+    if share > 50:
+        return f"{look}{first}. Most rows are read wrongly: mend {where} or the data."
+    return (
+        f"{look}{first}. Mend {where} or the data; or lose these items: --max-rejects {_up(share)}."
+    )
+
+
+def _first(ledger: Path, reason: str | None) -> str:
+    """Show the first reject of a reason."""
+    for line in ledger_lines(ledger):
+        try:
+            reject = decode_json(line, LedgerLine)
+        except NotReadableError:
+            continue
+        if reason is None or reject.reason == reason:
+            place = "" if reject.position is None else f", item {reject.position}"
+            field = "" if reject.field is None else f", {reject.field}"
+            detail = reject.detail[:_DETAIL_CHARS]
+            return f"; the first: {reject.source}{place}{field}: {detail}"
+    return ""
+
+
+def _files(states: Sequence[SplitState]) -> str:
+    raws = [one for state in states for one in state.raw]
+    names = list(dict.fromkeys(f"{one.name} ({one.size_bytes:,} bytes)" for one in raws))
+    more = f" and {len(names) - _MOST_FILES} more" if len(names) > _MOST_FILES else ""
+    return ", ".join(names[:_MOST_FILES]) + more
+
+
+def _check_whole(
+    request: ConvertRequest, name: str, own: Sequence[SplitState], paths: BuildPaths
+) -> None:
+    """Refuse a file that ends in the middle: how much is behind its end nobody can count."""
+    cut = [state for state in own if state.rejects["cut-off"]]
+    if not cut or request.max_rejects is not None:
+        return
+    ledger = _failed_ledger(name, own, paths)
+    raise RejectsError(
+        f"{name} {', '.join(state.split for state in cut)}: a raw file ends in the middle (see "
+        f"'cut-off' in {ledger}); get it again, or convert what is there with --max-rejects 100."
+    )
+
+
+def _failed_ledger(name: str, own: Sequence[SplitState], paths: BuildPaths) -> Path:
+    ledger = paths.failed_ledger(name)
+    write_bytes(ledger, b"".join(line for state in own for line in _own_lines(state, paths)))
+    return ledger
+
+
+def _up(share: float) -> int:
+    return min(100, int(share) + 1)
+
+
+def _own_lines(state: SplitState, paths: BuildPaths) -> Iterator[bytes]:
+    """Yield lines that this run wrote, after those of the standing ledger that are still true."""
+    for line in ledger_lines(paths.root / rejects_name(state.dataset)):
+        if still_true(line, state):
+            yield line
+    for path in state.new_ledgers:
+        yield from ledger_lines(path)

@@ -1,0 +1,98 @@
+"""The columns of own data: which column holds which field of a record.
+
+A column is named as the data names it. A text with `{...}` is put together from columns
+(`COCO_{split}2014_{image_id:012}.jpg`), and the choices may stand in several columns.
+"""
+
+import json
+import re
+
+from instructify._util.yaml_lines import Node
+
+FIELDS = (
+    "id",
+    "picture",
+    "question",
+    "answer",
+    "references",
+    "choices",
+    "choice_index",
+    "context",
+    "caption",
+    "text",
+    "ocr_tokens",
+    "history",
+)
+KINDS = ("table", "conversations", "coco", "vqa")
+# The columns that a kind brings itself, so that an entry need not name them.
+_USUAL: dict[str, dict[str, str]] = {
+    "table": {},
+    "conversations": {},
+    "coco": {"id": "id", "picture": "file_name", "references": "caption"},
+    "vqa": {"id": "question_id", "picture": "image", "question": "question"},
+}
+# What a record of a form cannot do without, any one of each group. A question may be the constant
+# `question:` instead, choices may be `classes:`.
+NEEDED_FIELDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "caption": (("answer", "references"),),
+    "caption_set": (("references",),),
+    "open": (("question",), ("answer", "references")),
+    "binary": (("question",), ("answer",)),
+    "multiple_choice": (("question",), ("choices",), ("answer", "choice_index")),
+    "question_generation": (("question",), ("answer",)),
+    "dialog": (("question",), ("answer",)),
+    "conversation": (("question",), ("answer",)),
+}
+TURNS = "turns"  # of conversations: the column that holds them
+_PLACEHOLDER = re.compile(r"\{([^{}:]+)(:0?[0-9]{1,3})?\}")
+
+
+def read_columns(
+    node: Node, fields: dict[str, Node], kind: str, form: str, constant: set[str]
+) -> dict[str, str]:
+    """Read which column holds which field; `constant` are the fields that need no column.
+
+    Several columns of choices are a JSON list.
+    """
+    if kind == "conversations":
+        return _conversation_columns(fields)
+    if "columns" not in fields and kind == "table":
+        raise node.error(
+            f"key 'columns' is missing in '{node.path}'; map picture and answer at least"
+        )
+    mapped = fields["columns"].fields(optional=FIELDS) if "columns" in fields else {}
+    columns = dict(_USUAL[kind])
+    if kind == "vqa" and "answer" not in mapped and "references" not in mapped:
+        columns["references"] = "answers"
+    columns |= {field: _column(field, column) for field, column in mapped.items()}
+    for group in (("picture",), *NEEDED_FIELDS[form]):
+        if not any(field in columns or field in constant for field in group):
+            other = "; or list them all under 'classes'" if "choices" in group else ""
+            raise fields.get("columns", node).error(
+                f"'{node.path}' maps no column to {' or '.join(group)}, which the form {form} needs"
+                f"{other}"
+            )
+    return columns
+
+
+def placeholders(column: str) -> tuple[tuple[str, str], ...]:
+    """List the columns that a text is put together from, and how each is written."""
+    return tuple((match[1], match[2] or "") for match in _PLACEHOLDER.finditer(column))
+
+
+def fill(column: str, values: dict[str, str]) -> str:
+    """Put a text together from the values of its columns."""
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], column)
+
+
+def _conversation_columns(fields: dict[str, Node]) -> dict[str, str]:
+    if "columns" not in fields:
+        return {}
+    mapped = fields["columns"].fields(optional=("id", "picture", "context", TURNS))
+    return {field: column.text() for field, column in mapped.items()}
+
+
+def _column(field: str, node: Node) -> str:
+    if node.is_list and field == "choices":
+        return json.dumps([column.text() for column in node.items()])
+    return node.text()

@@ -1,0 +1,115 @@
+"""`import`: look at data of the user's own, write its entry, and try the conversion."""
+
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from instructify._util.errors import UserError, did_you_mean
+from instructify._util.resources import find
+from instructify._util.terminal import visible
+from instructify._util.wording import counted
+from instructify.build import Build, ConvertRequest, Progress, RawRoots, RejectsError, convert
+from instructify.catalog import load_catalog
+from instructify.importing import add_entry, entry_lines, find_place, guess
+from instructify.templating import load_templates
+
+_WHOLE_BYTES = 256 << 20  # up to here all is converted to see whether it works
+_TRIED_RECORDS = 20_000
+_SHOWN = 3
+_SHOWN_CHARS = 240
+_NAME = re.compile(r"[a-z0-9_]+")
+
+
+def run_import(paths: Sequence[Path], *, name: str | None, task: str | None, out: Path) -> None:
+    """Write the entry and show what was understood; UserError where a conversion would fail."""
+    catalog = load_catalog()
+    if task is not None and task not in catalog.tasks:
+        raise UserError(f"--task {task}: {did_you_mean(task, catalog.tasks)}")
+    place = find_place(paths)
+    named = name or re.sub(r"[^a-z0-9]+", "_", place.folder.name.lower()).strip("_") or "mine"
+    if not _NAME.fullmatch(named):
+        raise UserError(f"--name {named}: use small letters, digits and underscores")
+    lines = entry_lines(named, place, guess(place, task, catalog))
+    with tempfile.TemporaryDirectory(prefix="instructify-import-") as scratch:
+        trial = Path(scratch, "trial.yaml")
+        add_entry(trial, lines, named)
+        shown = _try(trial, named, place.folder.parent, Path(scratch, "build"), lines)
+    add_entry(out, lines, named)
+    print("\n".join([f"{out}:", *lines, *shown, ""]))
+    print(
+        f"next: instructify convert {named} --catalog {out} --raw {place.folder.parent} --out BUILD"
+    )
+
+
+def _try(trial: Path, name: str, raw: Path, build: Path, lines: Sequence[str]) -> list[str]:
+    """Convert, and show what came of it."""
+    catalog = load_catalog(extra=trial)
+    limit = _limit(raw / name, catalog.dataset(name).options["raw"], raw)
+    request = ConvertRequest(
+        catalog=catalog,
+        catalog_sha256="0" * 64,
+        datasets=(catalog.dataset(name),),
+        roots=RawRoots(raw=raw),
+        out=build,
+        templates=load_templates(find("templates"), "instruction"),
+        templates_folder="built-in",
+        limit=limit,
+        draws=1,
+        catalog_file=None,
+    )
+    try:
+        states = convert(request, Progress.for_terminal())
+    except (RejectsError, UserError) as error:
+        entry = "\n".join(lines)
+        told = str(error).replace(f"; see {build}/rejects/{name}.failed.jsonl", "")
+        raise UserError(
+            f"the entry that this data seems to need does not convert it: {told}\nNothing was "
+            f"written. The entry was:\n{entry}\nMend it and convert (docs/own-data.md)."
+        ) from error
+    if limit is not None:
+        print(
+            f"only the first {limit:,} records of each split were tried: the data is large",
+            file=sys.stderr,
+        )
+    shown = [""]
+    for state in states:
+        rejects = f", {counted(state.rejects.total(), 'reject')}" if state.rejects else ""
+        records, pictures = counted(state.records, "record"), counted(state.pictures, "picture")
+        shown.append(f"{state.split}: {records}, {pictures}{rejects}")
+    return [*shown, *_samples(Build.open(build), name)]
+
+
+def _limit(folder: Path, raw_folder: object, raw: Path) -> int | None:
+    """Decide how much is tried: all of what is small."""
+    where = raw / str(raw_folder) if raw_folder else folder
+    total = 0
+    for path in where.rglob("*"):
+        total += path.stat().st_size if path.is_file() else 0
+        if total > _WHOLE_BYTES:
+            return _TRIED_RECORDS
+    return None
+
+
+def _samples(build: Build, name: str) -> list[str]:
+    lines: list[str] = []
+    for split, of in build.dataset(name).splits.items():
+        if not of.samples:
+            continue
+        for row in build.samples(name, split):
+            if len(lines) >= 4 * _SHOWN:
+                return lines
+            answer = row["response"] or " | ".join(row["references"] or ())
+            lines += [
+                "",
+                f"{row['sample_id']}  ({counted(len(row['pictures']), 'picture')})",
+                f"  asked:    {_short(row['instruction'])}",
+                f"  answered: {_short(answer)}",
+            ]
+    return lines
+
+
+def _short(text: str) -> str:
+    line = visible(text.replace("\n", " / "))
+    return line if len(line) <= _SHOWN_CHARS else line[: _SHOWN_CHARS - 3] + "..."

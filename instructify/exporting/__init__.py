@@ -1,0 +1,28 @@
+"""A build in the shapes that other trainers read: LLaVA, chat messages, WebDataset, Parquet, Hub.
+
+An export is derived: texts and picture bytes are those of the build, nothing is decoded or rendered
+anew, and whatever a shape can't hold is counted by reason.
+"""
+
+from instructify.exporting.folder import check_replaceable, standing_of
+from instructify.exporting.options import ExportOptions, PictureFolders, read_options
+from instructify.exporting.push import check_repository, push_folder
+from instructify.exporting.receipt import Receipt, build_hash
+from instructify.exporting.run import Export, run_export
+from instructify.exporting.selection import Selection, select
+
+__all__ = [
+    "Export",
+    "ExportOptions",
+    "PictureFolders",
+    "Receipt",
+    "Selection",
+    "build_hash",
+    "check_replaceable",
+    "check_repository",
+    "push_folder",
+    "read_options",
+    "run_export",
+    "select",
+    "standing_of",
+]

@@ -1,0 +1,307 @@
+"""Pictures and clips of a build as bytes, found for whole batches of samples at once.
+
+Nothing is decoded. Bytes of the store are read by offset straight into the place where they are
+wanted, so that no mapped page counts against the memory of an export; bytes that the build only
+refers to must still have the hash that the build knows.
+"""
+
+import hashlib
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from instructify._util.errors import UserError
+from instructify._util.keyed import hash_texts
+from instructify._util.shards import map_file
+from instructify.build import Build
+from instructify.exporting.options import PictureFolders
+from instructify.pictures import (
+    MAX_CLIP_BYTES,
+    STORE_SCHEMA,
+    Location,
+    Problem,
+    Roots,
+    SourceReader,
+    check_index_row,
+    is_content,
+    load_roots,
+    read_index,
+    validate,
+)
+
+_SUFFIXES = {"jpeg": "jpg"}
+_PIECE_BYTES = 4 << 20
+_LOOK_UP_ROWS = 1_024
+
+
+class Content(NamedTuple):
+    """One picture or clip: what it is and where its bytes lie."""
+
+    sha256: str
+    media: str
+    kind: str
+    size_bytes: int
+    shard: str | None
+    row: int | None
+    root: str | None
+    file: str | None
+    offset: int | None
+
+    @property
+    def suffix(self) -> str:
+        """The file suffix that the bytes deserve, whatever the file was called."""
+        return _SUFFIXES.get(self.kind, self.kind)
+
+    @property
+    def file_name(self) -> str:
+        """Name the content as a file: its sha256 and the suffix."""
+        return f"{self.sha256}.{self.suffix}"
+
+
+class Contents:
+    """All contents of a build. Use as a context manager; not for threads to share."""
+
+    def __init__(self, build: Build, folders: PictureFolders) -> None:
+        name = build.manifest.pictures.index_file
+        if name is None:
+            raise UserError(
+                f"{build.paths.root} was made without pictures; export its text alone with "
+                "--no-pictures, or convert again with --pictures store."
+            )
+        self._root = build.paths.root
+        self._build = build
+        self._path = build.path(name)
+        self._index = read_index(self._path, validated=False).to_batches()
+        self._untouched = set(range(len(self._index)))
+        self._ends = np.cumsum([batch.num_rows for batch in self._index], dtype=np.int64)
+        # A 64-bit hash of each key, sorted: 12 bytes a key where a dict would take 150. Two keys
+        # of ten million share one with probability 3e-6.
+        parts = [hash_texts(self._valid(batch, ["key"]).column("key")) for batch in self._index]
+        hashes = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
+        self._order = np.argsort(hashes, kind="stable").astype(np.int32)
+        self._hashes = hashes[self._order]
+        self._roots = _roots(build, folders)
+        self._stack = ExitStack()
+        self._shards: dict[str, _StoreShard] = {}
+        self._source: SourceReader | None = None
+
+    @property
+    def num_keys(self) -> int:
+        return len(self._hashes)
+
+    def __enter__(self) -> "Contents":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def rows_of(self, keys: pa.Array) -> NDArray[np.int64]:
+        """Find the rows of the index that hold these keys."""
+        hashes = hash_texts(keys)
+        places = np.searchsorted(self._hashes, hashes)
+        places[places == len(self._hashes)] = 0
+        missing = (
+            np.flatnonzero(self._hashes[places] != hashes)
+            if len(self._hashes)
+            else np.arange(len(hashes))
+        )
+        if len(missing):
+            raise UserError(
+                f"{self._root} has a sample with the picture {keys[int(missing[0])].as_py()!r}, "
+                f"which its index lacks; see `instructify verify {self._root}`."
+            )
+        return self._order[places].astype(np.int64)
+
+    def at(self, rows: NDArray[np.int64]) -> list[Content]:
+        """Read these rows of the index, each distinct one once, in the order given."""
+        distinct, place = np.unique(rows, return_inverse=True)
+        found = list(self._in_order(distinct))
+        return [found[at] for at in place.tolist()]
+
+    def of_batch(self, pictures: pa.ListArray) -> list[list[Content]]:
+        """Find the contents of each sample of a batch."""
+        flat = self.at(self.rows_of(pictures.flatten()))
+        ends = list(itertools.accumulate(pictures.value_lengths().to_pylist()))
+        starts = [0, *ends[:-1]]
+        return [flat[start:end] for start, end in zip(starts, ends, strict=True)]
+
+    def in_store_order(self, rows: NDArray[np.int64]) -> Iterator[Content]:
+        """Go through distinct, sorted rows of the index as their bytes lie on the disk.
+
+        Those that are not stored come first, by key: what a folder's order is nobody knows.
+        """
+        shards: dict[str, int] = {}
+        codes = np.full(len(rows), -1, np.int32)
+        numbers = np.zeros(len(rows), np.int32)
+        done = 0
+        for batch, own in self._split(rows):
+            taken = batch.select(["shard", "row"]).take(row_numbers(own))
+            stored = np.flatnonzero(taken.column("shard").is_valid().to_numpy(False))
+            names = taken.column("shard").take(row_numbers(stored)).dictionary_encode()
+            known = [shards.setdefault(name, len(shards)) for name in names.dictionary.to_pylist()]
+            if known:
+                codes[done + stored] = np.array(known, np.int32)[names.indices.to_numpy()]
+            numbers[done + stored] = taken.column("row").take(row_numbers(stored)).to_numpy()
+            done += len(own)
+        ordered = rows[np.lexsort((numbers, codes))]
+        for start in range(0, len(ordered), _LOOK_UP_ROWS):
+            yield from self.at(ordered[start : start + _LOOK_UP_ROWS])
+
+    def read_into(self, content: Content, target: memoryview) -> None:
+        """Read the bytes into a buffer of exactly their size."""
+        if content.shard is None or content.row is None:
+            target[:] = self._referenced(content)
+            return
+        shard = self._shard(content.shard)
+        shard.read_into(content, target)
+        if not is_content(target, content.sha256):
+            raise _damaged(shard.path)
+
+    def copy_to(self, content: Content, descriptor: int) -> None:
+        """Write the bytes to a file, a piece at a time."""
+        if content.shard is None or content.row is None:
+            write_all(descriptor, self._referenced(content))
+            return
+        piece = memoryview(bytearray(min(_PIECE_BYTES, content.size_bytes)))
+        shard = self._shard(content.shard)
+        digest = hashlib.sha256()
+        for start in range(0, content.size_bytes, _PIECE_BYTES):
+            part = piece[: min(_PIECE_BYTES, content.size_bytes - start)]
+            shard.read_into(content, part, start)
+            digest.update(part)
+            write_all(descriptor, part)
+        if digest.hexdigest() != content.sha256:
+            raise _damaged(shard.path)
+
+    def _in_order(self, rows: NDArray[np.int64]) -> Iterator[Content]:
+        for batch, own in self._split(rows):
+            taken = batch.select(list(Content._fields)).take(row_numbers(own))
+            for content in map(Content, *(column.to_pylist() for column in taken.columns)):
+                check_index_row(content)
+                yield content
+
+    def _valid(self, batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
+        chosen = batch.select(columns)
+        validate(chosen, self._path)
+        return chosen
+
+    def _split(self, rows: NDArray[np.int64]) -> Iterator[tuple[pa.RecordBatch, NDArray[np.int64]]]:
+        """Share sorted rows out to the batches of the index, which is too large to take from."""
+        edges = np.searchsorted(rows, self._ends)
+        start = 0
+        for at, (batch, end, edge) in enumerate(zip(self._index, self._ends, edges, strict=True)):
+            if edge > start:
+                if at in self._untouched:
+                    validate(batch, self._path)
+                    self._untouched.discard(at)
+                yield batch, rows[start:edge] - (end - batch.num_rows)
+            start = edge
+
+    def _shard(self, name: str) -> "_StoreShard":
+        if name not in self._shards:
+            shard = _StoreShard(self._build.store_shard(name))
+            self._stack.callback(shard.close)
+            self._shards[name] = shard
+        return self._shards[name]
+
+    def _referenced(self, content: Content) -> bytes:
+        if self._roots is None:
+            raise UserError(
+                f"{self._root} refers to pictures in folders outside it; say where they lie now: "
+                "--raw DIR, then each --images DIR as at the conversion."
+            )
+        if self._source is None:
+            self._source = self._stack.enter_context(SourceReader(self._roots))
+        size = content.size_bytes if content.offset is not None else None
+        place = Location(content.root or "", content.file or "", content.offset, size)
+        data = self._source.read(place, MAX_CLIP_BYTES)
+        if isinstance(data, Problem) or not is_content(data, content.sha256):
+            path = self._roots.path(place.root, place.file)
+            raise UserError(
+                f"{path} is gone or changed since the conversion; give --raw DIR or --images DIR "
+                "where the folder has moved, or convert again."
+            )
+        return data
+
+
+class _StoreShard:
+    """A shard of the store: where in the file each content lies, and a descriptor to read it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with map_file(path) as source:
+                base = source.read_buffer(1).address
+                source.seek(0)
+                reader = pa.ipc.open_file(source)
+                if not reader.schema.equals(STORE_SCHEMA):
+                    raise pa.ArrowInvalid("other columns")
+                numbers = range(reader.num_record_batches)
+                columns = [reader.get_batch(at).column("data") for at in numbers]
+                self._starts, self._sizes = _extents(columns, base)
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(path) from error
+
+    def read_into(self, content: Content, target: memoryview, start: int = 0) -> None:
+        """Read a part of a content."""
+        row = content.row or 0
+        if not 0 <= row < len(self._starts) or self._sizes[row] != content.size_bytes:
+            raise _damaged(self.path)
+        place = int(self._starts[row]) + start
+        while target:
+            size = os.preadv(self._descriptor, [target], place)
+            if size == 0:
+                raise _damaged(self.path)
+            target = target[size:]
+            place += size
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def row_numbers(rows: NDArray[np.int64]) -> pa.Array:
+    """Make an Arrow array to take rows by; `pa.array` and `to_numpy` would import pandas."""
+    whole = np.ascontiguousarray(rows, np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)])
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of it; a nearly full disk takes a part, and the next call fails."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _extents(columns: list[pa.Array], base: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where in the mapped file each value begins, and its size."""
+    starts, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for column in columns:
+        if not len(column):
+            continue
+        _, offsets, data = column.buffers()
+        if offsets is None or len(offsets) < 8 * (column.offset + len(column) + 1) or data is None:
+            raise pa.ArrowInvalid("the offsets of the data are cut")
+        places = np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(column) + 1]
+        starts.append(places[:-1] + (data.address - base))
+        sizes.append(np.diff(places))
+    return np.concatenate(starts), np.concatenate(sizes)
+
+
+def _roots(build: Build, folders: PictureFolders) -> Roots | None:
+    if folders.raw is not None:
+        return Roots.resolve(folders.raw, folders.images)
+    if folders.images:
+        raise UserError("--images needs --raw too: give the folders as at the conversion.")
+    return load_roots(build.paths.root) if build.manifest.pictures.mode == "reference" else None
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is missing or damaged; `instructify verify` says what else is.")

@@ -1,0 +1,263 @@
+"""Parquet with the pictures in it, typed for the `datasets` library of Hugging Face.
+
+A dataset is a folder, a split some files in it. `image` is an Image column (`images` a list of
+them where a sample may have several, `video` for clips); all other columns are those of a sample.
+Row groups are cut by the bytes they decode to. A picture that follows itself from row to row,
+as with several questions on one photograph, is written once per row group by Parquet's dictionary.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from instructify._util.errors import UserError
+from instructify.build import Build
+from instructify.exporting.contents import Content, Contents
+from instructify.exporting.receipt import PicturesReceipt
+from instructify.exporting.selection import Chosen
+from instructify.exporting.sink import NO_PICTURES, SplitTally
+from instructify.recipe import valid_batches
+from instructify.schema import SAMPLE_SCHEMA
+
+GROUP_BYTES = 64_000_000  # of pictures, decoded from the dictionary
+GROUP_ROWS = 65_536
+_MAX_CONTENT = (1 << 31) - 1  # a Parquet value of the type that `datasets` reads
+_PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_FEATURES = {"image": "Image", "images": "Image", "video": "Video", "videos": "Video"}
+
+
+class ParquetSink:
+    """Writes Parquet files below `prefix`."""
+
+    def __init__(
+        self,
+        place: Path,
+        build: Build,
+        contents: Contents | None,
+        chosen: Sequence[Chosen],
+        *,
+        shard_bytes: int,
+        prefix: str = "",
+        finished: Callable[[Path], None],
+    ) -> None:
+        self._finished = finished
+        self._place = place
+        self._prefix = prefix
+        self._contents = contents
+        self._shard_bytes = shard_bytes
+        self._columns = _picture_columns(build, chosen) if contents is not None else {}
+        self._chosen: Chosen | None = None
+        self._file: _ParquetFile | None = None
+        self._files: list[str] = []
+        self._group: list[_Piece] = []
+        self._group_rows = self._group_bytes = 0
+        self._pictured = self._written = self._size_bytes = 0
+
+    def begin(self, chosen: Chosen) -> None:
+        self._chosen = chosen
+        self._files = []
+        self._pictured = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Share the rows out to row groups of bounded bytes."""
+        if self._contents is None:
+            self._hold(_Piece(batch, [], []), 0)
+            return
+        found = self._contents.of_batch(batch.column("pictures"))
+        sizes = [sum(one.size_bytes for one in contents) for contents in found]
+        self._pictured += sum(map(bool, found))
+        start = 0
+        while start < len(found):
+            end, total = start, self._group_bytes
+            while end < len(found) and (end == start or total + sizes[end] <= GROUP_BYTES):
+                total += sizes[end]
+                end += 1
+            rows = batch.slice(start, end - start)
+            own = total - self._group_bytes
+            if own > GROUP_BYTES - self._group_bytes and self._group_rows:
+                self._flush()  # not even one row more fits; it begins a group
+                continue
+            self._hold(_Piece(rows, found[start:end], sizes[start:end]), own)
+            start = end
+
+    def end(self) -> SplitTally:
+        self._flush()
+        self._close_file()
+        return SplitTally(self._files, 0, self._pictured)
+
+    def close(self) -> PicturesReceipt:
+        if self._contents is None:
+            return NO_PICTURES
+        return PicturesReceipt(mode="embedded", written=self._written, size_bytes=self._size_bytes)
+
+    def _hold(self, piece: "_Piece", num_bytes: int) -> None:
+        self._group.append(piece)
+        self._group_rows += piece.rows.num_rows
+        self._group_bytes += num_bytes
+        if self._group_bytes >= GROUP_BYTES or self._group_rows >= GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what is held as one row group."""
+        if not self._group:
+            return
+        assert self._chosen is not None
+        column = self._columns.get(self._chosen.dataset)
+        schema = _schema(column)
+        arrays = [_plain(self._group, name) for name in SAMPLE_SCHEMA.names]
+        if column is not None and self._contents is not None:
+            found = [contents for piece in self._group for contents in piece.contents]
+            arrays.append(_picture_array(self._contents, found, is_list=column.endswith("s")))
+            self._written += sum(map(len, found))
+            self._size_bytes += self._group_bytes
+        file = self._file_with_room(schema)
+        file.write(pa.Table.from_arrays(arrays, schema=schema))
+        self._group = []
+        self._group_rows = self._group_bytes = 0
+
+    def _file_with_room(self, schema: pa.Schema) -> "_ParquetFile":
+        assert self._chosen is not None
+        if self._file is not None and self._file.size_bytes >= self._shard_bytes:
+            self._close_file()
+        if self._file is None:
+            folder = f"{self._prefix}{self._chosen.dataset}"
+            name = f"{folder}/{self._chosen.split}-{len(self._files):05d}.parquet"
+            self._file = _ParquetFile(self._place / name, schema)
+            self._files.append(name)
+        return self._file
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._finished(self._place / self._files[-1])
+
+
+class _Piece(NamedTuple):
+    """Rows of a batch with the contents of each."""
+
+    rows: pa.RecordBatch
+    contents: list[list[Content]]
+    sizes: list[int]
+
+
+class _ParquetFile:
+    """One file: texts compressed, pictures as they are, both by dictionary where that saves."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = path.open("wb")
+        leaves = list(_leaves(schema))
+        self._writer = pq.ParquetWriter(
+            self._handle,
+            schema,
+            compression={leaf: "NONE" if leaf.endswith(".bytes") else "ZSTD" for leaf in leaves},
+            dictionary_pagesize_limit=2 * GROUP_BYTES,
+            write_statistics=[leaf for leaf in leaves if not leaf.endswith(".bytes")],
+        )
+
+    @property
+    def size_bytes(self) -> int:
+        return self._handle.tell()
+
+    def write(self, table: pa.Table) -> None:
+        self._writer.write_table(table, row_group_size=table.num_rows)
+
+    def close(self) -> None:
+        self._writer.close()
+        self._handle.close()
+
+
+def _picture_columns(build: Build, chosen: Sequence[Chosen]) -> dict[str, str]:
+    """Name the picture column of each dataset: a plural where some sample has more than one."""
+    most: dict[str, int] = {}
+    for one in chosen:
+        for shard in one.of.sample_shards:
+            for batch in valid_batches(build.path(shard), ("pictures",)):
+                longest = pc.max(pc.list_value_length(batch.column("pictures"))).as_py() or 0
+                most[one.dataset] = max(most.get(one.dataset, 0), longest)
+    media = {one.dataset: "video" if one.is_video else "image" for one in chosen}
+    return {name: media[name] + ("s" if longest > 1 else "") for name, longest in most.items()}
+
+
+def _schema(column: str | None) -> pa.Schema:
+    fields = [pa.field(one.name, _plain_type(one.type)) for one in SAMPLE_SCHEMA]
+    features: dict[str, Any] = {one.name: _feature(one.type) for one in fields}
+    if column is not None:
+        is_list = column.endswith("s")
+        fields.append(pa.field(column, pa.list_(_PICTURE) if is_list else _PICTURE))
+        feature = {"_type": _FEATURES[column]}
+        features[column] = {"feature": feature, "_type": "List"} if is_list else feature
+    # What the `datasets` library writes itself, and looks for when it reads.
+    told = json.dumps({"info": {"features": features}})
+    return pa.schema(fields, metadata={"huggingface": told})
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    return {"dtype": {"float": "float32"}.get(str(kind), str(kind)), "_type": "Value"}
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Name the columns as Parquet does: a list's are below `list.element`."""
+    names: list[str] = []
+
+    def walk(name: str, kind: pa.DataType) -> None:
+        if pa.types.is_list(kind):
+            walk(f"{name}.list.element", kind.value_type)
+        elif pa.types.is_struct(kind):
+            for field in kind:
+                walk(f"{name}.{field.name}", field.type)
+        else:
+            names.append(name)
+
+    for field in schema:
+        walk(field.name, field.type)
+    return names
+
+
+def _plain(group: Sequence[_Piece], name: str) -> pa.ChunkedArray:
+    kind = _plain_type(SAMPLE_SCHEMA.field(name).type)
+    return pa.chunked_array([piece.rows.column(name).cast(kind) for piece in group], kind)
+
+
+def _picture_array(
+    contents: Contents, found: Sequence[Sequence[Content]], *, is_list: bool
+) -> pa.Array:
+    """Read the bytes of a row group into one buffer and lay a column over it."""
+    flat = [one for row in found for one in row]
+    offsets = np.zeros(len(flat) + 1, np.int64)
+    np.cumsum([one.size_bytes for one in flat], out=offsets[1:])
+    if offsets[-1] > _MAX_CONTENT:
+        largest = max(flat, key=lambda one: one.size_bytes)
+        raise UserError(
+            f"the clip {largest.sha256[:12]} has {largest.size_bytes:,} bytes and a Parquet value "
+            f"holds {_MAX_CONTENT:,}; export it as webdataset, llava or chat."
+        )
+    data = pa.allocate_buffer(int(offsets[-1]))
+    view = memoryview(data).cast("B")
+    for one, start, stop in zip(flat, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        contents.read_into(one, view[start:stop])
+    ends = pa.py_buffer(offsets.astype(np.int32))
+    values = pa.Array.from_buffers(pa.binary(), len(flat), [None, ends, data])
+    paths = pa.array([one.file_name for one in flat], pa.string())
+    pictures = pa.StructArray.from_arrays([values, paths], fields=list(_PICTURE))
+    lengths = np.array([len(row) for row in found], np.int32)
+    if is_list:
+        starts = np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)])
+        return pa.ListArray.from_arrays(pa.array(starts), pictures)
+    if len(flat) == len(found):
+        return pictures
+    places = np.where(lengths > 0, np.cumsum(lengths) - 1, -1)
+    return pictures.take(pa.array(places, mask=places < 0))

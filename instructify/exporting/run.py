@@ -1,0 +1,196 @@
+"""An export from beginning to end: feed the sink of the shape, write the receipt, rename."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from instructify import __version__
+from instructify._util.errors import UserError
+from instructify._util.shards import Syncer, sync, write_bytes
+from instructify.build import Build
+from instructify.exporting.card import render_hub_card
+from instructify.exporting.chat import ChatSink
+from instructify.exporting.contents import Contents
+from instructify.exporting.folder import LOCK, staged
+from instructify.exporting.llava import LlavaSink
+from instructify.exporting.options import MEGABYTE, ExportOptions, PictureFolders
+from instructify.exporting.receipt import (
+    FORMAT,
+    RECEIPT,
+    Receipt,
+    SplitReceipt,
+    build_hash,
+    write_receipt,
+)
+from instructify.exporting.rows import NO_RESPONSE, Counts, read_rows
+from instructify.exporting.selection import Chosen, Selection
+from instructify.exporting.sink import PICTURE_FOLDERS, Sink
+from instructify.exporting.webdataset import WebdatasetSink
+
+CANDIDATES = "candidates.json"
+CARD = "README.md"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Export:
+    """One export to make: from what, how, to where; `advance` is told of samples looked at."""
+
+    build: Build
+    selection: Selection
+    options: ExportOptions
+    folders: PictureFolders
+    out: Path
+    advance: Callable[[int], None]
+
+
+def run_export(export: Export) -> Receipt:
+    """Make an export; it is at its place, whole, when this returns."""
+    build, options = export.build, export.options
+    with staged(export.out) as place, ExitStack() as stack:
+        contents = None
+        if options.pictures:
+            contents = stack.enter_context(Contents(build, export.folders))
+        syncer = stack.enter_context(Syncer())
+        sink = _sink(export, place, contents, syncer)
+        sets: set[str] = set()
+        datasets: dict[str, dict[str, SplitReceipt]] = {}
+        for chosen in export.selection.chosen:
+            own = datasets.setdefault(chosen.dataset, {})
+            own[chosen.split] = _export_split(export, chosen, sink, sets)
+        _check_not_empty(export, datasets)
+        pictures = sink.close()
+        _write_beside(export, place, sets, datasets)
+        if build_hash(Build.open(build.paths.root).manifest) != build_hash(build.manifest):
+            raise UserError(f"{build.paths.root} changed during the export; run it again.")
+        receipt = Receipt(
+            format=FORMAT,
+            instructify=__version__,
+            build_sha256=build_hash(build.manifest),
+            options=options.told(),
+            datasets=datasets,
+            unlicensed=export.selection.unlicensed,
+            pictures=pictures,
+            files=_files(place, () if pictures.mode != "files" else PICTURE_FOLDERS),
+            entries=_entries(place),
+        )
+        write_receipt(place, receipt)
+        syncer.wait()
+        _sync(place, receipt)
+    return receipt
+
+
+def _sink(export: Export, place: Path, contents: Contents | None, syncer: Syncer) -> Sink:
+    """Make the sink of the shape; large files are synced while the next are written."""
+    shard_bytes = export.options.shard_mb * MEGABYTE
+    match export.options.shape:
+        case "llava":
+            return LlavaSink(place, contents)
+        case "chat":
+            return ChatSink(place, contents)
+        case "webdataset":
+            identity = f"{build_hash(export.build.manifest)} {json.dumps(export.options.told())}"
+            return WebdatasetSink(
+                place,
+                contents,
+                shard_bytes=shard_bytes,
+                identity=identity,
+                finished=syncer.add,
+            )
+        case "parquet" | "hub":
+            from instructify.exporting.parquet import ParquetSink  # and pyarrow.parquet with it
+
+            prefix = "data/" if export.options.shape == "hub" else ""
+            return ParquetSink(
+                place,
+                export.build,
+                contents,
+                export.selection.chosen,
+                shard_bytes=shard_bytes,
+                prefix=prefix,
+                finished=syncer.add,
+            )
+
+
+def _export_split(export: Export, chosen: Chosen, sink: Sink, sets: set[str]) -> SplitReceipt:
+    counts = Counts()
+    sink.begin(chosen)
+    for batch in read_rows(export.build, chosen, export.options, counts):
+        sink.write(batch)
+        sets.update(pc.unique(batch.column("candidate_set")).drop_null().to_pylist())
+        export.advance(batch.num_rows)
+    tally = sink.end()
+    return SplitReceipt(
+        role=chosen.entry.role,
+        licence=chosen.entry.licence,
+        samples=chosen.of.samples,
+        written=counts.written,
+        left_out=dict(sorted(counts.left_out.items())),
+        slot_words_broken=tally.slot_words_broken,
+        with_pictures=tally.with_pictures,
+        files=tally.files,
+    )
+
+
+def _check_not_empty(export: Export, datasets: dict[str, dict[str, SplitReceipt]]) -> None:
+    splits = [one for own in datasets.values() for one in own.values()]
+    if any(one.written for one in splits):
+        return
+    silent = sum(one.left_out.get(NO_RESPONSE, 0) for one in splits)
+    if silent:
+        raise UserError(
+            f"all {silent:,} samples chosen are without a response, and {export.options.shape} "
+            "has no place for such; export them as webdataset, parquet or hub, or choose others."
+        )
+    raise UserError(
+        f"the splits chosen from {export.build.paths.root} have no samples; rejects/ says why."
+    )
+
+
+def _write_beside(
+    export: Export,
+    place: Path,
+    sets: set[str],
+    datasets: dict[str, dict[str, SplitReceipt]],
+) -> None:
+    """Write what goes with the samples: shared answer sets that they name, and the card."""
+    if sets and export.options.shape not in ("llava", "chat"):
+        known = export.build.candidate_sets()
+        text = json.dumps({name: known[name] for name in sorted(sets)}, ensure_ascii=False)
+        write_bytes(place / CANDIDATES, (text + "\n").encode())
+    if export.options.shape == "hub":
+        card = render_hub_card(
+            {one.dataset: one.entry for one in export.selection.chosen},
+            datasets,
+            build_hash(export.build.manifest),
+            export.options.told(),
+        )
+        write_bytes(place / CARD, card.encode())
+
+
+def _files(place: Path, unlisted: Sequence[str]) -> dict[str, int]:
+    """List the files with their sizes; those of pictures are vouched for by their names."""
+    found = {}
+    for folder, below, names in os.walk(place):
+        if Path(folder) == place:
+            below[:] = [name for name in below if name not in unlisted]
+            names = [name for name in names if name != LOCK]
+        for name in names:
+            path = Path(folder, name)
+            found[path.relative_to(place).as_posix()] = path.stat().st_size
+    return dict(sorted(found.items()))
+
+
+def _entries(place: Path) -> list[str]:
+    return sorted(path.name for path in place.iterdir() if path.name not in (RECEIPT, LOCK))
+
+
+def _sync(place: Path, receipt: Receipt) -> None:
+    """Bring the data files to the disk before the folder gets its name."""
+    for name in receipt.files:
+        sync(place / name)
+    sync(place)

@@ -1,0 +1,161 @@
+"""What every shape is to the loop that feeds it, and the pieces that several shapes share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from instructify.exporting.contents import Content, Contents
+from instructify.exporting.receipt import PicturesReceipt
+from instructify.exporting.selection import Chosen
+from instructify.exporting.slots import SlotWords
+
+PICTURE_FOLDERS = ("images", "videos")
+_HELD_BYTES = 1 << 20
+
+Row = dict[str, Any]
+
+
+class SplitTally(NamedTuple):
+    """What a sink says of a split that it has taken."""
+
+    files: list[str]
+    slot_words_broken: int
+    with_pictures: int
+
+
+class Sink(Protocol):
+    """Takes the splits of an export one after another; files are whole after `close`."""
+
+    def begin(self, chosen: Chosen) -> None:
+        """Get ready for the rows of a split."""
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take rows of the split begun last."""
+
+    def end(self) -> SplitTally:
+        """Finish the split."""
+
+    def close(self) -> PicturesReceipt:
+        """Write what is left to write once all splits are there."""
+
+
+def values_of(batch: pa.RecordBatch, name: str) -> list[Any]:
+    """Return a column as Python values; labels and empty columns without a scalar a row."""
+    column = batch.column(name)
+    if column.null_count == len(column):
+        return [None] * len(column)
+    if pa.types.is_dictionary(column.type) and column.null_count == 0:
+        labels = column.dictionary.to_pylist()
+        return [labels[code] for code in column.indices.to_pylist()]
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+class LineFile:
+    """A text file that grows row by row, as a JSON list or as JSON lines."""
+
+    def __init__(self, path: Path, *, as_list: bool) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._handle = path.open("wb", buffering=0)
+        self._encoder = msgspec.json.Encoder()
+        self._held = bytearray()
+        self._as_list = as_list
+        self._rows = 0
+
+    def add(self, row: Row) -> None:
+        if self._as_list:
+            self._held += b",\n" if self._rows else b"[\n"
+        self._held += self._encoder.encode(row)
+        if not self._as_list:
+            self._held += b"\n"
+        self._rows += 1
+        if len(self._held) >= _HELD_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        if self._as_list:
+            self._held += b"\n]\n" if self._rows else b"[]\n"
+        self._flush()
+        self._handle.close()
+
+    def _flush(self) -> None:
+        rest = memoryview(bytes(self._held))
+        self._held.clear()
+        while rest:
+            rest = rest[self._handle.write(rest) :]
+
+
+class PictureFiles:
+    """Pictures as files, each content once, named by its hash: `images/3f/3f9a....jpg`.
+
+    Rows only mark what they need; `write` then goes through the store in the order of the disk.
+    """
+
+    def __init__(self, place: Path, contents: Contents) -> None:
+        self._place = place
+        self._contents = contents
+        self._wanted = np.zeros(contents.num_keys, np.bool_)
+
+    def of_batch(self, pictures: pa.ListArray) -> list[list[Content]]:
+        """Find the contents of each sample, and mark them for writing."""
+        self._wanted[self._contents.rows_of(pictures.flatten())] = True
+        return self._contents.of_batch(pictures)
+
+    def write(self) -> PicturesReceipt:
+        """Write every content that was marked."""
+        written = size_bytes = 0
+        for content in self._contents.in_store_order(np.flatnonzero(self._wanted)):
+            path = self._place / picture_path(content)
+            if path.exists():  # another key has the same content
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            try:
+                self._contents.copy_to(content, descriptor)
+            finally:
+                os.close(descriptor)
+            written += 1
+            size_bytes += content.size_bytes
+        return PicturesReceipt(mode="files", written=written, size_bytes=size_bytes)
+
+
+class Asked(NamedTuple):
+    """A sample for a shape of text: its pictures, and texts whose picture words are broken."""
+
+    sample_id: str
+    contents: list[Content]
+    instruction: str
+    response: str
+    broken: int  # of its two texts, how many held a picture word
+
+
+def asked_samples(
+    batch: pa.RecordBatch, pictures: PictureFiles | None, slots: SlotWords
+) -> Iterator[Asked]:
+    """Go through the samples of a batch, their pictures marked for writing."""
+    ids, instructions, responses = (
+        batch.column(name).to_pylist() for name in ("sample_id", "instruction", "response")
+    )
+    found: list[list[Content]] = [[]] * len(ids)
+    if pictures is not None:
+        found = pictures.of_batch(batch.column("pictures"))
+    for sample_id, contents, instruction, response in zip(
+        ids, found, instructions, responses, strict=True
+    ):
+        asked, answer = slots.broken(instruction), slots.broken(response)
+        broken = asked.changed + answer.changed
+        yield Asked(sample_id, contents, asked.text, answer.text, broken)
+
+
+def picture_path(content: Content) -> str:
+    """Name the file of a content, below the folder of the export."""
+    folder = PICTURE_FOLDERS[content.media == "video"]
+    return f"{folder}/{content.sha256[:2]}/{content.file_name}"
+
+
+NO_PICTURES = PicturesReceipt(mode="none", written=0, size_bytes=0)

@@ -1,0 +1,188 @@
+"""WebDataset tars, which the webdataset library and Megatron-Energon read.
+
+A folder for each dataset, shards `train-000000.tar` in it. A sample is its pictures and one
+JSON file under one key without dots: `vqav2-train-000000042.jpg`, `.json`; several pictures
+are `.0.jpg`, `.1.jpg`. Each sample carries its own copy of a picture: that is the format.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from instructify._util.errors import UserError
+from instructify.exporting.contents import Content, Contents, write_all
+from instructify.exporting.energon import ANSWER, EnergonIndex, write_blend
+from instructify.exporting.layout import LaidOut, lay_out
+from instructify.exporting.receipt import PicturesReceipt
+from instructify.exporting.selection import Chosen
+from instructify.exporting.sink import NO_PICTURES, SplitTally, values_of
+from instructify.exporting.tar import BLOCK, TarWriter, padded
+
+BLEND = "held-in-train.yaml"
+TRAIN = "train"
+MAX_SHARD_SAMPLES = 100_000
+_ZEROS = bytes(BLOCK)
+_MAX_KEY = 80  # of the 100 characters that a tar header gives a name
+_COLUMNS = (
+    *("sample_id", "task", "form", "instruction", "qformer_instruction"),
+    *("response", "references", "candidates", "candidate_set", "choice_index", "pictures"),
+    "template",
+)
+
+
+class WebdatasetSink:
+    """Writes tars, and beside them what Energon wants to know of them."""
+
+    def __init__(
+        self,
+        place: Path,
+        contents: Contents | None,
+        *,
+        shard_bytes: int,
+        identity: str,
+        finished: Callable[[Path], None],
+    ) -> None:
+        self._finished = finished
+        self._place = place
+        self._contents = contents
+        self._shard_bytes = shard_bytes
+        self._identity = identity
+        self._encoder = msgspec.json.Encoder()
+        self._chosen: Chosen | None = None
+        self._index: EnergonIndex | None = None
+        self._tar: TarWriter | None = None
+        self._blend: list[str] = []  # datasets that one metadataset can train on
+        self._trains = False  # whether the present dataset has a training split
+        self._files: list[str] = []
+        self._rows = self._rows_in_shard = self._pictured = 0
+        self._written = self._size_bytes = 0
+
+    def begin(self, chosen: Chosen) -> None:
+        if len(f"{chosen.dataset}-{chosen.split}-") + 9 > _MAX_KEY:
+            raise UserError(
+                f"the names '{chosen.dataset}' and '{chosen.split}' are too long for the keys of "
+                "a tar; give the dataset a shorter one in your catalog."
+            )
+        if self._chosen is not None and self._chosen.dataset != chosen.dataset:
+            self._close_index()
+            self._trains = False
+        self._chosen = chosen
+        self._files = []
+        self._rows = self._pictured = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        assert self._chosen is not None
+        origin = {"dataset": self._chosen.dataset, "split": self._chosen.split}
+        columns = [values_of(batch, name) for name in _COLUMNS]
+        if self._contents is None:
+            found: list[list[Content]] = [[]] * batch.num_rows
+        else:
+            found = self._contents.of_batch(batch.column("pictures"))
+        texts = []
+        for values in zip(*columns, strict=True):
+            row = origin | dict(zip(_COLUMNS, values, strict=True))
+            row["answers"] = _answers(row)
+            texts.append(self._encoder.encode(row))
+        prefix = f"{self._chosen.dataset}-{self._chosen.split}-"
+        for sample in lay_out(prefix, self._rows, found, texts):
+            self._add(sample)
+
+    def end(self) -> SplitTally:
+        self._close_tar()
+        if self._files and self._chosen is not None:
+            self._trains = self._trains or self._chosen.split == TRAIN
+        return SplitTally(self._files, 0, self._pictured)
+
+    def close(self) -> PicturesReceipt:
+        self._close_index()
+        if self._blend:
+            write_blend(self._place / BLEND, self._blend, TRAIN)
+        if self._contents is None:
+            return NO_PICTURES
+        return PicturesReceipt(mode="embedded", written=self._written, size_bytes=self._size_bytes)
+
+    def _add(self, sample: LaidOut) -> None:
+        """Write one sample, into a new shard where it would not fit the present one."""
+        assert self._chosen is not None
+        tar, index = self._place_for(self._chosen, sample.size_bytes)
+        start = tar.offset
+        room = tar.reserve(sample.size_bytes)
+        if room is not None:
+            self._fill(room, sample)
+        else:
+            self._stream(tar, sample)
+        members = [(one.part, start + one.offset, one.size_bytes) for one in sample.members]
+        index.add(sample.key, start, sample.size_bytes, members, len(members) - 1)
+        self._rows += 1
+        self._rows_in_shard += 1
+        self._pictured += len(members) > 1
+        self._written += len(members) - 1
+        self._size_bytes += sum(one.size_bytes for one in sample.members) - len(sample.text)
+
+    def _fill(self, room: memoryview, sample: LaidOut) -> None:
+        for one in sample.members:
+            end = one.offset + one.size_bytes
+            room[one.offset - BLOCK : one.offset] = one.header
+            if one.content is None or self._contents is None:
+                room[one.offset : end] = sample.text
+            else:
+                self._contents.read_into(one.content, room[one.offset : end])
+            room[end : padded(end)] = _ZEROS[: padded(end) - end]
+
+    def _stream(self, tar: TarWriter, sample: LaidOut) -> None:
+        """Write a sample that is larger than the buffer, member by member."""
+        for one in sample.members:
+            if one.content is None or self._contents is None:
+                copy = partial(write_all, data=sample.text)
+            else:
+                copy = partial(self._contents.copy_to, one.content)
+            tar.stream(one.header, one.size_bytes, copy)
+
+    def _place_for(self, chosen: Chosen, size_bytes: int) -> tuple[TarWriter, EnergonIndex]:
+        """Return the shard to write to, and the index of its dataset; a full shard is closed."""
+        index = self._index
+        if index is None:
+            index = self._index = EnergonIndex(
+                self._place / chosen.dataset,
+                is_video=chosen.is_video,
+                identity=f"{self._identity} {chosen.dataset}",
+            )
+        if self._tar is not None and (
+            self._tar.offset + size_bytes > self._shard_bytes
+            or self._rows_in_shard == MAX_SHARD_SAMPLES
+        ):
+            self._close_tar()
+        if self._tar is None:
+            name = f"{chosen.split}-{len(self._files):06d}.tar"
+            self._tar = TarWriter(self._place / chosen.dataset / name)
+            self._files.append(f"{chosen.dataset}/{name}")
+            index.begin_shard(chosen.split, name)
+            self._rows_in_shard = 0
+        return self._tar, index
+
+    def _close_tar(self) -> None:
+        if self._tar is not None and self._index is not None:
+            self._index.end_shard(self._tar.offset)
+            self._tar.close()
+            self._finished(self._place / self._files[-1])
+            self._tar = None
+
+    def _close_index(self) -> None:
+        if self._index is None or self._chosen is None:
+            return
+        kind = self._index.close()
+        self._index = None
+        if kind == ANSWER and not self._chosen.is_held_out and self._trains:
+            self._blend.append(self._chosen.dataset)
+
+
+def _answers(row: dict[str, Any]) -> list[str] | None:
+    """Energon's VQASample wants a list: the target, else all accepted answers."""
+    if row["response"] is not None:
+        return [row["response"]]
+    references: list[str] | None = row["references"]
+    return references

@@ -1,0 +1,77 @@
+"""An entry of a catalog as text, added to a file that may be there already."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from instructify._util.errors import UserError
+from instructify._util.shards import write_bytes
+from instructify.catalog import load_catalog
+from instructify.importing.guess import Guess
+from instructify.importing.places import Place
+
+_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./ -]*")
+_WORDS = ("true", "false", "null", "~", "yes", "no")
+_HEAD = "format: 1\ndatasets:\n"
+
+
+def entry_lines(name: str, place: Place, seen: Guess) -> list[str]:
+    """Write an entry of at most ten lines."""
+    lines = [f"  {name}:", f"    task: {seen.task}"]
+    if seen.form is not None:
+        lines.append(f"    form: {seen.form}")
+    if place.folder.name != name:
+        lines.append(f"    raw: {_value(place.folder.name)}")
+    return [*lines, "    data:", *(f"      {line}" for line in _data(place, seen))]
+
+
+def add_entry(out: Path, lines: Sequence[str], name: str) -> None:
+    """Add an entry to a catalog file, or begin one; the file stays as it was where that fails."""
+    before = out.read_bytes() if out.exists() else None
+    text = _HEAD if before is None else before.decode("utf-8", "replace").rstrip("\n") + "\n"
+    if before is not None and name in load_catalog(extra=out).datasets:
+        raise UserError(f"{out} has a dataset '{name}' already; give another --name.")
+    write_bytes(out, (text + "\n".join(lines) + "\n").encode())
+    try:
+        if name not in load_catalog(extra=out).datasets:
+            raise UserError(f"{out} does not end with its datasets; move them to its end.")
+    except UserError:
+        if before is None:
+            out.unlink()
+        else:
+            write_bytes(out, before)
+        raise
+
+
+def _data(place: Place, seen: Guess) -> list[str]:
+    data = {**_sources(place), **seen.data}
+    return [f"{key}: {_value(value)}" for key, value in data.items()]
+
+
+def _sources(place: Place) -> dict[str, object]:
+    single = "folder" if place.is_folder else "file"
+    plain = {
+        split: names[0] if len(names) == 1 else list(names)
+        for split, names in place.sources.items()
+    }
+    if place.annotations is not None:
+        pairs = {
+            split: {"questions": name, "annotations": place.annotations}
+            for split, name in plain.items()
+        }
+        return {"files": pairs}
+    if list(plain) == ["train"]:
+        return {single: plain["train"]}
+    return {f"{single}s": plain}
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {_value(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, str):
+        plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS and value == value.strip()
+        return value if plain else json.dumps(value, ensure_ascii=False)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,305 @@
+"""What the columns of own data hold, told by their names and by the first rows.
+
+Nothing is decided that the data does not show: where a field that the task needs has no column, the
+sentence says which columns there are and how to write the entry.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+from instructify._util.errors import UserError
+from instructify.catalog import SPELLINGS, Catalog
+from instructify.importing.pictures import picture_entry, picture_folder
+from instructify.importing.places import Place
+from instructify.readers import (
+    PICTURE_KEYS,
+    RawFile,
+    column_names,
+    list_keys,
+    read_rows,
+    table_suffix,
+    turns_column,
+)
+
+Row = Mapping[str, Any]
+
+_LOOKED_AT = 500
+# The names that columns of a field have, likeliest first, in small letters.
+_NAMES: dict[str, tuple[str, ...]] = {
+    "question": ("question", "query", "q", "instruction", "problem", "question_text", "input_text"),
+    "choices": ("choices", "options", "multiple_choices", "candidates", "answer_choices"),
+    "references": ("answers", "direct_answers", "references", "references_answers"),
+    "answer": ("answer", "a", "response", "output", "target", "label", "gt_answer", "solution"),
+    "caption": ("captions", "caption", "text", "txt", "sentences", "description", "alt_text"),
+    "context": ("context", "hint", "input", "passage", "lecture"),
+    "history": ("history",),
+    "id": ("question_id", "id", "qid", "uid", "sample_id"),
+}
+_RIGHT = (
+    *("choice_index", "answer_index", "answer_idx", "correct_choice_idx", "correct", "right"),
+    *("correct_idx", "gold", "label", "answer", "answer_key", "answerkey", "a", "target"),
+)
+_CLASSES = ("label", "class", "species", "category", "target", "answer", "fine_label", "cls")
+_LETTERS = re.compile(r"(?:option|choice|answer|opt|candidate)?[ _-]?([A-Ha-h]|[0-9])")
+_QUIZ = "multiple_choice"
+
+
+class Guess(NamedTuple):
+    """What an entry is to say."""
+
+    task: str
+    form: str | None
+    data: dict[str, object]  # the keys of `data` beside the files
+    columns: tuple[str, ...]  # of the data, as far as they are known
+
+
+def guess(place: Place, task: str | None, catalog: Catalog) -> Guess:
+    """Look at the data and say what it is; UserError with what could not be seen."""
+    if place.is_folder and not place.has_metadata:
+        return Guess(task or "image_classification", None, {}, ())
+    file = RawFile(place.first.name, place.first)
+    if place.annotations is not None:
+        return _vqa(place, file)
+    key = _key(place, file)
+    if isinstance(key, Guess):
+        return key
+    rows = list(islice(_rows(file, key), _LOOKED_AT))
+    if not rows:
+        raise UserError(f"{place.first} holds no row that can be read; give a file that has some.")
+    extra: dict[str, object] = {} if key is None else {"key": key}
+    if turns_column(rows[0]) is not None:
+        listed = [row[key] for row in rows for key in PICTURE_KEYS if row.get(key)]
+        data = {"kind": "conversations", **extra, **picture_folder(place, listed)}
+        return Guess(task or "llava_instruct", None, data, tuple(rows[0]))
+    names = list(dict.fromkeys([*column_names(file), *(name for row in rows for name in row)]))
+    return _of_columns(place, rows, names, task, catalog, extra)
+
+
+def _rows(file: RawFile, key: str | None) -> Iterator[Row]:
+    for batch in read_rows(file, column_names(file), key):
+        yield from (cells for _, cells in batch.rows)
+
+
+def _key(place: Place, file: RawFile) -> str | Guess | None:
+    """Find the list of a JSON object; COCO's and VQA's are kinds of their own."""
+    if table_suffix(file) != ".json":
+        return None
+    keys = list_keys(file)
+    if not keys:
+        return None
+    if "images" in keys or (keys == ["annotations"] and _has(file, "annotations", "caption")):
+        names = [row.get("file_name") for row in islice(_rows(file, "images"), _LOOKED_AT)]
+        folder = picture_folder(place, names)
+        return Guess("image_captioning", None, {"kind": "coco", **folder}, ())
+    return keys[0]
+
+
+def _vqa(place: Place, file: RawFile) -> Guess:
+    """Look at the questions of a pair of VQA's lists."""
+    rows = list(islice(_rows(file, "questions"), _LOOKED_AT))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    picture = picture_entry(place, rows, names)
+    data = {"kind": "vqa", **picture.data, "columns": {"picture": picture.column}}
+    return Guess("image_qa", None, data, tuple(names))
+
+
+def _has(file: RawFile, key: str, column: str) -> bool:
+    return any(column in row for row in islice(_rows(file, key), 1))
+
+
+def _of_columns(
+    place: Place,
+    rows: Sequence[Row],
+    names: Sequence[str],
+    task: str | None,
+    catalog: Catalog,
+    extra: dict[str, object],
+) -> Guess:
+    found = _fields(rows, names)
+    picture = picture_entry(place, rows, names)
+    classes = [name for name in _by_name(names, _CLASSES) if name not in found.values()]
+    form = None
+    if "choices" in found:
+        form = _QUIZ
+        task = task or "knowledge_qa"
+        found |= _right_one(rows, names, found, extra)
+    elif "question" not in found and "history" not in found:
+        captions = task is not None and "caption" in catalog.tasks.get(task, _NO_TASK).forms
+        if "caption" in found and (task is None or captions):
+            task = task or "image_captioning"
+        elif classes or "answer" in found:
+            task = task or "image_classification"
+            found.setdefault("answer", classes[0] if classes else "")
+    task = task or ("llava_instruct" if "history" in found else "image_qa")
+    forms = catalog.tasks[task].forms
+    if form is not None and form not in forms:
+        having = ", ".join(name for name, one in catalog.tasks.items() if form in one.forms)
+        raise UserError(f"{task} has no records with choices; give --task with one of {having}.")
+    columns = {"picture": picture.column} | _kept(found, task, forms, rows)
+    _check_needed(place, names, columns, task, forms, form)
+    data = {**extra, **_split(rows, names, place), **picture.data, "columns": columns}
+    return Guess(task, form, data, tuple(names))
+
+
+class _NoTask(NamedTuple):
+    forms: tuple[str, ...] = ()
+
+
+_NO_TASK = _NoTask()
+
+
+def _fields(rows: Sequence[Row], names: Sequence[str]) -> dict[str, object]:
+    """Find the columns of fields by name, and choices by what several columns are called."""
+    found: dict[str, object] = {}
+    for field, usual in _NAMES.items():
+        named = [name for name in _by_name(names, usual) if name not in found.values()]
+        if named:
+            found[field] = named[0]
+    if "choices" not in found:
+        lettered = _lettered(names)
+        if lettered:
+            found["choices"] = lettered
+            found = {field: name for field, name in found.items() if name not in lettered}
+    if "id" in found and not _is_unique(rows, str(found["id"])):
+        del found["id"]
+    if "context" in found and not any(row.get(str(found["context"])) for row in rows):
+        del found["context"]
+    choices = found.get("choices")
+    if isinstance(choices, list) and found.get("answer") in choices:
+        del found["answer"]
+    return found
+
+
+def _lettered(names: Sequence[str]) -> list[str]:
+    """Find choices in columns of their own: A, B, C, D or option_a, option_b and so on."""
+    groups: dict[tuple[str, bool], list[str]] = {}
+    for name in names:
+        match = _LETTERS.fullmatch(name)
+        if match is not None:
+            groups.setdefault((name[: match.start(1)], match[1].isupper()), []).append(name)
+    largest = max(groups.values(), key=len, default=[])
+    return largest if len(largest) > 1 and largest[0][-1] in "Aa01" else []
+
+
+def _by_name(names: Sequence[str], usual: Sequence[str]) -> list[str]:
+    lowered = {name.lower(): name for name in reversed(names)}
+    return [lowered[name] for name in usual if name in lowered]
+
+
+def _is_unique(rows: Sequence[Row], column: str) -> bool:
+    values = [str(row.get(column)) for row in rows]
+    return len(set(values)) == len(values) and "None" not in values
+
+
+def _right_one(
+    rows: Sequence[Row], names: Sequence[str], found: dict[str, object], extra: dict[str, object]
+) -> dict[str, object]:
+    """Find the column that says the right choice, and where its numbers begin."""
+    right = next((name for name in _by_name(names, _RIGHT) if name not in _listed(found)), None)
+    if right is None:
+        return {}
+    found.pop("answer", None)
+    found.pop("references", None)
+    values = [_whole(row.get(right)) for row in rows]
+    numbers = [value for value in values if value is not None]
+    counts = [_num_choices(row, found["choices"]) for row in rows]
+    at_end = any(value == count for value, count in zip(values, counts, strict=True))
+    if numbers and min(numbers) >= 1 and at_end:
+        extra["choice_base"] = 1
+    return {"choice_index": right}
+
+
+def _listed(found: Mapping[str, object]) -> list[object]:
+    choices = found.get("choices")
+    return choices if isinstance(choices, list) else [choices, found.get("question")]
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() else None
+
+
+def _num_choices(row: Row, choices: object) -> int:
+    if isinstance(choices, list):
+        return sum(row.get(name) not in (None, "") for name in choices)
+    cell = row.get(str(choices))
+    if isinstance(cell, str):
+        try:
+            cell = json.loads(cell)
+        except (ValueError, RecursionError):
+            return cell.count("|") + 1 if isinstance(cell, str) and "|" in cell else -1
+    return len(cell) if isinstance(cell, list | dict) else -1
+
+
+def _kept(
+    found: Mapping[str, object], task: str, forms: Sequence[str], rows: Sequence[Row]
+) -> dict[str, object]:
+    """Choose of the columns those that records of this task have."""
+    kept = {field: column for field, column in found.items() if field == "id"}
+    if "caption" in forms:
+        column = found.get("caption") or found.get("references") or found.get("answer")
+        if column is None:
+            return kept
+        several = any(isinstance(row.get(str(column)), list) for row in rows)
+        return kept | {"references" if several else "answer": column}
+    wanted = ("question", "choices", "choice_index", "answer", "references", "context", "history")
+    kept |= {field: found[field] for field in wanted if field in found}
+    answer = str(kept.get("answer", ""))
+    if "choices" not in kept and any(isinstance(row.get(answer), list) for row in rows):
+        kept["references"] = kept.pop("answer")
+    if "references" in kept and "answer" in kept and "choices" not in kept:
+        kept.pop("answer" if _prefer_all(rows, str(kept["references"])) else "references")
+    return kept
+
+
+def _prefer_all(rows: Sequence[Row], column: str) -> bool:
+    return all(row.get(column) for row in rows)
+
+
+def _split(rows: Sequence[Row], names: Sequence[str], place: Place) -> dict[str, object]:
+    """Use a column that tells the splits of the rows apart, where the files do not."""
+    if len(place.sources) > 1:
+        return {}
+    spelled = {one: split for split, spellings in SPELLINGS.items() for one in spellings}
+    for name in _by_name(names, ("split", "set", "subset", "fold", "partition")):
+        values = {str(row.get(name)) for row in rows}
+        if values and all(value.lower() in spelled for value in values):
+            by_split: dict[str, list[str]] = {}
+            for value in sorted(values):
+                by_split.setdefault(spelled[value.lower()], []).append(value)
+            return {"split": {"column": name, "values": by_split}}
+    return {}
+
+
+def _check_needed(
+    place: Place,
+    names: Sequence[str],
+    columns: Mapping[str, object],
+    task: str,
+    forms: Sequence[str],
+    form: str | None,
+) -> None:
+    needs: tuple[tuple[str, ...], ...] = (("question",), ("answer", "references"))
+    if form == _QUIZ:
+        needs = (("question",), ("answer", "choice_index"))
+    elif "caption" in forms:
+        needs = (("answer", "references"),)
+    elif task == "image_classification":
+        needs = (("answer",),)
+    lacking = [group[0] for group in needs if not any(columns.get(field) for field in group)]
+    if lacking:
+        shown = ", ".join(names[:20])
+        wanted = ", ".join(f"{field}: COLUMN" for field in ("picture", *lacking))
+        raise UserError(
+            f"{place.first} has the columns {shown}; which of them holds the "
+            f"{' and the '.join(lacking)} that {task} needs is not to be seen. Give another "
+            f"--task, or write the entry yourself, with columns: {{{wanted}}} (docs/own-data.md)."
+        )

@@ -1,0 +1,160 @@
+"""Which column of own data names its pictures, and where these lie."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from instructify._util.errors import UserError
+from instructify.importing.places import Place, picture_folders
+from instructify.readers import PICTURE_KEYS, PictureArchive, RawFile
+
+Row = Mapping[str, Any]
+
+_USUAL = (
+    *PICTURE_KEYS,
+    *("file_name", "filename", "file", "image_file", "image_name", "photo", "imgs", "path"),
+    *("url", "image_url", "jpg", "jpeg", "png", "webp", "image_id", "img_id"),
+)
+_NAME = re.compile(r".*\.(?:jpe?g|png|gif|webp|bmp)", re.IGNORECASE | re.DOTALL)
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+_DIGITS = re.compile(r"([0-9]+)(\.[A-Za-z]+)$")
+_BASE64 = ("data:image", "/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR")
+_TRIED = 5
+_MOST_LISTED = 1_000
+
+
+class PictureEntry(NamedTuple):
+    """The column of the pictures, or a pattern, and the keys of `data` that go with it."""
+
+    column: str
+    data: dict[str, object]
+
+
+def picture_entry(place: Place, rows: Sequence[Row], names: Sequence[str]) -> PictureEntry:
+    """Find column and folder of the pictures; UserError where they are not to be seen."""
+    columns = _columns(rows, names)
+    failed: UserError | None = None
+    for column in columns:
+        texts = [text for row in rows[:_TRIED] for text in _texts(row.get(column))]
+        try:
+            return _entry(place, column, texts)
+        except UserError as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    shown = ", ".join(names[:20])
+    raise UserError(
+        f"{place.first} has the columns {shown}; none seems to hold pictures. Write the entry "
+        "yourself, with columns: {picture: COLUMN, ...} (docs/own-data.md)."
+    )
+
+
+def picture_folder(place: Place, values: Sequence[object]) -> dict[str, object]:
+    """Find the folder that the pictures of conversations or of COCO's lists lie in."""
+    texts = [text for value in values[:_TRIED] for text in _texts(value)]
+    return _entry(place, "image", texts, patterns=False).data
+
+
+def _entry(
+    place: Place, column: str, texts: Sequence[str], *, patterns: bool = True
+) -> PictureEntry:
+    if not texts or place.has_metadata:
+        return PictureEntry(column, {})
+    if any(_WEB.match(text) for text in texts):
+        return PictureEntry(column, {"cache": _cache(place, column)})
+    if all(text.startswith("/") for text in texts):
+        return PictureEntry(column, {})
+    for folder in picture_folders(place.folder):
+        if _all_there(place.folder, folder, texts):
+            return PictureEntry(column, {"pictures": folder} if folder else {})
+    pattern = _pattern(place.folder, column, texts) if patterns else None
+    if pattern is not None:
+        return pattern
+    raise UserError(
+        f"{place.first} names pictures such as '{texts[0][:80]}' in its column '{column}', and no "
+        f"such file lies below {place.folder}; put them there, or give the path of the folder that "
+        "holds table and pictures."
+    )
+
+
+def _columns(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+    """List the columns that may hold pictures, likeliest first."""
+    lowered = {name.lower(): name for name in reversed(names)}
+    usual = [lowered[name] for name in _USUAL if name in lowered]
+    present = [name for name in usual if any(row.get(name) is not None for row in rows)]
+    by_value = [name for name in names if any(_is_picture(row.get(name)) for row in rows)]
+    both = [name for name in present if name in by_value]
+    return list(dict.fromkeys([*both, *by_value, *present]))
+
+
+def _is_picture(value: object) -> bool:
+    if isinstance(value, list) and value:
+        return _is_picture(value[0])
+    if isinstance(value, bytes):
+        return True
+    if isinstance(value, dict):
+        return "bytes" in value and "path" in value
+    if not isinstance(value, str):
+        return False
+    return value.startswith(_BASE64) or (len(value) < 500 and bool(_NAME.fullmatch(value)))
+
+
+def _texts(value: object) -> list[str]:
+    """List the names that a cell holds; bytes and data have none."""
+    if isinstance(value, list):
+        return [text for one in value for text in _texts(one)]
+    if isinstance(value, dict):
+        return _texts(value.get("path")) if value.get("bytes") is None else []
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [str(value)]
+    if not isinstance(value, str) or value.startswith(_BASE64) or len(value) > 500:
+        return []
+    return [one for one in value.split("|") if one]
+
+
+def _all_there(root: Path, folder: str, texts: Sequence[str]) -> bool:
+    path = root / folder
+    if folder and path.is_file():
+        archive = PictureArchive(RawFile(folder, path))
+        try:
+            return all(hasattr(archive.find(text), "data") for text in texts)
+        finally:
+            archive.close()
+    return all((path / text).is_file() for text in texts if "\0" not in text)
+
+
+def _pattern(root: Path, column: str, texts: Sequence[str]) -> PictureEntry | None:
+    """Look for files whose names are made of a number or name in the column."""
+    for folder in picture_folders(root):
+        path = root / folder
+        if not path.is_dir():
+            continue
+        files = [file.name for _, file in zip(range(_MOST_LISTED), path.iterdir(), strict=False)]
+        for name in files:
+            match = _DIGITS.search(name)
+            if match is None:
+                continue
+            before, width = name[: match.start()], len(match[1])
+            if all(text.isdigit() for text in texts) and all(
+                (path / f"{before}{int(text):0{width}}{match[2]}").is_file() for text in texts
+            ):
+                column = f"{before}{{{column}:0{width}}}{match[2]}"
+                return PictureEntry(column, {"pictures": folder} if folder else {})
+        suffixes = {Path(name).suffix for name in files}
+        for suffix in sorted(suffixes - {""}):
+            if all((path / f"{text}{suffix}").is_file() for text in texts):
+                column = f"{{{column}}}{suffix}"
+                return PictureEntry(column, {"pictures": folder} if folder else {})
+    return None
+
+
+def _cache(place: Place, column: str) -> str:
+    for folder in picture_folders(place.folder):
+        path = place.folder / folder
+        if folder and path.is_dir() and any(tar.stem.isdigit() for tar in path.glob("*.tar")):
+            return folder
+    raise UserError(
+        f"the column '{column}' of {place.first} holds addresses, and nothing is fetched; fetch "
+        f"the pictures with img2dataset into {place.folder}/fetched and import again."
+    )

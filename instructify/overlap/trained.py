@@ -1,0 +1,51 @@
+"""A search for shared pictures as a recipe sees it: what it trains on, and what is then evaluated.
+
+A search knows no recipe, so that its result serves all. Without one, everything is trained on that
+could be; a recipe trains on its own splits, which may be those of a held-out dataset.
+"""
+
+from collections.abc import Collection, Mapping
+
+from msgspec.structs import replace
+
+from instructify.overlap.parts import is_evaluation
+from instructify.overlap.result import Overlap, PartFacts, SharedPictures
+
+Splits = Mapping[str, Collection[str]]  # of each dataset
+
+
+def as_trained(overlap: Overlap, mixture: Splits, fine_tuned: Collection[str] = ()) -> Overlap:
+    """Say of each part whether the splits of a mixture train on it, or it is evaluated.
+
+    `fine_tuned` are datasets that are trained on to be evaluated: their evaluation splits count as
+    those of held-out datasets do. What is trained on stands left of what is evaluated.
+    """
+    parts = [_as_trained(part, mixture, fine_tuned) for part in overlap.parts]
+    pictures = [
+        _turned(one) if parts[one.right].is_trained and not parts[one.left].is_trained else one
+        for one in overlap.pictures
+    ]
+    return replace(overlap, parts=parts, pictures=pictures)
+
+
+def _as_trained(part: PartFacts, mixture: Splits, fine_tuned: Collection[str]) -> PartFacts:
+    is_trained = part.split in mixture.get(part.dataset, ())
+    is_tuned = part.dataset in fine_tuned and is_evaluation(part.split)
+    is_evaluated = not is_trained and (part.is_evaluated or is_tuned)
+    return replace(part, is_trained=is_trained, is_evaluated=is_evaluated)
+
+
+def _turned(shared: SharedPictures) -> SharedPictures:
+    """Count on the other side: as many by key, the rest as far as the total there goes."""
+    content = min(shared.content, shared.left_pictures - shared.key)
+    return replace(
+        shared,
+        left=shared.right,
+        right=shared.left,
+        content=content,
+        likeness=shared.left_pictures - shared.key - content,
+        left_pictures=shared.pictures,
+        left_records=shared.right_records,
+        right_records=shared.left_records,
+        examples=[replace(one, left=one.right, right=one.left) for one in shared.examples],
+    )

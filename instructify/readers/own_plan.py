@@ -1,0 +1,149 @@
+"""The options of own data, read once: what is where, and which rows belong to the split."""
+
+import json
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from instructify._util.keyed import key_of
+from instructify.catalog import CAPTIONS, FIELDS, TURNS, placeholders
+from instructify.readers.base import ReadContext
+from instructify.readers.table_cells import Fault, text_of
+
+_EVALUATION = ("val", "dev", "test")
+
+
+class Pattern(NamedTuple):
+    """A text that is put together from columns."""
+
+    text: str
+    columns: tuple[tuple[str, str], ...]  # and how each is written
+
+
+Column = str | tuple[str, ...] | Pattern  # one, several for the choices, or a pattern of some
+
+
+class SplitBy(NamedTuple):
+    """How the rows of one file are told apart by split."""
+
+    column: str | None
+    values: Mapping[str, str]  # of the column => split
+    shares: Mapping[str, float]  # split => percent, by the content of the picture
+    usual: bool  # the values are the usual spellings, in small or capital letters
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What an entry says of its data."""
+
+    dataset: str
+    split: str
+    form: str
+    kind: str
+    question: str | None
+    classes: tuple[str, ...]
+    separator: str
+    key: str | None
+    choice_base: int
+    text_only: bool
+    is_cached: bool
+    split_by: SplitBy | None
+    is_first_split: bool
+    columns: Mapping[str, Column]  # field => column
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """List the columns of the data that are needed."""
+        names: dict[str, None] = {}
+        for column in self.columns.values():
+            if isinstance(column, str):
+                names[column] = None
+            elif isinstance(column, Pattern):
+                names |= dict.fromkeys(name for name, _ in column.columns if name != "split")
+            else:
+                names |= dict.fromkeys(column)
+        if self.split_by is not None and self.split_by.column is not None:
+            names[self.split_by.column] = None
+        return tuple(names)
+
+    def split_of(self, cells: Mapping[str, object]) -> str | Fault | None:
+        """Tell by its column which split a row is of; None where no column says it."""
+        by = self.split_by
+        if by is None or by.column is None:
+            return None
+        text = text_of(cells.get(by.column))
+        if isinstance(text, Fault):
+            return text
+        text = text or ""
+        split = by.values.get(text.lower() if by.usual else text)
+        if split is None:
+            known = ", ".join(dict.fromkeys(by.values))
+            detail = f"'{text[:40]}' is no split; known are {known}; write them under 'values'"
+            return Fault("bad-value", detail)
+        return split
+
+    def shared_split(self, content: str) -> str:
+        """Tell which split a share gives to rows of this content."""
+        assert self.split_by is not None
+        place = 100 * key_of(f"split {content}", 0) / (1 << 64)
+        for split, percent in self.split_by.shares.items():
+            if place < percent:
+                return split
+            place -= percent
+        return "train"
+
+
+def make_plan(context: ReadContext) -> Plan:
+    """Read the options of a split."""
+    options = {name: str(value) for name, value in context.options.items()}
+    form = options["form"]
+    if form == CAPTIONS:
+        form = "caption_set" if is_evaluation(context.split) else "caption"
+    columns = {field: options[f"column_{field}"] for field in (*FIELDS, TURNS)}
+    by = _split_by(options["split_by"])
+    first = True
+    if by is not None:
+        splits = list(by.values.values()) or ["train"]
+        first = context.split == splits[0]
+    return Plan(
+        dataset=context.dataset,
+        split=context.split,
+        form=form,
+        kind=options["kind"],
+        question=options["question"] or None,
+        classes=tuple(json.loads(options["classes"])) if options["classes"] else (),
+        separator=options["separator"],
+        key=options["key"] or None,
+        choice_base=int(options["choice_base"]),
+        text_only=options["text_only"].lower() == "true" or options["kind"] == "conversations",
+        is_cached=bool(options["cache"]),
+        split_by=by,
+        is_first_split=first,
+        columns={field: _column(column) for field, column in columns.items() if column},
+    )
+
+
+def is_evaluation(split: str) -> bool:
+    """Whether a split is evaluated on, by its name."""
+    return split.removeprefix("mini").startswith(_EVALUATION)
+
+
+def raw_name(name: str, several: bool) -> str:
+    """Say what stands before a row number in a raw id: the file, where a split has several."""
+    return f"{posixpath.normpath(name)}/" if several else ""
+
+
+def _split_by(text: str) -> SplitBy | None:
+    if not text:
+        return None
+    told = json.loads(text)
+    values = {value: split for split, values in told.get("values", {}).items() for value in values}
+    return SplitBy(told.get("column"), values, told.get("shares", {}), told.get("usual", False))
+
+
+def _column(column: str) -> Column:
+    if column.startswith('["'):
+        return tuple(json.loads(column))
+    parts = placeholders(column)
+    return Pattern(column, parts) if parts else column

@@ -1,0 +1,145 @@
+"""The rows of one split of own data, from all its files: tables, COCO's and VQA's pairs of lists.
+
+A row is a mapping from column to cell, whatever it was read from, so that what follows is the same
+for all kinds.
+"""
+
+import posixpath
+from collections.abc import Iterator
+from typing import Any
+
+from instructify.readers.arrow_rows import table_schema
+from instructify.readers.base import RawFile, ReadContext
+from instructify.readers.json_items import read_list
+from instructify.readers.own_plan import Plan
+from instructify.readers.own_turns import PICTURE_KEYS, TURN_KEYS
+from instructify.readers.rows import Cells, Rows
+from instructify.readers.table_cells import text_of
+from instructify.readers.table_rows import read_rows, table_suffix
+from instructify.rejects import Reject
+
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_NESTED = (".parquet", ".arrow")
+
+
+def files_in(place: RawFile) -> list[RawFile]:
+    """List the files that a folder of own data is read from: metadata, or what `datasets` saved.
+
+    A file, and a folder that holds neither, is itself.
+    """
+    if not place.path.is_dir():
+        return [place]
+    names = [name for name in METADATA if (place.path / name).is_file()][:1]
+    if not names and (place.path / "state.json").is_file():
+        names = sorted(path.name for path in place.path.glob("*.arrow"))
+    return [RawFile(f"{place.name}/{name}", place.path / name) for name in names] or [place]
+
+
+def source_files(context: ReadContext) -> list[RawFile]:
+    """List the files that hold the rows of a split, in the order of their roles."""
+    return [
+        file
+        for role, file in sorted(context.files.items())
+        if role.partition("-")[0] in ("file", "folder")
+    ]
+
+
+def source_rows(context: ReadContext, plan: Plan) -> Iterator[tuple[RawFile, Rows]]:
+    """Stream the rows of a split, each batch with the file that it is from."""
+    for file in source_files(context):
+        if plan.kind == "coco":
+            batches = _coco_rows(file, sets=plan.form == "caption_set")
+        elif plan.kind == "vqa":
+            batches = _vqa_rows(file, context.files.get("annotations", file))
+        elif plan.kind == "conversations":
+            batches = read_rows(file, _turn_columns(file, plan), plan.key)
+        else:
+            batches = read_rows(file, plan.wanted, plan.key)
+        for batch in batches:
+            yield file, batch
+
+
+def _turn_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:
+    """Choose the columns of conversations that a file with a schema has."""
+    if table_suffix(file) not in _NESTED:
+        return plan.wanted
+    usual = (*TURN_KEYS, *PICTURE_KEYS, "system", "system_prompt", "prompt", "completion", "videos")
+    present = table_schema(file).names
+    return tuple(dict.fromkeys([*plan.wanted, *(name for name in usual if name in present)]))
+
+
+def _coco_rows(file: RawFile, *, sets: bool) -> Iterator[Rows]:
+    """Join the captions of COCO's JSON to their pictures; with `sets` a row for each picture."""
+    pictures: dict[object, tuple[int, dict[str, Any]]] = {}
+    rejects: list[Reject] = []
+    for items in read_list(file, dict[str, Any], key="images"):
+        rejects += items.rejects
+        for position, picture in zip(items.positions, items.items, strict=True):
+            pictures.setdefault(_id_of(picture.get("id")), (position, picture))
+    yield Rows((), rejects)
+    captions: dict[object, list[object]] = {key: [] for key in pictures}
+    for items in read_list(file, dict[str, Any], key="annotations"):
+        rejects = list(items.rejects)
+        rows: list[tuple[int, Cells]] = []
+        for position, note in zip(items.positions, items.items, strict=True):
+            key = _id_of(note.get("image_id"))
+            if key not in pictures:
+                detail = "no picture of the list 'images' has this id"
+                rejects.append(Reject(file.name, position, "image_id", "bad-value", detail))
+            elif sets:
+                captions[key].append(note.get("caption"))
+            else:
+                rows.append((position, {**pictures[key][1], **note}))
+        yield Rows(rows, rejects)
+    if sets:
+        yield Rows(
+            [
+                (position, {**picture, "caption": captions[key] or None})
+                for key, (position, picture) in pictures.items()
+            ],
+            (),
+        )
+
+
+def _vqa_rows(questions: RawFile, annotations: RawFile) -> Iterator[Rows]:
+    """Join the questions of VQA's JSON to their annotations by question id."""
+    notes: dict[object, dict[str, Any]] = {}
+    rejects: list[Reject] = []
+    for items in read_list(annotations, dict[str, Any], key="annotations"):
+        rejects += items.rejects
+        notes |= {_id_of(note.get("question_id")): note for note in items.items}
+    used: set[object] = set()
+    for items in read_list(questions, dict[str, Any], key="questions"):
+        rejects += items.rejects
+        rows: list[tuple[int, Cells]] = []
+        for position, question in zip(items.positions, items.items, strict=True):
+            key = _id_of(question.get("question_id"))
+            if key not in notes:
+                detail = "no annotation has this question's id"
+                reject = Reject(questions.name, position, "question_id", "no-annotation", detail)
+                rejects.append(reject)
+                continue
+            used.add(key)
+            rows.append((position, {**notes[key], **question}))
+        yield Rows(rows, rejects)
+        rejects = []
+    yield Rows((), [_lonely(annotations, key) for key in notes if key not in used])
+
+
+def _lonely(file: RawFile, key: object) -> Reject:
+    detail = f"no question has the id {str(key)[:40]} of this annotation"
+    return Reject(file.name, None, "question_id", "bad-value", detail)
+
+
+def _id_of(value: object) -> object:
+    """Make ids comparable: a number and its text are one id."""
+    text = text_of(value)
+    return text if isinstance(text, str) else None
+
+
+def folder_of(file: RawFile, release: str) -> str:
+    """Name the folder of a metadata file below the dataset's; pictures lie beside the file."""
+    if posixpath.basename(file.name) not in METADATA:
+        return ""
+    folder = posixpath.dirname(file.name)
+    return folder.removeprefix(release).lstrip("/")

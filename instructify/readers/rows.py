@@ -1,0 +1,28 @@
+"""What every reader of tables gives: rows with their positions, and the bad ones among them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from instructify._util.errors import UserError, did_you_mean
+from instructify.readers.base import RawFile
+from instructify.rejects import Reject
+
+Cells = Mapping[str, object]
+
+
+class Rows(NamedTuple):
+    """Consecutive good rows with their 0-based positions, and the bad ones among them."""
+
+    rows: Sequence[tuple[int, Cells]]
+    rejects: Sequence[Reject]
+
+
+def check_columns(file: RawFile, wanted: Sequence[str], present: Sequence[str]) -> None:
+    """Refuse a table that lacks a column as a whole, or has it twice."""
+    for column in wanted:
+        if column not in present:
+            raise UserError(
+                f"{file.name} has no column '{column}'; {did_you_mean(column, present)}"
+            )
+        if present.count(column) > 1:
+            raise UserError(f"{file.name} has two columns '{column}'; rename one of them.")
