@@ -12,8 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check lint types test-heavy test-range check-exports gpu-wheels bench check-metrics train-env clean
-.PHONY: demo check-dataset test check lint types test-heavy test-range check-exports bench check-metrics train-env clean
+.PHONY: demo check-dataset test check lint types test-heavy test-range check-exports gpu-wheels bench check-metrics train-env clean
 
 demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
@@ -47,6 +46,7 @@ gpu-wheels: constraints.txt
 	du -sh $@
 
 GPU_PLATFORMS := $(foreach n,2_28 2_27 2_17,--platform manylinux_$(n)_x86_64) --platform manylinux2014_x86_64
+
 # What a dataset of catalog.yaml lacks: NAME=vsr, RAW=DIR for a raw root in place of the twin.
 check-dataset: $(VENV)/test
 	$(BIN)/python tests/contributing/check_dataset.py $(NAME) $(if $(RAW),--raw $(RAW))
