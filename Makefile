@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
 TORCH ?= torch==2.13.0
 
-.PHONY: demo check-dataset test check lint types test-heavy test-scale test-range check-exports bench check-metrics train-env clean
+.PHONY: demo check-dataset test check lint types test-heavy test-scale test-range check-exports gpu-wheels bench check-metrics train-env clean
 
 demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
@@ -48,6 +48,16 @@ $(VENV)-scale/done: pyproject.toml constraints.txt
 # An environment at a time, each removed after its tests; RANGE="lowest" chooses some.
 test-range:
 	TORCH="$(TORCH)" $(PYTHON) tests/range/run.py $(RANGE)
+
+# Wheels that a GPU machine with torch and transformers, Python 3.12 and no network still needs:
+# there, `pip install --no-index --no-deps --target site gpu-wheels/*.whl`, and PYTHONPATH=site:.:train.
+gpu-wheels: constraints.txt
+	rm -rf $@ && mkdir $@
+	$(PYTHON) -m pip --disable-pip-version-check download --quiet --no-deps --only-binary=:all: \
+	    --python-version 3.12 --implementation cp $(GPU_PLATFORMS) -d $@ $(shell grep -E "^(msgspec|simplejpeg)==" constraints.txt)
+	du -sh $@
+
+GPU_PLATFORMS := $(foreach n,2_28 2_27 2_17,--platform manylinux_$(n)_x86_64) --platform manylinux2014_x86_64
 
 # What a dataset of catalog.yaml lacks: NAME=vsr, RAW=DIR for a raw root in place of the twin.
 check-dataset: $(VENV)/test

@@ -19,7 +19,7 @@ from full_sizes import full_config
 from transformers import InstructBlipForConditionalGeneration
 
 from instructify._util.errors import UserError
-from instructify.build.opened import Build
+from instructify.build import Build, EngineOptions
 from instructify.catalog.load import load_catalog
 from instructify.commands.convert import ConvertOptions, run_convert
 from instructify.recipe.members import mix_build
@@ -49,7 +49,7 @@ def converted(folder: Path, scale: float) -> Build:
     """Convert twins of all held-in datasets, without pictures."""
     make_twin(list(WRITERS), folder / "raw", scale=scale)
     options = ConvertOptions(
-        names=HELD_IN, raw=folder / "raw", out=folder / "build", split="train", jobs=2,
+        names=HELD_IN, raw=folder / "raw", out=folder / "build", split="train", engine=EngineOptions(jobs=2),
     )  # fmt: skip
     run_convert(options, as_json=False)
     return Build.open(folder / "build")
@@ -68,7 +68,7 @@ def real_texts(folder: Path) -> dict[str, Texts]:
                 run_convert(
                     ConvertOptions(
                         names=(name,), raw=Path(raw) / "raw", out=out, split=split,
-                        pictures="none", jobs=1, max_rejects=100,
+                        pictures="none", max_rejects=100,
                     ),
                     as_json=False,
                 )  # fmt: skip
