@@ -129,7 +129,8 @@ def make_data(folder: Path, tokenizer: Any, *, size: tuple[int, int], count: int
     catalog = folder / "catalog.yaml"  # JSON is YAML
     catalog.write_text(json.dumps({"format": 1, "datasets": entries}))
     options = ConvertOptions(
-        names=tuple(entries), raw=raw, out=folder / "build", catalog_file=catalog, engine=EngineOptions(jobs=8),
+        names=tuple(entries), raw=raw, out=folder / "build", catalog_file=catalog,
+        engine=EngineOptions(jobs=8),
         pictures="reference",
     )  # fmt: skip
     run_convert(options, as_json=False)

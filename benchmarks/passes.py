@@ -49,7 +49,8 @@ def converted(folder: Path, scale: float) -> Build:
     """Convert twins of all held-in datasets, without pictures."""
     make_twin(list(WRITERS), folder / "raw", scale=scale)
     options = ConvertOptions(
-        names=HELD_IN, raw=folder / "raw", out=folder / "build", split="train", engine=EngineOptions(jobs=2),
+        names=HELD_IN, raw=folder / "raw", out=folder / "build", split="train",
+        engine=EngineOptions(jobs=2),
     )  # fmt: skip
     run_convert(options, as_json=False)
     return Build.open(folder / "build")
