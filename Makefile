@@ -3,6 +3,7 @@
 # make test-range   the trainer under the lowest and the newest transformers, Python 3.11 and 3.12
 # make check-metrics   our scorers against the reference ones
 # make check-exports   exports read back by TRL, LLaMA-Factory, ms-swift and Energon (gigabytes of downloads)
+# make test-scale   the same bytes by processes, a Ray cluster and parts, with SCALE_KILLS seeded kills (an hour for 100)
 # The first two set up .venv on the first run. PYTHON=python3.12 chooses an interpreter, TORCH another build of torch.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WORKERS ?= 2
 TORCH ?= torch==2.13.0
 
-.PHONY: demo check-dataset test check lint types test-heavy test-range check-exports bench check-metrics train-env clean
+.PHONY: demo check-dataset test check lint types test-heavy test-scale test-range check-exports gpu-wheels bench check-metrics train-env clean
 
 demo: $(VENV)/train
 	$(BIN)/instructify demo --out demo
@@ -33,9 +34,30 @@ types: $(VENV)/test
 test-heavy: $(VENV)/test
 	$(BIN)/python -m pytest -n $(WORKERS) -m heavy
 
+# Ray in an environment of its own, though it moves no pin; two nodes on this machine.
+SCALE_KILLS ?= 100
+
+test-scale: $(VENV)-scale/done
+	PYTHONPATH=tests/helpers $(VENV)-scale/bin/python tests/scale/run.py --kills $(SCALE_KILLS) $(VENV)-scale/work
+
+$(VENV)-scale/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-scale
+	$(VENV)-scale/bin/python -m pip --quiet --disable-pip-version-check install -c constraints.txt -e ".[ray]"
+	touch $@
+
 # An environment at a time, each removed after its tests; RANGE="lowest" chooses some.
 test-range:
 	TORCH="$(TORCH)" $(PYTHON) tests/range/run.py $(RANGE)
+
+# Wheels that a GPU machine with torch and transformers, Python 3.12 and no network still needs:
+# there, `pip install --no-index --no-deps --target site gpu-wheels/*.whl`, and PYTHONPATH=site:.:train.
+gpu-wheels: constraints.txt
+	rm -rf $@ && mkdir $@
+	$(PYTHON) -m pip --disable-pip-version-check download --quiet --no-deps --only-binary=:all: \
+	    --python-version 3.12 --implementation cp $(GPU_PLATFORMS) -d $@ $(shell grep -E "^(msgspec|simplejpeg)==" constraints.txt)
+	du -sh $@
+
+GPU_PLATFORMS := $(foreach n,2_28 2_27 2_17,--platform manylinux_$(n)_x86_64) --platform manylinux2014_x86_64
 
 # What a dataset of catalog.yaml lacks: NAME=vsr, RAW=DIR for a raw root in place of the twin.
 check-dataset: $(VENV)/test
@@ -85,4 +107,4 @@ $(VENV)-check/done: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-check .venv-exports demo
+	rm -rf $(VENV) $(VENV)-check $(VENV)-scale .venv-exports demo

@@ -24,7 +24,7 @@ from PIL import Image
 
 from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots
-from instructify.build.workers import Workers
+from instructify.build.workers import LocalWorkers
 from instructify.catalog.load import load_catalog
 from instructify.checking.examination import examine
 from instructify.checking.picture_checks import PictureUnit, Wanted, run_picture_unit
@@ -109,7 +109,7 @@ def main(num_pictures: int, rounds: int) -> None:
                 PictureUnit(roots=roots, wanted=wanted, deep=False)
             ),
             "whole check: read, find, look": lambda: examine(
-                request, Workers(None), Progress(shown=False)
+                request, LocalWorkers(None), Progress(shown=False)
             ),
         }
         rates: dict[str, list[Rate]] = {name: [] for name in ways}

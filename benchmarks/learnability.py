@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jinja2
 import numpy as np
 import torch
 
@@ -25,6 +26,7 @@ from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
 from instructify.commands.convert import ConvertOptions, run_convert
 from instructify.metrics.bootstrap import mean_interval
+from instructify.pages import Series, make_chart
 from instructify.twins.layout import NUM_VAL, TwinRequest
 from instructify.twins.make import make_twin
 from instructify.twins.writers_vqa import question_kinds
@@ -34,7 +36,6 @@ from instructify_train.evaluate.answering import answerer_of
 from instructify_train.evaluate.questions import Asked, ask
 from instructify_train.evaluate.trained import load_trained
 from instructify_train.recipe import load_recipe
-from instructify_train.run.curves import Curve, chart
 from instructify_train.run.journal import read_log
 from instructify_train.run.launcher import StartOptions, launch
 from instructify_train.run_folder import is_run
@@ -199,30 +200,20 @@ def _cell(share: float | None, width: int) -> str:
 
 def draw(results: Mapping[str, Any]) -> str:
     """Draw the share of right answers, in percent, over steps, a line for each run."""
-    curves = [
-        Curve(
-            f"{name} {100 * one['right']:.0f} %",
-            [(step, 100 * share) for step, share in one["curve"]],
-            at % len(COLOURS),
-            faint=False,
-        )
-        for at, (name, one) in enumerate(results.items())
-    ]
-    drawn = chart(curves).split("</svg>")[0].replace("curves of the loss", "share of right answers")
-    drawn = drawn.replace('viewBox="0 0 900 300"', 'viewBox="0 0 900 370"')  # room for the key
-    colours = ";".join(f"--c{at}:{colour}" for at, colour in enumerate(COLOURS))
-    style = (
-        f"<style>svg{{{colours};background:white}}.grid{{stroke:#ddd}}"
-        "text{font:12px sans-serif;fill:#444}</style>"
+    curves = {
+        f"{name} {100 * one['right']:.0f} %": [(step, 100 * share) for step, share in one["curve"]]
+        for name, one in results.items()
+    }
+    chart = make_chart(
+        "",
+        [Series(name, points) for name, points in curves.items()],
+        y_name="right answers in per cent",
+        about="over steps of 64 samples",
     )
-    key = "".join(
-        f'<text x="{52 + 212 * (at % 4)}" y="{345 + 18 * (at // 4)}" '
-        f'style="fill:{COLOURS[one.colour]}">{one.name}</text>'
-        for at, one in enumerate(curves)
-    )
-    key += '<text x="52" y="318">right answers in per cent, over steps of 64 samples</text>'
-    return (
-        drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ') + style + key + "</svg>"
+    source = (Path(__file__).parent / "curves.svg").read_text("utf-8")
+    template = jinja2.Environment(autoescape=True).from_string(source)
+    return template.render(
+        chart=chart, names=list(curves), colours=COLOURS, label="share of right answers"
     )
 
 

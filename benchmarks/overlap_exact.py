@@ -20,18 +20,20 @@ import pyarrow as pa
 from measure import HEADER, line, run_in_turn
 from numpy.typing import NDArray
 
+from instructify._util.keyed import hash_texts
 from instructify._util.shards import write_arrow, write_bytes
 from instructify.build.card import render_card
 from instructify.build.manifest import (
     FORMAT,
     DatasetEntry,
+    FamilyEntry,
     Manifest,
     PicturesEntry,
     SplitEntry,
     file_entry,
 )
 from instructify.build.paths import rejects_name, shard_name
-from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, write_index
+from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, write_part
 from instructify.schema import RECORD_SCHEMA
 
 Numbers = NDArray[np.int64]
@@ -66,14 +68,22 @@ def lay_out(folder: Path, name: str, role: str, split: str, records: int, shift:
         batch = _records(name, split, keys[start : start + SHARD], start)
         files[shard] = file_entry(write_arrow(folder / shard, RECORD_SCHEMA, [batch]))
         shards.append(shard)
-    index = write_index(folder / "pictures", _index(keys, contents))
-    files[f"pictures/{index.name}"] = file_entry(index)
+    parts = [
+        write_part(folder / "pictures", "index", 0, _index(keys, contents)),
+        write_part(folder / "pictures", "problems", 0, PROBLEM_SCHEMA.empty_table()),
+    ]
+    names = [f"pictures/{part.name}" for part in parts]
+    files |= {name: file_entry(part) for name, part in zip(names, parts, strict=True)}
     files[rejects_name(name)] = file_entry(write_bytes(folder / rejects_name(name), b""))
     manifest = Manifest(
         format=FORMAT,
         instructify="0",
         catalog_sha256="",
-        pictures=PicturesEntry(mode="reference", index=[f"pictures/{index.name}"]),
+        pictures=PicturesEntry(
+            families={"coco": FamilyEntry(mode="reference", keys=records)},
+            index=names[:1],
+            problems=names[1:],
+        ),
         datasets={name: _entry(role, split, records, shards)},
         candidate_sets={},
         files=files,
@@ -116,10 +126,13 @@ def _records(name: str, split: str, keys: Numbers, start: int) -> pa.RecordBatch
 
 
 def _index(keys: Numbers, contents: Numbers) -> pa.Table:
-    order = np.argsort(keys)
+    texts = pa.array([f"coco/{key:012d}" for key in keys.tolist()])
+    key_hashes = hash_texts(texts)
+    order = np.argsort(key_hashes)
     hashes = [hashlib.sha256(str(content).encode()).hexdigest() for content in contents[order]]
     values: dict[str, object] = {
-        "key": [f"coco/{key:012d}" for key in keys[order].tolist()],
+        "key_hash": key_hashes[order],
+        "key": texts.take(pa.array(order)).to_pylist(),
         "media": ["image"] * len(keys),
         "sha256": hashes,
         "phash": np.array([int(text[:16], 16) for text in hashes], np.uint64),

@@ -5,7 +5,16 @@ import sys
 from pathlib import Path
 
 SCRIPTS = (
-    *("render", "convert_vqav2", "convert_jobs", "capfilt_memory", "mixture", "check_pictures"),
+    *(
+        "render",
+        "convert_vqav2",
+        "convert_jobs",
+        "convert_scale",
+        "capfilt_memory",
+        "mixture",
+        "check_pictures",
+    ),
+    *("web_pictures", "picture_memory"),
     *("metrics", "ranking", "restrict", "overlap_exact", "export_memory", "export_pictures"),
     *("inspect_page", "read_samples", "train_step"),
 )

@@ -25,7 +25,12 @@ class PlainData(Dataset[Plain]):
     """Samples as transformers' model takes them: picture tokens first, prompt masked."""
 
     def __init__(
-        self, samples: Sequence[Sample], tokens: SampleTokens, pixels: PixelReader, layout: Layout
+        self,
+        samples: Sequence[Sample],
+        tokens: SampleTokens,
+        pixels: PixelReader,
+        layout: Layout,
+        image_token: int,
     ) -> None:
         self._samples = list(samples)
         self._pixels = pixels
@@ -34,8 +39,7 @@ class PlainData(Dataset[Plain]):
             [one.response for one in samples],
             [one.qformer_instruction for one in samples],
         )
-        loaded = build_preset("scaled")
-        self._image = [loaded.model.config.image_token_index] * layout.num_queries
+        self._image = [image_token] * layout.num_queries
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -94,12 +98,25 @@ class _Stopwatch(TrainerCallback):  # type: ignore[misc]
 
 
 def run_peer(
-    data: Dataset[Plain], order: str, precision: str, *, batch: int, steps: int, workers: int
+    data: Dataset[Plain],
+    order: str,
+    precision: str,
+    *,
+    batch: int,
+    steps: int,
+    workers: int,
+    model: Any = None,
+    accumulation: int = 1,
+    on_gpu: bool = False,
 ) -> float:
-    """Train with the Trainer; returns the seconds of all steps."""
+    """Train with the Trainer; returns the seconds of all steps.
+
+    Without `model` it is a new one of the preset `scaled`.
+    """
     logging.set_verbosity_error()
-    loaded = build_preset("scaled")
-    choose_trained(loaded.model, ModelConfig())
+    if model is None:
+        model = build_preset("scaled").model
+        choose_trained(model, ModelConfig())
     watch = _Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
@@ -109,7 +126,8 @@ def run_peer(
             learning_rate=1e-5,
             weight_decay=0.05,
             bf16=precision == "bf16",
-            use_cpu=True,
+            use_cpu=not on_gpu,
+            gradient_accumulation_steps=accumulation,
             train_sampling_strategy=order,
             length_column_name="length",
             dataloader_num_workers=workers,
@@ -121,10 +139,10 @@ def run_peer(
             max_grad_norm=0.0,
         )
         trainer = Trainer(
-            model=loaded.model,
+            model=model,
             args=arguments,
             train_dataset=data,
-            data_collator=plain_collator(loaded.model.config.text_config.pad_token_id),
+            data_collator=plain_collator(model.config.text_config.pad_token_id),
             callbacks=[watch],
         )
         trainer.train()

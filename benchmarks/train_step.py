@@ -23,6 +23,7 @@ from torch.utils.data import Dataset
 from torch.utils.flop_counter import FlopCounterMode
 from train_peer import Plain, PlainData, plain_collator, run_peer
 
+from instructify.build.engine_options import EngineOptions
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
 from instructify.commands.convert import ConvertOptions, run_convert
@@ -72,7 +73,11 @@ def make_build(folder: Path, scale: float) -> Build:
     """Convert twins of the held-in datasets."""
     make_twin([name for name in WRITERS], folder / "raw", scale=scale)
     options = ConvertOptions(
-        names=HELD_IN, raw=folder / "raw", out=folder / "build", split="train", jobs=2
+        names=HELD_IN,
+        raw=folder / "raw",
+        out=folder / "build",
+        split="train",
+        engine=EngineOptions(jobs=2),
     )
     run_convert(options, as_json=False)
     return Build.open(folder / "build")
@@ -134,11 +139,18 @@ def ours(
         return OurTrainer(setup, Path(folder), case).timed(steps, workers)
 
 
+def plain_of(setup: Setup, samples: Sequence[Sample]) -> PlainData:
+    """Prepare samples for the Trainer."""
+    inner = setup.prepared.inner
+    image = inner.model.config.image_token_index
+    return PlainData(samples, setup.tokens, setup.pixels, inner.layout, image)
+
+
 def plain_data(build: Build, case: str, steps: int) -> Dataset[Plain]:
     """Give the Trainer the same samples."""
     setup = our_setup(build, "fp32", steps, 0)
     samples = streams(setup, case).read(0, steps * BATCH)
-    return PlainData(samples, setup.tokens, setup.pixels, setup.prepared.inner.layout)
+    return plain_of(setup, samples)
 
 
 def check_loss(build: Build, case: str) -> tuple[float, float]:
@@ -152,7 +164,7 @@ def check_loss(build: Build, case: str) -> tuple[float, float]:
     inner = setup.prepared.inner
     with torch.no_grad():
         own = float(inner(trainer.features.take(one), one.micro).mean())
-    data = PlainData(one.samples, setup.tokens, setup.pixels, inner.layout)
+    data = plain_of(setup, one.samples)
     batch = plain_collator(inner.layout.pad)([data[at] for at in range(len(one.samples))])
     with torch.no_grad():
         peer = float(inner.model(**batch).loss)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from instructify._util.errors import UserError
-from instructify.build import Build, Progress
+from instructify.build import Build, EngineOptions, Progress
 from instructify.build import convert as convert_build
 from instructify.catalog import load_catalog
 from instructify.checking import Report
@@ -46,6 +46,8 @@ def convert(
     ocr: AnyPath | None = None,
     settings: Sequence[str] = (),
     max_rejects: float | None = None,
+    allow_empty: bool = False,
+    all_own: bool = False,
     catalog: AnyPath | None = None,
     templates: AnyPath | None = None,
     add_templates: Sequence[AnyPath] = (),
@@ -67,6 +69,8 @@ def convert(
         ocr: A file of OCR tokens by picture key.
         settings: Options of datasets, as "dataset.option=value".
         max_rejects: Rejects that are allowed, in per cent; None takes the catalog's.
+        allow_empty: Whether a build without any sample is committed.
+        all_own: Whether all datasets of `catalog` are converted too.
         catalog: A file of your own datasets, beside ours.
         templates: A folder of templates instead of ours.
         add_templates: Folders of templates that join them.
@@ -84,12 +88,14 @@ def convert(
         split=split,
         draws=draws,
         seed=seed,
-        jobs=jobs,
+        engine=EngineOptions(jobs=jobs),
         limit=limit,
         pictures=pictures,
         ocr=_path(ocr),
         settings=settings,
         max_rejects=max_rejects,
+        allow_empty=allow_empty,
+        every_own=all_own,
         catalog_file=_path(catalog),
         templates=_path(templates),
         added_templates=_paths(add_templates),
@@ -111,6 +117,7 @@ def check(
     ocr: AnyPath | None = None,
     jobs: int = 1,
     settings: Sequence[str] = (),
+    all_own: bool = False,
     catalog: AnyPath | None = None,
 ) -> Report:
     """Examine a raw root: `report.of("fault")` and `report.of("note")` list what was found.
@@ -126,6 +133,7 @@ def check(
         ocr: The file of OCR tokens that a conversion will be given.
         jobs: Processes.
         settings: Options of datasets, as "dataset.option=value".
+        all_own: Whether all datasets of `catalog` are examined too.
         catalog: A file of your own datasets, beside ours.
 
     Raises:
@@ -142,6 +150,7 @@ def check(
         ocr=_path(ocr),
         jobs=jobs,
         settings=settings,
+        every_own=all_own,
         catalog_file=_path(catalog),
     )
     return checked(check_request(options), jobs)

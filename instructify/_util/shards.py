@@ -9,7 +9,10 @@ import hashlib
 import json
 import mmap
 import os
+import re
+import secrets
 import shutil
+import socket
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -101,6 +104,14 @@ def write_bytes(path: Path, data: bytes) -> FileFacts:
     """Write a small file atomically."""
     with _hashed(path, None) as sink:
         sink.write(data)
+        return FileFacts(path.name, 0, sink.size_bytes, sink.hexdigest())
+
+
+def write_blocks(path: Path, blocks: Iterable[bytes]) -> FileFacts:
+    """Write a file atomically, a block at a time."""
+    with _hashed(path, None) as sink:
+        for block in blocks:
+            sink.write(block)
         return FileFacts(path.name, 0, sink.size_bytes, sink.hexdigest())
 
 
@@ -200,6 +211,12 @@ def fresh_folder(folder: Path) -> None:
     make_folder(folder)
 
 
+def private_name(name: str) -> str:
+    """Make up a hidden name that no other writer has, on this machine or another."""
+    host = re.sub("[^0-9A-Za-z]", "", socket.gethostname())[:12]
+    return f".{name[:40]}.{host}-{os.getpid()}-{secrets.token_hex(6)}.tmp"
+
+
 def sweep(folder: Path) -> None:
     """Remove what writes that were killed left in a folder; only its one writer may do so."""
     for left in folder.glob(".*.tmp"):
@@ -264,11 +281,9 @@ class _HashedSink:
 
 @contextmanager
 def _hashed(path: Path, syncer: Syncer | None) -> Iterator[_HashedSink]:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(private_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Made anew and never through a link: a stranger's folder may have one of this name.
-        beside.unlink(missing_ok=True)
         with beside.open("xb", buffering=0) as handle:
             sink = _HashedSink(cast(BinaryIO, handle))
             yield sink

@@ -7,11 +7,20 @@ from instructify.build.coverage import Coverage, CoverageCounter, sides_of, voca
 from instructify.build.effect_stage import unprinted_tokens
 from instructify.build.effects import Covered, Effect, effects_of, idle_settings, unnamed_ocr
 from instructify.build.engine import convert
+from instructify.build.engine_options import STAGES, EngineOptions, Stage, engine_options
 from instructify.build.ledger import ledger_lines, read_ledger
 from instructify.build.lock import write_lock
-from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry, content_key
+from instructify.build.manifest import (
+    DatasetEntry,
+    Manifest,
+    PictureMode,
+    RawSource,
+    SplitEntry,
+    content_key,
+)
 from instructify.build.opened import Build, ShardedTable, public_sample
 from instructify.build.other_forms import forms_at_hand
+from instructify.build.part_workers import PartDone
 from instructify.build.paths import MANIFEST, rejects_name
 from instructify.build.progress import Progress
 from instructify.build.raw import (
@@ -38,7 +47,6 @@ from instructify.build.records import (
 from instructify.build.refusal import RejectsError
 from instructify.build.request import (
     ConvertRequest,
-    PictureMode,
     check_line,
     find_splits,
     ocr_side_file,
@@ -46,7 +54,7 @@ from instructify.build.request import (
 from instructify.build.rerender import retemplate
 from instructify.build.samples import SAMPLES, SamplesSpec, SamplesUnit, run_samples
 from instructify.build.state import SplitState
-from instructify.build.workers import Workers, open_workers
+from instructify.build.workers import LocalWorkers, Workers, open_workers
 
 __all__ = [
     "Build",
@@ -56,9 +64,12 @@ __all__ = [
     "Covered",
     "DatasetEntry",
     "Effect",
+    "EngineOptions",
+    "LocalWorkers",
     "LookedFor",
     "MANIFEST",
     "Manifest",
+    "PartDone",
     "PictureMode",
     "Progress",
     "RawRoots",
@@ -67,11 +78,13 @@ __all__ = [
     "RecordsUnit",
     "RejectsError",
     "SAMPLES",
+    "STAGES",
     "SamplesSpec",
     "SamplesUnit",
     "ShardedTable",
     "SplitEntry",
     "SplitState",
+    "Stage",
     "Workers",
     "candidate_values",
     "carry_out",
@@ -82,6 +95,7 @@ __all__ = [
     "content_key",
     "convert",
     "effects_of",
+    "engine_options",
     "file_names",
     "find_split",
     "find_splits",

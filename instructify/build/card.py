@@ -13,6 +13,8 @@ import yaml
 from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry
 from instructify.schema import SAMPLE_SCHEMA
 
+_KEPT = {"store": "stored here", "reference": "in folders outside", "none": "not looked at"}
+
 
 def render_card(manifest: Manifest) -> str:
     """Render README.md of a build; a pure function of the manifest."""
@@ -83,11 +85,20 @@ def _dtype(kind: pa.DataType) -> str:
     return {"float": "float32"}.get(str(kind), str(kind))
 
 
+def _pictures(manifest: Manifest) -> str:
+    """Say how the pictures of each family are kept."""
+    by_mode: dict[str, list[str]] = {}
+    for name, mode in sorted(manifest.pictures.modes.items()):
+        by_mode.setdefault(mode, []).append(name)
+    parts = [f"{_KEPT[mode]}: {', '.join(by_mode[mode])}" for mode in _KEPT if by_mode.get(mode)]
+    return f"Pictures {'; '.join(parts)}." if parts else "No pictures."
+
+
 def _body(manifest: Manifest) -> str:
     lines = [
         "# Instruction samples",
         "",
-        f"Made by instructify {manifest.instructify}. Pictures: {manifest.pictures.mode}.",
+        f"Made by instructify {manifest.instructify}. {_pictures(manifest)}",
         "",
         "| dataset | split | task | role | records | samples | rejects | licence |",
         "|---|---|---|---|---:|---:|---:|---|",

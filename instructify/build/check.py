@@ -66,13 +66,12 @@ def _check_file(build: Build, name: str, entry: FileEntry) -> Finding | None:
 
 def _check_index(build: Build) -> Iterator[Finding]:
     """Names and places in the picture index: a build may be whole and yet somebody's trap."""
-    name = build.manifest.pictures.index_file
-    if name is None or not build.place(name).is_file():
-        return
-    try:
-        check_index(read_index(build.path(name)))
-    except UserError as error:
-        yield Finding(name, str(error).split("; ")[0])
+    for name in build.manifest.pictures.index:
+        if build.place(name).is_file():
+            try:
+                check_index(read_index(build.path(name)))
+            except UserError as error:
+                yield Finding(name, str(error).split("; ")[0])
 
 
 def _check_unlisted(build: Build) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ docs/security.md.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from instructify.build.paths import (
     BuildPaths,
     rejects_name,
 )
+from instructify.pictures import MOST_PARTS
 
 if TYPE_CHECKING:  # the manifest checks itself by this module when it is read
     from instructify.build.manifest import FileEntry, Manifest
@@ -30,7 +31,7 @@ _NAME = re.compile(r"[a-z0-9_]{1,200}")
 _FILE = re.compile(
     r"(records|samples)/[a-z0-9_]{1,200}/[a-z0-9_]{1,200}-[0-9]{5,9}\.arrow"
     r"|rejects/[a-z0-9_]{1,200}\.jsonl"
-    r"|pictures/(index-|problems-|[0-9]{5,9}-)[0-9a-f]{8}\.arrow"
+    r"|pictures/((index|problems)-[0-9]{3}|[0-9]{5,9})-[0-9a-f]{8}\.arrow"
     r"|candidates\.arrow"
 )
 _WRITTEN = ("records", "samples", "pictures", "rejects", STAGING, LOCK, MANIFEST, CARD, CANDIDATES)
@@ -43,6 +44,11 @@ class BadBuildError(ValueError):
 def is_build_file(name: str) -> bool:
     """Tell whether a name is that of a file which a commit may put into a build."""
     return _FILE.fullmatch(name) is not None
+
+
+def is_name(name: str) -> bool:
+    """Tell whether a name is one that a dataset or split may have."""
+    return _NAME.fullmatch(name) is not None
 
 
 def check_manifest(manifest: "Manifest") -> None:
@@ -106,14 +112,31 @@ def _check_shards(manifest: "Manifest") -> None:
                     if not name.startswith(f"{kind}/{dataset}/{split}-") or name in seen:
                         raise BadBuildError(f"{name!r} is no shard of {kind} of {dataset}/{split}")
                     seen.add(name)
-    for name in (*manifest.pictures.index, *manifest.pictures.stores):
-        if not name.startswith("pictures/"):
-            raise BadBuildError(f"{name!r} is no file of pictures")
+    pictures = manifest.pictures
+    for name in pictures.stores:
+        if not name.startswith("pictures/") or not name[9].isdigit():
+            raise BadBuildError(f"{name!r} is no shard of pictures")
+    for stem, parts in (("index", pictures.index), ("problems", pictures.problems)):
+        _check_parts(stem, parts)
+    if len(pictures.index) != len(pictures.problems):
+        raise BadBuildError("the picture index and its problems are not of one number of parts")
+    for name in pictures.families:
+        _check_name(name)
+
+
+def _check_parts(stem: str, parts: Sequence[str]) -> None:
+    """Parts are those of ranges of keys: all there, each once, in order."""
+    for number, name in enumerate(parts):
+        if not name.startswith(f"pictures/{stem}-{number:03}-"):
+            raise BadBuildError(f"{name!r} is no part {number} of the picture {stem}")
+    if len(parts) & (len(parts) - 1) or len(parts) > MOST_PARTS:
+        raise BadBuildError(f"a picture {stem} has no {len(parts)} parts")
 
 
 def _named(manifest: "Manifest") -> Iterator[str]:
     """Every file that some other part of the manifest speaks of."""
-    yield from (*manifest.pictures.index, *manifest.pictures.stores)
+    pictures = manifest.pictures
+    yield from (*pictures.index, *pictures.problems, *pictures.stores)
     for name, dataset in manifest.datasets.items():
         yield rejects_name(name)
         for split in dataset.splits.values():
@@ -121,5 +144,5 @@ def _named(manifest: "Manifest") -> Iterator[str]:
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise BadBuildError(f"{name!r} is no name of a dataset or split")

@@ -5,15 +5,22 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import BinaryIO
 
 import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
 from instructify._util.outside import NotReadableError, check_regular, decode_json
 from instructify._util.shards import unwritable
 from instructify.build.state import SplitState
 from instructify.rejects import REASONS, Reject
+
+Order = tuple[str, str, int, bytes]
+_ESCAPED = r'["\\\x00-\x1f]'  # what JSON writes otherwise than it is
+_SLICE_ROWS = 8_192
 
 
 class LedgerLine(msgspec.Struct, kw_only=True):
@@ -30,15 +37,20 @@ class LedgerLine(msgspec.Struct, kw_only=True):
 
 
 class LedgerWriter:
-    """Writes rejects of one split as they come, counted by reason; not atomic, not synced."""
+    """Writes rejects of one split as they come, counted by reason; not atomic, not synced.
+
+    When it is closed, the lines are in the order of a ledger.
+    """
 
     def __init__(self, path: Path, dataset: str, split: str) -> None:
         self.counts: Counter[str] = Counter()
         self._path = path
         self._constants = {"dataset": dataset, "split": split}
+        self._last: tuple[str, int] = ("", -2)
+        self._in_order = True
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle: TextIO = path.open("w", encoding="utf-8", errors="backslashreplace")
+            self._handle: BinaryIO = path.open("wb")
         except OSError as error:
             raise unwritable(path, error) from error
 
@@ -54,11 +66,52 @@ class LedgerWriter:
             row = {**self._constants, **reject._asdict()}
             if ids is not None:
                 row["record_id"] = next(ids)
-            self._write(json.dumps(row, ensure_ascii=False) + "\n")
+            place = (reject.source, -1 if reject.position is None else reject.position)
+            self._in_order = self._in_order and place > self._last
+            self._last = place
+            line = json.dumps(row, ensure_ascii=False) + "\n"
+            self._write(line.encode("utf-8", "backslashreplace"))
 
-    def _write(self, line: str) -> None:
+    def add_records(
+        self, records: pa.Table, field: str, reasons: pa.Array, details: pa.Array
+    ) -> None:
+        """Append records that are left out for one field, as whole columns.
+
+        `records` has record_id, source and position, the others a text for each of them.
+        """
+        if not records.num_rows:
+            return
+        for entry in pc.value_counts(reasons).to_pylist():
+            if entry["values"] not in REASONS:
+                raise ValueError(f"unknown reject reason '{entry['values']}'")
+            self.counts[entry["values"]] += entry["counts"]
+        sources = records.column("source").cast(pa.string()).combine_chunks()
+        positions = records.column("position").combine_chunks()
+        self._note_order(sources, positions)
+        start = json.dumps(self._constants, ensure_ascii=False).removesuffix("}")
+        parts: list[str | pa.Array] = [f'{start}, "source": ', quoted(sources), ', "position": ']
+        parts += [pc.fill_null(positions.cast(pa.string()), "null")]
+        parts += [f', "field": {json.dumps(field)}, "reason": ', quoted(reasons)]
+        parts += [', "detail": ', quoted(details)]
+        parts += [', "record_id": ', quoted(records.column("record_id").combine_chunks()), "}\n"]
+        for begin in range(0, records.num_rows, _SLICE_ROWS):
+            own = [one if isinstance(one, str) else one.slice(begin, _SLICE_ROWS) for one in parts]
+            lines = pc.binary_join_element_wise(*own, "")
+            self._write("".join(lines.to_pylist()).encode())
+
+    def _note_order(self, sources: pa.Array, positions: pa.Array) -> None:
+        """Note whether the lines to come are in order."""
+        one_source = len(pc.unique(sources)) == 1 and positions.null_count == 0
+        numbers = np.asarray(positions) if one_source else np.zeros(0)
+        first = (sources[0].as_py(), int(numbers[0])) if one_source else self._last
+        self._in_order = bool(
+            self._in_order and first > self._last and (numbers[1:] > numbers[:-1]).all()
+        )
+        self._last = (first[0], int(numbers[-1])) if one_source else self._last
+
+    def _write(self, data: bytes) -> None:
         try:
-            self._handle.write(line)
+            self._handle.write(data)
         except OSError as error:
             raise unwritable(self._path, error) from error
 
@@ -73,8 +126,24 @@ class LedgerWriter:
     ) -> None:
         try:
             self._handle.close()
+            if kind is None and not self._in_order:
+                lines = sorted(ledger_lines(self._path), key=order)
+                with self._path.open("wb") as handle:
+                    handle.writelines(lines)
         except OSError as error:
             raise unwritable(self._path, error) from error
+
+
+def quoted(texts: pa.Array) -> pa.Array:
+    """Write texts as JSON; those without an escape are not touched by Python."""
+    odd = np.flatnonzero(np.asarray(pc.match_substring_regex(texts, _ESCAPED)))
+    plain = pc.binary_join_element_wise('"', texts, '"', "")
+    if not len(odd):
+        return plain
+    escaped = [json.dumps(text, ensure_ascii=False) for text in texts.take(odd).to_pylist()]
+    is_odd = np.zeros(len(texts), np.bool_)
+    is_odd[odd] = True
+    return pc.replace_with_mask(plain, pa.array(is_odd), pa.array(escaped, pa.string()))
 
 
 def ledger_lines(path: Path) -> Iterator[bytes]:
@@ -105,7 +174,7 @@ def split_of(line: bytes) -> str:
     return _row(line).split
 
 
-def order(line: bytes) -> tuple[str, str, int, bytes]:
+def order(line: bytes) -> Order:
     """Sort lines by split, file and position."""
     row = _row(line)
     return row.split, row.source, -1 if row.position is None else row.position, line

@@ -89,6 +89,22 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
+def holder_of(path: Path) -> Owner | None:
+    """Tell who holds a lock, or may hold it for all that this machine can see; None if nobody."""
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS & ~os.O_CREAT)
+    except OSError:
+        return None
+    try:
+        owner = _owner(descriptor)
+        if not _locked(descriptor, path):
+            return owner
+        unseen = owner.is_elsewhere and not mount_of(path).locks_span_hosts
+        return owner if unseen else None
+    finally:
+        os.close(descriptor)
+
+
 class _Descriptor:
     """An open lock file that forks of this process close, or they would hold its lock too."""
 

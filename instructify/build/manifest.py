@@ -14,11 +14,11 @@ import msgspec
 from instructify._util.errors import UserError
 from instructify._util.outside import Count, NotReadableError, Sha256, decode_json, read_regular
 from instructify._util.shards import FileFacts
-from instructify.build.checked import BadBuildError, check_manifest
+from instructify.build.checked import BadBuildError, check_manifest, is_name
 from instructify.build.coverage import Coverage
 from instructify.templating import Mode
 
-FORMAT = 1
+FORMAT = 2
 
 Scalar = str | int | float | bool
 
@@ -94,21 +94,41 @@ class DatasetEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     splits: dict[str, SplitEntry]
 
 
+PictureMode = Literal["store", "reference", "none"]
+
+
+class FamilyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a build has of the pictures of one family, the part of their keys before the slash."""
+
+    mode: PictureMode
+    keys: Count = 0
+
+
 class PicturesEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    mode: Literal["store", "reference", "none"]
+    """All pictures of a build; `index` and `problems` are parts by ranges of the keys' hashes."""
+
+    families: dict[str, FamilyEntry] = {}
     keys: Count = 0
     distinct: Count = 0
     size_bytes: Count = 0
     index: list[str] = []
+    problems: list[str] = []
     stores: list[str] = []
 
     @property
-    def index_file(self) -> str | None:
-        return next((name for name in self.index if "/index-" in name), None)
+    def modes(self) -> dict[str, PictureMode]:
+        """How the pictures of each family are kept."""
+        return {name: family.mode for name, family in self.families.items()}
 
     @property
-    def problems_file(self) -> str | None:
-        return next((name for name in self.index if "/problems-" in name), None)
+    def referenced(self) -> int:
+        """How many keys lead to files outside the build."""
+        return sum(one.keys for one in self.families.values() if one.mode == "reference")
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether any picture was wanted."""
+        return bool(self.index)
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -141,11 +161,16 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
     """Decode a manifest and hold every name and count in it against what our writers give."""
     rebuild = "make it anew: `instructify convert NAME... --raw DIR --out NEW-FOLDER`"
     try:
-        version = decode_json(data, _Version).format
+        version = decode_json(data, _Version)
     except NotReadableError as error:
         raise UserError(f"{path} is not a manifest ({error}); {rebuild}.") from error
-    if version != FORMAT:
-        raise UserError(f"{path} has format {version} and this version reads {FORMAT}; {rebuild}.")
+    if version.format != FORMAT:
+        names = [name for name in sorted(version.datasets) if is_name(name)]
+        if names:
+            rebuild = rebuild.replace("NAME...", " ".join(names))
+        raise UserError(
+            f"{path} has format {version.format} and this version reads {FORMAT}; {rebuild}."
+        )
     try:
         manifest = decode_json(data, Manifest)
         check_manifest(manifest)
@@ -188,3 +213,4 @@ def content_key(purpose: str, value: Any) -> str:
 
 class _Version(msgspec.Struct):
     format: int
+    datasets: dict[str, msgspec.Raw] = {}

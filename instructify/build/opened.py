@@ -126,7 +126,8 @@ class Build:
 
     def __repr__(self) -> str:
         """Name the folder, then each dataset with its splits and their numbers of samples."""
-        lines = [f"Build({str(self.paths.root)!r}, pictures: {self.manifest.pictures.mode})"]
+        modes = ", ".join(sorted(set(self.manifest.pictures.modes.values()))) or "none"
+        lines = [f"Build({str(self.paths.root)!r}, pictures: {modes})"]
         for name, entry in self.manifest.datasets.items():
             splits = ", ".join(f"{split} {of.samples:,}" for split, of in entry.splits.items())
             lines.append(f"  {name} ({entry.role}, {entry.task}): {splits}")
@@ -225,10 +226,17 @@ class Build:
 
     def pictures(self) -> PictureStore | None:
         """Open the pictures; None where the build was made without them."""
-        name = self.manifest.pictures.index_file
-        if name is None:
+        if not self.manifest.pictures.looked_at:
             return None
-        return PictureStore.open(self.paths.root, index=self.path(name), shard=self.store_shard)
+        return PictureStore.open(self.paths.root, index=self.index_parts(), shard=self.store_shard)
+
+    def index_parts(self) -> list[Path]:
+        """Say where the parts of the picture index lie; none where there is no index."""
+        return [self.path(name) for name in self.manifest.pictures.index]
+
+    def problem_parts(self) -> list[Path]:
+        """Say where the parts of the table of unusable pictures lie."""
+        return [self.path(name) for name in self.manifest.pictures.problems]
 
     def store_shard(self, name: str) -> Path:
         """Find a shard of the picture store by the name that the picture index gives it."""

@@ -1,5 +1,7 @@
 """Where everything lies in a build: one place for names, free of time and machine."""
 
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +10,7 @@ CARD = "README.md"
 CANDIDATES = "candidates.arrow"
 STAGING = ".staging"
 LOCK = ".lock"
+_UNIT = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,10 @@ class BuildPaths:
         """Rejects of a conversion that was refused for their number; gone when one succeeds."""
         return self.root / "rejects" / f"{dataset}.failed.jsonl"
 
-    def unit(self, key: str) -> Path:
-        """Folder of the staged results of one unit of work."""
-        return self.staging / key[:24]
+    @property
+    def parts(self) -> Path:
+        """Notes of the parts of a conversion: who works, and what was done."""
+        return self.staging / "parts"
 
 
 def shard_name(kind: str, dataset: str, split: str, number: int) -> str:
@@ -59,3 +63,18 @@ def shard_name(kind: str, dataset: str, split: str, number: int) -> str:
 def rejects_name(dataset: str) -> str:
     """Name of a dataset's ledger of rejects below the root."""
     return f"rejects/{dataset}.jsonl"
+
+
+def unit_folder(staging: Path, key: str) -> Path:
+    """Folder of the staged results of one unit of work."""
+    return staging / key[:24]
+
+
+def has_units(staging: Path) -> bool:
+    """Whether some unit has left its folder."""
+    return any(_UNIT.fullmatch(name) for name in os.listdir(staging))
+
+
+def hash_notes(staging: Path) -> Path:
+    """Folder of the notes about raw files that were hashed."""
+    return staging / "hashes"

@@ -1,7 +1,7 @@
 """Second step: the pictures that the records name, found, checked, indexed and stored once each.
 
 What a key's picture lacks becomes the split's list of problems, from which the samples step makes
-rejects. With `--pictures none` nobody looks.
+rejects. With `--pictures none` nobody looks. Keys are never here: units read and write them.
 """
 
 import dataclasses
@@ -10,45 +10,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from instructify._util.errors import UserError
 from instructify._util.file_names import real_path
-from instructify._util.shards import read_arrow, valid_arrow
-from instructify.build.manifest import Manifest, PicturesEntry, file_entry
+from instructify.build.manifest import (
+    FamilyEntry,
+    Manifest,
+    PictureMode,
+    PicturesEntry,
+    file_entry,
+)
 from instructify.build.paths import BuildPaths
-from instructify.build.problems import Problem, write_problems
+from instructify.build.problems import ShardProblems
 from instructify.build.progress import Progress
-from instructify.build.request import ConvertRequest, PictureMode
+from instructify.build.request import ConvertRequest
 from instructify.build.state import Shard, SplitState
 from instructify.build.workers import Workers
 from instructify.catalog import Family
 from instructify.pictures import (
-    Gathered,
-    Known,
-    Locator,
+    NO_PICTURES,
+    FoundPictures,
+    KnownFiles,
+    Notes,
+    PicturesWanted,
+    RecordShard,
     Roots,
+    StoredPictures,
     StorePlan,
-    WebMap,
     check_roots,
     check_space,
-    gather,
+    find_pictures,
     idle_folders,
-    load_known,
-    merge_web,
+    keep_notes,
+    list_keys,
+    needed_bytes,
+    note_problems,
     pack_scan,
-    plan_probe,
-    plan_store,
-    plan_web,
-    run_probe,
-    run_store,
-    run_web,
+    plan_storing,
     save_roots,
-    save_seen,
-    tables,
+    staged_bytes,
+    store_pictures,
 )
-from instructify.schema import RECORD_SCHEMA
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,10 +58,13 @@ class PictureOutcome:
 
     entry: PicturesEntry
     staged: Mapping[str, Shard] = field(default_factory=dict)
+    roots: Roots | None = None  # None: nobody looked at pictures
+    seen: Sequence[Path] = ()
 
 
 def run_picture_stage(
     request: ConvertRequest,
+    modes: Mapping[str, PictureMode],
     states: Sequence[SplitState],
     paths: BuildPaths,
     manifest: Manifest | None,
@@ -68,47 +72,46 @@ def run_picture_stage(
     progress: Progress,
 ) -> PictureOutcome:
     """Look at every picture that the splits name and lay out the store and index anew."""
+    all_modes = {**({} if manifest is None else manifest.pictures.modes), **modes}
     if request.pictures == "none":
         for images in request.roots.images:
             print(f"--images {images} has no effect with --pictures none", file=sys.stderr)
-        return PictureOutcome(entry=PicturesEntry(mode="none"))
-    folder = paths.staging / "pictures"
-    folder.mkdir(exist_ok=True)
+        families = {name: FamilyEntry(mode=mode) for name, mode in sorted(all_modes.items())}
+        return PictureOutcome(entry=PicturesEntry(families=families))
     roots = Roots.resolve(request.roots.raw, request.roots.images)
-    if request.pictures == "reference":
+    if "reference" in all_modes.values():
         check_roots(paths.root, roots)
-    families = request.catalog.families
     searched = _with_packs(request, states, roots, paths)
-    known = _known(paths, manifest)
-    keys = {state.name: _distinct_keys(state) for state in states}
-    locator = Locator(
-        families=families, roots=searched, web=_web_map(request, states, searched, folder, pool)
-    )
-    plan = plan_probe(
-        _requests(states, keys, known),
-        families=families,
-        locator=locator,
-        roots=searched,
-        staging=folder,
-        known=known,
-    )
-    for images in idle_folders(roots, plan.used_roots) if plan.num_keys else ():
+    wanted = _wanted(request, states, searched, paths, manifest)
+    found = find_pictures(wanted, pool, progress.stage)
+    for problem in found.container_problems:
+        print(problem, file=sys.stderr)
+    for images in idle_folders(roots, found.used_roots) if found.num_keys else ():
         print(f"--images {images} has no effect: no picture comes from it", file=sys.stderr)
-    with progress.stage("pictures", plan.num_keys, "key") as bar:
-        bar.advance(plan.num_keys - sum(unit.stop - unit.start for unit in plan.units))
-        results = pool.map(
-            run_probe, plan.units, lambda unit, _: bar.advance(unit.stop - unit.start)
-        )
-    gathered = gather(plan, results, known)
+    _tell_states(states, found.notes)
     for state in states:
-        _note_problems(state, keys[state.name], gathered.problems, folder)
-    store = plan_store(
-        gathered, mode=request.pictures, folder=folder, roots=searched, staging=folder, known=known
-    )
-    staged = _store(store, gathered, paths, folder, pool, progress)
-    save_roots(paths.root, roots)
-    save_seen(paths.root, gathered)
-    return PictureOutcome(entry=_entry(request.pictures, store, staged, manifest), staged=staged)
+        of = found.splits.get(state.name, NO_PICTURES)
+        state.pictures = of.num_keys - of.num_problems
+        state.problems_sha256 = of.problems_sha256
+    stored = frozenset(name for name, mode in all_modes.items() if mode == "store")
+    plan = plan_storing(found, wanted, stored, pool)
+    _tell_store(plan, wanted.staging, paths)
+    before = [] if manifest is None else manifest.pictures.stores
+    names = [Path(name).name for name in before]
+    done = store_pictures(plan, found, wanted, names, pool, progress.stage)
+    outcome = _outcome(wanted.staging, all_modes, found, done, before)
+    seen = tuple(one.found for one in found.joined)
+    return dataclasses.replace(outcome, roots=roots, seen=seen)
+
+
+def note_machine(outcome: PictureOutcome, paths: BuildPaths) -> None:
+    """Note beside the build where its pictures lie on this machine, and when they were seen.
+
+    Only who commits may: the notes save work, so they are among what units depend on.
+    """
+    if outcome.roots is not None:
+        save_roots(paths.root, outcome.roots)
+        keep_notes(paths.root, outcome.seen)
 
 
 def _with_packs(
@@ -129,135 +132,115 @@ def _with_packs(
     return dataclasses.replace(roots, images=(*roots.images, real_path(paths.staging)))
 
 
-def problems_of(manifest: Manifest, paths: BuildPaths, state: SplitState) -> Path | None:
-    """Write out again the problems of a split of the build as it stands."""
-    name = manifest.pictures.problems_file
-    if name is None:
-        return None
-    table = tables.read_index(paths.root / name)
-    folder = paths.staging / "pictures"
-    folder.mkdir(exist_ok=True)
-    _note_problems(state, _distinct_keys(state), table, folder)
-    return state.problems
+def note_standing_problems(
+    states: Sequence[SplitState], manifest: Manifest, paths: BuildPaths, pool: Workers
+) -> None:
+    """Tell splits of a build again which pictures they can't use, from its table of problems."""
+    names = manifest.pictures.problems
+    if not sum(manifest.files[name].rows for name in names):
+        return
+    looked_at = [state for state in states if state.problems_sha256 is not None]
+    staging = _staging(paths)
+    keys = list_keys(_record_shards(looked_at), staging, pool)
+    notes = note_problems(keys, [paths.root / name for name in names], staging, pool)
+    _tell_states(looked_at, notes)
 
 
-def _known(paths: BuildPaths, manifest: Manifest | None) -> Known | None:
-    if manifest is None:
-        return None
-    index, problems = manifest.pictures.index_file, manifest.pictures.problems_file
-    return load_known(
-        paths.root,
-        None if index is None else paths.root / index,
-        None if problems is None else paths.root / problems,
-    )
-
-
-def _distinct_keys(state: SplitState) -> pa.Array:
-    """Every picture key of a split once; shard by shard, so that memory is that of the result."""
-    parts = [
-        pc.unique(pc.list_flatten(_pictures_of(shard.path).column("pictures")))
-        for shard in state.record_shards
-    ]
-    return pc.unique(pa.chunked_array(parts, pa.string()))
-
-
-def _pictures_of(shard: Path) -> pa.Table:
-    columns = pa.schema([RECORD_SCHEMA.field("pictures")])
-    return valid_arrow(read_arrow(shard).select(["pictures"]), columns, shard)
-
-
-def _requests(
-    states: Sequence[SplitState], keys: Mapping[str, pa.Array], known: Known | None
-) -> dict[str, pa.ChunkedArray]:
-    by_release: dict[str, list[pa.Array]] = {}
-    for state in states:
-        wanted = keys[state.name]
-        if known is not None and state.record_ledger is None:
-            # Its raw files were not read again, and what stands in them has not changed.
-            judged = pc.is_in(wanted, value_set=known.problems["key"])
-            embedded = pc.match_substring_regex(wanted, "^[^/]+/[0-9a-f]{20}$")
-            wanted = wanted.filter(pc.invert(pc.and_(judged, embedded)))
-        by_release.setdefault(state.entry.release, []).append(wanted)
-    return {release: pa.chunked_array(parts) for release, parts in by_release.items()}
-
-
-def _web_map(
+def _wanted(
     request: ConvertRequest,
     states: Sequence[SplitState],
     roots: Roots,
-    folder: Path,
-    pool: Workers,
-) -> WebMap | None:
-    """Map urls to places in tars, where a dataset keeps its pictures so."""
-    families: dict[str, Family] = {}
-    for state in states:
-        for family in request.catalog.families_of(request.catalog.dataset(state.dataset)):
-            if family.tars:
-                families[family.name] = family
-    packs = [state.pack for state in states if state.pack is not None]
-    if not families and not packs:
-        return None
-    scans = pool.map(run_web, plan_web(families, roots, folder))
-    for scan in scans:
-        if scan.problem is not None:
-            print(scan.problem, file=sys.stderr)
-    label = [root.label for root in roots][-1]
-    scans += [pack_scan(pack, label, folder.parent) for pack in packs]
-    return merge_web(scans, folder)
-
-
-def _note_problems(state: SplitState, keys: pa.Array, problems: pa.Table, folder: Path) -> None:
-    own = problems.filter(pc.is_in(problems["key"], value_set=keys))
-    rows = [
-        Problem(key, reason, detail or "")
-        for key, reason, detail in zip(
-            own["key"].to_pylist(),
-            own["reason"].to_pylist(),
-            own["detail"].to_pylist(),
-            strict=True,
-        )
-    ]
-    path = folder / f"problems-{state.dataset}-{state.split}.arrow"
-    facts = write_problems(path, rows)
-    state.pictures = len(keys) - len(rows)
-    state.problems = path if rows else None
-    state.problems_sha256 = facts.sha256
-
-
-def _store(
-    store: StorePlan,
-    gathered: Gathered,
     paths: BuildPaths,
-    folder: Path,
-    pool: Workers,
-    progress: Progress,
-) -> dict[str, Shard]:
-    check_space(paths.root, store.needed_bytes)
-    if store.num_contents:
-        print(
-            f"storing {store.num_contents:,} pictures, {store.content_bytes / 1e6:,.1f} MB",
-            file=sys.stderr,
-        )
-    with progress.stage("store", len(store.units), "shard") as bar:
-        written = pool.map(run_store, store.units, lambda *_: bar.advance())
-    written.append(tables.write_index(folder, store.index))
-    written.append(tables.write_problems(folder, gathered.problems))
+    manifest: Manifest | None,
+) -> PicturesWanted:
+    standing = PicturesEntry() if manifest is None else manifest.pictures
+    label = [root.label for root in roots][-1]
+    packs = [state.pack for state in states if state.pack is not None]
+    return PicturesWanted(
+        shards=_record_shards(states),
+        families=request.catalog.families,
+        contained=_contained_families(request, states),
+        packs=[pack_scan(pack, label, paths.staging) for pack in packs],
+        roots=roots,
+        known=KnownFiles.of(
+            paths.root,
+            [paths.root / name for name in standing.index],
+            [paths.root / name for name in standing.problems],
+        ),
+        staging=_staging(paths),
+    )
+
+
+def _staging(paths: BuildPaths) -> Path:
+    folder = paths.staging / "pictures"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _record_shards(states: Sequence[SplitState]) -> list[RecordShard]:
+    return [
+        RecordShard(shard.path, shard.facts.sha256, state.entry.release, state.name)
+        for state in states
+        for shard in state.record_shards
+    ]
+
+
+def _contained_families(request: ConvertRequest, states: Sequence[SplitState]) -> dict[str, Family]:
+    """Name the families whose pictures may lie in tars or in raw files."""
     return {
-        f"pictures/{facts.name}": Shard(folder / facts.name, file_entry(facts)) for facts in written
+        family.name: family
+        for state in states
+        for family in request.catalog.families_of(request.catalog.dataset(state.dataset))
+        if family.tars or family.embedded
     }
 
 
-def _entry(
-    mode: PictureMode, store: StorePlan, staged: Mapping[str, Shard], manifest: Manifest | None
-) -> PicturesEntry:
-    index = [name for name in staged if name.startswith(("pictures/index-", "pictures/problems-"))]
-    before = manifest.pictures.stores if manifest is not None else []
-    contents = store.index.group_by("sha256").aggregate([("size_bytes", "max")])
-    return PicturesEntry(
-        mode=mode,
-        keys=store.index.num_rows,
-        distinct=contents.num_rows,
-        size_bytes=pc.sum(contents["size_bytes_max"]).as_py() or 0,
-        index=sorted(index),
-        stores=sorted({*before, *(name for name in staged if name not in index)}),
+def _tell_states(states: Sequence[SplitState], notes: Sequence[Notes]) -> None:
+    """Give each shard of records the place of its problems, in the order of all shards."""
+    with_rows = tuple(one.path for one in notes if one.num_rows)
+    number = 0
+    for state in states:
+        count = len(state.record_shards)
+        if with_rows:
+            state.problems = [ShardProblems(with_rows, number + at) for at in range(count)]
+        number += count
+
+
+def _tell_store(plan: StorePlan, staging: Path, paths: BuildPaths) -> None:
+    """Say how much will be stored; UserError where the disk is too small for it."""
+    needed = needed_bytes(plan.num_new, plan.new_bytes) - staged_bytes(staging)
+    check_space(paths.root, needed)
+    if plan.num_new:
+        print(
+            f"storing {plan.num_new:,} pictures, {plan.new_bytes / 1e6:,.1f} MB",
+            file=sys.stderr,
+        )
+
+
+def _outcome(
+    staging: Path,
+    modes: Mapping[str, PictureMode],
+    found: FoundPictures,
+    done: StoredPictures,
+    before: Sequence[str],
+) -> PictureOutcome:
+    parts = [*done.parts, *found.problems]
+    staged = {
+        f"pictures/{facts.name}": Shard(staging / facts.name, file_entry(facts)) for facts in parts
+    }
+    for name, shard in done.shards:
+        staged[f"pictures/{name}"] = Shard(shard.path, file_entry(shard.facts))
+    families = {
+        name: FamilyEntry(mode=mode, keys=found.families.get(name, 0))
+        for name, mode in sorted(modes.items())
+    }
+    entry = PicturesEntry(
+        families=families,
+        keys=sum(found.families.values()),
+        distinct=done.num_distinct,
+        size_bytes=done.distinct_bytes,
+        index=[f"pictures/{facts.name}" for facts in done.parts],
+        problems=[f"pictures/{facts.name}" for facts in found.problems],
+        stores=sorted({*before, *(f"pictures/{name}" for name, _ in done.shards)}),
     )
+    return PictureOutcome(entry=entry, staged=staged)

@@ -6,12 +6,13 @@ from pathlib import Path
 import msgspec
 
 from instructify import __version__
-from instructify._util.shards import hash_file, write_bytes
+from instructify._util.shards import hash_file, write_blocks
 from instructify.build.candidate_table import read_candidates, write_candidates
 from instructify.build.candidates import set_id
 from instructify.build.card import render_card
 from instructify.build.commit import commit
-from instructify.build.ledger import ledger_lines, order, split_of, still_true
+from instructify.build.ledger import ledger_lines, split_of, still_true
+from instructify.build.ledger_merge import merged
 from instructify.build.manifest import (
     FORMAT,
     DatasetEntry,
@@ -127,17 +128,15 @@ def _place_ledger(
 ) -> None:
     """Write a dataset's ledger anew: lines of the splits of this run, and those that stay."""
     anew = {state.split: state for state in states}
-    lines: list[bytes] = []
-    for line in ledger_lines(paths.root / rejects_name(dataset)):
+
+    def stays(line: bytes) -> bool:
         split = split_of(line)
-        if split in splits and (split not in anew or still_true(line, anew[split])):
-            lines.append(line)
-    for state in states:
-        for path in state.new_ledgers:
-            lines += ledger_lines(path)
-    lines.sort(key=order)
+        return split in splits and (split not in anew or still_true(line, anew[split]))
+
+    standing = filter(stays, ledger_lines(paths.root / rejects_name(dataset)))
+    ledgers = [path for state in states for path in state.new_ledgers]
     staged = paths.staging / f"{dataset}.jsonl"
-    facts = file_entry(write_bytes(staged, b"".join(lines)))
+    facts = file_entry(write_blocks(staged, merged(standing, ledgers)))
     plan.put(rejects_name(dataset), staged, facts)
 
 
@@ -158,6 +157,7 @@ def _place_candidates(
 
 
 def _place_pictures(plan: _Plan, pictures: PictureOutcome) -> None:
-    plan.keep([*pictures.entry.index, *pictures.entry.stores])
+    entry = pictures.entry
+    plan.keep([*entry.index, *entry.problems, *entry.stores])
     for name, (path, facts) in pictures.staged.items():
         plan.put(name, path, facts)

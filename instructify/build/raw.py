@@ -221,13 +221,6 @@ def hash_source(role: str, file: RawFile) -> RawSource:
     return RawSource(role, file.name, file.path.stat().st_size, hash_file(file.path))
 
 
-def file_state(path: Path) -> tuple[int, int]:
-    """Return size and time of a raw file, or of all files of a folder together."""
-    files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
-    states = [one.stat() for one in files]
-    return sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)
-
-
 def reader_of(dataset: Dataset) -> Reader:
     """Return the reader that the catalog names for a dataset."""
     if dataset.reader not in READERS:

@@ -1,23 +1,26 @@
 """First step: every split's records, read anew only where something that they depend on changed."""
 
-import dataclasses
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-
-import msgspec
 
 from instructify.build.candidates import candidate_values
-from instructify.build.manifest import DatasetEntry, Manifest, RawSource, SplitEntry
-from instructify.build.paths import BuildPaths
+from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry
+from instructify.build.paths import BuildPaths, hash_notes, unit_folder
 from instructify.build.progress import Progress
-from instructify.build.raw import RawSplit, hash_source, option_values, reader_of
-from instructify.build.records import REJECTS, RecordsReceipt, RecordsUnit, records_key, run_records
+from instructify.build.raw import RawSplit, option_values, reader_of
+from instructify.build.records import (
+    REJECTS,
+    RecordsReceipt,
+    RecordsUnit,
+    records_key,
+    run_records,
+    sources_of,
+)
 from instructify.build.request import ConvertRequest, ocr_file
+from instructify.build.source_hashes import Hashing
 from instructify.build.state import Shard, SplitState, standing_shards
 from instructify.build.workers import Workers
 from instructify.catalog import Catalog, Dataset
-from instructify.readers import RawFile
 
 
 def run_record_stage(
@@ -31,17 +34,23 @@ def run_record_stage(
     """Read all splits; the result is in their order."""
     units = _units(request, splits, paths)
     states = [_state(request, unit, manifest) for unit in units]
-    with _Hashes(units) as hashes:
+    standing = [u for s, u in zip(states, units, strict=True) if s.standing is not None]
+    notes = hash_notes(paths.staging)
+    with Hashing([file for unit in standing for file in unit.raw_files], notes) as hashes:
         todo = [
             (state, unit)
             for state, unit in zip(states, units, strict=True)
             if not _reuse(state, unit, hashes, paths, manifest)
         ]
         with progress.stage("records", len(todo), "split") as bar:
-            receipts = pool.map(run_records, [unit for _, unit in todo], lambda *_: bar.advance())
-        for (state, unit), receipt in zip(todo, receipts, strict=True):
-            _note_sources(state, unit, hashes)
-            _take_over(state, unit, receipt)
+            receipts = pool.map(
+                run_records,
+                [unit for _, unit in todo],
+                lambda *_: bar.advance(),
+                stage="records",
+            )
+        for (state, _), receipt in zip(todo, receipts, strict=True):
+            _take_over(state, receipt, paths)
     return states
 
 
@@ -69,9 +78,8 @@ def _units(
     request: ConvertRequest, splits: Sequence[RawSplit], paths: BuildPaths
 ) -> list[RecordsUnit]:
     ocr = ocr_file(request)
-    units = []
-    for raw in splits:
-        unit = RecordsUnit(
+    return [
+        RecordsUnit(
             dataset=raw.dataset,
             split=raw.split.name,
             files=raw.files,
@@ -79,30 +87,10 @@ def _units(
             ocr=ocr,
             seed=request.seed,
             limit=request.limit,
-            folder=paths.staging,
+            staging=paths.staging,
         )
-        units.append(dataclasses.replace(unit, folder=paths.unit(unit.key)))
-    return units
-
-
-class _Hashes:
-    """Hashes each raw file once, in the background: hashing leaves the interpreter free."""
-
-    def __init__(self, units: Sequence[RecordsUnit]) -> None:
-        files = {file for unit in units for file in unit.files.values()}
-        files |= {unit.ocr for unit in units if unit.ocr is not None}
-        self._threads = ThreadPoolExecutor(2)
-        self._found = {file: self._threads.submit(hash_source, "", file) for file in sorted(files)}
-
-    def of(self, role: str, file: RawFile) -> RawSource:
-        """Wait for the hash of a file."""
-        return msgspec.structs.replace(self._found[file].result(), role=role)
-
-    def __enter__(self) -> "_Hashes":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for raw in splits
+    ]
 
 
 def _state(request: ConvertRequest, unit: RecordsUnit, manifest: Manifest | None) -> SplitState:
@@ -122,17 +110,10 @@ def _state(request: ConvertRequest, unit: RecordsUnit, manifest: Manifest | None
     )
 
 
-def _note_sources(state: SplitState, unit: RecordsUnit, hashes: _Hashes) -> None:
-    """Fill in what the records were read from, and with it their key."""
-    state.raw = [hashes.of(role, file) for role, file in sorted(unit.files.items())]
-    state.ocr = None if unit.ocr is None else hashes.of("ocr", unit.ocr)
-    state.records_key = records_key(unit, state.raw, state.ocr)
-
-
 def _reuse(
     state: SplitState,
     unit: RecordsUnit,
-    hashes: _Hashes,
+    hashes: Hashing,
     paths: BuildPaths,
     manifest: Manifest | None,
 ) -> bool:
@@ -140,12 +121,14 @@ def _reuse(
     standing = state.standing
     if standing is None or manifest is None:
         return False
-    _note_sources(state, unit, hashes)
+    sources = sources_of(unit, hashes)
+    state.records_key = records_key(unit, sources)
     if standing.records_key != state.records_key:
         return False
     shards = standing_shards(manifest, paths, state.dataset, standing.record_shards)
     if shards is None:
         return False
+    state.raw, state.ocr = sources
     take_standing_records(state, standing, shards)
     return True
 
@@ -161,14 +144,18 @@ def take_standing_records(state: SplitState, standing: SplitEntry, shards: list[
     state.record_ledger = None
 
 
-def _take_over(state: SplitState, unit: RecordsUnit, receipt: RecordsReceipt) -> None:
+def _take_over(state: SplitState, receipt: RecordsReceipt, paths: BuildPaths) -> None:
+    folder = unit_folder(paths.staging, receipt.key)
+    state.raw = receipt.raw
+    state.ocr = receipt.ocr
+    state.records_key = receipt.key
     state.records = receipt.records
     state.forms = receipt.forms
     state.pictures = receipt.pictures
     state.record_shards = [
-        Shard(unit.folder / name, facts) for name, facts in sorted(receipt.shards.items())
+        Shard(folder / name, facts) for name, facts in sorted(receipt.shards.items())
     ]
     state.record_rejects = Counter(receipt.rejects)
     state.coverage = receipt.coverage
-    state.record_ledger = unit.folder / REJECTS
-    state.pack = unit.folder if receipt.pack else None
+    state.record_ledger = folder / REJECTS
+    state.pack = folder if receipt.pack else None

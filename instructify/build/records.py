@@ -1,15 +1,16 @@
 """One unit of work: a split's raw files into record shards, rejects and picture keys.
 
-It runs in any process and leaves a folder whose last file is the receipt: with it the unit is done
-and is found again after a kill, without it the folder is worthless. Memory is that of one shard.
+It runs in any process and on any machine, and leaves a folder with a receipt, by which the unit is
+found again after a kill. Memory is that of one shard.
 """
 
 import gc
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -28,14 +29,10 @@ from instructify.build.manifest import (
     file_entry,
     is_whole,
 )
-from instructify.build.raw import (
-    RawRoots,
-    RawSplit,
-    file_state,
-    option_values,
-    read_context,
-    reader_of,
-)
+from instructify.build.paths import has_units, hash_notes, unit_folder
+from instructify.build.raw import RawRoots, RawSplit, option_values, read_context, reader_of
+from instructify.build.source_hashes import Hashing
+from instructify.build.unit_folder import private_folder, publish_folder
 from instructify.catalog import Dataset
 from instructify.pictures import PackWriter
 from instructify.readers import Chunk, RawFile, apply_ocr, load_ocr
@@ -47,13 +44,16 @@ RECEIPT = "receipt.json"
 REJECTS = "rejects.jsonl"
 
 
+class Sources(NamedTuple):
+    """What a split is read from, hashed."""
+
+    raw: list[RawSource]
+    ocr: RawSource | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordsUnit:
-    """Everything that the records of a split depend on.
-
-    `key` tells one state of the raw files from another by sizes and times, since their content is
-    being hashed while they are read; it is used for staged work only, never in a build.
-    """
+    """Everything that the records of a split depend on, and where staged work lies."""
 
     dataset: Dataset
     split: str
@@ -62,22 +62,36 @@ class RecordsUnit:
     ocr: RawFile | None
     seed: int
     limit: int | None
-    folder: Path
+    staging: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset.name}/{self.split}"
 
     @property
     def key(self) -> str:
-        files = dict(self.files) if self.ocr is None else {**self.files, "--ocr": self.ocr}
-        states = [(role, *file_state(file.path)) for role, file in sorted(files.items())]
-        return content_key("records unit", [records_key(self, (), None), states])
+        """Hash what the records depend on, the content of the raw files included."""
+        with self.hashing() as hashes:
+            return records_key(self, sources_of(self, hashes))
+
+    @property
+    def raw_files(self) -> list[RawFile]:
+        return [*self.files.values(), *(() if self.ocr is None else (self.ocr,))]
+
+    def hashing(self) -> Hashing:
+        """Begin to hash the raw files."""
+        return Hashing(self.raw_files, hash_notes(self.staging))
 
 
 _SHARD = re.compile(r"records-[0-9]{5,9}\.arrow")
 
 
 class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What a finished unit left in its folder."""
+    """What a finished unit left in its folder, which has the name of the key."""
 
     key: str
+    raw: list[RawSource]
+    ocr: RawSource | None
     records: int
     pictures: int
     forms: dict[str, int]
@@ -87,9 +101,16 @@ class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
     pack: dict[str, FileEntry] = {}  # the pictures that stand in the raw files, and their index
 
 
-def records_key(unit: RecordsUnit, sources: Sequence[RawSource], ocr: RawSource | None) -> str:
+def sources_of(unit: RecordsUnit, hashes: Hashing) -> Sources:
+    """Wait for the hashes of the files of a unit."""
+    raw = [hashes.of(role, file) for role, file in sorted(unit.files.items())]
+    return Sources(raw, None if unit.ocr is None else hashes.of("ocr", unit.ocr))
+
+
+def records_key(unit: RecordsUnit, sources: Sources) -> str:
     """Hash what records depend on: raw content, reader version, options; not where files lie."""
     reader = reader_of(unit.dataset)
+    ocr = sources.ocr
     return content_key(
         "records",
         {
@@ -98,7 +119,7 @@ def records_key(unit: RecordsUnit, sources: Sequence[RawSource], ocr: RawSource 
             "dataset": unit.dataset.name,
             "split": unit.split,
             "options": dict(unit.dataset.options),
-            "sources": [(source.role, source.name, source.sha256) for source in sources],
+            "sources": [(source.role, source.name, source.sha256) for source in sources.raw],
             "ocr": None if ocr is None else (ocr.name, ocr.sha256),
             "seed": unit.seed,
             "limit": unit.limit,
@@ -106,8 +127,9 @@ def records_key(unit: RecordsUnit, sources: Sequence[RawSource], ocr: RawSource 
     )
 
 
-def read_receipt(folder: Path, key: str) -> RecordsReceipt | None:
+def find_records(unit: RecordsUnit, key: str) -> RecordsReceipt | None:
     """Return the receipt of a unit that was finished before, if it is of the same inputs."""
+    folder = unit_folder(unit.staging, key)
     try:
         receipt = decode_json(read_regular(folder / RECEIPT), RecordsReceipt)
     except (FileNotFoundError, NotReadableError):
@@ -116,20 +138,42 @@ def read_receipt(folder: Path, key: str) -> RecordsReceipt | None:
         return None
     files = {**receipt.shards, **receipt.pack}
     whole = all(is_whole(folder / name, facts) for name, facts in files.items())
-    return receipt if receipt.key == key and whole else None
+    same = receipt.key == key == records_key(unit, Sources(receipt.raw, receipt.ocr))
+    return receipt if same and whole else None
 
 
 def run_records(unit: RecordsUnit) -> RecordsReceipt:
-    """Read a split into its folder, or find that this was done already."""
-    done = read_receipt(unit.folder, unit.key)
-    if done is not None:
-        return done
-    writer = _write(unit, frozenset())
-    repeated = repeated_hashes(writer.id_hashes)
-    if repeated:  # rare, so it may cost a second reading: the first of equal ids stays
-        writer = _write(unit, repeated)
-    receipt = RecordsReceipt(
-        key=unit.key,
+    """Read a split into its folder, or find that this was done already.
+
+    The raw files are hashed while they are read; only where other work is staged already do the
+    hashes come first, for this unit may be among it.
+    """
+    with unit.hashing() as hashes:
+        if has_units(unit.staging):
+            done = find_records(unit, records_key(unit, sources_of(unit, hashes)))
+            if done is not None:
+                return done
+        with private_folder(unit.staging) as folder:
+            writer = _write(unit, folder, frozenset())
+            repeated = repeated_hashes(writer.id_hashes)
+            if repeated:  # rare, so it may cost a second reading: the first of equal ids stays
+                writer = _write(unit, folder, repeated)
+            sources = sources_of(unit, hashes)
+            receipt = _receipt(records_key(unit, sources), sources, writer)
+            write_bytes(folder / RECEIPT, msgspec.json.encode(receipt))
+            return publish_folder(
+                folder,
+                unit_folder(unit.staging, receipt.key),
+                receipt,
+                lambda: find_records(unit, receipt.key),
+            )
+
+
+def _receipt(key: str, sources: Sources, writer: "_Writer") -> RecordsReceipt:
+    return RecordsReceipt(
+        key=key,
+        raw=sources.raw,
+        ocr=sources.ocr,
         records=writer.records,
         pictures=num_distinct(writer.key_hashes),
         forms=dict(sorted(writer.forms.items())),
@@ -138,8 +182,6 @@ def run_records(unit: RecordsUnit) -> RecordsReceipt:
         shards=writer.shards,
         pack=writer.pack,
     )
-    write_bytes(unit.folder / RECEIPT, msgspec.json.encode(receipt))
-    return receipt
 
 
 class _Writer:
@@ -187,17 +229,17 @@ class _Writer:
         self._held, self._held_rows = [], 0
 
 
-def _write(unit: RecordsUnit, repeated: frozenset[int]) -> _Writer:
-    fresh_folder(unit.folder)
+def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> _Writer:
+    fresh_folder(folder)
     seen: set[str] = set()
     with (
         collector_paused(),
         Syncer() as syncer,
-        LedgerWriter(unit.folder / REJECTS, unit.dataset.name, unit.split) as ledger,
+        LedgerWriter(folder / REJECTS, unit.dataset.name, unit.split) as ledger,
     ):
         sides = sides_of(unit.files, option_values(unit.dataset), unit.ocr)
-        writer = _Writer(unit.folder, syncer, CoverageCounter(sides))
-        pack = PackWriter(unit.folder)
+        writer = _Writer(folder, syncer, CoverageCounter(sides))
+        pack = PackWriter(folder)
         for chunk in _limited(read_chunks(unit), unit.limit):
             ledger.add(chunk.rejects)
             for picture in chunk.embedded:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from instructify._util.outside import NotReadableError, decode_json
-from instructify._util.shards import write_bytes
+from instructify._util.shards import write_blocks
 from instructify._util.wording import counted
 from instructify.build.ledger import LedgerLine, ledger_lines, still_true
 from instructify.build.paths import BuildPaths, rejects_name
@@ -127,7 +127,7 @@ def _check_whole(
 
 def _failed_ledger(name: str, own: Sequence[SplitState], paths: BuildPaths) -> Path:
     ledger = paths.failed_ledger(name)
-    write_bytes(ledger, b"".join(line for state in own for line in _own_lines(state, paths)))
+    write_blocks(ledger, (line for state in own for line in _own_lines(state, paths)))
     return ledger
 
 

@@ -2,18 +2,17 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from instructify._util.errors import UserError
 from instructify._util.file_names import is_empty, real_path
+from instructify.build.engine_options import EngineOptions
+from instructify.build.manifest import PictureMode
 from instructify.build.raw import FilesMissingError, RawRoots, RawSplit, check_raw_root, find_split
 from instructify.catalog import Catalog, Dataset
 from instructify.readers import RawFile
 from instructify.templating import TemplateSet
-
-PictureMode = Literal["store", "reference", "none"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,9 +29,9 @@ class ConvertRequest:
     split: str | None = None
     draws: int | None = None
     seed: int = 0
-    jobs: int = 1
+    engine: EngineOptions = field(default_factory=EngineOptions)
     limit: int | None = None
-    pictures: PictureMode = "store"
+    pictures: PictureMode | None = None  # None: as the build, or else the catalog, has each family
     ocr: Path | None = None
     settings: Sequence[str] = ()  # the --set texts, which the datasets have in them already
     max_rejects: float | None = None  # percent; None: each dataset's own

@@ -1,15 +1,12 @@
 """Samples of a build rendered anew from its records: text only, no picture, no raw file."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from instructify._util.shards import make_folder
 from instructify.build.candidate_table import read_candidates
-from instructify.build.commit import finish_commit
-from instructify.build.lock import write_lock
+from instructify.build.engine_options import EngineOptions
 from instructify.build.manifest import (
     DatasetEntry,
     Manifest,
@@ -19,13 +16,13 @@ from instructify.build.manifest import (
 )
 from instructify.build.opened import Build
 from instructify.build.paths import BuildPaths
-from instructify.build.picture_stage import PictureOutcome, problems_of
+from instructify.build.picture_stage import PictureOutcome, note_standing_problems
 from instructify.build.progress import Progress
 from instructify.build.publish import publish
 from instructify.build.record_stage import take_standing_records
 from instructify.build.sample_stage import Rendering, run_sample_stage
+from instructify.build.site import clear_staging, open_site
 from instructify.build.state import Shard, SplitState
-from instructify.build.workers import open_workers
 from instructify.templating import TemplateSet
 
 
@@ -38,7 +35,7 @@ def retemplate(
     task_titles: Mapping[str, str],
     draws: int | None,
     seed: int | None,
-    jobs: int,
+    engine: EngineOptions,
     progress: Progress,
 ) -> list[SplitState]:
     """Render the named datasets (all without names) and commit; options stay as they were."""
@@ -46,9 +43,7 @@ def retemplate(
     for name in names:
         build.dataset(name)
     paths = build.paths
-    with open_workers(jobs) as pool, write_lock(paths.lock):
-        finish_commit(paths)
-        make_folder(paths.staging)
+    with open_site(engine, paths) as pool:
         manifest = read_manifest(paths.manifest) or build.manifest
         check_shared_files(manifest, paths.root)
         states = [
@@ -57,6 +52,8 @@ def retemplate(
             if not names or name in names
             for split in entry.splits
         ]
+        note_standing_problems(states, manifest, paths, pool)
+        rendered: list[tuple[Rendering, Sequence[SplitState]]] = []
         for group in _groups(states, seed, draws):
             rendering = Rendering(
                 templates=templates,
@@ -65,10 +62,11 @@ def retemplate(
                 draws=group[0].wanted_draws,
                 seed=group[0].seed,
             )
-            run_sample_stage(rendering, group, paths, manifest, pool, progress)
+            rendered.append((rendering, group))
+        run_sample_stage(rendered, paths, manifest, pool, progress)
         pictures = PictureOutcome(entry=manifest.pictures)
         publish(states, pictures, paths, manifest, manifest.catalog_sha256)
-        shutil.rmtree(paths.staging, ignore_errors=True)
+        clear_staging(paths)
     return states
 
 
@@ -107,7 +105,5 @@ def _state(manifest: Manifest, paths: BuildPaths, name: str, split: str) -> Spli
     )
     shards = [Shard(paths.root / file, manifest.files[file]) for file in standing.record_shards]
     take_standing_records(state, standing, shards)
-    if standing.problems_sha256 is not None:
-        state.problems = problems_of(manifest, paths, state)
-        state.problems_sha256 = standing.problems_sha256
+    state.problems_sha256 = standing.problems_sha256
     return state

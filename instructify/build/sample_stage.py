@@ -37,8 +37,7 @@ class Rendering:
 
 
 def run_sample_stage(
-    rendering: Rendering,
-    states: Sequence[SplitState],
+    groups: Sequence[tuple[Rendering, Sequence[SplitState]]],
     paths: BuildPaths,
     manifest: Manifest | None,
     pool: Workers,
@@ -46,15 +45,16 @@ def run_sample_stage(
 ) -> None:
     """Render all splits, but for those whose samples in the build are of the same inputs."""
     todo: list[tuple[SplitState, list[SamplesUnit]]] = []
-    for state in states:
-        units = _units(rendering, state, paths)
-        state.samples_key = content_key("split", [unit.key for unit in units])
-        if not _reuse(state, paths, manifest):
-            todo.append((state, units))
+    for rendering, states in groups:
+        for state in states:
+            units = _units(rendering, state, paths)
+            state.samples_key = content_key("split", [unit.key for unit in units])
+            if not _reuse(state, paths, manifest):
+                todo.append((state, units))
     _check_records([state for state, _ in todo], paths)
     flat = [unit for _, units in todo for unit in units]
     with progress.stage("samples", len(flat), "shard") as bar:
-        receipts = iter(pool.map(run_samples, flat, lambda *_: bar.advance()))
+        receipts = iter(pool.map(run_samples, flat, lambda *_: bar.advance(), stage="samples"))
     for state, units in todo:
         _take_over(state, units, [next(receipts) for _ in units])
 
@@ -83,7 +83,7 @@ def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[S
     state.candidate_set = spec.candidate_set
     step = max(1, SAMPLE_SHARD_ROWS // spec.draws)
     units = []
-    for shard in state.record_shards:
+    for number, shard in enumerate(state.record_shards):
         for start in range(0, max(1, shard.facts.rows), step):
             unit = SamplesUnit(
                 spec=spec,
@@ -91,10 +91,10 @@ def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[S
                 shard_sha256=shard.facts.sha256,
                 start=start,
                 stop=min(start + step, shard.facts.rows),
-                problems=state.problems,
-                folder=paths.staging,
+                problems=None if state.problems is None else state.problems[number],
+                staging=paths.staging,
             )
-            units.append(unit.in_folder(paths.unit(unit.key)))
+            units.append(unit)
     return units
 
 

@@ -5,7 +5,6 @@ is unusable, or whose template fails, becomes a reject. Only text is written her
 templates touches neither pictures nor raw files.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from instructify._util.keyed import hash_texts
 from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import (
     Syncer,
-    fresh_folder,
     read_arrow,
     valid_arrow,
     write_arrow,
@@ -28,8 +26,10 @@ from instructify._util.shards import (
 )
 from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import FileEntry, content_key, file_entry, is_whole
-from instructify.build.problems import Problems
+from instructify.build.paths import unit_folder
+from instructify.build.problems import Problems, ShardProblems
 from instructify.build.records import RECEIPT, REJECTS
+from instructify.build.unit_folder import private_folder, publish_folder
 from instructify.columns import Failure, render_table
 from instructify.rejects import Reject
 from instructify.schema import RECORD_SCHEMA, SAMPLE_FORMAT, SAMPLE_SCHEMA
@@ -38,6 +38,7 @@ from instructify.templating import NO_TEMPLATE, Template, choose_templates
 SAMPLE_SHARD_ROWS = 131_072
 SLICE_ROWS = 16_384
 SAMPLES = "samples.arrow"
+_PROBLEM = ("key", "reason", "detail")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,15 +78,22 @@ class SamplesUnit:
     shard_sha256: str
     start: int
     stop: int
-    problems: Path | None
-    folder: Path
+    problems: ShardProblems | None
+    staging: Path
+
+    @property
+    def name(self) -> str:
+        spec = self.spec
+        return f"{spec.dataset}/{spec.split} {self.shard.name} rows {self.start} to {self.stop}"
 
     @property
     def key(self) -> str:
         return content_key("unit", [self.spec.key, self.shard_sha256, self.start, self.stop])
 
-    def in_folder(self, folder: Path) -> "SamplesUnit":
-        return dataclasses.replace(self, folder=folder)
+    @property
+    def folder(self) -> Path:
+        """Where the result lies when the unit is done."""
+        return unit_folder(self.staging, self.key)
 
 
 class SamplesReceipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,15 +121,27 @@ def draws_for(records: int, split: str, pool_sizes: Mapping[str, int], wanted: i
     return max(1, min(most, 1_000_000 // max(1, records)))
 
 
+def find_samples(unit: SamplesUnit) -> SamplesReceipt | None:
+    """Return the receipt of a unit that was finished before."""
+    folder = unit.folder
+    try:
+        done = decode_json(read_regular(folder / RECEIPT), SamplesReceipt)
+    except (FileNotFoundError, NotReadableError):
+        return None
+    return done if done.key == unit.key and is_whole(folder / SAMPLES, done.shard) else None
+
+
 def run_samples(unit: SamplesUnit) -> SamplesReceipt:
     """Render a unit into its folder, or find that this was done already."""
-    try:
-        done = decode_json(read_regular(unit.folder / RECEIPT), SamplesReceipt)
-        if done.key == unit.key and is_whole(unit.folder / SAMPLES, done.shard):
-            return done
-    except (FileNotFoundError, NotReadableError):
-        pass
-    fresh_folder(unit.folder)
+    done = find_samples(unit)
+    if done is not None:
+        return done
+    with private_folder(unit.staging) as folder:
+        receipt = _write(unit, folder)
+        return publish_folder(folder, unit.folder, receipt, lambda: find_samples(unit))
+
+
+def _write(unit: SamplesUnit, folder: Path) -> SamplesReceipt:
     problems = None if unit.problems is None else Problems.read(unit.problems)
     records = valid_arrow(
         read_arrow(unit.shard).slice(unit.start, unit.stop - unit.start), RECORD_SCHEMA, unit.shard
@@ -131,7 +151,7 @@ def run_samples(unit: SamplesUnit) -> SamplesReceipt:
     tables: list[pa.Table] = []
     with (
         Syncer() as syncer,
-        LedgerWriter(unit.folder / REJECTS, spec.dataset, spec.split) as ledger,
+        LedgerWriter(folder / REJECTS, spec.dataset, spec.split) as ledger,
     ):
         for start in range(0, records.num_rows, SLICE_ROWS):
             piece = records.slice(start, SLICE_ROWS).combine_chunks()
@@ -140,7 +160,7 @@ def run_samples(unit: SamplesUnit) -> SamplesReceipt:
             table = _rendered(piece, spec, ledger)
             tables.append(table)
             kept += len(pc.unique(table.column("record_id")))
-        facts = write_arrow(unit.folder / SAMPLES, SAMPLE_SCHEMA, tables, syncer=syncer)
+        facts = write_arrow(folder / SAMPLES, SAMPLE_SCHEMA, tables, syncer=syncer)
         syncer.wait()
     receipt = SamplesReceipt(
         key=unit.key,
@@ -149,24 +169,21 @@ def run_samples(unit: SamplesUnit) -> SamplesReceipt:
         rejects=dict(sorted(ledger.counts.items())),
         shard=file_entry(facts),
     )
-    write_bytes(unit.folder / RECEIPT, msgspec.json.encode(receipt))
+    write_bytes(folder / RECEIPT, msgspec.json.encode(receipt))
     return receipt
 
 
 def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) -> pa.Table:
     """Drop the records that name an unusable picture."""
     pictures = records.column("pictures").combine_chunks()
-    found = problems.first_problem_rows(pictures)
-    if not found:
+    rows, found = problems.rows_with_problems(pictures)
+    if not len(rows):
         return records
     keep = np.ones(records.num_rows, np.bool_)
-    keep[list(found)] = False
+    keep[rows] = False
     dropped = records.select(["record_id", "source", "position"]).filter(pa.array(~keep))
-    rejects = [
-        Reject(row["source"], row["position"], "pictures", one.reason, f"{one.key}: {one.detail}")
-        for row, (_, one) in zip(dropped.to_pylist(), sorted(found.items()), strict=True)
-    ]
-    ledger.add(rejects, dropped.column("record_id").to_pylist())
+    key, reason, detail = (found.column(name).combine_chunks() for name in _PROBLEM)
+    ledger.add_records(dropped, "pictures", reason, pc.binary_join_element_wise(key, detail, ": "))
     return records.filter(pa.array(keep))
 
 

@@ -16,6 +16,7 @@ from instructify.build.manifest import (
     is_whole,
 )
 from instructify.build.paths import BuildPaths, rejects_name, shard_name
+from instructify.build.problems import ShardProblems
 from instructify.templating import Mode
 
 
@@ -54,7 +55,7 @@ class SplitState:
 
     # pictures
     pack: Path | None = None  # the folder of those that stand in the raw files themselves
-    problems: Path | None = None
+    problems: list[ShardProblems] | None = None  # for each shard of records, where there are any
     problems_sha256: str | None = None
 
     # samples

@@ -1,89 +1,162 @@
-"""Runs units of work in this process or in several, in any order, with the same results."""
+"""Runs units of work: here, in several processes, on a Ray cluster, or one part of many.
+
+A unit is a frozen value of paths and settings, its result a receipt; no engine ever sees a row. An
+engine may run units in any order, on any machine and twice at once: the results are the same.
+"""
 
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from threading import Thread
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from instructify._util.errors import UserError
+from instructify.build.engine_options import EngineOptions, Stage
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+AHEAD = 4  # units that wait for each process: enough to keep it busy, few to hold
 
 
-class Workers:
-    """`map` applies a function to units; one job: here, more: in so many processes."""
-
-    def __init__(self, pool: ProcessPoolExecutor | None) -> None:
-        self._pool = pool
+class Workers(Protocol):
+    """What runs units of work."""
 
     def map(
         self,
         function: Callable[[Unit], Result],
         units: Sequence[Unit],
         done: Callable[[Unit, Result], None] | None = None,
+        *,
+        stage: Stage | None = None,
+        through: bool = False,
     ) -> list[Result]:
-        """Return the results in the order of the units; `done` hears of each as it is finished."""
+        """Return the results in the order of the units; `done` is called as each is finished.
+
+        Args:
+            function: a function of a module, whose return type is annotated.
+            units: frozen values that pickle.
+            stage: the stage of a conversion that these are the units of, for `--part`; units
+                without one are run wherever they are needed.
+            through: more units of the stage follow that need these results, so all parts help each
+                other to be done with these.
+        """
+
+
+def name_of(unit: object, place: int) -> str:
+    """Name a unit in messages."""
+    name = getattr(unit, "name", None)
+    return name if isinstance(name, str) else f"{type(unit).__name__} {place}"
+
+
+def failed(unit: object, place: int, error: Exception) -> Exception:
+    """Give an error of a unit the name of the unit, unless it says it already."""
+    name = name_of(unit, place)
+    if not isinstance(error, UserError):
+        error.add_note(f"while working on {name}")
+        return error
+    if type(error) is not UserError or name in str(error) or not hasattr(unit, "name"):
+        return error
+    return UserError(f"{name}: {error}")
+
+
+class LocalWorkers:
+    """Runs units in this process, or in those of a pool."""
+
+    def __init__(self, pool: ProcessPoolExecutor | None, jobs: int = 1) -> None:
+        self._pool = pool
+        self._window = AHEAD * jobs
+
+    def map(
+        self,
+        function: Callable[[Unit], Result],
+        units: Sequence[Unit],
+        done: Callable[[Unit, Result], None] | None = None,
+        *,
+        stage: Stage | None = None,
+        through: bool = False,
+    ) -> list[Result]:
+        """See `Workers`."""
         if self._pool is None or len(units) < 2:
-            return list(self._inline(function, units, done))
+            return list(_inline(function, units, done))
+        results: dict[int, Result] = {}
+        pending: dict[Future[Result], int] = {}
         try:
-            results = self._spread(self._pool, function, units, done)
+            for place, unit in enumerate(units):
+                with _interrupts_held():
+                    pending[self._pool.submit(function, unit)] = place
+                if len(pending) >= self._window:
+                    _collect(pending, units, results, done)
+            while pending:
+                _collect(pending, units, results, done)
         except BrokenProcessPool as error:
+            at_work = sorted(name_of(units[place], place) for place in pending.values())
             raise UserError(
-                "a worker process was killed from outside, perhaps for want of memory; "
-                "run the same command again, with fewer --jobs if it comes back."
+                "a worker process was killed from outside, perhaps for want of memory, at "
+                f"{', '.join(at_work[: self._window // AHEAD])}; run the same command again, with "
+                "fewer --jobs if it comes back."
             ) from error
         return [results[place] for place in range(len(units))]
 
-    def _spread(
-        self,
-        pool: ProcessPoolExecutor,
-        function: Callable[[Unit], Result],
-        units: Sequence[Unit],
-        done: Callable[[Unit, Result], None] | None,
-    ) -> dict[int, Result]:
-        with _interrupts_held():
-            futures = {pool.submit(function, unit): place for place, unit in enumerate(units)}
-        results: dict[int, Result] = {}
-        for future in as_completed(futures):
-            place = futures[future]
-            results[place] = future.result()
-            if done is not None:
-                done(units[place], results[place])
-        return results
 
-    def _inline(
-        self,
-        function: Callable[[Unit], Result],
-        units: Sequence[Unit],
-        done: Callable[[Unit, Result], None] | None,
-    ) -> Iterator[Result]:
-        for unit in units:
+def _inline(
+    function: Callable[[Unit], Result],
+    units: Sequence[Unit],
+    done: Callable[[Unit, Result], None] | None,
+) -> Iterator[Result]:
+    for place, unit in enumerate(units):
+        try:
             result = function(unit)
-            if done is not None:
-                done(unit, result)
-            yield result
+        except Exception as error:
+            raise failed(unit, place, error) from error
+        if done is not None:
+            done(unit, result)
+        yield result
+
+
+def _collect(
+    pending: dict["Future[Result]", int],
+    units: Sequence[Unit],
+    results: dict[int, Result],
+    done: Callable[[Unit, Result], None] | None,
+) -> None:
+    """Wait for some units and take their results."""
+    for future in wait(pending, return_when=FIRST_COMPLETED).done:
+        place = pending[future]
+        try:
+            results[place] = future.result()
+        except BrokenProcessPool:
+            raise
+        except Exception as error:
+            raise failed(units[place], place, error) from error
+        del pending[future]
+        if done is not None:
+            done(units[place], results[place])
 
 
 @contextmanager
-def open_workers(jobs: int) -> Iterator[Workers]:
-    """Open a pool of `jobs` processes; on an error or a signal its processes end at once."""
-    if jobs == 1:
-        yield Workers(None)
+def open_workers(options: EngineOptions) -> Iterator[Workers]:
+    """Open the engine; on an error or a signal its processes end at once."""
+    if options.ray is not None:
+        from instructify.build.ray_workers import open_ray  # an extra, and slow to import
+
+        with open_ray(options.ray, options.jobs) as workers:
+            yield workers
+        return
+    if options.jobs == 1:
+        yield LocalWorkers(None)
         return
     # A forked worker has everything imported already; open workers before any thread is started.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_follow_parent)
+    pool = ProcessPoolExecutor(options.jobs, mp_context=context, initializer=_follow_parent)
     try:
         with _interrupts_held():
             pool.submit(os.getpid)
-        yield Workers(pool)
+        yield LocalWorkers(pool, options.jobs)
     except BaseException:
         for process in multiprocessing.active_children():
             process.kill()

@@ -9,6 +9,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from instructify._util.errors import did_you_mean
 from instructify._util.resources import find
@@ -31,6 +32,7 @@ CATALOG_FORMAT = 1
 _ROLES = ("held-in", "held-out")
 _CLUSTERS = ("task-seen", "task-unseen")
 _MEDIA = ("image", "video")
+_KEEP: tuple[Literal["store", "reference"], ...] = ("store", "reference")
 
 
 def load_catalog(path: Path | None = None, extra: Path | None = None) -> Catalog:
@@ -110,7 +112,7 @@ def _release(name: str, node: Node) -> Release:
 
 
 def _family(name: str, node: Node) -> Family:
-    fields = node.fields(required=("patterns", "folders"), optional=("media", "tars"))
+    fields = node.fields(required=("patterns", "folders"), optional=("media", "tars", "keep"))
     patterns = fields["patterns"].texts()
     for pattern in patterns:
         if pattern.count("{name}") != 1:
@@ -122,6 +124,7 @@ def _family(name: str, node: Node) -> Family:
         patterns=patterns,
         folders=fields["folders"].texts(),
         tars=fields["tars"].texts() if "tars" in fields else (),
+        keep=fields["keep"].choice(_KEEP) if "keep" in fields else "store",
     )
 
 

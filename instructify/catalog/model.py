@@ -8,6 +8,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.yaml_lines import Scalar
@@ -36,6 +37,7 @@ class Family:
 
     `patterns` hold `{name}`; they are tried in order below the folder of the release, then below
     each of `folders` (of the raw root). `tars` are globs of img2dataset tars below the same.
+    `keep` says how a build has the pictures if nobody asks for something else.
     `embedded`: pictures may stand in the raw files themselves; their names are 20 hex digits.
     """
 
@@ -44,6 +46,7 @@ class Family:
     patterns: tuple[str, ...]
     folders: tuple[str, ...]
     tars: tuple[str, ...]
+    keep: Literal["store", "reference"] = "store"
     embedded: bool = False
 
     def file_names(self, name: str) -> tuple[str, ...]:

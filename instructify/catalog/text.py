@@ -47,6 +47,7 @@ def dataset_lines(catalog: Catalog, name: str, *, help_of: Mapping[str, str] | N
         *_pair("release", release.title),
         *_pair("home", release.home),
         *_pair("licence", release.licence),
+        *(_pair("citation", release.citation) if release.citation else []),
         *_pair("metric", metric),
         *_pair("forms", ", ".join(_forms(dataset))),
         *_pair("candidates", _candidates(dataset.candidates)),

@@ -59,6 +59,7 @@ def examine(request: CheckRequest, pool: Workers, progress: Progress) -> Report:
         ]
         faults = [fault for survey in surveys for fault in survey.faults]
         findings = check_pictures(request, lying, report, pool, progress, faults)
+        report.pictures += sum(len(survey.embedded) for survey in surveys)
         note_findings(request, report, keys, findings)
     report.how_to_get = _steps(request, report)
     return report

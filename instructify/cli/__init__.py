@@ -46,6 +46,7 @@ _COMMANDS = (
     training.merge,
     training.import_checkpoint,
     training.export_checkpoint,
+    training.check_model,
     training.generate,
     evaluation.protocols,
     evaluation.evaluate,

@@ -12,10 +12,13 @@ from instructify.cli.options import (
     AllOwn,
     BuildFolder,
     CatalogFile,
+    Engine,
     HeldIn,
     HeldOut,
+    Jobs,
     Json,
     Names,
+    PartOf,
     Prompts,
     TemplateFolder,
 )
@@ -150,9 +153,17 @@ def convert(
     split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every choice.")] = 0,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Jobs = None,
+    engine: Engine = "local",
+    part: PartOf = None,
+    stage: Annotated[
+        str | None, typer.Option(help="records | locate | index | samples: only this.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Records per split.")] = None,
-    pictures: Annotated[str, typer.Option(help="store | reference | none")] = "store",
+    pictures: Annotated[
+        str | None,
+        typer.Option(help="store | reference | none; default: web pictures by reference."),
+    ] = None,
     ocr: Annotated[
         Path | None, typer.Option(help="OCR tokens by picture key, see docs/catalog.md.")
     ] = None,
@@ -175,6 +186,8 @@ def convert(
 
     Example: instructify convert vqav2 coco_caption --raw raw --out build
     """
+    light_start()
+    from instructify.build import engine_options
     from instructify.commands.convert import ConvertOptions, run_convert
 
     options = ConvertOptions(
@@ -186,7 +199,7 @@ def convert(
         split=split,
         draws=draws,
         seed=seed,
-        jobs=jobs,
+        engine=engine_options(jobs=jobs, engine=engine, part=part, stage=stage),
         limit=limit,
         pictures=pictures,
         ocr=ocr,
@@ -202,6 +215,13 @@ def convert(
     raise typer.Exit(run_convert(options, as_json=as_json))
 
 
+def light_start() -> None:
+    """Keep pandas out of a command that has no use for it; call it before pyarrow is used."""
+    from instructify._util.arrow_start import look_for_no_pandas
+
+    look_for_no_pandas()
+
+
 def retemplate(
     build: BuildFolder,
     names: Names = None,
@@ -213,22 +233,33 @@ def retemplate(
     ] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; default: as before.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Jobs = None,
+    engine: Engine = "local",
+    part: PartOf = None,
     as_json: Json = False,
 ) -> None:
     """Render a build's records anew: text only, no picture and no raw file is touched.
 
     Example: instructify retemplate build vqav2 --templates my-templates
     """
+    light_start()
+    from instructify.build import engine_options
     from instructify.commands.convert import run_retemplate
 
+    options = engine_options(
+        jobs=jobs,
+        engine=engine,
+        part=part,
+        stage=None if part is None else "samples",
+        stages=("samples",),
+    )
     run_retemplate(
         build,
         names or [],
         templates,
         draws,
         seed,
-        jobs,
+        options,
         added_templates=added_templates or [],
         prompts=prompts,
         as_json=as_json,

@@ -108,17 +108,20 @@ def evaluate(
 def results(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of eval.")],
     html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
+    build: Annotated[
+        Path | None, typer.Option(help="The build evaluated on: its pictures for the page.")
+    ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     as_json: Json = False,
 ) -> None:
     """Put evaluations beside the published figures: 13 held-out datasets, 11 models.
 
-    Example: instructify results results --html results.html
+    Example: instructify results results --html results.html --build build
     """
     from instructify.commands.results import run_results
 
     with reader_may_leave():
-        run_results(folders, html=html, markdown=markdown, as_json=as_json)
+        run_results(folders, html=html, build=build, markdown=markdown, as_json=as_json)
 
 
 def protocols(

@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from instructify._util.errors import UserError
-from instructify.cli.options import AddTemplates, BuildFolder, CatalogFile, Json, TemplateFolder
+from instructify.cli.options import (
+    AddTemplates,
+    BuildFolder,
+    CatalogFile,
+    Engine,
+    Jobs,
+    Json,
+    TemplateFolder,
+)
 from instructify.cli.output import reader_may_leave
 
 
@@ -87,7 +95,8 @@ def overlap(
     recipe: Annotated[
         str | None, typer.Option(help="Whose splits and waivers count: paper, or a YAML file.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    jobs: Jobs = None,
+    engine: Engine = "local",
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -95,6 +104,7 @@ def overlap(
 
     Example: instructify overlap build --recipe paper --html overlap.html
     """
+    from instructify.build import engine_options
     from instructify.commands.overlap import run_overlap
 
     code = 0  # where the reader leaves early
@@ -107,7 +117,7 @@ def overlap(
             likeness=likeness,
             texts=texts,
             recipe=recipe,
-            jobs=jobs,
+            engine=engine_options(jobs=jobs, engine=engine),
             catalog_file=catalog_file,
             as_json=as_json,
         )

@@ -186,6 +186,20 @@ def import_checkpoint(
     )
 
 
+def check_model(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A preset, folder or hub name.")],
+    as_json: Json = False,
+) -> None:
+    """Say whether a model and its processor are what training expects.
+
+    Special tokens, layout, pixels, weights, and the loss of ten samples. Example: instructify
+    check-model Salesforce/instructblip-vicuna-7b
+    """
+    from instructify.commands.check_model import run_check_model
+
+    raise typer.Exit(run_check_model(model, as_json=as_json))
+
+
 def export_checkpoint(
     model: Annotated[str, typer.Argument(metavar="RUN|MODEL", help="A run, folder or name.")],
     out: Annotated[Path, typer.Option(metavar="FILE.pth", help="File to write.")],

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from instructify._util.terminal import paragraph, shortened
 from instructify._util.wording import counted
-from instructify.build import Progress, RawRoots, ocr_side_file, open_workers, with_settings
+from instructify.build import (
+    EngineOptions,
+    Progress,
+    RawRoots,
+    ocr_side_file,
+    open_workers,
+    with_settings,
+)
 from instructify.catalog import load_catalog
 from instructify.checking import (
     CheckRequest,
@@ -77,7 +84,7 @@ def check_request(options: CheckOptions) -> CheckRequest:
 
 def checked(request: CheckRequest, jobs: int = 1) -> Report:
     """Examine."""
-    with open_workers(jobs) as pool:
+    with open_workers(EngineOptions(jobs=jobs)) as pool:
         return examine(request, pool, Progress.for_terminal())
 
 

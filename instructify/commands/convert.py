@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
@@ -15,6 +15,8 @@ from instructify._util.wording import counted
 from instructify.build import (
     Build,
     ConvertRequest,
+    EngineOptions,
+    PartDone,
     PictureMode,
     Progress,
     RawRoots,
@@ -54,9 +56,9 @@ class ConvertOptions:
     split: str | None = None
     draws: int | None = None
     seed: int = 0
-    jobs: int = 1
+    engine: EngineOptions = field(default_factory=EngineOptions)
     limit: int | None = None
-    pictures: str = "store"
+    pictures: str | None = None  # None: as the catalog says of each family
     ocr: Path | None = None
     settings: Sequence[str] = ()
     max_rejects: float | None = None
@@ -77,6 +79,9 @@ def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
     except RejectsError as error:
         print(f"instructify: {error}", file=sys.stderr)
         return 1
+    except PartDone as done:
+        report_part(done, time.monotonic() - start, as_json=as_json)
+        return 0
     report(states, options.out, time.monotonic() - start, as_json=as_json)
     for remark in _remarks(request, states):
         print(remark, file=sys.stderr)
@@ -85,7 +90,8 @@ def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
 
 def convert_request(options: ConvertOptions) -> ConvertRequest:
     """Resolve what the command line asks for; UserError where it names what is not there."""
-    if options.pictures not in MODES:
+    pictures = next((mode for mode in MODES if mode == options.pictures), None)
+    if pictures is None and options.pictures is not None:
         raise UserError(f"--pictures {options.pictures}: {did_you_mean(options.pictures, MODES)}")
     catalog = load_catalog(extra=options.catalog_file)
     names = with_all_own(catalog, options.names, options.catalog_file, options.every_own)
@@ -102,9 +108,9 @@ def convert_request(options: ConvertOptions) -> ConvertRequest:
         split=options.split,
         draws=options.draws,
         seed=options.seed,
-        jobs=options.jobs,
+        engine=options.engine,
         limit=options.limit,
-        pictures=options.pictures,
+        pictures=pictures,
         ocr=options.ocr,
         settings=tuple(options.settings),
         max_rejects=options.max_rejects,
@@ -142,7 +148,7 @@ def run_retemplate(
     templates: Path | None,
     draws: int | None,
     seed: int | None,
-    jobs: int,
+    engine: EngineOptions,
     *,
     added_templates: Sequence[Path],
     prompts: str | None,
@@ -155,17 +161,21 @@ def run_retemplate(
         refuse_own_templates(build, standing)
     mode = mode_before(build, standing) if prompts is None else mode_of(prompts)
     folders = TemplateFolders.of(templates, added_templates)
-    states = retemplate(
-        build,
-        names,
-        folders.load(mode),
-        folders.label,
-        task_titles={task.name: task.title for task in load_catalog().tasks.values()},
-        draws=draws,
-        seed=seed,
-        jobs=jobs,
-        progress=Progress.for_terminal(),
-    )
+    try:
+        states = retemplate(
+            build,
+            names,
+            folders.load(mode),
+            folders.label,
+            task_titles={task.name: task.title for task in load_catalog().tasks.values()},
+            draws=draws,
+            seed=seed,
+            engine=engine,
+            progress=Progress.for_terminal(),
+        )
+    except PartDone as done:
+        report_part(done, time.monotonic() - start, as_json=as_json)
+        return
     report(states, build, time.monotonic() - start, as_json=as_json)
 
 
@@ -235,6 +245,14 @@ def _idle_options(request: ConvertRequest, states: Sequence[SplitState]) -> Iter
     ours = load_catalog().datasets if request.catalog_file is not None else ()
     if request.catalog_file is not None and all(one.name in ours for one in request.datasets):
         yield f"--catalog {request.catalog_file} has no effect: none of its datasets is converted"
+
+
+def report_part(done: PartDone, wall_s: float, *, as_json: bool) -> None:
+    """Print what a part did."""
+    if as_json:
+        print(json.dumps({"part": str(done), "wall_s": round(wall_s, 3)}, indent=1))
+    else:
+        print(f"{done}, {wall_s:.1f} s; without --part and --stage the same command commits")
 
 
 def report(states: Sequence[SplitState], out: Path, wall_s: float, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from instructify._util.errors import UserError
-from instructify.build import Build
+from instructify.build import Build, EngineOptions
 from instructify.commands.convert import ConvertOptions, run_convert
 from instructify.commands.demo_model import train_and_ask
 from instructify.commands.inspect import run_inspect
@@ -54,7 +54,7 @@ def _convert(out: Path, jobs: int, names: list[str], split: str | None) -> None:
         raw=out / "raw",
         out=out / "build",
         split=split,
-        jobs=jobs,
+        engine=EngineOptions(jobs=jobs),
     )
     code = run_convert(options, as_json=False)
     if code:

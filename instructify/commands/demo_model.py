@@ -85,7 +85,7 @@ def _evaluate(out: Path) -> None:
     run_eval(request, as_json=False)
     print()
     page = out / "results.html"
-    run_results([out / "results"], html=page, markdown=False, as_json=False)
+    run_results([out / "results"], html=page, build=out / "build", markdown=False, as_json=False)
     print(
         "\n".join(
             textwrap.wrap(

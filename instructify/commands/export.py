@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -126,23 +128,13 @@ def _pushed(out: Path, repository: str, public: bool) -> str:
 
 def _report(receipt: Receipt, out: Path, state: str) -> str:
     lines = [f"{'dataset':<19}{'split':<15}{'samples':>12}{'written':>12}{'pictured':>12}"]
-    reasons: dict[str, int] = {}
-    broken = 0
     for name, splits in receipt.datasets.items():
         for split, of in splits.items():
             lines.append(
                 f"{name[:18]:<19}{split[:14]:<15}{of.samples:>12,}{of.written:>12,}"
                 f"{of.with_pictures:>12,}"
             )
-            broken += of.slot_words_broken
-            for reason, number in of.left_out.items():
-                reasons[reason] = reasons.get(reason, 0) + number
-    for reason, number in sorted(reasons.items()):
-        lines.append(f"left out: {number:,} {_REASONS[reason]}")
-    for name, licence in receipt.unlicensed.items():
-        lines.append(paragraph(f"left out: {name}, for its licence: {licence}", "", "  "))
-    if broken:
-        lines.append(f"changed: {broken:,} texts held a picture word such as <image>: < image>")
+    lines += _departures(receipt)
     size = sum(receipt.files.values())
     pictures = receipt.pictures
     if pictures.mode == "files":
@@ -156,6 +148,24 @@ def _report(receipt: Receipt, out: Path, state: str) -> str:
     use = _NEXT[str(receipt.options["shape"])].format(out=out, file=_file_to_train_on(receipt))
     lines.append(f"next: {use}")
     return "\n".join(lines)
+
+
+def _departures(receipt: Receipt) -> Iterator[str]:
+    """Say what was left out, what the shape has no place for, and which texts were changed."""
+    splits = [of for own in receipt.datasets.values() for of in own.values()]
+    reasons = sum((Counter(of.left_out) for of in splits), Counter())
+    for reason, number in sorted(reasons.items()):
+        yield f"left out: {number:,} {_REASONS[reason]}"
+    for name, licence in receipt.unlicensed.items():
+        yield paragraph(f"left out: {name}, for its licence: {licence}", "", "  ")
+    lost = sum((Counter(of.not_carried) for of in splits), Counter())
+    if lost:
+        told = ", ".join(f"{name} ({number:,})" for name, number in sorted(lost.items()))
+        what = f"not in {receipt.options['shape']}, with the number of samples: {told}"
+        yield paragraph(what, "", "  ", cut=False)
+    broken = sum(of.slot_words_broken for of in splits)
+    if broken:
+        yield f"changed: {broken:,} texts held a picture word such as <image>: < image>"
 
 
 def _file_to_train_on(receipt: Receipt) -> str:

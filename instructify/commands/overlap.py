@@ -7,7 +7,7 @@ from typing import get_args
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.shards import write_bytes
-from instructify.build import Build, Progress, carry_out, open_workers
+from instructify.build import Build, EngineOptions, Progress, carry_out, open_workers
 from instructify.catalog import load_catalog
 from instructify.commands.overlap_page import overlap_page
 from instructify.commands.overlap_text import overlap_text
@@ -34,7 +34,7 @@ def run_overlap(
     likeness: str,
     texts: bool,
     recipe: str | None,
-    jobs: int,
+    engine: EngineOptions,
     catalog_file: Path | None,
     as_json: bool,
 ) -> int:
@@ -56,15 +56,15 @@ def run_overlap(
         texts=texts,
     )
     waivers = () if recipe is None else load_waivers(recipe)
-    with open_workers(jobs) as pool:
+    with open_workers(engine) as pool:
         overlap = find_overlap(question, pool, Progress.for_terminal())
     kept = keep_overlap(folder, overlap)
     if recipe is not None:  # what is kept serves all recipes
         overlap = _under(overlap, recipe)
     leaks = leaked(overlap)
     if html is not None:
-        page = overlap_page(overlap, leaks, waivers, question.build, question.against)
-        write_bytes(html, page.encode())
+        page = overlap_page(overlap, leaks, waivers, question.build, question.against, html)
+        write_bytes(html, page)
     if as_json:
         sys.stdout.write(overlap.to_bytes().decode())
     else:

@@ -52,7 +52,7 @@ def run_plan(
     other = None if against is None else _other(folder, recipe, set_to, against, catalog, *size)
     changes = () if other is None else compare(other, plan)
     if html is not None:
-        _write(html, plan_page(plan, other, changes, loss_explained(plan)))
+        _write(html, plan_page(plan, other, changes, loss_explained(plan), folder, html))
     if as_json:
         print(json.dumps(plan_value(plan, changes), indent=1))
         return
@@ -117,9 +117,9 @@ def _other(
     return _plan(folder, against, (), catalog, steps, batch)
 
 
-def _write(path: Path, page: str) -> None:
+def _write(path: Path, page: bytes) -> None:
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_bytes(page)
     except OSError as error:
         raise UserError(
             f"{path} cannot be written ({error.strerror}); give --html a file in a folder that "

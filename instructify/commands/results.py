@@ -2,16 +2,23 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from instructify._util.errors import UserError
 from instructify._util.shards import write_bytes
+from instructify.build import Build
 from instructify.results import (
+    Evaluated,
+    ItemPictures,
     Table,
     checked_results,
     make_table,
     markdown_lines,
+    read_answers,
     read_results,
+    result_folders,
     results_page,
     row_names,
     text_lines,
@@ -19,16 +26,28 @@ from instructify.results import (
 
 
 def run_results(
-    folders: Sequence[Path], *, html: Path | None, markdown: bool, as_json: bool
+    folders: Sequence[Path],
+    *,
+    html: Path | None,
+    build: Path | None,
+    markdown: bool,
+    as_json: bool,
 ) -> None:
-    """Print the table, and write the page where one is asked for."""
-    runs = {
-        name: checked_results(read_results(folder), folder)
-        for name, folder in zip(row_names(folders), folders, strict=True)
-    }
+    """Print the table, and write the page where one is asked for.
+
+    Raises:
+        UserError: a folder holds no result or a damaged one, or `build`, whose pictures the page
+            shows, is given without a page.
+    """
+    if build is not None and html is None:
+        raise UserError("--build has no effect without --html: its pictures are for the page")
+    names = dict(zip(row_names(folders), folders, strict=True))
+    runs = {name: checked_results(read_results(folder), folder) for name, folder in names.items()}
     table = make_table(runs)
     if html is not None:
-        write_bytes(html, results_page(table, runs).encode())
+        evaluated = {name: _evaluated(folder, runs[name]) for name, folder in names.items()}
+        pictures = None if build is None else ItemPictures(Build.open(build))
+        write_bytes(html, results_page(table, evaluated, html, pictures))
     if as_json:
         print(json.dumps(_value(table), indent=1))
         return
@@ -36,6 +55,11 @@ def run_results(
         print(line)
     if html is not None:
         print(f"\npage: {html}", file=sys.stderr if markdown else sys.stdout)
+
+
+def _evaluated(folder: Path, results: Sequence[Mapping[str, Any]]) -> Evaluated:
+    folders = result_folders(folder)
+    return Evaluated(results, [read_answers(one) for one in folders], folders)
 
 
 def _value(table: Table) -> dict[str, object]:

@@ -12,7 +12,7 @@ def run_verify(folder: Path, *, as_json: bool) -> int:
     build = Build.open(folder)
     findings = list(check_build(build))
     files, pictures = build.manifest.files, build.manifest.pictures
-    referenced = pictures.distinct if pictures.mode == "reference" else 0
+    referenced = pictures.referenced
     if as_json:
         rows = [finding._asdict() for finding in findings]
         value = {"files": len(files), "findings": rows, "not_looked_at": referenced}

@@ -18,7 +18,7 @@ from instructify.comparing.tables import (
     compare_tables,
     count_texts,
 )
-from instructify.pictures import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, read_index
+from instructify.pictures import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, read_indices
 
 # Of a split: what follows from the rest, and is told by the tables.
 _DERIVED = {
@@ -234,13 +234,10 @@ def _compare_pictures(before: Build, after: Build, examples: int) -> PictureDiff
     old, new = before.manifest.pictures, after.manifest.pictures
     files = before.manifest.files, after.manifest.files
     same = [
-        _hash(files[0], old_name) == _hash(files[1], new_name)
-        for old_name, new_name in (
-            (old.index_file, new.index_file),
-            (old.problems_file, new.problems_file),
-        )
+        _hashes(files[0], old_names) == _hashes(files[1], new_names)
+        for old_names, new_names in ((old.index, new.index), (old.problems, new.problems))
     ]
-    if all(same) and old.mode == new.mode:
+    if all(same) and old.modes == new.modes:
         return None
     content = [name for name in PICTURE_INDEX_SCHEMA.names if name not in _PLACES]
     index, problems = (
@@ -252,24 +249,24 @@ def _compare_pictures(before: Build, after: Build, examples: int) -> PictureDiff
             fields,
         )
         for names, schema, fields in (
-            ((old.index_file, new.index_file), PICTURE_INDEX_SCHEMA, content),
-            ((old.problems_file, new.problems_file), PROBLEM_SCHEMA, PROBLEM_SCHEMA.names),
+            ((old.index, new.index), PICTURE_INDEX_SCHEMA, content),
+            ((old.problems, new.problems), PROBLEM_SCHEMA, PROBLEM_SCHEMA.names),
         )
     )
     return PictureDifference(
-        facts=_facts({"mode": old.mode}, {"mode": new.mode}),
+        facts=_facts(old.modes, new.modes),
         contents=index,
         problems=problems,
         moved=not same[0] and index.is_equal,
     )
 
 
-def _hash(files: Mapping[str, Any], name: str | None) -> str | None:
-    return None if name is None else str(files[name].sha256)
+def _hashes(files: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    return [str(files[name].sha256) for name in names]
 
 
-def _table(build: Build, name: str | None, schema: pa.Schema) -> pa.Table:
-    return schema.empty_table() if name is None else read_index(build.path(name))
+def _table(build: Build, names: Sequence[str], schema: pa.Schema) -> pa.Table:
+    return read_indices([build.path(name) for name in names], schema)
 
 
 def difference_value(difference: BuildDifference) -> dict[str, Any]:

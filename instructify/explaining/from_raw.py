@@ -105,7 +105,7 @@ def record_step(
         ocr=None if ocr is None else RawFile(ocr.name, ocr),
         seed=split.seed,
         limit=split.limit,
-        folder=raw,
+        staging=raw,
     )
     again = _read_record(unit, record["record_id"])
     if again is None:

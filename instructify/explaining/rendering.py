@@ -81,7 +81,7 @@ def render_row(
             start=place.row,
             stop=place.row + 1,
             problems=None,
-            folder=Path(scratch) / "unit",
+            staging=Path(scratch),
         )
         run_samples(unit)
         rows = read_arrow(unit.folder / SAMPLES).to_pylist()

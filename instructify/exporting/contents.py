@@ -69,21 +69,27 @@ class Contents:
     """All contents of a build. Use as a context manager; not for threads to share."""
 
     def __init__(self, build: Build, folders: PictureFolders) -> None:
-        name = build.manifest.pictures.index_file
-        if name is None:
+        if not build.manifest.pictures.looked_at:
             raise UserError(
                 f"{build.paths.root} was made without pictures; export its text alone with "
                 "--no-pictures, or convert again with --pictures store."
             )
         self._root = build.paths.root
         self._build = build
-        self._path = build.path(name)
-        self._index = read_index(self._path, validated=False).to_batches()
+        self._index: list[pa.RecordBatch] = []
+        self._paths: list[Path] = []  # of the part that each batch is of
+        for path in build.index_parts():
+            batches = read_index(path, validated=False).to_batches()
+            self._index += batches
+            self._paths += [path] * len(batches)
         self._untouched = set(range(len(self._index)))
         self._ends = np.cumsum([batch.num_rows for batch in self._index], dtype=np.int64)
         # A 64-bit hash of each key, sorted: 12 bytes a key where a dict would take 150. Two keys
         # of ten million share one with probability 3e-6.
-        parts = [hash_texts(self._valid(batch, ["key"]).column("key")) for batch in self._index]
+        parts = [
+            hash_texts(self._valid(batch, ["key"], path).column("key"))
+            for batch, path in zip(self._index, self._paths, strict=True)
+        ]
         hashes = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
         self._order = np.argsort(hashes, kind="stable").astype(np.int32)
         self._hashes = hashes[self._order]
@@ -187,9 +193,9 @@ class Contents:
                 check_index_row(content)
                 yield content
 
-    def _valid(self, batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
+    def _valid(self, batch: pa.RecordBatch, columns: list[str], path: Path) -> pa.RecordBatch:
         chosen = batch.select(columns)
-        validate(chosen, self._path)
+        validate(chosen, path)
         return chosen
 
     def _split(self, rows: NDArray[np.int64]) -> Iterator[tuple[pa.RecordBatch, NDArray[np.int64]]]:
@@ -199,7 +205,7 @@ class Contents:
         for at, (batch, end, edge) in enumerate(zip(self._index, self._ends, edges, strict=True)):
             if edge > start:
                 if at in self._untouched:
-                    validate(batch, self._path)
+                    validate(batch, self._paths[at])
                     self._untouched.discard(at)
                 yield batch, rows[start:edge] - (end - batch.num_rows)
             start = edge
@@ -300,7 +306,7 @@ def _roots(build: Build, folders: PictureFolders) -> Roots | None:
         return Roots.resolve(folders.raw, folders.images)
     if folders.images:
         raise UserError("--images needs --raw too: give the folders as at the conversion.")
-    return load_roots(build.paths.root) if build.manifest.pictures.mode == "reference" else None
+    return load_roots(build.paths.root) if build.manifest.pictures.referenced else None
 
 
 def _damaged(path: Path) -> UserError:

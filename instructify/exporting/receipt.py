@@ -32,6 +32,7 @@ class SplitReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     slot_words_broken: int  # texts with a word that would have been read as a picture slot
     with_pictures: int  # samples that have at least one picture or clip here
     files: list[str]
+    not_carried: dict[str, int] = {}  # samples with a value in a column that the shape lacks
 
 
 class PicturesReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

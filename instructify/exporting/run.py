@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from instructify.exporting.chat import ChatSink
 from instructify.exporting.contents import Contents
 from instructify.exporting.folder import LOCK, staged
 from instructify.exporting.llava import LlavaSink
+from instructify.exporting.losses import count_losses
 from instructify.exporting.options import MEGABYTE, ExportOptions, PictureFolders
 from instructify.exporting.receipt import (
     FORMAT,
@@ -118,9 +120,11 @@ def _sink(export: Export, place: Path, contents: Contents | None, syncer: Syncer
 
 def _export_split(export: Export, chosen: Chosen, sink: Sink, sets: set[str]) -> SplitReceipt:
     counts = Counts()
+    lost: Counter[str] = Counter()
     sink.begin(chosen)
     for batch in read_rows(export.build, chosen, export.options, counts):
         sink.write(batch)
+        lost.update(count_losses(batch, export.options.shape))
         sets.update(pc.unique(batch.column("candidate_set")).drop_null().to_pylist())
         export.advance(batch.num_rows)
     tally = sink.end()
@@ -133,6 +137,7 @@ def _export_split(export: Export, chosen: Chosen, sink: Sink, sets: set[str]) ->
         slot_words_broken=tally.slot_words_broken,
         with_pictures=tally.with_pictures,
         files=tally.files,
+        not_carried=dict(sorted(lost.items())),
     )
 
 

@@ -7,7 +7,9 @@ Tokens come from `train`, where texts are tokenised, in the shape of `tokens`.
 """
 
 from instructify.inspecting.choose import choose_samples
+from instructify.inspecting.gather import find_records
 from instructify.inspecting.make import PageMade, PageRequest, make_page
+from instructify.inspecting.pictures import small_bytes
 from instructify.inspecting.tokens import Cut, Piece, ReaderFacts, Reading, Text, TokenReader
 
 __all__ = [
@@ -20,5 +22,7 @@ __all__ = [
     "Text",
     "TokenReader",
     "choose_samples",
+    "find_records",
     "make_page",
+    "small_bytes",
 ]

@@ -26,7 +26,7 @@ from instructify.pictures import (
     open_picture,
 )
 
-_DAMAGED = ("picture-truncated", "picture-unreadable")
+DAMAGED = ("picture-truncated", "picture-unreadable")
 
 
 def damaged_pictures(
@@ -54,7 +54,7 @@ def damaged_pictures(
 def _damaged(build: Build, rejects: Iterable[Rejected]) -> Iterator[tuple[str, str]]:
     """Go through the keys of damaged pictures, with the releases that name them."""
     for one in rejects:
-        if one.reason in _DAMAGED:
+        if one.reason in DAMAGED:
             for key in one.pictures:
                 yield key, build.dataset(one.dataset).release
 

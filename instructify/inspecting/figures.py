@@ -62,8 +62,7 @@ def token_figures(readings: Iterable[tuple[str, Reading]]) -> dict[str, Any]:
         told.setdefault(name, ([], []))[0].append(len(one.language) - inside)
         if num_labels:
             told[name][1].append(num_labels)
-        cuts = (one.cut_qformer, one.cut_instruction, one.cut_response)
-        cut.setdefault(name, []).append(int(any(found.ids for found in cuts)))
+        cut.setdefault(name, []).append(int(one.is_cut))
     return {
         "tokens": _strips(told),
         "cut": [[name, sum(flags), len(flags)] for name, flags in cut.items()],

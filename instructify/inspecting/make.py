@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from instructify import __version__
 from instructify._util.file_names import real_path
 from instructify._util.shards import write_bytes
 from instructify._util.wording import counted
 from instructify.build import Build
 from instructify.catalog import Catalog
 from instructify.inspecting.choose import ChosenSplit
-from instructify.inspecting.damaged import damaged_pictures
+from instructify.inspecting.damaged import DAMAGED, damaged_pictures
 from instructify.inspecting.document import document
 from instructify.inspecting.figures import build_figures, token_figures
 from instructify.inspecting.gather import Shown, gather
+from instructify.inspecting.order import mixed
 from instructify.inspecting.pictures import PagePictures
-from instructify.inspecting.raw import Position, read_raw
+from instructify.inspecting.raw import Position, raw_root, read_raw
 from instructify.inspecting.rejects import Rejects, read_rejects
 from instructify.inspecting.renderings import Renderings, template_values
 from instructify.inspecting.shares import mixture_shares
@@ -28,7 +28,9 @@ from instructify.inspecting.values import (
     reject_value,
     vocabulary,
 )
+from instructify.pages import Head, Identity, date_of, find_links
 from instructify.templating import TemplateSet
+from instructify.twins import is_twin_root
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +67,7 @@ def make_page(request: PageRequest) -> PageMade:
     """Write the page of a build."""
     build = request.build
     pairs = [(one.dataset, one.split) for one in request.chosen]
-    shown = gather(build, request.chosen)
+    shown = mixed(gather(build, request.chosen))
     rejects = read_rejects(build, pairs)
     request.tell(
         f"{counted(len(shown), 'sample')}, {counted(len(rejects.shown), 'reject')}; raw files"
@@ -75,29 +77,24 @@ def make_page(request: PageRequest) -> PageMade:
     pictures = PagePictures(build.pictures(), request.num_frames)
     pictures.take(key for one in shown for key in one.sample["pictures"])
     pictures.take_damaged(damaged_pictures(build, request.catalog, request.raw, rejects.shown))
-    listed = [list_value(one, pictures) for one in shown]
     request.tell("tokens" if request.reader is not None else "no tokens")
     readings = _readings(request, shown, pictures)
-    request.tell("templates, plots")
-    renderings = Renderings(templates_of=request.templates, catalog=request.catalog)
-    details = [
-        detail_value(
-            one,
-            build.dataset(one.sample["dataset"]),
-            build.split(one.sample["dataset"], one.sample["split"]),
-            renderings.sides(one, build.dataset(one.sample["dataset"])),
-            reading,
-            raw.number(_position(one)),
-        )
+    fits = _tokenizer_fits(request)
+    listed = [
+        list_value(one, pictures, is_cut=None if reading is None or not fits else reading.is_cut)
         for one, reading in zip(shown, readings, strict=True)
     ]
+    request.tell("templates, plots")
+    renderings = Renderings(templates_of=request.templates, catalog=request.catalog)
+    details = list(_details(build, shown, readings, renderings, raw))
     rejected = [reject_value(one, pictures, raw.number) for one in rejects.shown]
     facts = {
         **_facts(request, shown),
         "raw_notes": raw.notes,
         "reject_counts": rejects.counts,
         "templates": template_values(renderings.templates),
-        "tokens": _token_facts(request, readings),
+        "damaged": list(DAMAGED),
+        "tokens": _token_facts(request, readings, fits=fits),
         "figures": {
             **_with_undrawn(build_figures(build, pairs), renderings, build),
             **token_figures(_named(shown, readings)),
@@ -112,7 +109,7 @@ def make_page(request: PageRequest) -> PageMade:
         "pictures": pictures.entries,
         "images": pictures.images,
     }
-    written = write_bytes(request.out, document(facts["build"], facts, rows))
+    written = write_bytes(request.out, document(_head(request, facts["build"]), facts, rows))
     return PageMade(
         samples=len(shown),
         of=sum(one.total for one in request.chosen),
@@ -121,6 +118,40 @@ def make_page(request: PageRequest) -> PageMade:
         pictures=len(pictures.images),
         size_bytes=written.size_bytes,
     )
+
+
+def _details(
+    build: Build,
+    shown: Sequence[Shown],
+    readings: Sequence[Reading | None],
+    renderings: Renderings,
+    raw: "_RawItems",
+) -> Iterator[dict[str, Any]]:
+    """Shape what is shown of each sample that is opened."""
+    for one, reading in zip(shown, readings, strict=True):
+        entry = build.dataset(one.sample["dataset"])
+        split = build.split(one.sample["dataset"], one.sample["split"])
+        sides = renderings.sides(one, entry)
+        yield detail_value(one, entry, split, sides, reading, raw.number(_position(one)))
+
+
+def _head(request: PageRequest, name: str) -> Head:
+    identity = Identity(kind="Build", name=name, build=name)
+    return Head(
+        identity=identity,
+        date=date_of(request.build.paths.root / "manifest.json"),
+        links=find_links(request.out, identity),
+    )
+
+
+def _tokenizer_fits(request: PageRequest) -> bool:
+    """Tell whether counts of tokens mean something: a tiny tokenizer knows words of twins only."""
+    if request.reader is None:
+        return False
+    if not request.reader.facts.is_own:
+        return True
+    root = raw_root(request.build, request.raw)
+    return root is not None and is_twin_root(root)
 
 
 class _RawItems:
@@ -182,7 +213,6 @@ def _facts(request: PageRequest, shown: Sequence[Shown]) -> dict[str, Any]:
     root = request.build.paths.root
     return {
         "build": root.name or real_path(root).name,
-        "version": __version__,
         "shown": len(shown),
         "of": sum(one.total for one in request.chosen),
         "splits": [[one.dataset, one.split, len(one.rows), one.total] for one in request.chosen],
@@ -191,7 +221,9 @@ def _facts(request: PageRequest, shown: Sequence[Shown]) -> dict[str, Any]:
     }
 
 
-def _token_facts(request: PageRequest, readings: Sequence[Reading | None]) -> dict[str, Any] | None:
+def _token_facts(
+    request: PageRequest, readings: Sequence[Reading | None], *, fits: bool
+) -> dict[str, Any]:
     reader = request.reader
     if reader is None:
         return {"why_not": request.why_no_tokens}
@@ -199,6 +231,7 @@ def _token_facts(request: PageRequest, readings: Sequence[Reading | None]) -> di
     return {
         "name": facts.name,
         "is_own": facts.is_own,
+        "fits": fits,
         "queries": facts.queries,
         "frames": facts.frames,
         "is_decoder_only": facts.is_decoder_only,

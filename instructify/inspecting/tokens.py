@@ -43,6 +43,11 @@ class Reading:
     cut_response: Cut
     lost_breaks: tuple[int, int] = (0, 0)
 
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether truncation left anything out."""
+        return any(cut.ids for cut in (self.cut_qformer, self.cut_instruction, self.cut_response))
+
 
 class Piece(NamedTuple):
     """A token as its vocabulary spells it; `is_special`: it is none that a text can make."""

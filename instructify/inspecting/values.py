@@ -16,18 +16,33 @@ _LISTED = ("dataset", "split", "task", "form", "template")
 _MOST_REFERENCES = 12  # that a search looks at
 
 
-def list_value(shown: Shown, pictures: PagePictures) -> dict[str, Any]:
-    """Shape what the list shows of a sample, and what searching looks at."""
+def list_value(shown: Shown, pictures: PagePictures, *, is_cut: bool | None) -> dict[str, Any]:
+    """Shape what the list shows of a sample, and what searching looks at.
+
+    `words` are those of the dataset itself, without the template around them; `is_cut` None: not
+    known.
+    """
     sample = shown.sample
     return {
         "id": sample["sample_id"],
         **{name: sample[name] for name in _LISTED},
         "pictures": [pictures.number(key) for key in sample["pictures"]],
+        "words": _own_words(shown),
+        "cut": None if is_cut is None else "cut" if is_cut else "whole",
         "instruction": sample["instruction"],
         "qformer": sample["qformer_instruction"],
         "response": sample["response"],
         "references": (sample["references"] or [])[:_MOST_REFERENCES],
     }
+
+
+def _own_words(shown: Shown) -> str | None:
+    """Take what the dataset itself says; where a question has to be made, the answer."""
+    record = shown.record
+    question: str | None = record["question"]
+    if question is not None and question == shown.sample["response"]:
+        question = record["answer"]
+    return question if question is not None else record["text"]
 
 
 def detail_value(

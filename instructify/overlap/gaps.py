@@ -60,7 +60,7 @@ def _without_bytes(pictures: PictureRows) -> Iterator[str]:
 
 
 def _has_pictures(build: Build) -> bool:
-    return build.manifest.pictures.index_file is not None
+    return build.manifest.pictures.looked_at
 
 
 def _names_vg(pictures: PictureRows) -> bool:

@@ -21,11 +21,12 @@ from instructify.overlap.pictures import PictureRows, Rows
 from instructify.pictures import (
     DECODER_ERRORS,
     DRAFT_SIZE,
+    PICTURE_INDEX_SCHEMA,
     SIDE,
     TooManyPixels,
     flatten,
     open_picture,
-    read_index,
+    read_indices,
 )
 
 Scope = Literal["trained", "all", "none"]
@@ -204,10 +205,10 @@ def _thumbnails(pictures: PictureRows, rows: Rows, pool: Workers) -> tuple[Thumb
 
 def _names(build: Build, hashes: NDArray[np.uint64]) -> list[str]:
     """Look up keys by their hashes, given sorted, in the index of a build."""
-    name = build.manifest.pictures.index_file
-    if name is None or not len(hashes):
+    parts = build.index_parts()
+    if not parts or not len(hashes):
         return []
-    keys = read_index(build.path(name))["key"]
+    keys = read_indices(parts, PICTURE_INDEX_SCHEMA)["key"]
     own = hash_texts(keys)
     order = np.argsort(own)
     rows = order[np.searchsorted(own[order], hashes)]

@@ -19,7 +19,7 @@ from instructify._util.keyed import Hashes, hash_texts
 from instructify.build import Build
 from instructify.overlap.masks import Masks, add_part, distinct, no_masks, unite
 from instructify.overlap.parts import Part, PartKeys, key_at, read_part
-from instructify.pictures import read_index
+from instructify.pictures import PICTURE_INDEX_SCHEMA, read_indices
 from instructify.readers import NOT_JSON
 
 Rows = NDArray[np.int64]
@@ -166,12 +166,12 @@ def _facts(builds: Sequence[Build], columns: Sequence[Hashes]) -> Facts:
 
 def _facts_of(build: Build, keys: Hashes) -> Facts:
     """Look keys up in the index of a build."""
-    name = build.manifest.pictures.index_file
+    parts = build.index_parts()
     nothing = np.zeros(len(keys), np.bool_)
     zero = np.zeros(len(keys), np.uint64)
-    if name is None or not len(keys):
+    if not parts or not len(keys):
         return Facts(nothing, zero, nothing, zero)
-    index = read_index(build.path(name)).select(["key", "sha256", "phash"])
+    index = read_indices(parts, PICTURE_INDEX_SCHEMA).select(["key", "sha256", "phash"])
     own = hash_texts(index["key"])
     at = np.searchsorted(keys, own)
     wanted = keys[np.minimum(at, len(keys) - 1)] == own

@@ -123,8 +123,7 @@ def overlap_key(manifest: Manifest) -> str:
         for name, entry in manifest.datasets.items()
         for split, of in entry.splits.items()
     }
-    index = manifest.pictures.index_file
-    pictures = None if index is None else manifest.files[index].sha256
+    pictures = [manifest.files[name].sha256 for name in manifest.pictures.index]
     return content_key(f"overlap {METHOD}", {"splits": splits, "pictures": pictures})
 
 

@@ -1,13 +1,10 @@
 """Pictures and clips: where their files lie, what they hold, and the store that keeps each once.
 
-The steps of a conversion, each cut into units that any process may run in any order:
-`tars.plan_web`, `run_web`, `merge_web`: where img2dataset put which url;
-`probing.plan_probe`, `run_probe`, then `index.gather`: what each wanted picture is;
-`store.plan_store`, `check_space`, `run_store`: each new content once into shards;
-`tables.write_index`: the index. `reading.PictureStore` reads the result.
+The steps of a conversion, each cut into units that any process may run in any order, stand in
+`passes.py`: `find_pictures`, `plan_storing`, `store_pictures`. `reading.PictureStore` reads the
+result.
 """
 
-from instructify.pictures import tables
 from instructify.pictures.checked import check_index, check_index_row, is_content
 from instructify.pictures.decode import (
     DECODER_ERRORS,
@@ -18,14 +15,27 @@ from instructify.pictures.decode import (
     to_rgb,
 )
 from instructify.pictures.header import SUFFIXES, Header, clip_header, picture_header
-from instructify.pictures.index import Gathered, gather, load_known, save_seen
+from instructify.pictures.key_order import MOST_PARTS
 from instructify.pictures.keys import split_key
+from instructify.pictures.known import KnownFiles, keep_notes
 from instructify.pictures.locate import Locator
+from instructify.pictures.notes import NO_PICTURES, Notes, SplitPictures, read_notes
 from instructify.pictures.packs import PackWriter, pack_scan
+from instructify.pictures.passes import (
+    FoundPictures,
+    PicturesWanted,
+    StoredPictures,
+    StorePlan,
+    find_pictures,
+    list_keys,
+    note_problems,
+    plan_storing,
+    store_pictures,
+)
 from instructify.pictures.perceptual import SIDE
 from instructify.pictures.probe import DRAFT_SIZE, PictureFacts, probe_clip, probe_picture
-from instructify.pictures.probing import Releases, first_found, plan_probe, run_probe, wanted_keys
 from instructify.pictures.reading import PictureStore, StoredFacts
+from instructify.pictures.releases import Releases, first_found, wanted_keys
 from instructify.pictures.roots import (
     LOCAL_FOLDER,
     Location,
@@ -36,45 +46,53 @@ from instructify.pictures.roots import (
     save_roots,
 )
 from instructify.pictures.sources import MAX_CLIP_BYTES, MAX_PICTURE_BYTES, Problem, SourceReader
-from instructify.pictures.store import StorePlan, check_space, plan_store, run_store
+from instructify.pictures.store import check_space, needed_bytes, staged_bytes
 from instructify.pictures.tables import (
     PICTURE_INDEX_SCHEMA,
     PROBLEM_SCHEMA,
     STORE_SCHEMA,
-    Known,
     read_index,
+    read_indices,
     validate,
 )
 from instructify.pictures.tars import WebMap, merge_web, plan_web, run_web
 from instructify.pictures.video import ClipUnreadable, clip_format, frames
+from instructify.pictures.wanted import RecordShard
 
 __all__ = [
     "ClipUnreadable",
     "DECODER_ERRORS",
     "DRAFT_SIZE",
-    "Gathered",
+    "FoundPictures",
     "Header",
-    "Known",
+    "KnownFiles",
     "LOCAL_FOLDER",
     "Location",
     "Locator",
     "MAX_CLIP_BYTES",
     "MAX_PICTURE_BYTES",
     "MAX_PIXELS",
+    "MOST_PARTS",
+    "NO_PICTURES",
+    "Notes",
     "PICTURE_INDEX_SCHEMA",
     "PROBLEM_SCHEMA",
     "PackWriter",
     "PictureFacts",
     "PictureStore",
+    "PicturesWanted",
     "Problem",
+    "RecordShard",
     "Releases",
     "Roots",
     "SIDE",
     "STORE_SCHEMA",
     "SUFFIXES",
     "SourceReader",
+    "SplitPictures",
     "StorePlan",
     "StoredFacts",
+    "StoredPictures",
     "TooManyPixels",
     "WebMap",
     "check_index",
@@ -83,31 +101,33 @@ __all__ = [
     "check_space",
     "clip_format",
     "clip_header",
+    "find_pictures",
     "first_found",
     "flatten",
     "frames",
-    "gather",
     "idle_folders",
     "is_content",
-    "load_known",
+    "keep_notes",
+    "list_keys",
     "load_roots",
     "merge_web",
+    "needed_bytes",
+    "note_problems",
     "open_picture",
     "pack_scan",
     "picture_header",
-    "plan_probe",
-    "plan_store",
+    "plan_storing",
     "plan_web",
     "probe_clip",
     "probe_picture",
     "read_index",
-    "run_probe",
-    "run_store",
+    "read_indices",
+    "read_notes",
     "run_web",
     "save_roots",
-    "save_seen",
     "split_key",
-    "tables",
+    "staged_bytes",
+    "store_pictures",
     "to_rgb",
     "validate",
     "wanted_keys",

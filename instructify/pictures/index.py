@@ -1,105 +1,100 @@
-"""Merge what was looked at into one table of all pictures of a build, sorted by key.
+"""Last step of the passes: a part of the index, in which every picture has its place."""
 
-The order in which units finished leaves no trace. What a build knew before is carried over, so a
-later conversion looks only at pictures that are new or have changed.
-"""
-
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify._util.errors import UserError
-from instructify._util.shards import read_arrow, stream_arrow
-from instructify.pictures.checked import check_index
-from instructify.pictures.probing import ProbePlan
-from instructify.pictures.roots import LOCAL_FOLDER
-from instructify.pictures.tables import (
-    BATCH_ROWS,
-    PROBE_SCHEMA,
-    PROBLEM_SCHEMA,
-    Known,
-    read_index,
-    validate,
-)
+from instructify._util.shards import FileFacts, read_arrow
+from instructify.pictures.contents import Contents, order_of
+from instructify.pictures.key_order import KeyRange, Rows, match, numbers, one_array, taken
+from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, write_part
+
+_CONTENT = ("order", "sha256")
 
 
-class Gathered(NamedTuple):
-    """All pictures of a build, sorted by key: those with facts, and those with problems."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexUnit:
+    """Write the part of the index for the pictures that one unit joined.
 
-    found: pa.Table  # of PROBE_SCHEMA
-    problems: pa.Table  # of PROBLEM_SCHEMA
-
-
-def gather(plan: ProbePlan, results: Sequence[Path], known: Known | None = None) -> Gathered:
-    """Put results, kept rows and what else the build knew together, each key once.
-
-    Keys that this plan did not ask for stay as they were.
+    `shards` has name and number of contents of every new shard, in the order of all new contents.
     """
-    fresh = pa.concat_tables([plan.kept, *(read_arrow(path) for path in results)])
-    is_problem = pc.is_valid(fresh["reason"])
-    found = fresh.filter(pc.invert(is_problem))
-    problems = fresh.filter(is_problem).select(PROBLEM_SCHEMA.names).cast(PROBLEM_SCHEMA)
-    if known is not None:
-        found = pa.concat_tables([found, _others(known.seen, fresh["key"])])
-        problems = pa.concat_tables([problems, _others(known.problems, fresh["key"])])
-    return Gathered(found.sort_by("key").combine_chunks(), problems.sort_by("key").combine_chunks())
+
+    number: int
+    found: Path
+    contents: tuple[Contents, ...]
+    shards: tuple[tuple[str, int], ...]
+    stored_families: frozenset[str]
+    staging: Path
 
 
-def load_known(build: Path, index: Path | None, problems: Path | None) -> Known | None:
-    """Load what a build knows, from the files that its manifest names; None without an index.
+class _Places:
+    """Where the contents of some pictures are stored."""
 
-    Without the notes of when files were last seen, as on another machine, every picture is looked
-    at again and found the same.
-    """
-    if index is None:
-        return None
-    table = read_index(index)
-    check_index(table)
-    path = build / LOCAL_FOLDER / "seen.arrow"
-    try:
-        noted = read_arrow(path)
-    except UserError:  # the notes only save time
-        noted = PROBE_SCHEMA.empty_table()
-    if noted.schema != PROBE_SCHEMA:
-        noted = PROBE_SCHEMA.empty_table()
-    validate(noted, path)
-    check_index(noted)
-    no_problems = PROBLEM_SCHEMA.empty_table()
-    return Known(
-        index=table,
-        problems=read_index(problems) if problems is not None else no_problems,
-        seen=_reconcile(table, noted),
-    )
+    def __init__(self, num_rows: int) -> None:
+        self.shard = np.full(num_rows, None, object)
+        self.row = np.full(num_rows, -1, np.int64)
 
 
-def save_seen(build: Path, gathered: Gathered) -> None:
-    """Note beside the build when its pictures were last seen as they are."""
-    path = build / LOCAL_FOLDER / "seen.arrow"
-    stream_arrow(path, PROBE_SCHEMA, gathered.found.to_batches(BATCH_ROWS))
-
-
-def _others(table: pa.Table, keys: pa.ChunkedArray) -> pa.Table:
-    return table.filter(pc.invert(pc.is_in(table["key"], value_set=keys)))
-
-
-def _reconcile(index: pa.Table, noted: pa.Table) -> pa.Table:
-    """Give every row of the index in the shape of PROBE_SCHEMA, with notes where there are any."""
-    at = pc.index_in(index["key"], value_set=noted["key"])
-    same = pc.equal(noted["sha256"].take(at), index["sha256"]) if noted.num_rows else None
+def run_index(unit: IndexUnit) -> FileFacts:
+    """Give stored pictures their shards and rows, and all others their files."""
+    found = read_arrow(unit.found)
+    stored = np.zeros(found.num_rows, np.bool_)
+    for family in unit.stored_families:
+        stored |= np.asarray(pc.starts_with(one_array(found["key"]), f"{family}/"))
+    places = _Places(found.num_rows)
+    if stored.any():
+        _place(unit, found, np.flatnonzero(stored), places)
+    is_placed = pa.array(places.row >= 0)
     columns = []
-    for field in PROBE_SCHEMA:
-        if field.name in ("root", "file", "offset", "mtime_ns"):
-            column = noted[field.name].take(at) if noted.num_rows else pa.nulls(len(at), field.type)
-            if same is not None:
-                column = pc.if_else(pc.fill_null(same, False), column, pa.scalar(None, field.type))
-            if field.name in index.column_names:
-                column = pc.coalesce(column, index[field.name])
-            columns.append(column)
-        elif field.name in index.column_names:
-            columns.append(index[field.name])
+    for field in PICTURE_INDEX_SCHEMA:
+        if field.name == "shard":
+            columns.append(pa.array(places.shard, pa.string()))
+        elif field.name == "row":
+            columns.append(pa.array(places.row, pa.int32(), mask=places.row < 0))
+        elif field.name in ("root", "file", "offset"):
+            empty = pa.scalar(None, field.type)
+            columns.append(pc.if_else(is_placed, empty, one_array(found[field.name])))
         else:
-            columns.append(pa.nulls(index.num_rows, field.type))
-    return pa.Table.from_arrays(columns, schema=PROBE_SCHEMA)
+            columns.append(one_array(found[field.name]))
+    table = pa.Table.from_arrays(columns, schema=PICTURE_INDEX_SCHEMA)
+    return write_part(unit.staging, "index", unit.number, table)
+
+
+def _place(unit: IndexUnit, found: pa.Table, rows: Rows, places: _Places) -> None:
+    """Find shard and row of the pictures of some rows, a range of contents after the other."""
+    hashes = one_array(found["sha256"]).take(pa.array(rows))
+    wanted = pa.table({"order": order_of(hashes), "sha256": hashes})
+    order = numbers(wanted["order"])
+    names = np.array([name for name, _ in unit.shards], object)
+    ends = np.cumsum([count for _, count in unit.shards], dtype=np.int64)
+    before = 0  # contents that are new and of an earlier range
+    for one in unit.contents:
+        own = np.flatnonzero(_inside(order, one.part))
+        if len(own):
+            asked = taken(wanted, own)
+            _place_stored(read_arrow(one.stored), asked, rows[own], places)
+            at = match(asked, read_arrow(one.new), _CONTENT)
+            fresh = rows[own][at >= 0]
+            number = before + at[at >= 0]
+            shard = np.searchsorted(ends, number, side="right")
+            if len(fresh):
+                places.shard[fresh] = names[shard]
+                places.row[fresh] = number - np.concatenate([[0], ends])[shard]
+        before += one.num_new
+
+
+def _place_stored(stored: pa.Table, asked: pa.Table, rows: Rows, places: _Places) -> None:
+    at = match(asked, stored, _CONTENT)
+    own = taken(stored.select(["shard", "row"]), at[at >= 0])
+    places.shard[rows[at >= 0]] = own["shard"].to_pylist()
+    places.row[rows[at >= 0]] = own["row"].to_pylist()
+
+
+def _inside(order: np.ndarray, part: KeyRange) -> np.ndarray:
+    inside = order >= np.uint64(part.start)
+    if part.stop <= int(np.iinfo(np.uint64).max):
+        inside &= order < np.uint64(part.stop)
+    return np.asarray(inside)

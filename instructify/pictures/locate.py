@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from instructify._util.file_names import is_text
 from instructify.catalog import Family
 from instructify.pictures.keys import clean_name, split_key
@@ -27,6 +29,10 @@ class _Listing(NamedTuple):
     files: frozenset[str]
     odd: Mapping[str, str]  # links, folders, pipes, devices: by what they are
 
+    def names(self) -> pa.Array:
+        """Return the names of the files that an index can hold, as a column."""
+        return pa.array([name for name in self.files if is_text(name)], pa.string())
+
 
 class _Slot(NamedTuple):
     """One folder and file-name pattern, split around the name."""
@@ -36,6 +42,7 @@ class _Slot(NamedTuple):
     after: str
 
 
+_MARK = "\0"
 _Slots = Iterable[_Slot | Problem]  # a problem: the folder is there but may not be used
 
 
@@ -71,7 +78,7 @@ class Locator:
         if "/" in clean:
             slots = self._slots_for(family, release, clean)
         else:
-            slots = self._slots_of(family, release)
+            slots = self.slots_of(family, release)
         result = self._search(slots, clean.rpartition("/")[2])
         if isinstance(result, Location):
             return result
@@ -127,13 +134,18 @@ class Locator:
             return Problem("not-a-picture", f"{below} is a link to something else")
         return place
 
-    def _slots_of(self, family: Family, release: str | None) -> _Slots:
-        """Return the slots for any name without folders; worked out once."""
+    def slots_of(self, family: Family, release: str | None) -> "tuple[_Slot | Problem, ...]":
+        """Return the slots for any name without folders, in the order of search."""
         known = self._slots.get((family.name, release))
         if known is None:
             known = tuple(self._slots_for(family, release, ""))
             self._slots[family.name, release] = known
         return known
+
+    def missing_text(self, family: Family, release: str | None) -> tuple[str, str]:
+        """Say what stands around a short name in the detail of a missing picture."""
+        before, _, after = _missing(family, release, _MARK).detail.partition(_MARK)
+        return before, after
 
     def _slots_for(
         self, family: Family, release: str | None, name: str
@@ -207,7 +219,11 @@ def _missing(family: Family, release: str | None, name: str) -> Problem:
     first, num_others = family.patterns[0].replace("{name}", name), len(family.patterns) - 1
     others = f" (or {num_others} other names)" if num_others else ""
     folders = ", ".join(_folders(family, release))
-    return Problem("picture-missing", f"no {first[:200]}{others} below {folders}")
+    before = family.patterns[0].partition("{name}")[0]
+    twice = ""
+    if family.embedded and before and name.startswith(before):
+        twice = "; the names begin with that folder already, so leave 'pictures' out of the entry"
+    return Problem("picture-missing", f"no {first[:200]}{others} below {folders}{twice}")
 
 
 def _join(folder: str, file: str) -> str:

@@ -7,18 +7,21 @@ only ever replaced as a whole. Pictures that the build refers to are read from t
 
 import bisect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from struct import calcsize
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from PIL import Image
 
 from instructify._util.errors import UserError
+from instructify._util.keyed import hash_texts
 from instructify._util.shards import map_file
 from instructify.pictures.checked import check_index_row, is_content
 from instructify.pictures.decode import Exif, to_rgb
+from instructify.pictures.key_order import hashes_of
 from instructify.pictures.roots import Location, Roots, load_roots
 from instructify.pictures.sources import MAX_CLIP_BYTES, Problem, SourceReader
 from instructify.pictures.tables import STORE_SCHEMA, read_index, validate
@@ -96,16 +99,22 @@ class PictureStore:
 
     def __init__(
         self,
-        index: Path,
+        index: Sequence[Path],
         roots: Roots | None,
         shard: Callable[[str], Path],
     ) -> None:
-        self._path = index
-        table = read_index(index, validated=False)
-        self._index = _batches_of(table)
-        self._keys = _keys_of(self._index, index)
-        self._untouched = set(range(len(self._index.batches)))
-        self._num_rows: int = table.num_rows
+        self._parts = tuple(index)
+        batches: list[pa.RecordBatch] = []
+        self._paths: list[Path] = []  # of the part that each batch is of
+        for path in index:
+            part = read_index(path, validated=False).to_batches()
+            batches += part
+            self._paths += [path] * len(part)
+        self._index = _batches_of(batches)
+        self._hashes = [hashes_of(batch) for batch in batches]
+        self._lowest = [int(hashes[0]) if len(hashes) else 0 for hashes in self._hashes]
+        self._untouched = set(range(len(batches)))
+        self._num_rows: int = sum(batch.num_rows for batch in batches)
         self._roots = roots
         self._shard_path = shard
         self._shards: dict[str, _Texts] = {}
@@ -115,26 +124,26 @@ class PictureStore:
         cls,
         build: Path,
         *,
-        index: Path | None = None,
+        index: Sequence[Path] | None = None,
         roots: Roots | None = None,
         shard: Callable[[str], Path] | None = None,
     ) -> "PictureStore":
         """Open the pictures of a build.
 
-        `index` is needed while there are several, `roots` where the build refers to pictures and
-        they have moved since the conversion, `shard` where shards are not in their places.
+        `index` are the parts of the index, needed while there are several indices; `roots` are
+        needed where the build refers to pictures and they have moved since the conversion, `shard`
+        where shards are not in their places.
         """
         folder = build / "pictures"
-        path = index if index is not None else _only_index(folder)
         return cls(
-            path,
+            index if index is not None else _only_index(folder),
             roots if roots is not None else load_roots(build),
             shard if shard is not None else folder.joinpath,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the places of the files, which the other process maps again."""
-        return type(self), (self._path, self._roots, self._shard_path)
+        return type(self), (self._parts, self._roots, self._shard_path)
 
     def __len__(self) -> int:
         return self._num_rows
@@ -143,18 +152,15 @@ class PictureStore:
         return self._find(key) is not None
 
     def key_at(self, row: int) -> str:
-        """Return the key of a row of the index, which is sorted by key."""
-        return self._keys.value(row).decode()
+        """Return the key of a row of the index, which is sorted by the keys' hashes."""
+        at = self._touched(self._index.number(row))
+        return str(self._index.batches[at].column("key")[row - self._index.starts[at]].as_py())
 
     def facts(self, key: str) -> StoredFacts:
         """Return what the index says of a picture; raises KeyError."""
         row = self._find(key)
         if row is None:
             raise KeyError(key)
-        at = self._index.number(row)
-        if at in self._untouched:
-            validate(self._index.batches[at], self._path)
-            self._untouched.discard(at)
         found = self._index.row(row)
         facts = StoredFacts(*(found.column(name)[0].as_py() for name in StoredFacts._fields))
         check_index_row(facts)
@@ -179,9 +185,26 @@ class PictureStore:
         return frames(self.bytes(key), num_frames)
 
     def _find(self, key: str) -> int | None:
-        wanted = key.encode()
-        row = bisect.bisect_left(range(self._num_rows), wanted, key=self._keys.value)
-        return row if row < self._num_rows and self._keys.value(row) == wanted else None
+        """Find the row of a key by its hash, which another key may have too."""
+        wanted = int(hash_texts([key])[0])
+        at = max(0, bisect.bisect_left(self._lowest, wanted) - 1)
+        while at < len(self._hashes) and self._lowest[at] <= wanted:
+            hashes = self._hashes[at]
+            place = int(np.searchsorted(hashes, np.uint64(wanted)))
+            while place < len(hashes) and int(hashes[place]) == wanted:
+                keys = self._index.batches[self._touched(at)].column("key")
+                if keys[place].as_py() == key:
+                    return self._index.starts[at] + place
+                place += 1
+            at += 1
+        return None
+
+    def _touched(self, number: int) -> int:
+        """Validate a batch before anything but numbers is read of it; returns its number."""
+        if number in self._untouched:
+            validate(self._index.batches[number], self._paths[number])
+            self._untouched.discard(number)
+        return number
 
     def _shard(self, name: str) -> _Texts:
         shard = self._shards.get(name)
@@ -205,14 +228,16 @@ class PictureStore:
         return data
 
 
-def _only_index(folder: Path) -> Path:
+def _only_index(folder: Path) -> list[Path]:
+    """Find the parts of the only index of a folder."""
     found = sorted(folder.glob("index-*.arrow"))
-    if len(found) != 1:
+    numbers = [path.name.split("-")[1] for path in found]
+    if not found or numbers != [f"{number:03}" for number in range(len(found))]:
         raise UserError(
-            f"{folder} holds {len(found)} picture indices, one is needed; "
+            f"{folder} holds {len(found)} parts of picture indices, all of one index are needed; "
             f"run `instructify verify {os.fspath(folder.parent)}`"
         )
-    return found[0]
+    return found
 
 
 def _open_shard(path: Path) -> _Texts:
@@ -233,15 +258,7 @@ def _damaged(path: Path) -> UserError:
     return UserError(f"{path} is damaged or missing; run `instructify verify` on its build")
 
 
-def _keys_of(index: _Batches, path: Path) -> _Texts:
-    try:
-        return _Texts.of(index, "key", "i")
-    except pa.ArrowException as error:
-        raise _damaged(path) from error
-
-
-def _batches_of(table: pa.Table | list[pa.RecordBatch]) -> _Batches:
-    batches = table if isinstance(table, list) else table.to_batches()
+def _batches_of(batches: Sequence[pa.RecordBatch]) -> _Batches:
     starts: list[int] = []
     total = 0
     for batch in batches:

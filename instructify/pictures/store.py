@@ -1,8 +1,8 @@
 """The picture store: every distinct content once, original bytes, in Arrow shards by hash.
 
 A commit cuts its new contents into as many shards as their bytes ask for, by the first bits of the
-hash, sorted inside. A shard is named by its number and by what it holds, so its name, and the row
-of each picture, are known before it is written. Later commits append shards and touch no old one.
+hash, sorted inside. A shard gets its number when all are written, and is named by what it holds.
+Later commits append shards and touch no old one.
 """
 
 import hashlib
@@ -12,110 +12,93 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
 from instructify._util.shards import FileFacts, hash_file, read_arrow, stream_arrow
-from instructify.pictures.index import Gathered
+from instructify.pictures.contents import Contents
+from instructify.pictures.key_order import KeyRange, numbers, one_array
 from instructify.pictures.roots import Location, Roots
 from instructify.pictures.sources import MAX_CLIP_BYTES, Problem, SourceReader
-from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, STORE_SCHEMA, Known
-
-Mode = Literal["store", "reference"]
+from instructify.pictures.tables import STORE_SCHEMA
 
 SHARD_BYTES = 1 << 29
 _BATCH_ROWS = 256
 _BATCH_BYTES = 1 << 26
 _ROW_BYTES = 160  # hash, kind, offsets and padding of a row, rounded up
-
-_CONTENT = ["sha256", "kind", "size_bytes", "root", "file", "offset"]
+_PREFIXES = 1 << 32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreUnit:
-    """Write one shard from rows [start, stop) of a file that lists the new contents."""
+    """Write the shard of a share of all new contents: those with these first 32 bits."""
 
-    contents: Path
     start: int
     stop: int
-    content_bytes: int
-    target: Path
+    contents: tuple[Path, ...]
     roots: Roots
+    staging: Path
 
 
-class StorePlan(NamedTuple):
-    """Shards to write, and the index as it will be true once they are written."""
+class Stored(NamedTuple):
+    """A shard where it is staged; `stem` is the part of its name that its content decides."""
 
-    units: list[StoreUnit]
-    index: pa.Table
-    num_contents: int
-    content_bytes: int
-
-    @property
-    def needed_bytes(self) -> int:
-        """How much the shards still to be written will take on the disk, rounded up."""
-        pending = [unit for unit in self.units if not unit.target.exists()]
-        return needed_bytes(
-            sum(unit.stop - unit.start for unit in pending),
-            sum(unit.content_bytes for unit in pending),
-        )
+    path: Path
+    stem: str
+    facts: FileFacts  # with no rows: there is no such content, and no file
 
 
 def plan_store(
-    gathered: Gathered,
-    *,
-    mode: Mode,
-    folder: Path,
-    roots: Roots,
-    staging: Path,
-    known: Known | None = None,
-    shard_bytes: int = SHARD_BYTES,
-) -> StorePlan:
-    """Decide where every picture will lie; `folder` is the build's folder of shards."""
-    stored = _stored(known)
-    if mode == "reference":
-        return StorePlan([], _index(gathered.found, stored), 0, 0)
-    contents = _new_contents(gathered.found, stored)
-    path = _write_contents(contents, staging)
-    names: list[str] = []
-    units: list[StoreUnit] = []
-    number = _next_number(stored)
-    for start, stop in _cuts(contents, shard_bytes):
-        name = _shard_name(number + len(units), contents["sha256"][start:stop].to_pylist())
-        names.extend([name] * (stop - start))
+    contents: Sequence[Contents], roots: Roots, staging: Path, shard_bytes: int = SHARD_BYTES
+) -> list[StoreUnit]:
+    """Cut all new contents into shards of about one size."""
+    total = sum(one.new_bytes for one in contents)
+    if not any(one.num_new for one in contents):
+        return []
+    count = max(1, math.ceil(total / shard_bytes))
+    edges = [-(-at * _PREFIXES // count) for at in range(count + 1)]
+    units = []
+    for start, stop in itertools.pairwise(edges):
+        own = KeyRange(start << 32, stop << 32)
+        paths = tuple(one.new for one in contents if one.num_new and one.part.meets(own))
         units.append(
-            StoreUnit(
-                contents=path,
-                start=start,
-                stop=stop,
-                content_bytes=pc.sum(contents["size_bytes"][start:stop]).as_py(),
-                target=folder / name,
-                roots=roots,
-            )
+            StoreUnit(start=start, stop=stop, contents=paths, roots=roots, staging=staging)
         )
-    rows = [row for unit in units for row in range(unit.stop - unit.start)]
-    fresh = pa.table(
-        {
-            "sha256": contents["sha256"],
-            "shard": pa.array(names, pa.string()),
-            "row": pa.array(rows, pa.int32()),
-        }
-    )
-    index = _index(gathered.found, pa.concat_tables([stored, fresh]).combine_chunks())
-    return StorePlan(units, index, contents.num_rows, sum(unit.content_bytes for unit in units))
+    return units
 
 
-def run_store(unit: StoreUnit) -> FileFacts:
-    """Write one shard; one that is there already, whole by its name, is only hashed."""
-    rows = read_arrow(unit.contents).slice(unit.start, unit.stop - unit.start)
-    if unit.target.exists():
-        size = unit.target.stat().st_size
-        return FileFacts(unit.target.name, rows.num_rows, size, hash_file(unit.target))
-    return stream_arrow(unit.target, STORE_SCHEMA, _batches(rows, unit.roots))
+def run_store(unit: StoreUnit) -> Stored:
+    """Write one shard; one that is there already is only hashed."""
+    rows = _rows(unit)
+    hashes = "".join(one_array(rows["sha256"]).to_pylist())
+    digest = hashlib.sha256(hashes.encode()).hexdigest()
+    path = unit.staging / f"shard-{digest[:32]}.arrow"
+    if not rows.num_rows:
+        return Stored(path, "", FileFacts(path.name, 0, 0, ""))
+    if path.exists():
+        facts = FileFacts(path.name, rows.num_rows, path.stat().st_size, hash_file(path))
+    else:
+        facts = stream_arrow(path, STORE_SCHEMA, _batches(rows, unit.roots))
+    return Stored(path, digest[:8], facts)
+
+
+def named_shards(stored: Sequence[Stored], first: int) -> list[tuple[str, Stored]]:
+    """Number the shards that hold anything, and name them."""
+    full = [one for one in stored if one.facts.rows]
+    return [(f"{first + at:05}-{one.stem}.arrow", one) for at, one in enumerate(full)]
+
+
+def next_number(shards: Sequence[str]) -> int:
+    """Return the first number that no shard of a build has."""
+    return max((int(name.partition("-")[0]) + 1 for name in shards), default=0)
+
+
+def staged_bytes(staging: Path) -> int:
+    """Return how many bytes of shards a run that was ended before has left."""
+    return sum(path.stat().st_size for path in staging.glob("shard-*.arrow"))
 
 
 def needed_bytes(num_contents: int, content_bytes: int) -> int:
@@ -136,72 +119,15 @@ def check_space(folder: Path, bytes_needed: int) -> None:
         )
 
 
-def _stored(known: Known | None) -> pa.Table:
-    """Return hash, shard and row of every content that the build stores already."""
-    names = ["sha256", "shard", "row"]
-    if known is None:
-        return PICTURE_INDEX_SCHEMA.empty_table().select(names).replace_schema_metadata()
-    table = known.index.select(names).replace_schema_metadata()
-    return table.filter(pc.is_valid(table["shard"]))
-
-
-def _new_contents(found: pa.Table, stored: pa.Table) -> pa.Table:
-    """Return each content that is not stored yet once, by hash, with its first key's place."""
-    table = found.select(["key", *_CONTENT])
-    table = table.filter(pc.invert(pc.is_in(table["sha256"], value_set=stored["sha256"])))
-    table = table.sort_by([("sha256", "ascending"), ("key", "ascending")]).combine_chunks()
-    hashes = table["sha256"].to_numpy(zero_copy_only=False)
-    first = np.ones(len(hashes), np.bool_)
-    first[1:] = hashes[1:] != hashes[:-1]
-    return table.filter(pa.array(first)).select(_CONTENT).combine_chunks()
-
-
-def _write_contents(contents: pa.Table, staging: Path) -> Path:
-    digest = hashlib.sha256()
-    for column in ("sha256", "root", "file", "offset"):
-        digest.update(repr(contents[column].to_pylist()).encode())
-    path = staging / f"contents-{digest.hexdigest()[:32]}.arrow"
-    if not path.exists():
-        stream_arrow(path, contents.schema, contents.to_batches(65_536))
-    return path
-
-
-def _cuts(contents: pa.Table, shard_bytes: int) -> Iterator[tuple[int, int]]:
-    """Cut the sorted contents where the first 32 bits of the hash pass equal shares of all."""
-    total = pc.sum(contents["size_bytes"]).as_py() or 0
-    num_shards = max(1, math.ceil(total / shard_bytes))
-    hashes = contents["sha256"].to_pylist()
-    prefixes = np.fromiter((int(text[:8], 16) for text in hashes), np.uint64, len(hashes))
-    parts = (prefixes * np.uint64(num_shards)) >> np.uint64(32)
-    edges = np.searchsorted(parts, np.arange(num_shards + 1))
-    for start, stop in itertools.pairwise(edges):
-        if stop > start:
-            yield int(start), int(stop)
-
-
-def _shard_name(number: int, hashes: Sequence[str]) -> str:
-    digest = hashlib.sha256("".join(hashes).encode()).hexdigest()
-    return f"{number:05}-{digest[:8]}.arrow"
-
-
-def _next_number(stored: pa.Table) -> int:
-    names = pc.unique(stored["shard"]).to_pylist()
-    return max((int(name.partition("-")[0]) + 1 for name in names), default=0)
-
-
-def _index(found: pa.Table, stored: pa.Table) -> pa.Table:
-    """Make the index: what is stored points to its shard, all else to its file."""
-    at = pc.index_in(found["sha256"], value_set=stored["sha256"])
-    is_stored = pc.is_valid(at)
-    columns = []
-    for field in PICTURE_INDEX_SCHEMA:
-        if field.name in ("shard", "row"):
-            columns.append(stored[field.name].take(at))
-        elif field.name in ("root", "file", "offset"):
-            columns.append(pc.if_else(is_stored, pa.scalar(None, field.type), found[field.name]))
-        else:
-            columns.append(found[field.name])
-    return pa.Table.from_arrays(columns, schema=PICTURE_INDEX_SCHEMA)
+def _rows(unit: StoreUnit) -> pa.Table:
+    """Read the contents of a shard, sorted by their hashes."""
+    pieces = []
+    for path in unit.contents:
+        table = read_arrow(path)
+        prefixes = numbers(table["order"]) >> np.uint64(32)
+        start, stop = np.searchsorted(prefixes, np.array([unit.start, unit.stop], np.uint64))
+        pieces.append(table.slice(int(start), int(stop - start)))
+    return pa.concat_tables(pieces)
 
 
 def _batches(rows: pa.Table, roots: Roots) -> Iterator[pa.RecordBatch]:

@@ -1,21 +1,36 @@
-"""What the tables of the picture index hold, and how a build's index is read and written.
+"""What the tables of the picture index hold, and how one part of them is read and written.
 
-The index itself is part of a build. Requests, probe results and the notes of when files were last
-seen are work files: they hold times and never reach a manifest.
+The index and the table of problems are parts of a build. All others are work files: they hold
+times and never reach a manifest. Every table is sorted by `key_hash` and `key` (`key_order.py`).
 """
 
-import os
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal
 
 import pyarrow as pa
 
 from instructify._util.errors import UserError
-from instructify._util.shards import FileFacts, read_arrow, stream_arrow
+from instructify._util.shards import (
+    FileFacts,
+    private_name,
+    read_arrow,
+    stream_arrow,
+    unwritable,
+)
 
-INDEX_FORMAT = "1"
+Mode = Literal["store", "reference"]
+
+INDEX_FORMAT = "2"
+STORE_FORMAT = "1"
 BATCH_ROWS = 65_536
 
+_KEY = [
+    pa.field("key_hash", pa.uint64(), nullable=False),  # xxh3_64 of the key
+    pa.field("key", pa.string(), nullable=False),
+]
+_MEDIA = pa.field("media", pa.string(), nullable=False)  # image | video
 _PLACE = [
     ("root", pa.string()),  # label of the folder that the file lies below
     ("file", pa.string()),
@@ -32,8 +47,8 @@ _CONTENT = [
 
 PICTURE_INDEX_SCHEMA = pa.schema(
     [
-        pa.field("key", pa.string(), nullable=False),
-        pa.field("media", pa.string(), nullable=False),  # image | video
+        *_KEY,
+        _MEDIA,
         *_CONTENT,
         ("shard", pa.string()),  # stored: name of the shard in pictures/, and row in it
         ("row", pa.int32()),
@@ -47,50 +62,44 @@ STORE_SCHEMA = pa.schema(
         pa.field("kind", pa.string(), nullable=False),
         pa.field("data", pa.large_binary(), nullable=False),
     ],
-    metadata={"format": INDEX_FORMAT},
+    metadata={"format": STORE_FORMAT},
 )
 PROBLEM_SCHEMA = pa.schema(
     [
-        pa.field("key", pa.string(), nullable=False),
+        *_KEY,
         pa.field("reason", pa.string(), nullable=False),
         pa.field("detail", pa.string(), nullable=False),
     ],
     metadata={"format": INDEX_FORMAT},
 )
-REQUEST_SCHEMA = pa.schema(
+KEY_SCHEMA = pa.schema(_KEY)
+FOUND_SCHEMA = pa.schema([*_KEY, _MEDIA, *_CONTENT, *_PLACE, ("mtime_ns", pa.int64())])
+FACTS_SCHEMA = pa.schema(
     [
-        ("key", pa.string()),
-        ("media", pa.string()),
-        *_PLACE,
-        ("length", pa.int64()),
-        ("reason", pa.string()),
+        *FOUND_SCHEMA,
+        ("unchanged", pa.bool_()),  # it is as the build knows it, and was not looked at
+        ("reason", pa.string()),  # why there are no facts
         ("detail", pa.string()),
     ]
 )
-PROBE_SCHEMA = pa.schema(
+REQUEST_SCHEMA = pa.schema([*_KEY, _MEDIA, *_PLACE, ("length", pa.int64())])
+LOCATED_SCHEMA = pa.schema(
     [
-        ("key", pa.string()),
-        ("media", pa.string()),
-        *_CONTENT,
-        *_PLACE,
-        ("mtime_ns", pa.int64()),
-        ("reason", pa.string()),  # why there are no facts
+        *_KEY,
+        _MEDIA,
+        ("state", pa.int8()),  # one of the numbers of `locating.State`
+        ("reason", pa.string()),  # why there is no file, as far as folders tell
         ("detail", pa.string()),
-    ],
-    metadata={"format": INDEX_FORMAT},
+        # When the build last saw it, for a key that may lie in a container:
+        *_PLACE,
+        ("size_bytes", pa.int64()),
+        ("mtime_ns", pa.int64()),
+    ]
 )
 
 
-class Known(NamedTuple):
-    """What a build knows already: its index, its problems, and when files were last seen."""
-
-    index: pa.Table
-    problems: pa.Table
-    seen: pa.Table  # rows of PROBE_SCHEMA without problems
-
-
 def read_index(path: Path, *, validated: bool = True) -> pa.Table:
-    """Map an index or a table of problems; one of another format is refused.
+    """Map a part of an index or of a table of problems; one of another format is refused.
 
     Without `validated` nothing but its columns is looked at, and who touches a batch validates it.
     """
@@ -106,6 +115,12 @@ def read_index(path: Path, *, validated: bool = True) -> pa.Table:
     return table
 
 
+def read_indices(paths: Sequence[Path], schema: pa.Schema, *, validated: bool = True) -> pa.Table:
+    """Map all parts of an index, or of a table of problems, as one table."""
+    parts = [read_index(path, validated=validated) for path in paths]
+    return pa.concat_tables([schema.empty_table(), *parts]) if parts else schema.empty_table()
+
+
 def validate(table: pa.Table | pa.RecordBatch, path: Path) -> None:
     """Check what Arrow trusts, offsets and UTF-8; a wrong offset can take the process down."""
     try:
@@ -114,20 +129,35 @@ def validate(table: pa.Table | pa.RecordBatch, path: Path) -> None:
         raise UserError(f"{path} is damaged; run `instructify verify` on its build.") from error
 
 
-def write_index(folder: Path, index: pa.Table) -> FileFacts:
-    """Write an index into the build's folder of pictures, under a name of its content."""
-    return _write_named(folder, "index", index)
-
-
-def write_problems(folder: Path, problems: pa.Table) -> FileFacts:
-    """Write which wanted pictures there are not, and why, beside the index."""
-    return _write_named(folder, "problems", problems)
-
-
-def _write_named(folder: Path, stem: str, table: pa.Table) -> FileFacts:
-    beside = folder / f".{stem}-{os.getpid()}.arrow"
-    batches = table.combine_chunks().to_batches(BATCH_ROWS)
-    facts = stream_arrow(beside, table.schema, batches)
-    name = f"{stem}-{facts.sha256[:8]}.arrow"
+def write_part(folder: Path, stem: str, number: int, table: pa.Table) -> FileFacts:
+    """Write a part of an index under a name of its number and content."""
+    beside = folder / private_name(stem)
+    facts = stream_arrow(beside, table.schema, table.combine_chunks().to_batches(BATCH_ROWS))
+    name = f"{stem}-{number:03}-{facts.sha256[:8]}.arrow"
     beside.replace(folder / name)
     return facts._replace(name=name)
+
+
+def write_work(path: Path, table: pa.Table) -> Path:
+    """Write a work file as one batch, which is mapped without copies.
+
+    It is whole or not there, but neither hashed nor synced: every run makes such files anew.
+    """
+    beside = path.with_name(private_name(path.name))
+    try:
+        with beside.open("xb") as handle, pa.ipc.new_file(handle, table.schema) as writer:
+            if table.num_rows:
+                writer.write_batch(table.combine_chunks().to_batches()[0])
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+    return path
+
+
+def write_named(folder: Path, stem: str, table: pa.Table) -> Path:
+    """Write a work file under a name of its content, by which units that read it are known."""
+    digest = hashlib.sha256()
+    for batch in table.combine_chunks().to_batches():
+        digest.update(batch.serialize())
+    return write_work(folder / f"{stem}-{digest.hexdigest()[:32]}.arrow", table)

@@ -23,6 +23,10 @@ _HISTORY = (
     "{% if history %}Dialog history: {% for turn in history %}{{ turn.question | sentence('?') }} "
     "{{ turn.answer | sentence }} {% endfor %}{% endif %}"
 )
+_ROUNDS = (  # as the template of llava_instruct, so that models are asked as they are trained
+    "{% for turn in history %}{{ turn.question | sentence }}\n{{ turn.answer | sentence }}\n"
+    "{% endfor %}{{ question }}"
+)
 _CHOOSE = {"method": "rank", "mode": "sum+eos"}
 _YES_NO = {"source": "labels", "labels": {"yes": ["yes", "true"], "no": ["no", "false"]}}
 _FOR_CHOOSING = ("test", "testdev", "val", "dev")  # of a held-out dataset
@@ -62,7 +66,7 @@ _FORMS = {
         20,
         ("accuracy", "mrr", "vqa_accuracy", "ivqa_accuracy", "cider"),
     ),
-    "conversation": _Form(f"{_HISTORY}{{{{ question }}}}", 256, ("cider", "accuracy"), penalty=1.0),
+    "conversation": _Form(_ROUNDS, 256, ("cider", "accuracy"), penalty=1.0),
 }
 
 

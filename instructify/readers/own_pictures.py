@@ -24,12 +24,15 @@ _LEAST_BASE64 = 64
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
 _URL_DIGITS = 20
+_NO_PLAIN_START = ("", "[", "{", "(", " ", "/")
 
 
 def pictures_in(
     cell: object, plan: Plan, archive: PictureArchive | None
 ) -> list[RowPicture] | Fault:
     """Read the pictures of a cell, in their order; none where it holds nothing."""
+    if archive is None and isinstance(cell, str) and _is_plain(cell, plan.separator):
+        return [RowPicture(posixpath.normpath(cell.strip()), None)]
     pictures: list[RowPicture] = []
     for item in _items(cell, plan.separator):
         if isinstance(item, Fault):
@@ -41,6 +44,13 @@ def pictures_in(
             return picture
         pictures.append(picture)
     return pictures
+
+
+def _is_plain(cell: str, separator: str) -> bool:
+    """Whether a cell is what nearly all are, the ASCII name of one file below the folder."""
+    if len(cell) >= _LEAST_BASE64 or not cell.isascii() or separator in cell:
+        return False
+    return cell[:1] not in _NO_PLAIN_START and safe_name(cell) and not cell.isspace()
 
 
 def _items(cell: object, separator: str) -> Sequence[object]:

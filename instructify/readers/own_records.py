@@ -3,7 +3,8 @@
 Cells are checked when they are asked for; a row that cannot be used ends with a `BadCell`.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 
 from instructify.catalog import fill
 from instructify.readers.choice_cells import (
@@ -103,7 +104,8 @@ class Row:
     def _filled(self, field: str, pattern: Pattern) -> str:
         values: dict[str, str] = {}
         for name, spec in pattern.columns:
-            text = self._plan.split if name == "split" else text_of(self._cells.get(name))
+            cell = self._plan.split if name == "split" else self._cells.get(name)
+            text = _listed(cell) if isinstance(cell, list | dict) else text_of(cell)
             if isinstance(text, Fault):
                 raise self.bad(field, text)
             if text is None:
@@ -113,6 +115,13 @@ class Row:
                 raise BadCell(name, Fault("bad-value", f"'{text[:40]}' is no whole number"))
             values[name] = text if number is None else format(number, spec[1:])
         return fill(pattern.text, values)
+
+
+def _listed(cell: Sequence[object] | Mapping[str, object]) -> str | None:
+    """Write a list within a text: texts and numbers with commas, boxes and the like as JSON."""
+    if isinstance(cell, Mapping) or any(isinstance(one, list | dict) for one in cell):
+        return json.dumps(cell, ensure_ascii=False, default=str) if cell else None
+    return ", ".join(text for text in map(text_of, cell) if isinstance(text, str)) or None
 
 
 def fields_of(plan: Plan, row: Row) -> list[Fields]:

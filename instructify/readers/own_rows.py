@@ -8,6 +8,8 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any
 
+from instructify._util.errors import UserError
+from instructify.catalog import SPELLINGS
 from instructify.readers.arrow_rows import table_schema
 from instructify.readers.base import RawFile, ReadContext
 from instructify.readers.json_items import read_list
@@ -54,9 +56,28 @@ def source_rows(context: ReadContext, plan: Plan) -> Iterator[tuple[RawFile, Row
         elif plan.kind == "conversations":
             batches = read_rows(file, _turn_columns(file, plan), plan.key)
         else:
-            batches = read_rows(file, plan.wanted, plan.key)
+            batches = read_rows(file, _table_columns(file, plan), plan.key)
         for batch in batches:
+            if plan.kind == "table" and batch.rows:
+                _check_split_name(file, plan, batch.rows[0][1])
             yield file, batch
+
+
+def _table_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:
+    """List the wanted columns, and one that is named like the split, to look at."""
+    if table_suffix(file) in _NESTED and plan.split in table_schema(file).names:
+        return tuple(dict.fromkeys([*plan.wanted, plan.split]))
+    return plan.wanted
+
+
+def _check_split_name(file: RawFile, plan: Plan, cells: Cells) -> None:
+    """Refuse a split that is named like a column, which tells the splits apart most likely."""
+    if plan.split_by is None and plan.split in cells and plan.split not in SPELLINGS:
+        raise UserError(
+            f"{file.name} has a column '{plan.split}', and the entry names its split so; where the "
+            f"column tells the splits apart, write split: {{column: {plan.split}}}, else rename "
+            "the split."
+        )
 
 
 def _turn_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ def _read_rows(context: ReadContext, plan: Plan) -> Iterator[Chunk]:
             records.add(file, position, cells)
             if records.rows.full:
                 yield records.rows.take()
+    records.close()
     yield records.rows.take()
 
 
@@ -68,6 +69,11 @@ class _Records:
         archive = context.files.get("pictures")
         self._archive = None if archive is None else PictureArchive(archive)
         self._prefixes: dict[str, tuple[str, str]] = {}
+
+    def close(self) -> None:
+        """Close the archive of the pictures, if there is one."""
+        if self._archive is not None:
+            self._archive.close()
 
     def add(self, file: RawFile, position: int, cells: Cells) -> None:
         """Add the records of a row."""
@@ -103,7 +109,7 @@ class _Records:
         plan = self._plan
         row = Row(plan, part.cells, columns)
         try:
-            names = Row(plan, id_cells, plan.columns) if id_cells is not None else row
+            names = row if id_cells is None else Row(plan, id_cells, plan.columns)
             raw_id = names.text("id") or f"{self._prefix(file)[0]}{position}"
             pictures = self._pictures(file, row)
             if plan.split_by is not None and plan.split_by.shares:

@@ -1,62 +1,34 @@
-"""Results as one HTML file: the table, and for each figure what produced it. No script, no request.
+"""The page of results: the table, and for each figure its answers and what produced it."""
 
-Every text is escaped; bars show a figure's place in 0 to 100 with its interval.
-"""
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from html import escape
-from typing import Any
-
-from instructify.protocols import OF_METHOD, departures, prompt_text
-from instructify.results.table import (
-    Cell,
-    Row,
-    Table,
-    is_fine_tuned,
-    percent,
-    remarks_on,
-    why_unscored,
+from instructify.pages import (
+    Head,
+    Identity,
+    find_links,
+    interval_scale,
+    page_script,
+    render_page,
 )
+from instructify.pages import date_of as file_date
+from instructify.protocols import OF_METHOD, departures, prompt_text
+from instructify.results.answers import AnsweredItem, choose_items, counted_texts
+from instructify.results.comparison import (
+    anchor_of,
+    chosen_reference,
+    comparable_rows,
+    figures_apart,
+    is_comparable,
+)
+from instructify.results.pictures import ItemPicture, ItemPictures
+from instructify.results.table import Table, is_fine_tuned, training_remarks, why_unscored
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #dde3ea;
-  --page: #fbfcfd; --card: #ffffff; --ours: #2f6fde; --wash: #eaf1fd; --chip: #eef1f5; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e9f0; --soft: #9aa6b5; --line: #2c3541;
-  --page: #14181e; --card: #1a2028; --ours: #6aa0ff; --wash: #1d2a40; --chip: #252d38; } }
-* { box-sizing: border-box; }
-body { background: var(--page); color: var(--ink); margin: 2rem auto 4rem; max-width: 80rem;
-  padding: 0 1rem; font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0 0 .6rem; } h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; }
-h3 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
-.soft { color: var(--soft); font-size: .9rem; } p { max-width: 50rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.all { width: 100%; } .all td, .all th { padding: .35rem .5rem; text-align: right;
-  border-bottom: 1px solid var(--line); white-space: nowrap; }
-.all th { color: var(--soft); font-weight: 600; font-size: .8rem; }
-.all th:first-child, .all td:first-child { text-align: left; position: sticky; left: 0;
-  background: var(--page); }
-.all tr.ours td { background: var(--wash); font-weight: 600; border-bottom-color: var(--ours); }
-.all td.none { color: var(--line); }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(24rem, 100%), 1fr));
-  gap: 1rem; }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
-  padding: .9rem 1rem; min-width: 0; }
-.head { display: flex; justify-content: space-between; gap: 1rem; align-items: baseline; }
-.big { font-size: 1.35rem; font-weight: 650; font-variant-numeric: tabular-nums; }
-.track { height: .5rem; border-radius: 3px; background: var(--chip); position: relative;
-  margin: .45rem 0 .5rem; }
-.track i { position: absolute; top: 0; bottom: 0; background: var(--ours); opacity: .35; }
-.track b { position: absolute; top: -2px; bottom: -2px; width: 2px; background: var(--ours); }
-dl { margin: .6rem 0 0; display: grid; grid-template-columns: max-content 1fr; gap: .15rem .8rem;
-  font-size: .88rem; }
-dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
-dd.text { white-space: pre-wrap; font-family: ui-monospace, monospace; font-size: .82rem; }
-.tag { background: var(--chip); border-radius: 8px; padding: 0 .4rem; font-size: .75rem;
-  color: var(--soft); margin-left: .35rem; white-space: nowrap; }
-summary { cursor: pointer; color: var(--soft); font-size: .9rem; margin-top: .5rem; }
-"""
-_TOLD = {
+_SHOWN_ITEMS = 12
+_SEARCHED_ITEMS = 5_000  # of a dataset
+_MOST_LETTERS = 600
+_SOURCES = {
     "set": "set here",
     "paper": "the paper",
     "author": "an author of the paper",
@@ -65,100 +37,187 @@ _TOLD = {
     "authors": "the dataset's authors",
     "ours": "our choice",
 }
+_CONTINUOUS = frozenset(["cider", "auc"])  # an item is neither right nor wrong
 
 
-def results_page(table: Table, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Write the page of some evaluations."""
-    title = ", ".join(runs)
-    cards = "\n".join(_section(name, results) for name, results in runs.items())
-    remarks = "".join(f"<br>{escape(one)}" for one in remarks_on(table))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Results: {escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        "<h1>Held-out results</h1>\n"
-        f"{_whole_table(table)}\n"
-        f'<p class="soft">Published: {escape(table.source)}, zero-shot. Accuracies in per cent; '
-        f"CIDEr, AUC and MRR times 100.{remarks}</p>\n"
-        f"{cards}\n</body>\n</html>\n"
+class Evaluated(NamedTuple):
+    """The results of a run, with the answers of each and the folders they are in."""
+
+    results: Sequence[Mapping[str, Any]]
+    answers: Sequence[Sequence[AnsweredItem]]
+    folders: Sequence[Path] = ()
+
+
+class ShownAnswer(NamedTuple):
+    """An answered question as it is shown; `verdict` is right, wrong, partly or nothing."""
+
+    item: AnsweredItem
+    verdict: str
+    accepted: Sequence[tuple[str, int]]
+    picture: ItemPicture | None
+
+
+def results_page(
+    table: Table, runs: Mapping[str, Evaluated], page: Path, pictures: ItemPictures | None = None
+) -> bytes:
+    """Write the page of some evaluations.
+
+    Args:
+        table: the published rows and ours.
+        runs: evaluations by the name of their row.
+        page: the file that is going to be written.
+        pictures: pictures of the build that was evaluated on, if it is at hand.
+    """
+    results = {name: run.results for name, run in runs.items()}
+    rows = comparable_rows(table)
+    trained = sorted(
+        {Path(str(one["model"]["source"])).name for each in results.values() for one in each}
+    )
+    identity = Identity(kind="Results", name=", ".join(runs), runs=tuple(trained))
+    dates = [file_date(folder / "result.json") for run in runs.values() for folder in run.folders]
+    head = Head(
+        identity=identity,
+        date=max((date for date in dates if date is not None), default=None),
+        links=find_links(page, identity),
+    )
+    sections = [
+        _section(number, name, run, table, pictures)
+        for number, (name, run) in enumerate(runs.items())
+    ]
+    values = {
+        "columns": table.columns,
+        "rows": rows,
+        "reference": chosen_reference(rows, results),
+        "has_ours": any(row.is_ours for row in rows),
+        "apart": list(figures_apart(results)),
+        "source": table.source,
+        "remarks": training_remarks(table.rows),
+        "sections": sections,
+        "has_several": len(runs) > 1,
+        "has_pictures": pictures is not None,
+    }
+    blocks = [
+        (f"answers-{card['anchor']}", card["searched"])
+        for section in sections
+        for card in section["cards"]
+    ]
+    has_answers = any(block for _, block in blocks)
+    return render_page(
+        "results.html",
+        head,
+        values,
+        scripts=[page_script("answers.js")] if has_answers else [],
+        blocks=blocks if has_answers else [],
     )
 
 
-def _whole_table(table: Table) -> str:
-    heads = "".join(f"<th>{escape(one)}</th>" for one in table.columns)
-    rows = "\n".join(_row(row, table.columns) for row in table.rows)
-    return (
-        f'<div class="wide"><table class="all"><thead><tr><th>model</th>{heads}</tr></thead>'
-        f"<tbody>\n{rows}\n</tbody></table></div>"
-    )
+def _section(
+    number: int, name: str, run: Evaluated, table: Table, pictures: ItemPictures | None
+) -> dict[str, Any]:
+    model = run.results[0]["model"]
+    return {
+        "name": name,
+        "model": model,
+        "versions": ", ".join(f"{key} {one}" for key, one in run.results[0]["versions"].items()),
+        "cards": [
+            _card(number, result, answers, table, name, pictures)
+            for result, answers in zip(run.results, run.answers, strict=True)
+        ],
+    }
 
 
-def _row(row: Row, columns: Iterable[str]) -> str:
-    cells = "".join(
-        f'<td class="none">{percent(None)}</td>'
-        if (cell := row.cells.get(column)) is None
-        else f"<td>{percent(cell)}{_marks(cell)}</td>"
-        for column in columns
-    )
-    kind = ' class="ours"' if row.is_ours else ""
-    return f"<tr{kind}><td>{escape(row.name)}</td>{cells}</tr>"
+def _card(
+    number: int,
+    result: Mapping[str, Any],
+    answers: Sequence[AnsweredItem],
+    table: Table,
+    run: str,
+    pictures: ItemPictures | None,
+) -> dict[str, Any]:
+    """Shape one result: figure, interval, answers, facts and settings."""
+    shown = choose_items(answers, _SHOWN_ITEMS)
+    found: Mapping[str, ItemPicture] = {}
+    if pictures is not None and shown:
+        split = str(result["protocol"]["split"])
+        found = pictures.find(str(result["dataset"]), split, [one.id for one in shown])
+    metric = "" if result["score"] is None else str(result["score"]["metric"])
+    return {
+        "anchor": anchor_of(number, result),
+        "name": result["name"],
+        "split": result["protocol"]["split"],
+        "value": _value(result),
+        "is_apart": result["complete"] is False,
+        "why": why_unscored(result) if result["score"] is None else "",
+        "scale": _scale(result, table, run),
+        "facts": list(_facts(result)),
+        "prompt": prompt_text(result["protocol"]),
+        "settings": list(_settings(result["protocol"])),
+        "note": result["protocol"]["note"],
+        "answers": [
+            ShownAnswer(
+                _named(one, found.get(one.id)),
+                verdict(one, metric),
+                counted_texts(one.accepted),
+                found.get(one.id),
+            )
+            for one in shown
+        ],
+        "total": len(answers),
+        "searchable": min(len(answers), _SEARCHED_ITEMS),
+        "searched": [_searched(one, metric) for one in answers[:_SEARCHED_ITEMS]],
+    }
 
 
-def _marks(cell: Cell) -> str:
-    """Mark what departs from the published protocol; the words stand in the cell's title."""
-    if not cell.marks:
+def verdict(item: AnsweredItem, metric: str) -> str:
+    """Say whether an answer is right, wrong or partly right; nothing where that has no meaning."""
+    if item.score is None or metric in _CONTINUOUS:
         return ""
-    words = ["fine-tuned on this dataset"] * cell.is_fine_tuned
-    words += ["trained on this prompt"] * cell.is_trained_prompt
-    told = escape("; ".join([*words, *map(str, cell.departures)]))
-    return f'<sup title="{told}">{cell.marks}</sup>'
+    is_wrong = item.score <= 0 or metric == "mrr"  # what is not ranked first is wrong
+    return "right" if item.score >= 1 else "wrong" if is_wrong else "partly"
 
 
-def _section(name: str, results: Sequence[Mapping[str, Any]]) -> str:
-    model = results[0]["model"]
-    step = "" if model["step"] is None else f", step {model['step']:,}"
-    aware = "" if model["instruction_aware"] else ", its Q-Former does not read the instruction"
-    versions = ", ".join(f"{key} {value}" for key, value in results[0]["versions"].items())
-    cards = "\n".join(_card(one) for one in results)
-    return (
-        f"<h2>{escape(name)}</h2>\n"
-        f'<p class="soft">{escape(str(model["source"]))}{step}{aware}; weights '
-        f"<code>{escape(model['sha256'][:16])}</code> in {escape(model['precision'])}; "
-        f'{escape(versions)}</p>\n<div class="cards">\n{cards}\n</div>'
-    )
+def _named(item: AnsweredItem, picture: ItemPicture | None) -> AnsweredItem:
+    """Write the text of a candidate that is known by its number only."""
+    texts = () if picture is None else picture.candidates
+    if item.candidate is None or item.candidate >= len(texts):
+        return item
+    _, _, rank = item.answer.partition("; ")
+    text = texts[item.candidate]
+    return item._replace(answer=f"{text}; {rank}" if rank else text)
 
 
-def _card(result: Mapping[str, Any]) -> str:
-    protocol = result["protocol"]
-    name = f"{escape(result['name'])} <span class='soft'>{escape(protocol['split'])}</span>"
-    facts = "".join(f"<dt>{escape(key)}</dt>{value}" for key, value in _facts(result))
-    return (
-        f'<section class="card"><div class="head"><h3>{name}</h3>{_value(result)}</div>'
-        f"{_track(result)}<dl>{facts}</dl>"
-        f"<details><summary>settings and where they come from</summary><dl>"
-        f"{''.join(_settings(protocol))}</dl></details></section>"
-    )
+def _searched(item: AnsweredItem, metric: str) -> list[Any]:
+    accepted = [text for text, _ in counted_texts(item.accepted)]
+    score = None if item.score is None else round(item.score, 4)
+    texts = (item.question, item.answer, " | ".join(accepted))
+    return [item.id, *(text[:_MOST_LETTERS] for text in texts), verdict(item, metric), score]
 
 
 def _value(result: Mapping[str, Any]) -> str:
-    if result["score"] is None:
-        return f'<span class="soft">{escape(why_unscored(result))}</span>'
-    star = "*" if result["complete"] is False else ""
-    return f'<span class="big">{100 * result["score"]["value"]:.1f}{star}</span>'
+    return "" if result["score"] is None else f"{100 * result['score']['value']:.1f}"
 
 
-def _track(result: Mapping[str, Any]) -> str:
-    """Draw value and interval on 0 to 100; CIDEr goes beyond and is drawn on 0 to 200."""
+def _scale(result: Mapping[str, Any], table: Table, run: str) -> Mapping[str, Any] | None:
+    """Place value and interval on 0 to 100; CIDEr goes beyond and is drawn on 0 to 200."""
     score = result["score"]
     if score is None:
-        return ""
-    most = 2.0 if score["metric"] == "cider" else 1.0
-    low, high = (max(0.0, min(100 * one / most, 100.0)) for one in score["interval"])
-    at = max(0.0, min(100 * score["value"] / most, 100.0))
-    return (
-        f'<div class="track"><i style="left:{low:.2f}%;width:{max(high - low, 0.3):.2f}%"></i>'
-        f'<b style="left:{at:.2f}%"></b></div>'
-    )
+        return None
+    most = 200.0 if score["metric"] == "cider" else 100.0
+    low, high = (100 * one for one in score["interval"])
+    rows = {row.name: row for row in table.rows}
+    published = None
+    cell = rows[run].cells.get(str(result["name"])) if run in rows else None
+    if cell is not None and is_comparable(cell):
+        name = str(result["name"])
+        values = [
+            row.cells[name].value for row in table.rows if not row.is_ours and name in row.cells
+        ]
+        published = max(values, default=None)
+    value = 100 * score["value"]
+    text = f"{value:.1f}, 95 % interval {low:.1f} to {high:.1f}, on a scale from 0 to {most:g}"
+    if published is not None:
+        text += f"; the best published is {published:.1f}"
+    return {"of": interval_scale(value, (low, high), most, published), "text": text}
 
 
 def _facts(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -171,32 +230,27 @@ def _facts(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if name != score["variant"]
         )
         more = f"; other variants: {others}" if others else ""
-        yield "metric", _plain(f"{score['metric']}, {score['variant']}{more}")
-        yield "95 % interval", _plain(f"{low:.1f} to {high:.1f}")
+        yield "metric", f"{score['metric']}, {score['variant']}{more}"
+        yield "95 % interval", f"{low:.1f} to {high:.1f}"
         subsets = list(score["subsets"].items())
         if 1 < len(subsets) <= 8:
-            told = ", ".join(f"{key} {100 * value:.1f}" for key, value in subsets)
-            yield "subsets", _plain(told)
+            yield "subsets", ", ".join(f"{key} {100 * value:.1f}" for key, value in subsets)
     skipped = "".join(f", {count:,} {why}" for why, count in result["skipped"].items())
-    yield "questions", _plain(f"{result['asked']:,} of {result['of_total']:,}{skipped}")
-    yield "answers", _plain(_decoding(result["protocol"]["decode"]))
-    yield "prompt", f'<dd class="text">{escape(prompt_text(result["protocol"]))}</dd>'
+    yield "questions", f"{result['asked']:,} of {result['of_total']:,}{skipped}"
+    yield "answers", _decoding(result["protocol"]["decode"])
     if is_fine_tuned(result):
-        yield "not zero-shot", _plain("the model was fine-tuned on this dataset")
+        yield "not zero-shot", "the model was fine-tuned on this dataset"
     for one in departures(result["protocol"], result["model"].get("language_model")):
-        yield "not as published", _plain(str(one))
+        yield "not as published", str(one)
 
 
-def _settings(protocol: Mapping[str, Any]) -> Iterator[str]:
+def _settings(protocol: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for key, source in protocol["sources"].items():
         value: Any = protocol
         for part in key.split("."):
             value = value.get(part, value) if isinstance(value, Mapping) else value
-        told = protocol["variant"] if key == "score" else value
-        tag = f'<span class="tag">{escape(_TOLD[source])}</span>'
-        yield f"<dt>{escape(key)}</dt><dd>{escape(_told(told))}{tag}</dd>"
-    if protocol["note"]:
-        yield f"<dt>note</dt>{_plain(protocol['note'])}"
+        shown = protocol["variant"] if key == "score" else value
+        yield key, _text(shown), _SOURCES[source]
 
 
 def _decoding(decode: Mapping[str, Any]) -> str:
@@ -205,13 +259,9 @@ def _decoding(decode: Mapping[str, Any]) -> str:
     return f"{method}: {settings}"
 
 
-def _told(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         if "method" in value:
             return _decoding(value)
         return ", ".join(f"{key} {one}" for key, one in value.items() if one not in (None, {}))
     return str(value)
-
-
-def _plain(text: str) -> str:
-    return f"<dd>{escape(text)}</dd>"

@@ -13,14 +13,20 @@ RESULT_FORMAT = 1
 
 def read_results(folder: Path) -> Iterator[dict[str, Any]]:
     """Read the results below a folder, or of a folder; UserError where there is none."""
-    own = folder / RESULT
-    paths = [own] if own.is_file() else sorted(folder.glob(f"*/{RESULT}"))
-    if not paths:
+    for one in result_folders(folder):
+        yield read_result(one / RESULT)
+
+
+def result_folders(folder: Path) -> list[Path]:
+    """List the folders of single results, in the order in which they are read."""
+    if (folder / RESULT).is_file():
+        return [folder]
+    folders = [path.parent for path in sorted(folder.glob(f"*/{RESULT}"))]
+    if not folders:
         raise UserError(
             f"{folder} holds no finished evaluation; make one by `instructify eval ... --out DIR`"
         )
-    for path in paths:
-        yield read_result(path)
+    return folders
 
 
 def read_result(path: Path) -> dict[str, Any]:

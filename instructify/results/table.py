@@ -105,6 +105,14 @@ def remarks_on(table: Table) -> list[str]:
         if lines:
             remarks.append(f"{row.name} departs from the published protocols:")
             remarks += lines
+        remarks += training_remarks([row])
+    return remarks
+
+
+def training_remarks(rows: Iterable[Row]) -> list[str]:
+    """Say which models were trained on the prompts or the datasets that they are evaluated on."""
+    remarks = []
+    for row in rows:
         trained = [column for column, cell in row.cells.items() if cell.is_trained_prompt]
         if trained:
             remarks.append(

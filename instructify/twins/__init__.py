@@ -14,7 +14,7 @@ from instructify.twins.language import (
     name,
     place,
 )
-from instructify.twins.make import WRITERS, make_twin, twin_datasets
+from instructify.twins.make import WRITERS, is_twin_root, make_twin, twin_datasets
 from instructify.twins.painter import pixels
 from instructify.twins.perception import ALL_PLACES, DIRECTIONS, OF_MANY, OF_ONE, lies
 from instructify.twins.picture_questions import (
@@ -75,6 +75,7 @@ __all__ = [
     "detail",
     "dialog",
     "event",
+    "is_twin_root",
     "lies",
     "make_twin",
     "meme",

@@ -5,8 +5,6 @@ The pixels handed to the encoder are deterministic; encoded bytes are not promis
 
 from pathlib import Path
 
-import av
-
 from instructify.twins.events import Event, frames
 from instructify.twins.painter import pixels
 
@@ -21,6 +19,8 @@ def write_clip(
     shown: Event, path: Path, num_frames: int = 16, size: int = 48, rate: int = 8
 ) -> None:
     """Write the event in the container that the path's suffix names."""
+    import av  # only clips need it
+
     codec, pixel_format = CODECS[path.suffix]
     # Bit-exact: no random ids and no version strings in the file. `good` with a fixed speed, unlike
     # `realtime`, does not look at the clock, and one thread suits pictures of this size.

@@ -120,6 +120,15 @@ def twin_releases(names: Sequence[str]) -> list[str]:
     return [release for release in WRITERS if release in wanted]
 
 
+def is_twin_root(folder: Path) -> bool:
+    """Tell whether a raw root holds twins, so that all of its texts are of the generated world."""
+    return _marker(folder).is_file()
+
+
+def _marker(folder: Path) -> Path:
+    return folder / "truth" / "world.json"
+
+
 def twin_datasets() -> list[str]:
     """List the datasets whose release has a twin, in the order of the catalog."""
     return [one.name for one in load_catalog().datasets.values() if one.release in WRITERS]
@@ -127,7 +136,7 @@ def twin_datasets() -> list[str]:
 
 def _claim(out: Path, seed: int) -> None:
     """Mark the folder as a world of this seed, or refuse it."""
-    marker = out / "truth" / "world.json"
+    marker = _marker(out)
     if os.path.lexists(marker):
         try:
             found = decode_values(read_regular(marker))

@@ -18,7 +18,7 @@ SMALL = ("coco_caption", "hateful_memes", "--limit", "12", "--draws", "2")
 def test_kill_at_any_call_of_a_first_conversion(
     raw_root: Path, command: Commands, tmp_path: Path
 ) -> None:
-    first_conversion(raw_root, command, tmp_path, step=47)
+    first_conversion(raw_root, command, tmp_path, step=94)
 
 
 @pytest.mark.heavy
@@ -31,7 +31,7 @@ def test_kill_at_every_call_of_a_first_conversion(
 def test_kill_at_any_call_while_replacing(
     raw_root: Path, command: Commands, tmp_path: Path
 ) -> None:
-    replacement(raw_root, command, tmp_path, step=47)
+    replacement(raw_root, command, tmp_path, step=94)
 
 
 @pytest.mark.heavy
@@ -92,9 +92,10 @@ def replacement(raw: Path, command: Commands, folder: Path, step: int) -> None:
         seen = command("verify", out)
         assert seen.code == 0, f"call {at}: {seen.stdout}{seen.stderr}"
         standing = whole_part(tree(out))
+        decided = (out / ".staging" / "commit.json").exists()  # then files of both lie there
         if standing == whole_part(tree(before)):
             kept += 1
-        else:
+        elif not decided:
             assert difference(standing, whole_part(tree(after))) == [], f"call {at}"
         assert command(*new, out).code == 0
         assert difference(tree(out), tree(after)) == [], f"call {at} of {calls}"

@@ -64,7 +64,7 @@ def test_own_templates_are_not_left_in_silence(
         refused = command("retemplate", build, *names, "--seed", 0)
         assert refused.code == 2
         assert is_sentence(refused)
-        for said in ("vqav2/train", "'mine'", "--templates FOLDER", "--templates built-in"):
+        for said in ("vqav2/train", "'mine'", "--templates mine", "--templates built-in"):
             assert said in refused.stderr
     assert stamps(build) == before
     assert command("retemplate", build, "visdial").code == 0, "ours all along"

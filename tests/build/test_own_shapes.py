@@ -1,18 +1,19 @@
 """Own data in every shape of docs/own-data.md becomes records by the entry that stands there."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from convert_help import convert_own, records, request_of
+from export_help import export
+from run_help import RECIPE, losses, recipe_file, train
 from shape_entries import catalog_of, entries
 from shape_makers import MAKERS, Said
 
-from instructify._util.resources import find
-from instructify._util.shards import read_arrow
-from instructify.build import Build, ConvertRequest, Progress, RawRoots, convert
-from instructify.catalog import load_catalog
+from instructify.build import Build
+from instructify.exporting.options import Shape as Format
 from instructify.pictures import PictureStore
-from instructify.templating import load_templates
 
 ENTRIES = entries()
 
@@ -29,24 +30,8 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Shapes:
     said = {name: MAKERS[name](root / "raw" / name) for name in ENTRIES}
     own = root / "mine.yaml"
     own.write_text(catalog_of(ENTRIES), encoding="utf-8")
-    catalog = load_catalog(extra=own)
-    request = ConvertRequest(
-        catalog=catalog,
-        catalog_sha256="0" * 64,
-        datasets=tuple(catalog.dataset(name) for name in ENTRIES),
-        roots=RawRoots(raw=root / "raw"),
-        out=root / "build",
-        templates=load_templates(find("templates"), "instruction"),
-        templates_folder="built-in",
-        draws=1,
-    )
-    convert(request, Progress.for_terminal())
+    convert_own(request_of(own, root / "raw", root / "build", *ENTRIES))
     return Shapes(Build.open(root / "build"), said)
-
-
-def records(build: Build, name: str, split: str) -> list[dict[str, Any]]:
-    shards = build.dataset(name).splits[split].record_shards
-    return [row for shard in shards for row in read_arrow(build.path(shard)).to_pylist()]
 
 
 def test_the_page_has_thirty_shapes_and_each_is_made_by_a_test() -> None:
@@ -93,3 +78,52 @@ def test_what_is_evaluated_on_has_all_captions_as_a_set(shapes: Shapes) -> None:
     (row,) = records(shapes.build, "several_captions", "val")
     assert (row["form"], row["answer"]) == ("caption_set", None)
     assert row["references"] == ["A red field", "All red"]
+
+
+TRAINED = ("llava_two_pictures", "csv_questions", "hub_multiple_choice", "several_captions")
+FORMATS: tuple[Format, ...] = ("llava", "chat", "webdataset", "parquet")
+
+
+def recipe_of(shapes: Shapes, names: Sequence[str], folder: Path) -> Path:
+    """Write a recipe of two steps with all forms that these datasets have to train on."""
+    members = []
+    for name in names:
+        entry = shapes.build.dataset(name)
+        if "train" in entry.splits:
+            forms = ", ".join(entry.splits["train"].forms)
+            members.append(f"    {name}: {{forms: [{forms}]}}")
+    head, _, rest = RECIPE.partition("  members:\n")
+    rest = rest[rest.index("model:") :].replace("steps: 6", "steps: 2")
+    text = "\n".join([head + "  members:", *members, rest])
+    return recipe_file(folder, text.replace("validate_every: 3", "validate_every: 0"))
+
+
+def trains_and_exports(shapes: Shapes, names: Sequence[str], folder: Path, kinds: int) -> None:
+    done = train(
+        shapes.build.paths.root, folder / "run", recipe=recipe_of(shapes, names, folder), steps=2
+    )
+    assert done.code == 0, done.stderr
+    assert len(losses(folder / "run")) == 2
+    for number, kind in enumerate(FORMATS[:kinds]):
+        receipt = export(
+            shapes.build.paths.root,
+            folder / str(number),
+            shape=kind,
+            names=tuple(names),
+            redistribute=tuple(names),
+        )
+        assert receipt is not None
+        assert any((folder / str(number)).rglob("*train*"))
+
+
+def test_own_shapes_are_trained_on_for_two_steps_and_exported(
+    shapes: Shapes, tmp_path: Path
+) -> None:
+    trains_and_exports(shapes, TRAINED, tmp_path, 1)
+
+
+@pytest.mark.heavy
+def test_all_shapes_are_trained_on_for_two_steps_and_exported(
+    shapes: Shapes, tmp_path: Path
+) -> None:
+    trains_and_exports(shapes, tuple(ENTRIES), tmp_path, len(FORMATS))

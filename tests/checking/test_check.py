@@ -13,7 +13,7 @@ from damage import Planted, make_damaged, make_hidden
 
 from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots
-from instructify.build.workers import Workers
+from instructify.build.workers import LocalWorkers
 from instructify.catalog.load import load_catalog
 from instructify.catalog.model import Expected
 from instructify.checking.causes import CAUSES, cause_of
@@ -179,7 +179,7 @@ def _examined(raw: Path, official: Expected | None) -> Any:
     request = CheckRequest(
         catalog=catalog, datasets=[dataset], roots=RawRoots(raw=raw), split="train"
     )
-    return examine(request, Workers(None), Progress(shown=False))
+    return examine(request, LocalWorkers(None), Progress(shown=False))
 
 
 def test_a_slice_is_a_fault_where_all_is_wanted(raw_root: Path, command: Commands) -> None:

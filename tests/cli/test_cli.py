@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 VERBS = (
     *("catalog", "twin", "check", "lint", "convert", "retemplate", "inspect", "overlap"),
     *("explain", "diff", "verify", "export", "plan", "teach-towers", "train", "merge"),
-    *("import-templates", "import-checkpoint", "export-checkpoint", "generate", "protocols"),
-    *("eval", "results", "score", "demo"),
+    *("import-templates", "import-checkpoint", "export-checkpoint", "check-model", "generate"),
+    *("protocols", "eval", "results", "score", "demo"),
 )
 SAMPLE_FIELDS = {
     *("sample_id", "dataset", "split", "task", "template", "instruction", "response"),

@@ -131,7 +131,7 @@ def test_options_datasets_and_ways_to_keep_pictures(
     value = difference(command, tmp_path / "one", tmp_path / "other")
     assert value["datasets"]["vqav2"]["option target"] == ["most_common", "weighted"]
     assert value["added"] == ["visdial/val"]
-    assert value["pictures"]["facts"] == {"mode": ["store", "none"]}
+    assert value["pictures"]["facts"]["coco"] == ["store", "none"]
     assert value["pictures"]["contents"]["removed"] > 0
     fields = split_of(value, "vqav2/val")["records"]["fields"]
     assert set(fields) <= {"answer", "answer_choice"}

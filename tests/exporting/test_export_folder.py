@@ -300,5 +300,5 @@ def test_no_line_is_wider_than_a_terminal(
 ) -> None:
     told = command("export", odd_build, "--to", "chat", "--out", tmp_path / "o")
     own = [one for one in told.stdout.splitlines() if str(tmp_path) not in one]
-    assert len(own) == sum(len(rows) > 0 for rows in expected(odd_build).values()) + 5
+    assert len(own) == sum(len(rows) > 0 for rows in expected(odd_build).values()) + 7
     assert [one for one in own if len(one) > 80] == []

@@ -1,4 +1,7 @@
-"""A raw root of a user's own datasets: open questions, choices, yes or no, captions, a dialogue."""
+"""A raw root of a user's own datasets: open questions, choices, yes or no, captions, dialogues.
+
+Some turns of the dialogues have two pictures, and an earlier turn.
+"""
 
 import csv
 import json
@@ -77,6 +80,8 @@ def write_own(folder: Path) -> Path:
     _lines(folder / "words/test.jsonl", words)
     before = [{"question": "Hello?", "answer": "Hello."}]
     talk = [{**_row(at), "before": before if at % 2 else None} for at in range(COUNT)]
+    for at in range(0, COUNT, 3):
+        talk[at]["file"] = [f"{at}.png", f"{(at + 1) % COUNT}.png"]
     _lines(folder / "talk/train.jsonl", talk)
     (folder / "mine.yaml").write_text(OWN, "utf-8")
     return folder

@@ -17,7 +17,9 @@ from PIL import Image
 from instructify._util.resources import find
 from instructify.build.opened import Build
 from instructify.inspecting.choose import fair_shares, spread
-from instructify.inspecting.document import document, json_text
+from instructify.inspecting.document import document
+from instructify.inspecting.gather import Shown
+from instructify.inspecting.order import mixed
 from instructify.inspecting.pictures import (
     FRAME_BYTES,
     PICTURE_BYTES,
@@ -26,6 +28,7 @@ from instructify.inspecting.pictures import (
     small_bytes,
 )
 from instructify.inspecting.raw import item_text
+from instructify.pages import Head, Identity
 from instructify.templating import TemplateFolders
 from instructify.templating.load import load_templates, render_row
 from instructify_train.model.collation import collate
@@ -172,19 +175,44 @@ def test_no_text_of_a_page_is_markup(page: Path) -> None:
     assert "http" not in text.split("<script type=")[0].replace("http-equiv", "")
 
 
-@given(
-    st.recursive(st.text(), lambda inside: st.lists(inside) | st.dictionaries(st.text(), inside))
-)
-def test_json_in_a_page_is_the_same_value(value: object) -> None:
-    text = json_text(value)
-    assert not set(text) & set("<>&\u2028\u2029")
-    assert json.loads(text) == value
-
-
 def test_a_name_is_text_too() -> None:
-    made = document("@@script@@ <b>", {"x": "@@blocks@@"}, {}).decode()
-    assert "@@script@@ &lt;b&gt;</title>" in made
-    assert '"x":"@@blocks@@"' in made
+    head = Head(identity=Identity(kind="Build", name="{{ script }} <b>"))
+    made = document(head, {"x": "{{ blocks }}"}, {}).decode()
+    assert "{{ script }} &lt;b&gt;</title>" in made
+    assert '"x":"{{ blocks }}"' in made
+
+
+def test_datasets_take_turns_and_pictures_do_in_a_dataset() -> None:
+    def shown(dataset: str, picture: str, draw: int) -> Shown:
+        sample = {"dataset": dataset, "pictures": [picture], "record_id": picture, "draw": draw}
+        return Shown(sample, {})
+
+    given = [shown("a", picture, draw) for picture in "xyz" for draw in range(3)]
+    given += [shown("b", picture, 0) for picture in "xyz"]
+    order = mixed(given)
+    assert sorted(map(id, order)) == sorted(map(id, given))
+    assert [one.sample["dataset"] for one in order[:6]] == ["a", "b"] * 3
+    assert [one.sample["pictures"][0] for one in order[:6:2]] == ["x", "y", "z"]
+    assert all(one.sample["draw"] == 0 for one in order[:6])
+    assert order[0].sample["pictures"] != order[1].sample["pictures"]
+    assert mixed([]) == []
+
+
+def test_the_list_has_the_words_of_the_dataset(page: Path) -> None:
+    for one, more in zip(rows(page, "listed"), rows(page, "details"), strict=True):
+        assert one["words"] == more["record"]["question"]
+
+
+def test_a_small_tokenizer_counts_no_cut_of_real_texts(
+    hostile_build: Path, page: Path, command: Commands, tmp_path: Path
+) -> None:
+    """What does not lie among twins is taken for real."""
+    assert blocks(page)["facts"]["tokens"]["fits"] is True
+    assert {one["cut"] for one in rows(page, "listed")} == {"cut", "whole"}
+    path = tmp_path / "page.html"
+    assert command("inspect", hostile_build, "--html", path, "--raw", tmp_path).code == 0
+    assert blocks(path)["facts"]["tokens"]["fits"] is False
+    assert {one["cut"] for one in rows(path, "listed")} == {None}
 
 
 def test_the_same_build_gives_the_same_page(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from browser import NAMES, Browser
 from build_help import Commands
-from page_help import HOSTILE, make_hostile_build, rows
+from page_help import HOSTILE, blocks, make_hostile_build, rows
 
 from instructify_train.model.tokens import Limits, SampleTokens
 from instructify_train.tiny.presets import build_preset
@@ -61,6 +61,10 @@ def test_it_opens_from_the_disk_and_shows_a_sample(
     browser.open(page)
     assert browser.text("h1") == "Build build"
     assert f"all {len(listed)} samples" in browser.text("#counted")
+    assert len(browser.texts(".numbers b")) == 4
+    datasets = {text.split()[0] for text in browser.texts(".gallery .of")[:4]}
+    assert datasets == {"vqav2", "msvd_qa"}
+    browser.click(".gallery button")
     assert browser.text(".says.instruction .text") == listed[0]["instruction"]
     assert browser.text(".says.response .text") == listed[0]["response"]
     assert browser.run("document.querySelector('.first img').naturalWidth") > 0
@@ -122,9 +126,10 @@ def test_typing_searches_and_the_keyboard_moves(
     assert "word199" in browser.text(".says.instruction")
     browser.press("c", "g", "j", "j", "k")
     assert browser.text(".detail .id") == listed[1]["id"]
+    browser.run("document.querySelector('#list').focus()")
     browser.press("ArrowDown")
     assert browser.text(".detail .id") == listed[2]["id"]
-    assert browser.text(".row[aria-selected=true] p") == listed[2]["instruction"]
+    assert browser.text(".row[aria-selected=true] p") == listed[2]["words"]
     browser.press("G")
     assert browser.text(".detail .id") == listed[-1]["id"]
     browser.press("?")
@@ -205,12 +210,86 @@ def test_clips_are_frames(browser: Browser, page: Path) -> None:
     assert "4 frames" in browser.text("[data-track=language] .slots")
 
 
-def test_rejects_are_listed_by_reason(browser: Browser, page: Path) -> None:
+def test_the_open_panel_has_the_focus_and_scrolls(browser: Browser, page: Path) -> None:
+    focus = "document.activeElement.id"
+    browser.open(page)
+    assert browser.run(focus) == "detail"
+    for way in ("j", ".gallery button", ".row"):
+        browser.open(page)
+        if way == "j":
+            browser.press("j")
+        else:
+            browser.click(way)
+        assert browser.run(focus) == "detail"
+        assert browser.run("document.querySelector('#detail').scrollHeight > innerHeight")
+    browser.press("o")
+    assert browser.run("document.querySelector('.gallery') !== null")
+    for key, panel in (("2", "rejects"), ("3", "plots"), ("1", "detail")):
+        browser.press(key)
+        assert browser.run(focus) == panel
+
+
+def test_rejects_open_with_a_table_that_filters(browser: Browser, page: Path) -> None:
     browser.open(page, "#tab=rejects")
+    counts = blocks(page)["facts"]["reject_counts"]
+    total = sum(count for _, _, count in counts)
     assert len(browser.texts(".reject")) == min(60, len(rows(page, "rejects")))
-    browser.click("[data-reason=empty-text]")
-    assert set(browser.texts(".reject h3")) != set()
-    assert all(text.startswith("empty-text") for text in browser.texts(".reject h3"))
+    assert browser.text(".shown b") == f"{len(rows(page, 'rejects'))} shown of {total}"
+    assert len(browser.texts(".counts tbody td button")) == len(counts) + len(
+        {c[0] for c in counts}
+    )
+    browser.click("[data-dataset=vqav2][data-reason=empty-text]")
+    assert set(browser.texts(".reject .reason")) == {"empty-text"}
+    assert "dataset=vqav2" in browser.run("location.hash")
+    browser.click("[data-dataset=vqav2][data-reason=empty-text]")
+    assert len(set(browser.texts(".reject .reason"))) > 1
+    browser.click("[data-dataset=''][data-reason=empty-text]")
+    assert set(browser.texts(".reject .reason")) == {"empty-text"}
+    browser.run("document.querySelector('.reject').open = true")
+    browser.run("new Promise(done => setTimeout(done, 50))")
+    assert '"question": "  "' in browser.text(".reject pre")
+
+
+def test_damaged_pictures_are_counted_called_so_and_filtered(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    damaged = [one for one in rows(page, "rejects") if one["reason"] == "picture-truncated"]
+    assert browser.texts(".numbers b")[2] == str(len(damaged))
+    browser.click(".numbers button:nth-child(3)")
+    assert browser.texts(".reject .tag") == ["damaged picture"] * len(damaged)
+
+
+def test_numbers_and_bars_lead_to_their_samples(
+    browser: Browser, page: Path, listed: list[Any]
+) -> None:
+    browser.open(page)
+    cut = [one for one in listed if one["cut"] == "cut"]
+    browser.click(".numbers button:nth-child(4)")
+    assert browser.text("#matched") == f"{len(cut)} of {len(listed)} samples"
+    browser.open(page, "#tab=plots")
+    for selector, matching in (
+        (".bars a[href*='template=']", "template"),
+        (".bars a[href*='split=']", "split"),
+        (".bars a[href*='q=']", "dataset"),
+    ):
+        browser.open(page, "#tab=plots")
+        browser.click(selector)
+        browser.run("new Promise(done => setTimeout(done, 50))")
+        assert browser.run("document.querySelector('#samples').checkVisibility()")
+        assert f"{matching}=" in browser.run("location.hash")
+    browser.open(page, "#tab=plots")
+    assert "rejected" in browser.text(".bars a.bad")
+    browser.click(".bars a.bad")
+    browser.run("new Promise(done => setTimeout(done, 50))")
+    assert browser.run("document.querySelector('#rejects').checkVisibility()")
+
+
+def test_what_counts_nothing_is_folded_away(browser: Browser, page: Path) -> None:
+    browser.open(page, "#tab=plots")
+    unused = browser.run("document.querySelectorAll('.zeros .rail').length")
+    assert unused > 0
+    assert browser.run("document.querySelectorAll('.zeros .rail i').length") == 0
+    jumps = browser.texts("#plots .jumps button")
+    assert jumps == browser.texts("#plots h2")
 
 
 def test_plots_are_drawn(browser: Browser, page: Path) -> None:
@@ -229,6 +308,9 @@ def test_a_phone_reads_it(browser: Browser, page: Path, listed: list[Any], *, da
         browser.open(page, fragment)
         assert browser.run("document.documentElement.scrollWidth") == NARROW[0]
     browser.open(page)
+    assert browser.run("document.querySelector('.gallery').checkVisibility()")
+    assert browser.run("document.querySelector('#detail').scrollWidth") <= NARROW[0]
+    browser.click(".numbers button")
     assert not browser.run("document.querySelector('#detail').checkVisibility()")
     browser.click(".row")
     assert browser.text(".detail .id") == listed[0]["id"]
@@ -241,3 +323,5 @@ def test_a_phone_reads_it(browser: Browser, page: Path, listed: list[Any], *, da
     assert (sum(map(int, colour[4:-1].split(","))) < 200) == dark
     browser.press("t")
     assert browser.run("getComputedStyle(document.body).backgroundColor") != colour
+    browser.click("#theme-auto")
+    assert browser.run("getComputedStyle(document.body).backgroundColor") == colour

@@ -610,7 +610,7 @@ def test_a_task_without_samples_has_no_row(
 ) -> None:
     raw = Path(shutil.copytree(raw_root, tmp_path / "raw"))
     shutil.rmtree(raw / "hateful_memes" / "img")
-    line = ("--raw", raw, "--out", tmp_path / "build", "--max-rejects", 100)
+    line = ("--raw", raw, "--out", tmp_path / "build", "--max-rejects", 100, "--allow-empty")
     assert command("convert", "hateful_memes", *line).code == 0
     alone = command("lint", tmp_path / "build").stdout
     assert "image_classification" not in alone

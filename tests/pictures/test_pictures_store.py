@@ -1,110 +1,37 @@
 """Index and store: each content once, the same bytes whatever the order, and nothing done twice."""
 
 import itertools
-import multiprocessing
 import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from passes_help import Built, Requests, Units, go_through
 from picture_cases import saved, scene
 
 from instructify._util.errors import UserError
 from instructify.catalog.model import Family
-from instructify.pictures.index import Gathered, gather, load_known, save_seen
-from instructify.pictures.locate import Locator
-from instructify.pictures.probing import ProbePlan, plan_probe, run_probe
+from instructify.pictures.key_order import EVERY_KEY
+from instructify.pictures.known import KnownFiles, read_known
 from instructify.pictures.reading import PictureStore
-from instructify.pictures.roots import LOCAL_FOLDER, Roots, save_roots
-from instructify.pictures.store import Mode, StorePlan, check_space, plan_store, run_store
+from instructify.pictures.roots import LOCAL_FOLDER, Roots
+from instructify.pictures.store import check_space, needed_bytes, run_store, staged_bytes
 from instructify.pictures.tables import (
     PICTURE_INDEX_SCHEMA,
-    Known,
     read_index,
-    write_index,
-    write_problems,
+    write_part,
 )
 
 FAMILIES = {
     name: Family(name=name, media="image", folders=(name,), patterns=("{name}.png",), tars=())
     for name in ("a", "b")
 }
-Requests = Mapping[str, Sequence[str]]
 
 
-class Built(NamedTuple):
-    build: Path
-    plan: ProbePlan
-    gathered: Gathered
-    store: StorePlan
-    index_file: Path
-    problems_file: Path
-
-    def files(self) -> dict[str, bytes]:
-        """Read every file that a manifest would name."""
-        folder = self.build / "pictures"
-        return {path.name: path.read_bytes() for path in sorted(folder.glob("*.arrow"))}
-
-
-def convert(
-    raw: Path,
-    build: Path,
-    requests: Requests,
-    *,
-    mode: Mode = "store",
-    before: Built | None = None,
-    staging: Path | None = None,
-    shuffled: bool = False,
-    workers: int = 0,
-    images: Sequence[Path] = (),
-) -> Built:
-    """Go through the steps of a conversion as the build engine does."""
-    roots = Roots.resolve(raw, images)
-    work = staging or build / "staging"
-    known = load_known(build, before.index_file, before.problems_file) if before else None
-    locator = Locator(families=FAMILIES, roots=roots)
-    plan = plan_probe(
-        requests,
-        families=FAMILIES,
-        locator=locator,
-        roots=roots,
-        staging=work,
-        known=known,
-        unit_keys=3,
-    )
-    units = plan.units[::-1] if shuffled else plan.units
-    if workers:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            results = list(pool.map(run_probe, units))
-    else:
-        results = [run_probe(unit) for unit in units]
-    gathered = gather(plan, results, known)
-    folder = build / "pictures"
-    store = plan_store(
-        gathered,
-        mode=mode,
-        folder=folder,
-        roots=roots,
-        staging=work,
-        known=known,
-        shard_bytes=40_000,
-    )
-    for unit in store.units[::-1] if shuffled else store.units:
-        facts = run_store(unit)
-        assert facts.name == unit.target.name
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("index-*.arrow"):
-        old.unlink()
-    for old in folder.glob("problems-*.arrow"):
-        old.unlink()
-    index = write_index(folder, store.index)
-    problems = write_problems(folder, gathered.problems)
-    save_seen(build, gathered)
-    save_roots(build, roots)
-    return Built(build, plan, gathered, store, folder / index.name, folder / problems.name)
+def convert(raw: Path, build: Path, requests: Requests, **options: Any) -> Built:
+    return go_through(raw, build, requests, families=FAMILIES, **options)
 
 
 @pytest.fixture
@@ -127,7 +54,7 @@ def test_round_trip(raw: Path, tmp_path: Path) -> None:
     built = convert(raw, tmp_path / "build", ALL)
     store = PictureStore.open(built.build)
     assert len(store) == 17
-    assert [store.key_at(row) for row in range(17)] == sorted(A_KEYS + B_KEYS)
+    assert {store.key_at(row) for row in range(17)} == {*A_KEYS, *B_KEYS}
     for key in A_KEYS + B_KEYS:
         data = (raw / f"{key}.png").read_bytes()
         facts = store.facts(key)
@@ -144,8 +71,8 @@ def test_round_trip(raw: Path, tmp_path: Path) -> None:
 def test_each_content_is_stored_once(raw: Path, tmp_path: Path) -> None:
     built = convert(raw, tmp_path / "build", ALL)
     store = PictureStore.open(built.build)
-    assert built.store.num_contents == 15
-    assert len(built.store.units) > 1
+    assert built.plan.num_new == 15
+    assert len(built.done.shards) > 1
     same = [store.facts(key) for key in ("a/03", "b/03")]
     assert same[0].sha256 == same[1].sha256
     assert same[0][8:10] == same[1][8:10]
@@ -158,29 +85,21 @@ def test_each_content_is_stored_once(raw: Path, tmp_path: Path) -> None:
 
 def test_any_order_and_number_of_processes_gives_the_same_bytes(raw: Path, tmp_path: Path) -> None:
     first = convert(raw, tmp_path / "first", ALL)
-    shuffled = convert(raw, tmp_path / "shuffled", ALL, shuffled=True)
-    parallel = convert(raw, tmp_path / "parallel", ALL, workers=2)
-    assert first.files() == shuffled.files() == parallel.files()
+    backwards = convert(raw, tmp_path / "backwards", ALL, units=Units(backwards=True))
+    twice = convert(raw, tmp_path / "twice", ALL, units=Units(times=2))
+    parallel = convert(raw, tmp_path / "parallel", ALL, units=Units(workers=2))
+    assert first.files() == backwards.files() == twice.files() == parallel.files()
 
 
 def test_finished_units_are_not_run_again(raw: Path, tmp_path: Path) -> None:
     staging = tmp_path / "staging"
     first = convert(raw, tmp_path / "first", ALL, staging=staging)
-    stamps = {path: path.stat().st_mtime_ns for path in staging.iterdir()}
+    costly = [path for stem in ("facts", "shard") for path in staging.glob(f"{stem}-*")]
+    stamps = {path: path.stat().st_mtime_ns for path in costly}
     again = convert(raw, tmp_path / "again", ALL, staging=staging)
     assert again.files() == first.files()
-    probes = [path for path in staging.glob("probe-*.arrow")]
-    assert len(probes) == len(first.plan.units)
-    assert all(path.stat().st_mtime_ns == stamps[path] for path in probes)
-
-
-def test_a_shard_that_is_there_is_not_written_again(raw: Path, tmp_path: Path) -> None:
-    built = convert(raw, tmp_path / "build", ALL)
-    unit = built.store.units[0]
-    before = unit.target.stat()
-    facts = run_store(unit)
-    assert unit.target.stat().st_mtime_ns == before.st_mtime_ns
-    assert facts.size_bytes == before.st_size
+    assert len(list(staging.glob("facts-*"))) == first.looked_at
+    assert {path: path.stat().st_mtime_ns for path in costly} == stamps
 
 
 def test_a_later_conversion_appends(raw: Path, tmp_path: Path) -> None:
@@ -189,11 +108,10 @@ def test_a_later_conversion_appends(raw: Path, tmp_path: Path) -> None:
     old = {name: data for name, data in first.files().items() if name[0].isdigit()}
     second = convert(raw, build, {"two": [*B_KEYS, *A_KEYS[:4]]}, before=first)
     new = second.files()
-    assert second.plan.kept.num_rows == 4
-    assert second.store.num_contents == 3
+    assert second.plan.num_new == 3
     assert all(new[name] == data for name, data in old.items())
     assert sorted(name[:5] for name in new if name[0].isdigit()) == [
-        f"{number:05}" for number in range(len(old) + len(second.store.units))
+        f"{number:05}" for number in range(len(old) + len(second.done.shards))
     ]
     store = PictureStore.open(build)
     for key in A_KEYS + B_KEYS:
@@ -204,8 +122,8 @@ def test_the_same_conversion_again_does_nothing(raw: Path, tmp_path: Path) -> No
     first = convert(raw, tmp_path / "build", ALL)
     files = first.files()
     again = convert(raw, tmp_path / "build", ALL, before=first)
+    assert again.looked_at == 0
     assert again.plan.units == []
-    assert again.store.units == []
     assert again.files() == files
 
 
@@ -214,10 +132,11 @@ def test_without_notes_everything_is_looked_at_and_found_the_same(
 ) -> None:
     first = convert(raw, tmp_path / "build", ALL)
     files = first.files()
-    (first.build / LOCAL_FOLDER / "seen.arrow").unlink()
+    for notes in (first.build / LOCAL_FOLDER).glob("seen-*.arrow"):
+        notes.unlink()
     again = convert(raw, tmp_path / "build", ALL, before=first)
-    assert again.plan.kept.num_rows == 0
-    assert again.store.units == []
+    assert again.looked_at > 0
+    assert again.plan.units == []
     assert again.files() == files
 
 
@@ -226,7 +145,7 @@ def test_a_changed_picture_is_seen(raw: Path, tmp_path: Path) -> None:
     fresh = saved(scene(80, 60, 99), "PNG")
     (raw / "a/05.png").write_bytes(fresh)
     again = convert(raw, tmp_path / "build", ALL, before=first)
-    assert again.store.num_contents == 1
+    assert again.plan.num_new == 1
     assert PictureStore.open(first.build).bytes("a/05") == fresh
 
 
@@ -235,7 +154,7 @@ def test_a_stored_picture_outlives_its_file(raw: Path, tmp_path: Path) -> None:
     data = (raw / "a/05.png").read_bytes()
     (raw / "a/05.png").unlink()
     again = convert(raw, tmp_path / "build", ALL, before=first)
-    assert again.gathered.problems.num_rows == 0
+    assert again.problems() == {}
     assert PictureStore.open(first.build).bytes("a/05") == data
 
 
@@ -245,7 +164,7 @@ def test_problems_are_told_by_key_and_carried_over(raw: Path, tmp_path: Path) ->
     (raw / "a/02.png").unlink()
     requests = {"one": [*A_KEYS, "a/../../x"]}
     first = convert(raw, tmp_path / "build", requests)
-    problems = {row["key"]: row["reason"] for row in first.gathered.problems.to_pylist()}
+    problems = first.problems()
     assert problems == {
         "a/../../x": "path-outside-root",
         "a/00": "picture-empty",
@@ -254,17 +173,17 @@ def test_problems_are_told_by_key_and_carried_over(raw: Path, tmp_path: Path) ->
     }
     (raw / "a/00.png").write_bytes(saved(scene(), "PNG"))
     second = convert(raw, tmp_path / "build", {"two": B_KEYS}, before=first)
-    assert second.gathered.problems.equals(first.gathered.problems)
+    assert second.problems() == problems
     third = convert(raw, tmp_path / "build", requests, before=second)
-    assert third.gathered.problems.num_rows == 3
+    assert len(third.problems()) == 3
     assert "a/00" in PictureStore.open(third.build)
 
 
 def test_references_are_read_from_their_folders(raw: Path, tmp_path: Path) -> None:
     images = tmp_path / "images"
     (raw / "b").rename(images)
-    built = convert(raw, tmp_path / "build", ALL, mode="reference", images=[images])
-    assert built.store.needed_bytes < 2_000_000
+    built = convert(raw, tmp_path / "build", ALL, stored=(), images=[images])
+    assert built.plan.units == []
     assert [name for name in built.files() if name[0].isdigit()] == []
     store = PictureStore.open(built.build)
     facts = store.facts("b/01")
@@ -275,7 +194,7 @@ def test_references_are_read_from_their_folders(raw: Path, tmp_path: Path) -> No
 
 
 def test_references_to_pictures_that_moved(raw: Path, tmp_path: Path) -> None:
-    built = convert(raw, tmp_path / "build", ALL, mode="reference")
+    built = convert(raw, tmp_path / "build", ALL, stored=())
     moved = raw.rename(tmp_path / "moved")
     with pytest.raises(UserError, match="gone or changed"):
         PictureStore.open(built.build).bytes("a/01")
@@ -287,28 +206,22 @@ def test_references_to_pictures_that_moved(raw: Path, tmp_path: Path) -> None:
 
 
 def test_references_become_stored_when_asked_for(raw: Path, tmp_path: Path) -> None:
-    first = convert(raw, tmp_path / "build", ALL, mode="reference")
+    first = convert(raw, tmp_path / "build", ALL, stored=())
     second = convert(raw, tmp_path / "build", ALL, before=first)
-    assert second.plan.units == []
-    assert second.store.num_contents == 15
+    assert second.looked_at == 0
+    assert second.plan.num_new == 15
     direct = convert(raw, tmp_path / "direct", ALL)
     assert second.files() == direct.files()
 
 
 def test_a_picture_that_changes_during_the_conversion_stops_it(raw: Path, tmp_path: Path) -> None:
-    built = convert(raw, tmp_path / "build", ALL, mode="reference")
-    store = plan_store(
-        built.gathered,
-        mode="store",
-        folder=tmp_path / "shards",
-        roots=Roots.resolve(raw),
-        staging=tmp_path / "staging",
-    )
+    built = convert(raw, tmp_path / "build", ALL, staging=tmp_path / "staging")
+    for path in (tmp_path / "staging").glob("shard-*.arrow"):
+        path.unlink()
     (raw / "a/07.png").write_bytes(saved(scene(80, 60, 77), "PNG"))
     with pytest.raises(UserError, match="changed during the conversion"):
-        _ = [run_store(unit) for unit in store.units]
-    whole = {unit.target.name for unit in store.units}
-    assert whole > {path.name for path in (tmp_path / "shards").iterdir()}
+        _ = [run_store(unit) for unit in built.plan.units]
+    assert len(list((tmp_path / "staging").glob("shard-*"))) < len(built.done.shards)
 
 
 def test_a_disk_that_is_too_small_is_refused(tmp_path: Path) -> None:
@@ -317,23 +230,18 @@ def test_a_disk_that_is_too_small_is_refused(tmp_path: Path) -> None:
         check_space(tmp_path / "not/yet/there", 10**18)
 
 
-def test_needed_bytes_are_enough_and_count_what_is_still_to_be_written(
-    raw: Path, tmp_path: Path
-) -> None:
-    built = convert(raw, tmp_path / "build", ALL)
-    sizes = {unit.target: unit.target.stat().st_size for unit in built.store.units}
-    after = built.store.needed_bytes
-    for path in sizes:
-        path.unlink()
-    assert built.store.needed_bytes >= sum(sizes.values())
-    assert built.store.needed_bytes - after >= built.store.content_bytes
+def test_needed_bytes_are_enough_and_staged_ones_are_counted(raw: Path, tmp_path: Path) -> None:
+    built = convert(raw, tmp_path / "build", ALL, staging=tmp_path / "staging")
+    sizes = [shard.facts.size_bytes for _, shard in built.done.shards]
+    assert needed_bytes(built.plan.num_new, built.plan.new_bytes) >= sum(sizes)
+    assert staged_bytes(tmp_path / "staging") == sum(sizes) >= built.plan.new_bytes
 
 
 def test_nothing_asked_for(raw: Path, tmp_path: Path) -> None:
     built = convert(raw, tmp_path / "build", {})
     assert len(PictureStore.open(built.build)) == 0
     assert "x" not in PictureStore.open(built.build)
-    assert read_index(built.index_file).schema.equals(PICTURE_INDEX_SCHEMA)
+    assert read_index(built.paths("index")[0]).schema.equals(PICTURE_INDEX_SCHEMA)
 
 
 def test_a_store_serves_threads_and_forks(raw: Path, tmp_path: Path) -> None:
@@ -357,22 +265,19 @@ def test_damaged_files_are_refused(raw: Path, tmp_path: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:-100])
     with pytest.raises(UserError, match="damaged"):
         PictureStore.open(built.build).bytes("a/01")
-    built.index_file.write_bytes(built.index_file.read_bytes()[:-100])
+    index = built.paths("index")[0]
+    index.write_bytes(index.read_bytes()[:-100])
     with pytest.raises(UserError, match="damaged"):
         PictureStore.open(built.build)
-    built.index_file.unlink()
-    with pytest.raises(UserError, match="0 picture indices"):
+    index.unlink()
+    with pytest.raises(UserError, match="0 parts of picture indices"):
         PictureStore.open(built.build)
 
 
 def test_an_index_of_another_format_is_refused(raw: Path, tmp_path: Path) -> None:
     built = convert(raw, tmp_path / "build", ALL)
-    table = read_index(built.index_file).replace_schema_metadata({"format": "999"})
-    other = write_index(built.build, table)
+    table = read_index(built.paths("index")[0]).replace_schema_metadata({"format": "1"})
+    other = write_part(built.build, "index", 0, table)
+    known = KnownFiles(index=(built.build / other.name,))
     with pytest.raises(UserError, match="another version"):
-        load_known(built.build, built.build / other.name, None)
-
-
-def test_known_needs_an_index(tmp_path: Path) -> None:
-    assert load_known(tmp_path, None, None) is None
-    assert Known._fields == ("index", "problems", "seen")
+        read_known(known, EVERY_KEY)

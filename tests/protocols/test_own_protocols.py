@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from build_help import Commands
 from own_help import OWN
+from shape_entries import catalog_of, entries
 
 from instructify._util.errors import UserError
 from instructify.build import Build
@@ -12,6 +13,7 @@ from instructify.catalog import Catalog, load_catalog
 from instructify.protocols import has_protocols, named_protocol, protocol_folders, read_questions
 from instructify.templating import TemplateFolders
 
+ENTRIES = entries()
 PROTOCOL = """
 format: 1
 dataset: {dataset}
@@ -146,3 +148,16 @@ def test_protocols_lists_own_ones(own_raw: Path, command: Commands) -> None:
     assert "\ntalk " not in listed
     shown = command("protocols", "quiz", *catalog).stdout
     assert "candidates: choices" in shown
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_shape_of_the_page_can_be_evaluated(tmp_path: Path, name: str) -> None:
+    """By its form, on a split of its own or on the one that is asked for."""
+    path = tmp_path / "one.yaml"
+    path.write_text(catalog_of({name: ENTRIES[name]}), "utf-8")
+    catalog = load_catalog(extra=path)
+    entry = catalog.dataset(name)
+    protocol = named_protocol(catalog, name, [f"split={entry.split_names[-1]}"])
+    assert protocol.form in entry.forms
+    closed = entry.candidates is not None or protocol.form == "binary"
+    assert (protocol.decode.method == "rank") == closed

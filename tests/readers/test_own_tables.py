@@ -251,6 +251,21 @@ def test_names_are_put_together_from_columns(tmp_path: Path) -> None:
     assert reasons(read) == [(1, "n", "bad-value"), (2, "n", "null-field")]
 
 
+def test_columns_of_its_own_reach_the_templates_as_context(tmp_path: Path) -> None:
+    row = {"i": "1.jpg", "q": "Who?", "a": "me", "names": ["cat", "dog"], "boxes": [[0, 1.5]]}
+    put(tmp_path, "q.json", json.dumps([row, {**row, "boxes": []}]))
+    columns = '{picture: i, question: q, answer: a, context: "{names} at {boxes}"}'
+    read = run(tmp_path, f"task: image_qa\ndata: {{file: q.json, columns: {columns}}}")
+    assert [one["context"] for one in read.records] == ["cat, dog at [[0, 1.5]]"]
+    assert reasons(read) == [(1, "boxes", "null-field")]
+
+
+def test_a_split_named_like_a_column_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, "q.csv", "i,q,a,fold\n1.jpg,Who?,me,3\n")
+    with pytest.raises(UserError, match=r"write split: \{column: fold\}"):
+        run(tmp_path, SPLITS % "fold")
+
+
 @pytest.mark.parametrize("name", ["p.zip", "p.tar"])
 def test_pictures_of_an_archive_are_read_by_name(tmp_path: Path, name: str) -> None:
     members = {"all/1.jpg": picture(1), "all/b/2.jpg": picture(2)}

@@ -4,36 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from result_help import result
 
 from instructify._util.errors import UserError
-from instructify.catalog.load import load_catalog
-from instructify.protocols.read import named_protocol
 from instructify.results.checked import checked_results
-from instructify.results.page import results_page
+from instructify.results.page import Evaluated, results_page
 from instructify.results.table import MARKS, Table, make_table, remarks_on
 from instructify.results.text import markdown_lines, text_lines
-
-CATALOG = load_catalog()
-
-
-def result(
-    name: str, *settings: str, value: float = 0.5, model: str = "t5", complete: bool = True
-) -> dict[str, Any]:
-    """Make a result of a protocol as `eval` writes it."""
-    protocol = named_protocol(CATALOG, name, settings)
-    score = {
-        "value": value, "metric": protocol.metric, "variant": protocol.variant, "count": 10,
-        "interval": [value, value], "subsets": {},
-    }  # fmt: skip
-    return {
-        "name": protocol.name, "dataset": protocol.dataset, "protocol": protocol.value(),
-        "score": score, "variants": {}, "complete": complete, "asked": 10, "of_total": 10,
-        "skipped": {}, "versions": {}, "undefined": None,
-        "model": {
-            "source": "run", "step": None, "instruction_aware": True, "sha256": "0" * 64,
-            "precision": "fp32", "language_model": model,
-        },
-    }  # fmt: skip
 
 
 def ours(table: Table) -> dict[str, str]:
@@ -93,15 +70,46 @@ def test_marks_fit_eighty_columns_and_stand_in_every_form() -> None:
     assert lines[at + 2].split() == ["pd", "d", "pd", "pd", "d"]
     assert lines[at + 2].index("pd") + 2 == lines[at + 1].index("50.0*") + 5
     assert "| 50.0\\* (pd) |" in "\n".join(markdown_lines(table))
-    page = results_page(table, {"a run": results})
-    assert '<sup title="prompt ' in page
+
+
+def page_of(results: list[dict[str, Any]], folder: Path) -> str:
+    table = make_table({"run": results})
+    runs = {"run": Evaluated(results, [[] for _ in results])}
+    return results_page(table, runs, folder / "page.html").decode()
+
+
+def test_what_departs_stands_apart_and_the_rest_beside_the_published(tmp_path: Path) -> None:
+    results = [
+        result("gqa", value=0.5),
+        result("nocaps", "decode.beams=1", value=1.2),
+        result("vsr", value=0.6, complete=False),
+    ]
+    results[2]["of_total"] = 40
+    page = page_of(results, tmp_path)
+    assert "10 of 40 questions" in page
+    assert page.count(": not comparable") == 2
+    assert "beams 1 (LAVIS: 5)" in page
+    ours = page[page.index('<tr class="ours">') :]
+    ours = ours[: ours.index("</tr>")]
+    assert ours.count("<small") == 8  # a difference from each published row that has GQA
+    assert "+0.8" in ours  # 50.0 and the 49.2 of InstructBLIP Vicuna-7B
+    assert 'class="best"' in ours
+    assert "120.0" not in ours
+    assert "60.0" not in ours
+
+
+def test_a_run_without_a_comparable_figure_is_not_in_the_table(tmp_path: Path) -> None:
+    page = page_of([result("gqa", complete=False)], tmp_path)
+    assert "10 questions, which are not the whole official split: not comparable" in page
+    assert '<tr class="ours">' not in page
+    assert '<input type="radio" name="reference"' not in page
     assert "<script" not in page
 
 
-def test_a_prompt_of_a_stranger_stays_text_in_the_page() -> None:
+def test_a_prompt_of_a_stranger_stays_text_in_the_page(tmp_path: Path) -> None:
     hostile = result("gqa", 'instruction=<b>"{{ question }}</b>')
-    page = results_page(make_table({"run": [hostile]}), {"run": [hostile]})
-    assert "<b>&quot;" not in page.replace("&lt;b&gt;", "")
+    page = page_of([hostile], tmp_path)
+    assert "&lt;b&gt;&#34;" in page
     assert '<b>"' not in page
 
 
@@ -111,7 +119,9 @@ def tuned(one: dict[str, Any], on: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("on", [["scienceqa"], "scienceqa", ["gqa_like", "scienceqa"]])
-def test_a_fine_tuned_model_is_marked_in_the_column_of_its_dataset(on: object) -> None:
+def test_a_fine_tuned_model_is_marked_in_the_column_of_its_dataset(
+    on: object, tmp_path: Path
+) -> None:
     results = [tuned(result(name), on) for name in ("scienceqa", "gqa", "iconqa", "okvqa")]
     table = make_table({"run": results, "zero-shot": [result("scienceqa")]})
     ours = {row.name: row.cells for row in table.rows if row.is_ours}
@@ -124,7 +134,9 @@ def test_a_fine_tuned_model_is_marked_in_the_column_of_its_dataset(on: object) -
         "run: n fine-tuned on scienceqa, so not zero-shot: it compares with the paper's table 3, "
         "not with the rows above."
     ]
-    assert 'title="fine-tuned on this dataset"' in results_page(table, {"run": results})
+    page = page_of(results, tmp_path)
+    assert "fine-tuned on this dataset, so not zero-shot: not comparable" in page
+    assert "the model was fine-tuned on this dataset" in page
 
 
 @pytest.mark.parametrize(

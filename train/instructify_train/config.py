@@ -116,7 +116,11 @@ class OptimizerConfig:
 class RunConfig:
     """How long, on what, and how often it is looked at and saved.
 
-    `device_batch` is how many samples a device takes at once, None: the most that fit by estimate.
+    A device takes as many positions at once, padding included, as fit by estimate, or at most
+    `device_tokens`; `pass_cost` says to how many positions the start of a pass compares (None: 512
+    on a GPU, 64 on a CPU), so that passes are no larger than pays. `device_batch` asks for passes
+    of a fixed number of samples instead. `compile`: layers are compiled by torch, `auto` those of
+    a frozen tower on a GPU.
     `parallel` says how several processes share the model. `best_by` names protocols of held-in
     datasets: `best` is then the checkpoint of the highest mean of their scores, each over
     `validation_samples` questions; without them it is that of the lowest mean validation loss.
@@ -126,9 +130,12 @@ class RunConfig:
 
     steps: int = field(default=60_000, metadata=limits(1, 1 << 40))
     device_batch: int | None = field(default=None, metadata=limits(1, 1 << 16))
+    device_tokens: int | None = field(default=None, metadata=limits(1, 1 << 24))
+    pass_cost: int | None = field(default=None, metadata=limits(0, 1 << 30))
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_activations: bool = False
+    compile: Literal["auto", "true", "false"] = "auto"
     parallel: Literal["ddp", "fsdp"] = "ddp"
     validate_every: int = field(default=3_000, metadata=limits(0, 1 << 40))
     validation_samples: int = field(default=256, metadata=limits(1, 1 << 30))  # of a dataset

@@ -32,6 +32,7 @@ class Ranks:
     rank: int = 0
     world: int = 1
     local: int = 0
+    per_node: int = 1
 
     @property
     def is_first(self) -> bool:
@@ -45,7 +46,10 @@ def join(device: torch.device) -> Ranks:
     if world == 1:
         return Ranks()
     ranks = Ranks(
-        rank=int(os.environ["RANK"]), world=world, local=int(os.environ.get("LOCAL_RANK", "0"))
+        rank=int(os.environ["RANK"]),
+        world=world,
+        local=int(os.environ.get("LOCAL_RANK", "0")),
+        per_node=int(os.environ.get("LOCAL_WORLD_SIZE", world)),
     )
     if device.type == "cuda":
         torch.cuda.set_device(ranks.local)
@@ -74,7 +78,7 @@ def share_model(
     if parallel == "ddp":
         where = [device.index or ranks.local] if device.type == "cuda" else None
         return DistributedDataParallel(model, device_ids=where, **_without_buffers())
-    return _shard(model, device)
+    return _shard(model, device, ranks)
 
 
 def _without_buffers() -> dict[str, Any]:
@@ -84,11 +88,25 @@ def _without_buffers() -> dict[str, Any]:
     return {name: False}
 
 
-def _shard(model: InstructBlip, device: torch.device) -> nn.Module:
+def shards(ranks: Ranks) -> int:
+    """Say among how many processes layers are divided: those of a node, where all have as many.
+
+    Frozen weights then never cross the network between nodes, which only gradients do (HSDP).
+    """
+    whole_nodes = ranks.per_node > 1 and ranks.world % ranks.per_node == 0
+    return ranks.per_node if whole_nodes else ranks.world
+
+
+def _shard(model: InstructBlip, device: torch.device, ranks: Ranks) -> nn.Module:
     """Shard layer by layer. Layers are of one precision; the few frozen parameters outside of
     layers (embeddings, head) stay whole in every process, as FSDP2 wants groups of one precision.
     """
-    mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+    each = shards(ranks)
+    if each == ranks.world:
+        mesh = init_device_mesh(device.type, (each,))
+    else:
+        names = ("replicate", "shard")
+        mesh = init_device_mesh(device.type, (ranks.world // each, each), mesh_dim_names=names)
     for layer in sharded_layers(model):
         fully_shard(layer, mesh=mesh)
     sharded = {id(one) for layer in sharded_layers(model) for one in layer.parameters()}
@@ -106,9 +124,14 @@ def sharded_layers(model: InstructBlip) -> Iterator[nn.Module]:
     A frozen tower stays whole: it runs when a process needs new pictures, which is not for all
     of them at once, and sharded layers only run together.
     """
-    inner = model.model
     if not model.tower_is_frozen:
-        yield from inner.vision_model.encoder.layers
+        yield from model.model.vision_model.encoder.layers
+    yield from repeated_layers(model)
+
+
+def repeated_layers(model: InstructBlip) -> Iterator[nn.Module]:
+    """List the repeated layers of the Q-Former and the language model, in the order they run."""
+    inner = model.model
     yield from inner.qformer.encoder.layer
     language = inner.language_model
     if inner.config.use_decoder_only_language_model:
@@ -128,6 +151,75 @@ def gradients_meet(model: nn.Module, *, now: bool) -> Iterator[None]:
     if isinstance(model, FSDPModule):
         model.set_requires_gradient_sync(now)
     yield
+
+
+class InStep:
+    """Keeps processes that share layers (`fsdp`) in step where the memory of one ran out.
+
+    Each layer is put together by all of them at once. So one that can't go on still does its part
+    for the layers that are left, and then all drop the pass.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._root = model if isinstance(model, FSDPModule) else None
+        self._copies = isinstance(model, DistributedDataParallel)
+        self._entered: set[nn.Module] = set()
+        self._modules: list[Any] = []
+        if self._root is not None:
+            whole: Any = model  # a class of its own, made from InstructBlip and FSDPModule
+            self._modules = [whole, *sharded_layers(whole)]
+        self._is_known = False
+        for one in self._modules:
+            one.register_forward_pre_hook(lambda module, _: self._enter(module))
+
+    def _enter(self, module: nn.Module) -> None:
+        self._is_known = True
+        self._entered.add(module)
+
+    @property
+    def can_start_again(self) -> bool:
+        """Tell whether a forward pass that failed can be dropped; FSDP can from torch 2.13 on."""
+        return self._root is None or hasattr(self._root, "reset_iter_state")
+
+    @property
+    def says(self) -> bool:
+        """Tell whether this process is the one that speaks of what all of them did."""
+        return self._root is None or dist.get_rank() == 0
+
+    def meets(self, *, last: bool) -> bool:
+        """Tell whether processes wait for each other in a backward pass."""
+        return self._root is not None or (self._copies and last)
+
+    @contextmanager
+    def forward(self) -> Iterator[None]:
+        """Note which layers a forward pass has come to."""
+        self._entered.clear()
+        yield
+
+    def keep_up(self) -> None:
+        """Do this process's part for the layers that its forward pass did not come to."""
+        for one in self._modules:
+            if one not in self._entered:
+                one.unshard()
+                if one is not self._root:
+                    one.reshard()
+
+    def agree(self, failed: bool, rows: int) -> tuple[bool, int]:
+        """Tell whether any process failed, and the most samples that any of them has."""
+        if self._root is None:
+            return failed, rows
+        values = torch.tensor([int(failed), rows])
+        dist.all_reduce(values, dist.ReduceOp.MAX)
+        return bool(values[0]), int(values[1])
+
+    def start_again(self) -> None:
+        """Forget a forward pass that is not followed by a backward pass."""
+        if self._root is None:
+            return
+        if self._is_known:
+            self._root.reset_iter_state()  # type: ignore[operator, unused-ignore]
+        else:  # no forward pass of this process has begun, so FSDP has no state to forget
+            self._root.reshard()
 
 
 def add_up(values: torch.Tensor) -> torch.Tensor:

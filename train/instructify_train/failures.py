@@ -19,9 +19,9 @@ def foreseen(error: BaseException) -> str | None:
         return str(error).rstrip(".")
     if is_out_of_memory(error):
         return (
-            f"memory ran out ({first_line(error)}); lower 'run.device_batch', which changes no "
-            "result, set 'run.checkpoint_activations' to true, or lower 'data.workers' where it "
-            "was the memory of the machine"
+            f"memory ran out ({first_line(error)}); lower 'run.device_tokens' (or "
+            "'run.device_batch'), which changes no result, set 'run.checkpoint_activations' to "
+            "true, or lower 'data.workers' where it was the memory of the machine"
         )
     if is_lost_peer(error):
         return (

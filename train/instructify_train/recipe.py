@@ -132,6 +132,13 @@ def _check(config: TrainConfig, named: str) -> None:
             f"{named}: 'model.lora' is for a frozen language model; take 'language' out of "
             "'model.train', or leave 'lora' out"
         )
+    if config.run.device_batch is not None:
+        for name in ("device_tokens", "pass_cost"):
+            if getattr(config.run, name) is not None:
+                raise UserError(
+                    f"{named}: 'run.device_batch' fixes the samples of a pass, so 'run.{name}' "
+                    "would have no effect; leave one of them out"
+                )
     if config.run.best_by and not config.run.validate_every:
         raise UserError(f"{named}: 'run.best_by' needs 'run.validate_every: N', the steps between")
     if config.run.best_by and config.run.parallel == "fsdp":
@@ -175,6 +182,8 @@ def _value(hint: Any, node: Node, metadata: Mapping[str, Any]) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _section(kind, node)
     if get_origin(kind) is Literal:
+        if isinstance(node.value, bool):  # a word that YAML takes for a truth value
+            node = dataclasses.replace(node, value=str(node.value).lower())
         return node.choice(get_args(kind))
     if get_origin(kind) is tuple:
         return node.texts() if not (node.is_list and not node.items()) else ()

@@ -41,8 +41,9 @@ RECIPE = "recipe.yaml"
 _FACTS = "run.json"
 # What may differ between the parts of a run without changing what comes out.
 _FREE = (
-    *("data.workers", "data.feature_cache", "run.device_batch", "run.save_every", "run.keep"),
-    *("run.log_every", "run.tensorboard", "run.parallel", "run.trackers"),
+    *("data.workers", "data.feature_cache", "run.device_batch", "run.device_tokens"),
+    *("run.pass_cost", "run.save_every", "run.keep", "run.log_every"),
+    *("run.tensorboard", "run.compile", "run.parallel", "run.trackers"),
 )
 
 

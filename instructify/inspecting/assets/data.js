@@ -47,7 +47,7 @@ function picture(entry, at = 0) {
 function thumb(numbers) {
   if (!numbers.length) return make("span", { class: "thumb" }, "no picture");
   const entry = value("pictures", numbers[0]);
-  if (!entry.images || !entry.images.length) return make("span", { class: "thumb" }, "picture missing");
+  if (!entry.images || !entry.images.length) return make("span", { class: "thumb" }, "no usable picture");
   const middle = entry.clip ? Math.floor(entry.images.length / 2) : 0;
   const mark = entry.problem ? "damaged" : entry.clip ? "clip" : numbers.length > 1 ? `+${numbers.length - 1}` : null;
   return make("span", { class: "thumb" }, picture(entry, middle), mark && make("b", {}, mark));

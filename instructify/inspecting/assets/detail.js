@@ -4,8 +4,7 @@ function showDetail() {
   const detail = byId("detail");
   const at = placeOf.get(state.sample);
   if (at === undefined) {
-    const hint = samples.length ? "Choose a sample." : "The build has no samples here.";
-    detail.replaceChildren(make("p", { class: "empty" }, hint));
+    showOverview(detail);
     return;
   }
   const sample = samples[at];
@@ -39,14 +38,14 @@ function head(sample) {
     return button;
   };
   return make("div", { class: "head" },
-    make("button", { class: "back", type: "button", onclick: close }, "\u2190 List"),
+    make("button", { class: "back", type: "button", onclick: close }, "\u2190 Back"),
     ...chips,
     make("div", { class: "move" }, step(-1, "\u2191", "previous (k)"), step(1, "\u2193", "next (j)")));
 }
 
 function close() {
   change({ sample: "" });
-  byId("list").focus();
+  byId(isWide.matches ? "detail" : "list").focus();
 }
 
 function first(sample, more) {
@@ -94,13 +93,15 @@ function texts(sample, more) {
   return found;
 }
 
+/** Texts with their counts, the right one first. */
 function words(list, right) {
   const counts = new Map();
   list.forEach((text, at) => {
     const known = counts.get(text) || { times: 0, right: false };
     counts.set(text, { times: known.times + 1, right: known.right || at === right });
   });
-  return make("ul", {}, [...counts].map(([text, { times, right: is }]) =>
+  const sorted = [...counts].sort(([, a], [, b]) => Number(b.right) - Number(a.right)); // stable
+  return make("ul", {}, sorted.map(([text, { times, right: is }]) =>
     make("li", { class: is ? "right" : "text", dir: "auto" }, times > 1 ? `${text} × ${times}` : text)));
 }
 
@@ -114,7 +115,8 @@ function xrayTold(more) {
 function xrayOf(more) {
   if (facts.tokens.why_not) return make("p", { class: "note" }, `No tokens: ${facts.tokens.why_not}.`);
   if (!more.reading) return make("p", { class: "note" }, "No tokens: without a picture the queries have no place.");
-  return xray(more.reading);
+  if (facts.tokens.fits) return xray(more.reading);
+  return make("div", {}, tokenNotice(), xray(more.reading));
 }
 
 function sides(sample, more) {

@@ -3,6 +3,7 @@
 const isWide = matchMedia("(min-width: 46.01rem)"); // list and sample side by side
 const selects = {};
 const REJECT_FILTERS = ["dataset", "split"]; // an item that was rejected may not have the others
+const LABELS = { cut: "cut or whole" };
 let matches = samples.map((_, at) => at);
 
 /** Everything that a search looks at, in small letters. */
@@ -41,7 +42,8 @@ function match() {
 
 function makeFilters() {
   for (const name of FILTERS) {
-    const select = make("select", { id: `filter-${name}`, "aria-label": name });
+    if (!samples.some((sample) => sample[name] !== null)) continue;
+    const select = make("select", { id: `filter-${name}`, "aria-label": LABELS[name] || name });
     select.addEventListener("change", () => change({ [name]: select.value }));
     selects[name] = { select, all: [...new Set(samples.map((sample) => sample[name]))].sort() };
     byId("selects").append(select);
@@ -58,6 +60,9 @@ function clearFilters() {
   change(Object.fromEntries([...FILTERS, "q", "reason"].map((name) => [name, ""])));
 }
 
+/** Tell whether anything narrows the samples. */
+const isNarrowed = () => Boolean(state.q) || FILTERS.some((name) => state[name]);
+
 function showFilters(counts) {
   for (const [name, { select, all }] of Object.entries(selects)) {
     const options = all
@@ -69,7 +74,7 @@ function showFilters(counts) {
         option.selected = isChosen;
         return option;
       });
-    const any = make("option", { value: "" }, `any ${name}`);
+    const any = make("option", { value: "" }, LABELS[name] || `any ${name}`);
     select.replaceChildren(any, ...options);
     select.classList.toggle("set", Boolean(state[name]));
     select.hidden = state.tab === "rejects" && !REJECT_FILTERS.includes(name);

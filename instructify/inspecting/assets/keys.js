@@ -1,8 +1,10 @@
 // The keyboard: everything that a pointer can do.
 
 const KEYS = [
-  [["j", "\u2193"], "next sample"],
-  [["k", "\u2191"], "previous sample"],
+  [["j"], "next sample"],
+  [["k"], "previous sample"],
+  [["\u2193", "\u2191", "Space"], "scroll the open panel; in the list: move"],
+  [["o"], "overview"],
   [["g", "G"], "first, last"],
   [["/"], "search"],
   [["f"], "filters"],
@@ -26,17 +28,33 @@ function turnTheme() {
   change({ theme: isDark ? "light" : "dark" });
 }
 
+/** The switch in the head and the address say the same. */
+function makeTheme() {
+  for (const theme of ["auto", "light", "dark"]) {
+    byId(`theme-${theme}`).addEventListener("change", () => change({ theme: theme === "auto" ? "" : theme }));
+  }
+}
+
+const isInList = () => document.activeElement === byId("list");
+
+/** Change the tab; its panel gets the focus, so that keys scroll it. */
+function toTab(tab) {
+  change({ tab });
+  byId(tab === "samples" ? "detail" : tab).focus({ preventScroll: true });
+}
+
 const ACTIONS = {
-  j: () => open(chosenPlace() + 1),
-  k: () => open(chosenPlace() - 1),
-  g: () => open(0),
-  G: () => open(matches.length - 1),
+  j: () => open(chosenPlace() + 1, isInList()),
+  k: () => open(chosenPlace() - 1, isInList()),
+  g: () => open(0, isInList()),
+  G: () => open(matches.length - 1, isInList()),
+  o: () => { clearFilters(); change({ tab: "samples", sample: "", view: "" }); byId("detail").focus(); },
   "/": () => byId("q").focus(),
   f: () => { byId("more").open = true; byId("filter-dataset").focus(); },
   c: clearFilters,
-  1: () => change({ tab: "samples" }),
-  2: () => change({ tab: "rejects" }),
-  3: () => change({ tab: "plots" }),
+  1: () => toTab("samples"),
+  2: () => toTab("rejects"),
+  3: () => toTab("plots"),
   i: () => { showsIds = !showsIds; showDetail(); },
   t: turnTheme,
   "?": () => byId("help").showModal(),
@@ -48,11 +66,11 @@ function onKey(event) {
   const isField = target.matches("input, select, textarea");
   if (event.key === "Escape") {
     if (isField) byId("list").focus();
-    else if (document.body.classList.contains("open")) close();
+    else if (state.tab === "samples" && state.sample) close();
     return;
   }
   if (isField) {
-    if (event.key === "Enter" && target.id === "q" && matches.length) { open(0); byId("list").focus(); }
+    if (event.key === "Enter" && target.id === "q" && matches.length) open(0);
     return;
   }
   const isArrow = ["ArrowDown", "ArrowUp", "Home", "End"].includes(event.key);

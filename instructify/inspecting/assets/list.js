@@ -8,9 +8,6 @@ function rowOf(place) {
   const at = matches[place];
   const sample = samples[at];
   const isChosen = sample.id === state.sample;
-  const said = sample.response === null
-    ? make("p", { class: "said none" }, sample.references.length ? sample.references[0] : "no response")
-    : make("p", { class: "said", dir: "auto" }, sample.response);
   const row = make(
     "div",
     {
@@ -21,13 +18,22 @@ function rowOf(place) {
     make(
       "div",
       { class: "told" },
-      make("p", { dir: "auto" }, sample.instruction || "(no text: the picture alone)"),
-      said,
+      ...wordsAndAnswer(sample),
       make("p", { class: "of" }, `${sample.dataset} ${sample.split} · ${shortTemplate(sample.template)}`),
     ),
   );
   row.style.transform = `translateY(${place * ROW}px)`;
   return row;
+}
+
+/** The dataset's own question with its answer; without a question the answer and what asks for it. */
+function wordsAndAnswer(sample) {
+  const answer = sample.response === null ? sample.references[0] : sample.response;
+  const said = make("p", { class: sample.response === null ? "said none" : "said", dir: "auto" },
+    answer === undefined ? "no response" : answer);
+  if (sample.words !== null) return [make("p", { class: "asked", dir: "auto" }, sample.words), said];
+  const asked = make("p", { class: "asked soft", dir: "auto" }, sample.instruction || "(no text: the picture alone)");
+  return [said, asked];
 }
 
 const shortTemplate = (key) => key.slice(key.indexOf("/") + 1);
@@ -57,13 +63,17 @@ function chosenPlace() {
   return at === undefined ? -1 : matches.indexOf(at);
 }
 
-/** Open a sample by its place among those that match, and bring its row into sight. */
-function open(place) {
+/**
+ * Open a sample by its place among those that match, and bring its row into sight. The open panel
+ * gets the focus, so that arrows, Page Down and space scroll it, unless the list keeps it.
+ */
+function open(place, keepsFocus = false) {
   const at = matches[Math.max(0, Math.min(place, matches.length - 1))];
   if (at === undefined) return;
   if (!isWide.matches && !state.sample) history.pushState(null, "", location.hash); // for "back"
   change({ sample: samples[at].id });
   byId("detail").scrollTop = 0;
+  if (!keepsFocus) byId("detail").focus({ preventScroll: true });
 }
 
 function intoSight(place) {

@@ -1,7 +1,7 @@
 // Put the page together, and show what its address says.
 
 function show() {
-  document.documentElement.style.colorScheme = state.theme || "light dark";
+  byId(`theme-${state.theme || "auto"}`).checked = true;
   for (const name of TABS) {
     const isOpen = name === state.tab;
     byId(name).hidden = !isOpen;
@@ -11,9 +11,11 @@ function show() {
   byId("filters").hidden = state.tab === "plots";
   showFilters(match());
   if (isWide.matches && chosenPlace() < 0) { // a sample that the filters leave out makes way
-    state.sample = matches.length ? samples[matches[0]].id : "";
+    state.sample = isNarrowed() && matches.length ? samples[matches[0]].id : "";
   }
-  document.body.classList.toggle("open", state.tab === "samples" && placeOf.has(state.sample));
+  const isOpen = placeOf.has(state.sample);
+  document.body.classList.toggle("open", state.tab === "samples" && isOpen);
+  document.body.classList.toggle("start", state.tab === "samples" && !isOpen && !isNarrowed() && !state.view);
   if (state.tab === "samples") {
     intoSight(chosenPlace());
     showRows(true);
@@ -39,10 +41,11 @@ tell();
 makeFilters();
 makeList();
 makeHelp();
+makeTheme();
 for (const name of TABS) byId(`tab-${name}`).addEventListener("click", () => change({ tab: name }));
 document.querySelector("[role=tablist]").addEventListener("keydown", onTabKey);
-byId("theme").addEventListener("click", turnTheme);
 addEventListener("keydown", onKey);
 addEventListener("hashchange", () => { readAddress(); show(); });
 readAddress();
 show();
+if (isWide.matches) byId("detail").focus({ preventScroll: true });

@@ -1,6 +1,6 @@
 // The words of a search, marked wherever they are shown, without touching the text itself.
 
-const MARKED = "#rows p, .says .text, .says li, .side p, .reject p";
+const MARKED = "#rows p, .says .text, .says li, .side p, .reject .said, .gallery p";
 
 function markWords() {
   if (!window.CSS || !CSS.highlights) return;

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructify.mixture import cut, deal_batches, loss_weights, place_of
+from instructify.mixture import deal_batches, loss_weights, place_of
 from instructify_train.data.encode_plan import plan_encoding
-from instructify_train.data.steps import Share
+from instructify_train.data.passes import FixedRule, plan_step
 
 
 @given(
@@ -82,18 +82,17 @@ def test_mixed_batches_count_every_label_of_a_step_the_same(seed: int, bucket: b
 
 
 @given(batch=st.integers(1, 64), world=st.integers(1, 5), accumulation=st.integers(1, 5))
-def test_processes_and_passes_divide_a_batch(batch: int, world: int, accumulation: int) -> None:
-    shares = [
-        Share(rank=rank, world=world, accumulation=accumulation).pieces(batch)
-        for rank in range(world)
-    ]
-    every = [row for own in shares for piece in own for row in piece]
-    assert sorted(every) == list(range(batch))
-    many = world * accumulation
-    sizes = [len(cut(batch, many, number)) for number in range(many)]
-    assert max(sizes) - min(sizes) <= 1
-    assert max(sizes) == -(-batch // (world * accumulation))
+def test_processes_and_fixed_passes_divide_a_batch(
+    batch: int, world: int, accumulation: int
+) -> None:
+    sizes = np.random.default_rng(batch).integers(1, 50, (batch, 3))
+    rule = FixedRule(accumulation=accumulation)
+    shares = [plan_step(range(batch), sizes, rule, rank=rank, world=world) for rank in range(world)]
     assert all(len(own) == accumulation for own in shares)
+    counted = [piece.rows for own in shares for piece in own if piece.counts]
+    assert sorted(row for rows in counted for row in rows) == list(range(batch))
+    assert max(map(len, counted)) == -(-batch // (world * accumulation))
+    assert max(map(len, counted)) - min(map(len, counted)) <= 1
 
 
 def test_a_step_knows_its_window() -> None:

@@ -114,6 +114,31 @@ def by_hand(made: Case, embeds: torch.Tensor, row: int) -> torch.Tensor:
     return functional.cross_entropy(predicted, torch.tensor(sample.response), reduction="none")
 
 
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_padding_on_the_right_needs_no_mask(attention: str) -> None:
+    """A causal model gives each sample in a padded pass what it gives it alone, to the label."""
+    made = case("tiny-llama")
+    model = made.model
+    model.model.set_attn_implementation(attention)
+    features = model.encode(made.pixels)
+    losses = model(features, made.micro)
+    assert made.micro.attention_mask_BL is not None, "nothing is padded, so nothing is tried"
+    language, embeds = model.model.language_model, model.prefix(features, made.micro)
+    masked = language.get_decoder()(
+        inputs_embeds=embeds, attention_mask=made.micro.attention_mask_BL, use_cache=False
+    ).last_hidden_state
+    chosen = masked.flatten(0, 1)[made.micro.label_positions_N]
+    logits = language.get_output_embeddings()(chosen)
+    expected = functional.cross_entropy(logits, made.micro.label_ids_N, reduction="none")
+    torch.testing.assert_close(losses, expected, rtol=1e-5, atol=1e-6)
+    start = 0
+    for row, sample in enumerate(made.tokens):
+        alone = model(features, collate([sample], [made.shown[row]], model.layout))
+        own = losses[start : start + len(alone)]
+        torch.testing.assert_close(own, alone, rtol=1e-4, atol=1e-5)
+        start += len(alone)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_clip_is_its_frames_one_after_another(family: str) -> None:
     """Each frame goes through tower and Q-Former with the instruction; all queries are read."""

@@ -140,14 +140,16 @@ def test_results_of_evaluations(tmp_path: Path, data: st.DataObject) -> None:
     (tmp_path / "okvqa").mkdir(exist_ok=True)
     (tmp_path / "okvqa" / "result.json").write_bytes(drawn(data, RESULT))
     with suppress(UserError):
-        run_results([tmp_path], html=tmp_path / "page.html", markdown=False, as_json=False)
+        run_results(
+            [tmp_path], html=tmp_path / "page.html", build=None, markdown=False, as_json=False
+        )
 
 
 def test_a_name_in_a_result_is_no_markup(tmp_path: Path) -> None:
     (tmp_path / "okvqa").mkdir()
     value = RESULT | {"name": "<script>alert(1)</script>"}
     (tmp_path / "okvqa" / "result.json").write_text(json.dumps(value))
-    run_results([tmp_path], html=tmp_path / "page.html", markdown=False, as_json=False)
+    run_results([tmp_path], html=tmp_path / "page.html", build=None, markdown=False, as_json=False)
     assert "<script>" not in (tmp_path / "page.html").read_text("utf-8")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from build_help import COMMAND
-from ranks_probe import PER_RANK, PER_RANK_WAYS, WAYS
+from ranks_probe import NODE_WAYS, ONE_PASS, PASS_WAYS, PER_RANK, PER_RANK_WAYS, QUICK_WAYS, WAYS
 from run_help import HELPERS, RECIPE, launched, losses, recipe_file, train
 
 STEPS = 3
@@ -50,6 +50,52 @@ def test_logical_batches_give_one_result(whole_build: Path, tmp_path: Path, worl
     for way in PER_RANK_WAYS:
         assert found[way]["world"] == [world] * world
         assert found[way]["losses"] == pytest.approx(expected, rel=2e-5), way
+
+
+ALL_WAYS = tuple(PASS_WAYS)
+
+
+@pytest.mark.parametrize(
+    ("world", "ways"),
+    [
+        (2, QUICK_WAYS),
+        pytest.param(2, ALL_WAYS, marks=pytest.mark.heavy),
+        pytest.param(3, ALL_WAYS, marks=pytest.mark.heavy),
+    ],
+    ids=["quick", "two", "three"],
+)
+def test_processes_agree_where_memory_runs_out(
+    whole_build: Path, tmp_path: Path, world: int, ways: tuple[str, ...]
+) -> None:
+    """In one of them, wherever it happens: all go on, with the losses of one process."""
+    text = QUICK.replace("validate_every: 2", "validate_every: 0").replace("steps: 3", "steps: 2")
+    recipe, many = recipe_file(tmp_path, text), tmp_path / "many"
+    done = launched(world, HELPERS / "ranks_probe.py", whole_build, recipe, many, "passes", *ways)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads((many / "found.json").read_text("utf-8"))
+    for model in {"tiny-t5" if "t5" in way else "tiny-llama" for way in ways}:
+        run = tmp_path / model
+        train(whole_build, run, *ONE_PASS, f"model.name={model}", recipe=recipe)
+        for way in ways:
+            if ("t5" in way) == (model == "tiny-t5"):
+                assert found[way]["losses"] == pytest.approx(losses(run), rel=2e-5), way
+    starved = [way for way in ways if "," in way]
+    assert done.stderr.count("memory ran out at step 0") == len(starved), done.stderr[-3000:]
+
+
+@pytest.mark.heavy
+def test_layers_are_divided_within_a_node(whole_build: Path, tmp_path: Path) -> None:
+    """Two nodes of two processes: a copy of the model on each, and the losses of one process."""
+    text = QUICK.replace("validate_every: 2", "validate_every: 0").replace("steps: 3", "steps: 2")
+    recipe, many = recipe_file(tmp_path, text), tmp_path / "many"
+    done = launched(4, HELPERS / "ranks_probe.py", whole_build, recipe, many, "nodes")
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads((many / "found.json").read_text("utf-8"))
+    train(whole_build, tmp_path / "one", *ONE_PASS, recipe=recipe)
+    for way in NODE_WAYS:
+        assert found[way]["mesh"] == [2, 2], way
+        assert found[way]["losses"] == pytest.approx(losses(tmp_path / "one"), rel=2e-5), way
+    assert done.stderr.count("memory ran out at step 0") == 1
 
 
 def test_torchrun_starts_the_command(whole_build: Path, tmp_path: Path) -> None:

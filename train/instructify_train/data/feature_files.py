@@ -7,6 +7,8 @@ and renamed, so that a killed run leaves nothing half; a damaged one is made aga
 
 import hashlib
 import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from torch import nn
 
 FEATURE_FORMAT = 1
 _HEAD_BYTES = 32
+_MOST_WAITING = 64  # features that wait for the disk, of 0.7 MB each at the published size
 
 
 class FeatureFiles:
@@ -28,6 +31,8 @@ class FeatureFiles:
         self._dtype = dtype
         self._limit_bytes = limit_bytes
         self._used_bytes = _folder_bytes(self._folder)
+        self._writer: ThreadPoolExecutor | None = None  # made late: loaders are forked before
+        self._waiting: deque[Future[None]] = deque()
 
     def read(self, name: str) -> torch.Tensor | None:
         """Return kept features, [patches, width]; None where there are none that are whole."""
@@ -54,6 +59,22 @@ class FeatureFiles:
         staged.write_bytes(hashlib.sha256(raw).digest() + raw)
         staged.replace(path)
         self._used_bytes += size
+
+    def keep(self, name: str, features: torch.Tensor) -> None:
+        """Write features beside the work of the caller; raises what an earlier one met.
+
+        At most some are waiting: where the disk is slower than the tower, the tower waits.
+        """
+        while self._waiting and (self._waiting[0].done() or len(self._waiting) >= _MOST_WAITING):
+            self._waiting.popleft().result()
+        if self._writer is None:
+            self._writer = ThreadPoolExecutor(1, "features")
+        self._waiting.append(self._writer.submit(self.write, name, features))
+
+    def finish(self) -> None:
+        """Wait until all is written; raises what one of them met."""
+        while self._waiting:
+            self._waiting.popleft().result()
 
     def _path(self, name: str) -> Path:
         return self._folder / name[:2] / f"{name}.bin"

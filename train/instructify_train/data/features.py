@@ -4,7 +4,7 @@ import torch
 
 from instructify_train.data.feature_files import FeatureFiles
 from instructify_train.data.steps import Encode, Pass
-from instructify_train.model import InstructBlip
+from instructify_train.model import InstructBlip, to_device
 
 
 class FeatureTable:
@@ -19,6 +19,11 @@ class FeatureTable:
         self._kept: dict[int, torch.Tensor] = {}
         self.num_encoded = 0
 
+    @property
+    def encodes_anew(self) -> bool:
+        """Tell whether each pass encodes its pictures anew, since the tower is trained."""
+        return not self._model.tower_is_frozen
+
     def take(self, one: Pass) -> torch.Tensor:
         """Encode what a pass needs first; returns the features of its frames, [P, V, width]."""
         for group in one.encode:
@@ -30,19 +35,24 @@ class FeatureTable:
         for frame in one.forget:
             self._kept.pop(frame, None)
 
+    def finish(self) -> None:
+        """Wait until what is kept on disk is written; raises OSError where it can't be."""
+        if self._files is not None:
+            self._files.finish()
+
     def clear(self) -> None:
         """Let go of everything."""
         self._kept.clear()
 
     def _encode(self, group: Encode) -> None:
         for frame, features in group.features.items():
-            self._kept[frame] = features.to(self._device)
+            self._kept[frame] = to_device(features, self._device)
         new = [frame for frame in group.frames if frame not in group.features]
         if not new:
             return
-        encoded = self._model.encode(group.pixels_P3HW.to(self._device, non_blocking=True))
+        encoded = self._model.encode(to_device(group.pixels_P3HW, self._device))
         self.num_encoded += len(new)
         for frame, features in zip(new, encoded, strict=True):
             self._kept[frame] = features
             if self._files is not None and frame in group.keep:
-                self._files.write(group.keep[frame], features)
+                self._files.keep(group.keep[frame], features)

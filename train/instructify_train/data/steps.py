@@ -14,14 +14,15 @@ import numpy as np
 import torch
 
 from instructify._util.errors import UserError
-from instructify.mixture import cut, deal_batches, loss_weights, place_of
+from instructify.mixture import deal_batches, loss_weights, place_of
 from instructify_train.config import DataConfig
 from instructify_train.data.encode_plan import EncodeStep, plan_encoding
 from instructify_train.data.feature_files import FeatureFiles
 from instructify_train.data.loader import Failed
-from instructify_train.data.pixels import PixelReader
+from instructify_train.data.passes import ONE_PASS, FixedRule, PassRule, Piece, plan_step
+from instructify_train.data.pixels import PixelReader, gray
 from instructify_train.data.stream import Sample, SampleStream
-from instructify_train.model import Layout, Micro, SampleTokens, Tokens, collate, length_of
+from instructify_train.model import Layout, Micro, SampleTokens, Tokens, collate, positions_of
 
 
 class Encode(NamedTuple):
@@ -40,7 +41,8 @@ class Encode(NamedTuple):
 class Pass(NamedTuple):
     """One forward pass: what to encode first, the arrays, whose samples, what to forget after.
 
-    `weights_B` says what each label of a sample counts in the loss of the step.
+    `weights_B` says what each label of a sample counts in the loss of the step. `most` is the most
+    positions of any process in this pass; a pass that does not count is there for company only.
     """
 
     encode: list[Encode]
@@ -50,6 +52,8 @@ class Pass(NamedTuple):
     weights_B: torch.Tensor  # float64
     cut: tuple[int, int, int]  # tokens cut off: Q-Former's, instruction's, response's
     forget: tuple[int, ...]
+    most: int = 0
+    counts: bool = True
 
 
 class Step(NamedTuple):
@@ -62,26 +66,22 @@ class Step(NamedTuple):
 class Window(NamedTuple):
     """A window as it was drawn and dealt; `passes` and their `encoding` are this process's own."""
 
+    number: int
     samples: list[Sample]
     tokens: list[Tokens]
     frames: "Frames"
     weights: np.ndarray  # of each label of a sample, in the loss of its step
-    passes: list[list[int]]  # rows of each pass, batch by batch
-    encoding: list[EncodeStep]
+    passes: list[list[Piece]]  # of each step
+    encoding: list[list[EncodeStep]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Share:
-    """Which part of each global batch a process takes, in how many passes."""
+    """Which process this is of how many, and how each cuts its part of a step into passes."""
 
     rank: int = 0
     world: int = 1
-    accumulation: int = 1
-
-    def pieces(self, batch: int) -> list[range]:
-        """List the pieces of a global batch that are this process's, in order."""
-        every = self.world * self.accumulation
-        return [cut(batch, every, number) for number in range(self.rank, every, self.world)]
+    rule: PassRule | FixedRule = ONE_PASS
 
 
 class Steps:
@@ -110,7 +110,7 @@ class Steps:
         self._first = first
         self._group = group
         self._tower_is_frozen = tower_is_frozen
-        self._window: tuple[int, Window] | None = None
+        self._window: Window | None = None
 
     def __getitem__(self, step: int) -> Step | Failed:
         try:
@@ -120,18 +120,21 @@ class Steps:
 
     def window(self, number: int) -> Window:
         """Draw, tokenise and deal a window."""
-        if self._window is not None and self._window[0] == number:
-            return self._window[1]
+        if self._window is not None and self._window.number == number:
+            return self._window
         count = self._data.window * self._data.batch
         samples = self._stream.read(number * count, count)
         tokens = encode_samples(self._tokens, samples)
         frames = self._frames.number(samples)
-        lengths = [
-            length_of(one, len(shown), self._layout)
-            for one, shown in zip(tokens, frames.of, strict=True)
-        ]
+        sizes = np.array(
+            [
+                (*positions_of(one, len(shown), self._layout), len(shown))
+                for one, shown in zip(tokens, frames.of, strict=True)
+            ],
+            np.int64,
+        )
         batches = deal_batches(
-            np.array(lengths, np.int64),
+            sizes[:, :2].sum(axis=1),
             self._data.window,
             f"window {number}",
             bucket=self._data.bucket,
@@ -139,45 +142,64 @@ class Steps:
         )
         labels = np.array([len(one.response) for one in tokens], np.int64)
         weights = loss_weights(batches, labels, self._stream.logical_batch)
-        shares = self._share.pieces(self._data.batch)
-        passes = [[int(batch[at]) for at in piece] for batch in batches for piece in shares]
+        passes = [self._pieces(batch, sizes) for batch in batches]
         encoding = self._encoding(number, passes, frames)
-        window = Window(samples, tokens, frames, weights, passes, encoding)
-        self._window = (number, window)
+        window = Window(number, samples, tokens, frames, weights, passes, encoding)
+        self._window = window
         return window
+
+    def _pieces(self, batch: np.ndarray, sizes: np.ndarray) -> list[Piece]:
+        share = self._share
+        return plan_step(
+            batch.tolist(),
+            sizes,
+            share.rule,
+            rank=share.rank,
+            world=share.world,
+            reorder=self._data.bucket,
+        )
 
     def _step(self, step: int) -> Step:
         place = place_of(step, self._data.window)
         window = self.window(place.window)
-        each = self._share.accumulation
-        own = slice(place.batch * each, (place.batch + 1) * each)
         passes = [
-            self._pass(window, rows, encoding, f"window {place.window}")
-            for rows, encoding in zip(window.passes[own], window.encoding[own], strict=True)
+            self._pass(window, piece, encoding)
+            for piece, encoding in zip(
+                window.passes[place.batch], window.encoding[place.batch], strict=True
+            )
         ]
         return Step(step, passes)
 
     def _encoding(
-        self, window: int, passes: Sequence[Sequence[int]], frames: "Frames"
-    ) -> list[EncodeStep]:
+        self, window: int, passes: Sequence[Sequence[Piece]], frames: "Frames"
+    ) -> list[list[EncodeStep]]:
         """Plan what each pass encodes; a tower that is trained encodes anew in every pass."""
-        wanted = [frames.shown(rows) for rows in passes]
-        if not self._tower_is_frozen:
-            return [EncodeStep((one,), one) for one in wanted]
-        begin = place_of(self._first, self._data.window)
-        first = begin.batch * self._share.accumulation if window == begin.window else 0
-        return plan_encoding(wanted, self._group, first)
+        wanted = [frames.shown(piece.rows) for pieces in passes for piece in pieces]
+        if self._tower_is_frozen:
+            begin = place_of(self._first, self._data.window)
+            before = passes[: begin.batch] if window == begin.window else ()
+            flat = plan_encoding(wanted, self._group, sum(map(len, before)))
+        else:
+            flat = [EncodeStep((one,), one) for one in wanted]
+        rest = iter(flat)
+        return [[next(rest) for _ in pieces] for pieces in passes]
 
-    def _pass(self, window: Window, rows: Sequence[int], encoding: EncodeStep, view: str) -> Pass:
-        return make_pass(
+    def _pass(self, window: Window, piece: Piece, encoding: EncodeStep) -> Pass:
+        rows, view = piece.rows, f"window {window.number}"
+        weights = window.weights[list(rows)]
+        made = make_pass(
             [window.samples[row] for row in rows],
             [window.tokens[row] for row in rows],
             [window.frames.of[row] for row in rows],
             encode=[self._frames.read(window.frames, group, view) for group in encoding.encode],
             forget=encoding.forget,
             layout=self._layout,
-            weights=window.weights[rows],
+            weights=weights if piece.counts else np.zeros_like(weights),
         )
+        return made._replace(most=piece.most, counts=piece.counts)
+
+
+NO_PICTURE = ""  # in the place of a key: a sample of text alone, which shows plain gray
 
 
 class Frames(NamedTuple):
@@ -204,14 +226,13 @@ class FrameReader:
         places: list[tuple[str, int]] = []
         of = []
         for sample in samples:
-            for key in sample.pictures:
+            shown = sample.pictures or (NO_PICTURE,)
+            for key in shown:
                 if key not in known:
-                    num = self._pixels.num_frames(key)
+                    num = 1 if key == NO_PICTURE else self._pixels.num_frames(key)
                     known[key] = tuple(range(len(places), len(places) + num))
                     places += [(key, at) for at in range(num)]
-            of.append(tuple(frame for key in sample.pictures for frame in known[key]))
-            if not of[-1]:
-                raise UserError(f"the sample {sample.sample_id} shows no picture; convert it anew")
+            of.append(tuple(frame for key in shown for frame in known[key]))
         return Frames(of, places)
 
     def read(self, frames: Frames, group: Sequence[int], view: str) -> Encode:
@@ -222,7 +243,7 @@ class FrameReader:
         rows = []
         for number in group:
             key, at = frames.places[number]
-            if self._features is not None:
+            if self._features is not None and key != NO_PICTURE:
                 name = f"{self._pixels.sha256(key)}-{at}"
                 found = self._features.read(name)
                 if found is not None:
@@ -230,7 +251,8 @@ class FrameReader:
                     continue
                 keep[number] = name
             if key not in decoded:
-                decoded[key] = self._pixels.read(key, view)
+                blank = key == NO_PICTURE
+                decoded[key] = gray(1, self._pixels.size) if blank else self._pixels.read(key, view)
             rows.append(decoded[key][at])
         size = self._pixels.size
         stacked = np.stack(rows) if rows else np.zeros((0, size, size, 3), np.uint8)

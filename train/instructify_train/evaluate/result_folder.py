@@ -19,10 +19,8 @@ from instructify._util.outside import NotReadableError, decode_values, read_regu
 from instructify._util.shards import sweep, write_bytes, write_json
 from instructify.build import write_lock
 from instructify.metrics import Item
-from instructify.results import RESULT, RESULT_FORMAT, read_result
+from instructify.results import PREDICTIONS, REFERENCES, RESULT, RESULT_FORMAT, read_result
 
-PREDICTIONS = "predictions.jsonl"
-REFERENCES = "references.jsonl"
 _ASKED = "asked.json"
 _PARTS = "parts"
 _LOCK = ".lock"

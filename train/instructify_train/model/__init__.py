@@ -6,7 +6,15 @@ trained, `tokens` and `collation` turn texts into padded arrays with labels, `fo
 forward pass.
 """
 
-from instructify_train.model.collation import Layout, Micro, collate, length_of
+from instructify_train.model.collation import (
+    Layout,
+    Micro,
+    collate,
+    length_of,
+    positions_of,
+    rows_of,
+)
+from instructify_train.model.costs import Costs, costs_of
 from instructify_train.model.forward import InstructBlip, layout_of
 from instructify_train.model.lavis_file import read_lavis
 from instructify_train.model.lavis_import import Imported, LavisFiles, import_lavis
@@ -39,8 +47,10 @@ from instructify_train.model.trained_on import (
     as_trained_on,
     read_trained_on,
 )
+from instructify_train.model.transfer import to_device
 
 __all__ = [
+    "Costs",
     "Counted",
     "Imported",
     "InstructBlip",
@@ -61,6 +71,7 @@ __all__ = [
     "checkpoint_activations",
     "choose_trained",
     "collate",
+    "costs_of",
     "count",
     "device_of",
     "fold_adapters",
@@ -74,12 +85,15 @@ __all__ = [
     "located_names",
     "noted_sources",
     "pixel_mean_std",
+    "positions_of",
     "precision_of",
     "read_lavis",
     "read_trained_on",
+    "rows_of",
     "save_whole",
     "set_dropout",
     "set_precision",
+    "to_device",
     "to_lavis",
     "trained_parameters",
     "unloadable",

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from instructify_train.model.tokens import Tokens
+from instructify_train.model.transfer import to_device
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,16 +54,54 @@ class Micro:
     def to(self, device: torch.device) -> Self:
         """Move all arrays to a device."""
         moved = {
-            one.name: value.to(device, non_blocking=True)
+            one.name: to_device(value, device)
             for one in fields(self)
             if isinstance(value := getattr(self, one.name), torch.Tensor)
         }
         return replace(self, **moved)
 
+    def showing(self, frame_feature_F: torch.Tensor) -> Self:
+        """Return the same arrays over other numbers of pictures."""
+        return replace(self, frame_feature_F=frame_feature_F)
+
+
+def rows_of(micro: Micro, start: int, stop: int) -> Micro:
+    """Take the samples start ... stop - 1 of a pass, padded as they were."""
+    rows = slice(start, stop)
+    frames = (micro.frame_sample_F >= start) & (micro.frame_sample_F < stop)
+    labels = (micro.label_sample_N >= start) & (micro.label_sample_N < stop)
+    per_frame = len(micro.slots_FK) // len(micro.frame_sample_F)
+    width = micro.input_ids_BL.shape[1]
+    decoder = micro.decoder_ids_BD
+    label_width = width if decoder is None else decoder.shape[1]
+    masks = (micro.qformer_mask_BQ, micro.attention_mask_BL)
+    qformer_mask, mask = (None if one is None else one[rows] for one in masks)
+    return Micro(
+        qformer_ids_BQ=micro.qformer_ids_BQ[rows],
+        qformer_mask_BQ=qformer_mask,
+        frame_sample_F=micro.frame_sample_F[frames] - start,
+        frame_feature_F=micro.frame_feature_F[frames],
+        input_ids_BL=micro.input_ids_BL[rows],
+        attention_mask_BL=mask,
+        slots_FK=micro.slots_FK[frames.repeat_interleave(per_frame)] - start * width,
+        decoder_ids_BD=None if decoder is None else decoder[rows],
+        label_positions_N=micro.label_positions_N[labels] - start * label_width,
+        label_ids_N=micro.label_ids_N[labels],
+        label_sample_N=micro.label_sample_N[labels] - start,
+    )
+
+
+def positions_of(sample: Tokens, num_frames: int, layout: Layout) -> tuple[int, int]:
+    """Count the positions that a sample takes in the language model, and in its decoder if any."""
+    head = layout.num_queries * num_frames + len(sample.instruction)
+    if layout.decoder_start is None:
+        return head + len(sample.response), 0
+    return head, len(sample.response)
+
 
 def length_of(sample: Tokens, num_frames: int, layout: Layout) -> int:
     """Count the positions that a sample takes in the language model, both sides together."""
-    return layout.num_queries * num_frames + len(sample.instruction) + len(sample.response)
+    return sum(positions_of(sample, num_frames, layout))
 
 
 def collate(

@@ -115,12 +115,17 @@ class InstructBlip(nn.Module):
 
     def _language(self, embeds_BLH: torch.Tensor, micro: Micro) -> torch.Tensor:
         language = self.model.language_model
-        mask = micro.attention_mask_BL
         if micro.decoder_ids_BD is None:
-            decoder = language.get_decoder()
-            run = decoder(inputs_embeds=embeds_BLH, attention_mask=mask, use_cache=False)
+            # Padding stands behind all that is read, so a causal model never sees it, and without
+            # a mask the fastest kernel is taken. (On the meta device transformers would look for
+            # packed sequences in positions that have no values; a mask keeps it from that.)
+            given = micro.attention_mask_BL if embeds_BLH.is_meta else None
+            run = language.get_decoder()(
+                inputs_embeds=embeds_BLH, attention_mask=given, use_cache=False
+            )
             hidden: torch.Tensor = run.last_hidden_state
             return hidden
+        mask = micro.attention_mask_BL
         encoded = language.get_encoder()(inputs_embeds=embeds_BLH, attention_mask=mask)
         run = language.get_decoder()(
             input_ids=micro.decoder_ids_BD,

@@ -56,6 +56,13 @@ class LeftOut(NamedTuple):
     ids: Ids
 
 
+class Frame(NamedTuple):
+    """The special ids that a tokenizer puts before and behind a text."""
+
+    prefix: Ids
+    suffix: Ids
+
+
 class TextTokens:
     """One tokenizer as we use it: plain text in, ids out, nothing special ever made of text."""
 
@@ -139,6 +146,16 @@ class SampleTokens:
             self._sample(one, two, None if response is None else three)
             for one, two, three, response in zip(asked, told, answers, responses, strict=True)
         ]
+
+    @property
+    def frame(self) -> Frame:
+        """Say what stands around an instruction in the language model."""
+        return Frame(self._language.prefix, self._language.suffix)
+
+    @property
+    def qformer_frame(self) -> Frame:
+        """Say what stands around an instruction in the Q-Former."""
+        return Frame(self._qformer.prefix, self._qformer.suffix)
 
     def left_out(self, kept: Tokens, whole: Tokens) -> tuple[LeftOut, LeftOut, LeftOut]:
         """Tell what truncation left out of a sample: Q-Former's ids, instruction's, response's.

@@ -14,7 +14,18 @@ class Clock:
     """Time and samples since the last look: rates, and how long the model waited for data."""
 
     def __init__(self) -> None:
+        self._left_out = 0
         self.begin()
+
+    def leave_out(self, steps: int) -> None:
+        """Count nothing of the next steps, in which layers are compiled."""
+        self._left_out = steps
+
+    def end_of_step(self) -> None:
+        """Begin anew where the step that ended is one of those left out."""
+        if self._left_out > 0:
+            self._left_out -= 1
+            self.begin()
 
     def begin(self) -> None:
         """Count from now on."""

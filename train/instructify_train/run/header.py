@@ -2,6 +2,7 @@
 
 from instructify._util import terminal
 from instructify_train.checkpoint import Checkpoint
+from instructify_train.data import PassRule
 from instructify_train.run.setup import Setup
 
 
@@ -12,12 +13,12 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
     counted = prepared.counted
     lines = [
         f"model     {config.model.name or 'BLIP-2 in two parts'}, {_count(counted.total)} "
-        f"parameters, {_count(counted.trained)} trained ({', '.join(config.model.train)})",
+        f"parameters, {_count(counted.trained)} trained ({', '.join(config.model.train)}); "
+        f"loaded in {prepared.loaded_s:.1f} s",
         f"device    {prepared.device.type}, {str(prepared.precision).removeprefix('torch.')}, "
         f"{setup.ranks.world} process{'es' if setup.ranks.world > 1 else ''}"
         + (f" ({config.run.parallel})" if setup.ranks.world > 1 else ""),
-        f"batch     {config.data.batch} in all = {setup.ranks.world} x "
-        f"{setup.share.accumulation} passes of up to {prepared.device_batch}",
+        f"batch     {_passes(setup)}",
         f"loss      {_loss(setup)}",
         f"memory    about {_bytes(memory.total)} a process: weights {_bytes(memory.weights)}, "
         f"optimizer {_bytes(memory.optimizer)}, activations {_bytes(memory.activations)}, "
@@ -34,6 +35,14 @@ def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
     if start is not None:
         lines.append(f"resumed   after step {start.state.step:,}")
     return [part for line in lines for part in wrapped(line)]
+
+
+def _passes(setup: Setup) -> str:
+    rule, batch = setup.share.rule, setup.config.data.batch
+    if isinstance(rule, PassRule):
+        return f"{batch} in all, in passes of up to {rule.positions:,} positions"
+    each = setup.prepared.device_batch
+    return f"{batch} in all = {setup.ranks.world} x {rule.accumulation} passes of up to {each}"
 
 
 def _loss(setup: Setup) -> str:

@@ -1,4 +1,4 @@
-"""How much memory a run takes, reckoned before it starts, and how many samples a device holds.
+"""How much memory a run takes, reckoned before it starts, and how many positions a device holds.
 
 Weights, gradients and moments are counted. What the forward pass keeps for the backward pass is
 counted too, not guessed: the pass is run on the meta device, where tensors have shapes and no
@@ -15,10 +15,19 @@ from typing import Any, NamedTuple
 import torch
 
 from instructify_train.config import TrainConfig
-from instructify_train.distributed import sharded_layers
-from instructify_train.model import InstructBlip, Micro, Tokens, checkpoint_activations, collate
+from instructify_train.distributed import Ranks, sharded_layers, shards
+from instructify_train.model import (
+    InstructBlip,
+    Micro,
+    Tokens,
+    checkpoint_activations,
+    collate,
+    length_of,
+)
 
-_CPU_BATCH = 32
+_CPU_TOKENS = 8192
+_PROBED = 4  # samples of a pass whose memory is counted
+_SHORT = (8, 8, 2)  # tokens of the shortest samples that fill a pass: question twice, answer
 _MASTER_BYTES = 4
 _ADAM_BYTES = 8  # two moments of 32 bits
 _RESERVED = 0.92  # of a device's memory; the rest is the driver's, and what the allocator can't use
@@ -38,12 +47,57 @@ class Estimate(NamedTuple):
         return self.weights + self.optimizer + self.activations + self.features
 
 
-def estimate(
-    model: InstructBlip, config: TrainConfig, device_batch: int, *, world: int = 1
-) -> Estimate:
-    """Reckon the memory of a process; lengths are the most that the recipe allows.
+class Fit(NamedTuple):
+    """What a device takes at once, and the memory that it takes.
 
-    With `parallel: fsdp` the sharded layers are divided by `world`.
+    `device_tokens` are positions of a pass, or None where passes have a fixed number of samples,
+    `device_batch`: otherwise the number of samples of full length that go into a pass.
+    """
+
+    device_batch: int
+    device_tokens: int | None
+    memory: Estimate
+
+
+def fit(model: InstructBlip, config: TrainConfig, ranks: Ranks, device: torch.device) -> Fit:
+    """Choose what a device takes at once: what the recipe says, or what fits."""
+    share = -(-config.data.batch // ranks.world)
+    fixed = estimate(model, config, 0, shards=shards(ranks))
+    full = full_sample(config)
+    if config.run.device_batch is not None:
+        batch = min(config.run.device_batch, share)
+        kept = kept_bytes(model, config, batch, full)
+        return Fit(batch, None, fixed._replace(activations=kept))
+    of_position = max(
+        kept_bytes(model, config, _PROBED, one) / (_PROBED * length_of(one, 1, model.layout))
+        for one in _extremes(full)
+    )
+    length = length_of(full, 1, model.layout)
+    tokens = min(_room(config, device, fixed.total, of_position), share * length)
+    tokens = max(tokens, 1)
+    return Fit(
+        max(1, min(tokens // length, share)),
+        tokens,
+        fixed._replace(activations=math.ceil(tokens * of_position)),
+    )
+
+
+def _room(config: TrainConfig, device: torch.device, fixed: int, of_position: float) -> int:
+    """Say how many positions a pass may have."""
+    if config.run.device_tokens is not None:
+        return config.run.device_tokens
+    if device.type != "cuda":
+        return _CPU_TOKENS
+    free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_allocated(device)
+    return int((free * _RESERVED - _WORKSPACE_BYTES - fixed) / of_position)
+
+
+def estimate(
+    model: InstructBlip, config: TrainConfig, device_batch: int, *, shards: int = 1
+) -> Estimate:
+    """Reckon the memory of a process whose samples are as long as the recipe allows.
+
+    With `parallel: fsdp` the sharded layers are divided by `shards`.
     """
     divided: set[int] = set()
     if config.run.parallel == "fsdp":
@@ -51,58 +105,32 @@ def estimate(
         divided = {id(one) for layer in layers for one in layer.parameters()}
     weights = optimizer = 0
     for parameter in model.parameters():
-        numbers = parameter.numel() // (world if id(parameter) in divided else 1)
+        numbers = parameter.numel() // (shards if id(parameter) in divided else 1)
         weights += numbers * parameter.element_size()
         if parameter.requires_grad:
             optimizer += numbers * (_MASTER_BYTES + _ADAM_BYTES)
     samples = min(device_batch, config.data.batch)
-    return Estimate(
-        weights, optimizer, kept_bytes(model, config, samples), _feature_bytes(model, config)
-    )
+    kept = kept_bytes(model, config, samples, full_sample(config)) if samples else 0
+    return Estimate(weights, optimizer, kept, _feature_bytes(model, config))
 
 
-class Fit(NamedTuple):
-    """How many samples a device takes at once, and the memory that they take."""
-
-    device_batch: int
-    memory: Estimate
-
-
-def fit(model: InstructBlip, config: TrainConfig, world: int, device: torch.device) -> Fit:
-    """Choose how many samples a device takes at once: what the recipe says, or what fits."""
-    batch = -(-config.data.batch // world)
-    limit = math.inf
-    if config.run.device_batch is not None:
-        batch = min(config.run.device_batch, batch)
-    elif device.type != "cuda":
-        batch = min(_CPU_BATCH, batch)
-    else:
-        free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_allocated(device)
-        limit = free * _RESERVED - _WORKSPACE_BYTES
-    memory = estimate(model, config, batch, world=world)
-    while batch > 1 and memory.total > limit:
-        batch = (batch + 1) // 2
-        memory = estimate(model, config, batch, world=world)
-    return Fit(batch, memory)
-
-
-def kept_bytes(model: InstructBlip, config: TrainConfig, samples: int) -> int:
-    """Count what a forward pass over samples of full length keeps for the backward pass.
+def kept_bytes(model: InstructBlip, config: TrainConfig, samples: int, like: Tokens) -> int:
+    """Count what a forward pass over samples of one length keeps for the backward pass.
 
     With checkpointed activations the backward pass also has those of one layer at a time.
     """
     shadow = meta_copy(model)
-    kept = _kept_by(shadow, model, config, samples)
+    kept = _kept_by(shadow, model, samples, like)
     if config.run.checkpoint_activations:
         for part in (shadow.model.language_model, shadow.model.qformer, shadow.model.vision_model):
             checkpoint_activations(part, enabled=False)
         layers = shadow.model.config.text_config.num_hidden_layers
-        kept += _kept_by(shadow, model, config, samples) // layers
+        kept += _kept_by(shadow, model, samples, like) // layers
     return kept
 
 
-def _kept_by(shadow: InstructBlip, model: InstructBlip, config: TrainConfig, samples: int) -> int:
-    micro = _shapes([full_sample(config)] * samples, model)
+def _kept_by(shadow: InstructBlip, model: InstructBlip, samples: int, like: Tokens) -> int:
+    micro = _shapes([like] * samples, model)
     vision = model.model.config.vision_config
     patches = (vision.image_size // vision.patch_size) ** 2 + 1
     dtype = next(model.model.vision_model.encoder.parameters()).dtype
@@ -128,6 +156,17 @@ def full_sample(config: TrainConfig) -> Tokens:
     return Tokens(
         [1] * data.qformer_tokens, [1] * data.instruction_tokens, [1] * data.response_tokens
     )
+
+
+def _extremes(full: Tokens) -> list[Tokens]:
+    """Return the longest samples and short ones: the parts beside the language model are dearer
+    for a position of those.
+    """
+    qformer, instruction, response = (
+        [1] * min(few, len(ids))
+        for few, ids in zip(_SHORT, (full.qformer, full.instruction, full.response), strict=True)
+    )
+    return [full, Tokens(qformer, instruction, response)]
 
 
 def meta_copy(model: InstructBlip) -> InstructBlip:

@@ -1,5 +1,6 @@
 """Everything a run needs, made from its recipe and a build before the first step."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from instructify.recipe import MixedBuild, mix_build
 from instructify_train.config import DataConfig, TrainConfig
 from instructify_train.data import (
     FeatureFiles,
+    FixedRule,
+    PassRule,
     PixelReader,
     SampleStream,
     Share,
@@ -22,7 +25,7 @@ from instructify_train.data import (
     tower_key,
     without_augmentation,
 )
-from instructify_train.distributed import Ranks, share_model
+from instructify_train.distributed import Ranks, gather, share_model
 from instructify_train.model import (
     Counted,
     InstructBlip,
@@ -30,6 +33,7 @@ from instructify_train.model import (
     add_adapters,
     checkpoint_activations,
     choose_trained,
+    costs_of,
     count,
     device_of,
     limits_of,
@@ -39,9 +43,13 @@ from instructify_train.model import (
     set_dropout,
     set_precision,
 )
+from instructify_train.run.compiling import compile_layers
 from instructify_train.run.memory import Estimate, fit
 from instructify_train.run.validation import Validator
 from instructify_train.tiny import Loaded
+
+_GROUP = 32  # pictures that a frozen tower encodes at once
+_PASS_COST = {"cuda": 512, "cpu": 64}  # positions that the start of a pass compares to
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,9 +60,12 @@ class Prepared:
     model: nn.Module
     processor: Any
     counted: Counted
+    loaded_s: float
+    compiled: int  # layers
     device: torch.device
     precision: torch.dtype
     device_batch: int
+    device_tokens: int | None  # None: passes of `device_batch` samples
     memory: Estimate
 
 
@@ -82,7 +93,7 @@ class Setup:
             self.config.data,
             self.share,
             first=first,
-            group=self.prepared.device_batch,
+            group=self.prepared.device_batch if self.prepared.device_tokens is None else _GROUP,
             tower_is_frozen=self.prepared.inner.tower_is_frozen,
             features=self.feature_files,
         )
@@ -94,23 +105,34 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
     if device.type == "cuda":
         device = torch.device("cuda", ranks.local)
     precision = precision_of(config.run.precision, device)
+    begun = time.monotonic()
     model, processor = loaded if loaded is not None else load_model(config.model)
+    loaded_s = time.monotonic() - begun
     if config.model.lora is not None:
         add_adapters(model.language_model, config.model.lora, config.model.seed)
     inner = configure(model, processor, config, precision).to(device)
-    fitted = fit(inner, config, ranks.world, device)
+    fitted = fit(inner, config, ranks, device)
     counted = count(inner)
+    compiled = compile_layers(inner, config.run, device)
     wrapped = share_model(inner, config.run.parallel, ranks, device)
     return Prepared(
         inner=inner,
         model=wrapped,
         processor=processor,
         counted=counted,
+        loaded_s=loaded_s,
+        compiled=compiled,
         device=device,
         precision=precision,
         device_batch=fitted.device_batch,
+        device_tokens=_agreed(fitted.device_tokens),
         memory=fitted.memory,
     )
+
+
+def _agreed(device_tokens: int | None) -> int | None:
+    """Take what fits on each device, since all processes cut a step by one rule."""
+    return None if device_tokens is None else min(gather(device_tokens))
 
 
 def configure(
@@ -146,7 +168,7 @@ def set_up(
     share = Share(
         rank=ranks.rank,
         world=ranks.world,
-        accumulation=accumulation(config.data.batch, ranks.world, prepared.device_batch),
+        rule=pass_rule(config, prepared, ranks.world),
     )
     validator = None
     if config.run.validate_every:
@@ -172,6 +194,22 @@ def set_up(
         pixels=pixels,
         feature_files=_feature_files(config, prepared),
         validator=validator,
+    )
+
+
+def pass_rule(config: TrainConfig, prepared: Prepared, world: int) -> PassRule | FixedRule:
+    """Say how a process cuts its part of a step into passes."""
+    passes = accumulation(config.data.batch, world, prepared.device_batch)
+    if prepared.device_tokens is None:
+        return FixedRule(accumulation=passes)
+    costs, overhead = costs_of(prepared.inner), config.run.pass_cost
+    if overhead is None:
+        overhead = _PASS_COST.get(prepared.device.type, _PASS_COST["cpu"])
+    return PassRule(
+        positions=prepared.device_tokens,
+        overhead=overhead,
+        decoder=costs.decoder / costs.encoder,
+        frame=costs.frame / costs.encoder,
     )
 
 
@@ -208,12 +246,18 @@ def facts_of(setup: Setup) -> Mapping[str, Any]:
         "processes": setup.ranks.world,
         "parallel": config.run.parallel if setup.ranks.world > 1 else None,
         "batch": config.data.batch,
-        "device_batch": prepared.device_batch,
-        "accumulation": setup.share.accumulation,
+        **_pass_facts(setup),
         "steps": config.run.steps,
         "mixture": setup.mixed.mixture.hash,
         "validation": list(setup.validator.datasets) if setup.validator else [],
     }
+
+
+def _pass_facts(setup: Setup) -> dict[str, int]:
+    rule = setup.share.rule
+    if isinstance(rule, PassRule):
+        return {"device_tokens": rule.positions}
+    return {"device_batch": setup.prepared.device_batch, "accumulation": rule.accumulation}
 
 
 def _feature_files(config: TrainConfig, prepared: Prepared) -> FeatureFiles | None:

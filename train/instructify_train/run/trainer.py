@@ -18,14 +18,16 @@ from instructify._util.keyed import key_of
 from instructify.mixture import MixtureState
 from instructify_train import checkpoint
 from instructify_train.checkpoint import Best, Checkpoint, RunState
-from instructify_train.data import FeatureTable, Pass, Step, load
-from instructify_train.distributed import add_up, gather, gradients_meet, wait_for_all
+from instructify_train.data import FeatureTable, Step, load
+from instructify_train.distributed import add_up, gather, wait_for_all
 from instructify_train.model import trained_parameters
 from instructify_train.recipe import recipe_value
 from instructify_train.run.clock import Clock
+from instructify_train.run.compiling import WARM_UP_STEPS
 from instructify_train.run.held_in_scores import HeldInScores
 from instructify_train.run.journal import Journal
 from instructify_train.run.optimizer import make_optimizer, moments_of, restore, weights_of
+from instructify_train.run.pass_runner import Again, Losses, PassRunner
 from instructify_train.run.schedule import learning_rate
 from instructify_train.run.setup import Setup
 from instructify_train.run.stop import StopRequest
@@ -68,6 +70,7 @@ class Trainer:
         fused = setup.config.run.parallel == "ddp" or setup.ranks.world == 1
         self.optimizer = make_optimizer(self.parameters, setup.config.optimizer, fused=fused)
         self.features = FeatureTable(prepared.inner, self.device, setup.feature_files)
+        self.passes = PassRunner(self.model, self.features, self.device)
         self.first = start.state.step if start else 0
         self.best = start.state.best if start else None
         members = [member.name for member in setup.mixed.mixture.members]
@@ -85,6 +88,8 @@ class Trainer:
             settings=recipe_value(setup.config),
         )
         self.clock = Clock()
+        if prepared.compiled:
+            self.clock.leave_out(WARM_UP_STEPS)
 
     def run(self, stop: StopRequest) -> Result:
         """Train to the end, or until a signal asks to stop; the last step is always saved."""
@@ -104,6 +109,7 @@ class Trainer:
                 loss, stopped = self._step(item, stop)
                 step, shown = item.step + 1, self.clock.shown(loss, self.device)
                 self._after(step, loss, stopped)
+                self.clock.end_of_step()
                 self.journal.advance(shown)
                 if stopped:
                     break
@@ -131,33 +137,25 @@ class Trainer:
 
     def _step(self, item: Step, stop: StopRequest) -> tuple[float, bool]:
         """Do one step; returns its loss, and whether to stop."""
-        torch.manual_seed(self._key("dropout", item.step))
-        self.optimizer.zero_grad(set_to_none=True)
-        found = []
-        for number, one in enumerate(item.passes):
-            with gradients_meet(self.model, now=number == len(item.passes) - 1):
-                found.append(self._pass(one))
-        losses = torch.cat(found).double().cpu()
-        weights = torch.cat([one.weights_B for one in item.passes])
+        while True:
+            torch.manual_seed(self._key("dropout", item.step))
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                done = self.passes.run(item.passes, item.step, self.setup.share.world)
+                break
+            except Again:
+                continue
+        losses = done.losses.double().cpu()
+        weights = torch.cat(
+            [torch.zeros(0, dtype=torch.float64), *(one.weights_B for one in done.passes)]
+        )
         sums = torch.tensor([(losses @ weights).item(), float(stop.asked)], dtype=torch.float64)
         total, asked = add_up(sums).tolist()
         if not math.isfinite(total):
-            self._refuse(item, losses)
-        self._account(item, losses.tolist())
+            self._refuse(item.step, done)
+        self._account(done)
         self._update(item.step)
         return total, asked > 0
-
-    def _pass(self, one: Pass) -> torch.Tensor:
-        """Go forward and backward; returns the loss of each sample, summed over its labels."""
-        micro = one.micro.to(self.device)
-        per_label = self.model(self.features.take(one), micro)
-        weights_B = one.weights_B.to(self.device, per_label.dtype)
-        weighted = per_label * weights_B.index_select(0, micro.label_sample_N)
-        loss = weighted.sum() * self.setup.share.world  # gradients are averaged over processes
-        loss.backward()
-        self.features.forget(one)
-        of_samples = torch.zeros(len(one.samples), device=self.device)
-        return of_samples.index_add(0, micro.label_sample_N, per_label.detach())
 
     def _update(self, step: int) -> None:
         config = self.config.optimizer
@@ -168,28 +166,28 @@ class Trainer:
             group["lr"] = rate
         self.optimizer.step()
 
-    def _account(self, item: Step, losses: list[float]) -> None:
-        samples = [sample for one in item.passes for sample in one.samples]
+    def _account(self, done: Losses) -> None:
+        samples = [sample for one in done.passes for sample in one.samples]
         labels: list[int] = []
-        for one in item.passes:
+        for one in done.passes:
             counted = torch.bincount(one.micro.label_sample_N, minlength=len(one.samples))
             labels += counted.tolist()
             self.clock.cut = [a + b for a, b in zip(self.clock.cut, one.cut, strict=True)]
-        weights = torch.cat([one.weights_B for one in item.passes]).tolist()
-        self.tally.add(samples, labels, losses, weights)
+        weights = [weight for one in done.passes for weight in one.weights_B.tolist()]
+        self.tally.add(samples, labels, done.losses.tolist(), weights)
         self.clock.samples += self.config.data.batch
 
-    def _refuse(self, item: Step, losses: torch.Tensor) -> None:
+    def _refuse(self, step: int, done: Losses) -> None:
         """Stop on a loss that is no number, naming the samples."""
-        samples = [sample.sample_id for one in item.passes for sample in one.samples]
+        samples = [sample.sample_id for one in done.passes for sample in one.samples]
         bad = [
             name
-            for name, loss in zip(samples, losses.tolist(), strict=True)
+            for name, loss in zip(samples, done.losses.tolist(), strict=True)
             if not math.isfinite(loss)
         ]
         named = [name for own in gather(bad) for name in own]
         raise UserError(
-            f"the loss is not finite at step {item.step}, in {len(named)} samples, of which "
+            f"the loss is not finite at step {step}, in {len(named)} samples, of which "
             f"{', '.join(named[:5])}; look at them with `instructify inspect BUILD --id`, lower "
             "'optimizer.lr', or set 'optimizer.clip'"
         )
@@ -237,6 +235,7 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         """Write a checkpoint of this step, and remove those that are no longer wanted."""
+        self.features.finish()
         weights, moments = weights_of(self.parameters), moments_of(self.optimizer, self.parameters)
         if self.setup.ranks.is_first:
             mixed = self.setup.mixed

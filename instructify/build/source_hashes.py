@@ -1,0 +1,105 @@
+"""Hashes of raw files, each file hashed once for all who need it.
+
+What is hashed leaves a note in the staging folder, for the other units of the same file and for
+other machines. A note is of a file in one state (place, size, times, inode), so it never enters a
+key: keys hold the hash of the content.
+"""
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from instructify._util.outside import Count, NotReadableError, Sha256, decode_json, read_regular
+from instructify._util.shards import write_bytes
+from instructify.build.manifest import RawSource, content_key
+from instructify.build.raw import hash_source
+from instructify.readers import RawFile
+
+_WORTH_BYTES = 8 << 20  # a smaller file is hashed sooner than its note is written
+_SETTLED_NS = 2_000_000_000  # a file that changed just now may change again within one time stamp
+
+
+class _Note(msgspec.Struct, forbid_unknown_fields=True):
+    key: str
+    size_bytes: Count
+    sha256: Sha256
+
+
+class _State(NamedTuple):
+    """What of a file, or of all files of a folder, changes with its content."""
+
+    size_bytes: int
+    newest_ns: int
+    key: str
+
+
+def noted_hash(role: str, file: RawFile, notes: Path) -> RawSource:
+    """Hash a raw file, or take the hash that was noted of it in this very state."""
+    before = _state(file.path)
+    note = notes / f"{before.key[:24]}.json"
+    source = _read(note, before, role, file)
+    if source is not None:
+        return source
+    source = hash_source(role, file)
+    if before.size_bytes >= _WORTH_BYTES and before.newest_ns < time.time_ns() - _SETTLED_NS:
+        _write(note, before, source, file.path)
+    return source
+
+
+class Hashing:
+    """Hashes files in the background, each once: hashing leaves the interpreter free."""
+
+    def __init__(self, files: Iterable[RawFile], notes: Path) -> None:
+        self._threads = ThreadPoolExecutor(2)
+        self._pending = {
+            file: self._threads.submit(noted_hash, "", file, notes) for file in sorted(set(files))
+        }
+
+    def of(self, role: str, file: RawFile) -> RawSource:
+        """Wait for the hash of a file."""
+        return msgspec.structs.replace(self._pending[file].result(), role=role)
+
+    def __enter__(self) -> "Hashing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _state(path: Path) -> _State:
+    is_folder = path.is_dir()
+    files = sorted(one for one in path.rglob("*") if one.is_file()) if is_folder else [path]
+    rows: list[tuple[str, int, int, int, int]] = []
+    for one in files:
+        stat = one.stat()
+        times = (stat.st_mtime_ns, stat.st_ctime_ns)
+        rows.append((f"{one!a}", stat.st_size, *times, stat.st_ino))
+    return _State(
+        size_bytes=sum(row[1] for row in rows),
+        newest_ns=max((max(row[2:4]) for row in rows), default=0),
+        key=content_key("hash", [f"{path!a}", is_folder, rows]),
+    )
+
+
+def _read(note: Path, state: _State, role: str, file: RawFile) -> RawSource | None:
+    try:
+        known = decode_json(read_regular(note), _Note)
+    except (OSError, NotReadableError):
+        return None
+    if known.key != state.key:
+        return None
+    return RawSource(role, file.name, known.size_bytes, known.sha256)
+
+
+def _write(note: Path, before: _State, source: RawSource, path: Path) -> None:
+    """Note a hash, unless the file changed meanwhile, or too lately by the clock of the disk."""
+    if _state(path) != before:
+        return
+    value = _Note(key=before.key, size_bytes=source.size_bytes, sha256=source.sha256)
+    write_bytes(note, msgspec.json.encode(value))
+    if before.newest_ns > note.stat().st_mtime_ns - _SETTLED_NS:
+        note.unlink(missing_ok=True)

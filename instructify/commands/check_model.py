@@ -1,0 +1,24 @@
+"""`check-model`: what to look at before a model is trained or evaluated for hours."""
+
+import json
+
+from instructify._util.terminal import wrapped
+
+
+def run_check_model(name: str, *, as_json: bool) -> int:
+    """Check a model and say what passes and what differs; returns the exit code."""
+    from instructify_train.config import ModelConfig
+    from instructify_train.evaluate import check_model
+    from instructify_train.model import load_model
+
+    checks = check_model(load_model(ModelConfig(name=name)))
+    differs = [one for one in checks if one.passed is False]
+    if as_json:
+        print(json.dumps([one._asdict() for one in checks], indent=1))
+    else:
+        words = {True: "pass", False: "DIFFERS", None: "note"}
+        for one in checks:
+            line = f"{words[one.passed]:8} {one.name}: {one.says}"
+            print("\n".join(wrapped(line, rest=" " * 9)))
+        print(f"{len(checks) - len(differs)} of {len(checks)} checks found nothing that differs")
+    return 1 if differs else 0

@@ -1,0 +1,241 @@
+"""Charts as places in percent of a box: axes with round numbers, lines, markers, labels.
+
+`templates/charts.html` draws them. Lines stretch with the page, labels do not.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+_TICKS = 5
+_MOST_HOVERS = 120
+_MOST_DOTS = 30  # more of them hide the line
+_LEAST_TO_CLIP = 20  # values; fewer have no outliers
+
+
+class Series(NamedTuple):
+    """A named line of (step, value); `style` holds words such as "faint" and "loss", or nothing."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    style: str = ""
+
+    @property
+    def is_faint(self) -> bool:
+        return "faint" in self.style.split()
+
+
+class Tick(NamedTuple):
+    """A place on an axis in percent, and its label."""
+
+    at: float
+    label: str
+
+
+class Line(NamedTuple):
+    """A line through points of a box of 1,000 by 1,000, as SVG writes them."""
+
+    style: str
+    points: str
+
+
+class Mark(NamedTuple):
+    """A place in percent, and what it says."""
+
+    x: float
+    y: float
+    text: str
+    style: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chart:
+    """Everything that is drawn of a chart."""
+
+    title: str
+    about: str
+    y_name: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    lines: tuple[Line, ...]
+    marks: tuple[Mark, ...]
+    ends: tuple[Mark, ...]
+    note: str
+
+
+class Scale(NamedTuple):
+    """A range of values and where they lie, in percent; `is_up`: larger values lie higher."""
+
+    low: float
+    high: float
+    is_up: bool = False
+
+    def place(self, value: float) -> float:
+        part = 100 * (value - self.low) / (self.high - self.low)
+        return 100 - part if self.is_up else part
+
+
+class IntervalScale(NamedTuple):
+    """A value with its interval on an axis from 0, in percent of the axis."""
+
+    at: float
+    low: float
+    width: float
+    ticks: tuple[Tick, ...]
+    published: float | None
+
+
+def make_chart(
+    title: str,
+    series: Sequence[Series],
+    *,
+    y_name: str,
+    about: str = "",
+    best: Literal["lowest", "highest"] | None = None,
+    clips: bool = False,
+    labels_ends: bool = True,
+) -> Chart:
+    """Lay out lines over steps.
+
+    Args:
+        title: what stands above the chart.
+        series: the lines; the last one is drawn on top.
+        y_name: what the values are.
+        about: a remark behind the title.
+        best: which value of the last line gets a marker.
+        clips: leave values far above the others out of the scale, with a note.
+        labels_ends: write the last value of each line that is not faint beside it.
+    """
+    steps = [step for one in series for step, _ in one.points] or [0.0]
+    finite = [value for one in series for _, value in one.points if math.isfinite(value)]
+    bound = _bound(finite) if clips else math.inf
+    across = Scale(min(steps), max(steps) if max(steps) > min(steps) else min(steps) + 1)
+    up = fitted([value for value in finite if value <= bound] or [0.0])
+    total = sum(len(one.points) for one in series)
+    return Chart(
+        title=title,
+        about=about,
+        y_name=y_name,
+        x_ticks=tuple(Tick(across.place(one), f"{one:,.0f}") for one in _whole_ticks(across)),
+        y_ticks=tuple(Tick(up.place(one), f"{one:,.10g}") for one in nice_ticks(up.low, up.high)),
+        lines=tuple(line for one in series for line in _lines(one, across, up)),
+        marks=tuple(mark for one in series for mark in _marks(one, across, up, y_name))
+        + tuple(_best(series[-1:], across, up, best)),
+        ends=tuple(mark for one in series if labels_ends for mark in _end(one, across, up)),
+        note=_note(finite, bound, total),
+    )
+
+
+def interval_scale(
+    value: float, interval: tuple[float, float], most: float, published: float | None = None
+) -> IntervalScale:
+    """Place a value and its interval on an axis from 0 to `most`."""
+
+    def place(number: float) -> float:
+        return 100 * max(0.0, min(number / most, 1.0)) if math.isfinite(number) else 0.0
+
+    low, high = (place(one) for one in interval)
+    ticks = tuple(Tick(25.0 * quarter, f"{most * quarter / 4:g}") for quarter in range(5))
+    at = None if published is None else place(published)
+    return IntervalScale(place(value), low, max(high - low, 0.3), ticks, at)
+
+
+def nice_ticks(low: float, high: float) -> list[float]:
+    """Choose round numbers between two, about five of them."""
+    step = _round_step(low, high)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [number * step for number in range(first, last + 1)]
+
+
+def fitted(values: Sequence[float]) -> Scale:
+    """Span values from a round number at or below the lowest to one at or above the highest."""
+    low, high = min(values), max(values)
+    if high - low <= 1e-6 * abs(high):
+        high = low + (0.1 * abs(low) or 1)
+    for _ in range(4):  # a wider span may have a larger step
+        step = _round_step(low, high)
+        low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    return Scale(low, high, is_up=True)
+
+
+def _round_step(low: float, high: float) -> float:
+    raw = (high - low) / _TICKS
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(power * one for one in (1, 2, 2.5, 5, 10) if power * one >= raw * 0.999)
+
+
+def _whole_ticks(across: Scale) -> list[float]:
+    return [one for one in nice_ticks(across.low, across.high) if one == round(one)]
+
+
+def _bound(values: Sequence[float]) -> float:
+    """Find the value above which others are outliers: few, and far above the rest."""
+    if len(values) < _LEAST_TO_CLIP:
+        return math.inf
+    ordered = sorted(values)
+    usual = ordered[math.ceil(0.98 * len(ordered)) - 1]
+    is_far = ordered[-1] - ordered[0] > 2 * (usual - ordered[0])
+    return usual if is_far and usual > ordered[0] else math.inf
+
+
+def _lines(one: Series, across: Scale, up: Scale) -> Iterator[Line]:
+    """Draw a series, broken where a value is not finite; a point alone becomes a short line."""
+    for is_finite, points in groupby(one.points, lambda point: math.isfinite(point[1])):
+        if is_finite:
+            places = [
+                f"{10 * across.place(x):.1f},{10 * max(0.0, up.place(y)):.1f}" for x, y in points
+            ]
+            yield Line(one.style, " ".join(places * 2 if len(places) == 1 else places))
+
+
+def _marks(one: Series, across: Scale, up: Scale, y_name: str) -> Iterator[Mark]:
+    """Mark points that say their values when they are pointed at."""
+    if one.is_faint and len(one.points) > _MOST_HOVERS:
+        return
+    every = max(1, math.ceil(len(one.points) / _MOST_HOVERS))
+    style = "hover" if len(one.points) > _MOST_DOTS or one.is_faint else one.style
+    for at, (step, value) in enumerate(one.points):
+        is_chosen = at % every == 0 or at == len(one.points) - 1
+        if is_chosen and math.isfinite(value):
+            text = f"{one.name}, step {step:,.0f}: {y_name} {value:.4g}"
+            yield Mark(across.place(step), max(0.0, up.place(value)), text, style)
+
+
+def _best(series: Sequence[Series], across: Scale, up: Scale, best: str | None) -> Iterator[Mark]:
+    points = [point for one in series for point in one.points if math.isfinite(point[1])]
+    if best is None or not points:
+        return
+    values = [value for _, value in points]
+    wanted = min(values) if best == "lowest" else max(values)
+    step = next(step for step, value in points if value == wanted)
+    text = f"{best}: {wanted:.4g} at step {step:,.0f}"
+    yield Mark(across.place(step), max(0.0, up.place(wanted)), text, "best")
+
+
+def _end(one: Series, across: Scale, up: Scale) -> Iterator[Mark]:
+    points = [point for point in one.points if math.isfinite(point[1])]
+    if points and not one.is_faint:
+        step, value = points[-1]
+        text = _short(value, up.high - up.low)
+        yield Mark(across.place(step), max(0.0, up.place(value)), text, one.style)
+
+
+def _short(value: float, span: float) -> str:
+    """Write a value with as many digits as its axis can show."""
+    digits = 2 - math.floor(math.log10(0.999 * span))
+    return f"{value:.0e}" if digits > 5 and value else f"{value:,.{min(max(digits, 0), 5)}f}"
+
+
+def _note(finite: Sequence[float], bound: float, total: int) -> str:
+    above = sum(value > bound for value in finite)
+    notes = []
+    if above:
+        notes.append(
+            f"{above:,} of {total:,} values lie above the chart, the highest at {max(finite):.4g}."
+        )
+    if len(finite) < total:
+        notes.append(f"{total - len(finite):,} of {total:,} values are not finite.")
+    return " ".join(notes)

@@ -1,0 +1,153 @@
+"""The problems of a range of keys, told to the splits and shards of records that name the keys.
+
+The table of problems is sorted by key, and a shard of samples needs the few that its records name.
+So a unit goes through a range of keys and writes its problems once for each shard that names them,
+in the order of the shards. It also counts for each split, and hashes what samples depend on.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from instructify._util.shards import read_arrow
+from instructify.pictures.key_order import (
+    KeyRange,
+    cut,
+    first_of_each,
+    hashes_of,
+    match,
+    numbers,
+    one_array,
+    sorted_by_hash,
+    taken,
+)
+from instructify.pictures.tables import KEY_SCHEMA, PROBLEM_SCHEMA, read_index, write_work
+from instructify.pictures.wanted import Keys
+
+NOTE_SCHEMA = pa.schema([("shard", pa.int32()), *PROBLEM_SCHEMA])
+_DIGEST_SHIFT = np.uint64(56)  # digests are of 256 ranges of hashes, however the work is cut
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotesUnit:
+    """Tell the problems of a range of keys to the shards that name them, numbered as in `keys`."""
+
+    number: int
+    part: KeyRange
+    keys: tuple[Keys, ...]
+    problems: Path
+    staging: Path
+
+
+class SplitShare(NamedTuple):
+    """What a range says of a split: its keys, those with problems, and digests of these."""
+
+    num_keys: int
+    num_problems: int
+    digests: tuple[tuple[int, str], ...]  # number of a range of hashes, and the digest of it
+
+
+class Notes(NamedTuple):
+    """A file of NOTE_SCHEMA, in the order of the shards, and what it says of each split."""
+
+    path: Path
+    num_rows: int
+    splits: dict[str, SplitShare]
+
+
+class SplitPictures(NamedTuple):
+    """How many pictures a split names, and those that it can't use, by number and by hash."""
+
+    num_keys: int
+    num_problems: int
+    problems_sha256: str
+
+
+NO_PICTURES = SplitPictures(0, 0, hashlib.sha256(b"[]").hexdigest())
+
+
+def run_notes(unit: NotesUnit) -> Notes:
+    """Go through a range of keys."""
+    problems = read_index(unit.problems)
+    lines = _lines(problems)
+    shards: list[pa.Table] = []
+    keys: dict[str, list[pa.Table]] = {}
+    for number, one in enumerate(unit.keys):
+        own = cut(read_arrow(one.path), unit.part)
+        keys.setdefault(one.split, []).append(own)
+        rows = match(own, problems)
+        told = taken(problems, rows[rows >= 0]).replace_schema_metadata()
+        column = pa.repeat(pa.scalar(number, pa.int32()), told.num_rows)
+        if told.num_rows:
+            shards.append(told.add_column(0, NOTE_SCHEMA.field("shard"), column))
+    table = pa.concat_tables([NOTE_SCHEMA.empty_table(), *shards])
+    splits = {name: _share(own, problems, lines) for name, own in keys.items()}
+    path = write_work(unit.staging / f"notes-{unit.number:03}.arrow", table)
+    return Notes(path, table.num_rows, splits)
+
+
+def read_notes(paths: Sequence[Path], shard: int) -> pa.Table:
+    """Read the problems of one shard of records out of all ranges, sorted by key."""
+    pieces = [NOTE_SCHEMA.empty_table()]
+    for path in paths:
+        table = read_arrow(path)
+        start, stop = np.searchsorted(numbers(table["shard"]), [shard, shard + 1])
+        pieces.append(table.slice(int(start), int(stop - start)))
+    return pa.concat_tables(pieces).select(PROBLEM_SCHEMA.names)
+
+
+def sum_up(notes: Sequence[Notes]) -> dict[str, SplitPictures]:
+    """Put together what all ranges say of each split."""
+    names = dict.fromkeys(name for one in notes for name in one.splits)
+    shares = {name: [one.splits[name] for one in notes if name in one.splits] for name in names}
+    return {
+        name: SplitPictures(
+            num_keys=sum(share.num_keys for share in own),
+            num_problems=sum(share.num_problems for share in own),
+            problems_sha256=_digest_of(own),
+        )
+        for name, own in shares.items()
+    }
+
+
+def _share(keys: Sequence[pa.Table], problems: pa.Table, lines: pa.Array) -> SplitShare:
+    table = keys[0] if len(keys) == 1 else sorted_by_hash(pa.concat_tables(keys))
+    own = taken(table, np.flatnonzero(first_of_each(table))).cast(KEY_SCHEMA)
+    bad = match(own, problems)
+    bad = bad[bad >= 0]
+    ranges = hashes_of(problems)[bad] >> _DIGEST_SHIFT
+    edges = np.flatnonzero(ranges[1:] != ranges[:-1]) + 1
+    ends, text = _text_of(lines.take(pa.array(bad)))
+    digests = []
+    for start, stop in itertools.pairwise([0, *edges.tolist(), len(bad)] if len(bad) else []):
+        digest = hashlib.sha256(text[ends[start] : ends[stop]]).hexdigest()
+        digests.append((int(ranges[start]), digest))
+    return SplitShare(own.num_rows, len(bad), tuple(digests))
+
+
+def _lines(problems: pa.Table) -> pa.Array:
+    columns = [one_array(problems[name]) for name in ("key", "reason", "detail")]
+    return pc.binary_join_element_wise(*columns, "\n", "\t").cast(pa.large_string())
+
+
+def _text_of(lines: pa.Array) -> tuple[NDArray[np.int64], memoryview]:
+    """Return where each line begins and ends in the bytes of all of them."""
+    if not len(lines):
+        return np.zeros(1, np.int64), memoryview(b"")
+    _, offsets, data = lines.buffers()
+    ends = np.frombuffer(offsets, np.int64)[lines.offset : lines.offset + len(lines) + 1]
+    return ends, memoryview(data or b"")
+
+
+def _digest_of(shares: Sequence[SplitShare]) -> str:
+    """Hash the problems of a split from the shares of all ranges, however they were cut."""
+    digests = sorted(digest for share in shares for digest in share.digests)
+    return hashlib.sha256(repr(digests).encode()).hexdigest()

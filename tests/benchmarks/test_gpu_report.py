@@ -1,0 +1,67 @@
+"""The GPU report goes through every line on a CPU, and goes on where it stopped."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_report.py"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a dry run."""
+    out = tmp_path_factory.mktemp("report")
+    done = dry_run(out)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+def dry_run(out: Path) -> "subprocess.CompletedProcess[str]":
+    """Run it with tiny models."""
+    return subprocess.run(
+        [sys.executable, SCRIPT, "--dry", "--out", out],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+
+def test_every_part_is_done(report: Path) -> None:
+    found = json.loads((report / "report.json").read_text())
+    assert found["failed"] == {}
+    parts = found["parts"]
+    kinds = {name.partition("/")[2] for name in parts}
+    assert kinds == {"", "train", "decode", "sweep", "compile", "trainer"}
+    for preset in ("tiny-t5", "tiny-llama"):
+        small = parts["correct"][preset]
+        assert small["loss on the device"] == pytest.approx(small["loss on the CPU"], rel=1e-6)
+        assert small["cosine of gradients"] == pytest.approx(1, abs=1e-5)
+        assert small["resume, largest difference"] == 0
+    for name in ("vicuna-7b/train", "flan-t5-xl/train"):
+        train = parts[name]
+        assert train["samples_per_s"] > 0
+        assert train["tflop_a_sample"] > 0
+        assert 0 < sum(train["split"].values()) <= 1.01
+        assert {"tower", "qformer", "language", "optimizer"} <= set(train["split"])
+    text = (report / "report.md").read_text()
+    assert "no figure means anything" in text
+    assert all(name in text for name in parts)
+
+
+def test_what_is_done_is_not_done_again(report: Path) -> None:
+    path = report / "report.json"
+    before = json.loads(path.read_text())
+    before["parts"].pop("vicuna-7b/decode")
+    path.write_text(json.dumps(before))
+    done = dry_run(report)
+    assert done.returncode == 0, done.stderr[-3000:]
+    started = [line for line in done.stdout.splitlines() if line.endswith(" s")]
+    assert [line.partition(":")[0] for line in started] == ["vicuna-7b/decode"]
+    after = json.loads(path.read_text())["parts"]
+    assert after.pop("vicuna-7b/decode")["greedy"] > 0
+    assert after == before["parts"]

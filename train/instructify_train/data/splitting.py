@@ -1,0 +1,57 @@
+"""A pass cut into smaller ones over the same samples, where memory ran out."""
+
+from typing import Any
+
+import torch
+
+from instructify.mixture import cut
+from instructify_train.data.steps import Encode, Pass
+from instructify_train.model import rows_of
+
+
+def split_pass(one: Pass, parts: int, *, encodes_anew: bool = False) -> list[Pass]:
+    """Cut a pass into so many; where samples are too few, the rest are for company only.
+
+    The first part encodes what the pass encodes, unless each encodes its own pictures anew, as a
+    tower that is trained does.
+    """
+    found = []
+    for number in range(parts):
+        span = cut(len(one.samples), parts, number)
+        counts = one.counts and len(span) > 0
+        rows = span if len(span) else range(1)
+        micro = rows_of(one.micro, rows.start, rows.stop)
+        used, local = torch.unique(micro.frame_feature_F, return_inverse=True)
+        frames = tuple(one.frames[at] for at in used.tolist())
+        encode = one.encode if number == 0 else []
+        if encodes_anew:
+            encode = [_some(group, frames) for group in one.encode]
+        weights_B = one.weights_B[rows.start : rows.stop]
+        found.append(
+            one._replace(
+                encode=encode,
+                micro=micro.showing(local),
+                frames=frames,
+                samples=one.samples[rows.start : rows.stop],
+                weights_B=weights_B if counts else torch.zeros_like(weights_B),
+                cut=one.cut if number == 0 else (0, 0, 0),
+                most=-(-one.most // parts),
+                counts=counts,
+            )
+        )
+    return found
+
+
+def _some(group: Encode, frames: tuple[int, ...]) -> Encode:
+    """Take the frames of a group that are in use."""
+    pictured = [frame for frame in group.frames if frame not in group.features]
+    rows = [at for at, frame in enumerate(pictured) if frame in frames]
+    kept: dict[str, Any] = {
+        "features": {at: one for at, one in group.features.items() if at in frames},
+        "keep": {at: name for at, name in group.keep.items() if at in frames},
+    }
+    return group._replace(
+        frames=tuple(frame for frame in group.frames if frame in frames),
+        pixels_P3HW=group.pixels_P3HW[rows],
+        **kept,
+    )

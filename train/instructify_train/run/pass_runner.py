@@ -1,0 +1,148 @@
+"""The passes of a step, forward and backward; where memory runs out, in smaller ones.
+
+A pass that does not fit is cut in two and tried again, and passes as large are cut from then on.
+The loss of a step is a sum over its labels, so this changes nothing but rounding. Processes that
+share layers (`fsdp`) wait for each other in each layer: there the one whose memory ran out keeps up
+with the others to the end of the forward pass, then all agree and all cut. With `ddp` each process
+cuts by itself, since they only meet in the last backward pass of a step.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from instructify_train.data import FeatureTable, Pass, split_pass
+from instructify_train.distributed import InStep, gradients_meet
+from instructify_train.failures import is_out_of_memory
+from instructify_train.model import to_device
+
+
+class Again(Exception):
+    """Memory ran out in a backward pass, whose gradients are incomplete: the step starts again."""
+
+
+class Losses(NamedTuple):
+    """The passes that were run, and the loss of each sample in them, summed over its labels."""
+
+    passes: list[Pass]
+    losses: torch.Tensor
+
+
+class PassRunner:
+    """Runs the passes of steps of one model in one process."""
+
+    def __init__(self, model: nn.Module, features: FeatureTable, device: torch.device) -> None:
+        self._model = model
+        self._features = features
+        self._device = device
+        self._in_step = InStep(model)
+        self._limit: int | None = None  # positions of a pass, since memory ran out
+        self._reason = ""
+        self._step = 0
+
+    def run(self, passes: Sequence[Pass], step: int, world: int) -> Losses:
+        """Go through all passes of a step; gradients are added to those that are there.
+
+        Raises Again where the step has to be done anew, in smaller passes, with no gradients.
+        """
+        self._step = step
+        waiting = [part for one in passes for part in self._parts(one)]
+        done: list[Pass] = []
+        found: list[torch.Tensor] = []
+        while waiting:
+            one = waiting.pop(0)
+            losses = self._try(one, world, last=not waiting)
+            if losses is None:
+                self._shrink(one)
+                waiting[:0] = self._split(one, 2)
+                continue
+            if one.counts:
+                done.append(one)
+                found.append(losses)
+        for one in passes:  # only now: a pass that is done again needs its pictures again
+            self._features.forget(one)
+        return Losses(done, torch.cat(found) if found else torch.zeros(0))
+
+    def _parts(self, one: Pass) -> list[Pass]:
+        if self._limit is None or one.most <= self._limit:
+            return [one]
+        return self._split(one, -(-one.most // self._limit))
+
+    def _split(self, one: Pass, parts: int) -> list[Pass]:
+        return split_pass(one, parts, encodes_anew=self._features.encodes_anew)
+
+    def _try(self, one: Pass, world: int, *, last: bool) -> torch.Tensor | None:
+        """Run a pass; None where the memory of this process, or of one in step with it, ran out."""
+        failed, rows = False, len(one.samples)
+        made: tuple[torch.Tensor, torch.Tensor] | None = None
+        with gradients_meet(self._model, now=last), self._in_step.forward():
+            try:
+                made = self._forward(one, world)
+            except Exception as error:
+                failed = self._note(error)
+                if not failed or not self._in_step.can_start_again:
+                    raise
+            # Outside of the handler, whose exception holds all that the pass has made.
+            if failed:
+                made = None
+                self._in_step.keep_up()
+            failed, rows = self._in_step.agree(failed, rows)
+            if failed:
+                made = None
+                self._in_step.start_again()
+                self._free()
+                if rows <= 1:
+                    raise torch.OutOfMemoryError(self._reason or "in another process")
+                return None
+            assert made is not None
+            loss, losses = made
+            self._backward(loss, one, last=last)
+        return losses
+
+    def _forward(self, one: Pass, world: int) -> tuple[torch.Tensor, torch.Tensor]:
+        micro = one.micro.to(self._device)
+        per_label = self._model(self._features.take(one), micro)
+        weights_B = to_device(one.weights_B, self._device).to(per_label.dtype)
+        weighted = per_label * weights_B.index_select(0, micro.label_sample_N)
+        loss = weighted.sum() * world  # gradients are averaged over processes
+        of_samples = torch.zeros(len(one.samples), device=self._device)
+        return loss, of_samples.index_add(0, micro.label_sample_N, per_label.detach())
+
+    def _backward(self, loss: torch.Tensor, one: Pass, *, last: bool) -> None:
+        failed = False
+        try:
+            loss.backward()  # type: ignore[no-untyped-call]
+        except Exception as error:
+            # Where processes met half-way, none of them can go back.
+            failed = self._note(error)
+            if not failed or len(one.samples) <= 1 or self._in_step.meets(last=last):
+                raise
+        if failed:
+            self._free()
+            self._shrink(one)
+            raise Again
+
+    def _note(self, error: Exception) -> bool:
+        if not is_out_of_memory(error):
+            return False
+        self._reason = str(error)
+        return True
+
+    def _free(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _shrink(self, one: Pass) -> None:
+        first = self._limit is None
+        self._limit = max(1, min(one.most // 2, self._limit or one.most))
+        if first and self._in_step.says:
+            print(
+                f"memory ran out at step {self._step:,} in a pass of {one.most:,} positions: "
+                f"passes are cut to {self._limit:,} from here on, which changes no result; "
+                f"'run.device_tokens={self._limit}' sets that from the start",
+                file=sys.stderr,
+                flush=True,
+            )
