@@ -224,6 +224,7 @@ def test_a_lock_file_with_anything_in_it(tmp_path: Path, text: str) -> None:
 
 def test_whoever_leaves_alive_leaves_no_record(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
+    (tmp_path / "result").touch()  # a folder with nothing in it keeps no lock either
     with pytest.raises(UserError, match="of mine"), write_lock(path):
         raise UserError("a mistake of mine")
     assert path.read_text() == ""
