@@ -44,7 +44,7 @@ def decode_values(data: bytes, *, has_paths: bool = False) -> dict[str, Any]:
     With `has_paths` a text may hold bytes that are not UTF-8, as names of files may.
     """
     try:
-        value = json.loads(data)
+        value = json.loads(data.decode("utf-8-sig"))  # of bytes it would take half a pair
         if not has_paths and b"\\u" in data:  # half of a pair has no bytes
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:

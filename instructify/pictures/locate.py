@@ -31,7 +31,15 @@ class _Listing(NamedTuple):
 
     def names(self) -> pa.Array:
         """Return the names of the files that an index can hold, as a column."""
-        return pa.array([name for name in self.files if is_text(name)], pa.string())
+        return _texts(self.files)
+
+    def odd_names(self) -> pa.Array:
+        """Return the names of what is no plain file, as far as a key can name it."""
+        return _texts(self.odd)
+
+
+def _texts(names: Iterable[str]) -> pa.Array:
+    return pa.array([name for name in names if is_text(name)], pa.string())
 
 
 class _Slot(NamedTuple):

@@ -180,7 +180,7 @@ def _locate_plain(
             files = _around(slot.before, names.take(pa.array(left)), slot.after)
             listing = slot.listing
             if listing.odd:
-                odd = np.asarray(pc.is_in(files, value_set=pa.array(list(listing.odd))))
+                odd = np.asarray(pc.is_in(files, value_set=listing.odd_names()))
                 unsure.append(rows[left[odd]])
                 left, files = left[~odd], files.filter(pa.array(~odd))
             hit = np.asarray(pc.is_in(files, value_set=listing.names()))

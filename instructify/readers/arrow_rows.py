@@ -67,7 +67,8 @@ def table_schema(file: RawFile) -> pa.Schema:
         with _ArrowReader(file) as (schema, _):
             return schema
     except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UserError(f"{file.name} is no whole Arrow file; write it again.") from error
+        kind = "Parquet" if file.path.suffix.lower() == ".parquet" else "Arrow"
+        raise UserError(f"{file.name} is no whole {kind} file; write it again.") from error
 
 
 class _ArrowReader:

@@ -40,7 +40,7 @@ def test_every_part_is_done(report: Path) -> None:
     for preset in ("tiny-t5", "tiny-llama"):
         small = parts["correct"][preset]
         assert small["loss on the device"] == pytest.approx(small["loss on the CPU"], rel=1e-6)
-        assert small["cosine of gradients"] == pytest.approx(1, abs=1e-5)
+        assert small["cosine of gradients"] == pytest.approx(1, abs=1e-4)
         assert small["resume, largest difference"] == 0
     for name in ("vicuna-7b/train", "flan-t5-xl/train"):
         train = parts[name]

@@ -22,7 +22,14 @@ ROOT = Path(__file__).parents[2]
 VERBS = (
     *("catalog", "twin", "check", "lint", "convert", "retemplate", "inspect", "overlap"),
     *("explain", "diff", "verify", "export", "plan", "teach-towers", "train", "merge"),
-    *("import-templates", "import-checkpoint", "export-checkpoint", "check-model", "generate"),
+    *(
+        "import",
+        "import-templates",
+        "import-checkpoint",
+        "export-checkpoint",
+        "check-model",
+        "generate",
+    ),
     *("protocols", "eval", "results", "score", "demo"),
 )
 SAMPLE_FIELDS = {

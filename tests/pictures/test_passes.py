@@ -11,15 +11,24 @@ from passes_help import Built, Units, go_through
 from picture_cases import saved, scene
 from web_tars import members, url, write_tar
 
+from instructify._util.shards import write_arrow
 from instructify.catalog.model import Family
 from instructify.pictures import key_order, looking, passes
-from instructify.pictures.key_order import KeyRange, key_ranges, match, parts_for, sorted_by_hash
+from instructify.pictures.key_order import (
+    KeyRange,
+    key_ranges,
+    match,
+    parts_for,
+    sorted_by_hash,
+    with_hashes,
+)
 from instructify.pictures.keys import url_name
 from instructify.pictures.locate import Locator
 from instructify.pictures.notes import read_notes
 from instructify.pictures.packs import PackWriter, pack_scan
 from instructify.pictures.reading import PictureStore
 from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, read_indices
+from instructify.pictures.wanted import KEY_SCHEMA, Keys, read_wanted
 
 FAMILIES = {
     "photos": Family(
@@ -308,3 +317,21 @@ def test_ranges_cover_all_hashes_once() -> None:
     assert [parts_for(n) for n in (0, 65_536, 65_537, 10**6, 10**9)] == [1, 1, 2, 16, 256]
     assert KeyRange(0, 5).meets(KeyRange(4, 9))
     assert not KeyRange(0, 5).meets(KeyRange(5, 9))
+
+
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 62, 63, 64, 125, 300])
+def test_each_of_many_releases_is_known_to_name_its_keys(tmp_path: Path, count: int) -> None:
+    """One key that all name, and one of each alone."""
+    keys = []
+    for number in range(count):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        table = sorted_by_hash(with_hashes(pa.array(["f/shared", f"f/{number}"])))
+        path = folder / "keys.arrow"
+        write_arrow(path, KEY_SCHEMA, [table.cast(KEY_SCHEMA)])
+        keys.append(Keys(path, 2, f"r{number}", "train"))
+    wanted = read_wanted(keys, key_ranges(1)[0])
+    names = wanted.table["key"].to_pylist()
+    found = {names[row]: group.releases for group in wanted.groups for row in group.rows}
+    every = tuple(f"r{number}" for number in range(count))
+    assert found == {"f/shared": every, **{f"f/{n}": (f"r{n}",) for n in range(count)}}

@@ -41,7 +41,7 @@ def test_a_run_on_all_is_chosen_by_own_protocols(run: Path) -> None:
     scored = [line["scores"] for line in log(run) if "scores" in line]
     assert scored
     assert all(one.keys() == {"shapes", "kinds"} for one in scored)
-    assert json.loads((run / "run.json").read_text())["evaluation_prompts"] == []
+    assert json.loads((run / "run.json").read_text())["trained_on"]["evaluation_prompts"] == []
 
 
 def test_own_sets_are_evaluated_at_once_and_shown(
