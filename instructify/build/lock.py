@@ -10,8 +10,8 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from instructify._util.errors import UserError
@@ -28,27 +28,65 @@ _OPEN_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOE
 def write_lock(path: Path, *, take_over: bool | None = None) -> Iterator[None]:
     """Hold a folder's lock; UserError naming the owner where another writer has it.
 
+    A folder that holds nothing but the lock at the end is left as it was before: the lock goes, and
+    so do the folders that were made for it.
+
     `take_over`: pay no attention to what another host left; None where the command has no such
     option.
     """
+    made = _missing(path.parent)
+    held = _opened(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = _Descriptor(os.open(path, _OPEN_FLAGS, 0o666))
-    except OSError as error:
-        why = "its .lock is a link" if error.errno == errno.ELOOP else error.strerror
-        raise UserError(f"{path.parent} can't be written: {why}; choose another --out.") from error
-    try:
-        if not stat.S_ISREG(os.fstat(held.number).st_mode):
-            raise UserError(f"{path} is no regular file; delete it.")
         _take(held.number, path, take_over)
+        while not _is_at(held.number, path):  # its last owner removed it meanwhile
+            held.close()
+            held = _opened(path)
+            _take(held.number, path, take_over)
         try:
             _sign(held.number, path)
             yield
         finally:
             if held.number >= 0:  # not in a fork
                 os.ftruncate(held.number, 0)  # whoever leaves alive leaves no record
+                _leave_nothing(path, made)
     finally:
         held.close()
+
+
+def _missing(folder: Path) -> list[Path]:
+    """List the folders that have to be made for this one, itself first."""
+    return [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+
+
+def _leave_nothing(path: Path, made: Sequence[Path]) -> None:
+    """Remove the lock of a folder into which nothing was written, and the folders made for it."""
+    with suppress(OSError):  # somebody else has put something there, or moved it
+        if os.listdir(path.parent) == [path.name]:
+            path.unlink()
+            for folder in made:
+                folder.rmdir()
+
+
+def _opened(path: Path) -> "_Descriptor":
+    """Open the lock file, which is made where there is none."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = _Descriptor(os.open(path, _OPEN_FLAGS, 0o666))
+    except OSError as error:
+        why = "its .lock is a link" if error.errno == errno.ELOOP else error.strerror
+        raise UserError(f"{path.parent} can't be written: {why}; choose another --out.") from error
+    if not stat.S_ISREG(os.fstat(held.number).st_mode):
+        held.close()
+        raise UserError(f"{path} is no regular file; delete it.")
+    return held
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Tell whether the open file is still the one at its path."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 def holder_of(path: Path) -> Owner | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from instructify.pictures.roots import Location, Roots
+from instructify.pictures.tar_headers import holds_header
 
 MAX_PICTURE_BYTES = 1 << 28
 MAX_CLIP_BYTES = 1 << 32
@@ -119,7 +120,10 @@ class SourceReader:
         if size > max_bytes:
             return too_many_bytes(location.file, size)
         data = os.pread(self._open_tar(location), size, location.offset or 0)
-        return data if len(data) == size else _cut_tar(location)
+        if len(data) != size:
+            return _cut_tar(location)
+        # A size that is too large takes in the members behind, and the JSON after them.
+        return _swallows_others(location) if holds_header(data) else data
 
     def _path(self, location: Location) -> str:
         prefix = self._prefixes.get(location.root)
@@ -142,6 +146,12 @@ def too_many_bytes(name: str, size_bytes: int) -> Problem:
 
 def _cut_tar(location: Location) -> Problem:
     return Problem("picture-truncated", f"{location.file} ends within the picture")
+
+
+def _swallows_others(location: Location) -> Problem:
+    return Problem(
+        "picture-unreadable", f"the picture in {location.file} reaches over other members of it"
+    )
 
 
 def _not_regular(location: Location) -> Problem:

@@ -114,8 +114,8 @@ def check_space(folder: Path, bytes_needed: int) -> None:
     free = shutil.disk_usage(place).free
     if free < bytes_needed:
         raise UserError(
-            f"the pictures need {_gigabytes(bytes_needed)} below {folder}, but only "
-            f"{_gigabytes(free)} are free; make room, or convert with --pictures reference"
+            f"the pictures need {_megabytes(bytes_needed)} below {folder}, but only "
+            f"{_megabytes(free)} are free; make room, or convert with --pictures reference"
         )
 
 
@@ -170,5 +170,5 @@ def _batch(held: Sequence[tuple[str, str, bytes]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=STORE_SCHEMA)
 
 
-def _gigabytes(num_bytes: int) -> str:
-    return f"{num_bytes / 1e9:,.2f} GB"
+def _megabytes(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:,.1f} MB"

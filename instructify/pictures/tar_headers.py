@@ -10,6 +10,7 @@ header is read. Formats: v7, ustar, GNU (long names, base-256 numbers, sparse) a
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import Enum
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from instructify._util.terminal import visible
 
 BLOCK = 512
 _EMPTY = bytes(BLOCK)
+_MAGIC, _MAGIC_AT = b"ustar", 257
 _WINDOW_BYTES = 8_192
 _SWEEP_BYTES = 1 << 20
 _MAX_PAX_BYTES = 1 << 20
@@ -149,6 +151,19 @@ def shown_name(name: bytes) -> str:
     return visible(_text(name[:_SHOWN_NAME]))
 
 
+def holds_header(data: bytes) -> bool:
+    """Tell whether the data of a member hold the header of another: its size is too large then."""
+    at = data.find(_MAGIC)
+    while at >= 0:
+        block = data[at - _MAGIC_AT : at - _MAGIC_AT + BLOCK]
+        if at % BLOCK == _MAGIC_AT and len(block) == BLOCK:
+            with suppress(TarDamage):
+                _check_sum(block, at)
+                return True
+        at = data.find(_MAGIC, at + 1)
+    return False
+
+
 def _member(
     window: TarWindow, header: _Header, data_at: int, extra: _Extra, archive: int
 ) -> tuple[Member, int]:
@@ -187,9 +202,7 @@ def _read_header(block: bytes, at: int) -> _Header:
         raise TarDamage(f"it ends within the header at byte {at:,}")
     if at == 0 and block.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")):
         raise TarDamage("it is compressed; unpack it to a plain tar")
-    written = _number(block[148:156], "checksum", at)
-    if written != sum(block) - sum(block[148:156]) + 8 * 32 and written != _signed_sum(block):
-        raise TarDamage(f"byte {at:,} begins no header")
+    _check_sum(block, at)
     name = _until_nul(block[:100])
     if block[257:263] == b"ustar\0":
         prefix = _until_nul(block[345:500])
@@ -198,6 +211,12 @@ def _read_header(block: bytes, at: int) -> _Header:
     size = _number(block[124:136], "size", at)
     extended = flag == b"S" and block[482] != 0
     return _Header(name, flag, size, _until_nul(block[157:257]), extended)
+
+
+def _check_sum(block: bytes, at: int) -> None:
+    written = _number(block[148:156], "checksum", at)
+    if written != sum(block) - sum(block[148:156]) + 8 * 32 and written != _signed_sum(block):
+        raise TarDamage(f"byte {at:,} begins no header")
 
 
 def _signed_sum(block: bytes) -> int:

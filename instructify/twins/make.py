@@ -4,14 +4,16 @@ A folder holds the world of one seed. A folder that holds anything else is refus
 release is ever overwritten by a twin.
 """
 
-import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from instructify._util.errors import UserError, did_you_mean
+from instructify._util.errors import UserError, did_you_mean, first_line
+from instructify._util.outside import NotReadableError, decode_values, read_regular
+from instructify._util.shards import unwritable
 from instructify.catalog import load_catalog
 from instructify.twins.jsonfiles import write_json
 from instructify.twins.layout import TwinRequest
@@ -94,7 +96,10 @@ def make_twin(
     summaries = []
     for release in releases:
         request = TwinRequest(out=out, release=release, seed=seed, scale=scale, pictures=pictures)
-        WRITERS[release](request)
+        try:
+            WRITERS[release](request)
+        except OSError as error:  # one without a name comes from a file that was open
+            raise unwritable(Path(error.filename or out), error) from error
         summary = _sum_up(request)
         summaries.append(summary)
         if done is not None:
@@ -132,12 +137,17 @@ def twin_datasets() -> list[str]:
 def _claim(out: Path, seed: int) -> None:
     """Mark the folder as a world of this seed, or refuse it."""
     marker = _marker(out)
-    if marker.is_file():
-        found = json.loads(marker.read_text("utf-8"))
+    if os.path.lexists(marker):
+        try:
+            found = decode_values(read_regular(marker))
+        except (OSError, NotReadableError) as error:
+            raise UserError(
+                f"{marker} is damaged ({first_line(error)}); give another --out"
+            ) from error
         if found != {"format": WORLD_FORMAT, "seed": seed}:
             raise UserError(
-                f"{out} holds twins of another world ({marker.name}: {found}); "
-                f"give --seed {found.get('seed')} or another --out"
+                f"{out} holds twins of another world ({marker.name}: {str(found)[:200]}); "
+                f"give --seed {str(found.get('seed'))[:40]} or another --out"
             )
         return
     if out.is_file() or (out.is_dir() and any(out.iterdir())):

@@ -13,7 +13,7 @@ import pytest
 from build_help import Commands, is_sentence, start, tree
 
 from instructify._util.errors import UserError
-from instructify.build import lock_owner
+from instructify.build import lock, lock_owner
 from instructify.build.lock import write_lock
 from instructify.twins.make import make_twin
 
@@ -60,6 +60,45 @@ def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
     path.write_text(json.dumps({"pid": os.getppid(), "host": socket.gethostname()}))
     with write_lock(path):
         assert json.loads(path.read_text())["pid"] == os.getpid()
+
+
+def test_a_folder_into_which_nothing_was_written_is_left_as_it_was(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), write_lock(tmp_path / "a" / "b" / ".lock"):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "mine").mkdir()
+    with write_lock(tmp_path / "mine" / ".lock"):
+        pass
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
+    with write_lock(tmp_path / "a" / "b" / ".lock"):
+        (tmp_path / "a" / "other").write_text("x")
+    assert {one.name for one in tmp_path.rglob("*")} == {"mine", "a", "other"}
+    with write_lock(tmp_path / "a" / "b" / ".lock"):
+        (tmp_path / "a" / "b" / "result").write_text("x")
+    assert (tmp_path / "a" / "b" / ".lock").exists()
+
+
+def test_a_lock_that_was_removed_while_it_was_waited_for_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever opened the file of the last writer would hold the lock of no file."""
+    path = tmp_path / "out" / ".lock"
+    taken, times = lock._take, []
+
+    def take(descriptor: int, where: Path, take_over: bool | None) -> None:
+        taken(descriptor, where, take_over)
+        times.append(descriptor)
+        if len(times) == 1:  # the last writer leaves between our opening and our locking
+            where.unlink()
+            where.parent.rmdir()
+
+    monkeypatch.setattr(lock, "_take", take)
+    with write_lock(path):
+        assert len(times) == 2
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+        with pytest.raises(UserError, match=f"process {os.getpid()}"), write_lock(path):
+            pass
+    assert not path.parent.exists()
 
 
 def left_by(path: Path, **record: object) -> Path:
@@ -169,7 +208,7 @@ def test_the_mode_of_a_lock_follows_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o002)
     try:
         with write_lock(tmp_path / ".lock"):
-            pass
+            (tmp_path / "recipe.yaml").touch()
     finally:
         os.umask(before)
     assert (tmp_path / ".lock").stat().st_mode & 0o777 == 0o664
@@ -185,6 +224,7 @@ def test_a_lock_file_with_anything_in_it(tmp_path: Path, text: str) -> None:
 
 def test_whoever_leaves_alive_leaves_no_record(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
+    (tmp_path / "result").touch()  # a folder with nothing in it keeps no lock either
     with pytest.raises(UserError, match="of mine"), write_lock(path):
         raise UserError("a mistake of mine")
     assert path.read_text() == ""

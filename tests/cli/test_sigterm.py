@@ -22,6 +22,10 @@ LINES = {
     "retemplate": "retemplate {build} --draws 3",
     "plan": "plan {build} --recipe tiny-vqa",
     "train": "train {build} --recipe tiny-vqa --out {out} --steps 1000",
+    "eval": "eval tiny-llama {build} hateful_memes --out {out}",
+    "generate": "generate tiny-llama --image {picture} --prompt x",
+    "merge": "merge {run} --out {out}",
+    "score": "score hateful_memes --predictions {predictions} --build {build} --allow-missing",
 }
 
 
@@ -54,11 +58,26 @@ def test_sigterm_ends_a_command_within_a_second(
     name: str, raw_root: Path, build: Path, tmp_path: Path
 ) -> None:
     names = " ".join(DATASETS)
+    picture = next((raw_root / "coco").rglob("*.jpg"))
+    predictions = tmp_path / "predictions.json"
+    predictions.write_text("[]")
+    run = tmp_path / "run"
+    if name == "merge":
+        line = f"train {build} --recipe tiny-vqa --out {run} --steps 1 --set data.batch=4"
+        assert start(*line.split()).wait(300) == 0
     took: list[float] = []
     for at, delay in enumerate((2.0, 1.5, 1.2, 0.8, 0.4)):
         out = tmp_path / str(at)
-        line = LINES[name].format(names=names, raw=raw_root, build=build, out=out).split()
-        seconds = _seconds_to_end(line, delay)
+        line = LINES[name].format(
+            names=names,
+            raw=raw_root,
+            build=build,
+            out=out,
+            picture=picture,
+            predictions=predictions,
+            run=run,
+        )
+        seconds = _seconds_to_end(line.split(), delay)
         if seconds is None:
             continue
         if seconds < 1:

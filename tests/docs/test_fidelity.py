@@ -33,6 +33,14 @@ def test_a_check_that_does_not_hold_is_seen() -> None:
     assert found == {
         "paper-vicuna-7b: data.batch": False, "paper-vicuna-7b: optimizer.lr": True,
     }  # fmt: skip
+    others: tuple[dict[str, Any], ...] = (
+        {"templates": "image_captioning", "brief": 15},
+        {"templates": "no_such_task", "number": 15},
+        {"catalog": "vqav2", "options.target": "weighted"},
+    )
+    for other in others:
+        ((_, stated, value),) = bound(other)
+        assert stated != value
     with pytest.raises(AttributeError):
         list(bound({"protocol": "gqa", "decode.beam": 5}))
 

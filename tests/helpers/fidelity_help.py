@@ -10,10 +10,12 @@ import yaml
 from instructify.catalog import load_catalog
 from instructify.protocols import departures, load_protocols, named_protocol, named_suite
 from instructify.recipe import read as recipes
+from instructify.templating import load_templates
 from instructify_train.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
 VERDICTS = ("same", "different", "open")
+_KINDS = {"recipe", "protocol", "catalog", "templates"}  # what a check looks at
 _PLAN_ONLY = ("paper", "paper-without-capfilt")  # recipes that are mixtures alone
 
 
@@ -75,17 +77,22 @@ def _protocol_lines() -> Iterator[str]:
 
 def bound(check: Mapping[str, Any]) -> Iterator[tuple[str, object, object]]:
     """Give of a check each key with the value stated and the value that is."""
-    if check.get("when") is not None and check["when"] not in getattr(recipes, "BATCHES", ()):
-        return
+    (kind,) = check.keys() & _KINDS
     for key, stated in check.items():
-        if key in ("recipe", "protocol", "when"):
-            continue
-        yield f"{check.get('recipe') or check['protocol']}: {key}", stated, _value(check, key)
+        if key != kind:
+            yield f"{check[kind]}: {key}", stated, _value(check, key)
 
 
 def _value(check: Mapping[str, Any], key: str) -> object:
+    value: Any
     if "protocol" in check:
-        value: Any = named_protocol(load_catalog(), check["protocol"])
+        value = named_protocol(load_catalog(), check["protocol"])
+    elif "catalog" in check:
+        value = load_catalog().dataset(check["catalog"])
+    elif "templates" in check:
+        known = load_templates(ROOT / "templates").templates
+        pool = [one for one in known if one.task == check["templates"]]
+        value = {"number": len(pool), "brief": sum(one.brief for one in pool)}
     elif check["recipe"] in _PLAN_ONLY:
         value = {"mixture": recipes.load_mixture(check["recipe"])}
     else:

@@ -24,6 +24,8 @@ from instructify_train.run.setup import facts_of, set_up
 from instructify_train.run.stop import StopRequest
 from instructify_train.run.trainer import Trainer
 
+BUDGET = ("run.device_batch=null", "run.device_tokens=75", "run.pass_cost=0")
+ONE_PASS = ("run.device_batch=null", "run.device_tokens=100000", "run.pass_cost=100000")
 PER_RANK = ("mixture.batches=per_rank", "mixture.reference_ranks=4")
 WAYS: dict[str, tuple[str, ...]] = {
     "ddp": ("run.parallel=ddp", "run.device_batch=4"),
@@ -42,9 +44,8 @@ WAYS: dict[str, tuple[str, ...]] = {
 PER_RANK_WAYS: dict[str, tuple[str, ...]] = {
     "ddp": ("run.parallel=ddp", "run.device_batch=2", *PER_RANK),
     "fsdp": ("run.parallel=fsdp", "run.device_batch=1", "data.bucket=false", *PER_RANK),
+    "ddp, by positions": ("run.parallel=ddp", *BUDGET, *PER_RANK),
 }
-BUDGET = ("run.device_batch=null", "run.device_tokens=75", "run.pass_cost=0")
-ONE_PASS = ("run.device_batch=null", "run.device_tokens=100000", "run.pass_cost=100000")
 FSDP = "run.parallel=fsdp"
 # Three processes have unlike samples and unlike numbers of them, and all come to one loss.
 PASS_WAYS: dict[str, tuple[str, ...]] = {

@@ -226,7 +226,7 @@ def test_a_picture_that_changes_during_the_conversion_stops_it(raw: Path, tmp_pa
 
 def test_a_disk_that_is_too_small_is_refused(tmp_path: Path) -> None:
     check_space(tmp_path / "not/yet/there", 1_000)
-    with pytest.raises(UserError, match=r"need 1,000,000,000\.00 GB .* GB are free"):
+    with pytest.raises(UserError, match=r"need 1,000,000,000,000\.0 MB .* MB are free"):
         check_space(tmp_path / "not/yet/there", 10**18)
 
 

@@ -329,7 +329,7 @@ def test_a_split_without_any_picture_is_refused(command: Commands, tmp_path: Pat
     """Nothing to ask is not the same as golds that are not public."""
     make_twin(["vsr"], tmp_path / "raw", scale=0.15, pictures=False)
     line = ("convert", "vsr", "--raw", tmp_path / "raw", "--out", tmp_path / "build")
-    assert command(*line, "--max-rejects", 100).code == 0
+    assert command(*line, "--max-rejects", 100, "--allow-empty").code == 0
     with pytest.raises(UserError, match="has a usable picture"):
         asked(tmp_path / "build", "vsr")
 

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(
     ROOT is None, reason="INSTRUCTIFY_REAL_DATA is not set: no real slices to convert"
 )
 
+PAGE = Path(__file__).parents[2] / "docs" / "real-data.md"
 FIRST_OF_EACH = tuple({case.dataset: case for case in reversed(CASES) if case.records}.values())
 
 
@@ -36,7 +37,8 @@ class Converted(NamedTuple):
 
 def convert(case: Case, out: Path, pictures: str) -> Converted:
     words = ["convert", case.dataset, "--split", case.split, "--raw", str(raw_root())]
-    words += ["--out", str(out), "--pictures", pictures, "--max-rejects", "100", "--json"]
+    words += ["--out", str(out), "--pictures", pictures, "--max-rejects", "100"]
+    words += ["--allow-empty", "--json"]  # of some splits no picture is at hand
     for option in case.options:
         words += ["--set", f"{case.dataset}.{option}"]
     result = CliRunner().invoke(app, words)
@@ -58,6 +60,32 @@ def test_as_many_records_as_the_raw_files_hold(converted: Converted) -> None:
     assert told["rejects"] == ({"no-annotation": case.no_annotation} if case.no_annotation else {})
     assert len(build.records(case.dataset, case.split)) == case.records
     assert len(build.samples(case.dataset, case.split)) == told["samples"] >= case.records
+
+
+def test_the_page_states_what_came(converted: Converted) -> None:
+    page, told = stated(converted.case), converted.told
+    assert (page.records, page.no_pictures) == (told["records"], told["samples"])
+
+
+class Stated(NamedTuple):
+    """A row of docs/real-data.md, from its column `records` on."""
+
+    records: int
+    no_pictures: int
+    with_pictures: int
+    rejects: dict[str, int]
+
+
+def stated(case: Case) -> Stated:
+    """Look up what the page says of a conversion."""
+    start = f"| {case.dataset} | {case.split} | {', '.join(case.options) or '-'} |"
+    (row,) = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith(start)]
+    *numbers, rejects = [cell.strip() for cell in row.removeprefix(start).strip(" |").split("|")]
+    records, no_pictures, with_pictures = (int(one.replace(",", "")) for one in numbers)
+    reasons = [one.split() for one in rejects.split(", ")] if rejects != "-" else []
+    return Stated(
+        records, no_pictures, with_pictures, {name: int(number) for number, name in reasons}
+    )
 
 
 def test_ten_samples_point_to_their_raw_items(converted: Converted) -> None:
@@ -107,6 +135,8 @@ def stored(
 def test_pictures_are_those_that_lie_in_the_raw_root(stored: tuple[Converted, Converted]) -> None:
     store, reference = stored
     assert store.told == reference.told
+    page = stated(store.case)
+    assert (page.with_pictures, page.rejects) == (store.told["samples"], store.told["rejects"])
     build = store.build
     ledger = build.paths.root / "rejects" / f"{store.case.dataset}.jsonl"
     lost = [json.loads(line) for line in ledger.open()] if ledger.exists() else []

@@ -298,7 +298,7 @@ def test_batches_per_rank_and_other_orders(
     assert "multiple of 16" in told.stderr
 
 
-def test_uniform_shares_are_uniform(held_in: Path, tmp_path: Path) -> None:
+def test_uniform_shares_are_uniform(held_in: Path, tmp_path: Path, command: Commands) -> None:
     """Every dataset has the same share, whatever its size, its forms and the catalog's factors."""
     for mixture, number in (
         ("ablation-uniform", 13),
@@ -315,6 +315,12 @@ def test_uniform_shares_are_uniform(held_in: Path, tmp_path: Path) -> None:
             assert sum(parts) == pytest.approx(1 / number, abs=1e-5), dataset
             assert parts == pytest.approx([parts[0]] * len(parts), abs=1e-5)
         assert len(shares["aokvqa"]) == 2
+    text = command("plan", held_in, "--recipe", "ablation-uniform").stdout
+    lines = text[text.index("\nmember ") :].splitlines()
+    printed = {cells[0]: cells[4] for line in lines if len(cells := line.split()) == 9}
+    halves = {"aokvqa/open": "3.85%", "aokvqa/multiple_choice": "3.85%"}
+    whole = {row.dataset for row in plan.rows} - {"aokvqa"} | {"web_capfilt"}
+    assert printed == {"member": "share", **dict.fromkeys(whole, "7.69%"), **halves}
 
 
 def test_a_held_out_dataset_may_be_fine_tuned_on_alone(held_in: Path, tmp_path: Path) -> None:

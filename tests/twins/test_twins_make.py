@@ -1,11 +1,14 @@
 """Twins go where they are told, once, into a folder of their own, and are the same every time."""
 
+import errno
+import os
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from instructify._util.errors import UserError
+from instructify.twins import make
 from instructify.twins.make import WRITERS, TwinSummary, make_twin, twin_releases
 
 HELD_IN = (
@@ -124,3 +127,29 @@ def test_a_picture_that_is_gone_is_drawn_again(tmp_path: Path) -> None:
 
 def test_every_held_in_release_has_a_writer() -> None:
     assert set(HELD_IN) <= WRITERS.keys()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"[" * 100_000, b"\xff\xfe{", b"null"])
+def test_a_damaged_note_of_a_world_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "truth").mkdir()
+    (tmp_path / "truth" / "world.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"world\.json is damaged"):
+        make_twin(["vsr"], tmp_path)
+
+
+def test_a_pipe_in_the_place_of_the_note_of_a_world_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "truth").mkdir()
+    os.mkfifo(tmp_path / "truth" / "world.json")
+    with pytest.raises(UserError, match=r"world\.json is a pipe"):
+        make_twin(["vsr"], tmp_path)
+
+
+def test_a_disk_that_fills_up_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a write to an open file raises has no name of a file."""
+
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(make, "WRITERS", {**WRITERS, "vsr": full})
+    with pytest.raises(UserError, match=f"{tmp_path / 'raw'} can't be written: No space left"):
+        make_twin(["vsr"], tmp_path / "raw")

@@ -21,7 +21,7 @@ from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.file_names import require_text
 from instructify._util.outside import NotReadableError, decode_values, read_regular
-from instructify._util.shards import make_folder, sweep, write_json
+from instructify._util.shards import sweep, write_json
 from instructify.build import write_lock
 from instructify.overlap import read_overlaps, unwaived
 from instructify.recipe import MixedBuild, Waiver
@@ -51,6 +51,8 @@ _FREE = (
 def claimed(run: Path, *, resume: bool, take_over: bool, is_first: bool) -> Iterator[None]:
     """Hold a run's folder as its only writer; refuse one that holds another run or other things.
 
+    Of a run that is refused before it begins nothing is left, not even the folder.
+
     `take_over`: also where a process of another host may still hold it.
     """
     if not resume and (steps_of(run) or (run / RECIPE).exists()):
@@ -60,7 +62,6 @@ def claimed(run: Path, *, resume: bool, take_over: bool, is_first: bool) -> Iter
     require_text(run)
     if not (run / RECIPE).exists() and run.is_dir() and any(_others(run)):
         raise UserError(f"{run} is not empty and holds no run; choose another --out")
-    make_folder(run)
     if not is_first:
         yield
         return

@@ -1,5 +1,7 @@
 """What is trained: counted on the full-size configurations, without their weights."""
 
+import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,9 @@ from transformers import (
     T5Config,
 )
 
+from instructify._util.errors import UserError
 from instructify_train.config import PARTS, ModelConfig
+from instructify_train.model.loading import pixel_mean_std
 from instructify_train.model.parts import (
     choose_trained,
     count,
@@ -132,3 +136,21 @@ def test_frozen_parts_drop_nothing_out() -> None:
     assert model.qformer.encoder.layer[0].attention.attention.attention_dropout == 0.1
     set_dropout(model, ModelConfig(dropout=0.0))
     assert model.qformer.encoder.layer[0].attention.attention.attention_dropout == 0.0
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [
+        ([0.5], [0.5] * 3),
+        ([0.5] * 3, [0.5] * 4),
+        (None, [0.5] * 3),
+        (["x"] * 3, [0.5] * 3),
+        ([0.5] * 3, [0.5, 0.0, 0.5]),
+        ([math.nan] * 3, [0.5] * 3),
+        ([0.5] * 3, [[0.5]] * 3),
+    ],
+)
+def test_a_processor_whose_pixels_have_no_scale_is_one_sentence(mean: Any, std: Any) -> None:
+    picture = SimpleNamespace(image_mean=mean, image_std=std)
+    with pytest.raises(UserError, match=r"processor_config\.json has no image_mean"):
+        pixel_mean_std(SimpleNamespace(image_processor=picture))

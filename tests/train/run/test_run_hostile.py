@@ -9,6 +9,7 @@ import pytest
 from hostile_help import mutated, spoiled
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from run_help import recipe_file, train
 
 from instructify._util.errors import UserError
 from instructify.commands.results import run_results
@@ -150,3 +151,25 @@ def test_a_name_in_a_result_is_no_markup(tmp_path: Path) -> None:
     (tmp_path / "okvqa" / "result.json").write_text(json.dumps(value))
     run_results([tmp_path], html=tmp_path / "page.html", build=None, markdown=False, as_json=False)
     assert "<script>" not in (tmp_path / "page.html").read_text("utf-8")
+
+
+REFUSED = {
+    "another model": ("model.name=/nope/model",),
+    "a member that the build lacks": ("mixture.members.web_capfilt={forms: [caption]}",),
+    "a part of no model": ("model.train=[eyes]",),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_of_a_run_that_never_began_nothing_is_left(
+    whole_build: Path, tmp_path: Path, what: str
+) -> None:
+    recipe = recipe_file(tmp_path)
+    with suppress(UserError):
+        train(whole_build, tmp_path / "deep" / "run", *REFUSED[what], recipe=recipe)
+        raise AssertionError("it began")
+    assert list((tmp_path / "deep").iterdir()) == []
+    (tmp_path / "deep" / "run").mkdir()
+    with suppress(UserError):
+        train(whole_build, tmp_path / "deep" / "run", *REFUSED[what], recipe=recipe)
+    assert list((tmp_path / "deep").rglob("*")) == [tmp_path / "deep" / "run"]

@@ -4,6 +4,7 @@ Whatever the source, what comes back fits together: token numbers, vocabulary si
 checked here, since a mismatch (the wrong Vicuna, say) trains without an error and answers garbage.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -99,9 +100,23 @@ def _set_attention(model: Any, attention: str) -> None:
 
 
 def pixel_mean_std(processor: Any) -> tuple[list[float], list[float]]:
-    """Return a channel's mean and standard deviation, of values from 0 to 1."""
+    """Return a channel's mean and standard deviation, of values from 0 to 1.
+
+    Raises:
+        UserError: They are not three finite numbers each, or a deviation is not above 0.
+    """
     picture = processor.image_processor
-    return [float(one) for one in picture.image_mean], [float(one) for one in picture.image_std]
+    try:
+        mean = [float(one) for one in picture.image_mean]
+        std = [float(one) for one in picture.image_std]
+    except (TypeError, ValueError):
+        mean, std = [], []
+    if len(mean) != 3 or len(std) != 3 or not all(map(math.isfinite, mean + std)) or min(std) <= 0:
+        raise UserError(
+            "the model's processor_config.json has no image_mean and image_std of three numbers "
+            "each, above 0 for image_std; use the processor that belongs to the model"
+        )
+    return mean, std
 
 
 def device_of(choice: str) -> torch.device:
