@@ -3,9 +3,12 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Slurm signals torchrun and its processes, and torchrun passes it on to them milliseconds later.
+SAME_REQUEST_SECONDS = 2.0
 
 
 class StopRequest:
@@ -21,14 +24,22 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; the next does what it did before."""
+    """Turn the first SIGINT or SIGTERM into a request; a later one does what it did before.
+
+    Signals within `SAME_REQUEST_SECONDS` of the first are the same request.
+    """
     request = StopRequest()
     before = {number: signal.getsignal(number) for number in _SIGNALS}
+    asked_at = 0.0
 
     def ask(number: int, _: FrameType | None) -> None:
-        request.number = number
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        nonlocal asked_at
+        if not request.asked:
+            request.number, asked_at = number, monotonic()
+        elif monotonic() - asked_at >= SAME_REQUEST_SECONDS:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+            signal.raise_signal(number)
 
     for number in _SIGNALS:
         signal.signal(number, ask)
