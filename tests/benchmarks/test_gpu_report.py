@@ -53,6 +53,7 @@ def test_every_part_is_done(report: Path) -> None:
     assert all(name in text for name in parts)
 
 
+@pytest.mark.heavy
 def test_what_is_done_is_not_done_again(report: Path) -> None:
     path = report / "report.json"
     before = json.loads(path.read_text())

@@ -47,6 +47,7 @@ def test_the_scores_are_those_of_eval(whole_build: Path, tmp_path: Path) -> None
         assert result["score"]["value"] == pytest.approx(score)
 
 
+@pytest.mark.heavy
 def test_a_resumed_run_scores_alike(whole_build: Path, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole" / "run", tmp_path / "cut" / "run"
     steady = (*BY, "optimizer.schedule=constant")

@@ -186,6 +186,7 @@ def test_phrases_fit_what_they_say() -> None:
         assert one.text in text or (one.plural and one.plural in text)
 
 
+@pytest.mark.heavy
 def test_grounding_changes_the_qformer_alone() -> None:
     loaded, fresh = build_preset("tiny-t5"), build_preset("tiny-t5").model.state_dict()
     seen: list[float] = []
