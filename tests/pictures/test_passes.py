@@ -27,8 +27,13 @@ from instructify.pictures.locate import Locator
 from instructify.pictures.notes import read_notes
 from instructify.pictures.packs import PackWriter, pack_scan
 from instructify.pictures.reading import PictureStore
-from instructify.pictures.tables import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, read_indices
-from instructify.pictures.wanted import KEY_SCHEMA, Keys, read_wanted
+from instructify.pictures.tables import (
+    KEY_SCHEMA,
+    PICTURE_INDEX_SCHEMA,
+    PROBLEM_SCHEMA,
+    read_indices,
+)
+from instructify.pictures.wanted import Keys, read_wanted
 
 FAMILIES = {
     "photos": Family(
