@@ -233,9 +233,15 @@ def _head(plan: Plan) -> str:
 def _line(row: PlanRow, plan: Plan) -> str:
     return (
         f"{member_name(row.member, plan):<{_NAME}}{_count(row.size):>9}{short(row.root):>7}"
-        f"{row.factor:>7.3g}{100 * row.probability:>6.2f}%{_count(row.expected_draws):>8}"
-        f"{short(row.passes):>7}{100 * row.loss_share:>5.1f}%{_bytes(row.disk_bytes):>7}"
+        f"{row.factor:>7.3g}{_percent(row.probability, 2, 7)}{_count(row.expected_draws):>8}"
+        f"{short(row.passes):>7}{_percent(row.loss_share, 1, 6)}{_bytes(row.disk_bytes):>7}"
     )
+
+
+def _percent(share: float, places: int, width: int) -> str:
+    """Write a share into a column, with fewer places where it would touch the column before."""
+    texts = (f"{100 * share:.{number}f}%" for number in range(places, -1, -1))
+    return next((text for text in texts if len(text) < width), "100%").rjust(width)
 
 
 def _shares(plan: Plan) -> str:

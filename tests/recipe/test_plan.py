@@ -15,7 +15,7 @@ from build_help import Commands, is_sentence
 from instructify._util.errors import UserError
 from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
-from instructify.commands.plan import short
+from instructify.commands.plan import _percent, short
 from instructify.mixture import MixtureState
 from instructify.recipe.members import MixedBuild, mix_build
 from instructify.recipe.plan import compare, make_plan
@@ -389,3 +389,19 @@ def test_the_same_build_gives_the_same_plan(held_in: Path, command: Commands) ->
 def test_numbers_leave_their_columns_apart(number: float, text: str) -> None:
     assert short(number) == text
     assert all(len(short(number * 10.0**power)) <= 6 for power in range(12))
+
+
+@pytest.mark.parametrize(
+    ("share", "places", "width", "shown"),
+    [
+        (0.0769, 2, 7, "  7.69%"),
+        (0.9999, 2, 7, " 99.99%"),
+        (1.0, 2, 7, " 100.0%"),
+        (1.0, 1, 6, "  100%"),
+        (0.994, 1, 6, " 99.4%"),
+    ],
+)
+def test_a_share_leaves_the_column_before_it_alone(
+    share: float, places: int, width: int, shown: str
+) -> None:
+    assert _percent(share, places, width) == shown

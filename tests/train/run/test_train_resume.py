@@ -275,8 +275,15 @@ def test_kill_at_once_and_go_on(whole_build: Path, unbroken: Path, tmp_path: Pat
     assert log(run) == log(unbroken)
 
 
-@pytest.mark.parametrize("to", ["the process", "its group"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code", "to"),
+    [
+        (signal.SIGTERM, 143, "its group"),
+        (signal.SIGINT, 130, "the process"),
+        pytest.param(signal.SIGTERM, 143, "the process", marks=pytest.mark.heavy),
+        pytest.param(signal.SIGINT, 130, "its group", marks=pytest.mark.heavy),
+    ],
+)
 def test_a_signal_saves_and_ends(
     whole_build: Path, tmp_path: Path, number: signal.Signals, code: int, to: str
 ) -> None:

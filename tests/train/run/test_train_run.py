@@ -41,7 +41,10 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     }
 
 
-@pytest.mark.parametrize("passes", [1, 2, 4])
+@pytest.mark.parametrize(
+    "passes",
+    [pytest.param(1, marks=pytest.mark.heavy), pytest.param(2, marks=pytest.mark.heavy), 4],
+)
 def test_accumulation_changes_nothing(whole_build: Path, tmp_path: Path, passes: int) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     train(whole_build, one, *QUICK, "run.device_batch=8")
