@@ -42,7 +42,7 @@ def convert(
     seed: int = 0,
     jobs: int = 1,
     limit: int | None = None,
-    pictures: str = "store",
+    pictures: str | None = None,
     ocr: AnyPath | None = None,
     settings: Sequence[str] = (),
     max_rejects: float | None = None,
@@ -65,7 +65,7 @@ def convert(
         seed: Seed of every choice.
         jobs: Processes.
         limit: At most so many records per split.
-        pictures: "store", "reference" or "none".
+        pictures: "store", "reference" or "none"; None decides by family, as the catalog says.
         ocr: A file of OCR tokens by picture key.
         settings: Options of datasets, as "dataset.option=value".
         max_rejects: Rejects that are allowed, in per cent; None takes the catalog's.

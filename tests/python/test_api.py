@@ -15,6 +15,7 @@ from import_help import import_all
 from own_help import COUNT
 
 import instructify
+from instructify.twins import make_twin
 
 FUNCTIONS = ("check", "convert", "evaluate", "export", "generate", "plan", "score", "train")
 
@@ -85,3 +86,9 @@ def test_score_takes_a_dict(own_raw: Path, own_build: Path) -> None:
     assert (found.value, found.count) == (1, COUNT)
     wrong = {name: "nothing" for name in golds}
     assert instructify.score("shapes", wrong, build=build, split="val", **own(own_raw)).value == 0
+
+
+def test_pictures_are_kept_as_the_command_keeps_them(tmp_path: Path) -> None:
+    make_twin(["web_capfilt"], tmp_path / "raw", scale=0.1)
+    build = instructify.convert("web_capfilt", raw=tmp_path / "raw", out=tmp_path / "build")
+    assert set(build.manifest.pictures.modes.values()) == {"reference"}
