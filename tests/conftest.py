@@ -1,9 +1,11 @@
 """Things that are dear to make and are made once a test process."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import NAMES, Browser
 from build_help import DATASETS, RELEASES, Commands
 from export_help import make_odd_build
 from hypothesis import settings
@@ -58,3 +60,16 @@ def own_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_build(own_raw: Path, command: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build of all own datasets of `own_raw`, two draws each; not to be changed."""
     return convert_own(command, own_raw, tmp_path_factory.mktemp("own-build") / "build")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser without a window, for the tests of one file; skipped where there is none."""
+    browser = Browser.start()
+    if browser is None:
+        why = f"no Chromium here (looked for {', '.join(NAMES)})"
+        if os.environ.get("INSTRUCTIFY_REQUIRE_BROWSER"):
+            pytest.fail(why)
+        pytest.skip(why)
+    with browser:
+        yield browser

@@ -4,13 +4,12 @@ Skipped where there is no Chromium, unless INSTRUCTIFY_REQUIRE_BROWSER says that
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import NAMES, Browser
+from browser import Browser
 from build_help import Commands
 from page_help import HOSTILE, blocks, make_hostile_build, rows
 
@@ -27,18 +26,6 @@ def page(command: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
     answer = command("inspect", build, "--html", path)
     assert answer.code == 0, answer.stderr
     return path
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    browser = Browser.start()
-    if browser is None:
-        why = f"no Chromium here (looked for {', '.join(NAMES)})"
-        if os.environ.get("INSTRUCTIFY_REQUIRE_BROWSER"):
-            pytest.fail(why)
-        pytest.skip(why)
-    with browser:
-        yield browser
 
 
 @pytest.fixture

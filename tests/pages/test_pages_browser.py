@@ -4,13 +4,12 @@ Skipped where there is no Chromium, unless INSTRUCTIFY_REQUIRE_BROWSER says that
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import NAMES, Browser
+from browser import Browser
 from result_help import result
 
 from instructify.pages import Head, Identity
@@ -18,18 +17,6 @@ from instructify.results import Evaluated, make_table, read_answers, results_pag
 from instructify_train.run.run_page import run_page
 
 WIDE, NARROW = (1280, 900), (400, 860)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    browser = Browser.start()
-    if browser is None:
-        why = f"no Chromium here (looked for {', '.join(NAMES)})"
-        if os.environ.get("INSTRUCTIFY_REQUIRE_BROWSER"):
-            pytest.fail(why)
-        pytest.skip(why)
-    with browser:
-        yield browser
 
 
 @pytest.fixture
