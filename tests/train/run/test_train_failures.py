@@ -43,7 +43,6 @@ PROMISES = {
 }
 QUICK = (
     "exception:1:2",
-    "kill-main:1:2",
     "kill-rank:2:2",
     "requeue:2:2",
 )
