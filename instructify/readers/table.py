@@ -5,7 +5,7 @@ Every shape becomes rows (`own_rows`), and rows become records here. The raw id 
 for the n-th turn of a conversation or the n-th caption of a row. In class folders it is
 `<class>/<file>`. A picture's key is `<dataset>/<name>` with the name as the data gives it, or made
 of its content where it stands in the data itself. In the name of a class folder an underscore
-stands for a blank.
+stands for a blank. The columns that templates read by a name are in `fields`, sorted by name.
 """
 
 import posixpath
@@ -23,6 +23,7 @@ from instructify.readers.base import (
     RecordRows,
 )
 from instructify.readers.class_folders import class_files, class_names, printable
+from instructify.readers.own_fields import own_fields_of
 from instructify.readers.own_pictures import pictures_in
 from instructify.readers.own_plan import Plan, make_plan, raw_name
 from instructify.readers.own_records import BadCell, Row, fields_of
@@ -87,12 +88,11 @@ class _Records:
             if split != plan.split:
                 return
         if plan.kind != "conversations":
-            self._add_part(file, position, Part("", cells), plan.columns, None)
+            self._add_part(file, position, Part("", cells), plan.columns, cells)
             return
         parts, problem = parts_of(cells, plan)
-        id_cells = cells if "id" in plan.columns else None
         for part in parts:
-            if not self._add_part(file, position, part, PART_COLUMNS, id_cells):
+            if not self._add_part(file, position, part, PART_COLUMNS, cells):
                 return
         if problem is not None and (plan.split_by is None or plan.is_first_split):
             self.rows.reject(file, position, problem.field, *problem.fault)
@@ -103,20 +103,21 @@ class _Records:
         position: int,
         part: Part,
         columns: Mapping[str, object],
-        id_cells: Cells | None,
+        cells: Cells,
     ) -> bool:
         """Add the records of one part of a row; False where it is a reject."""
         plan = self._plan
         row = Row(plan, part.cells, columns)
         try:
-            names = row if id_cells is None else Row(plan, id_cells, plan.columns)
-            raw_id = names.text("id") or f"{self._prefix(file)[0]}{position}"
+            whole = row if part.cells is cells else Row(plan, cells, plan.columns)
+            raw_id = whole.text("id") or f"{self._prefix(file)[0]}{position}"
             pictures = self._pictures(file, row)
             if plan.split_by is not None and plan.split_by.shares:
                 content = "\n".join(one.content for one in pictures) or raw_id
                 if plan.shared_split(content) != plan.split:
                     return True
             fields = fields_of(plan, row)
+            own = own_fields_of(plan, whole) if plan.fields else None
         except BadCell as error:
             if plan.split_by is None or plan.split_by.column or plan.is_first_split:
                 self.rows.reject(file, position, error.column, *error.fault)
@@ -131,6 +132,7 @@ class _Records:
                 pictures=keys,
                 source=file,
                 position=position,
+                fields=own,
                 **one,
             )
         return True
@@ -207,6 +209,7 @@ def _options() -> dict[str, Option]:
         "split_by": "how rows are told apart by split, as JSON",
         "key": "where the rows stand in a JSON object",
         "raw": "the folder of the raw root, where it is not named like the dataset",
+        "fields": "the columns that templates read by a name, as JSON",
     }
     texts = {name: Option(kind="text", help=told) for name, told in fixed.items()}
     columns = {
@@ -221,4 +224,4 @@ def _options() -> dict[str, Option]:
     }
 
 
-READER = Reader(name="table", version=3, read=read, options=_options(), places=_PLACES)
+READER = Reader(name="table", version=4, read=read, options=_options(), places=_PLACES)
