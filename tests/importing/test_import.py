@@ -101,3 +101,45 @@ def test_what_cannot_be_converted_is_said_and_nothing_is_written(
         run_import([tmp_path / "mine"], name=None, task=None, out=tmp_path / "mine.yaml")
     assert says in str(error.value)
     assert not (tmp_path / "mine.yaml").exists()
+
+
+def test_the_id_of_an_item_is_mapped_where_it_tells_items_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = [{"from": who, "value": who} for who in ("human", "gpt")]
+    out = tmp_path / "mine.yaml"
+    for name, ids in (("named", ("x7", "x8")), ("same", ("x7", "x7")), ("some", ("x7", None))):
+        dump(tmp_path / name / "chat.json", [{"id": one, "conversations": turns} for one in ids])
+        run_import([tmp_path / name], name=None, task=None, out=out)
+        printed = capsys.readouterr().out
+        assert ("named/train/x7-0#0" in printed) == (name == "named")
+        assert ("columns: {id: id}" in printed) == (name == "named")
+
+
+def test_a_failure_advises_what_import_has(tmp_path: Path) -> None:
+    good = [{"from": who, "value": who} for who in ("human", "gpt") * 3]
+    bad = [{"from": "human", "value": "<image> Who?"}, {"from": "gpt", "value": "Me."}]
+    items = [{"conversations": turns} for turns in (good, bad)]
+    dump(tmp_path / "talk/chat.json", items)
+    with pytest.raises(UserError) as error:
+        run_import([tmp_path / "talk"], name=None, task=None, out=tmp_path / "mine.yaml")
+    said = str(error.value)
+    assert "talk: 1 reject against 3 records (25.0 %, allowed are 1 %): bad-value 1; " in said
+    assert "item 1, image" in said
+    assert "max_rejects_percent: 26" in said
+    assert not any(
+        word in said for word in ("--max-rejects", "--allow-empty", "see /", str(Path("/tmp/in")))
+    )
+    entry = said[said.index("format: 1") : said.index("\nMend")]
+    (tmp_path / "mine.yaml").write_text(entry + "\n    max_rejects_percent: 26\n", "utf-8")
+    assert "talk" in load_catalog(extra=tmp_path / "mine.yaml").datasets
+
+
+def test_an_export_with_fields_is_imported_with_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = [{"from": who, "value": who} for who in ("human", "gpt")]
+    fields = {"country": "Peru", "answer": "no", "Odd name": "no"}
+    dump(tmp_path / "talk/chat.json", [{"conversations": turns, "fields": fields}])
+    run_import([tmp_path / "talk"], name=None, task=None, out=tmp_path / "mine.yaml")
+    assert "fields: {country: fields.country}" in capsys.readouterr().out
