@@ -14,7 +14,7 @@ from instructify._util.errors import UserError
 from instructify._util.field_names import MOST_FIELDS, is_own_field
 from instructify.catalog import SPELLINGS, Catalog
 from instructify.importing.pictures import picture_entry, picture_folder
-from instructify.importing.places import Place
+from instructify.importing.places import Place, split_of
 from instructify.readers import (
     PICTURE_KEYS,
     RawFile,
@@ -293,11 +293,12 @@ def _split(rows: Sequence[Row], names: Sequence[str], place: Place) -> dict[str,
         return {}
     spelled = {one: split for split, spellings in SPELLINGS.items() for one in spellings}
     for name in _by_name(names, ("split", "set", "subset", "fold", "partition")):
-        values = {str(row.get(name)) for row in rows}
-        if values and all(value.lower() in spelled for value in values):
+        values = {str(row.get(name)) for row in rows if row.get(name) not in (None, "")}
+        splits = {value: spelled.get(value.lower()) or split_of(value) for value in values}
+        if values and all(splits.values()):
             by_split: dict[str, list[str]] = {}
             for value in sorted(values):
-                by_split.setdefault(spelled[value.lower()], []).append(value)
+                by_split.setdefault(str(splits[value]), []).append(value)
             return {"split": {"column": name, "values": by_split}}
     return {}
 

@@ -121,8 +121,8 @@ def _of_tables(folder: Path, tables: Sequence[Path], files: Sequence[Path]) -> P
     if "".join(set(kinds)) != kinds[0]:  # pictures in Parquet beside a CSV of the same, and such
         names = ", ".join(file.name for file in tables[:5])
         raise UserError(
-            f"{folder} holds tables of several kinds ({names}); give the files that count as PATHs, "
-            "all of one kind."
+            f"{folder} holds tables of several kinds ({names}); give those that count as "
+            "PATHs, all of one kind."
         )
     sources: dict[str, dict[str, list[Path]]] = {}
     for file in tables:

@@ -78,6 +78,9 @@ class Plan:
             return text
         text = text or ""
         split = by.values.get(text.lower() if by.usual else text)
+        if split is None and not text:
+            how = f"fill it, or say under 'values' which split it is: {{{self.split}: ['', ...]}}"
+            return Fault("bad-value", f"the cell that names the split is empty; {how}")
         if split is None:
             known = ", ".join(dict.fromkeys(by.values))
             detail = f"'{text[:40]}' is no split; known are {known}; write them under 'values'"

@@ -32,6 +32,7 @@ from instructify.readers.own_turns import PART_COLUMNS, Part, parts_of
 from instructify.readers.picture_archive import PictureArchive, RowPicture
 from instructify.readers.rows import Cells
 from instructify.readers.table_cells import Fault
+from instructify.readers.whole_numbers import pointed_columns, without_point
 
 # Where the positions of records may count, the lists of COCO and VQA among them.
 _PLACES = (A_LIST, "questions", "annotations", "images", "data", JSON_LINES)
@@ -65,7 +66,9 @@ class _Records:
     def __init__(self, context: ReadContext, plan: Plan) -> None:
         self.rows = RecordRows(context)
         self._plan = plan
-        self._several = len(source_files(context)) > 1
+        files = source_files(context)
+        self._several = len(files) > 1
+        self._pointed = pointed_columns(files, plan)
         self._base = str(context.options["raw"]) or context.dataset
         archive = context.files.get("pictures")
         self._archive = None if archive is None else PictureArchive(archive)
@@ -79,6 +82,8 @@ class _Records:
     def add(self, file: RawFile, position: int, cells: Cells) -> None:
         """Add the records of a row."""
         plan = self._plan
+        if self._pointed:
+            cells = without_point(cells, self._pointed)
         if plan.split_by is not None and plan.split_by.column is not None:
             split = plan.split_of(cells)
             if isinstance(split, Fault):
@@ -124,6 +129,8 @@ class _Records:
             return False
         keys = [self._key(one) for one in pictures]
         self.rows.remark("empty-choice", row.empty_choices)
+        if self._pointed and any(cells.get(name) is not None for name in self._pointed):
+            self.rows.remark("whole-number")
         for number, one in enumerate(fields):
             suffix = f"-{number}" if len(fields) > 1 else ""
             self.rows.add(

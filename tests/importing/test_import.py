@@ -143,3 +143,35 @@ def test_an_export_with_fields_is_imported_with_them(
     dump(tmp_path / "talk/chat.json", [{"conversations": turns, "fields": fields}])
     run_import([tmp_path / "talk"], name=None, task=None, out=tmp_path / "mine.yaml")
     assert "fields: {country: fields.country}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("cells", "entry"),
+    [
+        (("train2017", "val2017"), "values: {train: [train2017], val: [val2017]}"),
+        (("Train", "valid"), "values: {train: [Train], val: [valid]}"),
+        (("TRAINING", "Test-std"), "values: {train: [TRAINING], test: [Test-std]}"),
+        (("a", "b"), None),
+    ],
+)
+def test_a_column_of_splits_is_seen_by_the_words_in_it(
+    tmp_path: Path, cells: tuple[str, str], entry: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos(tmp_path / "mine")
+    rows = [{"image": "0.jpg", "question": "Q?", "answer": "a", "split": cell} for cell in cells]
+    dump_csv(tmp_path / "mine/all.csv", [{**row} for row in rows])
+    run_import([tmp_path / "mine"], name=None, task=None, out=tmp_path / "mine.yaml")
+    printed = capsys.readouterr().out
+    assert ("split: {column: split" in printed) == (entry is not None)
+    assert entry is None or entry in printed
+
+
+def test_an_empty_cell_of_the_split_is_said(tmp_path: Path) -> None:
+    photos(tmp_path / "mine")
+    rows = [
+        {"image": "0.jpg", "question": "Q?", "answer": "a", "split": split}
+        for split in ("train", "val", "")
+    ]
+    dump_csv(tmp_path / "mine/all.csv", [{**row} for row in rows])
+    with pytest.raises(UserError, match="the cell that names the split is empty"):
+        run_import([tmp_path / "mine"], name=None, task=None, out=tmp_path / "mine.yaml")

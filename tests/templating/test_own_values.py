@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from test_templates import load_text
 
 from instructify._util.errors import UserError
 from instructify._util.field_names import RESERVED
@@ -16,6 +15,7 @@ from instructify.templating import (
     FIELDS,
     RenderFailedError,
     Template,
+    load_templates,
     misfit,
     own_column,
     render_row,
@@ -53,6 +53,11 @@ def table() -> pa.Table:
     rows = [{"form": "open", "question": "What?", "answer": "red", **row} for row in ROWS]
     schema = pa.schema([("form", pa.string()), *map(RECORD_SCHEMA.field, ("question", "answer"))])
     return pa.Table.from_pylist(rows, schema.append(RECORD_SCHEMA.field("fields")))
+
+
+def load_text(folder: Path, content: str) -> tuple[Template, ...]:
+    (folder / "image_qa.yaml").write_text(content, encoding="utf-8")
+    return load_templates(folder).templates
 
 
 def by_row(template: Template, row: dict[str, Any]) -> tuple[str | None, list[str]]:
