@@ -74,7 +74,7 @@ def _of_folder(folder: Path) -> Place:
     if metadata:
         first = next(iter(metadata.values()))
         name = next(name for name in METADATA if (first / name).is_file())
-        sources = {split: [_name(folder, where)] for split, where in metadata.items()}
+        sources = {split: [_name(folder, where) or "."] for split, where in metadata.items()}
         return Place(folder, True, True, sources, None, first / name)
     tables = [file for file in _files(folder) if _is_table(file)]
     if tables:

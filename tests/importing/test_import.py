@@ -175,3 +175,33 @@ def test_an_empty_cell_of_the_split_is_said(tmp_path: Path) -> None:
     dump_csv(tmp_path / "mine/all.csv", [{**row} for row in rows])
     with pytest.raises(UserError, match="the cell that names the split is empty"):
         run_import([tmp_path / "mine"], name=None, task=None, out=tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("cell", "entry"),
+    [
+        ("0.jpg|1.jpg", "columns: {picture: image"),
+        ("['0.jpg', '1.jpg']", "columns: {picture: image"),
+        ("0.jpg;1.jpg", 'separator: ";"'),
+        ("0.jpg, 1.jpg", 'separator: ","'),
+    ],
+)
+def test_several_pictures_in_a_cell_are_seen(
+    tmp_path: Path, cell: str, entry: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos(tmp_path / "mine")
+    row: dict[str, object] = {"image": cell, "question": "Q?", "answer": "a"}
+    dump_csv(tmp_path / "mine/t.csv", [row, {**row, "image": "2.jpg"}])
+    run_import([tmp_path / "mine"], name=None, task=None, out=tmp_path / "mine.yaml")
+    printed = capsys.readouterr().out
+    assert entry in printed
+    assert "train: 2 records, 3 pictures" in printed
+
+
+def test_metadata_in_the_folder_itself_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos(tmp_path / "mine/cat")
+    dump_csv(tmp_path / "mine/metadata.csv", [{"file_name": "cat/0.jpg", "text": "a cat"}])
+    run_import([tmp_path / "mine"], name=None, task=None, out=tmp_path / "mine.yaml")
+    assert "train: 1 record, 1 picture" in capsys.readouterr().out
