@@ -28,6 +28,7 @@ from instructify.readers.own_turns import PICTURE_KEYS, turns_column
 from instructify.readers.picture_archive import PictureArchive
 from instructify.readers.registry import READERS
 from instructify.readers.remarks import REMARKS, Remark
+from instructify.readers.table_cells import texts_of
 from instructify.readers.table_rows import column_names, read_rows, table_suffix
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "read_mapping",
     "read_rows",
     "table_suffix",
+    "texts_of",
     "turns_column",
     "zip_names",
 ]
