@@ -28,8 +28,7 @@ from instructify.build.source_hashes import Hashing
 from instructify.build.workers import Workers
 from instructify.readers import RANGE_BYTES, Cut, plan_ranges
 
-_ROUNDS = 3  # how often neighbours are read as one before a split is left to one reader
-range_bytes = RANGE_BYTES
+_ROUNDS = 4  # how often neighbours are read as one before a split is left to one reader
 
 
 @dataclass(kw_only=True, slots=True)
@@ -52,7 +51,11 @@ class _Split:
 
 
 def with_ranges(
-    units: Sequence[RecordsUnit], engine: EngineOptions, pool: Workers, progress: Progress
+    units: Sequence[RecordsUnit],
+    engine: EngineOptions,
+    pool: Workers,
+    progress: Progress,
+    range_bytes: int = RANGE_BYTES,
 ) -> list[RecordsUnit]:
     """Read the large splits among the units range by range, where more than one process can.
 
@@ -61,7 +64,7 @@ def with_ranges(
     """
     if engine.jobs == 1 and engine.ray is None and engine.part is None:
         return list(units)
-    cuts = {at: _plan(unit) for at, unit in enumerate(units)}
+    cuts = {at: _plan(unit, range_bytes) for at, unit in enumerate(units)}
     splits = {
         at: _Split(unit=units[at], cuts=of_unit, receipts=[None] * len(of_unit))
         for at, of_unit in cuts.items()
@@ -76,7 +79,7 @@ def with_ranges(
     return [replace(unit, made=made.get(at)) for at, unit in enumerate(units)]
 
 
-def _plan(unit: RecordsUnit) -> list[Cut]:
+def _plan(unit: RecordsUnit, range_bytes: int) -> list[Cut]:
     """Cut the files of a split; not at all where one reader has to see it all."""
     ranges = reader_of(unit.dataset).ranges
     if ranges is None or unit.limit is not None or sides_of_unit(unit):

@@ -136,7 +136,7 @@ class _Cutter:
                 continue
             ended = _ENDED.search(error)
             if ended:
-                return self._end(int(ended.group(1)))
+                return self._end(self._after_bracket(ended))
             return self._recover()
         return None
 
@@ -161,7 +161,12 @@ class _Cutter:
             return self._end(len(text))
         except NOT_JSON as error:
             ended = _ENDED.search(str(error))
-        return self._end(int(ended.group(1))) if ended else self._recover()
+        return self._end(self._after_bracket(ended)) if ended else self._recover()
+
+    def _after_bracket(self, ended: re.Match[str]) -> int:
+        """Tell where the closing bracket ends, from the first byte behind it that is no white
+        space: msgspec counts from 1, and both count the opening bracket."""
+        return 1 + len(self._source.unread[: int(ended.group(1)) - 2].rstrip())
 
     def _end(self, after_bracket: int) -> Window:
         """The closing bracket lies before `after_bracket` (counted with the opening one)."""
