@@ -2,15 +2,25 @@
 
 import json
 import tempfile
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from range_help import both
+from range_help import Outcome, both, unit_of
 
+from instructify._util.errors import UserError
 from instructify.build import range_shards, records
+from instructify.build.engine_options import EngineOptions, Part
+from instructify.build.part_workers import PartDone
+from instructify.build.paths import BuildPaths
+from instructify.build.progress import Progress
+from instructify.build.range_stage import with_ranges
+from instructify.build.ranges import RangeReceipt, RangeUnit, range_rows, run_range
+from instructify.build.site import open_site
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=9) | st.sampled_from(
     ["}, {", '"}], "', '}, {"image": "', "is it red?", "yes", '{"question_id": 3}']
@@ -86,7 +96,7 @@ def questions(number: int) -> dict[str, dict[str, Any]]:
     ),
     range_bytes=st.integers(120, 4000),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_any_joined_files(rows: list[tuple[str, str, str]], range_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         files = vqa_files(Path(name), rows)
@@ -107,7 +117,7 @@ def test_any_joined_files(rows: list[tuple[str, str, str]], range_bytes: int) ->
     cut=st.integers(0, 200) | st.just(0),
     kind=st.sampled_from(["llava_detail", "gqa"]),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_damage(
     number: int,
     range_bytes: int,
@@ -222,3 +232,41 @@ def test_a_limit_and_small_files_are_left_to_one_reader(tmp_path: Path) -> None:
     _, small = both("llava_detail", "train", files, tmp_path / "b", 1 << 20)
     assert not limited.by_ranges
     assert not small.by_ranges
+
+
+def test_parts_read_the_ranges_of_one_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data.json").write_text(json.dumps(dialogs(60)))
+    files = {"data": tmp_path / "data.json"}
+    one, _ = both("llava_detail", "train", files, tmp_path / "one", 1500)
+    paths = BuildPaths(tmp_path / "build")
+    made: list[str] = []
+
+    @wraps(run_range)
+    def noted(unit: RangeUnit) -> RangeReceipt:
+        made.append(unit.name)
+        return run_range(unit)
+
+    monkeypatch.setattr("instructify.build.range_stage.run_range", noted)
+    for number in (2, 1):
+        engine = EngineOptions(part=Part(number=number, total=2, stage="records"))
+        with open_site(engine, paths) as pool, suppress(PartDone):
+            unit = unit_of("llava_detail", "train", files, paths.staging)
+            ranged = with_ranges([unit], engine, pool, Progress(shown=False), 1500)
+            pool.map(records.run_records, ranged, stage="records")
+    unit = unit_of("llava_detail", "train", files, paths.staging)
+    assert Outcome(unit).files == one.files
+    assert len(made) == len(set(made)) > 3, "no part reads what another has read"
+
+
+def test_a_killed_range_leaves_nothing_that_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "data.json").write_text(json.dumps(dialogs(60)))
+    unit = unit_of("llava_detail", "train", {"data": tmp_path / "data.json"}, tmp_path / "staging")
+    cut = {"data": (0, (tmp_path / "data.json").stat().st_size)}
+    receipt = run_range(RangeUnit(records=unit, cut=cut, first={"data": 0}, durable=True))
+    assert receipt.folder is not None
+    rows = receipt.folder / "rows.arrows"
+    rows.write_bytes(rows.read_bytes()[:-4000])
+    with pytest.raises(UserError, match="damaged or gone"):
+        range_rows(receipt.folder, receipt.rows)

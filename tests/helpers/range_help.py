@@ -34,6 +34,27 @@ class Outcome:
         self.files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def unit_of(
+    dataset: str,
+    split: str,
+    files: Mapping[str, Path],
+    staging: Path,
+    limit: int | None = None,
+) -> RecordsUnit:
+    """Make the unit of a split."""
+    staging.mkdir(parents=True, exist_ok=True)
+    return RecordsUnit(
+        dataset=CATALOG.dataset(dataset),
+        split=split,
+        files={role: RawFile(path.name, path) for role, path in files.items()},
+        roots=RawRoots(raw=staging.parent, images=()),
+        ocr=None,
+        seed=0,
+        limit=limit,
+        staging=staging,
+    )
+
+
 def both(
     dataset: str,
     split: str,
@@ -44,19 +65,8 @@ def both(
 ) -> tuple[Outcome, Outcome]:
     """Read a split both ways."""
     outcomes = []
-    for number, jobs in enumerate((1, 2)):
-        staging = scratch / f"staging-{number}"
-        staging.mkdir(parents=True)
-        unit = RecordsUnit(
-            dataset=CATALOG.dataset(dataset),
-            split=split,
-            files={role: RawFile(path.name, path) for role, path in files.items()},
-            roots=RawRoots(raw=scratch, images=()),
-            ocr=None,
-            seed=0,
-            limit=limit,
-            staging=staging,
-        )
+    for jobs in (1, 2):
+        unit = unit_of(dataset, split, files, scratch / f"staging-{jobs}", limit)
         engine, progress = EngineOptions(jobs=jobs), Progress(shown=False)
         (unit,) = with_ranges([unit], engine, LocalWorkers(None), progress, range_bytes)
         outcomes.append(Outcome(unit))
