@@ -2,9 +2,9 @@
 
     python benchmarks/convert_vqav2.py [ROUNDS] [NUM_QUESTIONS]
 
-All run in fresh processes on the same files, `--pictures none`, one draw; ours by one process and by
-two, which read the files range by range. Ours also joins, checks, hashes, indexes rejects and syncs
-to disk, which the obvious way does not.
+All run in fresh processes on the same files, `--pictures none`, one draw; ours by one process and
+by two, which read the files range by range. Ours also joins, checks, hashes, indexes rejects and
+syncs to disk, which the obvious way does not.
 """
 
 import shutil
