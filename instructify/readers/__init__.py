@@ -33,6 +33,7 @@ from instructify.readers.range_plan import RANGE_BYTES, Cut, plan_ranges
 from instructify.readers.registry import READERS
 from instructify.readers.remarks import REMARKS, Remark
 from instructify.readers.spans import InDoubt, Span
+from instructify.readers.table_cells import texts_of
 from instructify.readers.table_rows import column_names, read_rows, table_suffix
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "read_mapping",
     "read_rows",
     "table_suffix",
+    "texts_of",
     "turns_column",
     "zip_names",
 ]
