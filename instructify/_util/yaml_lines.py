@@ -6,7 +6,7 @@ caller's business.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -40,12 +40,16 @@ class PlacedError(UserError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Node:
-    """A value of the file and where it stands; `path` is its keys, joined by dots."""
+    """A value of the file and where it stands.
+
+    `key` is the key of an entry, `path` all keys down to the value, joined by dots.
+    """
 
     value: "Scalar | dict[str, Node] | list[Node]"
     file: str
     line: int
     path: str
+    key: str = ""
 
     def error(self, what: str, *, kind: str = "syntax", text_line: int = 1) -> PlacedError:
         """Make the one sentence about this value: file, line and `what`."""
@@ -74,15 +78,26 @@ class Node:
     ) -> "dict[str, Node]":
         """Return the mapping after checking its keys."""
         entries = self.entries()
-        required = tuple(required)
-        allowed = (*required, *optional)
+        for error in self.key_mistakes(tuple(required), tuple(optional)):
+            raise error
+        return entries
+
+    def key_mistakes(
+        self, required: Sequence[str], optional: Sequence[str]
+    ) -> "Iterator[PlacedError]":
+        """Yield what is wrong with the keys of the mapping: the unknown, then the missing ones."""
+        entries = {} if self.is_null else self.entries()
+        allowed = dict.fromkeys((*required, *optional))
         for key, node in entries.items():
             if key not in allowed:
-                raise node.error(f"unknown key '{key}'{self._within}; {did_you_mean(key, allowed)}")
+                yield node.error(f"unknown key '{key}'{self._within}; {did_you_mean(key, allowed)}")
         for key in required:
             if key not in entries:
-                raise self.error(f"key '{key}' is missing{self._within}")
-        return entries
+                yield self.error(f"key '{key}' is missing{self._within}")
+
+    def at(self, key: str) -> "Node":
+        """Return where a mistake about a key stands: its entry, else the mapping."""
+        return self.entries().get(key, self)
 
     def items(self) -> "list[Node]":
         """Return the list."""
@@ -121,11 +136,14 @@ class Node:
             raise self._expected("true or false")
         return self.value
 
-    def integer(self, *, minimum: int = 0) -> int:
-        """Return a whole number of at least `minimum`."""
-        if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < minimum:
+    def integer(self, *, minimum: int = 0, maximum: int | None = None) -> int:
+        """Return a whole number of the closed range; `maximum` None: as large as it may be."""
+        value = self.value
+        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
             raise self._expected(f"a whole number from {minimum} on")
-        return self.value
+        if maximum is not None and value > maximum:
+            raise self._expected(f"a whole number from {minimum} to {maximum}")
+        return value
 
     def number(self, *, minimum: float, maximum: float) -> float:
         """Return a number of the closed range."""
@@ -240,7 +258,9 @@ class _Composer:
             below = f"{path}.{name}" if path else name
             value = self._node(next(self._events), below, depth + 1)
             # An entry is reported at its key: a value may begin on a later line.
-            entries[name] = Node(value=value.value, file=self._file, line=_line(key), path=below)
+            entries[name] = Node(
+                value=value.value, file=self._file, line=_line(key), path=below, key=name
+            )
         return entries
 
     def _sequence(self, path: str, depth: int) -> list[Node]:
