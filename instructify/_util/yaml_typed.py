@@ -121,6 +121,15 @@ def decode_all(
         return None
 
 
+def check_keys(cls: type, node: Node, *, others: Iterable[str] = ()) -> None:
+    """Refuse unknown and missing keys of a mapping that is decoded later."""
+    keys = {f.key: f.required for f in _fields(cls) if f.key is not None}
+    for error in node.key_mistakes(
+        [key for key, needed in keys.items() if needed], [*keys, *others]
+    ):
+        raise error
+
+
 def _values(
     cls: type,
     node: Node,
@@ -216,7 +225,7 @@ def _bare_reader(hint: Any, marks: Sequence[Any]) -> Reader:
 
 
 def _is_dataclass(hint: Any) -> TypeGuard[type]:
-    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+    return isinstance(hint, type) and hint is not Node and dataclasses.is_dataclass(hint)
 
 
 def _by(mark: By, node: Node, context: _Context) -> Any:

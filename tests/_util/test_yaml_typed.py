@@ -142,7 +142,13 @@ def test_all_mistakes_are_collected() -> None:
     assert lines == ["1", "1", "2", "3", "3", "6", "5", "7"]  # 1: an unknown and a missing key
     assert decode_all(Whole, node("[]"), lambda error: told.append(str(error))) is None
     assert "must be a mapping, not a list" in told[-1]
-    good = decode_all(Whole, node("size: 2"), pytest.fail, names=NAMES, given={"label": "x"})
+    good = decode_all(
+        Whole,
+        node("size: 2"),
+        lambda error: pytest.fail(str(error)),
+        names=NAMES,
+        given={"label": "x"},
+    )
     assert good == Whole(label="x", size=2)
 
 

@@ -147,7 +147,7 @@ def test_paper_ranks_what_it_says_it_ranks() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "what"),
     [
-        ("format: 1", "format: 9", 1, "format 1 is known"),
+        ("format: 1", "format: 9", 1, "format 9 is unknown; this version reads format 1"),
         ("dataset: gqa", "dataset: vsr", 2, "belongs into a file"),
         ("split: testdev", "split: tset", 6, "tset"),
         ("form: open", "form: binary", 7, "binary"),
