@@ -110,10 +110,11 @@ def decode_all(
     *,
     names: Names = types.MappingProxyType({}),
     given: Mapping[str, Any] = types.MappingProxyType({}),
+    others: Iterable[str] = (),
 ) -> T | None:
     """Decode a mapping as `decode` does, but pass each mistake to `tell`; None if it has one."""
     try:
-        return cls(**_values(cls, node, _Context(names, tell), given))
+        return cls(**_values(cls, node, _Context(names, tell), given, others=others))
     except _ToldError:
         return None
     except UserError as error:

@@ -22,24 +22,23 @@ from instructify.templating.folders import (
 )
 from instructify.templating.jinja_program import NullPrintedError, Program, mistakes, program
 from instructify.templating.language import FIELDS, Kind
-from instructify.templating.load import (
+from instructify.templating.load import Mistakes, PlacedTemplate, load_templates, read_file
+from instructify.templating.model import (
     MULTITASK,
     PARTS,
-    Mistakes,
     Mode,
     Part,
-    PlacedTemplate,
-    RenderFailedError,
     Template,
     TemplateSet,
-    failure_detail,
     fitting,
-    load_templates,
-    read_file,
+)
+from instructify.templating.plain_text import GENERATION, PlainTemplate, read_plain
+from instructify.templating.rendering import (
+    RenderFailedError,
+    failure_detail,
     refuses_empty,
     render_row,
 )
-from instructify.templating.plain_text import GENERATION, PlainTemplate, read_plain
 
 __all__ = [
     "BUILT_IN",
