@@ -22,6 +22,12 @@ _MAX_DEPTH = 32
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+_SPELLED_WORDS = {
+    spelled: value
+    for word, value in _WORDS.items()
+    for spelled in (word, word.capitalize(), word.upper())
+}
+_STARTS_OF_NUMBERS = frozenset("0123456789+-.")
 
 
 class PlacedError(UserError):
@@ -232,7 +238,10 @@ class _Composer:
                 node = self._node(next(self._events), "", 0)
         return node
 
-    def _node(self, event: yaml.Event, path: str, depth: int) -> Node:
+    def _node(
+        self, event: yaml.Event, path: str, depth: int, key: str = "", line: int | None = None
+    ) -> Node:
+        """Read a value; an entry is reported at its `line`, since it may begin on a later one."""
         self._refuse_indirection(event)
         if depth > _MAX_DEPTH:
             raise self._error(event, f"nested deeper than {_MAX_DEPTH} levels")
@@ -243,7 +252,8 @@ class _Composer:
             value = self._sequence(path, depth)
         elif isinstance(event, yaml.ScalarEvent):
             value = event.value if event.style else _plain(event.value)
-        return Node(value=value, file=self._file, line=_line(event), path=path)
+        at = _line(event) if line is None else line
+        return Node(value=value, file=self._file, line=at, path=path, key=key)
 
     def _mapping(self, path: str, depth: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}
@@ -256,11 +266,7 @@ class _Composer:
                 first = entries[name].line
                 raise self._error(key, f"'{name}' is a duplicate of line {first}; keep one")
             below = f"{path}.{name}" if path else name
-            value = self._node(next(self._events), below, depth + 1)
-            # An entry is reported at its key: a value may begin on a later line.
-            entries[name] = Node(
-                value=value.value, file=self._file, line=_line(key), path=below, key=name
-            )
+            entries[name] = self._node(next(self._events), below, depth + 1, name, _line(key))
         return entries
 
     def _sequence(self, path: str, depth: int) -> list[Node]:
@@ -270,13 +276,11 @@ class _Composer:
         return nodes
 
     def _refuse_indirection(self, event: yaml.Event) -> None:
-        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+        if getattr(event, "anchor", None) is not None:
             raise self._error(event, "anchors and aliases are not allowed; write the value out")
-        if (
-            isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent))
-            and event.tag is not None
-        ):
-            raise self._error(event, f"the tag {event.tag} is not allowed; remove it")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise self._error(event, f"the tag {tag} is not allowed; remove it")
 
     def _error(self, event: yaml.Event, what: str) -> UserError:
         return PlacedError(self._file, _line(event), what)
@@ -288,10 +292,11 @@ def _line(event: yaml.Event) -> int:
 
 def _plain(text: str) -> Scalar:
     """Read an unquoted scalar: the words of YAML 1.2's core schema, decimal numbers, else text."""
-    if text.lower() in _WORDS and text in (text.lower(), text.capitalize(), text.upper()):
-        return _WORDS[text.lower()]
-    if _INT.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
+    if text in _SPELLED_WORDS:
+        return _SPELLED_WORDS[text]
+    if text[0] in _STARTS_OF_NUMBERS:
+        if _INT.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
     return text

@@ -318,12 +318,20 @@ def _tuple(item: Any, marks: Sequence[Any]) -> Reader:
         )
     read = _reader(item)
 
+    def read_item(one: Node, node: Node, context: _Context) -> Any:
+        try:
+            return read(one, context)
+        except UserError:
+            if bare is not str:
+                raise
+            return read(dataclasses.replace(one, path=node.path), context)  # named by its list
+
     def read_list(node: Node, context: _Context) -> tuple[Any, ...]:
         if bare is str and isinstance(node.value, str):
             return (read(node, context),)
         values = []
         for one in _filled(node, node.items(), marks):
-            value = read(dataclasses.replace(one, path=node.path) if bare is str else one, context)
+            value = read_item(one, node, context)
             if bare is str and value in values:
                 raise one.error(f"'{value}' is listed twice in '{node.path}'")
             values.append(value)

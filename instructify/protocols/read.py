@@ -198,7 +198,6 @@ def _plain(node: Node) -> Any:
 
 
 def _protocol(node: Node, entry: Dataset) -> Protocol:
-    check_keys(Protocol, node, others=("metric",))
     form = node.at("form").choice(tuple(entry.forms))
     given = (
         node.at("metric").choice(METRICS) if "metric" in node.entries() else metric_for(entry, form)
