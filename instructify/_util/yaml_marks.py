@@ -75,6 +75,13 @@ class By:
 
 
 @dataclass(frozen=True, slots=True)
+class WithNames:
+    """A value that a function reads, in place of its type, from the names passed to `decode`."""
+
+    read: Callable[[Node, Names], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """A function that yields what is wrong with a value that was read."""
 

@@ -38,6 +38,7 @@ from instructify._util.yaml_marks import (
     NotEmpty,
     OneOf,
     Spelled,
+    WithNames,
     checked_keys,
 )
 
@@ -206,6 +207,8 @@ def _bare_reader(hint: Any, marks: Sequence[Any]) -> Reader:
     for mark in marks:
         if isinstance(mark, By):
             return functools.partial(_by, mark)
+        if isinstance(mark, WithNames):
+            return functools.partial(_with_names, mark)
     origin = get_origin(hint)
     if hint is Node:
         return lambda node, context: node
@@ -231,6 +234,10 @@ def _is_dataclass(hint: Any) -> TypeGuard[type]:
 
 def _by(mark: By, node: Node, context: _Context) -> Any:
     return mark.read(node)
+
+
+def _with_names(mark: WithNames, node: Node, context: _Context) -> Any:
+    return mark.read(node, context.names)
 
 
 def _with_check(read: Reader, mark: Check) -> Reader:

@@ -9,10 +9,12 @@ import json
 from typing import NamedTuple
 
 from instructify._util.yaml_lines import Node, Scalar
-from instructify.catalog.model import Candidates, Catalog, Dataset, Family, Release, Split
+from instructify.catalog.candidates import Candidates, read_candidates
+from instructify.catalog.model import Catalog, Dataset, Family, Release
 from instructify.catalog.own_columns import FIELDS, KINDS, TURNS, read_columns
 from instructify.catalog.own_sources import is_archive, plain_path, read_sources
-from instructify.catalog.parts import each_of, read_candidates
+from instructify.catalog.parts import each_of
+from instructify.catalog.splits import Split
 
 CLASSIFICATION = "image_classification"
 DEFAULT_QUESTION = "What is shown in the picture?"
@@ -66,7 +68,7 @@ def own_dataset(name: str, node: Node, catalog: Catalog) -> Dataset:
         options=data.options,
         forms=dict.fromkeys(data.forms, 1.0),
         candidates=(
-            read_candidates(fields["candidates"], splits)
+            read_candidates(fields["candidates"], {"splits": splits})
             if "candidates" in fields
             else _candidates(data, task.name)
         ),

@@ -232,7 +232,11 @@ def broken(tmp_path: Path, old: str, new: str) -> str:
         ("metric: cider", "metric: cidr", "did you mean 'cider'?"),
         ("  web_capfilt:\n    title: Web CapFilt", "  vqav2:\n    title: V", "a duplicate of line"),
         ("default_splits: [train, val]", "default_splits: [training]", "did you mean 'train'?"),
-        ("forms: {caption: 1.0,", "forms: {captions: 1.0,", "'captions' is no form of"),
+        (
+            "forms: {caption: 1.0,",
+            "forms: {captions: 1.0,",
+            "unknown key 'captions' in 'datasets.coco_caption.forms'; did you mean 'caption'?",
+        ),
         ("forms: {caption: 1.0,", "forms: {caption: -1,", "a number from 0 to 1000, not -1"),
         ("    cluster: task-seen\n", "", "is held-out and needs a cluster"),
         ("    role: held-in\n", "    role: held-in\n    cluster: task-seen\n", "has no cluster"),
