@@ -44,7 +44,7 @@ class PlacedError(UserError):
         self.text_line = text_line
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """A value of the file and where it stands.
 
@@ -208,11 +208,14 @@ def read_yaml(path: Path) -> Node:
 
 def parse_yaml(content: str, file: str) -> Node:
     """Read YAML from memory; `file` names it in messages."""
-    loader = getattr(
-        yaml, "CSafeLoader", yaml.SafeLoader
-    )  # the C parser is ten times as fast, where it was built
+    # The C parser is ten times as fast, where it was built.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _Composer(file, iter(yaml.parse(content, Loader=loader))).document()
+        events = loader(content)
+        try:
+            return _Composer(file, iter(events.get_event, None)).document()
+        finally:
+            events.dispose()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PlacedError(file, line, f"this is not YAML ({error.problem})") from error
@@ -242,6 +245,10 @@ class _Composer:
         self, event: yaml.Event, path: str, depth: int, key: str = "", line: int | None = None
     ) -> Node:
         """Read a value; an entry is reported at its `line`, since it may begin on a later one."""
+        at = _line(event) if line is None else line
+        if type(event) is yaml.ScalarEvent and event.tag is None and event.anchor is None:
+            text = event.value if event.style else _plain(event.value)
+            return Node(text, self._file, at, path, key)
         self._refuse_indirection(event)
         if depth > _MAX_DEPTH:
             raise self._error(event, f"nested deeper than {_MAX_DEPTH} levels")
@@ -250,10 +257,7 @@ class _Composer:
             value = self._mapping(path, depth)
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(path, depth)
-        elif isinstance(event, yaml.ScalarEvent):
-            value = event.value if event.style else _plain(event.value)
-        at = _line(event) if line is None else line
-        return Node(value=value, file=self._file, line=at, path=path, key=key)
+        return Node(value, self._file, at, path, key)
 
     def _mapping(self, path: str, depth: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}

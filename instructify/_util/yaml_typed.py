@@ -67,13 +67,20 @@ Reader = Callable[[Node, _Context], Any]
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """How a field is read; `key` None: it is none of the file."""
+    """How a field is read, and whether the file needs its key."""
 
     name: str
-    key: str | None
-    from_key: bool
-    required: bool
+    is_required: bool
     read: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The fields of a dataclass by their keys, and those that are the key of their entry."""
+
+    keys: Mapping[str, _Field]
+    required: tuple[str, ...]
+    from_key: tuple[str, ...]
 
 
 def decode(
@@ -125,11 +132,8 @@ def decode_all(
 
 def check_keys(cls: type, node: Node, *, others: Iterable[str] = ()) -> None:
     """Refuse unknown and missing keys of a mapping that is decoded later."""
-    keys = {f.key: f.required for f in _fields(cls) if f.key is not None}
-    for error in node.key_mistakes(
-        [key for key, needed in keys.items() if needed], [*keys, *others]
-    ):
-        raise error
+    fields = _fields(cls)
+    node.fields(required=fields.required, optional=(*fields.keys, *others))
 
 
 def _values(
@@ -142,16 +146,19 @@ def _values(
 ) -> dict[str, Any]:
     """Read the fields of a dataclass that a mapping has; it needs all the others if `is_whole`."""
     fields = _fields(cls)
-    keys = {f.key: f for f in fields if f.key is not None and f.name not in given}
-    required = [key for key, field in keys.items() if field.required and is_whole]
+    keys, required = fields.keys, fields.required if is_whole else ()
+    if given:
+        keys = {key: one for key, one in keys.items() if one.name not in given}
+        required = tuple(key for key in required if key in keys)
     entries = {} if node.is_null and not required else node.entries()
     wrong = 0
-    for error in node.key_mistakes(required, [*keys, *others]):
-        context.tell(error)
-        wrong += 1
+    if not entries.keys() <= keys.keys() or not all(key in entries for key in required):
+        for error in node.key_mistakes(required, [*keys, *others]):
+            context.tell(error)
+            wrong += 1
     values = dict(given)
-    for name in (f.name for f in fields if f.from_key and f.name not in given):
-        values[name] = node.key
+    for name in fields.from_key:
+        values.setdefault(name, node.key)
     for key, entry in entries.items():
         if key in keys:
             try:
@@ -167,28 +174,22 @@ def _values(
 
 
 @functools.cache
-def _fields(cls: type) -> tuple[_Field, ...]:
+def _fields(cls: type) -> _Fields:
     hints = get_type_hints(cls, include_extras=True)
-    return tuple(_field(one, hints[one.name]) for one in dataclasses.fields(cls))
-
-
-def _field(field: "dataclasses.Field[Any]", hint: Any) -> _Field:
-    marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    key: str | None = field.name
-    for mark in marks:
-        if isinstance(mark, Key):
-            key = mark.name
-    from_key = FROM_KEY in marks
-    missing = dataclasses.MISSING
-    has_default = field.default is not missing or field.default_factory is not missing
-    required = not has_default and key is not None and not from_key
-    return _Field(
-        field.name,
-        None if from_key else key,
-        from_key,
-        required,
-        _reader(hint),
-    )
+    keys: dict[str, _Field] = {}
+    from_key: list[str] = []
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+        names = [mark.name for mark in marks if isinstance(mark, Key)] or [field.name]
+        missing = dataclasses.MISSING
+        has_default = field.default is not missing or field.default_factory is not missing
+        if FROM_KEY in marks:
+            from_key.append(field.name)
+        elif names[0] is not None:
+            keys[names[0]] = _Field(field.name, not has_default, _reader(hint))
+    required = tuple(key for key, field in keys.items() if field.is_required)
+    return _Fields(keys, required, tuple(from_key))
 
 
 def _reader(hint: Any) -> Reader:
@@ -318,7 +319,7 @@ def _shapes(kind: Any) -> tuple[type, ...]:
 def _tuple(item: Any, marks: Sequence[Any]) -> Reader:
     """Read a list; one text stands for a list of one, and none is listed twice."""
     bare = get_args(item)[0] if get_origin(item) is Annotated else item
-    if _is_dataclass(bare) and any(one.from_key for one in _fields(bare)):
+    if _is_dataclass(bare) and _fields(bare).from_key:
         read_entry = _reader(item)
         return lambda node, context: tuple(
             read_entry(one, context) for one in _filled(node, list(node.entries().values()), marks)
