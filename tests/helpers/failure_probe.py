@@ -68,6 +68,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "full": (_full, "first"),
     "sigint": (_send(signal.SIGINT), "all"),
     "sigterm": (_send(signal.SIGTERM), "all"),
+    "sigterm-one": (_send(signal.SIGTERM), "last"),
     "kill-main": (_send(signal.SIGKILL), "first"),
     "kill-rank": (_send(signal.SIGKILL), "last"),
     "kill-worker": (_kill_workers, "last"),

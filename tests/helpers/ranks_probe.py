@@ -1,9 +1,9 @@
 """Run by torchrun: the same few steps in several processes, in every way of sharing them.
 
 Writes one JSON object from rank 0: for each way the losses, what wrapped the model, and how many
-processes met. A fourth argument chooses other ways: `per-rank` those of logical batches, `passes`
-those of passes by positions, in some of which the memory of the last process runs out. Further
-arguments name single ways.
+processes met. The fourth argument chooses a group of ways: `shared` those of sharing the model,
+`per-rank` those of logical batches, `passes` those of passes by positions, in some of which the
+memory of the last process runs out, `nodes` those of several nodes, `quick` some of each.
 """
 
 import json
@@ -27,7 +27,9 @@ from instructify_train.run.trainer import Trainer
 BUDGET = ("run.device_batch=null", "run.device_tokens=75", "run.pass_cost=0")
 ONE_PASS = ("run.device_batch=null", "run.device_tokens=100000", "run.pass_cost=100000")
 PER_RANK = ("mixture.batches=per_rank", "mixture.reference_ranks=4")
-WAYS: dict[str, tuple[str, ...]] = {
+SHORT = ("run.validate_every=0", "run.steps=2")
+Ways = dict[str, tuple[str, ...]]
+WAYS: Ways = {
     "ddp": ("run.parallel=ddp", "run.device_batch=4"),
     "fsdp": ("run.parallel=fsdp", "run.device_batch=4"),
     "ddp, 4 passes": ("run.parallel=ddp", "run.device_batch=1"),
@@ -41,14 +43,14 @@ WAYS: dict[str, tuple[str, ...]] = {
     ),
 }
 # Logical batches of one member: every way of sharing them gives one result.
-PER_RANK_WAYS: dict[str, tuple[str, ...]] = {
+PER_RANK_WAYS: Ways = {
     "ddp": ("run.parallel=ddp", "run.device_batch=2", *PER_RANK),
     "fsdp": ("run.parallel=fsdp", "run.device_batch=1", "data.bucket=false", *PER_RANK),
     "ddp, by positions": ("run.parallel=ddp", *BUDGET, *PER_RANK),
 }
 FSDP = "run.parallel=fsdp"
 # Three processes have unlike samples and unlike numbers of them, and all come to one loss.
-PASS_WAYS: dict[str, tuple[str, ...]] = {
+PASS_WAYS: Ways = {
     "fsdp": (FSDP, *BUDGET),
     "ddp": ("run.parallel=ddp", *BUDGET),
     "fsdp, in a layer": (FSDP, *ONE_PASS),
@@ -57,13 +59,29 @@ PASS_WAYS: dict[str, tuple[str, ...]] = {
     "fsdp, t5, behind the layers": (FSDP, "model.name=tiny-t5", *ONE_PASS),
     "ddp, in a layer": ("run.parallel=ddp", *ONE_PASS),
 }
-QUICK_WAYS = ("fsdp, in a layer", "fsdp, in a later pass", "ddp, in a layer")
 # As if every two processes were a node of their own.
-NODE_WAYS: dict[str, tuple[str, ...]] = {
+NODE_WAYS: Ways = {
     "fsdp": (FSDP, *BUDGET),
     "fsdp, in a layer": (FSDP, *ONE_PASS),
 }
-GROUPS = {"per-rank": PER_RANK_WAYS, "passes": PASS_WAYS, "nodes": NODE_WAYS}
+
+
+def _named(group: str, ways: Ways, *names: str) -> Ways:
+    return {f"{group}: {name}": ways[name] for name in names or ways}
+
+
+GROUPS: dict[str, Ways] = {
+    "shared": _named("shared", WAYS),
+    "per-rank": _named("per-rank", PER_RANK_WAYS),
+    "passes": _named("passes", PASS_WAYS),
+    "nodes": _named("nodes", NODE_WAYS),
+}
+# Each kind of sharing, batch and shortage once: what takes one start of two processes.
+GROUPS["quick"] = {
+    **_named("shared", WAYS, "ddp, 4 passes", "fsdp, t5", "fsdp, whole"),
+    **_named("per-rank", PER_RANK_WAYS, "fsdp", "ddp, by positions"),
+    **_named("passes", PASS_WAYS, "fsdp, in a layer", "fsdp, in a later pass", "ddp, in a layer"),
+}
 
 
 def starve(trainer: Trainer, way: str) -> None:
@@ -102,10 +120,11 @@ def one_way(
     build: Build, recipe: str, way: str, settings: tuple[str, ...], out: Path, ranks: Ranks
 ) -> dict[str, Any]:
     """Train a few steps; the weights are told by their sums."""
-    config = load_recipe(recipe, settings)
+    shared = way.startswith("shared")
+    config = load_recipe(recipe, settings if shared else (*SHORT, *settings))
     setup = set_up(build, config, load_catalog(), ranks)
     trainer = Trainer(setup, out, start=None, shows=False)
-    if settings in PASS_WAYS.values() and ranks.rank == ranks.world - 1:
+    if way.startswith(("passes", "nodes")) and ranks.rank == ranks.world - 1:
         starve(trainer, way)
     result = trainer.run(StopRequest())
     lines = (out / "metrics.jsonl").read_text("utf-8").splitlines() if ranks.is_first else []
@@ -127,9 +146,7 @@ def main() -> None:
         os.environ["LOCAL_WORLD_SIZE"] = "2"
     ranks = join(torch.device("cpu"))
     found = {}
-    ways = GROUPS[sys.argv[4]] if sys.argv[4:] else WAYS
-    ways = {way: of for way, of in ways.items() if way in sys.argv[5:] or not sys.argv[5:]}
-    for number, (name, settings) in enumerate(ways.items()):
+    for number, (name, settings) in enumerate(GROUPS[sys.argv[4]].items()):
         run = out / str(number)
         run.mkdir(parents=True, exist_ok=True)
         found[name] = one_way(build, recipe, name, settings, run, ranks)

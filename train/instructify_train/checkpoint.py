@@ -11,7 +11,7 @@ before it, in words. No pickle is written or read.
 import os
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -53,12 +53,17 @@ class Best(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunState:
-    """Where a run is after `step` steps; `tally` is what was drawn so far."""
+    """Where a run is after `step` steps; `tally` is what was drawn so far.
+
+    `awaits_validation` tells that this step is to be validated and was not yet: a run that was
+    stopped or killed there does so at its next start.
+    """
 
     version: int = STATE_FORMAT
     step: int
     mixture: MixtureState
     best: Best | None = None
+    awaits_validation: bool = False
     tally: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
@@ -109,9 +114,18 @@ def _fill(staged: Path, checkpoint: Checkpoint) -> None:
     save_tensors(checkpoint.weights, staged / _MODEL)
     save_tensors(checkpoint.optimizer, staged / _OPTIMIZER)
     hashes = {name: hash_file(staged / name) for name in (_MODEL, _OPTIMIZER)}
-    state = _with_files(checkpoint.state, hashes)
-    write_bytes(staged / _STATE, msgspec.json.encode(state, order="sorted"))
+    _write_state(staged, replace(checkpoint.state, files=hashes))
     sync(staged)
+
+
+def note_validation(run: Path, step: int, best: Best | None) -> None:
+    """Write into the checkpoint of a step that it was validated, and which step is best now."""
+    folder = folder_of(run, step)
+    _write_state(folder, replace(read_state(folder), best=best, awaits_validation=False))
+
+
+def _write_state(folder: Path, state: RunState) -> None:
+    write_bytes(folder / _STATE, msgspec.json.encode(state, order="sorted"))
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
@@ -205,12 +219,6 @@ def remove_staged(run: Path) -> None:
 def remove_all(run: Path) -> None:
     """Remove every checkpoint of a run."""
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
-
-
-def _with_files(state: RunState, files: dict[str, str]) -> RunState:
-    return RunState(
-        step=state.step, mixture=state.mixture, best=state.best, tally=state.tally, files=files
-    )
 
 
 class _Version(msgspec.Struct):

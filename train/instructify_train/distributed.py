@@ -23,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from instructify._util.errors import UserError
 from instructify_train.model import InstructBlip
+from instructify_train.rendezvous import fresh_store
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +55,9 @@ def join(device: torch.device) -> Ranks:
     if device.type == "cuda":
         torch.cuda.set_device(ranks.local)
     if not dist.is_initialized():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+        store, rank, size = fresh_store()
+        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     if dist.get_world_size() != world:
         raise UserError(
             f"the launcher speaks of {world} processes and {dist.get_world_size()} met; start the "

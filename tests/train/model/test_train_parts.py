@@ -1,11 +1,14 @@
 """What is trained: counted on the full-size configurations, without their weights."""
 
 import math
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from train_help import FAMILIES, fresh
 from transformers import (
     InstructBlipConfig,
@@ -24,9 +27,11 @@ from instructify_train.model.parts import (
     count,
     is_text_path,
     part_of,
+    placed,
     set_dropout,
     set_precision,
 )
+from instructify_train.model.pretrained import load_weights
 
 LANGUAGE = {
     "flan-t5-xl": T5Config(
@@ -112,6 +117,36 @@ def test_masters_have_32_bits_and_the_rest_what_it_is_computed_in() -> None:
     for name, parameter in model.named_parameters():
         wanted = torch.float32 if parameter.requires_grad else torch.bfloat16
         assert parameter.dtype == wanted, name
+
+
+class HostTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes that operations give on the CPU."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bytes = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        given = function(*args, **(kwargs or {}))
+        is_view = function is torch.ops.aten.detach.default
+        if isinstance(given, torch.Tensor) and given.device.type == "cpu" and not is_view:
+            self.bytes += given.nbytes
+        return given
+
+
+def test_weights_take_no_memory_of_the_host(tmp_path: Path) -> None:
+    """They are mapped from their file and cast on the device that they are brought to."""
+    fresh("tiny-llama").model.save_pretrained(tmp_path)
+    model = load_weights(InstructBlipForConditionalGeneration, str(tmp_path), "the model")
+    if sys.platform == "linux":
+        assert str(tmp_path / "model.safetensors") in Path("/proc/self/maps").read_text("utf-8")
+    with HostTensors() as host:
+        for parameter in model.parameters():
+            brought = placed(parameter.data, torch.bfloat16, torch.device("meta"))
+            assert (brought.dtype, brought.device.type) == (torch.bfloat16, "meta")
+    assert host.bytes == 0
 
 
 def test_frozen_parts_drop_nothing_out() -> None:

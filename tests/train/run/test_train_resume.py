@@ -8,13 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from build_help import start
 from run_help import HELPERS, RECIPE, content, log, recipe_file, train
 
 from instructify._util.errors import UserError
-from instructify_train.checkpoint import folder_of, steps_of
+from instructify_train.checkpoint import folder_of, read_state, steps_of
+from instructify_train.run.trainer import Trainer
+from instructify_train.run.validation import Validator
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,48 @@ def test_logical_batches_go_on_as_they_would(whole_build: Path, tmp_path: Path) 
     assert log(run) == log(whole)
     with pytest.raises(UserError, match=r"mixture.reference_ranks was 4 and is 2"):
         train(whole_build, run, *settings, "mixture.reference_ranks=2", resume=True)
+
+
+def test_a_validation_that_broke_off_is_done_by_the_next_start(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    """Its checkpoint is written before, so no step is done again."""
+    run, losses = tmp_path / "run", Validator.losses
+
+    def struck(self: Validator, *arguments: Any) -> dict[str, float]:
+        if 6 in steps_of(run):
+            raise ZeroDivisionError
+        return losses(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Validator, "losses", struck)
+        with pytest.raises(ZeroDivisionError):
+            train(whole_build, run)
+    assert log(run) == [line for line in log(unbroken) if line["step"] < 6 or "loss" in line]
+    assert read_state(folder_of(run, 6)).awaits_validation
+    assert train(whole_build, run, resume=True).code == 0
+    assert log(run) == log(unbroken)
+    assert read_state(folder_of(run, 6)) == read_state(folder_of(unbroken, 6))
+
+
+def test_a_stop_leaves_the_validation_to_the_next_start(
+    whole_build: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    run, update = tmp_path / "run", Trainer._update
+
+    def signalled(self: Trainer, step: int) -> None:
+        update(self, step)
+        if step + 1 == 2:  # a request is seen in the next step, which is the last
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "_update", signalled)
+        assert train(whole_build, run).code == 128 + signal.SIGTERM
+    assert log(run)[-1]["step"] == 3
+    assert "validation" not in log(run)[-1]
+    assert train(whole_build, run, resume=True).code == 0
+    assert content(run) == content(unbroken)
+    assert log(run) == log(unbroken)
 
 
 def test_a_second_resume_is_as_good_as_the_first(

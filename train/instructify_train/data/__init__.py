@@ -2,7 +2,8 @@
 
 `stream` reads samples of a mixture, `passes` cuts a step into passes, `encode_plan` says when the
 frozen tower encodes which picture, `pixels` decodes pictures, `steps` puts a step together,
-`loader` and `parcel` make steps ahead in processes of their own; `features` and `feature_files`
+`loader` and `parcel` make steps ahead in processes of their own, `shared_parts` the windows
+that they share; `features` and `feature_files`
 keep what the tower gave.
 """
 

@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -23,6 +23,7 @@ import torch
 
 from instructify._util.errors import UserError
 from instructify_train.data import parcel
+from instructify_train.data.shared_parts import SharesParts, asking, serve_parts
 from instructify_train.failures import foreseen
 
 Item = TypeVar("Item")
@@ -61,15 +62,36 @@ class Loader(Generic[Item]):
         self._numbers = numbers
         self._at = 0
         self._workers: list[_Worker] = []
-        count = min(workers, len(numbers))
+        self._helpers: list[_Worker] = []
         try:
-            for rank in range(count):
-                self._workers.append(_start(source, numbers[rank::count], self._workers))
+            self._start_all(source, min(workers, len(numbers)))
         except OSError as error:
             self.close()
             raise UserError(
                 f"a loader process can't be started ({error.strerror}); lower 'data.workers'"
             ) from error
+
+    def _start_all(self, source: Source[Item | Failed], count: int) -> None:
+        """Fork the loader processes, and before them one that makes what they share."""
+        pairs: list[tuple[socket.socket, socket.socket]] = []
+        if count > 1 and isinstance(source, SharesParts):
+            pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(count)]
+            asked = [there for _, there in pairs]
+            self._helpers.append(
+                _fork(lambda _: serve_parts(source.make_part, asked), [here for here, _ in pairs])
+            )
+            for channel in asked:
+                channel.close()
+        try:
+            for rank in range(count):
+                kept = pairs[rank][0] if pairs else None
+                closed = [here for here, _ in pairs if here is not kept]
+                closed += [worker.channel for worker in (*self._helpers, *self._workers)]
+                work = _work(source, self._numbers[rank::count], kept)
+                self._workers.append(_fork(work, closed))
+        finally:
+            for here, _ in pairs:
+                here.close()
 
     def __iter__(self) -> Iterator[Item]:
         return self
@@ -105,14 +127,14 @@ class Loader(Generic[Item]):
 
     def _refuse_killed(self) -> None:
         """Notice a killed process before what it had made is used up."""
-        for worker in self._workers:
+        for worker in (*self._workers, *self._helpers):
             code = worker.ended(wait=False)
             if code:
                 raise UserError(_why_gone(code))
 
     def close(self) -> None:
         """Kill the loader processes; what they made ahead is dropped."""
-        workers, self._workers = self._workers, []
+        workers, self._workers, self._helpers = [*self._workers, *self._helpers], [], []
         for worker in workers:
             if worker.code is None:
                 os.kill(worker.pid, signal.SIGKILL)
@@ -162,7 +184,21 @@ def _why_gone(code: int) -> str:
     return f"a loader process {how}; where the system ran out of memory, lower 'data.workers'"
 
 
-def _start(source: Source[Any], numbers: Sequence[int], others: Sequence[_Worker]) -> _Worker:
+def _work(
+    source: Source[Any], numbers: Sequence[int], parts: socket.socket | None
+) -> Callable[[socket.socket], None]:
+    """Give what a loader process does with its channel."""
+
+    def work(channel: socket.socket) -> None:
+        if parts is not None and isinstance(source, SharesParts):
+            source.take_parts_from(asking(parts))
+        _serve(source, numbers, channel)
+
+    return work
+
+
+def _fork(work: Callable[[socket.socket], None], closed: Sequence[socket.socket]) -> _Worker:
+    """Do work in a process of its own, which closes what belongs to others."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -173,9 +209,10 @@ def _start(source: Source[Any], numbers: Sequence[int], others: Sequence[_Worker
         return _Worker(pid, here)
     try:  # whatever happens, this process never returns into the caller's code
         _end_with(parent)
-        for channel in (here, *(other.channel for other in others)):
+        torch.set_num_threads(1)  # threads of a parent do not exist in its fork
+        for channel in (here, *closed):
             channel.close()
-        _serve(source, numbers, there)
+        work(there)
         os._exit(0)
     finally:
         traceback.print_exc()
@@ -194,7 +231,6 @@ def _end_with(parent: int) -> None:
 
 def _serve(source: Source[Any], numbers: Sequence[int], channel: socket.socket) -> None:
     """Make and send items, at most two ahead of what was taken."""
-    torch.set_num_threads(1)  # threads of a parent do not exist in its fork
     ahead = 0
     for number in numbers:
         if ahead == _AHEAD:

@@ -6,7 +6,7 @@ same window and take their own pieces of its batches; so each of them knows what
 the loss of the whole global batch, and no one has to ask.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -111,6 +111,7 @@ class Steps:
         self._group = group
         self._tower_is_frozen = tower_is_frozen
         self._window: Window | None = None
+        self._ask: Callable[[int], Window | None] | None = None
 
     def __getitem__(self, step: int) -> Step | Failed:
         try:
@@ -118,10 +119,19 @@ class Steps:
         except UserError as error:  # as a value, since a loader would wrap it in a traceback
             return Failed(str(error))
 
+    def take_parts_from(self, ask: Callable[[int], Window | None]) -> None:
+        """Ask for windows before making them; another process may have done so."""
+        self._ask = ask
+
     def window(self, number: int) -> Window:
+        """Give a window; that of the last step is kept."""
+        if self._window is None or self._window.number != number:
+            taken = self._ask(number) if self._ask is not None else None
+            self._window = taken if taken is not None else self.make_part(number)
+        return self._window
+
+    def make_part(self, number: int) -> Window:
         """Draw, tokenise and deal a window."""
-        if self._window is not None and self._window.number == number:
-            return self._window
         count = self._data.window * self._data.batch
         samples = self._stream.read(number * count, count)
         tokens = encode_samples(self._tokens, samples)
@@ -144,9 +154,7 @@ class Steps:
         weights = loss_weights(batches, labels, self._stream.logical_batch)
         passes = [self._pieces(batch, sizes) for batch in batches]
         encoding = self._encoding(number, passes, frames)
-        window = Window(number, samples, tokens, frames, weights, passes, encoding)
-        self._window = window
-        return window
+        return Window(number, samples, tokens, frames, weights, passes, encoding)
 
     def _pieces(self, batch: np.ndarray, sizes: np.ndarray) -> list[Piece]:
         share = self._share

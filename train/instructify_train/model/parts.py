@@ -57,10 +57,24 @@ def choose_trained(model: nn.Module, config: ModelConfig) -> None:
         parameter.requires_grad_(wanted)
 
 
-def set_precision(model: nn.Module, precision: torch.dtype) -> None:
-    """Keep what is trained in 32 bits and cast the rest."""
+def set_precision(
+    model: nn.Module, precision: torch.dtype, device: torch.device | None = None
+) -> None:
+    """Keep what is trained in 32 bits, cast the rest, and bring all to a device.
+
+    A parameter at a time, and the device before the precision: parameters that were loaded are
+    mapped files, which the processes of a node share, so none of them needs memory of the host.
+    """
     for parameter in model.parameters():
-        parameter.data = parameter.data.to(torch.float32 if parameter.requires_grad else precision)
+        wanted = torch.float32 if parameter.requires_grad else precision
+        parameter.data = placed(parameter.data, wanted, device)
+
+
+def placed(
+    tensor: torch.Tensor, precision: torch.dtype, device: torch.device | None
+) -> torch.Tensor:
+    """Bring a tensor to a device, and cast it there."""
+    return (tensor if device is None else tensor.to(device)).to(precision)
 
 
 def set_dropout(model: Any, config: ModelConfig) -> None:

@@ -22,6 +22,7 @@ from instructify_train.run.trackers import Tracker, open_trackers
 
 LOG = "metrics.jsonl"
 _MOST_BYTES = 1 << 32
+_VALIDATION = frozenset({"validation", "scores"})  # the lines of a validation have one of these
 _SECONDS = 30.0  # at least, between two lines of progress where there is no terminal
 
 
@@ -34,6 +35,7 @@ class Journal:
         *,
         step: int,
         steps: int,
+        awaits_validation: bool = False,
         tensorboard: bool,
         writes: bool,
         shows: bool,
@@ -49,7 +51,8 @@ class Journal:
         self._told_s = time.monotonic()
         if not writes:
             return
-        kept = _kept(run / LOG, step) if step else []  # step 0 is validated and logged anew
+        # Step 0 is validated and logged anew, as is a step whose validation was broken off.
+        kept = _kept(run / LOG, step, validated=not awaits_validation) if step else []
         write_bytes(run / LOG, b"".join(kept))
         self._file = (run / LOG).open("ab")
         if tensorboard:
@@ -128,8 +131,13 @@ def read_log(run: Path) -> list[dict[str, Any]]:
     return [line for _, line in _decoded(run / LOG)]
 
 
-def _kept(path: Path, step: int) -> list[bytes]:
-    return [line for line, value in _decoded(path) if value["step"] <= step]
+def _kept(path: Path, step: int, *, validated: bool) -> list[bytes]:
+    return [
+        line
+        for line, value in _decoded(path)
+        if value["step"] < step
+        or (value["step"] == step and (validated or not _VALIDATION.intersection(value)))
+    ]
 
 
 def _decoded(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:

@@ -110,7 +110,7 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
     loaded_s = time.monotonic() - begun
     if config.model.lora is not None:
         add_adapters(model.language_model, config.model.lora, config.model.seed)
-    inner = configure(model, processor, config, precision).to(device)
+    inner = configure(model, processor, config, precision, device).to(device)
     fitted = fit(inner, config, ranks, device)
     counted = count(inner)
     compiled = compile_layers(inner, config.run, device)
@@ -136,11 +136,15 @@ def _agreed(device_tokens: int | None) -> int | None:
 
 
 def configure(
-    model: Any, processor: Any, config: TrainConfig, precision: torch.dtype
+    model: Any,
+    processor: Any,
+    config: TrainConfig,
+    precision: torch.dtype,
+    device: torch.device | None = None,
 ) -> InstructBlip:
-    """Freeze, cast and silence what the recipe says."""
+    """Freeze, cast and silence what the recipe says; with a device, bring parameters to it."""
     choose_trained(model, config.model)
-    set_precision(model, precision)
+    set_precision(model, precision, device)
     set_dropout(model, config.model)
     inner = InstructBlip(
         model,

@@ -73,6 +73,7 @@ class Trainer:
         self.passes = PassRunner(self.model, self.features, self.device)
         self.first = start.state.step if start else 0
         self.best = start.state.best if start else None
+        self._awaits_validation = start is not None and start.state.awaits_validation
         members = [member.name for member in setup.mixed.mixture.members]
         self.tally = Tally(members, start.state.tally if start else {})
         if start is not None:
@@ -82,6 +83,7 @@ class Trainer:
             step=self.first,
             steps=setup.config.run.steps,
             tensorboard=setup.config.run.tensorboard,
+            awaits_validation=self._awaits_validation,
             writes=setup.ranks.is_first,
             shows=shows and setup.ranks.is_first,
             trackers=setup.config.run.trackers,
@@ -95,10 +97,13 @@ class Trainer:
         """Train to the end, or until a signal asks to stop; the last step is always saved."""
         config, step = self.config.run, self.first
         loss: float | None = None
+        stopped = False
         self.model.train()
         if self.first == 0:
             self._validate(0)
             self.after_validation()
+        elif self._awaits_validation:
+            self._validate_saved(self.first)
         with (
             self.journal,
             load(
@@ -113,27 +118,37 @@ class Trainer:
                 self.journal.advance(shown)
                 if stopped:
                     break
-        return Result(step, loss, self.best, stop.number)
+        # A signal may have reached one process alone; all say how the run ended.
+        signals = gather(stop.number) if stopped else []
+        return Result(step, loss, self.best, max((n for n in signals if n), default=None))
 
     def _after(self, step: int, loss: float, stopped: bool) -> None:
-        """Validate, log and save, whatever is due after a step."""
+        """Log, save and validate, whatever is due after a step.
+
+        A checkpoint that is due anyway comes first, so that a validation of minutes can be killed
+        without loss, and a run that was asked to stop leaves it to the next start.
+        """
         config = self.config.run
-        last = stopped or step == config.steps
-        improved = self._validate(step) if self._due(step, config.validate_every, last) else False
-        saves = last or improved or step % config.save_every == 0
+        validates = config.validate_every > 0 and self._is_validated(step)
+        saves = stopped or step == config.steps or step % config.save_every == 0
         if saves or step % config.log_every == 0:
             self._log(step, loss)
         if saves:
-            self._save(step)
-        if self._due(step, config.validate_every, last):
+            self._save(step, awaits_validation=validates)
+            if validates and not stopped:
+                self._validate_saved(step)
+        elif validates:
+            if self._validate(step):
+                self._save(step)
             self.after_validation()
 
     @property
     def _workers(self) -> int:
         return self.config.data.workers
 
-    def _due(self, step: int, every: int, last: bool) -> bool:
-        return every > 0 and (step % every == 0 or (last and step == self.config.run.steps))
+    def _is_validated(self, step: int) -> bool:
+        run = self.config.run
+        return step % run.validate_every == 0 or step == run.steps
 
     def _step(self, item: Step, stop: StopRequest) -> tuple[float, bool]:
         """Do one step; returns its loss, and whether to stop."""
@@ -192,6 +207,15 @@ class Trainer:
             "'optimizer.lr', or set 'optimizer.clip'"
         )
 
+    def _validate_saved(self, step: int) -> None:
+        """Validate at a step whose checkpoint is written, and note there what is best."""
+        self._validate(step)
+        if self.setup.ranks.is_first:
+            checkpoint.note_validation(self.run_folder, step, self.best)
+            checkpoint.prune(self.run_folder, self.config.run.keep, self.best, step)
+        wait_for_all()
+        self.after_validation()
+
     def _validate(self, step: int) -> bool:
         """Compute validation losses and scores; tells whether they are the best so far."""
         loss, score = self._validation_loss(step), self._held_in_score(step)
@@ -233,7 +257,7 @@ class Trainer:
         }
         self.journal.log(line)
 
-    def _save(self, step: int) -> None:
+    def _save(self, step: int, *, awaits_validation: bool = False) -> None:
         """Write a checkpoint of this step, and remove those that are no longer wanted."""
         self.features.finish()
         weights, moments = weights_of(self.parameters), moments_of(self.optimizer, self.parameters)
@@ -244,6 +268,7 @@ class Trainer:
                 step=step,
                 mixture=MixtureState.of(mixed.mixture, mixed.hashes(), position),
                 best=self.best,
+                awaits_validation=awaits_validation,
                 tally=self.tally.total,
             )
             made = Checkpoint(weights=weights, optimizer=moments, state=state)
