@@ -84,6 +84,12 @@ GROUPS["quick"] = {
 }
 
 
+def short(way: str) -> tuple[str, ...]:
+    """Give the settings of a way that does without validation and a third step."""
+    whole = way.startswith("shared") and ("ddp" in way or way.endswith("fsdp"))
+    return () if whole else SHORT
+
+
 def starve(trainer: Trainer, way: str) -> None:
     """Let memory run out in this process, once or twice, at the place that the way names."""
     inner = trainer.setup.prepared.inner.model
@@ -120,8 +126,7 @@ def one_way(
     build: Build, recipe: str, way: str, settings: tuple[str, ...], out: Path, ranks: Ranks
 ) -> dict[str, Any]:
     """Train a few steps; the weights are told by their sums."""
-    shared = way.startswith("shared")
-    config = load_recipe(recipe, settings if shared else (*SHORT, *settings))
+    config = load_recipe(recipe, (*short(way), *settings))
     setup = set_up(build, config, load_catalog(), ranks)
     trainer = Trainer(setup, out, start=None, shows=False)
     if way.startswith(("passes", "nodes")) and ranks.rank == ranks.world - 1:
