@@ -83,9 +83,9 @@ class WithNames:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A function that yields what is wrong with a value that was read."""
+    """A function that yields what is wrong with a value that was read, from the passed names."""
 
-    mistakes: Callable[[Any, Node], Iterator[UserError]]
+    mistakes: Callable[[Any, Node, Names], Iterator[UserError]]
 
 
 @dataclass(frozen=True, slots=True)

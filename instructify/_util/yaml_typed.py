@@ -245,7 +245,7 @@ def _with_check(read: Reader, mark: Check) -> Reader:
     def checked(node: Node, context: _Context) -> Any:
         value = read(node, context)
         wrong = 0
-        for error in mark.mistakes(value, node):
+        for error in mark.mistakes(value, node, context.names):
             context.tell(error)
             wrong += 1
         if wrong:

@@ -20,6 +20,7 @@ from instructify._util.yaml_marks import (
     Between,
     By,
     Check,
+    Names,
     OneOf,
     WithNames,
 )
@@ -30,11 +31,11 @@ Media = Literal["image", "video"]
 Role = Literal["held-in", "held-out"]
 
 
-def _holds_name(pattern: str, node: Node) -> Iterator[UserError]:
+def _holds_name(pattern: str, node: Node, names: Names) -> Iterator[UserError]:
     """Yield what is wrong with the pattern of a picture file."""
     if pattern.count("{name}") != 1:
         yield node.error(f"the pattern '{pattern}' must hold {{name}} once")
-    yield from relative(pattern, node)
+    yield from relative(pattern, node, names)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

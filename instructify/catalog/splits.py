@@ -92,7 +92,7 @@ class Split:
         return next((expected for expected in self.expected if expected.holds(options)), None)
 
 
-def relative(file_name: str, node: Node) -> Iterator[UserError]:
+def relative(file_name: str, node: Node, names: Names) -> Iterator[UserError]:
     """Yield what is wrong with a name that leads out of the folder that it is looked for in."""
     parts = re.split(r"[/\\]", file_name)
     if file_name.startswith(("/", "\\")) or ".." in parts or ":" in file_name:
@@ -101,9 +101,9 @@ def relative(file_name: str, node: Node) -> Iterator[UserError]:
         )
 
 
-def _below_releases(file_name: str, node: Node) -> Iterator[UserError]:
+def _below_releases(file_name: str, node: Node, names: Names) -> Iterator[UserError]:
     # A sibling release may own the file: TextVQA's OCR serves TextCaps.
-    yield from relative(file_name.removeprefix("../"), node)
+    yield from relative(file_name.removeprefix("../"), node, names)
 
 
 _Files = Annotated[

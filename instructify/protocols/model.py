@@ -15,6 +15,7 @@ from instructify._util.yaml_marks import (
     By,
     Check,
     Key,
+    Names,
     OneOf,
     words,
 )
@@ -39,7 +40,7 @@ def _first(node: Node) -> int | None:
     return None if node.value == "all" else node.integer()
 
 
-def _jinja(text: str | None, node: Node) -> Iterator[UserError]:
+def _jinja(text: str | None, node: Node, names: Names) -> Iterator[UserError]:
     """Yield what is wrong with the Jinja of a prompt."""
     for error in () if text is None else mistakes(text):
         yield node.error(str(error), kind=error.kind, text_line=error.line)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.yaml_lines import Node
-from instructify._util.yaml_marks import NO_KEY, Between, By, Check, OneOf, Spelled
+from instructify._util.yaml_marks import NO_KEY, Between, By, Check, Names, OneOf, Spelled
 from instructify.templating.jinja_program import Program, mistakes, program
 from instructify.templating.language import FIELDS, Kind
 
@@ -57,9 +57,9 @@ def _text(node: Node) -> str:
     return source
 
 
-def _jinja(source: str, node: Node) -> Iterator[UserError]:
+def _jinja(source: str | None, node: Node, names: Names) -> Iterator[UserError]:
     """Yield all that is wrong with the Jinja of a text."""
-    for error in mistakes(source):
+    for error in () if source is None else mistakes(source):
         where = f"line {error.line} of the text: " if error.line > 1 else ""
         yield node.error(f"{where}{error}", kind=error.kind, text_line=error.line)
 

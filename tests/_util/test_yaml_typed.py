@@ -19,6 +19,7 @@ from instructify._util.yaml_marks import (
     Between,
     Check,
     Key,
+    Names,
     NotEmpty,
     OneOf,
     format_is,
@@ -28,7 +29,7 @@ from instructify._util.yaml_settings import with_setting
 from instructify._util.yaml_typed import decode, decode_all
 
 
-def _even(value: int, node: Node) -> Iterator[UserError]:
+def _even(value: int, node: Node, names: Names) -> Iterator[UserError]:
     if value % 2:
         yield node.error(f"{value} is odd")
         yield node.error(f"{value + 1} is near")
