@@ -1,8 +1,9 @@
 """Templates: YAML files read and checked, rendered by Jinja, and chosen for each draw.
 
 `language` says which Jinja a template may use, `filters` which filters; `jinja_program` compiles
-one text, `load` reads a folder of files, `folders` joins several, `plain_text` a list of lines,
-`conditions` says which records a template fits, `draws` chooses a template for each draw.
+one text, `model` has what files say, `load` reads a folder of them, `rendering` renders a record,
+`folders` joins several folders, `plain_text` reads a list of lines, `conditions` says which records
+a template fits, `draws` chooses a template for each draw.
 """
 
 from instructify.templating.conditions import misfit
