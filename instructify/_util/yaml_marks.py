@@ -61,6 +61,11 @@ class MayBeEmpty:
 
 
 @dataclass(frozen=True, slots=True)
+class NotNull:
+    """The key may be left out, but not be there without a value."""
+
+
+@dataclass(frozen=True, slots=True)
 class NotEmpty:
     """What to do where a list or mapping has no entry."""
 
@@ -96,6 +101,7 @@ class _FromKey:
 NO_KEY = Key(None)
 FROM_KEY = _FromKey()
 MAY_BE_EMPTY = MayBeEmpty()
+NOT_NULL = NotNull()
 _NAME = re.compile(r"[a-z0-9_]+")
 NAME = Spelled("name", _NAME, "small letters, digits and underscores")
 

@@ -36,6 +36,7 @@ from instructify._util.yaml_marks import (
     MayBeEmpty,
     Names,
     NotEmpty,
+    NotNull,
     OneOf,
     Spelled,
     WithNames,
@@ -287,7 +288,7 @@ def _literal(allowed: tuple[str, ...], node: Node, context: _Context) -> str:
 
 def _union(kinds: Sequence[Any], marks: Sequence[Any]) -> Reader:
     """Read null as None, and anything else by the first kind that its shape fits."""
-    may_be_null = type(None) in kinds
+    may_be_null = type(None) in kinds and not any(isinstance(mark, NotNull) for mark in marks)
     others = [kind for kind in kinds if kind is not type(None)]
     inner = [mark for mark in marks if not isinstance(mark, Check)]
     readers = [

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from instructify._util.yaml_lines import Node
-from instructify._util.yaml_marks import Between, Names, OneOf
+from instructify._util.yaml_marks import NOT_NULL, Between, Names, OneOf
 from instructify._util.yaml_typed import decode
 
 
@@ -30,15 +30,15 @@ class _Vocabulary:
 
     splits: tuple[Annotated[str, OneOf("splits")], ...]
     min_count: Annotated[int, Between(1)] = 1
-    top: Annotated[int, Between(1)] | None = None
+    top: Annotated[int | None, Between(1), NOT_NULL] = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Entry:
     """What the file says, one of these."""
 
-    fixed: tuple[str, ...] | None = None
-    vocabulary: _Vocabulary | None = None
+    fixed: Annotated[tuple[str, ...] | None, NOT_NULL] = None
+    vocabulary: Annotated[_Vocabulary | None, NOT_NULL] = None
 
 
 def read_candidates(node: Node, names: Names) -> Candidates | None:

@@ -16,6 +16,7 @@ from instructify._util.yaml_marks import (
     MAY_BE_EMPTY,
     NAME,
     NO_KEY,
+    NOT_NULL,
     STRIPPED,
     Between,
     By,
@@ -94,7 +95,8 @@ class Dataset:
     title: str
     task: Annotated[str, OneOf("tasks")]
     role: Role
-    cluster: Literal["task-seen", "task-unseen"] | None = None  # of a held-out one
+    # Of a held-out dataset.
+    cluster: Annotated[Literal["task-seen", "task-unseen"] | None, NOT_NULL] = None
     release: Annotated[str, OneOf("releases")]
     reader: str
     media: Media = "image"

@@ -11,6 +11,7 @@ from instructify._util.yaml_marks import (
     FROM_KEY,
     MAY_BE_EMPTY,
     NAME,
+    NOT_NULL,
     Between,
     By,
     Check,
@@ -61,8 +62,8 @@ class Expected:
     `exact` is false where the number of records is known rounded or from one source only.
     """
 
-    records: Annotated[int, Between(1)] | None = None
-    pictures: Annotated[int, Between(1)] | None = None
+    records: Annotated[int | None, Between(1), NOT_NULL] = None
+    pictures: Annotated[int | None, Between(1), NOT_NULL] = None
     exact: bool = True
     when: Annotated[
         Mapping[Annotated[str, OneOf("options")], Annotated[tuple[Scalar, ...], By(_values)]],

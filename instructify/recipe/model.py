@@ -10,6 +10,7 @@ from instructify._util.yaml_marks import (
     FROM_KEY,
     MAY_BE_EMPTY,
     NO_KEY,
+    NOT_NULL,
     STRIPPED,
     Between,
     By,
@@ -64,7 +65,7 @@ class RecipeMember:
     splits: tuple[str, ...] = ("train",)
     forms: Annotated[Mapping[str, float | None] | None, By(_forms)] = None
     factor: Annotated[float, By(_factor)] = 1.0
-    official: Annotated[int, Between(1)] | None = None
+    official: Annotated[int | None, Between(1), NOT_NULL] = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from instructify._util.errors import UserError
 from instructify._util.file_names import files_of
 from instructify._util.yaml_lines import Node, PlacedError, read_yaml
-from instructify._util.yaml_marks import MAY_BE_EMPTY, format_is
+from instructify._util.yaml_marks import MAY_BE_EMPTY, NOT_NULL, format_is
 from instructify._util.yaml_typed import decode_all
 from instructify.templating.model import MULTITASK, Mode, Template, TemplateSet
 
@@ -29,8 +29,8 @@ class _File:
 
     format: Annotated[int, format_is(FORMAT)]
     templates: Annotated[tuple[Node, ...], MAY_BE_EMPTY]
-    task: str | None = None
-    dataset: str | None = None
+    task: Annotated[str | None, NOT_NULL] = None
+    dataset: Annotated[str | None, NOT_NULL] = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

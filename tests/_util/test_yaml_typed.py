@@ -15,6 +15,7 @@ from instructify._util.yaml_marks import (
     MAY_BE_EMPTY,
     NAME,
     NO_KEY,
+    NOT_NULL,
     STRIPPED,
     Between,
     Check,
@@ -58,6 +59,7 @@ class Whole:
     ] = field(default_factory=dict)
     tags: Annotated[tuple[str, ...], MAY_BE_EMPTY] = ()
     first: Part | None = None
+    must: Annotated[Literal["x"] | None, NOT_NULL] = None
     later: Annotated[Node | None, AS_IT_IS] = None
     format: Annotated[int, format_is(3)] = 3
 
@@ -117,6 +119,7 @@ def test_every_kind_of_value_is_read_by_its_type() -> None:
         ("size: 3\nfirst: {kinds: []}", "'first.kinds' is empty; it needs at least one entry"),
         ("size: 3\nshares: {A-b: 1}", "'A-b' is no valid name; use small letters, digits and"),
         ("size: 3\nshares: {a: 1.5}", "'shares.a' must be a number from 0 to 1, not 1.5"),
+        ("size: 3\nmust: null", "'must' must be one of x, not nothing"),
         ("size: 3\nformat: 4", "format 4 is unknown; this version reads format 3"),
         ("size: 3\nformat: true", "format true is unknown"),
         ("size: 3\nformat: [3]", "'format' must be a single value"),
