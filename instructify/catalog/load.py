@@ -17,7 +17,7 @@ from instructify._util.yaml_lines import Node, read_yaml
 from instructify._util.yaml_marks import MAY_BE_EMPTY, NAME, format_is
 from instructify._util.yaml_typed import decode
 from instructify.catalog.model import Catalog, Dataset, Family, Metric, Release, Task
-from instructify.catalog.own_data import own_dataset, own_family, own_release
+from instructify.catalog.own_data import own_dataset, own_entry, own_family, own_release
 
 CATALOG_FORMAT = 1
 _Name = Annotated[str, NAME]
@@ -69,8 +69,9 @@ def _with_own(catalog: Catalog, root: Node) -> Catalog:
     families = dict(catalog.families)
     datasets = dict(catalog.datasets)
     for name, node in file.datasets.items():
-        dataset = own_dataset(name, node, known)
-        releases[dataset.release] = own_release(dataset, node)
+        entry = own_entry(node, known)
+        dataset = own_dataset(name, entry, node, known)
+        releases[dataset.release] = own_release(dataset, entry, node)
         families[dataset.release] = own_family(dataset)
         datasets[name] = dataset
     return dataclasses.replace(known, families=families, releases=releases, datasets=datasets)

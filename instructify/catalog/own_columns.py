@@ -6,7 +6,9 @@ A column is named as the data names it. A text with `{...}` is put together from
 
 import json
 import re
+from typing import Literal
 
+from instructify._util.field_names import check_field_names
 from instructify._util.yaml_lines import Node
 
 FIELDS = (
@@ -23,7 +25,7 @@ FIELDS = (
     "ocr_tokens",
     "history",
 )
-KINDS = ("table", "conversations", "coco", "vqa")
+Kind = Literal["table", "conversations", "coco", "vqa"]
 # The columns that a kind brings itself, so that an entry need not name them.
 _USUAL: dict[str, dict[str, str]] = {
     "table": {},
@@ -73,6 +75,20 @@ def read_columns(
                 f"{other}"
             )
     return columns
+
+
+def read_own_fields(node: Node) -> dict[str, str]:
+    """Read which columns templates may read as variables: a list of columns, or name: column.
+
+    A dot in a column descends into an object. The names come sorted.
+    """
+    if node.is_mapping:
+        named = {name: column.text() for name, column in node.entries().items()}
+    else:
+        named = {column: column for column in node.texts()}
+    if not named:
+        raise node.error("'fields' names no column; write fields: [COLUMN], or remove it")
+    return {name: named[name] for name in check_field_names(node, tuple(named))}
 
 
 def placeholders(column: str) -> tuple[tuple[str, str], ...]:

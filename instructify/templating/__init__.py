@@ -33,6 +33,7 @@ from instructify.templating.model import (
     TemplateSet,
     fitting,
 )
+from instructify.templating.own_values import own_column, value_of
 from instructify.templating.plain_text import GENERATION, PlainTemplate, read_plain
 from instructify.templating.rendering import (
     RenderFailedError,
@@ -71,6 +72,7 @@ __all__ = [
     "load_templates",
     "misfit",
     "mistakes",
+    "own_column",
     "program",
     "read_file",
     "read_plain",
@@ -78,4 +80,5 @@ __all__ = [
     "render_row",
     "template_options",
     "unknown_pools",
+    "value_of",
 ]

@@ -1,7 +1,8 @@
 """Templates: read from a folder of YAML files, checked whole before the first record is rendered.
 
 A file holds the templates of one task, `multitask.yaml` those of the baselines (`mode`, `tasks`),
-and one that says `dataset: NAME` those of one dataset, which takes them instead of its task's.
+and one that says `dataset: NAME` those of one dataset, which takes them instead of its task's. Its
+`fields` are columns of own data that its templates read.
 Every mistake is one sentence with file, line and id.
 """
 
@@ -13,14 +14,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from instructify._util.errors import UserError
+from instructify._util.field_names import check_field_names
 from instructify._util.file_names import files_of
 from instructify._util.yaml_lines import Node, PlacedError, read_yaml
-from instructify._util.yaml_marks import MAY_BE_EMPTY, NOT_NULL, format_is
+from instructify._util.yaml_marks import MAY_BE_EMPTY, NOT_NULL, By, format_is
 from instructify._util.yaml_typed import decode_all
-from instructify.templating.model import MULTITASK, Mode, Template, TemplateSet
+from instructify.templating.jinja_program import program
+from instructify.templating.model import CONDITIONS, MULTITASK, Mode, Template, TemplateSet
 
 FORMAT = 1
 T = TypeVar("T")
+
+
+def _field_names(node: Node) -> tuple[str, ...]:
+    return check_field_names(node, node.texts())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +38,7 @@ class _File:
     templates: Annotated[tuple[Node, ...], MAY_BE_EMPTY]
     task: Annotated[str | None, NOT_NULL] = None
     dataset: Annotated[str | None, NOT_NULL] = None
+    fields: Annotated[tuple[str, ...], By(_field_names)] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,10 +109,12 @@ def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
     if file is not None:
         mistakes.attempt(partial(_check_top, file, top, task), None)
     dataset = task if top.is_mapping and "dataset" in top.entries() else None
+    own = _own_fields(top) if file is None else file.fields
+    listed = _listed(top) if file is None else file.templates
     seen: dict[str, int] = {}
     placed = []
-    for node in _listed(top) if file is None else file.templates:
-        template = _read_template(node, task, dataset, mistakes)
+    for node in listed:
+        template = _read_template(node, task, dataset, own, mistakes)
         if template is None:
             continue
         if template.id in seen:
@@ -112,7 +122,20 @@ def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
             mistakes.tell(node.error(what), template.id)
         seen[template.id] = node.line
         placed.append(PlacedTemplate(template, node))
+    if len(placed) == len(listed):
+        read = {name for template, _ in placed for name in template.fields}
+        for name in (name for name in own if name not in read):
+            what = f"no template of this file reads the field '{name}'; remove it from 'fields'"
+            mistakes.tell(top.at("fields").error(what))
     return placed
+
+
+def _own_fields(top: Node) -> tuple[str, ...]:
+    """Read the fields of a file whose top has other mistakes."""
+    try:
+        return _field_names(top.entries()["fields"]) if "fields" in top.entries() else ()
+    except UserError:
+        return ()
 
 
 def _listed(top: Node) -> tuple[Node, ...]:
@@ -130,7 +153,7 @@ def _check_top(file: _File, top: Node, task: str) -> None:
 
 
 def _read_template(
-    node: Node, task: str, dataset: str | None, mistakes: Mistakes
+    node: Node, task: str, dataset: str | None, own: tuple[str, ...], mistakes: Mistakes
 ) -> Template | None:
     before = len(mistakes.found)
     given = node.value.get("id") if isinstance(node.value, dict) else None
@@ -142,11 +165,22 @@ def _read_template(
         others = tuple(_Multitask.__dataclass_fields__)
         baseline = decode_all(_Multitask, node, tell, others=node.entries())
         more |= {} if baseline is None else dataclasses.asdict(baseline)
-    template = decode_all(Template, node, tell, given=more, others=others)
+    names = {"conditions": (*CONDITIONS, *own), "own": own}
+    template = decode_all(Template, node, tell, names=names, given=more, others=others)
     both = () if template is None else set(template.requires) & set(template.excludes)
     if both:
         tell(node.error(f"it both requires and excludes {', '.join(sorted(both))}"))
-    return None if len(mistakes.found) > before else template
+    if template is None or len(mistakes.found) > before:
+        return None
+    return dataclasses.replace(template, fields=_read_of(own, template)) if own else template
+
+
+def _read_of(own: tuple[str, ...], template: Template) -> tuple[str, ...]:
+    """Keep the fields of own data that a template reads."""
+    read = {*template.requires, *template.excludes}
+    for source in (template.instruction, template.response, template.qformer_instruction):
+        read |= set() if source is None else program(source, own).names
+    return tuple(name for name in own if name in read)
 
 
 def _tell(mistakes: Mistakes, name: str | None, error: UserError) -> None:

@@ -44,9 +44,10 @@ _LATER = (
     "at_most_words",
     "trains_on_evaluation_prompt",
     "dataset",
+    "fields",
 )
 _ID = Spelled("template id", re.compile(r"[a-z0-9-]+"), "a-z, 0-9 and - only")
-_Conditions = tuple[Annotated[str, OneOf(CONDITIONS)], ...]
+_Conditions = tuple[Annotated[str, OneOf("conditions")], ...]
 
 
 def _text(node: Node) -> str:
@@ -58,8 +59,8 @@ def _text(node: Node) -> str:
 
 
 def _jinja(source: str | None, node: Node, names: Names) -> Iterator[UserError]:
-    """Yield all that is wrong with the Jinja of a text."""
-    for error in () if source is None else mistakes(source):
+    """Yield all that is wrong with the Jinja of a text, which may read the fields `own`."""
+    for error in () if source is None else mistakes(source, tuple(names["own"])):
         where = f"line {error.line} of the text: " if error.line > 1 else ""
         yield node.error(f"{where}{error}", kind=error.kind, text_line=error.line)
 
@@ -112,6 +113,8 @@ class Template:
     at_most_words: Annotated[Limits, By(_limits)] = ()
     trains_on_evaluation_prompt: tuple[str, ...] = ()  # datasets that are asked in the same words
     dataset: Annotated[str | None, NO_KEY] = None
+    # Of own data, which its texts or conditions read.
+    fields: Annotated[tuple[str, ...], NO_KEY] = ()
 
     def serves(self, task: str) -> bool:
         """Tell whether all datasets of a task may draw it."""
@@ -133,7 +136,7 @@ class Template:
     def program(self, part: Part) -> Program | None:
         """Compile one of its texts; None where the template has no such text."""
         source: str | None = getattr(self, part)
-        return None if source is None else program(source)
+        return None if source is None else program(source, self.fields)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

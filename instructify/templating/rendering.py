@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from instructify.templating.filters import RenderError
 from instructify.templating.jinja_program import NullPrintedError, Program
 from instructify.templating.model import PARTS, Part, Template
+from instructify.templating.own_values import value_of
 
 _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
 
@@ -42,6 +43,8 @@ def render_row(
             texts[part] = None
             continue
         values = {name: row.get(name, constants.get(name)) for name in compiled.names}
+        for name in compiled.names.intersection(template.fields):
+            values[name] = value_of(row, name)
         texts[part] = _render_part(template, part, compiled, values)
     instruction = texts["instruction"]
     return Rendered(instruction or "", texts["response"], texts["qformer_instruction"])

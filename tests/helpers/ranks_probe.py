@@ -25,6 +25,7 @@ from instructify_train.run.stop import StopRequest
 from instructify_train.run.trainer import Trainer
 
 BUDGET = ("run.device_batch=null", "run.device_tokens=75", "run.pass_cost=0")
+FULL = ("run.device_batch=null", "run.device_tokens=75", "run.pass_cost=1000")  # two or three each
 ONE_PASS = ("run.device_batch=null", "run.device_tokens=100000", "run.pass_cost=100000")
 PER_RANK = ("mixture.batches=per_rank", "mixture.reference_ranks=4")
 SHORT = ("run.validate_every=0", "run.steps=2")
@@ -55,7 +56,7 @@ PASS_WAYS: Ways = {
     "ddp": ("run.parallel=ddp", *BUDGET),
     "fsdp, in a layer": (FSDP, *ONE_PASS),
     "fsdp, before the model": (FSDP, *ONE_PASS),
-    "fsdp, in a later pass": (FSDP, *BUDGET),
+    "fsdp, in a later pass": (FSDP, *FULL, "data.batch=16"),
     "fsdp, t5, behind the layers": (FSDP, "model.name=tiny-t5", *ONE_PASS),
     "ddp, in a layer": ("run.parallel=ddp", *ONE_PASS),
 }
