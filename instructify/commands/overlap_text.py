@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Sequence
 
 from instructify._util.terminal import WIDTH, wrapped
+from instructify._util.text_table import shortened_name
 from instructify._util.wording import counted
 from instructify.overlap import (
     LeakedPair,
@@ -198,7 +199,7 @@ def _gaps(overlap: Overlap) -> str:
 
 
 def _cut(name: str, most: int = _NAME - 1) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}~"
+    return shortened_name(name, most)
 
 
 def _wrapped(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.terminal import WIDTH
+from instructify._util.text_table import TextColumn, table_lines
 from instructify.catalog import load_catalog
 from instructify.protocols import (
     Protocol,
@@ -58,14 +59,24 @@ def run_protocols(
     print("\n".join(_list_lines(every, suites)))
 
 
+_COLUMNS = (
+    TextColumn("protocol", 19),
+    TextColumn("split", 7, floor=7),
+    TextColumn("answers", 8, floor=8),
+    TextColumn("from", 10, floor=10),
+    TextColumn("metric", 14, floor=14),
+    TextColumn("variant", floor=None),
+)
+
+
+def _row(protocol: Protocol) -> list[str]:
+    source = "" if protocol.candidates is None else protocol.candidates.source
+    answers = protocol.decode.method
+    return [protocol.name, protocol.split, answers, source, protocol.metric, protocol.variant]
+
+
 def _list_lines(every: Sequence[Protocol], suites: dict[str, Suite]) -> Iterator[str]:
-    yield f"{'protocol':<21}{'split':<9}{'answers':<10}{'from':<12}{'metric':<16}variant"
-    for one in every:
-        source = "" if one.candidates is None else one.candidates.source
-        yield (
-            f"{one.name:<21}{one.split:<9}{one.decode.method:<10}{source:<12}"
-            f"{one.metric:<16}{one.variant}"
-        )
+    yield from table_lines(_COLUMNS, [_row(one) for one in every])
     yield ""
     for name, suite in suites.items():
         settings = f" ({', '.join(suite.settings)})" if suite.settings else ""

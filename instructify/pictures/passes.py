@@ -137,7 +137,10 @@ def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPi
     keys = list_keys(wanted.shards, wanted.staging, pool)
     located = _locate(wanted, keys, pool, stage)
     scans = pool.map(
-        run_web, plan_web(wanted.contained, wanted.roots, wanted.staging), stage="locate"
+        run_web,
+        plan_web(wanted.contained, wanted.roots, wanted.staging),
+        stage="locate",
+        through=True,
     )
     facts = _look(wanted, located, scans, pool, stage)
     parts = key_ranges(parts_for(sum(one.num_rows for one in located)))

@@ -358,7 +358,8 @@ def test_a_splits_file_that_names_no_problem_rejects_the_whole(
     assert answer.code == 1
     assert "bad-value" in answer.stderr
     change(path, lambda splits: {key: [] for key in splits})
-    answer = convert(command, raw, name)
+    assert convert(command, raw, name).code == 1
+    answer = convert(command, raw, name, "--allow-empty")
     assert answer.code == 0
     assert f"{name}/test: no record" in answer.stderr
     assert causes(command, raw, name)["no-record"] == ("note", 1)
