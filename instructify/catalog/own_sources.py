@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from instructify._util.yaml_lines import Node
-from instructify.catalog.model import RawFileSpec, Split
+from instructify.catalog.splits import RawFileSpec, Split
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow", ".tar")
 PACKED = (".gz", ".zst", ".bz2", ".zip")

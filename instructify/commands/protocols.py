@@ -1,5 +1,6 @@
 """`protocols`: how each dataset is evaluated, and where every choice comes from."""
 
+import dataclasses
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -52,7 +53,7 @@ def run_protocols(
     ]
     suites = load_suites(folder)
     if as_json:
-        value = {key: suite._asdict() for key, suite in suites.items()}
+        value = {key: dataclasses.asdict(suite) for key, suite in suites.items()}
         print(json.dumps({"protocols": [one.value() for one in every], "suites": value}, indent=1))
         return
     print("\n".join(_list_lines(every, suites)))

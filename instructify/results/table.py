@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from instructify._util.errors import UserError
-from instructify._util.yaml_lines import read_yaml
+from instructify._util.yaml_lines import Scalar, read_yaml
+from instructify._util.yaml_marks import format_is
+from instructify._util.yaml_typed import decode
 from instructify.protocols import PUBLISHED, Departure, departures
 
 FORMAT = 1
@@ -63,17 +65,22 @@ class Table:
     source: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Published:
+    """The published rows, a value for each column; null where none is published."""
+
+    format: Annotated[int, format_is(FORMAT)]
+    source: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, tuple[Scalar, ...]]
+
+
 def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     """Put results of ours, by the name of their row, below the published ones."""
-    top = read_yaml(Path(__file__).parent / "published.yaml").fields(
-        required=("format", "source", "columns", "rows")
-    )
-    if top["format"].value != FORMAT:
-        raise top["format"].error(f"format {FORMAT} is known, not {top['format'].value}")
-    columns = top["columns"].texts()
+    file = decode(_Published, read_yaml(Path(__file__).parent / "published.yaml"))
+    columns = file.columns
     published = []
-    for name, node in top["rows"].entries().items():
-        values = [one.scalar() for one in node.items()]
+    for name, values in file.rows.items():
         cells = {
             column: Cell(float(value))
             for column, value in zip(columns, values, strict=True)
@@ -90,7 +97,7 @@ def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
             for one in results
             if one not in _shown(results, columns).values()
         ),
-        source=top["source"].text(),
+        source=file.source,
     )
 
 

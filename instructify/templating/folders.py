@@ -9,7 +9,8 @@ from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.resources import find
-from instructify.templating.load import Mode, Template, TemplateSet, load_templates
+from instructify.templating.load import load_templates
+from instructify.templating.model import Mode, Template, TemplateSet
 
 BUILT_IN = "built-in"
 _JOINED = " + "
