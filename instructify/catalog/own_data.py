@@ -223,9 +223,9 @@ def _hub_steps(node: Node) -> str:
 def _texts(node: Node) -> list[str]:
     values = node.value
     if isinstance(values, dict):
-        return [text for one in values.values() for text in _texts(one)]
+        return [text for value in values.values() for text in _texts(value)]
     if isinstance(values, list):
-        return [text for one in values for text in _texts(one)]
+        return [text for value in values for text in _texts(value)]
     return [values] if isinstance(values, str) else []
 
 

@@ -78,7 +78,8 @@ _COLUMNS = (
 
 def _overview(datasets: Iterable[Dataset]) -> list[str]:
     rows = [
-        (one.name, one.task, " ".join(one.default_splits), one.metric or "-") for one in datasets
+        (dataset.name, dataset.task, " ".join(dataset.default_splits), dataset.metric or "-")
+        for dataset in datasets
     ]
     return list(table_lines(_COLUMNS, rows))
 

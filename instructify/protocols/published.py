@@ -157,8 +157,8 @@ def _decoding(
         return
     for name in OF_METHOD[decode["method"]]:
         key = f"decode.mode.{language_model}" if name == "mode" else f"decode.{name}"
-        for one in _differs(facts, "decode", key, decode[name]):
-            yield one._replace(setting=name)
+        for differ in _differs(facts, "decode", key, decode[name]):
+            yield differ._replace(setting=name)
 
 
 def _prompt(protocol: Mapping[str, Any], facts: Mapping[str, Fact]) -> Iterator[Departure]:

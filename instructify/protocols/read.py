@@ -103,7 +103,7 @@ def named_protocol(
     _check_split(entry, settings, nodes)
     chosen = wanted or next(iter(nodes))
     if chosen not in nodes:
-        names = [dataset if one == USUAL else f"{dataset}.{one}" for one in nodes]
+        names = [dataset if node == USUAL else f"{dataset}.{node}" for node in nodes]
         raise UserError(f"{dataset} has no protocol '{name}'; {did_you_mean(name, names)}")
     protocol = _protocol(_changed(nodes[chosen], settings), entry)
     if protocol.instruction is None and protocol.prompt == "instruction" and not may_lack_words:
@@ -155,10 +155,10 @@ def _listed(node: Node, dataset: str) -> dict[str, Node]:
     if file.dataset != dataset:
         raise node.at("dataset").error(f"'{file.dataset}' belongs into a file of that name")
     nodes: dict[str, Node] = {}
-    for one in file.protocols:
-        check_keys(Protocol, one, others=("metric",))
-        name = one.at("id")
-        if nodes.setdefault(name.text(), one) is not one:
+    for protocol in file.protocols:
+        check_keys(Protocol, protocol, others=("metric",))
+        name = protocol.at("id")
+        if nodes.setdefault(name.text(), protocol) is not protocol:
             raise name.error(f"the id '{name.value}' is there twice")
     return nodes
 

@@ -70,18 +70,22 @@ def named_suite(name: str, folder: Where = None) -> Suite:
 
 def suite_means(suite: Suite, results: Iterable[Mapping[str, Any]]) -> list[Mean]:
     """Average the scores of results as the suite says; a mean needs all of its protocols."""
-    scored = {one["name"]: one for one in results if one["score"] is not None}
+    scored = {result["name"]: result for result in results if result["score"] is not None}
     means = []
     for name, protocols in suite.means.items():
-        lacks = tuple(one for one in protocols if one not in scored)
-        values = [float(scored[one]["score"]["value"]) for one in protocols if one in scored]
+        lacks = tuple(protocol for protocol in protocols if protocol not in scored)
+        values = [
+            float(scored[protocol]["score"]["value"])
+            for protocol in protocols
+            if protocol in scored
+        ]
         means.append(
             Mean(
                 name,
                 None if lacks else sum(values) / len(values),
                 protocols,
                 lacks,
-                all(scored[one]["complete"] for one in protocols if one in scored),
+                all(scored[protocol]["complete"] for protocol in protocols if protocol in scored),
             )
         )
     return means

@@ -42,7 +42,7 @@ class Cell(NamedTuple):
     @property
     def marks(self) -> str:
         """A letter for each part of training and protocol that departs."""
-        parts = {one.part for one in self.departures}
+        parts = {departure.part for departure in self.departures}
         training = FINE_TUNED * self.is_fine_tuned + TRAINED_PROMPT * self.is_trained_prompt
         return training + "".join(letter for part, letter in MARKS.items() if part in parts)
 
@@ -92,10 +92,10 @@ def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
         columns=columns,
         rows=(*published, *ours),
         others=tuple(
-            one
+            result
             for results in runs.values()
-            for one in results
-            if one not in _shown(results, columns).values()
+            for result in results
+            if result not in _shown(results, columns).values()
         ),
         source=file.source,
     )
@@ -147,8 +147,8 @@ def _departing(row: Row) -> Iterator[str]:
 
 def row_names(folders: Sequence[Path]) -> list[str]:
     """Name the rows by their folders, as shortly as keeps them apart."""
-    for depth in range(1, 1 + max(len(one.parts) for one in folders)):
-        names = ["/".join(one.parts[-depth:]) for one in folders]
+    for depth in range(1, 1 + max(len(folder.parts) for folder in folders)):
+        names = ["/".join(folder.parts[-depth:]) for folder in folders]
         if len(set(names)) == len(names):
             return names
     raise UserError("a folder of results is named twice; name each once")
@@ -194,12 +194,12 @@ def _shown(
 ) -> dict[str, Mapping[str, Any]]:
     """Choose the result of each column: that of the dataset's `paper` protocol before the usual."""
     shown: dict[str, Mapping[str, Any]] = {}
-    for one in results:
-        column, _, protocol = str(one["name"]).partition(".")
-        if column not in columns or protocol not in ("", PUBLISHED) or one["score"] is None:
+    for result in results:
+        column, _, protocol = str(result["name"]).partition(".")
+        if column not in columns or protocol not in ("", PUBLISHED) or result["score"] is None:
             continue
         if protocol or column not in shown:
-            shown[column] = one
+            shown[column] = result
     return shown
 
 
