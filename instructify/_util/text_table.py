@@ -132,7 +132,7 @@ def _row_lines(
             continue
         if column.wraps:
             cell, *rest = wrap(cell, width, break_on_hyphens=False) or [""]
-            rest = [" " * text_width(line) + one for one in rest]
+            rest = [" " * text_width(line) + continuation for continuation in rest]
         cell = shortened_name(cell, width)
         line += cell + " " * (width - text_width(cell))
     yield line.rstrip()

@@ -166,9 +166,9 @@ class Node:
         allowed = tuple(allowed)
         if not isinstance(self.value, str):
             raise self._expected(f"one of {', '.join(allowed)}")
-        for one in allowed:
-            if one == self.value:
-                return one
+        for option in allowed:
+            if option == self.value:
+                return option
         raise self.error(
             f"'{self.value}' is no value of '{self.path}'; {did_you_mean(self.value, allowed)}"
         )

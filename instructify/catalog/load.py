@@ -77,10 +77,10 @@ def _with_own(catalog: Catalog, root: Node) -> Catalog:
     return dataclasses.replace(known, families=families, releases=releases, datasets=datasets)
 
 
-def _with_own_tasks(catalog: Catalog, own: Mapping[str, Task], node: Node) -> dict[str, Task]:
+def _with_own_tasks(catalog: Catalog, own_tasks: Mapping[str, Task], node: Node) -> dict[str, Task]:
     """Add the tasks of a user's file, whose templates the user brings."""
     forms = sorted({form for task in catalog.tasks.values() for form in task.forms})
-    for name, task in own.items():
+    for name, task in own_tasks.items():
         if name in catalog.tasks:
             raise node.at(name).error(
                 f"'{name}' is already a task of the catalog; choose another name"
@@ -88,7 +88,7 @@ def _with_own_tasks(catalog: Catalog, own: Mapping[str, Task], node: Node) -> di
         for form in task.forms:
             if form not in forms:
                 raise node.at(name).error(f"'{form}' is no form; {did_you_mean(form, forms)}")
-    return {**catalog.tasks, **own}
+    return {**catalog.tasks, **own_tasks}
 
 
 def _dataset(node: Node, known: Catalog) -> Dataset:

@@ -103,13 +103,13 @@ def _by_column(node: Node) -> tuple[str, tuple[str, ...]]:
         values = {name: _values(value) for name, value in fields["values"].entries().items()}
         if not values:
             raise fields["values"].error("'values' names no split; give train: VALUE")
-    told = {"column": fields["column"].text(), "values": values, "usual": "values" not in fields}
-    return json.dumps(told), tuple(values)
+    rule = {"column": fields["column"].text(), "values": values, "usual": "values" not in fields}
+    return json.dumps(rule), tuple(values)
 
 
 def _values(node: Node) -> list[str]:
     """Read the values of a column that mean one split; a number or truth value is its text."""
-    scalars = [one.scalar() for one in node.items()] if node.is_list else [node.scalar()]
+    scalars = [item.scalar() for item in node.items()] if node.is_list else [node.scalar()]
     return ["" if scalar is None else str(scalar) for scalar in scalars]
 
 

@@ -52,7 +52,7 @@ class RawFileSpec:
 
 def _values(node: Node) -> tuple[Scalar, ...]:
     """Read the values of an option; one stands for a list of one."""
-    return tuple(one.scalar() for one in (node.items() if node.is_list else [node]))
+    return tuple(item.scalar() for item in (node.items() if node.is_list else [node]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,7 +155,7 @@ def _split(node: Node, names: Names) -> Split:
     return Split(
         name=entry.name,
         files=tuple(specs),
-        expected=tuple(decode(Expected, one, names=names) for one in entry.expected),
+        expected=tuple(decode(Expected, expected, names=names) for expected in entry.expected),
         labelled=entry.labelled,
     )
 

@@ -29,7 +29,7 @@ def catalog_lines(catalog: Catalog) -> str:
     """List all datasets, held-in ones first, a line each."""
     lines: list[str] = []
     for (role, cluster), title in _GROUPS.items():
-        datasets = [one for one in catalog.select(role=role) if one.cluster == cluster]
+        datasets = [dataset for dataset in catalog.select(role=role) if dataset.cluster == cluster]
         if datasets:
             lines += [f"{title} ({len(datasets)})", *_overview(datasets), ""]
     lines.append("`instructify catalog NAME` tells all about one: files, how to get them, options.")
@@ -194,6 +194,6 @@ def _option_lines(dataset: Dataset, help_of: Mapping[str, str]) -> list[str]:
         shown = str(value).lower() if isinstance(value, bool) else value
         lines.append(f"  {option}={shown}")
         indent = " " * 6
-        told = help_of.get(option, "")
-        lines += textwrap.wrap(told, WIDTH, initial_indent=indent, subsequent_indent=indent)
+        help_text = help_of.get(option, "")
+        lines += textwrap.wrap(help_text, WIDTH, initial_indent=indent, subsequent_indent=indent)
     return lines

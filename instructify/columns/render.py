@@ -91,15 +91,16 @@ def _names_read(templates: Sequence[Template]) -> frozenset[str]:
 
 def _joined(first: RenderedColumns, second: RenderedColumns) -> RenderedColumns:
     num_rows = len(first.instruction)
-    for one, other in zip(first[:3], second[:3], strict=True):
-        if one is not None:
-            kernels.refuse_overflow(one.nbytes + other.nbytes)
+    for left, right in zip(first[:3], second[:3], strict=True):
+        if left is not None:
+            kernels.refuse_overflow(left.nbytes + right.nbytes)
     qformers = (first.qformer_instruction, second.qformer_instruction)
     return RenderedColumns(
         instruction=pa.concat_arrays([first.instruction, second.instruction]),
         response=pa.concat_arrays([first.response, second.response]),
         qformer_instruction=None if None in qformers else pa.concat_arrays(qformers),
-        failed=first.failed + [one._replace(row=one.row + num_rows) for one in second.failed],
+        failed=first.failed
+        + [failure._replace(row=failure.row + num_rows) for failure in second.failed],
     )
 
 
@@ -111,8 +112,8 @@ def _render(
     *,
     by_row: bool = False,
 ) -> RenderedColumns:
-    own = frozenset(name for template in templates for name in template.fields)
-    columns = _columns(table, _names_read(templates), own, constants)
+    own_fields = frozenset(name for template in templates for name in template.fields)
+    columns = _columns(table, _names_read(templates), own_fields, constants)
     failures: dict[int, Failure] = {}
     parts = {
         part: _render_part(part, templates, numbers, columns, failures, by_row=by_row)
@@ -134,13 +135,13 @@ def _render(
 def _columns(
     table: pa.RecordBatch | pa.Table,
     names: frozenset[str],
-    own: frozenset[str],
+    own_fields: frozenset[str],
     constants: Mapping[str, str],
 ) -> dict[str, Column]:
     columns: dict[str, Column] = {}
     present = set(table.schema.names)
     for name in names:
-        if name in own and name not in present:
+        if name in own_fields and name not in present:
             columns[name] = own_column(table, name)
         elif name in present:
             columns[name] = _array(table.column(name))

@@ -31,7 +31,10 @@ def pool_findings(subjects: Sequence[Subject], catalog: Catalog) -> Iterator[Fin
 
 def conflict_findings(added: Sequence[Subject], known: Sequence[Subject]) -> Iterator[Finding]:
     """Find templates of a joining folder that have the name of another, with other texts."""
-    names = {(one.template.task, one.template.id): one for one in known}
+    names = {
+        (known_subject.template.task, known_subject.template.id): known_subject
+        for known_subject in known
+    }
     for subject in added:
         other = names.get((subject.template.task, subject.template.id))
         if other is not None and other.template.sha256 != subject.template.sha256:
@@ -46,23 +49,23 @@ def _alike(subjects: Sequence[Subject]) -> Iterator[Finding]:
             pool_of = (subject.template.mode, subject.template.dataset, task, form)
             pools.setdefault(pool_of, []).append(subject)
     words = {id(subject): _own_words(subject) for subject in subjects}
-    told: set[tuple[int, int]] = set()
+    reported: set[tuple[int, int]] = set()
     for pool in pools.values():
-        for one, other in itertools.combinations(pool, 2):
-            pair = (id(one), id(other))
-            if pair in told:
+        for first, second in itertools.combinations(pool, 2):
+            pair = (id(first), id(second))
+            if pair in reported:
                 continue
-            told.add(pair)
-            where = f"'{one.template.id}' of line {one.line()}"
-            if _normalised(one) == _normalised(other):
+            reported.add(pair)
+            where = f"'{first.template.id}' of line {first.line()}"
+            if _normalised(first) == _normalised(second):
                 what = f"reads the same as {where}, up to case and white space"
-                yield other.finding("error", "duplicate", what, "instruction")
+                yield second.finding("error", "duplicate", what, "instruction")
                 continue
             mine, theirs = words[pair[0]], words[pair[1]]
             common, either = len(mine & theirs), len(mine | theirs)
             if common > _ALIKE * either:
                 what = f"shares {common} of {either} words with {where}"
-                yield other.finding("warning", "near-duplicate", what, "instruction")
+                yield second.finding("warning", "near-duplicate", what, "instruction")
 
 
 def _own_words(subject: Subject) -> frozenset[str]:
@@ -97,7 +100,7 @@ def _labels(subjects: Sequence[Subject]) -> Iterator[Finding]:
 
 def labels(subject: Subject) -> dict[str, str]:
     """Name what stands before a list of OCR tokens, if it is a label."""
-    found = {}
+    by_name = {}
     for output in subject.programs["instruction"].tree.find_all(nodes.Output):
         for before, node in pairwise(output.nodes):
             name = node.find(nodes.Name) if isinstance(node, nodes.Filter) else None
@@ -105,8 +108,8 @@ def labels(subject: Subject) -> dict[str, str]:
                 continue
             match = _LABEL.search(before.data) if isinstance(before, nodes.TemplateData) else None
             if match is not None:
-                found[name.name] = match[1]
-    return found
+                by_name[name.name] = match[1]
+    return by_name
 
 
 def _unreachable(subject: Subject, catalog: Catalog) -> Iterator[Finding]:

@@ -76,7 +76,12 @@ def probes(task: str, form: str) -> Iterator[Row]:
     if task == _CLASSES:
         optional["question"] = base.pop("question")
     names = list(optional)
-    sets = [names, *([n for n in names if n != one] for one in names), *([n] for n in names), []]
+    sets = [
+        names,
+        *([n for n in names if n != left_out] for left_out in names),
+        *([n] for n in names),
+        [],
+    ]
     for chosen in sets:
         row = {**base, **{name: optional[name] for name in chosen}}
         if (task, form) != (_CLASSES, "binary") or row.keys() & {"question", "text"}:

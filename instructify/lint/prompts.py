@@ -36,18 +36,19 @@ def read_prompts(folder: Path) -> tuple[list[Prompt], list[Finding]]:
     findings: list[Finding] = []
     for path in files_of(folder, "*.yaml") if folder.is_dir() else ():
         try:
-            found = list(_instructions(read_yaml(path)))
+            nodes = list(_instructions(read_yaml(path)))
         except PlacedError as error:
             findings.append(Finding("error", "syntax", error.file, error.line, None, error.what))
             continue
         except UserError as error:
             findings.append(Finding("error", "syntax", str(path), None, None, str(error)))
             continue
-        for node in found:
+        for node in nodes:
             text = str(node.value)
             wrong = mistakes(text)
             findings += [
-                Finding("error", one.kind, node.file, node.line, None, str(one)) for one in wrong
+                Finding("error", mistake.kind, node.file, node.line, None, str(mistake))
+                for mistake in wrong
             ]
             if not wrong:
                 prompts.append(Prompt(path.stem, program(text), node.file, node.line))
@@ -85,7 +86,7 @@ def evaluation_findings(
     subjects: Sequence[Subject], prompts: Sequence[Prompt], catalog: Catalog
 ) -> Iterator[Finding]:
     """Compare training templates with the prompts that held-out datasets are evaluated with."""
-    held_out = [one for one in prompts if not _is_held_in(one.dataset, catalog)]
+    held_out = [item for item in prompts if not _is_held_in(item.dataset, catalog)]
     trained = {dataset.task for dataset in catalog.select(role="held-in")}
     asked = _Asked()
     for subject in subjects:
@@ -94,7 +95,7 @@ def evaluation_findings(
             if task in trained:
                 for prompt in asked.equal(subject, held_out, task, form):
                     equal.setdefault(prompt.dataset, prompt)
-        yield from _told(subject, equal, subject.template.trains_on_evaluation_prompt)
+        yield from _equal_findings(subject, equal, subject.template.trains_on_evaluation_prompt)
 
 
 class _Asked:
@@ -107,7 +108,7 @@ class _Asked:
         self, subject: Subject, prompts: Sequence[Prompt], task: str, form: str
     ) -> Iterator[Prompt]:
         rows = list(probes(task, form))
-        own = [
+        rendered = [
             _read(subject.programs["instruction"], row) if fits(subject.template, row) else None
             for row in rows
         ]
@@ -115,12 +116,12 @@ class _Asked:
             key = (prompt.program.source, task, form)
             if key not in self._read:
                 self._read[key] = [_read(prompt.program, row) for row in rows]
-            both = zip(own, self._read[key], strict=True)
-            if any(one is not None and one == other for one, other in both):
+            both = zip(rendered, self._read[key], strict=True)
+            if any(left is not None and left == right for left, right in both):
                 yield prompt
 
 
-def _told(
+def _equal_findings(
     subject: Subject, equal: Mapping[str, Prompt], allowed: Sequence[str]
 ) -> Iterator[Finding]:
     for dataset, prompt in equal.items():

@@ -75,7 +75,7 @@ def _rows(subject: Subject, real: Real) -> Iterator[tuple[str, Row]]:
 def _failures(subject: Subject, real: Real) -> Iterator[Finding]:
     """Report each kind of failure of a text once, with the field to blame."""
     came_out_empty = False
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for where, row in _rows(subject, real):
         for part in subject.programs:
             outcome = _render(subject, part, row)
@@ -86,10 +86,10 @@ def _failures(subject: Subject, real: Real) -> Iterator[Finding]:
                 continue
             if part == "response" and outcome.null and row.get("answer") is None:
                 continue  # for inference only
-            found = _failure(subject, part, where, row, outcome)
-            if (found.kind, found.what) not in told:
-                told.add((found.kind, found.what))
-                yield found
+            finding = _failure(subject, part, where, row, outcome)
+            if (finding.kind, finding.what) not in reported:
+                reported.add((finding.kind, finding.what))
+                yield finding
     if subject.template.allow_empty and not came_out_empty and subject.serves:
         yield subject.finding("warning", "allow-empty", "allow_empty is declared without need")
 

@@ -53,8 +53,8 @@ def lint(
             f"{folder} holds no template file; expected <task>.yaml, see docs/templates.md"
         )
     subjects, findings = read_subjects(files, catalog)
-    for one in added:
-        joining = files_of(one, "*.yaml")
+    for folder_added in added:
+        joining = files_of(folder_added, "*.yaml")
         more, wrong = read_subjects(joining, catalog)
         findings += [*wrong, *conflict_findings(more, subjects)]
         keys = {subject.template.key for subject in subjects}
@@ -70,7 +70,7 @@ def lint(
         findings += render_findings(subject, real)
     findings += pool_findings(subjects, catalog)
     prompts: list[Prompt] = []
-    for at in (_protocols(folder), *(one / PROTOCOLS for one in added)):
+    for at in (_protocols(folder), *(folder_added / PROTOCOLS for folder_added in added)):
         more_prompts, unread = read_prompts(at)
         prompts += more_prompts
         findings += unread
@@ -83,7 +83,9 @@ def lint(
         draws = draws_by_template(usage, subjects)
         findings += usage_findings(usage, subjects, build.paths.root)
     return LintReport(
-        findings=sorted(findings, key=lambda one: (one.file, one.line or 0, one.kind)),
+        findings=sorted(
+            findings, key=lambda finding: (finding.file, finding.line or 0, finding.kind)
+        ),
         num_files=len(files),
         num_templates=num_templates,
         varieties=list(varieties(subjects)),
@@ -94,5 +96,5 @@ def lint(
 
 def _protocols(folder: Path) -> Path:
     """Return where evaluation prompts are: beside the templates, else ours."""
-    own = folder / PROTOCOLS
-    return own if own.is_dir() else find("templates") / PROTOCOLS
+    protocols = folder / PROTOCOLS
+    return protocols if protocols.is_dir() else find("templates") / PROTOCOLS

@@ -34,12 +34,12 @@ class Join(NamedTuple):
 
 def joins(program: Program, rows: Sequence[Row], constants: Row) -> list[Join]:
     """List what runs together in a text, each pair once."""
-    found: dict[tuple[str | None, str | None], Join] = {}
+    distinct: dict[tuple[str | None, str | None], Join] = {}
     judged: set[tuple[Path, Path]] = set()
     for row in rows:
         for join in _joins(program, row, constants, judged):
-            found.setdefault((join.before, join.after), join)
-    return list(found.values())
+            distinct.setdefault((join.before, join.after), join)
+    return list(distinct.values())
 
 
 def _joins(
@@ -106,10 +106,10 @@ def _is_moved_unseen(
     before, after = pair
     kept, moved = texts[before].split()
     other = {**texts, before: kept, after: f"{moved} {texts[after]}"}
-    one, two = (_rendered(program, row, constants, each) for each in (texts, other))
-    if one is None or two is None:
+    first, second = (_rendered(program, row, constants, each) for each in (texts, other))
+    if first is None or second is None:
         return False
-    return any(read(one) == read(two) for read in (as_bert_reads, as_t5_reads))
+    return any(read(first) == read(second) for read in (as_bert_reads, as_t5_reads))
 
 
 def _at_words(gap: str, before: Path | None, after: Path | None) -> Iterator[Join]:
@@ -126,9 +126,9 @@ def _at_words(gap: str, before: Path | None, after: Path | None) -> Iterator[Joi
         what = f"the words '{_last(tail)}' run into {_named(after)}"
         yield Join(None, _field(after), what)
     lines = [line.strip() for line in gap.strip().split("\n")]
-    for one, two in pairwise(lines):
-        if one and two and _WORD.match(one[-1]) and _runs_on(two):
-            yield Join(None, None, f"the words '{_last(one)}' run into '{_few(two)}'")
+    for previous, next_line in pairwise(lines):
+        if previous and next_line and _WORD.match(previous[-1]) and _runs_on(next_line):
+            yield Join(None, None, f"the words '{_last(previous)}' run into '{_few(next_line)}'")
 
 
 def _runs_on(words: str) -> bool:

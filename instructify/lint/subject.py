@@ -40,8 +40,8 @@ class Subject:
     @cached_property
     def programs(self) -> Mapping[Part, Program]:
         """The compiled texts that the template has."""
-        found = {part: self.template.program(part) for part in PARTS}
-        return {part: program for part, program in found.items() if program is not None}
+        programs = {part: self.template.program(part) for part in PARTS}
+        return {part: program for part, program in programs.items() if program is not None}
 
     def line(self, part: Part | None = None, text_line: int = 1) -> int:
         """Return the line of the file for a line of one of the texts."""
@@ -82,8 +82,8 @@ def read_subjects(files: Sequence[Path], catalog: Catalog) -> tuple[list[Subject
             _finding(path, lines, mistake.template, mistake.error) for mistake in mistakes.found
         ]
         subjects += [
-            Subject(placed=one, lines=lines, serves=_serves(one.template, catalog))
-            for one in placed
+            Subject(placed=entry, lines=lines, serves=_serves(entry.template, catalog))
+            for entry in placed
         ]
     return subjects, findings
 

@@ -117,13 +117,13 @@ def _lacking(
     subject: Subject, read: frozenset[str], brought: dict[tuple[str, str], tuple[str, ...]]
 ) -> dict[str, str]:
     """Name the fields that are not read, with the tasks and forms that have them."""
-    found: dict[str, list[str]] = {}
+    lacking: dict[str, list[str]] = {}
     given = targets(subject)
     for task, form in subject.serves:
         for field in brought.get((task, form), ()) if brought else needed(task, form):
             if field not in read and field not in given:
-                found.setdefault(field, []).append(f"{task} {form}")
-    return {field: " and ".join(forms) for field, forms in found.items()}
+                lacking.setdefault(field, []).append(f"{task} {form}")
+    return {field: " and ".join(forms) for field, forms in lacking.items()}
 
 
 def _slow(subject: Subject) -> Iterator[Finding]:

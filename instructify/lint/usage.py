@@ -50,7 +50,7 @@ class TaskUse(NamedTuple):
     ngrams: tuple[float, float, float]  # distinct 1-, 2- and 3-grams per n-gram
     instruction: Lengths
     response: Lengths
-    told: float  # share of longer responses that stand in their instruction
+    in_instruction: float  # share of longer responses that their instruction contains
     num_long: int
 
 
@@ -79,14 +79,14 @@ def measure(build: Build) -> Usage:
 
 def real_records(build: Build) -> dict[tuple[str, str], list[Row]]:
     """Take some records of every split, to render templates with."""
-    found: dict[tuple[str, str], list[Row]] = {}
+    records: dict[tuple[str, str], list[Row]] = {}
     for name, entry in build.manifest.datasets.items():
         for split in entry.splits:
             table = build.records(name, split)
             step = max(1, -(-len(table) // _REAL_RECORDS))
             for row in (table[at] for at in range(0, len(table), step)):
-                found.setdefault((entry.task, row["form"]), []).append(row)
-    return found
+                records.setdefault((entry.task, row["form"]), []).append(row)
+    return records
 
 
 def usage_findings(usage: Usage, subjects: Sequence[Subject], folder: Path) -> Iterator[Finding]:
@@ -121,8 +121,9 @@ def _never_drawn(usage: Usage, subjects: Sequence[Subject]) -> Iterator[Finding]
 
 
 def _of_task(use: TaskUse, folder: Path) -> Iterator[Finding]:
-    if use.told > _TELLING_SHARE and use.num_long >= _FEW:
-        what = f"{use.told:.0%} of the longer responses of {use.task} stand in their instruction"
+    if use.in_instruction > _TELLING_SHARE and use.num_long >= _FEW:
+        share = f"{use.in_instruction:.0%} of the longer responses of {use.task}"
+        what = f"{share} stand in their instruction"
         yield Finding("warning", "answer-in-instruction", str(folder), None, None, what)
     for part, lengths, limit in (
         ("instructions", use.instruction, INSTRUCTION_TOKENS),
@@ -156,7 +157,7 @@ def _task(build: Build, task: str, splits: Sequence[tuple[str, str]], usage: Usa
             taken.responses.extend(batch.column("response").take(rows).to_pylist())
             taken.forms.extend(batch.column("form").take(rows).to_pylist())
     usage.draws += draws
-    told, num_long = _told(taken)
+    in_instruction, num_long = _in_instruction(taken)
     return TaskUse(
         task=task,
         samples=samples,
@@ -165,7 +166,7 @@ def _task(build: Build, task: str, splits: Sequence[tuple[str, str]], usage: Usa
         ngrams=_ngrams(taken.instructions),
         instruction=_lengths(taken.instructions, INSTRUCTION_TOKENS),
         response=_lengths([text for text in taken.responses if text is not None], RESPONSE_TOKENS),
-        told=told,
+        in_instruction=in_instruction,
         num_long=num_long,
     )
 
@@ -206,7 +207,7 @@ def _ngrams(texts: Sequence[str]) -> tuple[float, float, float]:
     return shares[0], shares[1], shares[2]
 
 
-def _told(taken: _Taken) -> tuple[float, int]:
+def _in_instruction(taken: _Taken) -> tuple[float, int]:
     """Share of responses of three and more words that stand in their instruction as they are.
 
     Not those that choose among options: these always stand there.

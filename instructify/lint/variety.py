@@ -69,13 +69,13 @@ def self_bleu(texts: Sequence[Sequence[str]]) -> float | None:
 def _bleu(text: Sequence[str], others: Sequence[Sequence[str]]) -> float:
     logarithms = 0.0
     for size in range(1, _MOST + 1):
-        found = _grams(text, size)
+        grams = _grams(text, size)
         most: Counter[tuple[str, ...]] = Counter()
         for other in others:
             most |= _grams(other, size)
         extra = 1 if size > 1 else 0
-        matches = sum(min(count, most[gram]) for gram, count in found.items()) + extra
-        total = sum(found.values()) + extra
+        matches = sum(min(count, most[gram]) for gram, count in grams.items()) + extra
+        total = sum(grams.values()) + extra
         if matches == 0:
             return 0.0
         logarithms += math.log(matches / total)

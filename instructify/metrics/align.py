@@ -33,42 +33,42 @@ def by_item(
     Two predictions of one item and predictions of no item are the user's mistake.
     """
     names = dict.fromkeys(known, "")
-    found: dict[str, Prediction] = {}
+    by_id: dict[str, Prediction] = {}
     twice: list[str] = []
     unknown: list[str] = []
     for prediction in predictions:
         name = prediction.id if prediction.id in names else (aliases or {}).get(prediction.id)
         if name is None:
             unknown.append(prediction.id)
-        elif name in found:
+        elif name in by_id:
             twice.append(prediction.id)
         else:
-            found[name] = prediction
+            by_id[name] = prediction
     if twice:
         raise UserError(f"{_some(twice)} predicted more than once; keep one prediction an item")
     if unknown:
         raise UserError(f"{_some(unknown)} predicted, and no item has that id")
-    if not found:
+    if not by_id:
         raise UserError("there are no predictions")
-    return found
+    return by_id
 
 
 def align(
-    items: Sequence[Item], found: Mapping[str, Prediction], *, allow_missing: bool
+    items: Sequence[Item], predictions: Mapping[str, Prediction], *, allow_missing: bool
 ) -> Aligned:
     """Put predictions beside their items; a missing one is an error unless it is allowed."""
     if not items:
         raise UserError("there are no items to score")
-    missing = [item.id for item in items if item.id not in found]
+    missing = [item.id for item in items if item.id not in predictions]
     if missing and not allow_missing:
         raise UserError(
             f"{_some(missing)} not predicted, of {len(items):,} items; predict all, or count "
             "missing ones as wrong with --allow-missing"
         )
-    chosen = [found.get(item.id) for item in items]
+    chosen = [predictions.get(item.id) for item in items]
     return Aligned(
-        tuple(_written(item, one) for item, one in zip(items, chosen, strict=True)),
-        tuple(None if one is None else one.answer for one in chosen),
+        tuple(_written(item, prediction) for item, prediction in zip(items, chosen, strict=True)),
+        tuple(None if prediction is None else prediction.answer for prediction in chosen),
         len(missing),
     )
 

@@ -45,9 +45,9 @@ def the_choice(item: Item) -> int:
             f"'{item.id}' has {len(item.choices)} choices and the true one is number {item.gold}, "
             "counted from 0"
         )
-    found = [chosen(reference, item.choices) for reference in item.references]
-    if len(found) == 1 and found[0] is not None:
-        return found[0]
+    positions = [chosen(reference, item.choices) for reference in item.references]
+    if len(positions) == 1 and positions[0] is not None:
+        return positions[0]
     raise UserError(f"'{item.id}': no choice is named by its references {list(item.references)}")
 
 

@@ -42,10 +42,10 @@ def cider_scorer() -> Scorer:
     known: dict[str, Tokens] = {}
 
     def tokens(caption: str) -> Tokens:
-        found = known.get(caption)
-        if found is None:
-            found = known[caption] = tokenizer.tokenize(caption)
-        return found
+        ptb_words = known.get(caption)
+        if ptb_words is None:
+            ptb_words = known[caption] = tokenizer.tokenize(caption)
+        return ptb_words
 
     def score(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
         texts = [text_of(item, answer) for item, answer in zip(items, answers, strict=True)]
@@ -59,7 +59,7 @@ def cider_scorer() -> Scorer:
             )
         words = (lambda text: tokens(spaced(text))) if by_character else tokens
         predictions = [words(text or "") for text in texts]
-        references = [[words(one) for one in gold] for gold in golds]
+        references = [[words(reference) for reference in gold] for gold in golds]
         if len(items) == 1:
             notes.append("CIDEr of one picture is 0: no word tells it from other pictures")
         return mean_scored(cider_scores(predictions, references), notes=notes)
@@ -156,10 +156,14 @@ def _cosines(groups: _Groups, picture_of: _Integers, pictures: int) -> Floats:
     weights = counts * _idf(having % num_groups, num_groups, pictures)[group]
     norms = np.sqrt(np.bincount(caption, weights**2, minlength=num_captions))
 
-    own = entries[~in_reference]  # of captions, whose number is the picture's
+    caption_entries = entries[~in_reference]  # of captions, whose number is the picture's
     wanted = picture_of[caption[in_reference]] * num_groups + group[in_reference]
-    places = np.minimum(np.searchsorted(own, wanted), max(len(own) - 1, 0))
-    shared = own[places] == wanted if len(own) else np.zeros(len(wanted), np.bool_)
+    places = np.minimum(np.searchsorted(caption_entries, wanted), max(len(caption_entries) - 1, 0))
+    shared = (
+        caption_entries[places] == wanted
+        if len(caption_entries)
+        else np.zeros(len(wanted), np.bool_)
+    )
     theirs = weights[in_reference][shared]
     clipped = np.minimum(weights[~in_reference][places[shared]], theirs) * theirs
     reference = caption[in_reference][shared] - pictures

@@ -42,10 +42,10 @@ def answer_key(metric: str) -> str:
 def read_predictions(path: Path, metric: str) -> list[Prediction]:
     """Read the predictions of a file for a metric."""
     key = answer_key(metric)
-    found = [Prediction(_id(row), _answer(row, key), _given(row)) for row in _rows(path)]
-    if not found:
+    predictions = [Prediction(_id(row), _answer(row, key), _given(row)) for row in _rows(path)]
+    if not predictions:
         raise UserError(f'{path} is empty; give it lines such as {{"id": 1, "{key}": ...}}')
-    return found
+    return predictions
 
 
 def _answer(row: _Row, key: str) -> Answer:
@@ -180,7 +180,7 @@ def _numbers(row: _Row, key: str) -> tuple[float, ...]:
     value = row.values.get(key)
     if not isinstance(value, list) or not set(map(type, value)) <= {int, float}:
         raise row.wrong(f"no `{key}` that is a list of numbers")
-    return tuple(_finite(row, key, one) for one in value)
+    return tuple(_finite(row, key, number) for number in value)
 
 
 def _relevance(row: _Row, key: str) -> tuple[float, ...]:

@@ -87,5 +87,5 @@ class Result:
         }
         if with_items:
             pairs = zip(self.ids, self.scores.tolist(), strict=True)
-            value["items"] = [{"id": one, "score": score} for one, score in pairs]
+            value["items"] = [{"id": item_id, "score": score} for item_id, score in pairs]
         return value

@@ -92,11 +92,11 @@ def _scan(text: str) -> Iterator[str]:
     rules = _rules()
     position = 0
     while position < len(text):
-        found = _longest(rules, text, position)
-        if found is None:
+        longest = _longest(rules, text, position)
+        if longest is None:
             position += 1
             continue
-        rule, match = found
+        rule, match = longest
         position = match.end(1)
         token = (match[1] if rule.write is None else rule.write(match[1])).lower()
         if token not in _DROPPED:

@@ -68,8 +68,8 @@ class Scoring:
 
 def variants(dataset: str, metric: str, form: str | None = None) -> Mapping[str, Scorer]:
     """List the variants of a dataset's metric on records of a form, the default first."""
-    own = _BY_DATASET.get((dataset, metric)) or _BY_FORM.get((metric, form or ""))
-    return own or _BY_METRIC[metric]
+    special = _BY_DATASET.get((dataset, metric)) or _BY_FORM.get((metric, form or ""))
+    return special or _BY_METRIC[metric]
 
 
 def metric_of_form(metric: str, form: str | None) -> str:
@@ -115,7 +115,7 @@ def score(
     one counts as wrong. What the variant leaves out (difficult questions of A-OKVQA) may be
     predicted and is not counted.
     """
-    found = by_item(predictions, (item.id for item in items), aliases)
+    by_id = by_item(predictions, (item.id for item in items), aliases)
     kept = [item for item in items if not (scoring.skips_difficult and item.difficult)]
     instead = replacement(scoring.metric, scoring.scorer, kept)
     skips = scoring.skips_difficult
@@ -123,7 +123,7 @@ def score(
         scoring = Scoring(
             dataset=scoring.dataset, metric=METRIC, variant=VARIANT, scorer=instead.scorer
         )
-    aligned = align(kept, found, allow_missing=allow_missing)
+    aligned = align(kept, by_id, allow_missing=allow_missing)
     scored = scoring.scorer(kept, aligned.answers)
     metrics = dict(scored.metrics)
     if skips:

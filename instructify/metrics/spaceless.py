@@ -41,4 +41,4 @@ def is_spaceless(captions: Iterable[str]) -> bool:
 
 def spaced(caption: str) -> str:
     """Put blanks around each character of such scripts, and drop full-width punctuation."""
-    return _CHARACTER.sub(lambda found: f" {found[0]} ", _DROPPED.sub(" ", caption))
+    return _CHARACTER.sub(lambda match: f" {match[0]} ", _DROPPED.sub(" ", caption))

@@ -78,10 +78,10 @@ def remembered(function: Callable[[str], str]) -> Callable[[str], str]:
     known: dict[str, str] = {}
 
     def once(text: str) -> str:
-        found = known.get(text)
-        if found is None:
-            found = known[text] = function(text)
-        return found
+        result = known.get(text)
+        if result is None:
+            result = known[text] = function(text)
+        return result
 
     return once
 
@@ -96,8 +96,8 @@ def _score(
     for item, answer in zip(items, answers, strict=True):
         golds, text = references_of(item), text_of(item, answer)
         unusual += len(golds) != _ANNOTATORS
-        found = 0 if text is None else matches(text, golds)
-        scores.append(leave_one_out(found, len(golds)) if found else 0.0)
+        num_matches = 0 if text is None else matches(text, golds)
+        scores.append(leave_one_out(num_matches, len(golds)) if num_matches else 0.0)
     notes = []
     if unusual:
         notes.append(

@@ -38,8 +38,8 @@ def counted(order: NDArray[np.uint8], num_members: int) -> Schedule:
     """Count for each place of a cycle how many places before it are the same member's."""
     rank = np.empty(len(order), np.int32)
     for member in range(num_members):
-        own = order == member
-        rank[own] = np.arange(np.count_nonzero(own), dtype=np.int32)
+        of_member = order == member
+        rank[of_member] = np.arange(np.count_nonzero(of_member), dtype=np.int32)
     return Schedule(order, rank)
 
 

@@ -65,18 +65,18 @@ class MixtureState:
 
     def changes(self, mixture: Mixture, builds: Mapping[str, str]) -> tuple[str, ...]:
         """Say what is different now: seed, mixture, data; nothing if all is the same."""
-        told: list[str] = []
+        lines: list[str] = []
         if mixture.seed != self.seed:
-            told.append(f"the seed was {self.seed} and is {mixture.seed}")
+            lines.append(f"the seed was {self.seed} and is {mixture.seed}")
         if mixture.hash != self.mixture_hash:
-            told += _differences(self.facts, mixture.facts()) or ["the mixture has another hash"]
+            lines += _differences(self.facts, mixture.facts()) or ["the mixture has another hash"]
         for name in sorted({*self.builds, *builds}):
             before, now = self.builds.get(name), builds.get(name)
             if before is not None and now is not None and before != now:
-                told.append(f"the samples of {name} were made anew")
-            elif before != now and not any(line.startswith(name) for line in told):
-                told.append(f"{name} was {'added' if before is None else 'taken out'}")
-        return tuple(told)
+                lines.append(f"the samples of {name} were made anew")
+            elif before != now and not any(line.startswith(name) for line in lines):
+                lines.append(f"{name} was {'added' if before is None else 'taken out'}")
+        return tuple(lines)
 
     def check(
         self, mixture: Mixture, builds: Mapping[str, str], *, accept_changes: bool = False
@@ -93,15 +93,15 @@ class MixtureState:
 
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    told = []
+    lines = []
     for name in sorted({*before, *now}):
         if name not in before:
-            told.append(f"{name} was added ({now[name]})")
+            lines.append(f"{name} was added ({now[name]})")
         elif name not in now:
-            told.append(f"{name} was taken out ({before[name]})")
+            lines.append(f"{name} was taken out ({before[name]})")
         elif before[name] != now[name]:
-            told.append(f"{name} was {before[name]} and is {now[name]}")
-    return told
+            lines.append(f"{name} was {before[name]} and is {now[name]}")
+    return lines
 
 
 class _Version(msgspec.Struct):

@@ -93,16 +93,16 @@ class Mixture:
     def facts(self) -> dict[str, str]:
         """Say in words all that the hash covers, by member; what a refusal compares."""
         batch = self.logical_batch
-        told = {
+        facts = {
             "order": self.order,
             "batches": "mixed" if batch is None else f"of one dataset, {batch} samples each",
             "cycle": f"{self.cycle:,} samples",
         }
         for member, quota in zip(self.members, self.quotas.tolist(), strict=True):
-            told[member.name] = (
+            facts[member.name] = (
                 f"{member.size:,} records, {member.draws} draws, {quota:,} samples a cycle"
             )
-        return told
+        return facts
 
     def sample(self, position: int) -> Draw:
         """Find the sample at one position."""

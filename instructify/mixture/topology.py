@@ -34,8 +34,8 @@ class Topology:
         if not (0 <= micro < self.accumulation and 0 <= rank < self.world):
             raise ValueError(f"there is no pass {micro} of rank {rank} in {self}")
         first = start + step * self.batch
-        own = cut(self.batch, self.world * self.accumulation, micro * self.world + rank)
-        return range(first + own.start, first + own.stop)
+        share = cut(self.batch, self.world * self.accumulation, micro * self.world + rank)
+        return range(first + share.start, first + share.stop)
 
     def pieces(self, start: int, rank: int) -> Iterator[range]:
         """Go through all pieces of a rank, from position `start` on, without end."""

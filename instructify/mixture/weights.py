@@ -78,13 +78,13 @@ def shares(
     result = np.zeros(len(members))
     free = np.ones(len(members), np.bool_)
     for key, share in fixed.items():
-        own = _named(members, key)
-        if not free[own].all():
+        rows = _named(members, key)
+        if not free[rows].all():
             raise UserError(f"'{key}' is fixed twice: once by its dataset, once by its form")
         if not 0 < share <= 1:
             raise UserError(f"the fixed share of '{key}' is {share:g}; it goes from above 0 to 1")
-        result[own] = share * weights[own] / weights[own].sum()
-        free[own] = False
+        result[rows] = share * weights[rows] / weights[rows].sum()
+        free[rows] = False
     left = 1 - math.fsum(fixed.values())
     if not free.any() and abs(left) > 1e-9:
         raise UserError(f"all members have fixed shares, which add up to {1 - left:g} and not to 1")
@@ -98,11 +98,11 @@ def shares(
 
 
 def _named(members: Sequence[Member], key: str) -> NDArray[np.int64]:
-    own = [n for n, member in enumerate(members) if key in (member.name, member.dataset)]
-    if not own:
+    numbers = [n for n, member in enumerate(members) if key in (member.name, member.dataset)]
+    if not numbers:
         known = {member.name for member in members} | {member.dataset for member in members}
         raise UserError(f"'{key}' has a fixed share and is no member; {did_you_mean(key, known)}")
-    return np.array(own, np.int64)
+    return np.array(numbers, np.int64)
 
 
 def quotas(of: Sequence[Member], parts: NDArray[np.float64], cycle: int) -> NDArray[np.int64]:

@@ -44,9 +44,9 @@ def are_alike(left: Thumbnails, right: Thumbnails) -> NDArray[np.bool_]:
     alike = np.zeros(len(left), np.bool_)
     plain = (_unit(grey(left)) * _unit(grey(right))).sum((1, 2))
     rows = np.flatnonzero((plain >= LEAST_PLAIN) & has_contrast(left) & has_contrast(right))
-    found = agreement(left[rows], right[rows])
+    agreed = agreement(left[rows], right[rows])
     alike[rows] = (
-        (found.whole >= LEAST_WHOLE) & (found.detail >= LEAST_DETAIL) & (found.spot <= MOST_SPOT)
+        (agreed.whole >= LEAST_WHOLE) & (agreed.detail >= LEAST_DETAIL) & (agreed.spot <= MOST_SPOT)
     )
     return alike
 
@@ -69,35 +69,38 @@ def agreement(left: Thumbnails, right: Thumbnails) -> Agreement:
     best = Agreement(*(np.empty(len(left), np.float32) for _ in range(3)))
     for begin in range(0, len(left), _BLOCK):
         at = slice(begin, begin + _BLOCK)
-        one, other = _best_cut(left[at], right[at], cuts), _best_cut(right[at], left[at], cuts)
-        better = one.whole >= other.whole
-        for target, ours, theirs in zip(best, one, other, strict=True):
+        forward, backward = (
+            _best_cut(left[at], right[at], cuts),
+            _best_cut(right[at], left[at], cuts),
+        )
+        better = forward.whole >= backward.whole
+        for target, ours, theirs in zip(best, forward, backward, strict=True):
             target[at] = np.where(better, ours, theirs)
     return best
 
 
-def _best_cut(one: Thumbnails, other: Thumbnails, cuts: Floats) -> Agreement:
+def _best_cut(first: Thumbnails, second: Thumbnails, cuts: Floats) -> Agreement:
     """Cut the first pictures in all ways and compare the best with the second ones."""
-    still = grey(other)
-    rows = np.einsum("vij,pjk->pvik", cuts, grey(one), optimize=True)
+    still = grey(second)
+    rows = np.einsum("vij,pjk->pvik", cuts, grey(first), optimize=True)
     cut = np.einsum("pvik,wlk->pvwil", rows, cuts, optimize=True)
-    cut = cut.reshape(len(one), -1, SIDE, SIDE)
+    cut = cut.reshape(len(first), -1, SIDE, SIDE)
     whole = (_unit(cut) * _unit(still)[:, None]).sum((-2, -1))
     chosen = whole.argmax(1)
-    moving = cut[np.arange(len(one)), chosen]
+    moving = cut[np.arange(len(first)), chosen]
     detail = (_unit(_detail(moving)) * _unit(_detail(still))).sum((-2, -1))
     down, across = np.divmod(chosen, len(cuts))
-    colours = np.einsum("pij,pjkc->pikc", cuts[down], one.astype(np.float32), optimize=True)
+    colours = np.einsum("pij,pjkc->pikc", cuts[down], first.astype(np.float32), optimize=True)
     colours = np.einsum("pikc,plk->pilc", colours, cuts[across], optimize=True)
-    return Agreement(whole.max(1), detail, _largest_spot(colours, other.astype(np.float32)))
+    return Agreement(whole.max(1), detail, _largest_spot(colours, second.astype(np.float32)))
 
 
-def _largest_spot(one: Floats, other: Floats) -> Floats:
+def _largest_spot(first: Floats, second: Floats) -> Floats:
     """Compare mean colours spot by spot; with a grey picture only grey values are compared."""
-    is_grey = np.minimum(_spread(one), _spread(other)) < _GREY_SPREAD
-    difference = one - other
+    is_grey = np.minimum(_spread(first), _spread(second)) < _GREY_SPREAD
+    difference = first - second
     difference[is_grey] = (difference[is_grey] @ _WEIGHTS)[..., None]
-    spots = difference.reshape(len(one), SIDE // _SPOT, _SPOT, SIDE // _SPOT, _SPOT, 3)
+    spots = difference.reshape(len(first), SIDE // _SPOT, _SPOT, SIDE // _SPOT, _SPOT, 3)
     largest: Floats = np.abs(spots.mean((2, 4))).max((1, 2, 3))
     return largest
 

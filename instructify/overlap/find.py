@@ -70,7 +70,7 @@ def find_overlap(question: Question, pool: Workers, progress: Progress) -> Overl
 
 def _part_facts(pictures: PictureRows, number: int) -> PartFacts:
     part = pictures.parts[number]
-    own = has_part(pictures.holders, number)
+    in_part = has_part(pictures.holders, number)
     return PartFacts(
         build=part.build,
         dataset=part.dataset,
@@ -79,21 +79,21 @@ def _part_facts(pictures: PictureRows, number: int) -> PartFacts:
         is_trained=part.is_trained,
         is_evaluated=part.is_evaluated,
         records=len(pictures.read[number].per_record),
-        pictures=int(own.sum()),
-        indexed=int((own & pictures.facts.known).sum()),
-        hashed=int((own & pictures.facts.hashed).sum()),
+        pictures=int(in_part.sum()),
+        indexed=int((in_part & pictures.facts.known).sum()),
+        hashed=int((in_part & pictures.facts.hashed).sum()),
     )
 
 
-def _text_counts(found: TextOverlap) -> SharedTexts:
+def _text_counts(texts: TextOverlap) -> SharedTexts:
     return SharedTexts(
-        left=found.trained,
-        right=found.evaluated,
-        questions=_counts(found.questions),
-        same_picture=found.same_picture,
-        answers=_counts(found.answers),
+        left=texts.trained,
+        right=texts.evaluated,
+        questions=_counts(texts.questions),
+        same_picture=texts.same_picture,
+        answers=_counts(texts.answers),
     )
 
 
-def _counts(found: FoundTexts) -> SharedTextCounts:
-    return SharedTextCounts(records=found.records, common=found.common, examples=found.examples)
+def _counts(texts: FoundTexts) -> SharedTextCounts:
+    return SharedTextCounts(records=texts.records, common=texts.common, examples=texts.examples)

@@ -20,7 +20,9 @@ def not_compared(
 ) -> Iterator[str]:
     """Say what could not be compared."""
     here = {part.dataset for part in pictures.parts if part.is_evaluated}
-    missing = [one.name for one in catalog.select(role="held-out") if one.name not in here]
+    missing = [
+        dataset.name for dataset in catalog.select(role="held-out") if dataset.name not in here
+    ]
     if missing:
         yield f"held-out sets that are not there: {', '.join(missing)}"
     if not any(part.is_trained for part in pictures.parts):
@@ -50,9 +52,9 @@ def _without_bytes(pictures: PictureRows) -> Iterator[str]:
         for number, part in enumerate(pictures.parts)
         if pictures.builds[part.build] not in bare
     }
-    told = [f"{name} {count:,}" for name, count in lacking.items() if count]
-    if told:
-        yield f"pictures that the build lacks, by key only: {', '.join(told)}"
+    counts = [f"{name} {count:,}" for name, count in lacking.items() if count]
+    if counts:
+        yield f"pictures that the build lacks, by key only: {', '.join(counts)}"
     clips = int((pictures.facts.known & ~pictures.facts.hashed).sum())
     if clips:
         lacking_it = counted(clips, "clip has", "clips have")

@@ -50,12 +50,12 @@ def near_pairs(left: Hashes, right: Hashes, most: int) -> NearPairs:
 def compared_pairs(left: Hashes, right: Hashes, most: int) -> NearPairs:
     """Compare each with each: exact, and as slow as the product of the two lengths."""
     step = max(1, _PAIRS // max(1, len(right)))
-    found = [np.empty((2, 0), np.int64)]
+    blocks = [np.empty((2, 0), np.int64)]
     for begin in range(0, len(left), step):
         near = np.bitwise_count(left[begin : begin + step, None] ^ right) <= most
         here, there = np.nonzero(near)
-        found.append(np.stack([here + begin, there]))
-    pairs = np.concatenate(found, axis=1)
+        blocks.append(np.stack([here + begin, there]))
+    pairs = np.concatenate(blocks, axis=1)
     return NearPairs(pairs[0], pairs[1])
 
 
@@ -65,12 +65,12 @@ def met_pairs(left: Hashes, right: Hashes, most: int) -> NearPairs:
         swapped = met_pairs(right, left, most)
         order = np.lexsort((swapped.left, swapped.right))
         return NearPairs(swapped.right[order], swapped.left[order])
-    found = [np.empty(0, np.int64)]
+    blocks = [np.empty(0, np.int64)]
     for table in _tables():
-        found += _meeting(left, right, table, most)
-        if sum(map(len, found)) > _PAIRS:
-            found = [np.unique(np.concatenate(found))]
-    pairs = np.unique(np.concatenate(found))
+        blocks += _meeting(left, right, table, most)
+        if sum(map(len, blocks)) > _PAIRS:
+            blocks = [np.unique(np.concatenate(blocks))]
+    pairs = np.unique(np.concatenate(blocks))
     return NearPairs(pairs // len(right), pairs % len(right))
 
 

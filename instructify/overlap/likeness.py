@@ -69,16 +69,16 @@ def find_alike(pictures: PictureRows, scope: Scope, pool: Workers, progress: Pro
     with progress.stage("likeness", len(left), "pair") as bar:
         for begin in range(0, len(left), _PAIRS):
             some = slice(begin, begin + _PAIRS)
-            found = _look(pictures, left[some], right[some], pool)
-            looks.append(found._replace(alike=found.alike + begin))
+            looked = _look(pictures, left[some], right[some], pool)
+            looks.append(looked._replace(alike=looked.alike + begin))
             bar.advance(len(left[some]))
     alike, unreadable, plain = (np.concatenate(column) for column in zip(*looks, strict=True))
-    one, other = left[alike], right[alike]
-    np.bitwise_or.at(masks, one, pictures.by_content[other])
-    np.bitwise_or.at(masks, other, pictures.by_content[one])
+    first, second = left[alike], right[alike]
+    np.bitwise_or.at(masks, first, pictures.by_content[second])
+    np.bitwise_or.at(masks, second, pictures.by_content[first])
     return Likeness(
         masks=unite(pictures.content, masks),
-        pairs=(one, other),
+        pairs=(first, second),
         candidates=len(left),
         unreadable=len(np.unique(unreadable)),
         plain=len(np.unique(plain)),
@@ -118,13 +118,13 @@ def _candidates(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Rows, 
     first, second = _sides(pictures, rows, scope)
     on_first, on_second = (np.unique(numbers[side]) for side in (first, second))
     near = near_pairs(hashes[on_first], hashes[on_second], MOST_BITS)
-    one, other = on_first[near.left], on_second[near.right]
+    here, there = on_first[near.left], on_second[near.right]
     sizes = np.diff(starts)
-    lone = (sizes[one] == 1) & (sizes[other] == 1)
-    pairs = np.stack([order[starts[one[lone]]], order[starts[other[lone]]]], axis=1)
+    lone = (sizes[here] == 1) & (sizes[there] == 1)
+    pairs = np.stack([order[starts[here[lone]]], order[starts[there[lone]]]], axis=1)
     crowds = [
         pair
-        for a, b in zip(one[~lone].tolist(), other[~lone].tolist(), strict=True)
+        for a, b in zip(here[~lone].tolist(), there[~lone].tolist(), strict=True)
         for pair in _some_pairs(
             *(order[starts[n] : starts[n + 1]] for n in (a, b)), first=first, second=second
         )
@@ -181,8 +181,8 @@ def _some_pairs(
 def _says_something(pictures: PictureRows, left: Rows, right: Rows) -> Bools:
     """Drop pairs that could tell no part of more than keys and bytes told already."""
     known = pictures.by_key | pictures.by_content
-    one, other = pictures.by_content[left], pictures.by_content[right]
-    new = (other & ~known[left]) | (one & ~known[right])
+    first, second = pictures.by_content[left], pictures.by_content[right]
+    new = (second & ~known[left]) | (first & ~known[right])
     return np.asarray(new.any(axis=1), np.bool_)
 
 
@@ -191,8 +191,8 @@ def _thumbnails(pictures: PictureRows, rows: Rows, pool: Workers) -> tuple[Thumb
     units: list[ThumbnailUnit] = []
     for number, build in enumerate(pictures.builds):
         low, high = pictures.starts[number], pictures.starts[number + 1]
-        own = rows[(rows >= low) & (rows < high)]
-        keys = _names(build, pictures.keys[own])
+        in_build = rows[(rows >= low) & (rows < high)]
+        keys = _names(build, pictures.keys[in_build])
         units += [
             ThumbnailUnit(str(build.paths.root), keys[begin : begin + _UNIT])
             for begin in range(0, len(keys), _UNIT)
@@ -209,9 +209,9 @@ def _names(build: Build, hashes: NDArray[np.uint64]) -> list[str]:
     if not parts or not len(hashes):
         return []
     keys = read_indices(parts, PICTURE_INDEX_SCHEMA)["key"]
-    own = hash_texts(keys)
-    order = np.argsort(own)
-    rows = order[np.searchsorted(own[order], hashes)]
+    key_hashes = hash_texts(keys)
+    order = np.argsort(key_hashes)
+    rows = order[np.searchsorted(key_hashes[order], hashes)]
     return [str(keys[int(row)].as_py()) for row in rows]
 
 

@@ -39,8 +39,8 @@ def add_part(masks: Masks, rows: NDArray[np.int64], part: int) -> None:
 
 def has_part(masks: Masks, part: int) -> NDArray[np.bool_]:
     """Tell which sets hold a part."""
-    found: NDArray[np.bool_] = masks[:, part // _WORD] & np.uint64(1 << part % _WORD) != 0
-    return found
+    is_held: NDArray[np.bool_] = masks[:, part // _WORD] & np.uint64(1 << part % _WORD) != 0
+    return is_held
 
 
 def unite(groups: NDArray[np.int64], masks: Masks) -> Masks:
@@ -87,6 +87,6 @@ def bits_of(masks: Masks, parts: int) -> NDArray[np.bool_]:
 def count_pairs(holders: Masks, seen: Masks, parts: int) -> Counts:
     """Count, for parts p and q, the rows held by p whose set `seen` has q: parts by parts."""
     first, counts = tell_apart([holders, seen])
-    own, other = bits_of(holders[first], parts), bits_of(seen[first], parts)
-    pairs: Counts = (own * counts[:, None]).T @ other.astype(np.int64)
+    held, matched = bits_of(holders[first], parts), bits_of(seen[first], parts)
+    pairs: Counts = (held * counts[:, None]).T @ matched.astype(np.int64)
     return pairs

@@ -88,16 +88,20 @@ def read_pictures(builds: Sequence[Build], parts: Sequence[Part], aliases: Alias
     columns: list[Hashes] = []
     starts = [0]
     for number in range(len(builds)):
-        own = [np.empty(0, np.uint64)]
-        own += [one.keys for part, one in zip(parts, read, strict=True) if part.build == number]
-        columns.append(distinct(np.concatenate(own)))
+        key_columns = [np.empty(0, np.uint64)]
+        key_columns += [
+            part_keys.keys
+            for part, part_keys in zip(parts, read, strict=True)
+            if part.build == number
+        ]
+        columns.append(distinct(np.concatenate(key_columns)))
         starts.append(starts[-1] + len(columns[-1]))
     keys = np.concatenate(columns)
     holders = no_masks(len(keys), len(parts))
     named: list[Rows] = []
-    for number, (part, one) in enumerate(zip(parts, read, strict=True)):
+    for number, (part, part_keys) in enumerate(zip(parts, read, strict=True)):
         own_keys = keys[starts[part.build] : starts[part.build + 1]]
-        named.append(np.searchsorted(own_keys, one.keys) + starts[part.build])
+        named.append(np.searchsorted(own_keys, part_keys.keys) + starts[part.build])
         add_part(holders, named[number], number)
     facts = _facts(builds, columns)
     key_numbers = _numbered(_first_names(keys, aliases))
@@ -160,8 +164,8 @@ def _numbered(values: Hashes) -> Rows:
 
 
 def _facts(builds: Sequence[Build], columns: Sequence[Hashes]) -> Facts:
-    found = [_facts_of(build, keys) for build, keys in zip(builds, columns, strict=True)]
-    return Facts(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    facts = [_facts_of(build, keys) for build, keys in zip(builds, columns, strict=True)]
+    return Facts(*(np.concatenate(parts) for parts in zip(*facts, strict=True)))
 
 
 def _facts_of(build: Build, keys: Hashes) -> Facts:
@@ -172,12 +176,12 @@ def _facts_of(build: Build, keys: Hashes) -> Facts:
     if not parts or not len(keys):
         return Facts(nothing, zero, nothing, zero)
     index = read_indices(parts, PICTURE_INDEX_SCHEMA).select(["key", "sha256", "phash"])
-    own = hash_texts(index["key"])
-    at = np.searchsorted(keys, own)
-    wanted = keys[np.minimum(at, len(keys) - 1)] == own
+    hashes = hash_texts(index["key"])
+    at = np.searchsorted(keys, hashes)
+    wanted = keys[np.minimum(at, len(keys) - 1)] == hashes
     rows = at[wanted]
     columns: Sequence[NDArray[np.generic]] = (  # in the order of Facts
-        np.ones(len(own), np.bool_),
+        np.ones(len(hashes), np.bool_),
         hash_texts(index["sha256"]),
         index["phash"].is_valid().to_numpy(),
         pc.fill_null(index["phash"], 0).to_numpy(),

@@ -155,7 +155,9 @@ def read_overlap(path: Path) -> Overlap:
         raise UserError(f"{path} can't be read: {error.strerror}; {anew}.") from error
     except NotReadableError as error:
         raise UserError(f"{path} is damaged ({error}); {anew}.") from error
-    places = {place for one in (*overlap.pictures, *(overlap.texts or ())) for place in _sides(one)}
+    places = {
+        place for pair in (*overlap.pictures, *(overlap.texts or ())) for place in _sides(pair)
+    }
     if places and max(places) >= len(overlap.parts):
         raise UserError(f"{path} is damaged (it speaks of parts that it does not list); {anew}.")
     return overlap
@@ -174,8 +176,10 @@ def read_overlaps(build: Build) -> Sequence[Overlap]:
     """
     root = build.paths.root
     key = overlap_key(build.manifest)
-    found = [read_overlap(path) for path in sorted(root.glob("overlap*.json"))]
-    return [one for one in found if one.build_key == key and one.method == METHOD]
+    overlaps = [read_overlap(path) for path in sorted(root.glob("overlap*.json"))]
+    return [
+        overlap for overlap in overlaps if overlap.build_key == key and overlap.method == METHOD
+    ]
 
 
 class _Version(msgspec.Struct):

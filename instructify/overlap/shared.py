@@ -109,8 +109,10 @@ def _compared(pictures: PictureRows, left: int, right: int, scope: Scope) -> boo
     """Tell whether two parts were held against each other by likeness."""
     if scope != "trained" or len(pictures.builds) > 1:
         return scope != "none"
-    one, other = pictures.parts[left], pictures.parts[right]
-    return any(not a.is_evaluated and not b.is_trained for a, b in ((one, other), (other, one)))
+    first, second = pictures.parts[left], pictures.parts[right]
+    return any(
+        not a.is_evaluated and not b.is_trained for a, b in ((first, second), (second, first))
+    )
 
 
 def _count_records(pictures: PictureRows, seen: Masks, number: int) -> Counts:
@@ -139,17 +141,19 @@ def _examples(
     for way, masks in zip(("key", "content", "likeness"), shared[2:], strict=True):
         for row in shared.rows[on_right & has_part(masks, left)][:_EXAMPLES]:
             if way == "key":
-                found = pictures.key_numbers[on_left] == pictures.key_numbers[row]
+                is_partner = pictures.key_numbers[on_left] == pictures.key_numbers[row]
             elif way == "content":
-                found = pictures.content[on_left] == pictures.content[row]
+                is_partner = pictures.content[on_left] == pictures.content[row]
             else:
-                found = np.isin(pictures.content[on_left], _lookalikes(pictures, likeness, row))
-            partner = int(on_left[np.flatnonzero(found)[0]])
+                is_partner = np.isin(
+                    pictures.content[on_left], _lookalikes(pictures, likeness, row)
+                )
+            partner = int(on_left[np.flatnonzero(is_partner)[0]])
             yield Example(way, pictures.name(partner, left), pictures.name(int(row), right))
 
 
 def _lookalikes(pictures: PictureRows, likeness: Likeness, row: int) -> NDArray[np.int64]:
     """List the contents that look like that of a row."""
-    one, other = (pictures.content[rows] for rows in likeness.pairs)
-    own = pictures.content[row]
-    return np.concatenate([other[one == own], one[other == own]])
+    first, second = (pictures.content[rows] for rows in likeness.pairs)
+    content = pictures.content[row]
+    return np.concatenate([second[first == content], first[second == content]])

@@ -78,7 +78,7 @@ class _Found(NamedTuple):
     common: int
     examples: list[int]
 
-    def told(self, texts: Mapping[int, str]) -> SharedTexts:
+    def with_texts(self, texts: Mapping[int, str]) -> SharedTexts:
         return SharedTexts(self.records, self.common, [texts[example] for example in self.examples])
 
 
@@ -101,15 +101,15 @@ def find_shared_texts(pictures: PictureRows) -> list[TextOverlap]:
         if not part.is_trained or not evaluated:
             continue
         questions = _read(builds, part, _QUESTION)
-        own = distinct(_with_pictures(pictures, same, number, questions))
+        training_questions = distinct(_with_pictures(pictures, same, number, questions))
         for other, of in evaluated.items():
-            found = is_among(places[other], own) & (places[other] != 0)
-            records[number, other] = len(np.unique(of.questions.record[found]))
+            is_shared = is_among(places[other], training_questions) & (places[other] != 0)
+            records[number, other] = len(np.unique(of.questions.record[is_shared]))
         answers = _read(builds, part, ("answer",))
         trained[number] = _Trained(_count(questions.hashes), _count(answers.hashes))
     everywhere = _Trained(
-        _merged([one.questions for one in trained.values()]),
-        _merged([one.answers for one in trained.values()]),
+        _merged([texts.questions for texts in trained.values()]),
+        _merged([texts.answers for texts in trained.values()]),
     )
     overlaps = []
     for other, of in evaluated.items():
@@ -118,11 +118,14 @@ def find_shared_texts(pictures: PictureRows) -> list[TextOverlap]:
             n: _shared(of.questions, trained[n].questions, everywhere.questions) for n in pairs
         }
         accepted = {n: _shared(of.answers, trained[n].answers, everywhere.answers) for n in pairs}
-        told = _look_up(builds, parts[other], [*asked.values(), *accepted.values()])
+        text_of = _look_up(builds, parts[other], [*asked.values(), *accepted.values()])
         for n in pairs:
-            one, two = asked[n].told(told), accepted[n].told(told)
-            if one.records or two.records:
-                overlaps.append(TextOverlap(n, other, one, records[n, other], two))
+            same_questions = asked[n].with_texts(text_of)
+            same_answers = accepted[n].with_texts(text_of)
+            if same_questions.records or same_answers.records:
+                overlaps.append(
+                    TextOverlap(n, other, same_questions, records[n, other], same_answers)
+                )
     return sorted(overlaps)
 
 
@@ -134,8 +137,8 @@ def normalised(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
 
 def _merged(many: Sequence[_Known]) -> _Known:
     """Add up in how many records a text is, all training parts together."""
-    hashes = np.concatenate([np.empty(0, np.uint64), *(one.hashes for one in many)])
-    weights = np.concatenate([np.empty(0, np.int64), *(one.records for one in many)])
+    hashes = np.concatenate([np.empty(0, np.uint64), *(known.hashes for known in many)])
+    weights = np.concatenate([np.empty(0, np.int64), *(known.records for known in many)])
     texts, at = np.unique(hashes, return_inverse=True)
     return _Known(texts, np.bincount(at, weights=weights, minlength=len(texts)).astype(int))
 
@@ -197,26 +200,26 @@ def _with_pictures(pictures: PictureRows, same: Rows, part: int, questions: _Tex
 
 def _shared(texts: _Texts, known: _Known, everywhere: _Known) -> _Found:
     """Count the records of an evaluated part whose texts a training part has."""
-    found = is_among(texts.hashes, known.hashes)
-    at = np.searchsorted(everywhere.hashes, texts.hashes[found])
-    common = np.zeros(len(found), np.bool_)
-    common[found] = texts.short[found] | (everywhere.records[at] >= COMMON_RECORDS)
-    telling = found & ~common
-    records, rare = (len(np.unique(texts.record[some])) for some in (found, telling))
+    is_known = is_among(texts.hashes, known.hashes)
+    at = np.searchsorted(everywhere.hashes, texts.hashes[is_known])
+    common = np.zeros(len(is_known), np.bool_)
+    common[is_known] = texts.short[is_known] | (everywhere.records[at] >= COMMON_RECORDS)
+    telling = is_known & ~common
+    records, rare = (len(np.unique(texts.record[some])) for some in (is_known, telling))
     examples = distinct(texts.hashes[telling])[:_EXAMPLES]
     return _Found(records, records - rare, examples.tolist())
 
 
-def _look_up(builds: Sequence[Build], part: Part, found: Sequence[_Found]) -> dict[int, str]:
+def _look_up(builds: Sequence[Build], part: Part, results: Sequence[_Found]) -> dict[int, str]:
     """Find the texts of the examples, as they were before they were normalised."""
-    wanted = np.array(sorted({example for some in found for example in some.examples}), np.uint64)
-    told: dict[int, str] = {}
+    wanted = np.array(sorted({example for some in results for example in some.examples}), np.uint64)
+    text_of: dict[int, str] = {}
     for batch in part_batches(builds[part.build], part, (*_QUESTION, *_ACCEPTED)):
-        if len(told) == len(wanted):
+        if len(text_of) == len(wanted):
             break
         for name in (*_QUESTION, *_ACCEPTED):
             _, texts = _flat(batch.column(name))
             hashes = hash_texts(normalised(texts))
             for row in np.flatnonzero(is_among(hashes, wanted)):
-                told.setdefault(int(hashes[row]), str(texts[int(row)].as_py()))
-    return told
+                text_of.setdefault(int(hashes[row]), str(texts[int(row)].as_py()))
+    return text_of

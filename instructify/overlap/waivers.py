@@ -54,8 +54,8 @@ def leaked_pairs(
     `mixture` has the splits of each dataset that is trained on, whatever they are called and
     whatever its role; `fine_tuned` are those whose own evaluation splits are evaluated then.
     """
-    found: dict[tuple[str, str], LeakedPair] = {}
-    for overlap in (as_trained(one, mixture, fine_tuned) for one in overlaps):
+    pairs: dict[tuple[str, str], LeakedPair] = {}
+    for overlap in (as_trained(computed, mixture, fine_tuned) for computed in overlaps):
         for shared in overlap.pictures:
             left, right = overlap.parts[shared.left], overlap.parts[shared.right]
             if not (left.is_trained and right.is_evaluated):
@@ -69,10 +69,10 @@ def leaked_pairs(
                 right.pictures,
                 shared.right_records,
             )
-            before = found.get((left.name, right.name))
+            before = pairs.get((left.name, right.name))
             if before is None or before.pictures < pair.pictures:
-                found[left.name, right.name] = pair
-    return [found[names] for names in sorted(found, key=lambda names: (names[1], names[0]))]
+                pairs[left.name, right.name] = pair
+    return [pairs[names] for names in sorted(pairs, key=lambda names: (names[1], names[0]))]
 
 
 def unwaived(

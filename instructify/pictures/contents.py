@@ -76,13 +76,13 @@ class Contents(NamedTuple):
 
 def run_spill(unit: SpillUnit) -> Path:
     """Spill what a range of keys holds, and what the build stores of it."""
-    found = read_arrow(unit.found)
+    pictures = read_arrow(unit.found)
     known = read_known(unit.known, unit.part).index
     known = known.filter(pc.is_valid(known["shard"]))
-    wanted = np.zeros(found.num_rows, np.bool_)
+    wanted = np.zeros(pictures.num_rows, np.bool_)
     for family in unit.stored_families:
-        wanted |= np.asarray(pc.starts_with(one_array(found["key"]), f"{family}/"))
-    parts = [_spilled(found, wanted), _spilled(known, None)]
+        wanted |= np.asarray(pc.starts_with(one_array(pictures["key"]), f"{family}/"))
+    parts = [_spilled(pictures, wanted), _spilled(known, None)]
     table = pa.concat_tables(parts)
     order = np.argsort(numbers(table["order"]), kind="stable")
     return write_work(unit.staging / f"contents-of-{unit.number:03}.arrow", taken(table, order))
@@ -99,11 +99,11 @@ def run_contents(unit: ContentsUnit) -> Contents:
     fresh = table.filter(pc.and_(table["is_wanted"], pc.is_null(table["shard"])))
     fresh = fresh.filter(pc.invert(pc.is_in(fresh["sha256"], value_set=stored["sha256"])))
     new = _first(fresh).select(NEW_SCHEMA.names)
-    own = _first(stored).select(NEW_SCHEMA.names)
+    already_stored = _first(stored).select(NEW_SCHEMA.names)
     return Contents(
         part=unit.part,
         new=write_named(unit.staging, f"new-{unit.number:03}", new),
-        stored=write_work(unit.staging / f"stored-{unit.number:03}.arrow", own),
+        stored=write_work(unit.staging / f"stored-{unit.number:03}.arrow", already_stored),
         num_new=new.num_rows,
         new_bytes=pc.sum(new["size_bytes"]).as_py() or 0,
         num_distinct=named.num_rows,

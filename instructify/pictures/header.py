@@ -73,18 +73,18 @@ def clip_header(part: OpenPart) -> Header | Problem:
     if part.size_bytes > MAX_CLIP_BYTES:
         return too_many_bytes("the file", part.size_bytes)
     head = part.read(0, END_BYTES)
-    found = clip_format(head)
-    if found is None:
+    container = clip_format(head)
+    if container is None:
         return Problem("clip-unreadable", f"the bytes are {other_kind(head)}")
-    match found.demuxer:
+    match container.demuxer:
         case "avi":
-            return Header(found.kind, _announced(int.from_bytes(head[4:8], "little"), 8, part))
+            return Header(container.kind, _announced(int.from_bytes(head[4:8], "little"), 8, part))
         case "mov":
-            return Header(found.kind, _cut_boxes(part))
+            return Header(container.kind, _cut_boxes(part))
         case "matroska":
-            return Header(found.kind, _cut_segment(head, part))
+            return Header(container.kind, _cut_segment(head, part))
         case _:
-            return Header(found.kind)
+            return Header(container.kind)
 
 
 def _header_size(kind: str, head: bytes) -> tuple[int, int] | None:

@@ -63,20 +63,20 @@ class Joined(NamedTuple):
 
 def run_join(unit: JoinUnit) -> Joined:
     """Join a range of keys."""
-    located = read_range([one.path for one in unit.located], unit.part, LOCATED_SCHEMA)
+    located = read_range([entry.path for entry in unit.located], unit.part, LOCATED_SCHEMA)
     facts = _first_facts(unit)
     known = read_known(unit.known, unit.part)
-    found, problems = _joined(located, facts, known)
+    pictures, problems = _joined(located, facts, known)
     problems = _still_judged(problems, known.problems, unit.embedded)
     asked = located.select(["key_hash", "key"])
-    found = _with_others(found, known.seen, asked)
+    pictures = _with_others(pictures, known.seen, asked)
     problems = _with_others(problems, known.problems, asked)
     return Joined(
         part=unit.part,
-        found=write_work(unit.staging / f"found-{unit.number:03}.arrow", found),
-        num_found=found.num_rows,
+        found=write_work(unit.staging / f"found-{unit.number:03}.arrow", pictures),
+        num_found=pictures.num_rows,
         problems=write_part(unit.staging, "problems", unit.number, problems),
-        families=_families(found["key"]),
+        families=_families(pictures["key"]),
         used_roots=frozenset(pc.unique(facts["root"]).drop_null().to_pylist()),
     )
 
@@ -104,7 +104,7 @@ def _joined(located: pa.Table, facts: pa.Table, known: Known) -> tuple[pa.Table,
     good = np.asarray(one_array(facts["reason"]).is_null())
     usable = looked.copy()
     usable[looked] = good[in_facts[looked]]
-    found = pa.concat_tables(
+    pictures = pa.concat_tables(
         [
             taken(known.seen, in_known[from_known]),
             taken(facts.select(FOUND_SCHEMA.names), in_facts[usable]).cast(FOUND_SCHEMA),
@@ -118,7 +118,7 @@ def _joined(located: pa.Table, facts: pa.Table, known: Known) -> tuple[pa.Table,
             taken(located.select(names), np.flatnonzero(gone)).cast(PROBLEM_SCHEMA),
         ]
     )
-    return sorted_by_hash(found), sorted_by_hash(problems)
+    return sorted_by_hash(pictures), sorted_by_hash(problems)
 
 
 def _still_judged(problems: pa.Table, known: pa.Table, embedded: frozenset[str]) -> pa.Table:
@@ -151,7 +151,7 @@ def _families(keys: pa.ChunkedArray) -> dict[str, int]:
     left = one_array(keys)
     while len(left):
         family = left[0].as_py().partition("/")[0]
-        own = pc.starts_with(left, f"{family}/")
-        counts[family] = own.true_count
-        left = left.filter(pc.invert(own))
+        in_family = pc.starts_with(left, f"{family}/")
+        counts[family] = in_family.true_count
+        left = left.filter(pc.invert(in_family))
     return counts

@@ -164,9 +164,9 @@ def read_slices(paths: Sequence[Path], keys: KeyRange) -> Iterator[pa.Table]:
             yield table.replace_schema_metadata()
 
 
-def _same(keys: pa.Array, one: Rows, other: Rows) -> NDArray[np.bool_]:
-    return _equal(keys.take(pa.array(one)), keys.take(pa.array(other)))
+def _same(keys: pa.Array, left: Rows, right: Rows) -> NDArray[np.bool_]:
+    return _equal(keys.take(pa.array(left)), keys.take(pa.array(right)))
 
 
-def _equal(one: pa.Array, other: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(pc.equal(one, other)).astype(np.bool_)
+def _equal(left: pa.Array, right: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(pc.equal(left, right)).astype(np.bool_)

@@ -70,12 +70,12 @@ def read_known(files: KnownFiles, part: KeyRange) -> Known:
     return Known(index, _with_notes(index, sorted_by_hash(notes)), problems)
 
 
-def keep_notes(build: Path, found: Sequence[Path]) -> None:
+def keep_notes(build: Path, files: Sequence[Path]) -> None:
     """Note beside the build when its pictures were last seen, from tables of FOUND_SCHEMA."""
     folder = build / LOCAL_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    names = {f"seen-{number:03}-of-{len(found):03}.arrow" for number in range(len(found))}
-    for name, path in zip(sorted(names), found, strict=True):
+    names = {f"seen-{number:03}-of-{len(files):03}.arrow" for number in range(len(files))}
+    for name, path in zip(sorted(names), files, strict=True):
         beside = folder / private_name(name)
         shutil.copyfile(path, beside)
         beside.replace(folder / name)

@@ -150,10 +150,10 @@ class Locator:
             if file in slot.listing.files:
                 return Location(slot.listing.label, _join(slot.listing.folder, file))
             if file in slot.listing.odd:
-                found = self._judge(slot.listing, file)
-                if isinstance(found, Location):
-                    return found
-                problem = problem or found
+                outcome = self._judge(slot.listing, file)
+                if isinstance(outcome, Location):
+                    return outcome
+                problem = problem or outcome
         return problem
 
     def _judge(self, listing: _Listing, file: str) -> Location | Problem:

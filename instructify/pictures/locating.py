@@ -128,13 +128,13 @@ def _by_family(keys: pa.Array, rows: Rows) -> Iterator[tuple[str, Rows]]:
     left = rows
     while len(left):
         family = keys[int(left[0])].as_py().partition("/")[0]
-        own = np.asarray(pc.starts_with(keys.take(pa.array(left)), f"{family}/"))
-        if not own[0]:  # a key without a slash
-            own = own.copy()
-            own[0] = True
-            own[1:] = False
-        yield family, left[own]
-        left = left[~own]
+        in_family = np.asarray(pc.starts_with(keys.take(pa.array(left)), f"{family}/"))
+        if not in_family[0]:  # a key without a slash
+            in_family = in_family.copy()
+            in_family[0] = True
+            in_family[1:] = False
+        yield family, left[in_family]
+        left = left[~in_family]
 
 
 def _locate(
@@ -184,11 +184,11 @@ def _locate_plain(
                 unsure.append(rows[left[odd]])
                 left, files = left[~odd], files.filter(pa.array(~odd))
             hit = np.asarray(pc.is_in(files, value_set=listing.names()))
-            found = rows[left[hit]]
+            hit_rows = rows[left[hit]]
             folder = f"{listing.folder}/" if listing.folder else ""
-            places.state[found] = State.FILE
-            places.root[found] = listing.label
-            places.file[found] = _around(folder, files.filter(pa.array(hit)), "").to_pylist()
+            places.state[hit_rows] = State.FILE
+            places.root[hit_rows] = listing.label
+            places.file[hit_rows] = _around(folder, files.filter(pa.array(hit)), "").to_pylist()
             left = left[~hit]
     left, near = _apart_from_alike(locator, family, releases[-1], names, left)
     unsure.append(rows[near])
@@ -258,10 +258,10 @@ def _located_table(wanted: pa.Table, places: _Places, known: Known, at: Rows) ->
 def _requests(located: pa.Table, places: _Places) -> pa.Table:
     """List the files to be looked at, neighbours on the disk one after the other."""
     rows = np.flatnonzero(places.state == State.FILE)
-    own = taken(located.select(["key_hash", "key", "media"]), rows)
+    key_columns = taken(located.select(["key_hash", "key", "media"]), rows)
     table = pa.Table.from_arrays(
         [
-            *own.columns,
+            *key_columns.columns,
             pa.array(places.root[rows], pa.string()),
             pa.array(places.file[rows], pa.string()),
             pa.nulls(len(rows), pa.int64()),

@@ -80,16 +80,16 @@ def run_notes(unit: NotesUnit) -> Notes:
     lines = _lines(problems)
     shards: list[pa.Table] = []
     keys: dict[str, list[pa.Table]] = {}
-    for number, one in enumerate(unit.keys):
-        own = cut(read_arrow(one.path), unit.part)
-        keys.setdefault(one.split, []).append(own)
-        rows = match(own, problems)
-        told = taken(problems, rows[rows >= 0]).replace_schema_metadata()
-        column = pa.repeat(pa.scalar(number, pa.int32()), told.num_rows)
-        if told.num_rows:
-            shards.append(told.add_column(0, NOTE_SCHEMA.field("shard"), column))
+    for number, entry in enumerate(unit.keys):
+        shard_keys = cut(read_arrow(entry.path), unit.part)
+        keys.setdefault(entry.split, []).append(shard_keys)
+        rows = match(shard_keys, problems)
+        shard_problems = taken(problems, rows[rows >= 0]).replace_schema_metadata()
+        column = pa.repeat(pa.scalar(number, pa.int32()), shard_problems.num_rows)
+        if shard_problems.num_rows:
+            shards.append(shard_problems.add_column(0, NOTE_SCHEMA.field("shard"), column))
     table = pa.concat_tables([NOTE_SCHEMA.empty_table(), *shards])
-    splits = {name: _share(own, problems, lines) for name, own in keys.items()}
+    splits = {name: _share(tables, problems, lines) for name, tables in keys.items()}
     path = write_work(unit.staging / f"notes-{unit.number:03}.arrow", table)
     return Notes(path, table.num_rows, splits)
 
@@ -110,18 +110,18 @@ def sum_up(notes: Sequence[Notes]) -> dict[str, SplitPictures]:
     shares = {name: [note.splits[name] for note in notes if name in note.splits] for name in names}
     return {
         name: SplitPictures(
-            num_keys=sum(share.num_keys for share in own),
-            num_problems=sum(share.num_problems for share in own),
-            problems_sha256=_digest_of(own),
+            num_keys=sum(share.num_keys for share in split_shares),
+            num_problems=sum(share.num_problems for share in split_shares),
+            problems_sha256=_digest_of(split_shares),
         )
-        for name, own in shares.items()
+        for name, split_shares in shares.items()
     }
 
 
 def _share(keys: Sequence[pa.Table], problems: pa.Table, lines: pa.Array) -> SplitShare:
     table = keys[0] if len(keys) == 1 else sorted_by_hash(pa.concat_tables(keys))
-    own = taken(table, np.flatnonzero(first_of_each(table))).cast(KEY_SCHEMA)
-    bad = match(own, problems)
+    distinct = taken(table, np.flatnonzero(first_of_each(table))).cast(KEY_SCHEMA)
+    bad = match(distinct, problems)
     bad = bad[bad >= 0]
     ranges = hashes_of(problems)[bad] >> _DIGEST_SHIFT
     edges = np.flatnonzero(ranges[1:] != ranges[:-1]) + 1
@@ -130,7 +130,7 @@ def _share(keys: Sequence[pa.Table], problems: pa.Table, lines: pa.Array) -> Spl
     for start, stop in itertools.pairwise([0, *edges.tolist(), len(bad)] if len(bad) else []):
         digest = hashlib.sha256(text[ends[start] : ends[stop]]).hexdigest()
         digests.append((int(ranges[start]), digest))
-    return SplitShare(own.num_rows, len(bad), tuple(digests))
+    return SplitShare(distinct.num_rows, len(bad), tuple(digests))
 
 
 def _lines(problems: pa.Table) -> pa.Array:

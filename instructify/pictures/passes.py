@@ -104,7 +104,7 @@ class FoundPictures(NamedTuple):
     @property
     def problems(self) -> list[FileFacts]:
         """The parts of the table of problems, as they lie in the staging folder."""
-        return [one.problems for one in self.joined]
+        return [entry.problems for entry in self.joined]
 
 
 class StoredPictures(NamedTuple):
@@ -143,12 +143,12 @@ def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPi
         through=True,
     )
     facts = _look(wanted, located, scans, pool, stage)
-    parts = key_ranges(parts_for(sum(one.num_rows for one in located)))
+    parts = key_ranges(parts_for(sum(entry.num_rows for entry in located)))
     joins = [
         JoinUnit(
             number=number,
             part=part,
-            located=tuple(one for one in located if one.part.meets(part)),
+            located=tuple(entry for entry in located if entry.part.meets(part)),
             facts=tuple(fact for fact in facts if fact.num_rows and fact.part.meets(part)),
             known=wanted.known,
             embedded=frozenset(n for n, of in wanted.contained.items() if of.embedded),
@@ -158,19 +158,19 @@ def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPi
     ]
     joined = pool.map(run_join, joins, stage="index", through=True)
     notes = note_problems(
-        keys, [wanted.staging / one.problems.name for one in joined], wanted.staging, pool
+        keys, [wanted.staging / entry.problems.name for entry in joined], wanted.staging, pool
     )
-    used = [*(one.used_roots for one in located), *(one.used_roots for one in joined)]
+    used = [*(entry.used_roots for entry in located), *(entry.used_roots for entry in joined)]
     families: dict[str, int] = {}
-    for one in joined:
-        for name, count in one.families.items():
+    for entry in joined:
+        for name, count in entry.families.items():
             families[name] = families.get(name, 0) + count
     return FoundPictures(
         joined=joined,
         notes=notes,
         splits=sum_up(notes),
         families=families,
-        num_keys=sum(one.num_keys for one in located),
+        num_keys=sum(entry.num_keys for entry in located),
         used_roots=frozenset().union(*used),
         container_problems=[scan.problem for scan in scans if scan.problem is not None],
     )
@@ -200,7 +200,7 @@ def note_problems(
 
 
 def plan_storing(
-    found: FoundPictures,
+    pictures: FoundPictures,
     wanted: PicturesWanted,
     stored_families: frozenset[str],
     pool: Runner,
@@ -211,18 +211,18 @@ def plan_storing(
     spills = [
         SpillUnit(
             number=number,
-            part=one.part,
-            found=one.found,
+            part=entry.part,
+            found=entry.found,
             known=wanted.known,
             stored_families=stored_families,
             staging=wanted.staging,
         )
-        for number, one in enumerate(found.joined)
+        for number, entry in enumerate(pictures.joined)
     ]
     paths = tuple(pool.map(run_spill, spills, stage="index", through=True))
     units = [
         ContentsUnit(number=number, part=part, spills=paths, staging=wanted.staging)
-        for number, part in enumerate(key_ranges(len(found.joined)))
+        for number, part in enumerate(key_ranges(len(pictures.joined)))
     ]
     contents = pool.map(run_contents, units, stage="index", through=True)
     shards = plan_store(contents, wanted.roots, wanted.staging, shard_bytes)
@@ -231,7 +231,7 @@ def plan_storing(
 
 def store_pictures(
     plan: StorePlan,
-    found: FoundPictures,
+    pictures: FoundPictures,
     wanted: PicturesWanted,
     standing: Sequence[str],
     pool: Runner,
@@ -246,13 +246,13 @@ def store_pictures(
     units = [
         IndexUnit(
             number=number,
-            found=one.found,
+            found=entry.found,
             contents=tuple(plan.contents),
             shards=tuple((name, shard.facts.rows) for name, shard in shards),
             stored_families=plan.stored_families,
             staging=wanted.staging,
         )
-        for number, one in enumerate(found.joined)
+        for number, entry in enumerate(pictures.joined)
     ]
     return StoredPictures(
         parts=pool.map(run_index, units, stage="index"),
@@ -296,7 +296,7 @@ def _look(
     containers = plan_containers(
         [*scans, *wanted.packs], located, [*families.values()], wanted.roots, wanted.staging
     )
-    with stage("pictures", sum(one.num_files for one in located), "file") as bar:
+    with stage("pictures", sum(entry.num_files for entry in located), "file") as bar:
         facts = pool.map(
             run_files,
             files,

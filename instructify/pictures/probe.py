@@ -81,15 +81,15 @@ def probe_clip(data: bytes) -> PictureFacts | Problem:
     """Decode one frame of a clip and tell its facts, or why it is not used."""
     if not data:
         return Problem("picture-empty", "0 bytes")
-    found = clip_format(data)
-    if found is None:
+    container = clip_format(data)
+    if container is None:
         return Problem("clip-unreadable", f"the bytes are {other_kind(data)}")
     try:
         size = first_frame_size(data)
     except ClipUnreadable as error:
         return Problem("clip-unreadable", str(error))
     sha256 = hashlib.sha256(data).hexdigest()
-    return PictureFacts(sha256, None, size.width, size.height, found.kind, len(data))
+    return PictureFacts(sha256, None, size.width, size.height, container.kind, len(data))
 
 
 def picture_kind(data: bytes) -> str | None:

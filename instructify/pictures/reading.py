@@ -161,8 +161,8 @@ class PictureStore:
         row = self._find(key)
         if row is None:
             raise KeyError(key)
-        found = self._index.row(row)
-        facts = StoredFacts(*(found.column(name)[0].as_py() for name in StoredFacts._fields))
+        index_row = self._index.row(row)
+        facts = StoredFacts(*(index_row.column(name)[0].as_py() for name in StoredFacts._fields))
         check_index_row(facts)
         return facts
 
@@ -230,14 +230,14 @@ class PictureStore:
 
 def _only_index(folder: Path) -> list[Path]:
     """Find the parts of the only index of a folder."""
-    found = sorted(folder.glob("index-*.arrow"))
-    numbers = [path.name.split("-")[1] for path in found]
-    if not found or numbers != [f"{number:03}" for number in range(len(found))]:
+    parts = sorted(folder.glob("index-*.arrow"))
+    numbers = [path.name.split("-")[1] for path in parts]
+    if not parts or numbers != [f"{number:03}" for number in range(len(parts))]:
         raise UserError(
-            f"{folder} holds {len(found)} parts of picture indices, all of one index are needed; "
+            f"{folder} holds {len(parts)} parts of picture indices, all of one index are needed; "
             f"run `instructify verify {os.fspath(folder.parent)}`"
         )
-    return found
+    return parts
 
 
 def _open_shard(path: Path) -> _Texts:

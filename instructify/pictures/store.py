@@ -62,9 +62,11 @@ def plan_store(
     edges = [-(-at * _PREFIXES // count) for at in range(count + 1)]
     units = []
     for start, stop in itertools.pairwise(edges):
-        own = KeyRange(start << 32, stop << 32)
+        hash_range = KeyRange(start << 32, stop << 32)
         paths = tuple(
-            content.new for content in contents if content.num_new and content.part.meets(own)
+            content.new
+            for content in contents
+            if content.num_new and content.part.meets(hash_range)
         )
         units.append(
             StoreUnit(start=start, stop=stop, contents=paths, roots=roots, staging=staging)
@@ -89,8 +91,8 @@ def run_store(unit: StoreUnit) -> Stored:
 
 def named_shards(stored: Sequence[Stored], first: int) -> list[tuple[str, Stored]]:
     """Number the shards that hold anything, and name them."""
-    full = [one for one in stored if one.facts.rows]
-    return [(f"{first + at:05}-{one.stem}.arrow", one) for at, one in enumerate(full)]
+    full = [shard for shard in stored if shard.facts.rows]
+    return [(f"{first + at:05}-{shard.stem}.arrow", shard) for at, shard in enumerate(full)]
 
 
 def next_number(shards: Sequence[str]) -> int:

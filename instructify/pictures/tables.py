@@ -108,7 +108,7 @@ def read_index(path: Path, *, validated: bool = True) -> pa.Table:
         raise UserError(
             f"{path} was written by another version of instructify; convert into a new folder"
         )
-    if not any(table.schema.equals(one) for one in (PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA)):
+    if not any(table.schema.equals(schema) for schema in (PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA)):
         raise UserError(f"{path} is damaged; run `instructify verify` on its build.")
     if validated:
         validate(table, path)

@@ -96,7 +96,7 @@ class Faults:
         if self._count <= _SHOWN_FAULTS:
             self._sentences.append(f"key {visible(key[:_SHOWN_CHARS])}: {sentence}")
 
-    def told(self, name: str, damage: str | None = None) -> str | None:
+    def summary(self, name: str, damage: str | None = None) -> str | None:
         """Put it all into one line about the file of this name; None if there is nothing."""
         parts = [f"can't be read to its end: {damage}"] if damage else []
         parts += self._sentences
@@ -221,7 +221,7 @@ def scan_tar(path: Path) -> tuple[dict[str, Span], str | None]:
     tar.end_row()
     tar.settle()
     _join_apart(tar, faults, path)
-    return tar.urls, faults.told(path.name, damage)
+    return tar.urls, faults.summary(path.name, damage)
 
 
 def note_url(stem: str, data: bytes, faults: Faults) -> str | None:

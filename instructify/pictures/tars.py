@@ -73,7 +73,7 @@ class WebScan(NamedTuple):
 
 def plan_web(families: Mapping[str, Family], roots: Roots, staging: Path) -> list[WebUnit]:
     """List the tars and folders of all families that have any, in order of search."""
-    found: dict[Location, None] = {}
+    places: dict[Location, None] = {}
     for root in roots:
         for family in families.values():
             bases = [*family.folders] if root.label == "raw" else [*family.folders, ""]
@@ -81,9 +81,9 @@ def plan_web(families: Mapping[str, Family], roots: Roots, staging: Path) -> lis
                 for path in _containers(root.path / base, family.tars):
                     place = roots.place(os.path.realpath(path))
                     if place is not None:
-                        found[place] = None
+                        places[place] = None
     return [
-        WebUnit(roots=roots, root=place.root, file=place.file, staging=staging) for place in found
+        WebUnit(roots=roots, root=place.root, file=place.file, staging=staging) for place in places
     ]
 
 
@@ -241,7 +241,7 @@ def _scan_folder(path: Path, rows: dict[str, _Part]) -> str | None:
             faults.add(stem, f"{len(names)} pictures, so none of them is used")
         else:
             rows.setdefault(url_name(urls[stem]), _Part(names[0], None, None))
-    return faults.told(path.name)
+    return faults.summary(path.name)
 
 
 def _scan_batch(rows: dict[str, _Part], problem: str | None) -> pa.RecordBatch:

@@ -198,12 +198,12 @@ def _announced_frames(data: bytes) -> int:
 def _open(data: bytes) -> "av.container.InputContainer":
     import av
 
-    found = clip_format(data)
-    if found is None:
+    container = clip_format(data)
+    if container is None:
         raise ClipUnreadable("not a clip that we read: AVI, MP4, WebM, MKV or FLV")
     try:
         # Titles and comments are not used, so they may be in any encoding.
-        return av.open(io.BytesIO(data), format=found.demuxer, metadata_errors="replace")
+        return av.open(io.BytesIO(data), format=container.demuxer, metadata_errors="replace")
     except (av.error.FFmpegError, *_LIBRARY_ERRORS) as error:
         raise ClipUnreadable(f"the container can't be opened: {_words(error)}") from error
 

@@ -34,27 +34,27 @@ def count_words(mixed: MixedBuild) -> Mapping[str, Words]:
         if part.member.name in counted:
             continue
         of_forms = _of_forms(part.index.shards)
-        for own in mixed.parts:
-            if own.dataset == part.dataset:
+        for other_part in mixed.parts:
+            if other_part.dataset == part.dataset:
                 none = Words(np.zeros(1, np.int64), np.zeros(1, np.int64))
-                counted[own.member.name] = of_forms.get(own.form, none)
+                counted[other_part.member.name] = of_forms.get(other_part.form, none)
     return counted
 
 
 def _of_forms(shards: Sequence[Path]) -> dict[str, Words]:
-    found: dict[str, list[Words]] = {}
+    by_form: dict[str, list[Words]] = {}
     for batch in _spread(shards):
         answered = batch.column("response").is_valid().to_numpy(False)
         instruction, response = (_words(batch, name) for name in Words._fields)
         forms = batch.column("form")
         codes = forms.indices.to_numpy(zero_copy_only=False)
         for code, form in enumerate(forms.dictionary.to_pylist()):
-            own = (codes == code) & answered
-            if own.any():
-                found.setdefault(form, []).append(Words(instruction[own], response[own]))
+            in_form = (codes == code) & answered
+            if in_form.any():
+                by_form.setdefault(form, []).append(Words(instruction[in_form], response[in_form]))
     return {
         form: Words(*(np.concatenate(columns) for columns in zip(*words, strict=True)))
-        for form, words in found.items()
+        for form, words in by_form.items()
     }
 
 

@@ -52,12 +52,14 @@ def _draw(mixture: Mixture, words: Mapping[str, Words], count: int, most_labels:
     shares = np.diff(ends, prepend=0)
     lengths, labels = [], []
     for member, share in zip(mixture.members, shares.tolist(), strict=True):
-        own = words[member.name]
-        by_length = np.argsort(own.response, kind="stable")
+        member_words = words[member.name]
+        by_length = np.argsort(member_words.response, kind="stable")
         taken = by_length[np.arange(share) * len(by_length) // max(share, 1)]
-        tokens = own.response[taken] * TOKENS_PER_WORD + 1  # with the token that ends a response
+        tokens = (
+            member_words.response[taken] * TOKENS_PER_WORD + 1
+        )  # with the token that ends a response
         labels.append(np.minimum(tokens, most_labels))
-        lengths.append(labels[-1] + own.instruction[taken] * TOKENS_PER_WORD)
+        lengths.append(labels[-1] + member_words.instruction[taken] * TOKENS_PER_WORD)
     order = choose_rows(count, count, mixture.hash, "plan")
     return _Drawn(
         np.repeat(np.arange(len(shares)), shares)[order],

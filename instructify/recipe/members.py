@@ -52,12 +52,12 @@ class MixedBuild:
     def hashes(self) -> dict[str, str]:
         """Hash the samples of each dataset, for the state of a run."""
         files = self.build.manifest.files
-        told = {}
+        hashes = {}
         for part in self.parts:
             splits = [part.entry.splits[split] for split in part.splits]
             sums = [files[name].sha256 for split in splits for name in split.sample_shards]
-            told[part.dataset] = content_key("mixture samples", sums)
-        return told
+            hashes[part.dataset] = content_key("mixture samples", sums)
+        return hashes
 
     def evaluation_prompts(self) -> list[str]:
         """Name the datasets whose evaluation prompts the mixture trains on."""
@@ -71,10 +71,12 @@ class MixedBuild:
         """Find what was drawn in the sample shards, in the order drawn."""
         places = [SamplePlace(0, 0, 0)] * len(drawn.member)
         for number, part in enumerate(self.parts):
-            own = (drawn.member == number).nonzero()[0]
-            if len(own):
-                found = part.index.locate(part.form, drawn.record[own], drawn.draw[own])
-                for at, shard, row in zip(own, found.shard, found.row, strict=True):
+            positions = (drawn.member == number).nonzero()[0]
+            if len(positions):
+                located = part.index.locate(
+                    part.form, drawn.record[positions], drawn.draw[positions]
+                )
+                for at, shard, row in zip(positions, located.shard, located.row, strict=True):
                     places[at] = SamplePlace(number, int(shard), int(row))
         return places
 
@@ -85,21 +87,21 @@ def mix_build(
     """Resolve a recipe on a build; `batch`, the global one, is needed for batches per rank."""
     if recipe.takes_all:
         recipe = _with_all(build, recipe, catalog)
-    found: dict[str, Part] = {}
+    parts_by_name: dict[str, Part] = {}
     for wanted in recipe.members:
         for part in _parts(build, recipe, wanted, catalog):
-            found[part.member.name] = part
+            parts_by_name[part.member.name] = part
     if batch is None and recipe.batches != "mixed":
         raise UserError(f"'{recipe.name}' has batches per rank; give the size of a global batch")
     mixture = Mixture(
-        [part.member for part in found.values()],
+        [part.member for part in parts_by_name.values()],
         alpha=recipe.alpha,
         fixed=recipe.fixed,
         order=recipe.order,
         seed=recipe.seed,
         logical_batch=None if batch is None else recipe.logical_batch(batch),
     )
-    parts = tuple(found[member.name] for member in mixture.members)
+    parts = tuple(parts_by_name[member.name] for member in mixture.members)
     return MixedBuild(build=build, recipe=recipe, mixture=mixture, parts=parts)
 
 
@@ -234,9 +236,14 @@ def _entry(
     known = catalog.datasets.get(name)
     entry = build.manifest.datasets.get(name)
     if known is None and entry is None:
-        names = {*(one.name for one in catalog.select(role="held-in")), *build.manifest.datasets}
+        names = {
+            *(dataset.name for dataset in catalog.select(role="held-in")),
+            *build.manifest.datasets,
+        }
         raise UserError(f"'{name}' in '{recipe.name}' is no dataset; {did_you_mean(name, names)}")
-    for role, cluster in ((one.role, one.cluster) for one in (entry, known) if one is not None):
+    for role, cluster in (
+        (dataset.role, dataset.cluster) for dataset in (entry, known) if dataset is not None
+    ):
         if role == "held-out" and not recipe.fine_tune:
             raise UserError(
                 f"{name} is held out (cluster {cluster or 'of its own'}): it is there to evaluate "

@@ -93,7 +93,7 @@ def make_plan(
     mixture, recipe = mixed.mixture, mixed.recipe
     dealt = RunSettings() if settings is None else settings
     counted = count_words(mixed)
-    words = {name: float(one.response.mean()) for name, one in counted.items()}
+    words = {name: float(counts.response.mean()) for name, counts in counted.items()}
     losses = loss_shares(mixture, counted, dealt, batch)
     probabilities = mixture.probabilities.tolist()
     spoken = [
@@ -180,9 +180,9 @@ def plan_value(plan: Plan, changes: Sequence[Change] = ()) -> dict[str, Any]:
     """Shape a plan as JSON."""
     value = {name: getattr(plan, name) for name in Plan.__slots__ if name != "rows"}
     rows = [{name: getattr(row, name) for name in PlanRow.__slots__} for row in plan.rows]
-    told = {**value, "samples": plan.samples, "num_datasets": plan.num_datasets, "members": rows}
+    result = {**value, "samples": plan.samples, "num_datasets": plan.num_datasets, "members": rows}
     if changes:
-        told["changes"] = [
+        result["changes"] = [
             {
                 "member": change.member,
                 "probability_before": None if change.before is None else change.before.probability,
@@ -193,7 +193,7 @@ def plan_value(plan: Plan, changes: Sequence[Change] = ()) -> dict[str, Any]:
             }
             for change in changes
         ]
-    return told
+    return result
 
 
 def _probability(row: PlanRow | None) -> float:

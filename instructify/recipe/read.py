@@ -169,7 +169,7 @@ def _made_uniform(recipe: MixtureRecipe, fields: Mapping[str, Node]) -> MixtureR
 
 
 def _has_factor(member: RecipeMember) -> bool:
-    return member.factor != 1 or any(one is not None for one in (member.forms or {}).values())
+    return member.factor != 1 or any(factor is not None for factor in (member.forms or {}).values())
 
 
 def read_recipe(root: Node) -> RecipeFile:

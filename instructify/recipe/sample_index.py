@@ -131,21 +131,23 @@ class _Starts(NamedTuple):
 
 def _forms(shards: Sequence[Path]) -> dict[str, FormRows]:
     names: list[str] = []
-    found = list(_read(shards, names))
-    if not found:
+    parts = list(_read(shards, names))
+    if not parts:
         return {}
     rows, begins, forms = (
-        np.concatenate([getattr(one, part) for one in found]) for part in _Starts._fields
+        np.concatenate([getattr(starts, part) for starts in parts]) for part in _Starts._fields
     )
     first = np.flatnonzero(begins)
     count = np.diff(np.append(first, len(rows)))
     of_record = forms[first]
     result = {}
     for code, name in enumerate(names):
-        own = of_record == code
-        if own.any():
-            counts = count[own].astype(np.uint16)
-            result[name] = FormRows(len(counts), int(count[own].sum()), rows[first[own]], counts)
+        in_form = of_record == code
+        if in_form.any():
+            counts = count[in_form].astype(np.uint16)
+            result[name] = FormRows(
+                len(counts), int(count[in_form].sum()), rows[first[in_form]], counts
+            )
     return result
 
 
@@ -168,8 +170,8 @@ def _read(shards: Sequence[Path], names: list[str]) -> Iterator[_Starts]:
 
 
 def _codes(column: pa.DictionaryArray, names: list[str]) -> NDArray[np.int32]:
-    own = column.dictionary.to_pylist()
-    names += [name for name in own if name not in names]
-    numbers = np.array([names.index(name) for name in own], np.int32)
+    values = column.dictionary.to_pylist()
+    names += [name for name in values if name not in names]
+    numbers = np.array([names.index(name) for name in values], np.int32)
     codes: NDArray[np.int32] = numbers[column.indices.to_numpy(zero_copy_only=False)]
     return codes

@@ -55,12 +55,12 @@ class TemplateFolders:
         templates = list(load_templates(self.base, mode).templates)
         where = {_name(template): (template, self.base) for template in templates}
         for folder in self.added:
-            for one in _added(folder, mode):
-                known, at = where.setdefault(_name(one), (one, folder))
-                if known is one:
-                    templates.append(one)
-                elif known.sha256 != one.sha256:
-                    raise UserError(conflict(one, at, folder))
+            for added in _added(folder, mode):
+                known, at = where.setdefault(_name(added), (added, folder))
+                if known is added:
+                    templates.append(added)
+                elif known.sha256 != added.sha256:
+                    raise UserError(conflict(added, at, folder))
         folders = " and ".join(str(folder) for folder in self.all)
         return TemplateSet(folder=folders, templates=tuple(templates), mode=mode, label=self.label)
 

@@ -51,20 +51,20 @@ class Program:
 
 
 @lru_cache(maxsize=4096)
-def program(source: str, own: tuple[str, ...] = ()) -> Program:
+def program(source: str, own_fields: tuple[str, ...] = ()) -> Program:
     """Check a template text; CheckError names the line that is not allowed.
 
     `own` are the fields of own data that it may read.
     """
     tree = _parse(source)
-    names = check(tree, own)
+    names = check(tree, own_fields)
     return Program(source=source, tree=tree, names=names)
 
 
-def mistakes(source: str, own: tuple[str, ...] = ()) -> list[CheckError]:
+def mistakes(source: str, own_fields: tuple[str, ...] = ()) -> list[CheckError]:
     """List all that `program` would refuse in a text, where one mistake does not hide the rest."""
     try:
-        return check_all(_parse(source), own)
+        return check_all(_parse(source), own_fields)
     except CheckError as error:
         return [error]
 

@@ -83,22 +83,22 @@ class CheckError(Exception):
         self.kind = kind
 
 
-def check(tree: nodes.Template, own: Collection[str] = ()) -> frozenset[str]:
+def check(tree: nodes.Template, own_fields: Collection[str] = ()) -> frozenset[str]:
     """Refuse what is outside the language; return the fields and constants that are read.
 
     `own` are fields of own data, which hold texts.
     """
-    checker = _Checker(None, own)
+    checker = _Checker(None, own_fields)
     checker.statements(tree.body, checker.known, 0)
     return frozenset(checker.used)
 
 
-def check_all(tree: nodes.Template, own: Collection[str] = ()) -> list[CheckError]:
+def check_all(tree: nodes.Template, own_fields: Collection[str] = ()) -> list[CheckError]:
     """List everything in a text that is outside the language, at most one for an expression."""
-    found: list[CheckError] = []
-    checker = _Checker(found, own)
+    errors: list[CheckError] = []
+    checker = _Checker(errors, own_fields)
     checker.statements(tree.body, checker.known, 0)
-    return found
+    return errors
 
 
 def refuse(node: nodes.Node, message: str, kind: Trouble = "construct") -> NoReturn:
@@ -110,16 +110,16 @@ def _line(node: nodes.Node) -> int:
     """Tell the line of a construct; some nodes of Jinja have none, but what is in them has."""
     if node.lineno:
         return node.lineno
-    return next((one.lineno for one in node.find_all(nodes.Node) if one.lineno), 1)
+    return next((child.lineno for child in node.find_all(nodes.Node) if child.lineno), 1)
 
 
 class _Checker:
     """Walks a text; stops at the first mistake, or goes on behind it where `found` collects."""
 
-    def __init__(self, found: list[CheckError] | None, own: Collection[str]) -> None:
+    def __init__(self, errors: list[CheckError] | None, own_fields: Collection[str]) -> None:
         self.used: set[str] = set()
-        self.known: Mapping[str, Kind] = _NAMES | dict.fromkeys(own, Kind.TEXT)
-        self._found = found
+        self.known: Mapping[str, Kind] = _NAMES | dict.fromkeys(own_fields, Kind.TEXT)
+        self._found = errors
 
     def statements(self, body: Sequence[nodes.Node], names: Mapping[str, Kind], depth: int) -> None:
         for node in body:

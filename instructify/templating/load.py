@@ -109,12 +109,12 @@ def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
     if file is not None:
         mistakes.attempt(partial(_check_top, file, top, task), None)
     dataset = task if top.is_mapping and "dataset" in top.entries() else None
-    own = _own_fields(top) if file is None else file.fields
+    own_fields = _own_fields(top) if file is None else file.fields
     listed = _listed(top) if file is None else file.templates
     seen: dict[str, int] = {}
     placed = []
     for node in listed:
-        template = _read_template(node, task, dataset, own, mistakes)
+        template = _read_template(node, task, dataset, own_fields, mistakes)
         if template is None:
             continue
         if template.id in seen:
@@ -124,7 +124,7 @@ def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
         placed.append(PlacedTemplate(template, node))
     if len(placed) == len(listed):
         read = {name for template, _ in placed for name in template.fields}
-        for name in (name for name in own if name not in read):
+        for name in (name for name in own_fields if name not in read):
             what = f"no template of this file reads the field '{name}'; remove it from 'fields'"
             mistakes.tell(top.at("fields").error(what))
     return placed
@@ -153,7 +153,7 @@ def _check_top(file: _File, top: Node, task: str) -> None:
 
 
 def _read_template(
-    node: Node, task: str, dataset: str | None, own: tuple[str, ...], mistakes: Mistakes
+    node: Node, task: str, dataset: str | None, own_fields: tuple[str, ...], mistakes: Mistakes
 ) -> Template | None:
     before = len(mistakes.found)
     given = node.value.get("id") if isinstance(node.value, dict) else None
@@ -165,22 +165,26 @@ def _read_template(
         others = tuple(_Multitask.__dataclass_fields__)
         baseline = decode_all(_Multitask, node, tell, others=node.entries())
         more |= {} if baseline is None else dataclasses.asdict(baseline)
-    names = {"conditions": (*CONDITIONS, *own), "own": own}
+    names = {"conditions": (*CONDITIONS, *own_fields), "own": own_fields}
     template = decode_all(Template, node, tell, names=names, given=more, others=others)
     both = () if template is None else set(template.requires) & set(template.excludes)
     if both:
         tell(node.error(f"it both requires and excludes {', '.join(sorted(both))}"))
     if template is None or len(mistakes.found) > before:
         return None
-    return dataclasses.replace(template, fields=_read_of(own, template)) if own else template
+    return (
+        dataclasses.replace(template, fields=_read_of(own_fields, template))
+        if own_fields
+        else template
+    )
 
 
-def _read_of(own: tuple[str, ...], template: Template) -> tuple[str, ...]:
+def _read_of(own_fields: tuple[str, ...], template: Template) -> tuple[str, ...]:
     """Keep the fields of own data that a template reads."""
     read = {*template.requires, *template.excludes}
     for source in (template.instruction, template.response, template.qformer_instruction):
-        read |= set() if source is None else program(source, own).names
-    return tuple(name for name in own if name in read)
+        read |= set() if source is None else program(source, own_fields).names
+    return tuple(name for name in own_fields if name in read)
 
 
 def _tell(mistakes: Mistakes, name: str | None, error: UserError) -> None:

@@ -157,13 +157,13 @@ class TemplateSet:
         """
         mode = mode or self.mode
         of_mode = [t for t in self.templates if t.mode == mode]
-        own = tuple(t for t in of_mode if dataset is not None and t.dataset == dataset)
-        found = own or tuple(t for t in of_mode if t.serves(task))
-        if not found:
+        of_dataset = tuple(t for t in of_mode if dataset is not None and t.dataset == dataset)
+        templates = of_dataset or tuple(t for t in of_mode if t.serves(task))
+        if not templates:
             known = {name for t in of_mode if t.dataset is None for name in (t.task, *t.tasks)}
             hint = did_you_mean(task, known - {MULTITASK})
             raise UserError(f"{self.folder} has no {mode} template for task '{task}'; {hint}")
-        return found
+        return templates
 
 
 def fitting(templates: Iterable[Template], form: str) -> tuple[Template, ...]:

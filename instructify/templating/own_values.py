@@ -17,9 +17,9 @@ def value_of(row: Mapping[str, Any], name: str) -> Any:
     """Return a field of a record, of those that all datasets share or of own data."""
     if name in row:
         return row[name]
-    for one in row.get(OWN_FIELDS) or ():
-        if one["name"] == name:
-            return one["value"]
+    for field in row.get(OWN_FIELDS) or ():
+        if field["name"] == name:
+            return field["value"]
     return None
 
 

@@ -76,7 +76,7 @@ def read_plain(text: str, where: str, *, asks_for_answer: bool = True) -> list[P
     `asks_for_answer`: the answer is the response, so that its slot may only end a line, where it is
     cut off. For question generation it is given in the instruction. UserError with the line.
     """
-    found: list[PlainTemplate] = []
+    templates: list[PlainTemplate] = []
     lines: dict[str, int] = {}
     for number, raw in enumerate(text.splitlines(), 1):
         line = _IMAGE.sub("", raw, count=1).strip() if _IMAGE.match(raw) else raw.strip()
@@ -86,11 +86,11 @@ def read_plain(text: str, where: str, *, asks_for_answer: bool = True) -> list[P
         if line in lines:
             raise UserError(f"{place}: the same as line {lines[line]}; leave one of them out")
         lines[line] = number
-        taken = {one.id for one in found}
-        found.append(_template(line, number, place, taken, asks_for_answer=asks_for_answer))
-    if not found:
+        taken = {template.id for template in templates}
+        templates.append(_template(line, number, place, taken, asks_for_answer=asks_for_answer))
+    if not templates:
         raise UserError(f"{where} holds no template; write one a line, as: Question: {{Question}}")
-    return found
+    return templates
 
 
 def _template(
@@ -172,8 +172,8 @@ def _id(line: str, taken: set[str]) -> str:
     """Make an id of the first words; a number behind it where it is taken."""
     words = re.findall(r"[a-z0-9]+", line.lower())[:_WORDS_IN_ID] or ["template"]
     name = "-".join(words)
-    number, found = 2, name
-    while found in taken:
-        found = f"{name}-{number}"
+    number, candidate = 2, name
+    while candidate in taken:
+        candidate = f"{name}-{number}"
         number += 1
-    return found
+    return candidate

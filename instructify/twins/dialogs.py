@@ -147,9 +147,9 @@ def _singled_out(scene: Scene, text: str) -> Thing | None:
     if "more" in words:
         return None
     for parts in ((0, 1), (1,), (0,)):
-        found = [thing for thing in scene.things if {thing[part] for part in parts} <= words]
-        if len(found) == 1:
-            return found[0]
+        matches = [thing for thing in scene.things if {thing[part] for part in parts} <= words]
+        if len(matches) == 1:
+            return matches[0]
     return None
 
 

@@ -122,12 +122,12 @@ def sign_phrase(sign: Sign) -> str:
 
 def captions(scene: Scene, num: int, dice: Dice) -> list[str]:
     """Write `num` different captions, each true of the scene; signs are always mentioned."""
-    found: dict[str, None] = {}
+    distinct: dict[str, None] = {}
     turn = 0
-    while len(found) < num:
-        found[_caption(scene, dice, plain=turn < 4 * num)] = None
+    while len(distinct) < num:
+        distinct[_caption(scene, dice, plain=turn < 4 * num)] = None
         turn += 1
-    return list(found)
+    return list(distinct)
 
 
 def description(scene: Scene, dice: Dice) -> str:

@@ -141,15 +141,15 @@ def _claim(out: Path, seed: int) -> None:
     marker = _marker(out)
     if os.path.lexists(marker):
         try:
-            found = decode_values(read_regular(marker))
+            world = decode_values(read_regular(marker))
         except (OSError, NotReadableError) as error:
             raise UserError(
                 f"{marker} is damaged ({first_line(error)}); give another --out"
             ) from error
-        if found != {"format": WORLD_FORMAT, "seed": seed}:
+        if world != {"format": WORLD_FORMAT, "seed": seed}:
             raise UserError(
-                f"{out} holds twins of another world ({marker.name}: {str(found)[:200]}); "
-                f"give --seed {str(found.get('seed'))[:40]} or another --out"
+                f"{out} holds twins of another world ({marker.name}: {str(world)[:200]}); "
+                f"give --seed {str(world.get('seed'))[:40]} or another --out"
             )
         return
     if out.is_file() or (out.is_dir() and any(out.iterdir())):

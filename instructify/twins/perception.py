@@ -178,10 +178,10 @@ def ask_beside(view: View, dice: Dice) -> QA | None:
         return None
     anchor = dice.pick(anchors)
     direction = dice.pick(DIRECTIONS)
-    found = [thing for thing in view.things if lies(thing, direction, anchor)]
-    if len(found) != 1:
+    matches = [thing for thing in view.things if lies(thing, direction, anchor)]
+    if len(matches) != 1:
         return None
-    answer = found[0].shape
+    answer = matches[0].shape
     which = dice.below(len(_BESIDE))
     return QA(
         "beside",
@@ -189,7 +189,7 @@ def ask_beside(view: View, dice: Dice) -> QA | None:
         _BESIDE[which].format(direction, anchor.shape),
         answer,
         f"{a(answer).capitalize()} is {direction} the {anchor.shape}.",
-        f"The {name(found[0])} is {direction} the {name(anchor)}.",
+        f"The {name(matches[0])} is {direction} the {name(anchor)}.",
         tuple(shape for shape in SHAPES if shape not in (answer, anchor.shape)),
     )
 

@@ -95,14 +95,14 @@ class View:
         return [pair.shape for pair in pairs if pair.colour == colour]
 
     def _references(self, secret: Secret) -> list[Reference]:
-        found = []
+        references = []
         for way in _WAYS[secret]:
             texts = [way(thing) for thing in self.things]
-            found += [
+            references += [
                 Reference(text, thing)
                 for text, thing in zip(texts, self.things, strict=True)
                 if texts.count(text) == 1
             ]
         if secret != "place":
-            found += [Reference(f"thing in the {place(t)}", t, True) for t in self.things]
-        return found
+            references += [Reference(f"thing in the {place(t)}", t, True) for t in self.things]
+        return references

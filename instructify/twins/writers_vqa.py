@@ -106,8 +106,8 @@ def confidence(right: bool, dice: Dice) -> str:
 def question_type(question: str) -> str:
     """Name VQA's question type: the longest known opening of the question."""
     text = question.lower() + " "
-    found = [opening for opening in QUESTION_TYPES if text.startswith(opening + " ")]
-    return max(found, key=len) if found else "none of the above"
+    openings = [opening for opening in QUESTION_TYPES if text.startswith(opening + " ")]
+    return max(openings, key=len) if openings else "none of the above"
 
 
 def answer_rows(answers: Sequence[str], right: str, dice: Dice) -> list[Json]:
