@@ -1,7 +1,7 @@
-"""Text from data, laid out for a terminal of 80 columns: visible, wrapped, indented.
+"""Lay out text from data for a terminal of 80 columns: visible, wrapped, indented.
 
-Whatever a command prints passes `harmless_output`, so that no id, text or file name moves the
-cursor, hides what was printed or reorders a line.
+All output of a command passes through `harmless_output`, so that no id, text or file name moves the
+cursor, hides printed text or reorders a line.
 """
 
 import re

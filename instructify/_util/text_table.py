@@ -1,7 +1,7 @@
-"""Tables for a terminal of 80 columns, whatever names stand in them.
+"""Tables for a terminal of 80 columns, for names of any length.
 
-A column is as wide as its longest cell, so that no cell touches the next. Where a line would be
-longer than 80, texts give way: the last column is wrapped, long names are cut in their middle.
+A column is as wide as its longest cell, so that cells stay apart. If a line would be longer than 80
+characters, texts are shortened: the last column is wrapped, and long names are cut in their middle.
 Figures are never cut.
 """
 

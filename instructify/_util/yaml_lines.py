@@ -1,8 +1,7 @@
-"""Read a small YAML file so that every mistake can be answered with file and line.
+"""Read a small YAML file so that every mistake can be reported with file and line.
 
-Only plain YAML is taken: mappings with unique text keys, lists, and scalars read as in YAML 1.2
-(`yes` and `no` are texts). Tags, anchors and aliases are refused. What a key means is the
-caller's business.
+Only plain YAML is accepted: mappings with unique text keys, lists, and scalars read as in YAML 1.2
+(`yes` and `no` are texts). Tags, anchors and aliases are refused. The caller interprets the keys.
 """
 
 import re

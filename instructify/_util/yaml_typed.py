@@ -1,8 +1,8 @@
 """Decode YAML into frozen dataclasses by their type hints.
 
-A field without a default is a key that must be there. `bool`, `int`, `float`, `str`, `Literal`,
-`X | None`, `tuple[X, ...]`, `Mapping[str, X]` and dataclasses are read as they say, a `Node` is
-left for later; what a hint can't say is a mark (`yaml_marks`). A tuple of dataclasses with a field
+A field without a default is a required key. `bool`, `int`, `float`, `str`, `Literal`, `X | None`,
+`tuple[X, ...]`, `Mapping[str, X]` and dataclasses are decoded by their type, and a `Node` is left
+for later. A mark (`yaml_marks`) adds what a hint can't express. A tuple of dataclasses with a field
 `FROM_KEY` is written as a mapping. Every mistake is one sentence with file and line.
 """
 

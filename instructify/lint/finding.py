@@ -1,4 +1,4 @@
-"""One thing that is wrong with a template, and the kinds of such things."""
+"""A finding about a template, and the kinds of findings."""
 
 from typing import Literal, NamedTuple
 
@@ -34,7 +34,7 @@ KINDS: dict[str, str] = {
 
 
 class Finding(NamedTuple):
-    """One thing to mend; `line` is None where no line is to blame."""
+    """A fault to fix; `line` is None where the fault belongs to no line."""
 
     severity: Severity
     kind: str

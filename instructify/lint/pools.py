@@ -1,4 +1,4 @@
-"""Templates beside each other: alike, of several names for one thing, or out of a draw's reach."""
+"""Compare templates with each other: duplicates, inconsistent labels, and templates never drawn."""
 
 import itertools
 import re
@@ -22,7 +22,7 @@ _LABELLED = ("ocr_tokens",)  # what datasets of several tasks bring, so that one
 
 
 def pool_findings(subjects: Sequence[Subject], catalog: Catalog) -> Iterator[Finding]:
-    """Compare the templates of each pool, and ask whether each is in one."""
+    """Compare the templates of each pool, and report those that belong to none."""
     yield from _alike(subjects)
     yield from _labels(subjects)
     for subject in subjects:
@@ -30,7 +30,7 @@ def pool_findings(subjects: Sequence[Subject], catalog: Catalog) -> Iterator[Fin
 
 
 def conflict_findings(added: Sequence[Subject], known: Sequence[Subject]) -> Iterator[Finding]:
-    """Find templates of a joining folder that have the name of another, with other texts."""
+    """Find templates of an added folder with the name of another template but other texts."""
     names = {
         (known_subject.template.task, known_subject.template.id): known_subject
         for known_subject in known
@@ -69,7 +69,7 @@ def _alike(subjects: Sequence[Subject]) -> Iterator[Finding]:
 
 
 def _own_words(subject: Subject) -> frozenset[str]:
-    """The words of an instruction that stand outside conditions and loops, but for their others."""
+    """Return the words of an instruction outside of conditions and loops, and in their `else`."""
     return frozenset(_WORD.findall(own_text(subject)))
 
 
@@ -80,12 +80,12 @@ def _normalised(subject: Subject) -> tuple[str, ...]:
 
 
 def same_text(text: str) -> str:
-    """Bring a template text into a form that leaves out what tokenizers drop."""
+    """Return a template text in a form without the differences that tokenizers drop."""
     return as_bert_reads(text)
 
 
 def _labels(subjects: Sequence[Subject]) -> Iterator[Finding]:
-    """Find a list of words that a folder calls by several names."""
+    """Find a list of words for which a folder uses several labels."""
     named: dict[str, list[tuple[Subject, str]]] = {}
     for subject in subjects:
         for field, label in labels(subject).items():
@@ -99,7 +99,7 @@ def _labels(subjects: Sequence[Subject]) -> Iterator[Finding]:
 
 
 def labels(subject: Subject) -> dict[str, str]:
-    """Name what stands before a list of OCR tokens, if it is a label."""
+    """Return the label in front of each list of OCR tokens, if there is one."""
     by_name = {}
     for output in subject.programs["instruction"].tree.find_all(nodes.Output):
         for before, node in pairwise(output.nodes):

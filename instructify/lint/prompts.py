@@ -1,7 +1,7 @@
-"""Evaluation prompts: whether templates are trained on them, and whether their fields stay apart.
+"""Check evaluation prompts: whether templates train on them, and whether their fields stay apart.
 
-A template equals a prompt if some record makes both read the same. The paper trains on some of its
-prompts, so a template may say so by name; `results` shows it.
+A template equals a prompt if both render some record to the same text. The paper trains on some of
+its prompts, so a template may declare this by name; `results` shows it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from instructify.templating import Program, RenderError, mistakes, program
 
 
 class Prompt(NamedTuple):
-    """What a protocol asks, and where it stands."""
+    """A prompt of a protocol, with its file and line."""
 
     dataset: str
     program: Program
@@ -31,7 +31,7 @@ class Prompt(NamedTuple):
 
 
 def read_prompts(folder: Path) -> tuple[list[Prompt], list[Finding]]:
-    """Read the instructions of all protocols of a folder; what can't be read comes as findings."""
+    """Read the instructions of all protocols of a folder; faults are returned as findings."""
     prompts: list[Prompt] = []
     findings: list[Finding] = []
     for path in files_of(folder, "*.yaml") if folder.is_dir() else ():
@@ -56,7 +56,7 @@ def read_prompts(folder: Path) -> tuple[list[Prompt], list[Finding]]:
 
 
 def _instructions(node: Node) -> Iterator[Node]:
-    """Find every text under a key `instruction`."""
+    """Yield every text under a key `instruction`."""
     value = node.value
     if isinstance(value, Mapping):
         for key, child in value.items():
@@ -70,7 +70,7 @@ def _instructions(node: Node) -> Iterator[Node]:
 
 
 def prompt_findings(prompts: Sequence[Prompt], catalog: Catalog) -> Iterator[Finding]:
-    """Report prompts whose texts nothing parts but white space."""
+    """Report prompts with texts that only white space separates."""
     for prompt in prompts:
         dataset = catalog.datasets.get(prompt.dataset)
         if dataset is None:
@@ -99,7 +99,7 @@ def evaluation_findings(
 
 
 class _Asked:
-    """What prompts and templates make of made-up records; each prompt is rendered once a form."""
+    """Renders prompts and templates with made-up records; each prompt once per form."""
 
     def __init__(self) -> None:
         self._read: dict[tuple[str, str, str], list[str | None]] = {}

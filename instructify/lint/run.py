@@ -1,4 +1,4 @@
-"""All that is wrong with a folder of templates, and what a build made of them."""
+"""Run all checks on a folder of templates, and on a build made with them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ PROTOCOLS = "protocols"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LintReport:
-    """Findings in the order of files and lines; errors and warnings alike."""
+    """All findings, errors and warnings, in the order of files and lines."""
 
     findings: list[Finding]
     num_files: int
@@ -46,7 +46,7 @@ class LintReport:
 def lint(
     folder: Path, catalog: Catalog, build: Build | None, *, added: Sequence[Path] = ()
 ) -> LintReport:
-    """Judge every template of a folder and of those that join it; with a build, its samples too."""
+    """Check every template of a folder and of added folders; with a build, also its samples."""
     files = files_of(folder, "*.yaml")
     if not files:
         raise UserError(
@@ -95,6 +95,6 @@ def lint(
 
 
 def _protocols(folder: Path) -> Path:
-    """Return where evaluation prompts are: beside the templates, else ours."""
+    """Return the folder of evaluation prompts: beside the templates if it exists, else ours."""
     protocols = folder / PROTOCOLS
     return protocols if protocols.is_dir() else find("templates") / PROTOCOLS

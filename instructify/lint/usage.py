@@ -1,8 +1,9 @@
-"""What a build made of its templates: how often each was drawn, how varied and how long texts are.
+"""What a build made from its templates: how often each was drawn, and how varied and long texts
+are.
 
 Draws and distinct instructions are counted over all samples; words and n-grams over at most
-`MOST_ROWS` samples of a task, spread evenly. Lengths are in words, so that what they say of
-truncation is the least there is: a word is at least one token.
+`MOST_ROWS` samples of a task, spread evenly. Lengths are in words, and a word is at least one
+token, so the true share of truncated texts is at least the share given here.
 """
 
 from collections import Counter
@@ -32,7 +33,7 @@ _FEW = 20
 
 
 class Lengths(NamedTuple):
-    """Words of some texts: the middle, the 95th of a hundred, the most; share over the limit."""
+    """Words of some texts: median, 95th percentile and maximum; the share over the limit."""
 
     median: int
     p95: int
@@ -41,7 +42,7 @@ class Lengths(NamedTuple):
 
 
 class TaskUse(NamedTuple):
-    """What became of the templates of a task in a build."""
+    """How a build used the templates of a task."""
 
     task: str
     samples: int
@@ -56,7 +57,7 @@ class TaskUse(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class Usage:
-    """All tasks of a build, and the draws of each template by its key."""
+    """The use of all tasks of a build, and the draws of each template by its key."""
 
     tasks: list[TaskUse] = field(default_factory=list)
     draws: Counter[str] = field(default_factory=Counter)
@@ -65,7 +66,7 @@ class Usage:
 
 
 def measure(build: Build) -> Usage:
-    """Read the samples of a build."""
+    """Measure the samples of a build."""
     usage = Usage()
     tasks: dict[str, list[tuple[str, str]]] = {}
     for name, entry in build.manifest.datasets.items():
@@ -78,7 +79,7 @@ def measure(build: Build) -> Usage:
 
 
 def real_records(build: Build) -> dict[tuple[str, str], list[Row]]:
-    """Take some records of every split, to render templates with."""
+    """Return some records of every split, for rendering templates."""
     records: dict[tuple[str, str], list[Row]] = {}
     for name, entry in build.manifest.datasets.items():
         for split in entry.splits:
@@ -90,7 +91,7 @@ def real_records(build: Build) -> dict[tuple[str, str], list[Row]]:
 
 
 def usage_findings(usage: Usage, subjects: Sequence[Subject], folder: Path) -> Iterator[Finding]:
-    """Judge what was measured."""
+    """Report faults in the measured use."""
     known = {subject.template.key: subject.template.sha256 for subject in subjects}
     other = sorted(key for key, sha256 in usage.hashes.items() if known.get(key) != sha256)
     if other:
@@ -104,7 +105,7 @@ def usage_findings(usage: Usage, subjects: Sequence[Subject], folder: Path) -> I
 
 
 def _never_drawn(usage: Usage, subjects: Sequence[Subject]) -> Iterator[Finding]:
-    """Find templates that chance alone can't have passed over: their pool was drawn enough."""
+    """Find templates that were never drawn although the draws of their pool are many."""
     pools: dict[tuple[str, str], list[Subject]] = {}
     for subject in subjects:
         for task, form in subject.serves if subject.template.mode == "instruction" else ():
@@ -135,7 +136,7 @@ def _of_task(use: TaskUse, folder: Path) -> Iterator[Finding]:
 
 
 class _Taken(NamedTuple):
-    """Texts of the samples that were taken for measuring."""
+    """Texts of the samples that are measured."""
 
     instructions: list[str]
     responses: list[str | None]
@@ -208,9 +209,10 @@ def _ngrams(texts: Sequence[str]) -> tuple[float, float, float]:
 
 
 def _in_instruction(taken: _Taken) -> tuple[float, int]:
-    """Share of responses of three and more words that stand in their instruction as they are.
+    """Return the share of responses of three and more words that their instruction contains
+    verbatim.
 
-    Not those that choose among options: these always stand there.
+    Responses that choose among options are left out: the instruction always contains them.
     """
     long = [
         (instruction, response)
@@ -228,7 +230,7 @@ def _tasks(subject: Subject) -> set[str]:
 def draws_by_template(usage: Usage, subjects: Sequence[Subject]) -> Mapping[str, int]:
     """Count the draws of every instruction template that fits records of the build, zeros included.
 
-    A template of forms that no record of the build has cannot be drawn, and is left out.
+    A template whose forms no record of the build has can't be drawn, and is left out.
     """
     keys = [
         subject.template.key

@@ -1,9 +1,9 @@
-"""How varied the wordings of a pool are: self-BLEU-4, and with how many words they open.
+"""How varied the wordings of a pool are: self-BLEU-4, and the number of distinct first words.
 
-Self-BLEU-4 scores each instruction against all others of its pool, by modified precisions of one
-to four words with add-one smoothing above one word, and takes the mean: 0 where nothing is shared,
-100 where all are the same. A wording counts as it is for a record without optional fields, each
-field printed as one word.
+Self-BLEU-4 scores each instruction against all others of its pool, by modified precisions of one to
+four words with add-one smoothing above one word, and takes the mean: 0 if the instructions share
+nothing, 100 if all are the same. A wording is taken as it is for a record without optional fields,
+with each field printed as one word.
 """
 
 import math
@@ -43,7 +43,7 @@ def varieties(subjects: Sequence[Subject]) -> Iterator[Variety]:
 
 
 def own_text(subject: Subject) -> str:
-    """Give the words of an instruction without optional fields, in lower case."""
+    """Return the words of an instruction without optional fields, in lower case."""
     return "".join(_written(subject.programs["instruction"].tree.body)).lower()
 
 

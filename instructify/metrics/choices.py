@@ -16,7 +16,7 @@ _SENTENCE = re.compile(r"[Tt]he answer is \(?([A-Z])\)?(?![A-Za-z])")
 
 
 def chosen(text: str, choices: Sequence[str]) -> int | None:
-    """Return the index of the option that a text chooses, None where it cannot be told."""
+    """Return the index of the option that a text chooses, None if it is ambiguous or none."""
     text = text.strip()
     options = [choice.strip() for choice in choices]
     if text in options:

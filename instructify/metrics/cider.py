@@ -1,10 +1,10 @@
 """CIDEr-D of captions (Vedantam, Zitnick and Parikh 2015), as the official code computes it.
 
-Word groups of one to four words are weighted by their frequency in the caption and by how few
-pictures have them among their references. A caption's score against a reference is the cosine of
-these weights, clipped to the reference's, times a penalty on the difference of lengths (a Gaussian
-of sigma 6; the length is the number of word pairs). The mean over references and group lengths,
-times ten, is the picture's score: 1.0 is the usual 100. All of it is done in columns.
+Groups of one to four words are weighted by their frequency in the caption and by how few pictures
+have them in their references. A caption's score against a reference is the cosine of these weights,
+clipped to the reference's, times a penalty on the difference of lengths (a Gaussian of sigma 6; the
+length is the number of word pairs). The score of a picture is the mean over references and group
+lengths, times ten: 1.0 is usually reported as 100. Everything is computed in columns.
 """
 
 from collections.abc import Sequence
@@ -33,10 +33,10 @@ def cider(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
 
 
 def cider_scorer() -> Scorer:
-    """Make a scorer of captions, which tokenises a caption once, however often it is called.
+    """Return a scorer of captions, which tokenizes each caption once over all its calls.
 
-    A missing caption scores 0. The interval draws pictures' scores as they are: the idf of a draw
-    of pictures is not computed anew.
+    A missing caption scores 0. The interval resamples the scores of pictures; the idf is not
+    computed again for each draw.
     """
     tokenizer = PtbTokenizer()
     known: dict[str, Tokens] = {}
@@ -90,10 +90,10 @@ def cider_scores(predictions: Sequence[Tokens], references: Sequence[Sequence[To
 
 
 class _Groups(NamedTuple):
-    """All word groups of one length: `numbers`, dense from 0, and the caption of each.
+    """All word groups of one length: `numbers`, consecutive from 0, and the caption of each.
 
-    Words lie caption after caption; `left` says how many words of the caption follow the group's
-    first one.
+    Words are in the order of the captions; `left` is the number of words of the caption that follow
+    the first word of the group.
     """
 
     words: _Integers
@@ -107,7 +107,7 @@ class _Groups(NamedTuple):
 
     @classmethod
     def of_words(cls, captions: Sequence[Tokens]) -> "_Groups":
-        """Number the words; each is a group."""
+        """Number the words; each word is a group."""
         vocabulary: dict[str, int] = {}
         number = vocabulary.setdefault
         words = np.array(
@@ -128,7 +128,7 @@ class _Groups(NamedTuple):
         )
 
     def longer(self) -> "_Groups":
-        """Give the groups of one more word."""
+        """Return the groups that are one word longer."""
         kept = self.left >= self.size
         starts = self.starts[kept]
         following = self.words[starts + self.size]
@@ -175,13 +175,13 @@ def _cosines(groups: _Groups, picture_of: _Integers, pictures: int) -> Floats:
 
 
 def _idf(groups: _Integers, num_groups: int, pictures: int) -> Floats:
-    """Weigh groups by rarity; `groups` lists one for every picture that has it."""
+    """Weight groups by rarity; `groups` lists a group once for every picture that has it."""
     frequency = np.maximum(np.bincount(groups, minlength=num_groups), 1)
     return np.asarray(np.log(float(pictures)) - np.log(frequency), np.float64)
 
 
 def _distinct(values: _Integers) -> _Integers:
-    """Return the distinct values, sorted; np.unique goes by a hash table here, which is slower."""
+    """Return the distinct values, sorted; np.unique uses a hash table here, which is slower."""
     ordered = np.sort(values)
     return (
         ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))] if len(ordered) else ordered

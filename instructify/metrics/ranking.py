@@ -1,9 +1,9 @@
-"""Where the true one of many options comes: MRR, recall at k, mean rank, NDCG (Visual Dialog).
+"""The rank of the true one of many options: MRR, recall at k, mean rank, NDCG (Visual Dialog).
 
-Options are ranked by their scores, the highest first, from rank 1. Ties: options of one score share
-the mean of their ranks, so that a constant scorer gains nothing by the order of the options. In
-NDCG they share the mean of their discounts, which is what random order would give on average
-(McSherry and Najork 2008).
+Options are ranked by their scores, the highest first, from rank 1. Options with equal scores share
+the mean of their ranks, so that a constant scorer gains nothing from the order of the options. In
+NDCG they share the mean of their discounts, which is the average over random orders (McSherry and
+Najork 2008).
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ _RECALLS = (1, 5, 10)
 
 
 def mrr(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Score the reciprocal ranks of the true options; the other figures come as metrics.
+    """Score the reciprocal ranks of the true options; the other figures are in `metrics`.
 
-    A missing prediction is the last of its options. NDCG is a mean over the items that have a
-    relevance which is not zero throughout.
+    With a missing prediction the true option has the last rank. NDCG is a mean over the items whose
+    relevance is not zero throughout.
     """
     most = max(
         (len(options) for options in map(_options, items, answers) if options is not None),
@@ -58,7 +58,7 @@ def mrr(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
 
 
 def rank_of(scores: Floats, index: int) -> float:
-    """Return the rank of an option, from 1; of tied options the mean."""
+    """Return the rank of an option, from 1; tied options share the mean rank."""
     score = scores[index]
     return float(1 + (scores > score).sum() + ((scores == score).sum() - 1) / 2)
 

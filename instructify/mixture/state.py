@@ -1,7 +1,8 @@
-"""What a checkpoint keeps of the data: one integer, and the hashes that give it a meaning.
+"""The state of the data in a checkpoint: the position in the stream, and hashes of mixture and
+data.
 
-Going on is refused when the mixture or the data is another one, saying what changed, unless the
-caller says that it may be.
+A run is not resumed with another mixture or other data, unless the caller accepts the changes; the
+message lists them.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MixtureState:
-    """How far a run has come. `facts` say what the hash covers; `builds` are hashes by dataset."""
+    """The position of a run. `facts` describe what the hash covers; `builds`: hash by dataset."""
 
     version: int
     position: int
@@ -29,7 +30,7 @@ class MixtureState:
 
     @classmethod
     def of(cls, mixture: Mixture, builds: Mapping[str, str], position: int) -> "MixtureState":
-        """Take the state after `position` samples."""
+        """Return the state after `position` samples."""
         return cls(
             version=STATE_FORMAT,
             position=position,
@@ -64,7 +65,7 @@ class MixtureState:
         return state
 
     def changes(self, mixture: Mixture, builds: Mapping[str, str]) -> tuple[str, ...]:
-        """Say what is different now: seed, mixture, data; nothing if all is the same."""
+        """List the differences to the state: seed, mixture, data; empty if there are none."""
         lines: list[str] = []
         if mixture.seed != self.seed:
             lines.append(f"the seed was {self.seed} and is {mixture.seed}")
@@ -81,7 +82,7 @@ class MixtureState:
     def check(
         self, mixture: Mixture, builds: Mapping[str, str], *, accept_changes: bool = False
     ) -> tuple[str, ...]:
-        """Refuse to go on with another mixture or other data; returns the changes accepted."""
+        """Raise UserError if mixture or data have changed; return the changes that are accepted."""
         changes = self.changes(mixture, builds)
         if changes and not accept_changes:
             more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""

@@ -1,11 +1,11 @@
-"""The second test: do two small pictures show the same, perhaps cut at the edges?
+"""The second test: do two small pictures show the same, even if one is cropped at the edges?
 
-A hash says little more than where a picture is bright. So 32 x 32 pixels are laid over one another:
-either picture is cut by 0, 2.5 or 5 % at each of its four edges and stretched to the other's frame,
-and the cut whose grey values correlate best counts. There the two have to agree as a whole, in
-their detail (what is left when a 5 x 5 mean is taken away), and in colour, spot by spot. Different
-pictures of like brightness pass one of these, copies pass all. Thresholds are measured:
-docs/overlap.md.
+A hash says little more than where a picture is bright. So two pictures of 32 x 32 pixels are
+compared directly: either picture is cropped by 0, 2.5 or 5 % at each of its four edges and
+stretched to the other's size, and the crop whose grey values correlate best counts. At this crop
+the two have to agree as a whole, in their detail (the rest after a 5 x 5 mean is subtracted), and
+in colour, spot by spot. Different pictures with similar brightness may pass one of these tests;
+copies pass all. The thresholds are measured: docs/overlap.md.
 """
 
 from typing import NamedTuple
@@ -32,7 +32,7 @@ _BLOCK = 64
 
 
 class Agreement(NamedTuple):
-    """How far pairs agree at their best cut: correlations up to 1, a difference up to 255."""
+    """How well pairs agree at their best crop: correlations up to 1, a difference up to 255."""
 
     whole: Floats
     detail: Floats
@@ -40,7 +40,7 @@ class Agreement(NamedTuple):
 
 
 def are_alike(left: Thumbnails, right: Thumbnails) -> NDArray[np.bool_]:
-    """Tell for each pair of thumbnails whether they show the same picture."""
+    """Return for each pair of thumbnails whether they show the same picture."""
     alike = np.zeros(len(left), np.bool_)
     plain = (_unit(grey(left)) * _unit(grey(right))).sum((1, 2))
     rows = np.flatnonzero((plain >= LEAST_PLAIN) & has_contrast(left) & has_contrast(right))
@@ -52,7 +52,7 @@ def are_alike(left: Thumbnails, right: Thumbnails) -> NDArray[np.bool_]:
 
 
 def has_contrast(thumbnails: Thumbnails) -> NDArray[np.bool_]:
-    """Tell which thumbnails show more than a plain surface."""
+    """Return which thumbnails show more than a plain surface."""
     enough: NDArray[np.bool_] = grey(thumbnails).std((1, 2)) >= LEAST_CONTRAST
     return enough
 
@@ -64,7 +64,7 @@ def grey(thumbnails: Thumbnails) -> Floats:
 
 
 def agreement(left: Thumbnails, right: Thumbnails) -> Agreement:
-    """Lay pairs over one another at their best cut, of the left one or of the right one."""
+    """Compare pairs at the best crop of either picture."""
     cuts = _cut_matrices()
     best = Agreement(*(np.empty(len(left), np.float32) for _ in range(3)))
     for begin in range(0, len(left), _BLOCK):
@@ -80,7 +80,7 @@ def agreement(left: Thumbnails, right: Thumbnails) -> Agreement:
 
 
 def _best_cut(first: Thumbnails, second: Thumbnails, cuts: Floats) -> Agreement:
-    """Cut the first pictures in all ways and compare the best with the second ones."""
+    """Crop the first pictures in all ways and compare the best crop with the second ones."""
     still = grey(second)
     rows = np.einsum("vij,pjk->pvik", cuts, grey(first), optimize=True)
     cut = np.einsum("pvik,wlk->pvwil", rows, cuts, optimize=True)
@@ -96,7 +96,7 @@ def _best_cut(first: Thumbnails, second: Thumbnails, cuts: Floats) -> Agreement:
 
 
 def _largest_spot(first: Floats, second: Floats) -> Floats:
-    """Compare mean colours spot by spot; with a grey picture only grey values are compared."""
+    """Compare mean colours spot by spot; if either picture is grey, compare grey values only."""
     is_grey = np.minimum(_spread(first), _spread(second)) < _GREY_SPREAD
     difference = first - second
     difference[is_grey] = (difference[is_grey] @ _WEIGHTS)[..., None]
@@ -111,7 +111,7 @@ def _spread(colours: Floats) -> Floats:
 
 
 def _cut_matrices() -> Floats:
-    """For each cut of a low and a high edge: the matrix that stretches the rest to full length."""
+    """Return, for each crop of a low and a high edge, the matrix that stretches the rest."""
     matrices = []
     rows = np.arange(SIDE)
     for low in _CUTS:
@@ -127,7 +127,7 @@ def _cut_matrices() -> Floats:
 
 
 def _unit(pictures: Floats) -> Floats:
-    """Take the mean away and scale to length 1; a plain picture becomes all zero."""
+    """Subtract the mean and scale to length 1; a plain picture becomes all zero."""
     centred = pictures - pictures.mean((-2, -1), keepdims=True)
     length = np.sqrt((centred * centred).sum((-2, -1), keepdims=True))
     unit: Floats = centred / np.maximum(length, np.float32(1e-3))
@@ -135,7 +135,7 @@ def _unit(pictures: Floats) -> Floats:
 
 
 def _detail(pictures: Floats) -> Floats:
-    """Take a local mean away; edges are continued."""
+    """Subtract a local mean; edges are extended."""
     margin = _BLUR // 2
     padded = np.pad(pictures, [(0, 0), (margin, margin), (margin, margin)], mode="edge")
     rows = np.sum([padded[:, at : at + SIDE, :] for at in range(_BLUR)], axis=0)

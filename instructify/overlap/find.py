@@ -1,4 +1,4 @@
-"""Search one build, or two against each other, for pictures and texts that parts share."""
+"""Search one build, or one build against a second, for pictures and texts that parts share."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ class Question:
 
 
 def find_overlap(question: Question, pool: Workers, progress: Progress) -> Overlap:
-    """Compare all parts with each other; of two builds, those of one with those of the other."""
+    """Compare all parts with each other; with two builds, compare only across them."""
     builds = [question.build] + ([] if question.against is None else [question.against])
     parts = [part for number, build in enumerate(builds) for part in parts_of(build, number)]
     aliases = NO_ALIASES if question.vg is None else read_aliases(question.vg)

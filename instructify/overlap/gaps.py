@@ -1,4 +1,4 @@
-"""What a search could not compare, and why, in sentences."""
+"""Sentences about what a search could not compare, and why."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def not_compared(
     scope: Scope,
     has_aliases: bool,
 ) -> Iterator[str]:
-    """Say what could not be compared."""
+    """Return a sentence for each thing that could not be compared."""
     here = {part.dataset for part in pictures.parts if part.is_evaluated}
     missing = [
         dataset.name for dataset in catalog.select(role="held-out") if dataset.name not in here
@@ -43,7 +43,7 @@ def not_compared(
 
 
 def _without_bytes(pictures: PictureRows) -> Iterator[str]:
-    """Name pictures that nobody looked at, and clips."""
+    """Count clips, and pictures that no conversion looked at."""
     bare = [build for build in pictures.builds if not _has_pictures(build)]
     for build in bare:
         yield f"{build.paths.root} was made without pictures: its pictures by key only"
@@ -66,7 +66,7 @@ def _has_pictures(build: Build) -> bool:
 
 
 def _names_vg(pictures: PictureRows) -> bool:
-    """Tell whether a part has pictures of Visual Genome."""
+    """Return whether a part has pictures of Visual Genome."""
     for number in range(len(pictures.parts)):
         rows = pictures.named[number][:1]
         if len(rows) and pictures.name(int(rows[0]), number).startswith("vg/"):

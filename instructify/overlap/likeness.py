@@ -1,7 +1,7 @@
-"""Pictures that look alike: hashes that are near, then a look at the pixels of those.
+"""Find pictures that look alike: first by near hashes, then by their pixels.
 
-What two parts share by key or by bytes already is not looked at again. Of many pictures with one
-hash (placeholders of dead links, mostly) each is compared with a few of the other side only.
+Pictures that two parts share by key or by bytes are not compared again. Where many pictures have
+one hash (mostly placeholders of dead links), each is compared with only a few of the other side.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ Bools = NDArray[np.bool_]
 
 
 class Likeness(NamedTuple):
-    """Who holds a picture that looks like that of a row, and what stood in the way."""
+    """For each row, the parts with a similar picture, and counts of what was not compared."""
 
     masks: Masks
     pairs: tuple[Rows, Rows]  # rows that look alike
@@ -86,7 +86,7 @@ def find_alike(pictures: PictureRows, scope: Scope, pool: Workers, progress: Pro
 
 
 class _Look(NamedTuple):
-    """Pairs that look alike, by number; rows that could not be read, or are plain."""
+    """Pairs that look alike, by number; rows that could not be read, or show a plain surface."""
 
     alike: Rows
     unreadable: Rows
@@ -104,14 +104,14 @@ def _look(pictures: PictureRows, left: Rows, right: Rows, pool: Workers) -> _Loo
 
 
 def _distinct_contents(pictures: PictureRows) -> Rows:
-    """Choose one row of each content that has a perceptual hash."""
+    """Return one row of each content that has a perceptual hash."""
     rows = np.flatnonzero(pictures.facts.hashed)
     _, first = np.unique(pictures.facts.content[rows], return_index=True)
     return rows[np.sort(first)]
 
 
 def _candidates(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Rows, Rows]:
-    """Pair rows with near hashes of which one side's parts are to be compared with the other's."""
+    """Pair rows with near hashes where the parts of the two sides are to be compared."""
     hashes, numbers = np.unique(pictures.facts.phash[rows], return_inverse=True)
     order = np.argsort(numbers, kind="stable")
     starts = np.searchsorted(numbers[order], np.arange(len(hashes) + 1))
@@ -137,10 +137,10 @@ def _candidates(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Rows, 
 
 
 def _sides(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Bools, Bools]:
-    """Tell which rows stand on either side of the comparison.
+    """Return the rows on either side of the comparison.
 
-    What might be trained on, by a recipe that fine-tunes too, is held against what usually is not;
-    copies inside training data spoil nothing.
+    One side has what may be trained on, also by a recipe that fine-tunes; the other has what
+    usually is not. Copies within training data do no harm and are not searched.
     """
     held = pictures.by_content[rows]
     parts = list(enumerate(pictures.parts))
@@ -168,7 +168,7 @@ def _held_by(masks: Masks, numbers: set[int]) -> Bools:
 def _some_pairs(
     here: Rows, there: Rows, *, first: Bools, second: Bools
 ) -> Iterator[tuple[int, int]]:
-    """Pair each with each where they are few, else each with the first few of the other side."""
+    """Pair each with each where there are few, else each with the first few of the other side."""
     ours, theirs = here[first[here]].tolist(), there[second[there]].tolist()
     for a in ours:
         for b in theirs[:_MOST_PARTNERS]:
@@ -179,7 +179,7 @@ def _some_pairs(
 
 
 def _says_something(pictures: PictureRows, left: Rows, right: Rows) -> Bools:
-    """Drop pairs that could tell no part of more than keys and bytes told already."""
+    """Drop pairs whose parts are known to share the pictures by key or by bytes."""
     known = pictures.by_key | pictures.by_content
     first, second = pictures.by_content[left], pictures.by_content[right]
     new = (second & ~known[left]) | (first & ~known[right])
@@ -232,7 +232,7 @@ def run_thumbnails(unit: ThumbnailUnit) -> tuple[Thumbnails, Bools]:
 
 
 def thumbnail(data: bytes) -> NDArray[np.uint8]:
-    """Decode a picture to 32 x 32 colours, much as its perceptual hash was made of grey values."""
+    """Decode a picture to 32 x 32 colours, much like the grey values of its perceptual hash."""
     picture = open_picture(data)
     picture.draft("RGB", DRAFT_SIZE)
     small = flatten(picture, "RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)

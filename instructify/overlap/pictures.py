@@ -1,7 +1,8 @@
-"""All pictures of one or two builds in one table of numpy columns, and who holds which.
+"""All pictures of one or two builds in one table of numpy columns, with the parts that contain
+them.
 
-A row is a key in a build. Its sets of parts (`masks`) say who names the key, who holds a picture
-of that key under any of its names, and who holds the same bytes under any key.
+A row is a key in a build. Its sets of parts (`masks`) say which parts name the key, which contain a
+picture with that key under any of its names, and which contain the same bytes under any key.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ _DIGITS = 12  # of a COCO picture's key
 
 
 class Facts(NamedTuple):
-    """What the picture indices say, row by row; `known` is false where there is nothing."""
+    """The facts of the picture indices, row by row; `known` is false where there are none."""
 
     known: NDArray[np.bool_]
     content: Hashes  # of the sha256
@@ -36,7 +37,7 @@ class Facts(NamedTuple):
 
 
 class Aliases(NamedTuple):
-    """Keys that are other names of pictures that have a key already, sorted; as hashes."""
+    """Keys that are second names of pictures with another key, sorted; as hashes."""
 
     other: Hashes
     key: Hashes
@@ -66,7 +67,7 @@ class PictureRows:
         return len(self.keys)
 
     def name(self, row: int, part: int) -> str:
-        """Look up the key of a row where a record of a part names it."""
+        """Return the key of a row, read from a record that names it."""
         place = int(np.flatnonzero(self.named[part] == row)[0])
         of = self.parts[part]
         return key_at(self.builds[of.build], of, self.read[part].ends, place)
@@ -147,7 +148,7 @@ class _Image(msgspec.Struct, gc=False):
 
 
 def _first_names(keys: Hashes, aliases: Aliases) -> Hashes:
-    """Replace keys that are other names."""
+    """Replace keys that are second names."""
     if not len(aliases.other):
         return keys
     at = np.minimum(np.searchsorted(aliases.other, keys), len(aliases.other) - 1)

@@ -1,8 +1,8 @@
-"""Fifth step of the passes: each distinct content once, sorted by hash, and which of them are new.
+"""Fifth step of the passes: list each distinct content once, sorted by hash, and mark the new ones.
 
-The pictures of a range of keys are spilled in the order of their content's hash; a unit then takes
-a range of contents out of all of them. Families whose pictures are only referred to count among the
-contents, and are never among those to be stored.
+The first unit of the step writes the pictures of a range of keys in the order of their content's
+hash. A second unit then takes a range of contents out of all these files. Pictures that are only
+referred to count among the contents, but are never stored.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ NEW_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpillUnit:
-    """Spill the contents of a range of keys."""
+    """Write the contents of a range of keys, sorted by hash."""
 
     number: int
     part: KeyRange
@@ -54,7 +54,7 @@ class SpillUnit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContentsUnit:
-    """Unite a range of contents."""
+    """Merge a range of contents."""
 
     number: int
     part: KeyRange
@@ -63,7 +63,7 @@ class ContentsUnit:
 
 
 class Contents(NamedTuple):
-    """New contents of a range, and those that the build stores already, sorted by sha256."""
+    """New contents of a range, and those that the build already stores, sorted by sha256."""
 
     part: KeyRange
     new: Path
@@ -75,7 +75,7 @@ class Contents(NamedTuple):
 
 
 def run_spill(unit: SpillUnit) -> Path:
-    """Spill what a range of keys holds, and what the build stores of it."""
+    """Write the contents of a range of keys, and what the build stores of them."""
     pictures = read_arrow(unit.found)
     known = read_known(unit.known, unit.part).index
     known = known.filter(pc.is_valid(known["shard"]))
@@ -89,7 +89,7 @@ def run_spill(unit: SpillUnit) -> Path:
 
 
 def run_contents(unit: ContentsUnit) -> Contents:
-    """Unite a range of contents; of several keys with one content the first gives its place."""
+    """Merge a range of contents; where several keys have one content, the first key counts."""
     pieces = [_cut(read_arrow(path), unit.part) for path in unit.spills]
     table = pa.concat_tables([SPILL_SCHEMA.empty_table(), *pieces])
     by = [(name, "ascending") for name in ("sha256", "key")]

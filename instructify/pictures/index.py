@@ -1,4 +1,4 @@
-"""Last step of the passes: a part of the index, in which every picture has its place."""
+"""Last step of the passes: write a part of the index, with the place of every picture."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ class _Places:
 
 
 def run_index(unit: IndexUnit) -> FileFacts:
-    """Give stored pictures their shards and rows, and all others their files."""
+    """Write shard and row for stored pictures, and the file for all others."""
     pictures = read_arrow(unit.found)
     stored = np.zeros(pictures.num_rows, np.bool_)
     for family in unit.stored_families:
@@ -64,7 +64,7 @@ def run_index(unit: IndexUnit) -> FileFacts:
 
 
 def _place(unit: IndexUnit, pictures: pa.Table, rows: Rows, places: _Places) -> None:
-    """Find shard and row of the pictures of some rows, a range of contents after the other."""
+    """Look up shard and row of the pictures of some rows, one range of contents after another."""
     hashes = one_array(pictures["sha256"]).take(pa.array(rows))
     wanted = pa.table({"order": order_of(hashes), "sha256": hashes})
     order = numbers(wanted["order"])

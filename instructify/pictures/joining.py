@@ -1,7 +1,8 @@
-"""Fourth step of the passes: a range of keys, what was found of each, and what is missing.
+"""Fourth step of the passes: for a range of keys, join the pictures with their facts and problems.
 
-A unit joins the wanted keys of a range with the facts that any unit found, and with what the build
-knows. It leaves the table of pictures and that of problems, so nobody holds all keys.
+A unit joins the wanted keys of a range with the facts that the units of the third step wrote, and
+with what the build already knows. It writes a table of pictures and a table of problems, so that
+no process holds all keys.
 """
 
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ from instructify.pictures.tables import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JoinUnit:
-    """Join what is known of a range of keys; `facts` are in the order in which the first counts."""
+    """Join a range of keys with its facts; of several facts for a key the first counts."""
 
     number: int
     part: KeyRange
@@ -58,7 +59,7 @@ class Joined(NamedTuple):
     num_found: int
     problems: FileFacts
     families: Mapping[str, int]  # how many pictures of each there are
-    used_roots: frozenset[str]  # labels of the folders that a wanted picture lies below
+    used_roots: frozenset[str]  # labels of the folders that contain a wanted picture
 
 
 def run_join(unit: JoinUnit) -> Joined:
@@ -89,7 +90,7 @@ def _first_facts(unit: JoinUnit) -> pa.Table:
 
 
 def _joined(located: pa.Table, facts: pa.Table, known: Known) -> tuple[pa.Table, pa.Table]:
-    """Share the wanted keys out to pictures and problems, both sorted."""
+    """Divide the wanted keys into pictures and problems, both sorted."""
     keys = located.select(["key_hash", "key"])
     state = numbers(located["state"])
     in_facts, in_known = match(keys, facts), match(keys, known.seen)
@@ -122,9 +123,9 @@ def _joined(located: pa.Table, facts: pa.Table, known: Known) -> tuple[pa.Table,
 
 
 def _still_judged(problems: pa.Table, known: pa.Table, embedded: frozenset[str]) -> pa.Table:
-    """Keep what was found of pictures that stand in raw files which were not read again.
+    """Keep the results for pictures that are in raw files which were not read again.
 
-    Their names are made of their contents, so the same name has the same problem.
+    Their names are made from their contents, so the same name has the same problem.
     """
     again = np.zeros(problems.num_rows, np.bool_)
     for family in embedded:
@@ -139,7 +140,7 @@ def _still_judged(problems: pa.Table, known: pa.Table, embedded: frozenset[str])
 
 
 def _with_others(table: pa.Table, known: pa.Table, asked: pa.Table) -> pa.Table:
-    """Add what the build knows of keys that nobody asked for."""
+    """Add what the build knows about keys that no record names."""
     others = np.flatnonzero(match(known.select(["key_hash", "key"]), asked) < 0)
     if not len(others):
         return table

@@ -1,8 +1,9 @@
-"""Third step of the passes: each wanted picture decoded once, where its bytes lie.
+"""Third step of the passes: decode each wanted picture once, where its bytes are stored.
 
-A unit is a range of files, or the pictures of a tar (of a share of it, where it is large), read in
-the order of the disk. What it finds is spilled in the order of keys. The result is named by all
-that it depends on: places, sizes and times of change; these reach no file of the build.
+A unit is a range of files, or the pictures of a tar (of a part of it, if it is large), read in the
+order of the disk. Its result is written in the order of keys, under a name made from everything
+that the result depends on: places, sizes and modification times. None of these reaches a file of
+the build.
 """
 
 import hashlib
@@ -62,7 +63,7 @@ class FilesUnit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContainerUnit:
-    """Look at the wanted pictures of a share of a tar, a pack, or a folder of loose files."""
+    """Look at the wanted pictures in a part of a tar, of a pack, or of a folder of loose files."""
 
     container: WebScan
     share: int
@@ -131,7 +132,7 @@ def plan_containers(
 
 
 def run_files(unit: FilesUnit) -> Facts:
-    """Look at a range of files, unless that was done for the same state of them."""
+    """Look at a range of files, unless a result for their present state exists."""
     rows = read_arrow(unit.requests).slice(unit.start, unit.stop - unit.start).to_pylist()
     with SourceReader(unit.roots) as source:
         states = [source.state(_location(row)) for row in rows]
@@ -141,7 +142,7 @@ def run_files(unit: FilesUnit) -> Facts:
 
 
 def run_container(unit: ContainerUnit) -> Facts:
-    """Look at the wanted pictures of a container, unless that was done for the same state of it."""
+    """Look at the wanted pictures of a container, unless a result for its present state exists."""
     rows, known = _wanted_rows(unit, unit.container)
     with SourceReader(unit.roots) as source:
         states = [source.state(_location(row)) for row in rows]
@@ -157,7 +158,7 @@ def _num_shares(path: Path) -> int:
 
 
 def _wanted_rows(unit: ContainerUnit, scan: WebScan) -> tuple[list[Row], list[Row | None]]:
-    """List the wanted pictures of a share in the order of the disk, and what is known of each."""
+    """List the wanted pictures of a part in the order of the disk, with what is known of each."""
     pairs: list[tuple[Row, Row | None]] = []
     size = unit.roots.path(scan.root, scan.file).stat().st_size
     for family in unit.families:
@@ -221,7 +222,7 @@ def _looked_at(
             for row, state, is_same in zip(rows, states, unchanged, strict=True)
         ]
         table = pa.Table.from_pylist(facts_rows, schema=FACTS_SCHEMA)
-        # Synced, since the next run counts on it.
+        # Synced, since the next run relies on it.
         stream_arrow(path, FACTS_SCHEMA, sorted_by_hash(table).combine_chunks().to_batches())
     return Facts(path, len(rows))
 

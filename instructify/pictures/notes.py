@@ -1,8 +1,9 @@
-"""The problems of a range of keys, told to the splits and shards of records that name the keys.
+"""Write the problems of a range of keys for each split and shard of records that names these keys.
 
-The table of problems is sorted by key, and a shard of samples needs the few that its records name.
-So a unit goes through a range of keys and writes its problems once for each shard that names them,
-in the order of the shards. It also counts for each split, and hashes what samples depend on.
+The table of problems is sorted by key, but a shard of samples needs only the few that its records
+name. So a unit goes through a range of keys and writes its problems once for each shard that names
+them, in the order of the shards. It also counts the keys of each split, and hashes the facts on
+which samples depend.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ _DIGEST_SHIFT = np.uint64(56)  # digests are of 256 ranges of hashes, however th
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotesUnit:
-    """Tell the problems of a range of keys to the shards that name them, numbered as in `keys`."""
+    """Write the problems of a range of keys for the shards that name them; `keys` numbers these."""
 
     number: int
     part: KeyRange
@@ -48,7 +49,7 @@ class NotesUnit:
 
 
 class SplitShare(NamedTuple):
-    """What a range says of a split: its keys, those with problems, and digests of these."""
+    """What a range contributes to a split: its keys, those with problems, and digests of these."""
 
     num_keys: int
     num_problems: int
@@ -56,7 +57,7 @@ class SplitShare(NamedTuple):
 
 
 class Notes(NamedTuple):
-    """A file of NOTE_SCHEMA, in the order of the shards, and what it says of each split."""
+    """A file of NOTE_SCHEMA, in the order of the shards, and the shares of each split."""
 
     path: Path
     num_rows: int
@@ -64,7 +65,7 @@ class Notes(NamedTuple):
 
 
 class SplitPictures(NamedTuple):
-    """How many pictures a split names, and those that it can't use, by number and by hash."""
+    """The pictures that a split names, and those that can't be used: their number and hash."""
 
     num_keys: int
     num_problems: int
@@ -75,7 +76,7 @@ NO_PICTURES = SplitPictures(0, 0, hashlib.sha256(b"[]").hexdigest())
 
 
 def run_notes(unit: NotesUnit) -> Notes:
-    """Go through a range of keys."""
+    """Write the notes of a range of keys."""
     problems = read_index(unit.problems)
     lines = _lines(problems)
     shards: list[pa.Table] = []
@@ -105,7 +106,7 @@ def read_notes(paths: Sequence[Path], shard: int) -> pa.Table:
 
 
 def sum_up(notes: Sequence[Notes]) -> dict[str, SplitPictures]:
-    """Put together what all ranges say of each split."""
+    """Add up the shares of each split over all ranges."""
     names = dict.fromkeys(name for note in notes for name in note.splits)
     shares = {name: [note.splits[name] for note in notes if name in note.splits] for name in names}
     return {
@@ -148,6 +149,6 @@ def _text_of(lines: pa.Array) -> tuple[NDArray[np.int64], memoryview]:
 
 
 def _digest_of(shares: Sequence[SplitShare]) -> str:
-    """Hash the problems of a split from the shares of all ranges, however they were cut."""
+    """Hash the problems of a split from the shares of all ranges, however the ranges were cut."""
     digests = sorted(digest for share in shares for digest in share.digests)
     return hashlib.sha256(repr(digests).encode()).hexdigest()

@@ -1,8 +1,8 @@
 """Read pictures of a build by key: facts, original bytes, or RGB.
 
-Rows are reached by batch and offset, straight out of memory-mapped files. A store may be read by
-several threads, and by processes forked from the one that opened it: what is opened lazily is
-only ever replaced as a whole. Pictures that the build refers to are read from their folders.
+Rows are reached by batch and offset, directly in memory-mapped files. Several threads, and
+processes forked from the one that opened the store, may read it: whatever is opened lazily is only
+replaced as a whole. Pictures that the build refers to are read from their folders.
 """
 
 import bisect
@@ -167,7 +167,7 @@ class PictureStore:
         return facts
 
     def bytes(self, key: str) -> Content:
-        """Return the original bytes of a picture or clip, proved by its hash; raises KeyError."""
+        """Return the original bytes of a picture or clip, checked by hash; raises KeyError."""
         facts = self.facts(key)
         if facts.shard is None or facts.row is None:
             return self._referenced(facts)
@@ -185,7 +185,7 @@ class PictureStore:
         return frames(self.bytes(key), num_frames)
 
     def _find(self, key: str) -> int | None:
-        """Find the row of a key by its hash, which another key may have too."""
+        """Find the row of a key by its hash, which a second key may share."""
         wanted = int(hash_texts([key])[0])
         at = max(0, bisect.bisect_left(self._lowest, wanted) - 1)
         while at < len(self._hashes) and self._lowest[at] <= wanted:

@@ -1,7 +1,8 @@
-"""Read the bytes of located pictures, and nothing but regular files and their parts.
+"""Read the bytes of located pictures, from regular files and parts of them only.
 
-Folders may change after they were listed, so what is opened is judged again: no link is followed,
-no pipe waited for, no device read, no more bytes taken than a picture may have.
+Folders may change after they were listed, so a file is checked again when it is opened: links are
+not followed, pipes are not waited for, devices are not read, and no more bytes are read than a
+picture may have.
 """
 
 import os
@@ -27,7 +28,7 @@ class Problem(NamedTuple):
 
 
 class FileState(NamedTuple):
-    """What tells on this machine whether a file is still the same; the size is the picture's."""
+    """Size (the picture's) and time of change, which show whether a file is still the same."""
 
     size_bytes: int
     mtime_ns: int
@@ -47,7 +48,7 @@ class OpenPart(NamedTuple):
 
 
 class SourceReader:
-    """Reads pictures one after the other; keeps the last tar open. Not for threads to share."""
+    """Reads pictures one after another and keeps the last tar open. Not thread-safe."""
 
     def __init__(self, roots: Roots) -> None:
         self._roots = roots

@@ -1,6 +1,6 @@
-"""How long the instructions and responses of each member are, in words between white space.
+"""The lengths of each member's instructions and responses, in words separated by white space.
 
-No tokenizer is chosen yet when a mixture is planned. Of large members a spread of batches is
+When a mixture is planned, no tokenizer is chosen yet. For large members, evenly spread batches are
 counted.
 """
 
@@ -21,7 +21,7 @@ Counts = NDArray[np.int64]
 
 
 class Words(NamedTuple):
-    """Words of some samples of a member, of at least one."""
+    """Numbers of words of some samples of a member, at least one."""
 
     instruction: Counts
     response: Counts
@@ -68,7 +68,7 @@ def _words(batch: pa.RecordBatch, column: str) -> Counts:
 
 
 def _spread(shards: Sequence[Path]) -> Iterator[pa.RecordBatch]:
-    """Take all batches, or as many as are counted, spread evenly."""
+    """Return all batches, or evenly spread ones if there are more than are counted."""
     columns = ("instruction", "response", "form")
     batches = [batch for shard in shards for batch in valid_batches(shard, columns)]
     places = np.linspace(0, len(batches) - 1, min(len(batches), _COUNTED_BATCHES))

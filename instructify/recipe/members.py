@@ -1,7 +1,7 @@
-"""A recipe meets a build: every member found, weighed and addressable, or refused in a sentence.
+"""Find the members of a recipe in a build, with their weights and samples.
 
-Held-out datasets are refused, but for a recipe that fine-tunes on one of them alone; a member that
-is missing is never left out in silence.
+A held-out dataset is refused, unless the recipe fine-tunes on that dataset alone. A member that is
+missing is refused too, so that none is left out silently.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ _NO_TARGET = "caption_set"  # a picture with all its captions is for scoring
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """One member and where its samples are; `entry` is the manifest's word on it."""
+    """A member and its samples; `entry` is its description in the manifest."""
 
     member: Member
     dataset: str
@@ -33,7 +33,7 @@ class Part:
 
 
 class SamplePlace(NamedTuple):
-    """A sample of the build: the part it belongs to, the shard of its index, the row in that."""
+    """A sample of the build: its part, the shard in the part's index, and the row in the shard."""
 
     part: int
     shard: int
@@ -42,7 +42,7 @@ class SamplePlace(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MixedBuild:
-    """A build under a recipe; `parts` are in the order of the mixture's members."""
+    """A build with the mixture of a recipe; `parts` are in the order of the mixture's members."""
 
     build: Build
     recipe: MixtureRecipe
@@ -60,7 +60,7 @@ class MixedBuild:
         return hashes
 
     def evaluation_prompts(self) -> list[str]:
-        """Name the datasets whose evaluation prompts the mixture trains on."""
+        """Return the datasets whose evaluation prompts the mixture trains on."""
         datasets = self.build.manifest.datasets
         splits = (
             datasets[part.dataset].splits[name] for part in self.parts for name in part.splits
@@ -68,7 +68,7 @@ class MixedBuild:
         return sorted({dataset for split in splits for dataset in split.evaluation_prompts})
 
     def places(self, drawn: Drawn) -> list[SamplePlace]:
-        """Find what was drawn in the sample shards, in the order drawn."""
+        """Return the places of drawn samples in the sample shards, in the order drawn."""
         places = [SamplePlace(0, 0, 0)] * len(drawn.member)
         for number, part in enumerate(self.parts):
             positions = (drawn.member == number).nonzero()[0]
@@ -84,7 +84,7 @@ class MixedBuild:
 def mix_build(
     build: Build, recipe: MixtureRecipe, catalog: Catalog, *, batch: int | None = None
 ) -> MixedBuild:
-    """Resolve a recipe on a build; `batch`, the global one, is needed for batches per rank."""
+    """Find the members of a recipe in a build; `batch`, the global one, is needed per rank."""
     if recipe.takes_all:
         recipe = _with_all(build, recipe, catalog)
     parts_by_name: dict[str, Part] = {}
@@ -106,7 +106,7 @@ def mix_build(
 
 
 def _with_all(build: Build, recipe: MixtureRecipe, catalog: Catalog) -> MixtureRecipe:
-    """Make members of all held-in datasets with samples to train on; the note names the others."""
+    """Take all held-in datasets with samples to train on; the note names the others."""
     members: list[RecipeMember] = []
     left: list[str] = []
     for name, entry in build.manifest.datasets.items():
@@ -133,7 +133,7 @@ def _with_all(build: Build, recipe: MixtureRecipe, catalog: Catalog) -> MixtureR
 def official_size(
     catalog: Catalog, wanted: RecipeMember, options: Mapping[str, str | int | float | bool]
 ) -> int | None:
-    """Look up how many records the complete release gives, None where nobody counted."""
+    """Return the number of records of the complete release; None if it is not known."""
     if wanted.official is not None:
         return wanted.official
     dataset = catalog.datasets.get(wanted.dataset)
@@ -187,7 +187,7 @@ def _parts(
 def _factor(
     recipe: MixtureRecipe, wanted: RecipeMember, entry: DatasetEntry, form: str, *, num_forms: int
 ) -> float:
-    """Weigh a form: by recipe and catalog, or as its part of a dataset where all are equal."""
+    """Return the factor of a form: of recipe and catalog, or its equal part of the dataset."""
     if recipe.shares == "uniform":
         return 1 / num_forms
     given = None if wanted.forms is None else wanted.forms[form]
@@ -195,7 +195,7 @@ def _factor(
 
 
 def _check_prompts(build: Build, recipe: MixtureRecipe, wanted: RecipeMember) -> None:
-    """Refuse samples that were rendered in another way than the recipe is about."""
+    """Refuse samples that were rendered in another mode than the recipe asks for."""
     for split in wanted.splits:
         has = build.split(wanted.dataset, split).prompts
         if has != recipe.prompts:
@@ -214,7 +214,7 @@ def _weighed(
     *,
     num_forms: int,
 ) -> int | None:
-    """Return the size that the share is computed from; the forms of a dataset are made alike."""
+    """Return the size from which the share is computed; forms of a dataset are scaled alike."""
     if recipe.size == "build":
         return None
     if isinstance(recipe.size, int):
@@ -231,7 +231,7 @@ def _weighed(
 def _entry(
     build: Build, recipe: MixtureRecipe, wanted: RecipeMember, catalog: Catalog
 ) -> DatasetEntry:
-    """Find a member in the build, and refuse what must not be trained on."""
+    """Return a member's entry in the build; refuse what must not be trained on."""
     name, root = wanted.dataset, build.paths.root
     known = catalog.datasets.get(name)
     entry = build.manifest.datasets.get(name)
@@ -272,7 +272,7 @@ def _without(recipe: MixtureRecipe, name: str) -> str:
 
 
 def _all_instead(build: Build) -> str:
-    """Name the mixture of what is there, where something is."""
+    """Return the hint to train on all datasets of the build, if there are any."""
     entries = build.manifest.datasets.values()
     if not any(entry.role == "held-in" and TRAIN in entry.splits for entry in entries):
         return ""

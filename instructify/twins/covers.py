@@ -1,7 +1,7 @@
 """Book covers: title, author or year, and an emblem on one picture, with OCR-VQA's questions.
 
-The emblem's shape tells the genre, so that the genre must be seen; a printed year instead of an
-author makes it a calendar. Everything asked can be read or seen on the cover.
+The shape of the emblem gives the genre, so a model has to see it to know the genre; a printed year
+instead of an author marks a calendar. Every question can be answered from the cover.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,9 @@
-"""Talks about a scene: VisDial's rounds with a hundred options, and the three LLaVA-Instruct kinds.
+"""Dialogues about a scene: VisDial's rounds with a hundred options, and the kinds of
+LLaVA-Instruct.
 
-A round may speak of `it`, the thing of an earlier round; then the history is needed to answer.
-Each option list holds the right answer once, many of the same sort, and nothing else that is right.
+A round may refer to the thing of an earlier round as `it`; then the history is needed for the
+answer. Each list of options has the right answer once, many options of the same sort, and no other
+right one.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,8 @@
-"""Words about scenes: names of things, captions, descriptions, what people make of an answer.
+"""Texts about scenes: names of things, captions, descriptions, and variants of answers.
 
-Everything said is true of the scene and a pure function of the scene and the dice; all twins
-together need about four hundred words. Questions live in `questions`, statements and memes in
-`statements`, talks in `talks`, exercises in `lessons`.
+Every text is true for the scene and a pure function of the scene and the dice; all twins together
+need about four hundred words. `questions` has questions, `statements` statements and memes, `talks`
+dialogues, and `lessons` exercises.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,7 +1,7 @@
 """School exercises: IconQA's three kinds, and ScienceQA's items with hint, lecture and solution.
 
-All of the held-out world. The right choice stands anywhere with equal chance, and no choice can be
-ruled out by the question alone.
+All belong to the held-out world. The right choice is at each position with equal chance, and no
+choice can be ruled out by the question alone.
 """
 
 from typing import Literal, NamedTuple

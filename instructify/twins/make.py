@@ -1,7 +1,7 @@
-"""Make twins: which writer serves which release, and the folder that takes them.
+"""Make twins: the writer of each release, and the folder that the twins are written to.
 
-A folder holds the world of one seed. A folder that holds anything else is refused, so that no real
-release is ever overwritten by a twin.
+A folder has the world of one seed. A folder with any other content is refused, so that a twin never
+overwrites a real release.
 """
 
 import math

@@ -1,6 +1,8 @@
-"""Open questions that one look answers: color, shape, size, number, place, neighbour, background.
+"""Open questions about what a picture shows: color, shape, size, number, place, neighbour,
+background.
 
-Each function draws the answer first where the scene leaves a choice; None: nothing to ask here.
+Where the scene leaves a choice, each function draws the answer first; it returns None if the scene
+allows no such question.
 """
 
 from instructify.twins.dice import Dice

@@ -1,7 +1,8 @@
 """Questions about a scene, balanced by construction: the answer is drawn before the question.
 
-A question is asked only where exactly one answer is right. The kinds are grouped for the releases:
-what a look answers, what needs a fact, what must be read. No text is asked twice of one scene.
+A question is asked only if exactly one answer is right. The kinds are grouped for the releases:
+questions about what is visible, questions that need a fact, and questions about printed words. No
+question is asked twice about one scene.
 """
 
 from collections.abc import Callable, Mapping, Sequence

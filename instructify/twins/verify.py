@@ -1,7 +1,7 @@
 """Closed questions: yes or no, or one of two. A fair coin decides the answer before the question.
 
-Where a scene offers only one of the answers for a kind, that kind is not asked: the other answer
-would be rarer.
+If a scene allows only one of the answers to a kind of question, this kind is not asked, since the
+other answer would become rarer.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A scene as an asker sees it: which words pick out exactly one thing, and what can be counted.
+"""References to things in a scene: words that fit exactly one thing, and sets that can be counted.
 
 A reference is a noun phrase without article that fits one thing only: `big circle`, `red thing`.
 """
