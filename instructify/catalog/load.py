@@ -46,7 +46,7 @@ class _OwnFile:
 
 
 def load_catalog(path: Path | None = None, extra: Path | None = None) -> Catalog:
-    """Load the catalog at `path` (None: the built-in one) and add the user's datasets in `extra`."""
+    """Load the catalog at `path` (None: the built-in one) and add the user's own of `extra`."""
     file = decode(_File, read_yaml(path if path is not None else find("catalog.yaml")))
     known = Catalog(
         tasks=file.tasks,
