@@ -342,6 +342,11 @@ def test_annotations_of_another_split_reject_the_whole(raw: Path, command: Comma
         folder / "v2_mscoco_train2014_annotations.json",
     )
     answer = convert(command, raw, "vqav2", "--split", "train")
+    assert answer.code == 2
+    assert "is of val2014 by its own data_subtype" in answer.stderr
+    path = folder / "v2_mscoco_train2014_annotations.json"
+    change(path, lambda value: {k: v for k, v in value.items() if k != "data_subtype"})
+    answer = convert(command, raw, "vqav2", "--split", "train")
     assert answer.code == 1
     assert "no-annotation" in answer.stderr
 

@@ -71,7 +71,7 @@ def test_nothing_to_train_is_refused() -> None:
 
 
 def test_an_unknown_tracker_is_refused() -> None:
-    with pytest.raises(UserError, match=r"'mlflow' is no tracker.*wandb, trackio"):
+    with pytest.raises(UserError, match=r"'mlflow' is no value of 'run.trackers'.*wandb"):
         load_recipe("tiny", ["run.trackers=[mlflow]"])
 
 
