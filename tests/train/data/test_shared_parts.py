@@ -1,6 +1,7 @@
 """Loader processes share what their items are made from, and need nobody to do so."""
 
 import os
+import resource
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -69,6 +70,27 @@ def test_a_part_that_fails_is_said_in_its_own_words(tmp_path: Path) -> None:
         load(Sums(tmp_path / "notes", broken=1), range(40), 2) as items,
     ):
         list(items)
+
+
+class Large(Sums):
+    """Items of a few bytes, from parts of half a megabyte."""
+
+    def make_part(self, number: int) -> list[int]:
+        return [*super().make_part(number), *range(100_000)]
+
+
+def test_parts_that_find_no_room_are_made_by_each_loader(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As under `ulimit -f`, where an item may have room and a whole part has none."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with load(Large(tmp_path / "notes"), range(40), 2) as items:
+            assert list(items) == expected(range(40))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert capfd.readouterr().err == ""
 
 
 def test_the_process_of_parts_is_missed_when_it_is_killed(tmp_path: Path) -> None:
