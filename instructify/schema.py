@@ -7,12 +7,13 @@ dataset does not have the thing.
 
 import pyarrow as pa
 
-RECORD_FORMAT = 1
-SAMPLE_FORMAT = 1
+RECORD_FORMAT = 2
+SAMPLE_FORMAT = 2
 
 _label = pa.dictionary(pa.int32(), pa.string())
 _texts = pa.list_(pa.string())
 _turns = pa.list_(pa.struct([("question", pa.string()), ("answer", pa.string())]))
+_named = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
 
 RECORD_SCHEMA = pa.schema(
     [
@@ -34,6 +35,7 @@ RECORD_SCHEMA = pa.schema(
         ("difficult", pa.bool_()),  # A-OKVQA: official direct-answer scoring skips these
         ("relevance", pa.list_(pa.float32())),  # VisDial dense annotation, one number a choice
         ("answer_choice", pa.int32()),  # index into `references` of what became the target
+        ("fields", _named),  # columns of own data that templates may read, sorted by name
         pa.field("source", _label, nullable=False),  # raw file, below the raw root
         pa.field("position", pa.int64(), nullable=False),  # 0-based index of the item in that file
     ]
@@ -59,6 +61,7 @@ SAMPLE_SCHEMA = pa.schema(
         ("subset", _label),
         ("difficult", pa.bool_()),
         ("relevance", pa.list_(pa.float32())),
+        ("fields", _named),
         pa.field("template", _label, nullable=False),  # <task>/<id>@<version>
         pa.field("template_sha256", _label, nullable=False),
         ("answer_choice", pa.int32()),

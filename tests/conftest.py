@@ -4,6 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before torch and numpy are imported: test processes fill the cores, and threads of theirs beside
+# them wait for one another (half of the CPU time of the trainer's tests went there).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from browser import NAMES, Browser
 from build_help import DATASETS, RELEASES, Commands

@@ -49,7 +49,8 @@ def test_records_change_only_with_the_version_of_their_reader(records: Records) 
         reader = READERS[load_catalog().dataset(name).reader]
         digest = hashlib.sha256()
         for row in rows:
-            digest.update(json.dumps(row, sort_keys=True).encode())
+            told = {key: value for key, value in row.items() if key != "fields" or value}
+            digest.update(json.dumps(told, sort_keys=True).encode())
         now[name] = {"reader": reader.key, "records": len(rows), "sha256": digest.hexdigest()}
     assert all(entry["records"] for entry in now.values())
     before = _golden("records.json", now)

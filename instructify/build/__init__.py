@@ -37,12 +37,12 @@ from instructify.build.raw import (
     reader_of,
     with_settings,
 )
-from instructify.build.records import (
+from instructify.build.records import repeated_hashes
+from instructify.build.records_unit import (
     RecordsUnit,
     collector_paused,
     read_chunks,
     read_split,
-    repeated_hashes,
 )
 from instructify.build.refusal import RejectsError
 from instructify.build.request import (

@@ -72,8 +72,10 @@ def _info(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any]:
     }
 
 
-def _feature(field: pa.Field) -> dict[str, str]:
+def _feature(field: pa.Field) -> dict[str, Any]:
     kind = field.type
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+        return {"name": field.name, "list": [_feature(part) for part in kind.value_type]}
     if pa.types.is_list(kind):
         return {"name": field.name, "list": _dtype(kind.value_type)}
     return {"name": field.name, "dtype": _dtype(kind)}

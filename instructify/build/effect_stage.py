@@ -9,6 +9,7 @@ from instructify._util.errors import UserError
 from instructify._util.shards import read_arrow
 from instructify.build.coverage import OCR_OPTION, vocabulary_use
 from instructify.build.effects import Covered, effects_of, unnamed_ocr
+from instructify.build.own_fields import own_field_notes
 from instructify.build.raw import RawSplit
 from instructify.build.request import ConvertRequest, ocr_file
 from instructify.build.state import SplitState
@@ -40,6 +41,7 @@ def run_effect_stage(
             if effect.stops and not lenient and not state.record_rejects["cut-off"]:
                 raise UserError(f"{split.name}: {effect.detail}; {effect.remedy}.")
             state.notes.append(effect.detail)
+        state.notes.extend(own_field_notes(request, state))
     problem = None if ocr is None else unnamed_ocr(ocr, covered, _example(states))
     cut = any(state.record_rejects["cut-off"] for state in states)
     if problem is not None and not lenient and not cut:

@@ -18,7 +18,7 @@ from instructify.build.checked import BadBuildError, check_manifest, is_name
 from instructify.build.coverage import Coverage
 from instructify.templating import Mode
 
-FORMAT = 2
+FORMAT = 3
 
 Scalar = str | int | float | bool
 

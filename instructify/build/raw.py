@@ -106,11 +106,13 @@ def look_for_files(dataset: Dataset, split: Split, roots: RawRoots) -> LookedFor
     missing: list[RawFileSpec] = []
     optional: list[RawFileSpec] = []
     for spec in split.files:
-        several = _find_all(roots, dataset, spec) if spec.many else {}
-        found = None if spec.many else _find(roots, dataset, spec)
-        if several:
+        if spec.many:
+            several, lacking = _find_all(roots, dataset, spec)
             files |= several
-        elif found is not None:
+            missing += [dataclasses.replace(spec, names=(name,)) for name in lacking]
+            continue
+        found = _find(roots, dataset, spec)
+        if found is not None:
             files[spec.role] = found
         else:
             (optional if spec.optional else missing).append(spec)
@@ -144,17 +146,26 @@ def read_context(raw: RawSplit, roots: RawRoots, seed: int, limit: int | None) -
     )
 
 
-def _find_all(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> dict[str, RawFile]:
-    """Find all files of own data that a spec names, by globs and folders too; none if one lacks."""
+def _find_all(
+    roots: RawRoots, dataset: Dataset, spec: RawFileSpec
+) -> tuple[dict[str, RawFile], list[str]]:
+    """Find all files of own data that a spec names, by globs and folders too, and the names that
+    stand for none.
+
+    A folder of classes, which has no columns, is itself, whatever table lies in it.
+    """
     found: list[RawFile] = []
+    lacking: list[str] = []
+    is_classes = spec.role == "folder" and not dataset.options.get("column_picture")
     for name in spec.names:
         names = _fitting(roots.release(dataset.release), name) if is_glob(name) else [name]
         places = [_find(roots, dataset, dataclasses.replace(spec, names=(one,))) for one in names]
-        files = [file for place in places if place is not None for file in files_in(place)]
-        if not files:
-            return {}
+        there = [place for place in places if place is not None]
+        files = there if is_classes else [file for place in there for file in files_in(place)]
         found += files
-    return {f"{spec.role}-{at:05d}" if at else spec.role: file for at, file in enumerate(found)}
+        lacking += [] if files else [name]
+    named = {f"{spec.role}-{at:05d}" if at else spec.role: file for at, file in enumerate(found)}
+    return named, lacking
 
 
 def _fitting(folder: Path, pattern: str) -> list[str]:

@@ -7,15 +7,10 @@ from instructify.build.candidates import candidate_values
 from instructify.build.manifest import DatasetEntry, Manifest, SplitEntry
 from instructify.build.paths import BuildPaths, hash_notes, unit_folder
 from instructify.build.progress import Progress
+from instructify.build.range_stage import with_ranges
 from instructify.build.raw import RawSplit, option_values, reader_of
-from instructify.build.records import (
-    REJECTS,
-    RecordsReceipt,
-    RecordsUnit,
-    records_key,
-    run_records,
-    sources_of,
-)
+from instructify.build.records import RecordsReceipt, run_records
+from instructify.build.records_unit import REJECTS, RecordsUnit, records_key, sources_of
 from instructify.build.request import ConvertRequest, ocr_file
 from instructify.build.source_hashes import Hashing
 from instructify.build.state import Shard, SplitState, standing_shards
@@ -42,10 +37,11 @@ def run_record_stage(
             for state, unit in zip(states, units, strict=True)
             if not _reuse(state, unit, hashes, paths, manifest)
         ]
+        ranged = with_ranges([unit for _, unit in todo], request.engine, pool, progress)
         with progress.stage("records", len(todo), "split") as bar:
             receipts = pool.map(
                 run_records,
-                [unit for _, unit in todo],
+                ranged,
                 lambda *_: bar.advance(),
                 stage="records",
             )

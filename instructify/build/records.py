@@ -4,84 +4,42 @@ It runs in any process and on any machine, and leaves a folder with a receipt, b
 found again after a kill. Memory is that of one shard.
 """
 
-import gc
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from instructify._util.canonical import canonical
 from instructify._util.keyed import Hashes, hash_texts
 from instructify._util.outside import NotReadableError, decode_json, read_regular
-from instructify._util.shards import Syncer, fresh_folder, write_arrow, write_bytes
-from instructify.build.coverage import Coverage, CoverageCounter, sides_of
+from instructify._util.shards import FileFacts, Syncer, fresh_folder, write_arrow, write_bytes
+from instructify.build.coverage import Coverage, CoverageCounter
 from instructify.build.ledger import LedgerWriter
-from instructify.build.manifest import (
-    FileEntry,
-    RawSource,
-    content_key,
-    file_entry,
-    is_whole,
+from instructify.build.manifest import FileEntry, RawSource, file_entry, is_whole
+from instructify.build.paths import has_units, unit_folder
+from instructify.build.range_records import put_together
+from instructify.build.records_unit import (
+    RECEIPT,
+    REJECTS,
+    SHARD_ROWS,
+    RecordsUnit,
+    Sources,
+    Written,
+    collector_paused,
+    read_chunks,
+    records_key,
+    sides_of_unit,
+    sources_of,
 )
-from instructify.build.paths import has_units, hash_notes, unit_folder
-from instructify.build.raw import RawRoots, RawSplit, option_values, read_context, reader_of
-from instructify.build.source_hashes import Hashing
 from instructify.build.unit_folder import private_folder, publish_folder
-from instructify.catalog import Dataset
 from instructify.pictures import PackWriter
-from instructify.readers import Chunk, RawFile, apply_ocr, load_ocr
+from instructify.readers import Chunk
 from instructify.rejects import Reject
-from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
-
-SHARD_ROWS = 131_072
-RECEIPT = "receipt.json"
-REJECTS = "rejects.jsonl"
-
-
-class Sources(NamedTuple):
-    """What a split is read from, hashed."""
-
-    raw: list[RawSource]
-    ocr: RawSource | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RecordsUnit:
-    """Everything that the records of a split depend on, and where staged work lies."""
-
-    dataset: Dataset
-    split: str
-    files: Mapping[str, RawFile]
-    roots: RawRoots
-    ocr: RawFile | None
-    seed: int
-    limit: int | None
-    staging: Path
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset.name}/{self.split}"
-
-    @property
-    def key(self) -> str:
-        """Hash what the records depend on, the content of the raw files included."""
-        with self.hashing() as hashes:
-            return records_key(self, sources_of(self, hashes))
-
-    @property
-    def raw_files(self) -> list[RawFile]:
-        return [*self.files.values(), *(() if self.ocr is None else (self.ocr,))]
-
-    def hashing(self) -> Hashing:
-        """Begin to hash the raw files."""
-        return Hashing(self.raw_files, hash_notes(self.staging))
-
+from instructify.schema import RECORD_SCHEMA
 
 _SHARD = re.compile(r"records-[0-9]{5,9}\.arrow")
 
@@ -99,32 +57,6 @@ class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
     coverage: Coverage = Coverage()
     shards: dict[str, FileEntry]  # file name in the folder => facts
     pack: dict[str, FileEntry] = {}  # the pictures that stand in the raw files, and their index
-
-
-def sources_of(unit: RecordsUnit, hashes: Hashing) -> Sources:
-    """Wait for the hashes of the files of a unit."""
-    raw = [hashes.of(role, file) for role, file in sorted(unit.files.items())]
-    return Sources(raw, None if unit.ocr is None else hashes.of("ocr", unit.ocr))
-
-
-def records_key(unit: RecordsUnit, sources: Sources) -> str:
-    """Hash what records depend on: raw content, reader version, options; not where files lie."""
-    reader = reader_of(unit.dataset)
-    ocr = sources.ocr
-    return content_key(
-        "records",
-        {
-            "format": RECORD_FORMAT,
-            "reader": reader.key,
-            "dataset": unit.dataset.name,
-            "split": unit.split,
-            "options": dict(unit.dataset.options),
-            "sources": [(source.role, source.name, source.sha256) for source in sources.raw],
-            "ocr": None if ocr is None else (ocr.name, ocr.sha256),
-            "seed": unit.seed,
-            "limit": unit.limit,
-        },
-    )
 
 
 def find_records(unit: RecordsUnit, key: str) -> RecordsReceipt | None:
@@ -154,12 +86,15 @@ def run_records(unit: RecordsUnit) -> RecordsReceipt:
             if done is not None:
                 return done
         with private_folder(unit.staging) as folder:
-            writer = _write(unit, folder, frozenset())
-            repeated = repeated_hashes(writer.id_hashes)
+            if unit.made is None:
+                written = _write(unit, folder, frozenset())
+            else:
+                written = put_together(unit, unit.made, folder)
+            repeated = repeated_hashes(written.id_hashes)
             if repeated:  # rare, so it may cost a second reading: the first of equal ids stays
-                writer = _write(unit, folder, repeated)
+                written = _write(unit, folder, repeated)
             sources = sources_of(unit, hashes)
-            receipt = _receipt(records_key(unit, sources), sources, writer)
+            receipt = _receipt(records_key(unit, sources), sources, written)
             write_bytes(folder / RECEIPT, msgspec.json.encode(receipt))
             return publish_folder(
                 folder,
@@ -169,18 +104,18 @@ def run_records(unit: RecordsUnit) -> RecordsReceipt:
             )
 
 
-def _receipt(key: str, sources: Sources, writer: "_Writer") -> RecordsReceipt:
+def _receipt(key: str, sources: Sources, written: Written) -> RecordsReceipt:
     return RecordsReceipt(
         key=key,
         raw=sources.raw,
         ocr=sources.ocr,
-        records=writer.records,
-        pictures=num_distinct(writer.key_hashes),
-        forms=dict(sorted(writer.forms.items())),
-        rejects=dict(sorted(writer.reject_counts.items())),
-        coverage=writer.coverage.coverage(),
-        shards=writer.shards,
-        pack=writer.pack,
+        records=written.records,
+        pictures=num_distinct(written.key_hashes),
+        forms=dict(sorted(written.forms.items())),
+        rejects=dict(sorted(written.rejects.items())),
+        coverage=written.coverage,
+        shards=written.shards,
+        pack=written.pack,
     )
 
 
@@ -191,9 +126,7 @@ class _Writer:
         self.records = 0
         self.coverage = coverage
         self.forms: dict[str, int] = {}
-        self.reject_counts: Mapping[str, int] = {}
         self.shards: dict[str, FileEntry] = {}
-        self.pack: dict[str, FileEntry] = {}
         self.id_hashes: list[Hashes] = []
         self.key_hashes: list[Hashes] = []
         self._folder = folder
@@ -224,12 +157,18 @@ class _Writer:
         keys = pc.unique(pa.chunked_array([b.column("pictures").flatten() for b in self._held]))
         self.key_hashes.append(hash_texts(keys))
         name = f"records-{number:05d}.arrow"
-        facts = write_arrow(self._folder / name, RECORD_SCHEMA, self._held, syncer=self._syncer)
+        table = pa.Table.from_batches(self._held, RECORD_SCHEMA)
+        facts = write_records(self._folder / name, table, self._syncer)
         self.shards[name] = file_entry(facts)
         self._held, self._held_rows = [], 0
 
 
-def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> _Writer:
+def write_records(path: Path, table: pa.Table, syncer: Syncer | None = None) -> FileFacts:
+    """Write a shard, whose bytes depend on its rows alone."""
+    return write_arrow(path, RECORD_SCHEMA, [canonical(table)], syncer=syncer)
+
+
+def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> Written:
     fresh_folder(folder)
     seen: set[str] = set()
     with (
@@ -237,8 +176,7 @@ def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> _Writer
         Syncer() as syncer,
         LedgerWriter(folder / REJECTS, unit.dataset.name, unit.split) as ledger,
     ):
-        sides = sides_of(unit.files, option_values(unit.dataset), unit.ocr)
-        writer = _Writer(folder, syncer, CoverageCounter(sides))
+        writer = _Writer(folder, syncer, CoverageCounter(sides_of_unit(unit)))
         pack = PackWriter(folder)
         for chunk in _limited(read_chunks(unit), unit.limit):
             ledger.add(chunk.rejects)
@@ -249,47 +187,18 @@ def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> _Writer
             writer.coverage.add(batch, chunk.remarks)
             writer.add(batch, hashes)
         writer.flush()
-        writer.pack = {facts.name: file_entry(facts) for facts in pack.close()}
-        writer.reject_counts = ledger.counts
+        packed = {facts.name: file_entry(facts) for facts in pack.close()}
         syncer.wait()
-    return writer
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Keep the cyclic collector from walking millions of objects that are in no cycle."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def read_chunks(unit: RecordsUnit) -> Iterator[Chunk]:
-    """Read a split as its reader gives it, OCR tokens of a side file put in."""
-    raw = RawSplit(dataset=unit.dataset, split=unit.dataset.split(unit.split), files=unit.files)
-    return read_split(raw, unit.roots, unit.ocr, seed=unit.seed, limit=unit.limit)
-
-
-def read_split(
-    raw: RawSplit, roots: RawRoots, ocr: RawFile | None, *, seed: int, limit: int | None
-) -> Iterator[Chunk]:
-    """Read a split whose files were found, OCR tokens of a side file put in."""
-    context = read_context(raw, roots, seed, limit)
-    chunks = reader_of(raw.dataset).read(context)
-    if ocr is None:
-        return chunks
-    return _with_tokens(chunks, ocr, int(context.options.get("ocr_tokens", 30)))
-
-
-def _with_tokens(chunks: Iterator[Chunk], ocr: RawFile, most: int) -> Iterator[Chunk]:
-    """Add the tokens of a side file; what of it can't be read comes first, as rejects."""
-    table = load_ocr(ocr)
-    yield Chunk(pa.RecordBatch.from_pylist([], schema=RECORD_SCHEMA), table.rejects)
-    for chunk in chunks:
-        yield chunk._replace(records=apply_ocr(chunk.records, table, most))
+    return Written(
+        records=writer.records,
+        forms=writer.forms,
+        rejects=ledger.counts,
+        coverage=writer.coverage.coverage(),
+        shards=writer.shards,
+        pack=packed,
+        id_hashes=writer.id_hashes,
+        key_hashes=writer.key_hashes,
+    )
 
 
 def _limited(chunks: Iterator[Chunk], limit: int | None) -> Iterator[Chunk]:

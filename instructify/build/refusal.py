@@ -15,6 +15,7 @@ from instructify.build.ledger import LedgerLine, ledger_lines, still_true
 from instructify.build.paths import BuildPaths, rejects_name
 from instructify.build.request import ConvertRequest, check_line
 from instructify.build.state import SplitState
+from instructify.catalog import CAPTIONS
 
 _OWN_READER = "table"
 _MOST_FILES = 3
@@ -22,7 +23,15 @@ _DETAIL_CHARS = 300
 
 
 class RejectsError(Exception):
-    """A dataset has more rejects than it may, or nothing came of all; nothing was committed."""
+    """A dataset has more rejects than it may, or nothing came of all; nothing was committed.
+
+    `what` says what was lost and shows an item; the advice behind it is that of `convert`.
+    """
+
+    def __init__(self, what: str, advice: str, share: float, first: str = "") -> None:
+        super().__init__(f"{what}{advice}")
+        self.what = f"{what}{first}"
+        self.share = share  # percent
 
 
 def check_rejects(request: ConvertRequest, states: Sequence[SplitState], paths: BuildPaths) -> None:
@@ -40,10 +49,13 @@ def check_rejects(request: ConvertRequest, states: Sequence[SplitState], paths: 
             continue
         ledger = _failed_ledger(name, own, paths)
         reasons = sum((state.rejects for state in own), Counter[str]()).most_common(3)
+        told = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
         raise RejectsError(
-            f"{name}: {lost:,} of {items:,} items were rejected ({share:.1f} %, allowed are "
-            f"{allowed:g} %): {', '.join(f'{reason} {count:,}' for reason, count in reasons)}; "
-            f"see {ledger}{_advice(request, name, ledger, [one for one, _ in reasons], share)}"
+            f"{name}: {_lost(request, name, lost, items)} ({share:.1f} %, allowed are "
+            f"{allowed:g} %): {told}",
+            f"; see {ledger}{_advice(request, name, ledger, [one for one, _ in reasons], share)}",
+            share,
+            _first(ledger, reasons[0][0]),
         )
 
 
@@ -55,19 +67,30 @@ def check_not_empty(
         return
     lost = sum(state.rejects.total() for state in states)
     name = states[0].dataset
+    seen = ""
     if lost:
         own = [state for state in states if state.rejects]
         name = own[0].dataset
         ledger = _failed_ledger(name, [one for one in own if one.dataset == name], paths)
-        why = f"all of {counted(lost, 'item')} were rejected{_first(ledger, None)}; see {ledger}"
+        why = f"all of {counted(lost, 'item')} were rejected{_first(ledger, None)}"
+        seen = f"; see {ledger}"
         what = "mend the raw data or the catalog"
     else:
         why = "the files hold no item of these splits"
         what = "give the files that hold them"
     raise RejectsError(
-        f"{name}: no sample came of {_files(states)}: {why}. Nothing was written; {what}, or keep "
-        "the empty build with --allow-empty."
+        f"{name}: no sample came of {_files(states)}: {why}",
+        f"{seen}. Nothing was written; {what}, or keep the empty build with --allow-empty.",
+        100.0,
     )
+
+
+def _lost(request: ConvertRequest, name: str, lost: int, items: int) -> str:
+    """Count what was lost; a turn of a conversation and a caption of a row is a record each."""
+    options = request.catalog.dataset(name).options
+    if options.get("kind") == "conversations" or options.get("form") == CAPTIONS:
+        return f"{counted(lost, 'reject')} against {counted(items - lost, 'record')}"
+    return f"{lost:,} of {items:,} items were rejected"
 
 
 def _advice(
@@ -120,8 +143,10 @@ def _check_whole(
         return
     ledger = _failed_ledger(name, own, paths)
     raise RejectsError(
-        f"{name} {', '.join(state.split for state in cut)}: a raw file ends in the middle (see "
-        f"'cut-off' in {ledger}); get it again, or convert what is there with --max-rejects 100."
+        f"{name} {', '.join(state.split for state in cut)}: a raw file ends in the middle",
+        f" (see 'cut-off' in {ledger}); get it again, or convert what is there with "
+        "--max-rejects 100.",
+        100.0,
     )
 
 

@@ -10,7 +10,7 @@ from instructify.build.candidates import set_id
 from instructify.build.manifest import Manifest, content_key
 from instructify.build.paths import BuildPaths
 from instructify.build.progress import Progress
-from instructify.build.records import REJECTS
+from instructify.build.records_unit import REJECTS
 from instructify.build.samples import (
     SAMPLE_SHARD_ROWS,
     SAMPLES,

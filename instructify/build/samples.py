@@ -28,7 +28,7 @@ from instructify.build.ledger import LedgerWriter
 from instructify.build.manifest import FileEntry, content_key, file_entry, is_whole
 from instructify.build.paths import unit_folder
 from instructify.build.problems import Problems, ShardProblems
-from instructify.build.records import RECEIPT, REJECTS
+from instructify.build.records_unit import RECEIPT, REJECTS
 from instructify.build.unit_folder import private_folder, publish_folder
 from instructify.columns import Failure, render_table
 from instructify.rejects import Reject

@@ -7,6 +7,7 @@ A column is named as the data names it. A text with `{...}` is put together from
 import json
 import re
 
+from instructify._util.field_names import check_field_names
 from instructify._util.yaml_lines import Node
 
 FIELDS = (
@@ -73,6 +74,20 @@ def read_columns(
                 f"{other}"
             )
     return columns
+
+
+def read_own_fields(node: Node) -> dict[str, str]:
+    """Read which columns templates may read as variables: a list of columns, or name: column.
+
+    A dot in a column descends into an object. The names come sorted.
+    """
+    if node.is_mapping:
+        named = {name: column.text() for name, column in node.entries().items()}
+    else:
+        named = {column: column for column in node.texts()}
+    if not named:
+        raise node.error("'fields' names no column; write fields: [COLUMN], or remove it")
+    return {name: named[name] for name in check_field_names(node, tuple(named))}
 
 
 def placeholders(column: str) -> tuple[tuple[str, str], ...]:

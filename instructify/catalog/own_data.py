@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from instructify._util.yaml_lines import Node, Scalar
 from instructify.catalog.model import Candidates, Catalog, Dataset, Family, Release, Split
-from instructify.catalog.own_columns import FIELDS, KINDS, TURNS, read_columns
+from instructify.catalog.own_columns import FIELDS, KINDS, TURNS, read_columns, read_own_fields
 from instructify.catalog.own_sources import is_archive, plain_path, read_sources
 from instructify.catalog.parts import each_of, read_candidates
 
@@ -25,7 +25,7 @@ _ENTRY_KEYS = (
 )
 _DATA_KEYS = (
     *("kind", "file", "files", "folder", "folders", "split", "key", "columns", "pictures", "cache"),
-    *("question", "classes", "separator", "choice_base", "text_only"),
+    *("question", "classes", "separator", "choice_base", "text_only", "fields"),
 )
 
 
@@ -165,6 +165,7 @@ def _data(node: Node, task: str, forms: tuple[str, ...], form: str | None, base:
         "choice_base": _choice_base(fields),
         "text_only": fields["text_only"].boolean() if "text_only" in fields else False,
         "raw": base.removeprefix("../").rstrip("/"),
+        "fields": json.dumps(read_own_fields(fields["fields"])) if "fields" in fields else "",
     }
     options |= {f"column_{field}": columns.get(field, "") for field in (*FIELDS, TURNS)}
     return _Data(
@@ -220,7 +221,7 @@ def _check_folder(node: Node, fields: dict[str, Node], task: str) -> None:
             f"class folders suit the task {CLASSIFICATION} alone; give a file instead, or with "
             "'columns' a folder that holds metadata.csv or metadata.jsonl"
         )
-    for key in ("pictures", "separator", "choice_base", "key", "text_only", "cache"):
+    for key in ("pictures", "separator", "choice_base", "key", "text_only", "cache", "fields"):
         if key in fields:
             raise fields[key].error(f"class folders have no '{key}'; remove the key")
 

@@ -24,6 +24,7 @@ from instructify.templating import (
     Program,
     Template,
     failure_detail,
+    own_column,
     program,
     refuses_empty,
 )
@@ -110,7 +111,8 @@ def _render(
     *,
     by_row: bool = False,
 ) -> RenderedColumns:
-    columns = _columns(table, _names_read(templates), constants)
+    own = frozenset(name for template in templates for name in template.fields)
+    columns = _columns(table, _names_read(templates), own, constants)
     failures: dict[int, Failure] = {}
     parts = {
         part: _render_part(part, templates, numbers, columns, failures, by_row=by_row)
@@ -130,12 +132,17 @@ def _render(
 
 
 def _columns(
-    table: pa.RecordBatch | pa.Table, names: frozenset[str], constants: Mapping[str, str]
+    table: pa.RecordBatch | pa.Table,
+    names: frozenset[str],
+    own: frozenset[str],
+    constants: Mapping[str, str],
 ) -> dict[str, Column]:
     columns: dict[str, Column] = {}
     present = set(table.schema.names)
     for name in names:
-        if name in present:
+        if name in own and name not in present:
+            columns[name] = own_column(table, name)
+        elif name in present:
             columns[name] = _array(table.column(name))
         elif name in FIELDS and name not in constants:
             columns[name] = pa.nulls(table.num_rows, RECORD_SCHEMA.field(name).type)
@@ -167,7 +174,7 @@ def _render_part(
     sources, choice = _distinct(part, templates)
     if sources == [None]:
         return None
-    programs = [program(source or "") for source in sources]
+    programs = [program("") if one is None else program(*one) for one in sources]
     chosen = choice[which]
     texts = render_texts(programs, chosen, columns, explain_nulls=part != "response", by_row=by_row)
     if None in sources:
@@ -184,9 +191,13 @@ def _render_part(
 
 def _distinct(
     part: Part, templates: Sequence[Template]
-) -> tuple[list[str | None], NDArray[np.int64]]:
-    """List the distinct sources of a part, and say which of them each template has."""
-    sources: list[str | None] = [getattr(template, part) for template in templates]
+) -> tuple[list[tuple[str, tuple[str, ...]] | None], NDArray[np.int64]]:
+    """List the distinct sources of a part with the fields of own data that they may read, and say
+    which of them each template has."""
+    sources = [
+        None if getattr(template, part) is None else (str(getattr(template, part)), template.fields)
+        for template in templates
+    ]
     distinct = list(dict.fromkeys(sources))
     return distinct, np.array([distinct.index(source) for source in sources], np.int64)
 

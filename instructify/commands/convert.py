@@ -272,12 +272,15 @@ def report(states: Sequence[SplitState], out: Path, wall_s: float, *, as_json: b
         ]
         print(json.dumps({"datasets": rows, "wall_s": round(wall_s, 3)}, indent=1))
         return
-    print(f"{'dataset':<19}{'split':<11}{'records':>11}{'samples':>11}{'pictures':>10}  rejects")
+    width = max(19, *(len(state.dataset) + 1 for state in states)) if states else 19
+    print(
+        f"{'dataset':<{width}}{'split':<11}{'records':>11}{'samples':>11}{'pictures':>10}  rejects"
+    )
     for state in states:
         rejects = ", ".join(f"{count:,} {reason}" for reason, count in state.rejects.most_common(2))
         more = "" if len(state.rejects) < 3 else ", ..."
         print(
-            f"{state.dataset:<19}{state.split:<11}{state.records:>11,}{state.samples:>11,}"
+            f"{state.dataset:<{width}}{state.split:<11}{state.records:>11,}{state.samples:>11,}"
             f"{state.pictures:>10,}  {rejects}{more}"
         )
     for state in states:

@@ -19,6 +19,8 @@ _WHOLE_BYTES = 256 << 20  # up to here all is converted to see whether it works
 _TRIED_RECORDS = 20_000
 _SHOWN = 3
 _SHOWN_CHARS = 240
+_MOST_LOST = 50.0  # percent; beyond it rows are read wrongly
+_HEAD = ("format: 1", "datasets:")
 _NAME = re.compile(r"[a-z0-9_]+")
 
 
@@ -34,8 +36,11 @@ def run_import(paths: Sequence[Path], *, name: str | None, task: str | None, out
     lines = entry_lines(named, place, guess(place, task, catalog))
     with tempfile.TemporaryDirectory(prefix="instructify-import-") as scratch:
         trial = Path(scratch, "trial.yaml")
-        add_entry(trial, lines, named)
-        shown = _try(trial, named, place.folder.parent, Path(scratch, "build"), lines)
+        try:
+            add_entry(trial, lines, named)
+            shown = _try(trial, named, place.folder.parent, Path(scratch, "build"))
+        except (RejectsError, UserError) as error:
+            raise UserError(_failure(error, trial, lines)) from error
     add_entry(out, lines, named)
     print("\n".join([f"{out}:", *lines, *shown, ""]))
     print(
@@ -43,7 +48,29 @@ def run_import(paths: Sequence[Path], *, name: str | None, task: str | None, out
     )
 
 
-def _try(trial: Path, name: str, raw: Path, build: Path, lines: Sequence[str]) -> list[str]:
+def _failure(error: RejectsError | UserError, trial: Path, lines: Sequence[str]) -> str:
+    """Say why the entry does not convert the data, and what helps; `import` allows no rejects."""
+    what = error.what if isinstance(error, RejectsError) else str(error)
+    what = what.replace(str(trial), "the entry").rstrip(".")
+    share = error.share if isinstance(error, RejectsError) else 100.0
+    lose = (
+        f"; to lose what is rejected, add max_rejects_percent: {int(share) + 1} to it"
+        if share <= _MOST_LOST
+        else ""
+    )
+    return "\n".join(
+        [
+            f"the entry that this data seems to need does not convert it: {what}.",
+            "Nothing was written. The entry was:",
+            *_HEAD,
+            *lines,
+            "Mend the data and import again; or write this into a file of yours, mend it, and "
+            f"convert by it (docs/own-data.md){lose}.",
+        ]
+    )
+
+
+def _try(trial: Path, name: str, raw: Path, build: Path) -> list[str]:
     """Convert, and show what came of it."""
     catalog = load_catalog(extra=trial)
     limit = _limit(raw / name, catalog.dataset(name).options["raw"], raw)
@@ -59,15 +86,7 @@ def _try(trial: Path, name: str, raw: Path, build: Path, lines: Sequence[str]) -
         draws=1,
         catalog_file=None,
     )
-    try:
-        states = convert(request, Progress.for_terminal())
-    except (RejectsError, UserError) as error:
-        entry = "\n".join(lines)
-        told = str(error).replace(f"; see {build}/rejects/{name}.failed.jsonl", "")
-        raise UserError(
-            f"the entry that this data seems to need does not convert it: {told}\nNothing was "
-            f"written. The entry was:\n{entry}\nMend it and convert (docs/own-data.md)."
-        ) from error
+    states = convert(request, Progress.for_terminal())
     if limit is not None:
         print(
             f"only the first {limit:,} records of each split were tried: the data is large",

@@ -153,15 +153,28 @@ def plan_text(plan: Plan) -> str:
 def explained(plan: Plan) -> str:
     """Say what the columns mean."""
     root = "sqrt" if plan.alpha == 0.5 else "root"
-    passes = "over the records; pass p takes draw p of each"
+    passes = (
+        "over the records; pass p takes sample p of each, from the first again where a record has "
+        "fewer"
+    )
     if plan.order == "random":
         passes = "expected, like draws; records come at random, with replacement"
     elif plan.order == "random_datasets":
         passes = f"expected, like draws, {passes}"
     return (
-        f"{root}: size^{plan.alpha:g}. loss: {loss_explained(plan)} passes: {passes}. disk: text; "
+        f"{root}: size^{plan.alpha:g}. draws: samples that the run takes{_samples_each(plan)}. "
+        f"loss: {loss_explained(plan)} passes: {passes}. disk: text; "
         f"all pictures of the build take {_bytes(plan.picture_bytes)}."
     )
+
+
+def _samples_each(plan: Plan) -> str:
+    """Say how many samples a record of the build has, each by another template."""
+    counts = sorted({row.draws_per_record for row in plan.rows})
+    if not counts:
+        return ""
+    several = f"1 to {counts[-1]}" if counts[-1] > 1 else "1"
+    return f"; a record has {several} in this build, each by another template"
 
 
 def loss_explained(plan: Plan) -> str:

@@ -56,6 +56,8 @@ class ChatSink:
             row = _row(asked)
             if column is not None:
                 row[column] = [picture_path(one) for one in asked.contents]
+            if asked.fields:
+                row["fields"] = asked.fields
             self._file.add(row)
 
     def end(self) -> SplitTally:

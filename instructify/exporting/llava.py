@@ -76,4 +76,6 @@ def _row(asked: Asked) -> Row:
         {"from": "human", "value": f"{IMAGE}\n" * len(asked.contents) + asked.instruction},
         {"from": "gpt", "value": asked.response},
     ]
+    if asked.fields:
+        row["fields"] = asked.fields
     return row

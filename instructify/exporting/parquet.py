@@ -206,6 +206,8 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 def _feature(kind: pa.DataType) -> dict[str, Any]:
     if pa.types.is_list(kind):
         return {"feature": _feature(kind.value_type), "_type": "List"}
+    if pa.types.is_struct(kind):
+        return {part.name: _feature(part.type) for part in kind}
     return {"dtype": {"float": "float32"}.get(str(kind), str(kind)), "_type": "Value"}
 
 

@@ -132,6 +132,7 @@ class Asked(NamedTuple):
     instruction: str
     response: str
     broken: int  # of its two texts, how many held a picture word
+    fields: dict[str, str]  # of own data, by name
 
 
 def asked_samples(
@@ -141,15 +142,21 @@ def asked_samples(
     ids, instructions, responses = (
         batch.column(name).to_pylist() for name in ("sample_id", "instruction", "response")
     )
+    own = values_of(batch, "fields")
     found: list[list[Content]] = [[]] * len(ids)
     if pictures is not None:
         found = pictures.of_batch(batch.column("pictures"))
-    for sample_id, contents, instruction, response in zip(
-        ids, found, instructions, responses, strict=True
+    for sample_id, contents, instruction, response, fields in zip(
+        ids, found, instructions, responses, own, strict=True
     ):
         asked, answer = slots.broken(instruction), slots.broken(response)
         broken = asked.changed + answer.changed
-        yield Asked(sample_id, contents, asked.text, answer.text, broken)
+        yield Asked(sample_id, contents, asked.text, answer.text, broken, named_texts(fields))
+
+
+def named_texts(fields: list[dict[str, str]] | None) -> dict[str, str]:
+    """Turn the fields of own data of a sample into an object, as JSON has them."""
+    return {one["name"]: one["value"] for one in fields or ()}
 
 
 def picture_path(content: Content) -> str:

@@ -19,7 +19,7 @@ from instructify.exporting.energon import ANSWER, EnergonIndex, write_blend
 from instructify.exporting.layout import LaidOut, lay_out
 from instructify.exporting.receipt import PicturesReceipt
 from instructify.exporting.selection import Chosen
-from instructify.exporting.sink import NO_PICTURES, SplitTally, values_of
+from instructify.exporting.sink import NO_PICTURES, SplitTally, named_texts, values_of
 from instructify.exporting.tar import BLOCK, TarWriter, padded
 
 BLEND = "held-in-train.yaml"
@@ -30,7 +30,7 @@ _MAX_KEY = 80  # of the 100 characters that a tar header gives a name
 _COLUMNS = (
     *("sample_id", "task", "form", "instruction", "qformer_instruction"),
     *("response", "references", "candidates", "candidate_set", "choice_index", "pictures"),
-    "template",
+    *("template", "fields"),
 )
 
 
@@ -86,6 +86,8 @@ class WebdatasetSink:
         for values in zip(*columns, strict=True):
             row = origin | dict(zip(_COLUMNS, values, strict=True))
             row["answers"] = _answers(row)
+            if fields := named_texts(row.pop("fields")):
+                row["fields"] = fields
             texts.append(self._encoder.encode(row))
         prefix = f"{self._chosen.dataset}-{self._chosen.split}-"
         for sample in lay_out(prefix, self._rows, found, texts):

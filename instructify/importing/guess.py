@@ -11,9 +11,10 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from instructify._util.errors import UserError
+from instructify._util.field_names import MOST_FIELDS, is_own_field
 from instructify.catalog import SPELLINGS, Catalog
 from instructify.importing.pictures import picture_entry, picture_folder
-from instructify.importing.places import Place
+from instructify.importing.places import Place, split_of
 from instructify.readers import (
     PICTURE_KEYS,
     RawFile,
@@ -73,6 +74,7 @@ def guess(place: Place, task: str | None, catalog: Catalog) -> Guess:
     if turns_column(rows[0]) is not None:
         listed = [row[key] for row in rows for key in PICTURE_KEYS if row.get(key)]
         data = {"kind": "conversations", **extra, **picture_folder(place, listed)}
+        data |= {**_item_id(rows), **_own_fields(rows)}
         return Guess(task or "llava_instruct", None, data, tuple(rows[0]))
     names = list(dict.fromkeys([*column_names(file), *(name for row in rows for name in row)]))
     return _of_columns(place, rows, names, task, catalog, extra)
@@ -141,6 +143,7 @@ def _of_columns(
     columns = {"picture": picture.column} | _kept(found, task, forms, rows)
     _check_needed(place, names, columns, task, forms, form)
     data = {**extra, **_split(rows, names, place), **picture.data, "columns": columns}
+    data |= _own_fields(rows)
     return Guess(task, form, data, tuple(names))
 
 
@@ -264,17 +267,38 @@ def _prefer_all(rows: Sequence[Row], column: str) -> bool:
     return all(row.get(column) for row in rows)
 
 
+def _item_id(rows: Sequence[Row]) -> dict[str, object]:
+    """Map the column that tells the items of conversations apart, if there is one."""
+    names = [name for row in rows for name in row]
+    usual = [name for name in _by_name(names, _NAMES["id"]) if _is_unique(rows, name)]
+    return {"columns": {"id": usual[0]}} if usual else {}
+
+
+def _own_fields(rows: Sequence[Row]) -> dict[str, object]:
+    """Map the fields of own data that an export of ours carries."""
+    names: dict[str, None] = {}
+    for row in rows:
+        held = row.get("fields")
+        if isinstance(held, list):
+            held = {one.get("name"): None for one in held if isinstance(one, dict)}
+        if isinstance(held, list | dict):
+            names |= dict.fromkeys(name for name in held if is_own_field(name))
+    kept = sorted(names)[:MOST_FIELDS]
+    return {"fields": {name: f"fields.{name}" for name in kept}} if kept else {}
+
+
 def _split(rows: Sequence[Row], names: Sequence[str], place: Place) -> dict[str, object]:
     """Use a column that tells the splits of the rows apart, where the files do not."""
     if len(place.sources) > 1:
         return {}
     spelled = {one: split for split, spellings in SPELLINGS.items() for one in spellings}
     for name in _by_name(names, ("split", "set", "subset", "fold", "partition")):
-        values = {str(row.get(name)) for row in rows}
-        if values and all(value.lower() in spelled for value in values):
+        values = {str(row.get(name)) for row in rows if row.get(name) not in (None, "")}
+        splits = {value: spelled.get(value.lower()) or split_of(value) for value in values}
+        if values and all(splits.values()):
             by_split: dict[str, list[str]] = {}
             for value in sorted(values):
-                by_split.setdefault(spelled[value.lower()], []).append(value)
+                by_split.setdefault(str(splits[value]), []).append(value)
             return {"split": {"column": name, "values": by_split}}
     return {}
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from instructify._util.errors import UserError
 from instructify.importing.places import Place, picture_folders
-from instructify.readers import PICTURE_KEYS, PictureArchive, RawFile
+from instructify.readers import PICTURE_KEYS, PictureArchive, RawFile, texts_of
 
 Row = Mapping[str, Any]
 
@@ -20,6 +20,8 @@ _NAME = re.compile(r".*\.(?:jpe?g|png|gif|webp|bmp)", re.IGNORECASE | re.DOTALL)
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _DIGITS = re.compile(r"([0-9]+)(\.[A-Za-z]+)$")
 _BASE64 = ("data:image", "/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR")
+USUAL = "|"
+_SEPARATORS = (USUAL, ";", ",")
 _TRIED = 5
 _MOST_LISTED = 1_000
 
@@ -36,11 +38,15 @@ def picture_entry(place: Place, rows: Sequence[Row], names: Sequence[str]) -> Pi
     columns = _columns(rows, names)
     failed: UserError | None = None
     for column in columns:
-        texts = [text for row in rows[:_TRIED] for text in _texts(row.get(column))]
-        try:
-            return _entry(place, column, texts)
-        except UserError as error:
-            failed = failed or error
+        for separator in _SEPARATORS:
+            texts = [text for row in rows[:_TRIED] for text in _texts(row.get(column), separator)]
+            try:
+                entry = _entry(place, column, texts)
+            except UserError as error:
+                failed = failed or error
+                continue
+            data = entry.data if separator == USUAL else {**entry.data, "separator": separator}
+            return entry._replace(data=data)
     if failed is not None:
         raise failed
     shown = ", ".join(names[:20])
@@ -52,7 +58,7 @@ def picture_entry(place: Place, rows: Sequence[Row], names: Sequence[str]) -> Pi
 
 def picture_folder(place: Place, values: Sequence[object]) -> dict[str, object]:
     """Find the folder that the pictures of conversations or of COCO's lists lie in."""
-    texts = [text for value in values[:_TRIED] for text in _texts(value)]
+    texts = [text for value in values[:_TRIED] for text in _texts(value, USUAL)]
     return _entry(place, "image", texts, patterns=False).data
 
 
@@ -97,20 +103,21 @@ def _is_picture(value: object) -> bool:
         return "bytes" in value and "path" in value
     if not isinstance(value, str):
         return False
-    return value.startswith(_BASE64) or (len(value) < 500 and bool(_NAME.fullmatch(value)))
+    return value.lstrip().startswith(_BASE64) or (len(value) < 500 and bool(_NAME.fullmatch(value)))
 
 
-def _texts(value: object) -> list[str]:
+def _texts(value: object, separator: str) -> list[str]:
     """List the names that a cell holds; bytes and data have none."""
     if isinstance(value, list):
-        return [text for one in value for text in _texts(one)]
+        return [text for one in value for text in _texts(one, separator)]
     if isinstance(value, dict):
-        return _texts(value.get("path")) if value.get("bytes") is None else []
+        return _texts(value.get("path"), separator) if value.get("bytes") is None else []
     if isinstance(value, int) and not isinstance(value, bool):
         return [str(value)]
-    if not isinstance(value, str) or value.startswith(_BASE64) or len(value) > 500:
+    if not isinstance(value, str) or value.lstrip().startswith(_BASE64) or len(value) > 500:
         return []
-    return [one for one in value.split("|") if one]
+    names = [value] if _WEB.match(value) else texts_of(value, separator)
+    return [name.strip() for name in names or ()] if isinstance(names, list | tuple) else [value]
 
 
 def _all_there(root: Path, folder: str, texts: Sequence[str]) -> bool:

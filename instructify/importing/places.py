@@ -74,7 +74,7 @@ def _of_folder(folder: Path) -> Place:
     if metadata:
         first = next(iter(metadata.values()))
         name = next(name for name in METADATA if (first / name).is_file())
-        sources = {split: [_name(folder, where)] for split, where in metadata.items()}
+        sources = {split: [_name(folder, where) or "."] for split, where in metadata.items()}
         return Place(folder, True, True, sources, None, first / name)
     tables = [file for file in _files(folder) if _is_table(file)]
     if tables:
@@ -120,7 +120,10 @@ def _of_tables(folder: Path, tables: Sequence[Path], files: Sequence[Path]) -> P
     kinds = [plain_suffix(file) for file in tables]
     if "".join(set(kinds)) != kinds[0]:  # pictures in Parquet beside a CSV of the same, and such
         names = ", ".join(file.name for file in tables[:5])
-        raise UserError(f"{folder} holds tables of several kinds ({names}); name those that count.")
+        raise UserError(
+            f"{folder} holds tables of several kinds ({names}); give those that count as "
+            "PATHs, all of one kind."
+        )
     sources: dict[str, dict[str, list[Path]]] = {}
     for file in tables:
         split = split_of(file.stem) or split_of(file.parent.name if file.parent != folder else "")
@@ -129,8 +132,9 @@ def _of_tables(folder: Path, tables: Sequence[Path], files: Sequence[Path]) -> P
     if "" in sources and (len(sources) > 1 or len(sources[""]) > 1):
         names = ", ".join(_name(folder, file) for file in tables[:6])
         raise UserError(
-            f"{folder} holds several tables whose splits their names do not say: {names}; name "
-            "one, or write files: {train: NAME, val: NAME} in the entry."
+            f"{folder} holds several tables whose splits their names do not say: {names}; give "
+            "one as PATH and add the others to its entry, files: {train: NAME, val: NAME} "
+            "(docs/own-data.md)."
         )
     return Place(
         folder,

@@ -4,7 +4,7 @@
 datasets bring along; any other field may be null in any record.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from instructify.templating import Template, misfit
@@ -82,6 +82,16 @@ def probes(task: str, form: str) -> Iterator[Row]:
         if (task, form) != (_CLASSES, "binary") or row.keys() & {"question", "text"}:
             yield row
     yield {**base, **optional, "history": TURNS[:1], "ocr_tokens": ["TOP"]}
+
+
+def with_own_fields(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
+    """Give records the fields of own data that a template reads: all of them, each one alone
+    missing, none."""
+    present = [tuple(one for one in names if one != other) for other in names]
+    sets = dict.fromkeys([tuple(names), *present, ()])
+    for row in rows:
+        for chosen in sets:
+            yield {**row, **dict.fromkeys(chosen, "a text of your own")}
 
 
 def optional_fields(task: str) -> tuple[str, ...]:

@@ -7,11 +7,17 @@ from typing import Any, NamedTuple
 from jinja2 import nodes
 
 from instructify.lint.finding import Finding
-from instructify.lint.probes import Row, fits, optional_fields, probes
+from instructify.lint.probes import Row, fits, optional_fields, probes, with_own_fields
 from instructify.lint.separators import joins
 from instructify.lint.subject import Subject
 from instructify.lint.texts import targets
-from instructify.templating import NullPrintedError, Part, RenderError, refuses_empty
+from instructify.templating import (
+    NullPrintedError,
+    Part,
+    RenderError,
+    refuses_empty,
+    value_of,
+)
 
 CONSTANTS = {
     "dataset": "probe",
@@ -49,6 +55,7 @@ class _Outcome(NamedTuple):
 def _render(subject: Subject, part: Part, row: Row) -> _Outcome:
     program = subject.programs[part]
     values: dict[str, Any] = {n: row.get(n, CONSTANTS.get(n)) for n in program.names}
+    values |= {n: value_of(row, n) for n in program.names.intersection(subject.template.fields)}
     try:
         return _Outcome(program.render(values))
     except NullPrintedError as error:
@@ -59,7 +66,8 @@ def _render(subject: Subject, part: Part, row: Row) -> _Outcome:
 
 def _rows(subject: Subject, real: Real) -> Iterator[tuple[str, Row]]:
     for task, form in subject.serves:
-        for row in (*probes(task, form), *real.get((task, form), ())):
+        made = with_own_fields(probes(task, form), subject.template.fields)
+        for row in (*made, *real.get((task, form), ())):
             if fits(subject.template, row):
                 yield f"{task} {form}", row
 
@@ -93,7 +101,7 @@ def _failure(subject: Subject, part: Part, where: str, row: Row, outcome: _Outco
     if not outcome.null:
         what = f"the {part} fails on a record of {where}: {outcome.reason}"
         return subject.finding("error", "render-fails", what, part)
-    nulls = [name for name in sorted(subject.programs[part].names) if row.get(name) is None]
+    nulls = [name for name in sorted(subject.programs[part].names) if value_of(row, name) is None]
     nulls = [name for name in nulls if name not in CONSTANTS]
     printed = [name for name in nulls if _is_to_blame(subject, part, row, name)] or nulls
     what = f"the {part} prints '{printed[0]}', which a record of {where} may lack"

@@ -225,11 +225,14 @@ def _tasks(subject: Subject) -> set[str]:
 
 
 def draws_by_template(usage: Usage, subjects: Sequence[Subject]) -> Mapping[str, int]:
-    """Count the draws of every instruction template of the build's tasks, zeros included."""
+    """Count the draws of every instruction template that fits records of the build, zeros included.
+
+    A template of forms that no record of the build has cannot be drawn, and is left out.
+    """
     keys = [
         subject.template.key
         for subject in subjects
         if subject.template.mode == "instruction"
-        and any(task in usage.forms for task in (subject.template.task, *_tasks(subject)))
+        and any(form in usage.forms.get(task, ()) for task, form in subject.serves)
     ]
     return {key: usage.draws[key] for key in sorted({*keys, *usage.draws})}

@@ -12,6 +12,7 @@ from instructify.readers.base import (
     Chunk,
     Option,
     OptionValue,
+    Ranges,
     RawFile,
     ReadContext,
     Reader,
@@ -26,8 +27,11 @@ from instructify.readers.opening import COMPRESSED_SUFFIXES, opened, plain_suffi
 from instructify.readers.own_rows import METADATA, files_in
 from instructify.readers.own_turns import PICTURE_KEYS, turns_column
 from instructify.readers.picture_archive import PictureArchive
+from instructify.readers.range_plan import RANGE_BYTES, Cut, plan_ranges
 from instructify.readers.registry import READERS
 from instructify.readers.remarks import REMARKS, Remark
+from instructify.readers.spans import InDoubt, Span
+from instructify.readers.table_cells import texts_of
 from instructify.readers.table_rows import column_names, read_rows, table_suffix
 
 __all__ = [
@@ -35,6 +39,8 @@ __all__ = [
     "BY_ID",
     "COMPRESSED_SUFFIXES",
     "Chunk",
+    "Cut",
+    "InDoubt",
     "JSON_LINES",
     "METADATA",
     "NOT_JSON",
@@ -42,12 +48,15 @@ __all__ = [
     "OptionValue",
     "PICTURE_KEYS",
     "PictureArchive",
+    "RANGE_BYTES",
     "READERS",
     "REMARKS",
+    "Ranges",
     "RawFile",
     "ReadContext",
     "Reader",
     "Remark",
+    "Span",
     "TEXT_LINES",
     "apply_ocr",
     "class_files",
@@ -59,11 +68,13 @@ __all__ = [
     "load_ocr",
     "opened",
     "plain_suffix",
+    "plan_ranges",
     "read_lines",
     "read_list",
     "read_mapping",
     "read_rows",
     "table_suffix",
+    "texts_of",
     "turns_column",
     "zip_names",
 ]

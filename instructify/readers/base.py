@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from instructify._util.errors import UserError
 from instructify.readers.remarks import Remark
+from instructify.readers.spans import Span
 from instructify.rejects import Reject
 from instructify.schema import RECORD_SCHEMA
 
@@ -31,6 +32,7 @@ class RawFile(NamedTuple):
 
     name: str
     path: Path
+    span: Span | None = None  # the only part that is read; None: all of it
 
 
 class Embedded(NamedTuple):
@@ -86,6 +88,21 @@ TEXT_LINES = "text"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Ranges:
+    """How the files of a reader may be cut, so that each range is read alone.
+
+    A reader that has this judges each item by itself: what it gives for a file is what it gives for
+    the ranges of the file, one after another. `places` says, by role, where the items stand: a key,
+    `A_LIST` or `BY_ID`. With `joined_by` the files have the same items in the same order, by this
+    field, and are cut at the same items. With `numbered` the ids of records hold positions.
+    """
+
+    places: Mapping[str, str]
+    joined_by: str | None = None
+    numbered: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Reader:
     """One raw format. A change of output for the same input must raise `version`.
 
@@ -99,6 +116,7 @@ class Reader:
     read: Callable[[ReadContext], Iterator[Chunk]]
     options: Mapping[str, Option]
     places: tuple[str, ...]
+    ranges: Ranges | None = None
 
     @property
     def key(self) -> str:

@@ -98,7 +98,18 @@ def _of_object(cell: Mapping[object, object]) -> ChoiceCells | Fault | None:
     labels = next((lists[key] for key in ("label", "labels") if key in lists), None)
     if texts is not None and labels is not None and len(texts) == len(labels):
         return _labelled([str(label) for label in labels], texts)
-    return _labelled([str(key) for key in cell], list(cell.values()))
+    named = {str(key): value for key, value in cell.items()}
+    keys = _in_order(list(named))
+    return _labelled(keys, [named[key] for key in keys])
+
+
+def _in_order(labels: list[str]) -> list[str]:
+    """Sort letters and numbers, as which the choices are known; other labels keep their order."""
+    if all(len(label) == 1 and label.isalpha() for label in labels):
+        return sorted(labels)
+    if all(label.isascii() and label.isdigit() for label in labels):
+        return sorted(labels, key=int)
+    return labels
 
 
 def _of_pairs(cell: Sequence[object]) -> ChoiceCells | Fault | None:

@@ -13,6 +13,7 @@ from instructify._util.errors import UserError
 from instructify._util.file_names import is_stray
 from instructify.catalog import SPELLINGS, class_name
 from instructify.readers.base import RawFile
+from instructify.readers.own_rows import METADATA
 from instructify.readers.table_cells import Fault
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
@@ -83,6 +84,9 @@ def _is_class(entry: os.DirEntry[str], root: str) -> bool:
 def _why_no_class(entry: os.DirEntry[str]) -> Fault:
     if entry.is_symlink() and _is_folder(entry):
         return Fault("path-outside-root", f"{_LINK_OUT}; put the folder itself there")
+    if entry.name in METADATA:
+        how = "map its columns under 'columns' to read it, or take it out"
+        return Fault("bad-value", f"a table beside class folders; {how}")
     return Fault("bad-value", "not in a class folder")
 
 

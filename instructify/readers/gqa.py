@@ -11,7 +11,16 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from instructify._util.errors import UserError
-from instructify.readers.base import BY_ID, Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import (
+    BY_ID,
+    Chunk,
+    Option,
+    Ranges,
+    RawFile,
+    ReadContext,
+    Reader,
+    RecordRows,
+)
 from instructify.readers.json_items import read_mapping
 from instructify.readers.text import clean
 
@@ -95,4 +104,5 @@ READER = Reader(
         )
     },
     places=(BY_ID,),
+    ranges=Ranges(places=dict.fromkeys(("questions", *_PARTS), BY_ID)),
 )

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from instructify.readers.base import RawFile
+from instructify.readers.spans import InDoubt
 from instructify.rejects import Reject
 
 _NO_ANNOTATION = ("no-annotation", "no annotation has this question's id")
@@ -48,6 +49,8 @@ def join_by_question_id(
         if not ids.equals(right.batch.column("question_id").slice(0, size)):
             break
         yield Joined(left.take(size), right.take(size), left.bad() + right.bad())
+    if questions_file.span is not None and (left.fill() or right.fill()):
+        raise InDoubt("the annotations don't follow the questions")
     yield from _join_rest(questions_file, left, annotations_file, right)
 
 

@@ -39,11 +39,13 @@ def read_list(
     """Stream the items of the list at the file's top level, or at `key` (dots descend into
     objects)."""
     container: object = list[model]  # type: ignore[valid-type]
-    position = 0
+    position = 0 if file.span is None else file.span.first
     for window in read_windows(file, container, model, key=key, window_bytes=window_bytes):
         items = _list_items(file, model, window, position)
         position += len(items.items) + len(items.rejects)
         yield items
+    if file.span is not None:
+        file.span.num_items = position - file.span.first
 
 
 def read_mapping(
@@ -52,11 +54,13 @@ def read_mapping(
     """Stream the (id, item) pairs of an object keyed by id; of one id twice in a row of text the
     last counts."""
     container: object = dict[str, model]  # type: ignore[valid-type]
-    position = 0
+    position = 0 if file.span is None else file.span.first
     for window in read_windows(file, container, model, key=key, window_bytes=window_bytes):
         items = _mapping_items(file, model, window, position)
         position += len(items.items) + len(items.rejects)
         yield items
+    if file.span is not None:
+        file.span.num_items = position - file.span.first
 
 
 def read_lines(file: RawFile, model: type[T]) -> Iterator[Items[T]]:

@@ -19,6 +19,11 @@ def json_rows(file: RawFile, key: str | None) -> Iterator[Rows]:
 
     `key` is where the list stands in an object (dots descend).
     """
+    if key is not None and json_head(file).startswith(b"["):
+        raise UserError(
+            f"{file.name} is a JSON list and has no key '{key}'; remove 'key' from its entry, or "
+            "give files of the other shape an entry of their own."
+        )
     read: Iterator[Items[dict[str, Any]]] = (
         read_lines(file, dict[str, Any])
         if key is None and _is_lines(file)

@@ -14,6 +14,7 @@ import msgspec
 from instructify._util.errors import UserError
 from instructify.readers.base import RawFile
 from instructify.readers.json_outline import outline
+from instructify.readers.spans import SpanHandle
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PROVED_PREFIX_BYTES = 64 << 20
@@ -39,7 +40,7 @@ class Source:
     lies: fresh copies of each window cost as much time as decoding them.
     """
 
-    def __init__(self, file: RawFile, handle: BinaryIO, window_bytes: int) -> None:
+    def __init__(self, file: RawFile, handle: BinaryIO | SpanHandle, window_bytes: int) -> None:
         self.file = file
         self.window_bytes = window_bytes
         self.at_end = False
@@ -76,7 +77,7 @@ class Source:
         memoryview(self._bytes)[1 : 1 + len(rest)] = rest
         self._start, self._end = 1, 1 + len(rest)
         while len(self) < size:
-            count = self._handle.readinto(memoryview(self._bytes)[self._end : 1 + size])  # type: ignore[attr-defined]
+            count = self._handle.readinto(memoryview(self._bytes)[self._end : 1 + size])  # type: ignore[union-attr]
             if not count:
                 self.at_end = True
                 return

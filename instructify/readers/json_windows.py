@@ -19,6 +19,7 @@ from instructify.readers.base import RawFile
 from instructify.readers.json_recovery import Found, recover
 from instructify.readers.json_source import NOT_JSON, Source
 from instructify.readers.opening import opened
+from instructify.readers.spans import InDoubt, Span, SpanHandle, has_all_keys
 
 T = TypeVar("T")
 
@@ -46,6 +47,9 @@ def read_windows(
     """Decode the list (or object) at `key`, window by window; `container` is list[model] or
     dict[str, model]."""
     keyed = getattr(container, "__origin__", None) is dict
+    if file.span is not None:
+        yield from _read_span(file, file.span, container, model, key, window_bytes)
+        return
     with opened(file) as raw:
         source = Source(file, raw.handle, window_bytes)
         source.enter(key, b"{" if keyed else b"[")
@@ -54,11 +58,49 @@ def read_windows(
             yield cutter.next_window()
 
 
+def _read_span(
+    file: RawFile,
+    span: Span,
+    container: object,
+    model: type[T],
+    key: str | None,
+    window_bytes: int,
+) -> Iterator[Window]:
+    """Decode the items of a part of a file; raises InDoubt where a window doesn't decode whole, and
+    where the part doesn't end with an item."""
+    keyed = getattr(container, "__origin__", None) is dict
+    if span.is_empty:
+        return
+    with opened(file) as raw:
+        handle = SpanHandle(raw.handle, span, b"}" if keyed else b"]")
+        source = Source(file, handle, window_bytes)
+        if not span.start:
+            source.enter(key, b"{" if keyed else b"[")
+        cutter = _Cutter(source, container, model, keyed, exact=True)
+        while not cutter.finished:
+            window = cutter.next_window()
+            if window.values is None:
+                raise InDoubt(f"{file.name} has an item that is not good", at_end=source.at_end)
+            yield window
+        if not span.is_last and not cutter.ended_last:
+            raise InDoubt(f"the items of {file.name} end before byte {span.stop}", at_end=True)
+
+
 class _Cutter:
     """Takes window after window off a source."""
 
-    def __init__(self, source: Source, container: object, model: type[Any], keyed: bool) -> None:
+    def __init__(
+        self,
+        source: Source,
+        container: object,
+        model: type[Any],
+        keyed: bool,
+        *,
+        exact: bool = False,
+    ) -> None:
         self.finished = False
+        self.ended_last = False  # whether the closing bracket was the last of all
+        self._exact = exact and keyed  # an id that is twice in a window is an error
         self._source = source
         self._model = model
         self._keyed = keyed
@@ -94,7 +136,7 @@ class _Cutter:
                 continue
             ended = _ENDED.search(error)
             if ended:
-                return self._end(int(ended.group(1)))
+                return self._end(self._after_bracket(ended))
             return self._recover()
         return None
 
@@ -119,15 +161,22 @@ class _Cutter:
             return self._end(len(text))
         except NOT_JSON as error:
             ended = _ENDED.search(str(error))
-        return self._end(int(ended.group(1))) if ended else self._recover()
+        return self._end(self._after_bracket(ended)) if ended else self._recover()
+
+    def _after_bracket(self, ended: re.Match[str]) -> int:
+        """Tell where the closing bracket ends, from the first byte behind it that is no white
+        space: msgspec counts from 1, and both count the opening bracket."""
+        return 1 + len(self._source.unread[: int(ended.group(1)) - 2].rstrip())
 
     def _end(self, after_bracket: int) -> Window:
         """The closing bracket lies before `after_bracket` (counted with the opening one)."""
-        inside = self._source.unread[: after_bracket - 1].rstrip()[:-1]
+        source = self._source
+        self.ended_last = source.at_end and len(source.unread.rstrip()) == after_bracket - 1
+        inside = source.unread[: after_bracket - 1].rstrip()[:-1]
         values, error = self._decode(len(inside))
         if error is not None:
-            self._source.unread = inside + self._close
-            self._source.at_end = True
+            source.unread = inside + self._close
+            source.at_end = True
             return self._recover()
         self.finished = True
         return Window(values=values)
@@ -146,7 +195,10 @@ class _Cutter:
 
     def _decode_text(self, text: memoryview) -> tuple[Any, str | None]:
         try:
-            return self._typed.decode(text), None
+            values = self._typed.decode(text)
+            if not self._exact or has_all_keys(text, self._raw.decode(text)):
+                return values, None
+            return None, "an id is there twice"
         except (msgspec.ValidationError, UnicodeDecodeError, RecursionError):
             pass
         except msgspec.DecodeError as error:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from instructify.readers.base import A_LIST, Chunk, ReadContext, Reader, RecordRows
+from instructify.readers.base import A_LIST, Chunk, Ranges, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import read_list
 from instructify.readers.text import clean, safe_name
 
@@ -115,4 +115,11 @@ def _rounds(turns: Sequence[Turn]) -> tuple[list[Round], Problem | None]:
     return rounds, None
 
 
-READER = Reader(name="llava", version=1, read=_read, options={}, places=(A_LIST,))
+READER = Reader(
+    name="llava",
+    version=1,
+    read=_read,
+    options={},
+    places=(A_LIST,),
+    ranges=Ranges(places={"data": A_LIST}, numbered=True),
+)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from instructify.readers.base import BY_ID, Chunk, Option, ReadContext, Reader, RecordRows
+from instructify.readers.base import BY_ID, Chunk, Option, Ranges, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import collect, read_mapping
 from instructify.readers.text import clean, safe_name
 
@@ -84,4 +84,5 @@ READER = Reader(
         )
     },
     places=(BY_ID,),
+    ranges=Ranges(places={"data": BY_ID}),
 )

@@ -14,12 +14,13 @@ from collections.abc import Sequence
 
 from instructify.readers.own_plan import Plan
 from instructify.readers.picture_archive import PictureArchive, RowPicture
+from instructify.readers.printed import looks_printed
 from instructify.readers.table_cells import Fault, text_of, texts_of
 from instructify.readers.text import safe_name
 
-_DATA_URL = re.compile(r"data:[\w.+-]*/?[\w.+-]*(?:;[\w.+=-]+)*,", re.ASCII)
+_DATA_URL = re.compile(r"\s*data:\s*[\w.+-]*/?[\w.+-]*(?:\s*;\s*[\w.+=-]+)*\s*,", re.ASCII)
 # How base64 of a JPEG, PNG, GIF, WEBP or BMP begins.
-_BASE64 = re.compile(r"(?:/9j/|iVBORw0KGgo|R0lGOD[dl]h|UklGR|Qk[\w+/]{4}AAAAAA)[\w+/]", re.ASCII)
+_BASE64 = re.compile(r"\s*(?:/9j/|iVBORw0KGgo|R0lGOD[dl]h|UklGR|Qk[\w+/]{4}AAAAAA)[\w+/]", re.ASCII)
 _LEAST_BASE64 = 64
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
@@ -50,6 +51,8 @@ def _is_plain(cell: str, separator: str) -> bool:
     """Whether a cell is what nearly all are, the ASCII name of one file below the folder."""
     if len(cell) >= _LEAST_BASE64 or not cell.isascii() or separator in cell:
         return False
+    if "'" in cell or '"' in cell:  # a list that Python or NumPy printed, perhaps
+        return False
     return cell[:1] not in _NO_PLAIN_START and safe_name(cell) and not cell.isspace()
 
 
@@ -61,7 +64,7 @@ def _items(cell: object, separator: str) -> Sequence[object]:
     if _is_long_text(cell):
         return [cell]
     start = cell.lstrip()[:1]
-    if start not in ("[", "{") and separator not in cell:
+    if start not in ("[", "{") and separator not in cell and not looks_printed(cell):
         return [cell]
     if start == "{":
         return [_object(cell)]
@@ -124,7 +127,7 @@ def _of_object(item: dict[str, object]) -> object:
 
 
 def _decoded(text: str, kind: str) -> RowPicture | Fault:
-    if not kind.endswith(";base64,"):
+    if not "".join(kind.split()).lower().endswith(";base64,"):
         return Fault("bad-value", "a data URL that is not base64; write the bytes as base64")
     try:
         data = base64.b64decode("".join(text.split()), validate=True)

@@ -51,12 +51,13 @@ class Plan:
     split_by: SplitBy | None
     is_first_split: bool
     columns: Mapping[str, Column]  # field => column
+    fields: Mapping[str, Column]  # the names that templates read => column
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """List the columns of the data that are needed."""
         names: dict[str, None] = {}
-        for column in self.columns.values():
+        for column in (*self.columns.values(), *self.fields.values()):
             if isinstance(column, str):
                 names[column] = None
             elif isinstance(column, Pattern):
@@ -77,6 +78,9 @@ class Plan:
             return text
         text = text or ""
         split = by.values.get(text.lower() if by.usual else text)
+        if split is None and not text:
+            how = f"fill it, or say under 'values' which split it is: {{{self.split}: ['', ...]}}"
+            return Fault("bad-value", f"the cell that names the split is empty; {how}")
         if split is None:
             known = ", ".join(dict.fromkeys(by.values))
             detail = f"'{text[:40]}' is no split; known are {known}; write them under 'values'"
@@ -121,6 +125,7 @@ def make_plan(context: ReadContext) -> Plan:
         split_by=by,
         is_first_split=first,
         columns={field: _column(column) for field, column in columns.items() if column},
+        fields={name: _column(column) for name, column in _fields(options["fields"]).items()},
     )
 
 
@@ -140,6 +145,10 @@ def _split_by(text: str) -> SplitBy | None:
     told = json.loads(text)
     values = {value: split for split, values in told.get("values", {}).items() for value in values}
     return SplitBy(told.get("column"), values, told.get("shares", {}), told.get("usual", False))
+
+
+def _fields(text: str) -> dict[str, str]:
+    return json.loads(text) if text else {}
 
 
 def _column(column: str) -> Column:

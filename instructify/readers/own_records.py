@@ -46,8 +46,8 @@ class Row:
 
     def __init__(self, plan: Plan, cells: Cells, columns: Mapping[str, object]) -> None:
         self.empty_choices = 0  # left out of its choices
+        self.cells = cells
         self._plan = plan
-        self._cells = cells
         self._columns = columns
 
     def has(self, field: str) -> bool:
@@ -58,10 +58,10 @@ class Row:
         if column is None:
             return None
         if isinstance(column, str):
-            return self._cells.get(column)
+            return self.cells.get(column)
         if isinstance(column, Pattern):
-            return self._filled(field, column)
-        return {name: self._cells.get(name) for name in column}  # type: ignore[attr-defined]
+            return self.filled(column)
+        return {name: self.cells.get(name) for name in column}  # type: ignore[attr-defined]
 
     def text(self, field: str) -> str | None:
         if field not in self._columns:
@@ -89,9 +89,9 @@ class Row:
         column = self._columns.get(field, field)
         if not isinstance(column, str):
             return self.bad(field, Fault("empty-text", f"the columns of {field} are empty"))
-        if column not in self._cells:
+        if column not in self.cells:
             return self.bad(field, Fault("missing-field", f"the row has no '{column}'"))
-        if self._cells[column] is None:
+        if self.cells[column] is None:
             return self.bad(field, Fault("null-field", f"'{column}' holds nothing"))
         return self.bad(field, Fault("empty-text", f"'{column}' is empty"))
 
@@ -101,13 +101,14 @@ class Row:
             return column
         return column.text if isinstance(column, Pattern) else field
 
-    def _filled(self, field: str, pattern: Pattern) -> str:
+    def filled(self, pattern: Pattern) -> str:
+        """Put a text together from the cells of its columns."""
         values: dict[str, str] = {}
         for name, spec in pattern.columns:
-            cell = self._plan.split if name == "split" else self._cells.get(name)
-            text = _listed(cell) if isinstance(cell, list | dict) else text_of(cell)
+            cell = self._plan.split if name == "split" else self.cells.get(name)
+            text = listed_text(cell) if isinstance(cell, list | dict) else text_of(cell)
             if isinstance(text, Fault):
-                raise self.bad(field, text)
+                raise BadCell(pattern.text, text)
             if text is None:
                 raise BadCell(name, Fault("null-field", f"'{name}' holds nothing"))
             number = whole_number(text) if spec else None
@@ -117,7 +118,7 @@ class Row:
         return fill(pattern.text, values)
 
 
-def _listed(cell: Sequence[object] | Mapping[str, object]) -> str | None:
+def listed_text(cell: Sequence[object] | Mapping[str, object]) -> str | None:
     """Write a list within a text: texts and numbers with commas, boxes and the like as JSON."""
     if isinstance(cell, Mapping) or any(isinstance(one, list | dict) for one in cell):
         return json.dumps(cell, ensure_ascii=False, default=str) if cell else None

@@ -13,11 +13,12 @@ from instructify.catalog import SPELLINGS
 from instructify.readers.arrow_rows import table_schema
 from instructify.readers.base import RawFile, ReadContext
 from instructify.readers.json_items import read_list
+from instructify.readers.own_fields import head_of
 from instructify.readers.own_plan import Plan
 from instructify.readers.own_turns import PICTURE_KEYS, TURN_KEYS
 from instructify.readers.rows import Cells, Rows
 from instructify.readers.table_cells import text_of
-from instructify.readers.table_rows import read_rows, table_suffix
+from instructify.readers.table_rows import column_names, read_rows, table_suffix
 from instructify.rejects import Reject
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -65,9 +66,18 @@ def source_rows(context: ReadContext, plan: Plan) -> Iterator[tuple[RawFile, Row
 
 def _table_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:
     """List the wanted columns, and one that is named like the split, to look at."""
+    wanted = _wanted(file, plan)
     if table_suffix(file) in _NESTED and plan.split in table_schema(file).names:
-        return tuple(dict.fromkeys([*plan.wanted, plan.split]))
-    return plan.wanted
+        return tuple(dict.fromkeys([*wanted, plan.split]))
+    return wanted
+
+
+def _wanted(file: RawFile, plan: Plan) -> tuple[str, ...]:
+    """List the wanted columns, of those with a dot the one that a table has."""
+    if not any("." in column for column in plan.wanted):
+        return plan.wanted
+    present = column_names(file)
+    return tuple(dict.fromkeys(head_of(column, present) for column in plan.wanted))
 
 
 def _check_split_name(file: RawFile, plan: Plan, cells: Cells) -> None:
@@ -83,10 +93,12 @@ def _check_split_name(file: RawFile, plan: Plan, cells: Cells) -> None:
 def _turn_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:
     """Choose the columns of conversations that a file with a schema has."""
     if table_suffix(file) not in _NESTED:
-        return plan.wanted
+        return _wanted(file, plan)
     usual = (*TURN_KEYS, *PICTURE_KEYS, "system", "system_prompt", "prompt", "completion", "videos")
     present = table_schema(file).names
-    return tuple(dict.fromkeys([*plan.wanted, *(name for name in usual if name in present)]))
+    return tuple(
+        dict.fromkeys([*_wanted(file, plan), *(name for name in usual if name in present)])
+    )
 
 
 def _coco_rows(file: RawFile, *, sets: bool) -> Iterator[Rows]:

@@ -5,7 +5,7 @@ Every shape becomes rows (`own_rows`), and rows become records here. The raw id 
 for the n-th turn of a conversation or the n-th caption of a row. In class folders it is
 `<class>/<file>`. A picture's key is `<dataset>/<name>` with the name as the data gives it, or made
 of its content where it stands in the data itself. In the name of a class folder an underscore
-stands for a blank.
+stands for a blank. The columns that templates read by a name are in `fields`, sorted by name.
 """
 
 import posixpath
@@ -23,6 +23,7 @@ from instructify.readers.base import (
     RecordRows,
 )
 from instructify.readers.class_folders import class_files, class_names, printable
+from instructify.readers.own_fields import own_fields_of
 from instructify.readers.own_pictures import pictures_in
 from instructify.readers.own_plan import Plan, make_plan, raw_name
 from instructify.readers.own_records import BadCell, Row, fields_of
@@ -31,6 +32,7 @@ from instructify.readers.own_turns import PART_COLUMNS, Part, parts_of
 from instructify.readers.picture_archive import PictureArchive, RowPicture
 from instructify.readers.rows import Cells
 from instructify.readers.table_cells import Fault
+from instructify.readers.whole_numbers import pointed_columns, without_point
 
 # Where the positions of records may count, the lists of COCO and VQA among them.
 _PLACES = (A_LIST, "questions", "annotations", "images", "data", JSON_LINES)
@@ -64,7 +66,9 @@ class _Records:
     def __init__(self, context: ReadContext, plan: Plan) -> None:
         self.rows = RecordRows(context)
         self._plan = plan
-        self._several = len(source_files(context)) > 1
+        files = source_files(context)
+        self._several = len(files) > 1
+        self._pointed = pointed_columns(files, plan)
         self._base = str(context.options["raw"]) or context.dataset
         archive = context.files.get("pictures")
         self._archive = None if archive is None else PictureArchive(archive)
@@ -78,6 +82,8 @@ class _Records:
     def add(self, file: RawFile, position: int, cells: Cells) -> None:
         """Add the records of a row."""
         plan = self._plan
+        if self._pointed:
+            cells = without_point(cells, self._pointed)
         if plan.split_by is not None and plan.split_by.column is not None:
             split = plan.split_of(cells)
             if isinstance(split, Fault):
@@ -87,12 +93,11 @@ class _Records:
             if split != plan.split:
                 return
         if plan.kind != "conversations":
-            self._add_part(file, position, Part("", cells), plan.columns, None)
+            self._add_part(file, position, Part("", cells), plan.columns, cells)
             return
         parts, problem = parts_of(cells, plan)
-        id_cells = cells if "id" in plan.columns else None
         for part in parts:
-            if not self._add_part(file, position, part, PART_COLUMNS, id_cells):
+            if not self._add_part(file, position, part, PART_COLUMNS, cells):
                 return
         if problem is not None and (plan.split_by is None or plan.is_first_split):
             self.rows.reject(file, position, problem.field, *problem.fault)
@@ -103,26 +108,29 @@ class _Records:
         position: int,
         part: Part,
         columns: Mapping[str, object],
-        id_cells: Cells | None,
+        cells: Cells,
     ) -> bool:
         """Add the records of one part of a row; False where it is a reject."""
         plan = self._plan
         row = Row(plan, part.cells, columns)
         try:
-            names = row if id_cells is None else Row(plan, id_cells, plan.columns)
-            raw_id = names.text("id") or f"{self._prefix(file)[0]}{position}"
+            whole = row if part.cells is cells else Row(plan, cells, plan.columns)
+            raw_id = whole.text("id") or f"{self._prefix(file)[0]}{position}"
             pictures = self._pictures(file, row)
             if plan.split_by is not None and plan.split_by.shares:
                 content = "\n".join(one.content for one in pictures) or raw_id
                 if plan.shared_split(content) != plan.split:
                     return True
             fields = fields_of(plan, row)
+            own = own_fields_of(plan, whole) if plan.fields else None
         except BadCell as error:
             if plan.split_by is None or plan.split_by.column or plan.is_first_split:
                 self.rows.reject(file, position, error.column, *error.fault)
             return False
         keys = [self._key(one) for one in pictures]
         self.rows.remark("empty-choice", row.empty_choices)
+        if self._pointed and any(cells.get(name) is not None for name in self._pointed):
+            self.rows.remark("whole-number")
         for number, one in enumerate(fields):
             suffix = f"-{number}" if len(fields) > 1 else ""
             self.rows.add(
@@ -131,6 +139,7 @@ class _Records:
                 pictures=keys,
                 source=file,
                 position=position,
+                fields=own,
                 **one,
             )
         return True
@@ -207,6 +216,7 @@ def _options() -> dict[str, Option]:
         "split_by": "how rows are told apart by split, as JSON",
         "key": "where the rows stand in a JSON object",
         "raw": "the folder of the raw root, where it is not named like the dataset",
+        "fields": "the columns that templates read by a name, as JSON",
     }
     texts = {name: Option(kind="text", help=told) for name, told in fixed.items()}
     columns = {
@@ -221,4 +231,4 @@ def _options() -> dict[str, Option]:
     }
 
 
-READER = Reader(name="table", version=3, read=read, options=_options(), places=_PLACES)
+READER = Reader(name="table", version=4, read=read, options=_options(), places=_PLACES)

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from instructify.readers.annotators import TARGET, collect_answers
-from instructify.readers.base import Chunk, Option, ReadContext, Reader, RecordRows
+from instructify.readers.base import Chunk, Option, Ranges, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import collect, read_list
 from instructify.readers.ocr import apply_ocr, load_ocr
 from instructify.readers.text import clean, safe_name
@@ -77,4 +77,5 @@ READER = Reader(
         ),
     },
     places=("data",),
+    ranges=Ranges(places={"questions": "data"}),
 )

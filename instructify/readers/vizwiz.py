@@ -12,7 +12,16 @@ from functools import partial
 import msgspec
 
 from instructify.readers.annotators import TARGET, collect_answers
-from instructify.readers.base import A_LIST, Chunk, Option, RawFile, ReadContext, Reader, RecordRows
+from instructify.readers.base import (
+    A_LIST,
+    Chunk,
+    Option,
+    Ranges,
+    RawFile,
+    ReadContext,
+    Reader,
+    RecordRows,
+)
 from instructify.readers.json_items import collect, read_list
 from instructify.readers.text import clean, most_common, safe_name
 
@@ -83,4 +92,5 @@ READER = Reader(
         ),
     },
     places=(A_LIST,),
+    ranges=Ranges(places={"questions": A_LIST}),
 )

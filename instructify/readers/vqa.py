@@ -20,7 +20,15 @@ import pyarrow.compute as pc
 from instructify.readers import vqa_release
 from instructify.readers.annotators import choose_answer
 from instructify.readers.arrow import cleaned, empty_at, lists_of, numbered, singles
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, record_batch
+from instructify.readers.base import (
+    Chunk,
+    Option,
+    Ranges,
+    RawFile,
+    ReadContext,
+    Reader,
+    record_batch,
+)
 from instructify.readers.join import Part, join_by_question_id
 from instructify.readers.json_items import read_list
 from instructify.readers.vqa_release import check_fields, check_header, check_ids
@@ -286,12 +294,16 @@ _YES_NO = Option(
     choices=("keep", "drop"),
 )
 
+_RANGES = Ranges(
+    places={"questions": "questions", "annotations": "annotations"}, joined_by="question_id"
+)
 VQAV2_READER = Reader(
     name="vqav2",
     version=2,
     read=partial(_read, VQAV2, "open"),
     options={"target": _TARGET},
     places=("questions",),
+    ranges=_RANGES,
 )
 OKVQA_READER = Reader(
     name="okvqa",
@@ -299,6 +311,7 @@ OKVQA_READER = Reader(
     read=partial(_read, OKVQA, "open"),
     options={"target": _TARGET},
     places=("questions",),
+    ranges=_RANGES,
 )
 VQAV2_QG_READER = Reader(
     name="vqav2_qg",
@@ -306,6 +319,7 @@ VQAV2_QG_READER = Reader(
     read=partial(_read, VQAV2, "question_generation"),
     options={"yes_no": _YES_NO},
     places=("questions",),
+    ranges=_RANGES,
 )
 OKVQA_QG_READER = Reader(
     name="okvqa_qg",
@@ -313,4 +327,5 @@ OKVQA_QG_READER = Reader(
     read=partial(_read, OKVQA, "question_generation"),
     options={"yes_no": _YES_NO},
     places=("questions",),
+    ranges=_RANGES,
 )

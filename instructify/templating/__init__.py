@@ -39,6 +39,7 @@ from instructify.templating.load import (
     refuses_empty,
     render_row,
 )
+from instructify.templating.own_values import own_column, value_of
 from instructify.templating.plain_text import GENERATION, PlainTemplate, read_plain
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "load_templates",
     "misfit",
     "mistakes",
+    "own_column",
     "program",
     "read_file",
     "read_plain",
@@ -78,4 +80,5 @@ __all__ = [
     "render_row",
     "template_options",
     "unknown_pools",
+    "value_of",
 ]

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify.templating.load import Beginnings, Limits, Template
+from instructify.templating.own_values import OWN_FIELDS, own_column, value_of
 
 PICTURES = "pictures"
 _ONE_WORD = "[^ \t\n\r]+"  # RE2 and re read it alike
@@ -47,6 +48,7 @@ def misfit(template: Template, row: Mapping[str, Any]) -> str | None:
     A field that `row` lacks is null, but for its pictures: these are there or not as is wanted.
     """
     has = {name for name, value in row.items() if value not in (None, "", [])}
+    has |= {name for name in template.fields if value_of(row, name)}
     known = template.requires if PICTURES in row else set(template.requires) - {PICTURES}
     lacks = [name for name in template.requires if name in known and name not in has]
     if lacks:
@@ -111,7 +113,8 @@ def _column_begins(
 
 def _is_present(table: pa.RecordBatch | pa.Table, name: str) -> pa.BooleanArray:
     """Tell where a field is neither null nor empty; a number is never empty."""
-    column = table.column(name)
+    is_own = name not in table.schema.names and OWN_FIELDS in table.schema.names
+    column = own_column(table, name) if is_own else table.column(name)
     if pa.types.is_integer(column.type):
         return column.is_valid()
     is_list = pa.types.is_list(column.type)

@@ -51,17 +51,20 @@ class Program:
 
 
 @lru_cache(maxsize=4096)
-def program(source: str) -> Program:
-    """Check a template text; CheckError names the line that is not allowed."""
+def program(source: str, own: tuple[str, ...] = ()) -> Program:
+    """Check a template text; CheckError names the line that is not allowed.
+
+    `own` are the fields of own data that it may read.
+    """
     tree = _parse(source)
-    names = check(tree)
+    names = check(tree, own)
     return Program(source=source, tree=tree, names=names)
 
 
-def mistakes(source: str) -> list[CheckError]:
+def mistakes(source: str, own: tuple[str, ...] = ()) -> list[CheckError]:
     """List all that `program` would refuse in a text, where one mistake does not hide the rest."""
     try:
-        return check_all(_parse(source))
+        return check_all(_parse(source), own)
     except CheckError as error:
         return [error]
 

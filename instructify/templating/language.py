@@ -5,7 +5,7 @@ list or compare a text with a number. A null flows through filters and items and
 only printing it is a mistake of the record, which is for the renderer to report.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
 from typing import Literal, NoReturn, TypeVar
 
@@ -67,6 +67,7 @@ _MAX_DEPTH = 40
 _COSTLY_STATEMENTS = ("Macro", "CallBlock", "Include", "Import", "FromImport")
 _COSTLY_FILTERS = ("format", "center", "indent", "wordwrap", "batch", "slice")
 _MAX_INT = 2**31
+_HOW_TO_NAME = "columns of your own data are named under 'fields' at the top of the file"
 
 
 _Node = TypeVar("_Node", bound=nodes.Node)
@@ -82,17 +83,21 @@ class CheckError(Exception):
         self.kind = kind
 
 
-def check(tree: nodes.Template) -> frozenset[str]:
-    """Refuse what is outside the language; return the fields and constants that are read."""
-    checker = _Checker(None)
-    checker.statements(tree.body, _NAMES, 0)
+def check(tree: nodes.Template, own: Collection[str] = ()) -> frozenset[str]:
+    """Refuse what is outside the language; return the fields and constants that are read.
+
+    `own` are fields of own data, which hold texts.
+    """
+    checker = _Checker(None, own)
+    checker.statements(tree.body, checker.known, 0)
     return frozenset(checker.used)
 
 
-def check_all(tree: nodes.Template) -> list[CheckError]:
+def check_all(tree: nodes.Template, own: Collection[str] = ()) -> list[CheckError]:
     """List everything in a text that is outside the language, at most one for an expression."""
     found: list[CheckError] = []
-    _Checker(found).statements(tree.body, _NAMES, 0)
+    checker = _Checker(found, own)
+    checker.statements(tree.body, checker.known, 0)
     return found
 
 
@@ -111,8 +116,9 @@ def _line(node: nodes.Node) -> int:
 class _Checker:
     """Walks a text; stops at the first mistake, or goes on behind it where `found` collects."""
 
-    def __init__(self, found: list[CheckError] | None) -> None:
+    def __init__(self, found: list[CheckError] | None, own: Collection[str]) -> None:
         self.used: set[str] = set()
+        self.known: Mapping[str, Kind] = _NAMES | dict.fromkeys(own, Kind.TEXT)
         self._found = found
 
     def statements(self, body: Sequence[nodes.Node], names: Mapping[str, Kind], depth: int) -> None:
@@ -166,7 +172,7 @@ class _Checker:
         if node.recursive or not isinstance(node.target, nodes.Name):
             refuse(node, "a loop has the form {% for item in field %}")
         target = node.target.name
-        if target in _NAMES or target == "loop":
+        if target in self.known or target == "loop":
             refuse(node, f"the loop variable '{target}' hides a field; choose another name")
         kind = self._expression(node.iter, names, depth + 1)
         if kind not in _ITEMS:
@@ -216,8 +222,9 @@ class _Checker:
     def _name(self, node: nodes.Name, names: Mapping[str, Kind]) -> Kind:
         if node.name not in names or node.name == "loop":
             hint = did_you_mean(node.name, names)
-            refuse(node, f"unknown field '{node.name}'; {hint}", "undefined-field")
-        if node.name in _NAMES:
+            what = f"unknown field '{node.name}' ({_HOW_TO_NAME}); {hint}"
+            refuse(node, what, "undefined-field")
+        if node.name in self.known:
             self.used.add(node.name)
         return names[node.name]
 

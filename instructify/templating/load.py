@@ -1,7 +1,8 @@
 """Templates: read from a folder of YAML files, checked whole before the first record is rendered.
 
 A file holds the templates of one task, `multitask.yaml` those of the baselines (`mode`, `tasks`),
-and one that says `dataset: NAME` those of one dataset, which takes them instead of its task's.
+and one that says `dataset: NAME` those of one dataset, which takes them instead of its task's. Its
+`fields` are columns of own data that its templates read.
 Every mistake is one sentence with file, line and id. `render_row` is the reference for what a
 template means; `instructify.columns` renders whole columns to the same bytes.
 """
@@ -18,12 +19,14 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.field_names import check_field_names
 from instructify._util.file_names import files_of
 from instructify._util.yaml_lines import Node, Scalar, read_yaml
 from instructify.templating.filters import RenderError
 from instructify.templating.jinja_program import NullPrintedError, Program, program
 from instructify.templating.jinja_program import mistakes as all_mistakes
 from instructify.templating.language import FIELDS, Kind
+from instructify.templating.own_values import value_of
 
 FORMAT = 1
 FORMS = (
@@ -58,6 +61,7 @@ _LATER = (
     "at_most_words",
     "trains_on_evaluation_prompt",
     "dataset",
+    "fields",
 )
 _ID = re.compile(r"[a-z0-9-]+")
 _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
@@ -88,6 +92,7 @@ class Template:
     at_most_words: Limits = ()
     trains_on_evaluation_prompt: tuple[str, ...] = ()  # datasets that are asked in the same words
     dataset: str | None = None
+    fields: tuple[str, ...] = ()  # of own data, which its texts or conditions read
 
     def serves(self, task: str) -> bool:
         """Tell whether all datasets of a task may draw it."""
@@ -109,7 +114,7 @@ class Template:
     def program(self, part: Part) -> Program | None:
         """Compile one of its texts; None where the template has no such text."""
         source: str | None = getattr(self, part)
-        return None if source is None else program(source)
+        return None if source is None else program(source, self.fields)
 
 
 class PlacedTemplate(NamedTuple):
@@ -200,6 +205,8 @@ def render_row(
             texts[part] = None
             continue
         values = {name: row.get(name, constants.get(name)) for name in compiled.names}
+        for name in compiled.names.intersection(template.fields):
+            values[name] = value_of(row, name)
         texts[part] = _render_part(template, part, compiled, values)
     instruction = texts["instruction"]
     return Rendered(instruction or "", texts["response"], texts["qformer_instruction"])
@@ -265,16 +272,19 @@ def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
     top = mistakes.attempt(lambda: read_yaml(path), None)
     if top is None:
         return []
-    entries = _keys(top, ("format", "templates"), ("task", "dataset"), mistakes)
+    entries = _keys(top, ("format", "templates"), ("task", "dataset", "fields"), mistakes)
     task = path.stem
     mistakes.attempt(lambda: _check_top(entries, task), None)
+    no_fields: tuple[str, ...] = ()
+    own = mistakes.attempt(lambda: _own_fields(entries), no_fields)
     dataset = task if "dataset" in entries else None
     seen: dict[str, int] = {}
     placed = []
     nothing: list[Node] = []
     listed = entries["templates"].items if "templates" in entries else lambda: nothing
-    for node in mistakes.attempt(listed, nothing):
-        template = _read_template(node, task, dataset, mistakes)
+    items = mistakes.attempt(listed, nothing)
+    for node in items:
+        template = _read_template(node, task, dataset, own, mistakes)
         if template is None:
             continue
         if template.id in seen:
@@ -282,7 +292,30 @@ def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
             mistakes.tell(node.error(what), template.id)
         seen[template.id] = node.line
         placed.append(PlacedTemplate(template, node))
+    if len(placed) == len(items):
+        _tell_unread(entries, own, placed, mistakes)
     return placed
+
+
+def _own_fields(entries: Mapping[str, Node]) -> tuple[str, ...]:
+    """Read which columns of own data the templates of a file may read."""
+    if "fields" not in entries:
+        return ()
+    return check_field_names(entries["fields"], entries["fields"].texts())
+
+
+def _tell_unread(
+    entries: Mapping[str, Node],
+    own: Iterable[str],
+    placed: Sequence[PlacedTemplate],
+    mistakes: Mistakes,
+) -> None:
+    """Say which of the fields that a file names no template of it reads."""
+    read = {name for one in placed for name in one.template.fields}
+    for name in own:
+        if name not in read:
+            what = f"no template of this file reads the field '{name}'; remove it from 'fields'"
+            mistakes.tell(entries["fields"].error(what))
 
 
 def _check_top(entries: Mapping[str, Node], task: str) -> None:
@@ -320,7 +353,7 @@ def _keys(
 
 
 def _read_template(
-    node: Node, task: str, dataset: str | None, mistakes: Mistakes
+    node: Node, task: str, dataset: str | None, own: tuple[str, ...], mistakes: Mistakes
 ) -> Template | None:
     is_multitask = task == MULTITASK
     before = len(mistakes.found)
@@ -331,7 +364,10 @@ def _read_template(
     values: dict[str, Any] = {}
     for key, entry in entries.items():
         if key in PARTS:
-            values[key] = _jinja(entry, name or "", mistakes)
+            values[key] = _jinja(entry, name or "", own, mistakes)
+        elif key in ("requires", "excludes"):
+            allowed = (*CONDITIONS, *own)
+            values[key] = mistakes.attempt(partial(_names, entry, allowed), None, name)
         else:
             values[key] = mistakes.attempt(partial(_READ[key], entry), None, name)
     both = set(values.get("requires") or ()) & set(values.get("excludes") or ())
@@ -340,7 +376,18 @@ def _read_template(
         mistakes.tell(node.error(what), name)
     if len(mistakes.found) > before:
         return None
-    return Template(task=task, dataset=dataset, **values)
+    return Template(task=task, dataset=dataset, fields=_read_of(own, values), **values)
+
+
+def _read_of(own: tuple[str, ...], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Keep the fields of own data that a template reads."""
+    if not own:
+        return ()
+    read = {*(values.get("requires") or ()), *(values.get("excludes") or ())}
+    for part in PARTS:
+        source = values.get(part)
+        read |= program(source, own).names if isinstance(source, str) else set()
+    return tuple(name for name in own if name in read)
 
 
 def _id(node: Node) -> str:
@@ -378,14 +425,14 @@ def _limits(node: Node) -> Limits:
     return tuple((name, asked[name].integer(minimum=1)) for name in sorted(asked))
 
 
-def _jinja(node: Node, template_id: str, mistakes: Mistakes) -> str:
+def _jinja(node: Node, template_id: str, own: tuple[str, ...], mistakes: Mistakes) -> str:
     empty: Scalar = ""
     source = mistakes.attempt(node.scalar, empty, template_id)
     if not isinstance(source, str):
         what = f"template '{template_id}' needs a text here, in quotes"
         mistakes.tell(node.error(what), template_id)
         return ""
-    for error in all_mistakes(source):
+    for error in all_mistakes(source, own):
         where = f", line {error.line} of the text" if error.line > 1 else ""
         what = f"template '{template_id}'{where}: {error}"
         mistakes.tell(node.error(what, kind=error.kind, text_line=error.line), template_id)
@@ -399,8 +446,6 @@ _READ: Mapping[str, Callable[[Node], Any]] = MappingProxyType(
         "version": lambda node: node.integer(minimum=1),
         "forms": lambda node: _names(node, FORMS),
         "brief": Node.boolean,
-        "requires": lambda node: _names(node, CONDITIONS),
-        "excludes": lambda node: _names(node, CONDITIONS),
         "begins": _beginnings,
         "unless_begins": _beginnings,
         "at_most_words": _limits,

@@ -1,5 +1,6 @@
 """What a conversion of own data promises: all places of pictures, true advice, round trips."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -241,3 +242,39 @@ def test_hub_addresses_say_how_to_fetch(tmp_path: Path) -> None:
     line = f"hf download me/colours --repo-type dataset --local-dir {folder}"
     assert line in str(error.value)
     assert json.dumps("data/*.parquet")[1:-1] in str(error.value)
+
+
+def test_a_glob_that_fits_nothing_is_named_alone(tmp_path: Path) -> None:
+    raw = tmp_path / "raw/mine"
+    photos(raw)
+    for name in ("t-0.csv", "t-1.csv"):
+        dump_csv(raw / name, [{"img": "0.jpg", "q": "Q?", "a": "a"}])
+    for files, lacking in (
+        ("x-*.csv", "x-*.csv"),
+        ("[t-*.csv, x-*.csv]", "x-*.csv"),
+        ("[t-0.csv, x.csv, y-?.csv]", "x.csv, and y-?.csv"),
+    ):
+        entry = f"{{task: image_qa, data: {{file: {files}, columns: {QUESTIONS}}}}}"
+        catalog = own(tmp_path, mine=entry)
+        with pytest.raises(UserError) as error:
+            convert_own(request_of(catalog, tmp_path / "raw", tmp_path / "b", "mine"))
+        assert f"mine train: {lacking} expected in {raw}. How" in str(error.value)
+
+
+def test_class_folders_may_have_a_table_beside_them(tmp_path: Path) -> None:
+    raw = tmp_path / "raw/mine/train"
+    photos(raw / "cat", ["0.jpg", "1.jpg"])
+    photos(raw / "dog", ["2.jpg"])
+    dump_csv(raw / "metadata.csv", [{"file_name": "cat/0.jpg", "text": "a cat"}])
+    catalog = own(tmp_path, mine="{task: image_classification, data: {folder: train}}")
+    request = request_of(catalog, tmp_path / "raw", tmp_path / "b", "mine")
+    with pytest.raises(RejectsError, match="a table beside class folders; map its"):
+        convert_own(request)
+    (state,) = convert_own(dataclasses.replace(request, max_rejects=30.0))
+    assert (state.records, state.rejects) == (3, {"bad-value": 1})
+    columns = "{picture: file_name, answer: text}"
+    entry = f"{{task: image_captioning, data: {{folder: train, columns: {columns}}}}}"
+    (state,) = convert_own(
+        request_of(own(tmp_path, mine=entry), tmp_path / "raw", tmp_path / "c", "mine")
+    )
+    assert (state.records, state.rejects) == (1, {})

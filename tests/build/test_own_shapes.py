@@ -1,9 +1,11 @@
 """Own data in every shape of docs/own-data.md becomes records by the entry that stands there."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow.parquet as pq
 import pytest
 from convert_help import convert_own, records, request_of
 from export_help import export
@@ -127,3 +129,61 @@ def test_all_shapes_are_trained_on_for_two_steps_and_exported(
     shapes: Shapes, tmp_path: Path
 ) -> None:
     trains_and_exports(shapes, tuple(ENTRIES), tmp_path, len(FORMATS))
+
+
+def _again(kind: Format, name: str, folder: Path) -> str:
+    """Write the entry that reads an export of one dataset back, as docs/own-data.md has it."""
+    if kind == "llava":
+        return "file: train.json, kind: conversations"
+    if kind == "chat":
+        return f"file: {name}-train.jsonl, kind: conversations"
+    if kind == "webdataset":
+        columns = "picture: __pictures__, question: instruction, answer: response"
+        return f"file: {name}/train-*.tar, columns: {{{columns}}}, text_only: true"
+    names = pq.read_schema(next((folder / name).glob("train-*.parquet"))).names
+    picture = "images" if "images" in names else "image"
+    columns = f"picture: {picture}, question: instruction, answer: response"
+    return f"file: {name}/train-*.parquet, columns: {{{columns}}}, text_only: true"
+
+
+def _seen(build: Build, names: Sequence[str]) -> list[tuple[object, ...]]:
+    """List texts and pictures of what is trained on, in an order of their own."""
+    store = PictureStore.open(build.paths.root)
+    return sorted(
+        (row["instruction"], row["response"], *(digest(store, key) for key in row["pictures"]))
+        for name in names
+        for row in build.samples(name, "train")
+        if row["response"] is not None
+    )
+
+
+def digest(store: PictureStore, key: str) -> str:
+    return hashlib.sha256(store.bytes(key)).hexdigest()
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_export_of_every_shape_is_read_back_to_the_same_samples(
+    shapes: Shapes, tmp_path: Path, kind: Format
+) -> None:
+    names = [name for name in ENTRIES if "train" in shapes.build.dataset(name).splits]
+    raw = tmp_path / "raw"
+    export(
+        shapes.build.paths.root,
+        raw / "out",
+        shape=kind,
+        names=tuple(names),
+        redistribute=tuple(names),
+    )
+    told = [names[0]] if kind == "llava" else names
+    again = {
+        f"{name}_again": f"{{task: llava_instruct, raw: out, data: {{{entry}}}}}"
+        for name in told
+        for entry in (_again(kind, name, raw / "out"),)
+    }
+    catalog = tmp_path / "mine.yaml"
+    catalog.write_text(catalog_of(again), encoding="utf-8")
+    convert_own(request_of(catalog, raw, tmp_path / "build", *again))
+    wanted = _seen(shapes.build, names)
+    assert len(wanted) > 100
+    assert _seen(Build.open(tmp_path / "build"), list(again)) == wanted

@@ -25,6 +25,7 @@ from instructify_train.run.stop import StopRequest
 from instructify_train.run.trainer import Trainer
 
 BUDGET = ("run.device_batch=null", "run.device_tokens=75", "run.pass_cost=0")
+FULL = ("run.device_batch=null", "run.device_tokens=75", "run.pass_cost=1000")  # two or three each
 ONE_PASS = ("run.device_batch=null", "run.device_tokens=100000", "run.pass_cost=100000")
 PER_RANK = ("mixture.batches=per_rank", "mixture.reference_ranks=4")
 SHORT = ("run.validate_every=0", "run.steps=2")
@@ -55,7 +56,7 @@ PASS_WAYS: Ways = {
     "ddp": ("run.parallel=ddp", *BUDGET),
     "fsdp, in a layer": (FSDP, *ONE_PASS),
     "fsdp, before the model": (FSDP, *ONE_PASS),
-    "fsdp, in a later pass": (FSDP, *BUDGET),
+    "fsdp, in a later pass": (FSDP, *FULL, "data.batch=16"),
     "fsdp, t5, behind the layers": (FSDP, "model.name=tiny-t5", *ONE_PASS),
     "ddp, in a layer": ("run.parallel=ddp", *ONE_PASS),
 }
@@ -82,6 +83,12 @@ GROUPS["quick"] = {
     **_named("per-rank", PER_RANK_WAYS, "fsdp", "ddp, by positions"),
     **_named("passes", PASS_WAYS, "fsdp, in a layer", "fsdp, in a later pass", "ddp, in a layer"),
 }
+
+
+def short(way: str) -> tuple[str, ...]:
+    """Give the settings of a way that does without validation and a third step."""
+    whole = way.startswith("shared") and ("ddp" in way or way.endswith("fsdp"))
+    return () if whole else SHORT
 
 
 def starve(trainer: Trainer, way: str) -> None:
@@ -120,8 +127,7 @@ def one_way(
     build: Build, recipe: str, way: str, settings: tuple[str, ...], out: Path, ranks: Ranks
 ) -> dict[str, Any]:
     """Train a few steps; the weights are told by their sums."""
-    shared = way.startswith("shared")
-    config = load_recipe(recipe, settings if shared else (*SHORT, *settings))
+    config = load_recipe(recipe, (*short(way), *settings))
     setup = set_up(build, config, load_catalog(), ranks)
     trainer = Trainer(setup, out, start=None, shows=False)
     if way.startswith(("passes", "nodes")) and ranks.rank == ranks.world - 1:

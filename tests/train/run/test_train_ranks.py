@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from build_help import COMMAND
-from ranks_probe import GROUPS, SHORT
+from ranks_probe import GROUPS, short
 from run_help import HELPERS, RECIPE, launched, losses, recipe_file, train
 
 STEPS = 3
@@ -65,9 +65,7 @@ class Alone:
 
     def losses(self, way: str, settings: tuple[str, ...]) -> list[float]:
         """Train as a way does, but for how it shares and cuts a step."""
-        kept = tuple(one for one in settings if not one.startswith("run."))
-        if not way.startswith("shared"):
-            kept += SHORT
+        kept = tuple(one for one in settings if not one.startswith("run.")) + short(way)
         if kept not in self._losses:
             run = self._out / str(len(self._losses))
             train(self._build, run, *kept, "run.device_batch=8", recipe=self._recipe)

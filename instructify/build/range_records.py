@@ -1,0 +1,59 @@
+"""A split put together from its ranges: its ledger of rejects, and the shards that were made of
+them."""
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from instructify._util.shards import fresh_folder, sync, unwritable
+from instructify.build.coverage import Coverage
+from instructify.build.ledger import LedgerWriter
+from instructify.build.ranges import range_hashes, range_rejects
+from instructify.build.records_unit import REJECTS, Made, RecordsUnit, Written
+
+
+def put_together(unit: RecordsUnit, made: Made, folder: Path) -> Written:
+    """Fill the folder of a split from its ranges, as if one reader had read it all."""
+    fresh_folder(folder)
+    with LedgerWriter(folder / REJECTS, unit.dataset.name, unit.split) as ledger:
+        for one in made.ranges:
+            ledger.add(range_rejects(one.folder, one.offset))
+    shards = {}
+    for number, (path, facts) in enumerate(made.shards):
+        name = f"records-{number:05d}.arrow"
+        _link(path, folder / name)
+        shards[name] = facts
+    hashes = [range_hashes(one.folder) for one in made.ranges]
+    forms = sum((Counter(one.forms) for one in made.ranges), Counter[str]())
+    return Written(
+        records=sum(one.rows for one in made.ranges),
+        forms=dict(forms),
+        rejects=ledger.counts,
+        coverage=_sum([one.coverage for one in made.ranges]),
+        shards=shards,
+        pack={},
+        id_hashes=[ids for ids, _ in hashes],
+        key_hashes=[keys for _, keys in hashes],
+    )
+
+
+def _link(path: Path, to: Path) -> None:
+    """Give a finished file a second name: another machine may put the same split together."""
+    try:
+        try:
+            os.link(path, to)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(path, to)
+            sync(to)
+    except OSError as error:
+        raise unwritable(to, error) from error
+
+
+def _sum(parts: list[Coverage]) -> Coverage:
+    remarks = sum((Counter(part.remarks) for part in parts), Counter[str]())
+    return Coverage(
+        unlabelled=sum(part.unlabelled for part in parts),
+        empty_answers=sum(part.empty_answers for part in parts),
+        remarks=dict(sorted(remarks.items())),
+    )

@@ -1,0 +1,239 @@
+"""Large raw files read by many: the ranges of a split as units, and its shards made of them.
+
+Ranges are guessed, and every one is read as if its beginning were right. What one says of its end
+proves the beginning of the next: where that fails, both are read as one. A split of which anything
+else is in doubt is left to one reader, so what comes of ranges is what one reader would give.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from instructify.build.engine_options import EngineOptions
+from instructify.build.paths import has_units, hash_notes
+from instructify.build.progress import Progress
+from instructify.build.range_shards import ShardUnit, run_shard, shard_pieces
+from instructify.build.ranges import RangeReceipt, RangeUnit, count_range, run_range
+from instructify.build.raw import reader_of
+from instructify.build.records import find_records
+from instructify.build.records_unit import (
+    Made,
+    MadeRange,
+    RecordsUnit,
+    records_key,
+    sides_of_unit,
+    sources_of,
+)
+from instructify.build.source_hashes import Hashing
+from instructify.build.workers import Workers
+from instructify.readers import RANGE_BYTES, Cut, plan_ranges
+
+_ROUNDS = 4  # how often neighbours are read as one before a split is left to one reader
+
+
+@dataclass(kw_only=True, slots=True)
+class _Split:
+    """A split on its way: its ranges, and what is known of each."""
+
+    unit: RecordsUnit
+    cuts: list[Cut]
+    receipts: list[RangeReceipt | None]
+
+    def firsts(self) -> list[dict[str, int]]:
+        """Add up the positions of the first items of all ranges, by role."""
+        passed: dict[str, int] = {}
+        firsts: list[dict[str, int]] = []
+        for cut, receipt in zip(self.cuts, self.receipts, strict=True):
+            firsts.append({role: passed.get(role, 0) for role in cut})
+            for role, number in ({} if receipt is None else receipt.items).items():
+                passed[role] = passed.get(role, 0) + number
+        return firsts
+
+
+def with_ranges(
+    units: Sequence[RecordsUnit],
+    engine: EngineOptions,
+    pool: Workers,
+    progress: Progress,
+    range_bytes: int = RANGE_BYTES,
+) -> list[RecordsUnit]:
+    """Read the large splits among the units range by range, where more than one process can.
+
+    They come back with what was made; the others, and those of which something is in doubt, as
+    they were.
+    """
+    if engine.jobs == 1 and engine.ray is None and engine.part is None:
+        return list(units)
+    cuts = {at: _plan(unit, range_bytes) for at, unit in enumerate(units)}
+    splits = {
+        at: _Split(unit=units[at], cuts=of_unit, receipts=[None] * len(of_unit))
+        for at, of_unit in cuts.items()
+        if of_unit
+    }
+    if not splits:
+        return list(units)
+    stage = _Stage(pool, progress, durable=engine.ray is not None or engine.part is not None)
+    files = [file for split in splits.values() for file in split.unit.raw_files]
+    with Hashing(files, hash_notes(units[0].staging)):  # leaves notes for the units of the splits
+        made = stage.make(splits)
+    return [replace(unit, made=made.get(at)) for at, unit in enumerate(units)]
+
+
+def _plan(unit: RecordsUnit, range_bytes: int) -> list[Cut]:
+    """Cut the files of a split; not at all where one reader has to see it all."""
+    ranges = reader_of(unit.dataset).ranges
+    if ranges is None or unit.limit is not None or sides_of_unit(unit):
+        return []
+    cuts = plan_ranges(unit.files, ranges, range_bytes)
+    return [] if cuts and _is_done(unit) else cuts
+
+
+def _is_done(unit: RecordsUnit) -> bool:
+    """Whether a run that was killed, or another part, has finished the split."""
+    if not has_units(unit.staging):
+        return False
+    with unit.hashing() as hashes:
+        return find_records(unit, records_key(unit, sources_of(unit, hashes))) is not None
+
+
+def _is_numbered(unit: RecordsUnit) -> bool:
+    ranges = reader_of(unit.dataset).ranges
+    return ranges is not None and ranges.numbered
+
+
+class _Stage:
+    """Runs the units of ranges and shards."""
+
+    def __init__(self, pool: Workers, progress: Progress, *, durable: bool) -> None:
+        self._pool = pool
+        self._progress = progress
+        self._durable = durable
+
+    def make(self, splits: dict[int, _Split]) -> dict[int, Made]:
+        """Read all splits range by range; those that are in doubt are not among the result."""
+        numbered = {at: split for at, split in splits.items() if _is_numbered(split.unit)}
+        others = {at: split for at, split in splits.items() if at not in numbered}
+        self._settle(numbered, count_range)
+        offsets = {at: split.firsts() for at, split in numbered.items()}
+        for split in numbered.values():
+            split.receipts = [None] * len(split.cuts)
+        self._read(numbered, run_range, offsets)
+        self._settle(others, run_range)
+        ranges = {at: _made(split, split.firsts()) for at, split in others.items()}
+        for at, split in numbered.items():
+            if not any(one is None or one.doubt != "none" for one in split.receipts):
+                ranges[at] = _made(split, None)
+        return self._shards(splits, ranges)
+
+    def _settle(
+        self, splits: dict[int, _Split], function: Callable[[RangeUnit], RangeReceipt]
+    ) -> None:
+        """Read ranges, and as one those between which no border is; drop splits in doubt."""
+        for _ in range(_ROUNDS):
+            self._read(splits, function, None)
+            for at in list(splits):
+                if not _prove(splits[at]):
+                    del splits[at]
+            if all(None not in split.receipts for split in splits.values()):
+                return
+        for at in [at for at, split in splits.items() if None in split.receipts]:
+            del splits[at]
+
+    def _read(
+        self,
+        splits: dict[int, _Split],
+        function: Callable[[RangeUnit], RangeReceipt],
+        firsts: dict[int, list[dict[str, int]]] | None,
+    ) -> None:
+        """Run the units of all ranges without a receipt."""
+        todo = [
+            (at, place)
+            for at, split in splits.items()
+            for place, receipt in enumerate(split.receipts)
+            if receipt is None
+        ]
+        units = [
+            RangeUnit(
+                records=splits[at].unit,
+                cut=splits[at].cuts[place],
+                first={} if firsts is None else firsts[at][place],
+                durable=self._durable,
+            )
+            for at, place in todo
+        ]
+        with self._progress.stage("ranges", len(units), "range") as bar:
+            receipts = self._pool.map(
+                function, units, lambda *_: bar.advance(), stage="records", through=True
+            )
+        for (at, place), receipt in zip(todo, receipts, strict=True):
+            splits[at].receipts[place] = receipt
+
+    def _shards(
+        self, splits: dict[int, _Split], ranges: dict[int, tuple[MadeRange, ...]]
+    ) -> dict[int, Made]:
+        """Write the shards of all splits."""
+        units = [
+            ShardUnit(
+                records=splits[at].unit,
+                cuts=tuple(splits[at].cuts),
+                number=number,
+                pieces=pieces,
+            )
+            for at, made in ranges.items()
+            for number, pieces in enumerate(shard_pieces(made))
+        ]
+        with self._progress.stage("shards", len(units), "shard") as bar:
+            receipts = iter(
+                self._pool.map(
+                    run_shard, units, lambda *_: bar.advance(), stage="records", through=True
+                )
+            )
+        return {
+            at: Made(
+                made,
+                tuple((one.path, one.facts) for one in islice(receipts, len(shard_pieces(made)))),
+            )
+            for at, made in ranges.items()
+        }
+
+
+def _made(split: _Split, firsts: list[dict[str, int]] | None) -> tuple[MadeRange, ...]:
+    """Say what was read, and what has to be added to the positions of each range."""
+    made: list[MadeRange] = []
+    for place, receipt in enumerate(split.receipts):
+        if receipt is None or receipt.folder is None:
+            raise ValueError(f"range {place} of {split.unit.name} was not read")
+        offset = 0 if firsts is None else max(firsts[place].values())
+        made.append(
+            MadeRange(receipt.folder, offset, receipt.rows, receipt.forms, receipt.coverage)
+        )
+    return tuple(made)
+
+
+def _prove(split: _Split) -> bool:
+    """Go through the ranges from the first on, whose beginning is the file's.
+
+    One that ends with an item proves the beginning of the next. One that doesn't is put together
+    with the next, to be read again. False where that is no help.
+    """
+    cuts: list[Cut] = []
+    receipts: list[RangeReceipt | None] = []
+    proved, joins = True, False
+    for cut, receipt in zip(split.cuts, split.receipts, strict=True):
+        if joins:
+            before = cuts[-1]
+            if before.keys() != cut.keys():
+                return False
+            cuts[-1] = {role: (before[role][0], cut[role][1]) for role in cut}
+            receipts[-1] = None
+            joins = False
+            continue
+        cuts.append(cut)
+        receipts.append(receipt)
+        if not proved or receipt is None or receipt.doubt == "none":
+            continue
+        if receipt.doubt == "inside":
+            return False
+        proved, joins = False, True
+    split.cuts, split.receipts = cuts, receipts
+    return not joins and len(cuts) > 1

@@ -1,0 +1,208 @@
+"""A unit of work that is less than a split: a range of its raw files into rows of records.
+
+What comes of it is no part of a build: rows whose positions count from the start of the range, and
+the hashes that tell whether an id is there twice. A range that the reader is not sure of says so
+in its receipt, and is read again with its neighbour, or the split by one reader.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from instructify._util.errors import UserError
+from instructify._util.keyed import Hashes, hash_texts
+from instructify._util.shards import fresh_folder, map_file, private_name, sync, unwritable
+from instructify.build.coverage import Coverage, CoverageCounter
+from instructify.build.manifest import content_key
+from instructify.build.raw import reader_of
+from instructify.build.records_unit import RecordsUnit, collector_paused, read_chunks
+from instructify.readers import (
+    A_LIST,
+    BY_ID,
+    Chunk,
+    Cut,
+    InDoubt,
+    RawFile,
+    Span,
+    read_list,
+    read_mapping,
+)
+from instructify.rejects import Reject
+from instructify.schema import RECORD_SCHEMA
+
+Doubt = Literal["none", "end", "inside"]
+_ROWS, _REJECTS, _IDS, _KEYS = "rows.arrows", "rejects.json", "ids.npy", "keys.npy"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RangeUnit:
+    """What of the files of a split is read; `first`: the positions of the first items, by role."""
+
+    records: RecordsUnit
+    cut: Cut
+    first: Mapping[str, int]
+    durable: bool  # whether other machines or later commands rely on the receipt
+
+    @property
+    def name(self) -> str:
+        role, (start, stop) = next(iter(self.cut.items()))
+        return f"{self.records.name}, bytes {start:,} to {stop:,} of {role}"
+
+    @property
+    def key(self) -> str:
+        """Hash what the rows depend on, the content of the raw files included."""
+        return content_key("range", [self.records.key, dict(self.cut), dict(self.first)])
+
+
+class RangeReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a range; the counts are worth nothing where it is in doubt."""
+
+    doubt: Doubt = "none"
+    folder: Path | None = None
+    items: dict[str, int] = {}  # by role, the rejected ones too
+    rows: int = 0
+    forms: dict[str, int] = {}
+    coverage: Coverage = Coverage()
+
+
+def count_range(unit: RangeUnit) -> RangeReceipt:
+    """Count the items of a range, for readers whose ids hold positions."""
+    spanned = _spanned(unit)
+    places = reader_of(unit.records.dataset).ranges
+    try:
+        with collector_paused():
+            for role in unit.cut:
+                place = "" if places is None else places.places[role]
+                for _ in _raw_items(spanned.files[role], place):
+                    pass
+    except (InDoubt, UserError) as error:
+        return RangeReceipt(doubt=_doubt(error))
+    return RangeReceipt(items=_items(unit, spanned))
+
+
+def run_range(unit: RangeUnit) -> RangeReceipt:
+    """Read a range into a folder of its own, whose name the receipt has."""
+    folder = unit.records.staging / private_name("range")
+    fresh_folder(folder)
+    spanned = _spanned(unit)
+    try:
+        with collector_paused():
+            written = _write(spanned, folder)
+    except InDoubt as doubt:
+        return RangeReceipt(doubt=_doubt(doubt))
+    if unit.durable:
+        for name in (_ROWS, _REJECTS, _IDS, _KEYS):
+            sync(folder / name)
+        sync(folder)
+    return msgspec.structs.replace(written, folder=folder, items=_items(unit, spanned))
+
+
+def range_rows(folder: Path, rows: int) -> pa.Table:
+    """Map the rows of a range; UserError where they are not all there."""
+    try:
+        with map_file(folder / _ROWS) as source:
+            table = pa.ipc.open_stream(source).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise _lost(folder) from error
+    if table.num_rows != rows or not table.schema.equals(RECORD_SCHEMA):
+        raise _lost(folder)
+    return table
+
+
+def range_hashes(folder: Path) -> tuple[Hashes, Hashes]:
+    """Read the hashes of the ids and of the distinct picture keys of a range."""
+    try:
+        ids = np.load(folder / _IDS, allow_pickle=False)
+        keys = np.load(folder / _KEYS, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise _lost(folder) from error
+    return ids.astype(np.uint64), keys.astype(np.uint64)
+
+
+def range_rejects(folder: Path, offset: int) -> list[Reject]:
+    """Read the rejects of a range, with their positions in the file."""
+    try:
+        rows: list[list[Any]] = json.loads((folder / _REJECTS).read_bytes())
+    except (OSError, ValueError) as error:
+        raise _lost(folder) from error
+    rejects = [Reject(*row) for row in rows]
+    return [
+        one if one.position is None else one._replace(position=one.position + offset)
+        for one in rejects
+    ]
+
+
+def _lost(folder: Path) -> UserError:
+    return UserError(f"{folder} is damaged or gone; delete its parent folder and run it again.")
+
+
+def _doubt(error: Exception) -> Doubt:
+    return "end" if isinstance(error, InDoubt) and error.at_end else "inside"
+
+
+def _spanned(unit: RangeUnit) -> RecordsUnit:
+    """Give the unit of the split, of whose files no more is read than the range."""
+
+    def span(role: str, file: RawFile) -> Span:
+        start, stop = unit.cut.get(role, (0, 0))
+        return Span.of(start, stop, file.path, unit.first.get(role, 0))
+
+    files = unit.records.files.items()
+    spans = {role: file._replace(span=span(role, file)) for role, file in files}
+    return replace(unit.records, files=spans)
+
+
+def _raw_items(file: RawFile, place: str) -> Iterator[object]:
+    if place == BY_ID:
+        return iter(read_mapping(file, msgspec.Raw))
+    return iter(read_list(file, msgspec.Raw, key=None if place == A_LIST else place))
+
+
+def _items(unit: RangeUnit, spanned: RecordsUnit) -> dict[str, int]:
+    spans = {role: spanned.files[role].span for role in unit.cut}
+    return {role: (span and span.num_items) or 0 for role, span in spans.items()}
+
+
+def _chunks(unit: RecordsUnit) -> Iterator[Chunk]:
+    """Read the chunks; whatever a reader refuses is for a reader of the whole to refuse."""
+    try:
+        yield from read_chunks(unit)
+    except UserError as error:
+        raise InDoubt(str(error)) from error
+
+
+def _write(unit: RecordsUnit, folder: Path) -> RangeReceipt:
+    coverage = CoverageCounter({})
+    rejects: list[Reject] = []
+    ids: list[Hashes] = []
+    keys: list[Hashes] = []
+    forms: Counter[str] = Counter()
+    path = folder / _ROWS
+    try:
+        with path.open("wb") as handle, pa.ipc.new_stream(handle, RECORD_SCHEMA) as stream:
+            for chunk in _chunks(unit):
+                if chunk.embedded:
+                    raise InDoubt("the raw file holds pictures")
+                rejects += chunk.rejects
+                batch = chunk.records
+                ids.append(hash_texts(batch.column("record_id")))
+                keys.append(hash_texts(pc.unique(batch.column("pictures").flatten())))
+                coverage.add(batch, chunk.remarks)
+                counts = pc.value_counts(batch.column("form").cast(pa.string())).to_pylist()
+                forms.update({entry["values"]: entry["counts"] for entry in counts})
+                stream.write_batch(batch)
+        (folder / _REJECTS).write_text(json.dumps(rejects), encoding="ascii")
+        empty = np.empty(0, np.uint64)
+        np.save(folder / _IDS, np.concatenate([empty, *ids]))
+        np.save(folder / _KEYS, np.unique(np.concatenate([empty, *keys])))
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return RangeReceipt(rows=sum(map(len, ids)), forms=dict(forms), coverage=coverage.coverage())

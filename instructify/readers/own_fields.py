@@ -1,0 +1,74 @@
+"""Columns of own data that templates read by a name of the user's: a text each, or nothing.
+
+Texts stay as they are; numbers and truth values become their texts, lists of texts and numbers are
+written with commas, other lists and objects as JSON. A dot in a column descends into an object.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from instructify.readers.own_plan import Pattern, Plan
+from instructify.readers.own_records import BadCell, Row, listed_text
+from instructify.readers.printed import looks_printed, read_printed
+from instructify.readers.rows import Cells
+from instructify.readers.table_cells import Fault, text_of
+
+
+def own_fields_of(plan: Plan, row: Row) -> list[dict[str, str]] | None:
+    """Read the fields that a row has, sorted by name; a cell that holds nothing gives none."""
+    found: list[dict[str, str]] = []
+    for name, column in plan.fields.items():
+        if isinstance(column, Pattern):
+            text: str | Fault | None = row.filled(column)
+        else:
+            text = text_in(cell_at(row.cells, str(column)))
+        if isinstance(text, Fault):
+            raise BadCell(str(column), text)
+        if text is not None:
+            found.append({"name": name, "value": text})
+    return found or None
+
+
+def cell_at(cells: Cells, column: str) -> object:
+    """Find the cell of a column; one of no such name descends into an object at each dot.
+
+    A list of {name, value}, as our own exports have it, counts as an object.
+    """
+    if column in cells:
+        return cells[column]
+    head, dot, rest = column.partition(".")
+    inner = _as_object(cells.get(head)) if dot else None
+    return None if inner is None else cell_at(inner, rest)
+
+
+def head_of(column: str, present: Sequence[str]) -> str:
+    """Name the column of a table that a column of the entry begins with."""
+    head = column.partition(".")[0]
+    return head if column not in present and head in present else column
+
+
+def text_in(cell: object) -> str | Fault | None:
+    """Write what a cell holds as one text."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, str) and looks_printed(cell):
+        cell = _printed(cell)
+    if isinstance(cell, list | tuple | Mapping):
+        return listed_text(cell)
+    return text_of(cell)
+
+
+def _printed(cell: str) -> object:
+    """Read a list as Python prints it; what is none stays a text."""
+    try:
+        value = read_printed(cell.strip())
+    except ValueError:
+        return cell
+    return value if isinstance(value, list) and None not in value else cell
+
+
+def _as_object(value: object) -> Cells | None:
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, list) and all(isinstance(one, dict) and "name" in one for one in value):
+        return {str(one["name"]): one.get("value") for one in value}
+    return None

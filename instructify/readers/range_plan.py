@@ -1,0 +1,190 @@
+"""Where a large JSON file may be cut: guesses, made from a few bytes around each place.
+
+A cut is a comma behind which an item begins that has the fields of the file's first item. Whether
+it lies between two items is proved later, by whoever reads the range before it to its end.
+"""
+
+import json
+import mmap
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from instructify.readers.base import A_LIST, BY_ID, Ranges, RawFile
+
+RANGE_BYTES = 64 << 20
+_HEAD_BYTES = 4 << 20
+_BLOCK_BYTES = 4 << 20  # a cut has to be found within so many bytes behind its place
+_NEAR_BYTES = 1 << 20
+_ITEM = re.compile(rb"\}\s*(,)\s*(?=\{)")
+_PAIR = re.compile(rb'\}\s*(,)\s*(?="(?:[^"\\]|\\.)*"\s*:\s*\{)', re.DOTALL)
+_COLON = re.compile(r"\s*:\s*")
+_SPACE = re.compile(r"\s*")
+
+Cut = Mapping[str, tuple[int, int]]  # of some files, by role, the bytes that are read
+
+
+class _Item(NamedTuple):
+    """A comma, and the fields of the item behind it."""
+
+    comma: int
+    fields: Mapping[str, Any]
+
+
+def plan_ranges(
+    files: Mapping[str, RawFile], ranges: Ranges, range_bytes: int = RANGE_BYTES
+) -> list[Cut]:
+    """Cut the files of a split into ranges, in the order in which they are read.
+
+    A range names what is read of one file, or, of files that are joined, of each of them. An empty
+    list says that there is no more than one range, or that a file is one that can't be cut.
+    """
+    roles = [role for role in ranges.places if role in files]
+    if not roles or len(roles) < len(files) or not all(_is_plain(files[role]) for role in roles):
+        return []
+    if ranges.joined_by is not None and len(roles) > 1:
+        cuts = _joined(files, ranges, roles, range_bytes)
+    else:
+        cuts = []
+        for role in roles:
+            places = _places(files[role].path, ranges.places[role], range_bytes)
+            cuts += [{role: span} for span in _spans(places)]
+    return cuts if len(cuts) > 1 else []
+
+
+def _joined(
+    files: Mapping[str, RawFile], ranges: Ranges, roles: Sequence[str], range_bytes: int
+) -> list[Cut]:
+    """Cut files that have the same items in the same order, all at the same items."""
+    field = ranges.joined_by or ""
+    largest = max(roles, key=lambda role: files[role].path.stat().st_size)
+    with _mapped(files[largest].path) as data:
+        cuts = list(_cuts(data, ranges.places[largest], range_bytes))
+        places = {largest: [0, *(cut.comma for cut in cuts), len(data)]}
+    for role in roles:
+        if role == largest:
+            continue
+        with _mapped(files[role].path) as data:
+            found = [0]
+            for cut in cuts:
+                share = cut.comma / places[largest][-1]
+                comma = _comma_of(data, field, cut.fields.get(field), share)
+                if comma is None or comma <= found[-1]:
+                    return []
+                found.append(comma)
+            places[role] = [*found, len(data)]
+    spans = {role: _spans(found) for role, found in places.items()}
+    return [{role: spans[role][at] for role in roles} for at in range(len(cuts) + 1)]
+
+
+def _is_plain(file: RawFile) -> bool:
+    """Whether a file is one of JSON text that is not packed, as far as its first byte tells."""
+    try:
+        if not stat.S_ISREG(file.path.stat().st_mode):
+            return False
+        with file.path.open("rb") as handle:
+            head = handle.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    except OSError:
+        return False
+    return head[:1] in (b"[", b"{")
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as handle:
+        return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _places(path: Path, place: str, range_bytes: int) -> list[int]:
+    if path.stat().st_size < 1.5 * range_bytes:
+        return [0, path.stat().st_size]
+    with _mapped(path) as data:
+        return [0, *(cut.comma for cut in _cuts(data, place, range_bytes)), len(data)]
+
+
+def _spans(places: Sequence[int]) -> list[tuple[int, int]]:
+    """Pair the places; the comma of a cut belongs to no range."""
+    starts = [place + 1 if place else 0 for place in places[:-1]]
+    return list(zip(starts, places[1:], strict=True))
+
+
+def _cuts(data: mmap.mmap, place: str, range_bytes: int) -> Iterator[_Item]:
+    """Find a cut behind each multiple of `range_bytes`, where there is one."""
+    size = len(data)
+    fields = _first_fields(data, place)
+    if fields is None:
+        return
+    last = 0
+    for target in range(range_bytes, size - range_bytes // 2, range_bytes):
+        if target <= last:
+            continue
+        item = _next_item(data, target, fields, keyed=place == BY_ID)
+        if item is not None:
+            last = item.comma
+            yield item
+
+
+def _first_fields(data: mmap.mmap, place: str) -> set[str] | None:
+    """Read the fields of the first item; None where it is not in sight."""
+    head = bytes(data[:_HEAD_BYTES])
+    start = 0
+    if place not in (A_LIST, BY_ID):
+        match = re.search(re.escape(f'"{place}"'.encode()) + rb"\s*:\s*\[", head)
+        if match is None:
+            return None
+        start = match.end()
+    else:
+        start = head.find(b"[" if place == A_LIST else b"{") + 1
+    item = _item_at(head.decode("latin-1"), start, keyed=place == BY_ID)
+    return None if item is None else set(item)
+
+
+def _next_item(data: mmap.mmap, target: int, fields: set[str], *, keyed: bool) -> _Item | None:
+    block = bytes(data[target : target + _BLOCK_BYTES])
+    text = block.decode("latin-1")
+    alike: _Item | None = None
+    for match in (_PAIR if keyed else _ITEM).finditer(block):
+        found = _item_at(text, match.end(), keyed=keyed)
+        if found is None:
+            continue
+        item = _Item(target + match.start(1), found)
+        if found.keys() == fields:
+            return item
+        if alike is None and 2 * len(found.keys() & fields) > max(len(found), len(fields)):
+            alike = item
+    return alike
+
+
+def _item_at(text: str, start: int, *, keyed: bool) -> dict[str, Any] | None:
+    """Decode the object that begins here; as latin-1, so that places in text and bytes agree."""
+    decoder = json.JSONDecoder()
+    try:
+        at = _skip(_SPACE, text, start)
+        if keyed:
+            _, at = decoder.raw_decode(text, at)
+            at = _skip(_COLON, text, at)
+        value, _ = decoder.raw_decode(text, at)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return match.end() if match else at
+
+
+def _comma_of(data: mmap.mmap, field: str, value: object, share: float) -> int | None:
+    """Find the comma before the item with this value; it is looked for near its share first."""
+    if not isinstance(value, int):
+        return None
+    wanted = re.compile(rb'"' + re.escape(field.encode()) + rb'"\s*:\s*%d(?![\d.eE])' % value)
+    middle = int(share * len(data))
+    match = wanted.search(data, max(0, middle - _NEAR_BYTES), middle + _NEAR_BYTES)
+    match = match or wanted.search(data)
+    if match is None:
+        return None
+    lower = max(0, match.start() - (1 << 16))
+    commas = [one.start(1) for one in _ITEM.finditer(data, lower, match.start() + 1)]
+    return commas[-1] if commas else None

@@ -1,0 +1,272 @@
+"""Large raw files read range by range: the bytes of one reader, whatever the files hold."""
+
+import json
+import tempfile
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from range_help import Outcome, both, unit_of
+
+from instructify._util.errors import UserError
+from instructify.build import range_shards, records
+from instructify.build.engine_options import EngineOptions, Part
+from instructify.build.part_workers import PartDone
+from instructify.build.paths import BuildPaths
+from instructify.build.progress import Progress
+from instructify.build.range_stage import with_ranges
+from instructify.build.ranges import RangeReceipt, RangeUnit, range_rows, run_range
+from instructify.build.site import open_site
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=9) | st.sampled_from(
+    ["}, {", '"}], "', '}, {"image": "', "is it red?", "yes", '{"question_id": 3}']
+)
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (records, range_shards):
+        monkeypatch.setattr(module, "SHARD_ROWS", 7)
+
+
+def vqa_files(folder: Path, rows: list[tuple[str, str, str]]) -> dict[str, Path]:
+    """Write questions and annotations, one of each a row of question, answer and kind."""
+    questions = [
+        {"image_id": at // 3, "question": text, "question_id": 1000 * (at // 3) + at % 3}
+        for at, (text, _, _) in enumerate(rows)
+    ]
+    annotations = [
+        {
+            "answer_type": kind,
+            "multiple_choice_answer": answer,
+            "answers": [{"answer": answer, "answer_id": number} for number in range(3)],
+            "image_id": at // 3,
+            "question_id": 1000 * (at // 3) + at % 3,
+        }
+        for at, (_, answer, kind) in enumerate(rows)
+    ]
+    paths = {role: folder / f"{role}.json" for role in ("questions", "annotations")}
+    paths["questions"].write_text(json.dumps({"info": {}, "questions": questions}))
+    paths["annotations"].write_text(json.dumps({"annotations": annotations, "info": {}}))
+    return paths
+
+
+def dialogs(number: int, turns: int = 4) -> list[dict[str, Any]]:
+    """Make dialogues of LLaVA."""
+    return [
+        {
+            "id": "1",
+            "image": f"{at:012}.jpg",
+            "conversations": [
+                {"from": ("human", "gpt")[turn % 2], "value": f"said {at} {turn}"}
+                for turn in range(turns)
+            ],
+        }
+        for at in range(number)
+    ]
+
+
+def questions(number: int) -> dict[str, dict[str, Any]]:
+    """Make questions of GQA."""
+    return {
+        f"{at:05}": {
+            "semantic": [{"operation": "select", "argument": "}, {"}],
+            "question": f"What is {at}?",
+            "imageId": f"{at // 2}",
+            "answer": "a thing" if at % 3 else "yes",
+            "types": {"structural": ("query", "verify", "choose")[at // 9 % 3]},
+        }
+        for at in range(number)
+    }
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.just("what is it?") | WORDS,
+            st.just("yes") | WORDS,
+            st.sampled_from(["other", "number", "yes/no"]),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    range_bytes=st.integers(120, 4000),
+)
+@settings(max_examples=12, deadline=None)
+def test_any_joined_files(rows: list[tuple[str, str, str]], range_bytes: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        files = vqa_files(Path(name), rows)
+        one, many = both("vqav2", "train", files, Path(name), range_bytes)
+    assert (many.refused, many.files) == (one.refused, one.files)
+
+
+@given(
+    number=st.integers(1, 40),
+    range_bytes=st.integers(150, 4000),
+    indent=st.sampled_from([None, 1]),
+    damage=st.lists(
+        st.tuples(
+            st.integers(0, 9999), st.sampled_from([b"", b"}", b"]", b'"', b"\xff", b",", b" "])
+        ),
+        max_size=2,
+    ),
+    cut=st.integers(0, 200) | st.just(0),
+    kind=st.sampled_from(["llava_detail", "gqa"]),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_damage(
+    number: int,
+    range_bytes: int,
+    indent: int | None,
+    damage: list[tuple[int, bytes]],
+    cut: int,
+    kind: str,
+) -> None:
+    items = dialogs(number) if kind == "llava_detail" else questions(number)
+    data = json.dumps(items, indent=indent).encode()
+    for at, instead in damage:
+        place = at % len(data)
+        data = data[:place] + instead + data[place + 1 :]
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, "raw.json")
+        path.write_bytes(data[: len(data) - cut])
+        role = "data" if kind == "llava_detail" else "questions"
+        one, many = both(kind, "train", {role: path}, Path(name), range_bytes)
+    assert (many.refused, many.files) == (one.refused, one.files)
+
+
+def test_good_files_are_read_range_by_range(tmp_path: Path) -> None:
+    rows = [(f"what is {at}?", "red" if at % 5 else "no", "other") for at in range(100)]
+    (tmp_path / "data.json").write_text(json.dumps(dialogs(60)))
+    (tmp_path / "gqa.json").write_text(json.dumps(questions(90), indent=2))
+    cases = {
+        "vqav2": ("train", vqa_files(tmp_path, rows)),
+        "vqav2_qg": ("train", vqa_files(tmp_path, rows)),
+        "llava_detail": ("train", {"data": tmp_path / "data.json"}),
+        "gqa": ("train", {"questions": tmp_path / "gqa.json"}),
+    }
+    for name, (split, files) in cases.items():
+        one, many = both(name, split, files, tmp_path / name, 2000)
+        assert (one.by_ranges, many.by_ranges) == (False, True), name
+        assert many.files == one.files, name
+        assert len(one.files) > 5, "several shards"
+
+
+def test_items_that_a_reader_rejects_keep_their_positions(tmp_path: Path) -> None:
+    items = dialogs(60)
+    for at in (3, 17, 31, 59):
+        items[at]["conversations"][at % 4]["value"] = "  "
+    items[40]["image"] = "../40.jpg"
+    (tmp_path / "data.json").write_text(json.dumps(items))
+    one, many = both("llava_detail", "train", {"data": tmp_path / "data.json"}, tmp_path, 1500)
+    assert many.by_ranges
+    assert many.files == one.files
+    places = [json.loads(line)["position"] for line in many.files["rejects.jsonl"].splitlines()]
+    assert places == [3, 17, 31, 40, 59]
+
+
+@pytest.mark.parametrize("far", [True, False])
+def test_an_id_that_is_there_twice(tmp_path: Path, far: bool) -> None:
+    rows = list(questions(60).items())
+    rows.insert(50 if far else 4, (rows[3][0], {**rows[3][1], "question": "Again?"}))
+    text = ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in rows)
+    (tmp_path / "gqa.json").write_text("{" + text + "}")
+    one, many = both("gqa", "train", {"questions": tmp_path / "gqa.json"}, tmp_path, 1500)
+    assert many.files == one.files
+
+
+@pytest.mark.parametrize(
+    "change", ["swap", "no-annotation", "no-question", "empty-question", "wrong-type"]
+)
+def test_joins_that_do_not_match(tmp_path: Path, change: str) -> None:
+    rows = [(f"what is {at}?", "red", "other") for at in range(80)]
+    files = vqa_files(tmp_path, rows)
+    asked = json.loads(files["questions"].read_text())
+    noted = json.loads(files["annotations"].read_text())
+    if change == "swap":
+        noted["annotations"][10:12] = noted["annotations"][11:9:-1]
+    elif change == "no-annotation":
+        del noted["annotations"][33]
+    elif change == "no-question":
+        del asked["questions"][33]
+    elif change == "empty-question":
+        asked["questions"][33]["question"] = " "
+    else:
+        noted["annotations"][33]["answers"] = "red"
+    files["questions"].write_text(json.dumps(asked))
+    files["annotations"].write_text(json.dumps(noted))
+    one, many = both("vqav2", "train", files, tmp_path, 1500)
+    assert many.files == one.files
+    assert one.files
+
+
+def test_several_files_in_a_row(tmp_path: Path) -> None:
+    files = {}
+    for part in range(10):
+        items = {f"{part}{key}": value for key, value in questions(20 + part).items()}
+        files[f"part_{part}"] = tmp_path / f"part{part}.json"
+        files[f"part_{part}"].write_text(json.dumps(items))
+    one, many = both("gqa", "train", files, tmp_path, 2500)
+    assert many.by_ranges
+    assert many.files == one.files
+
+
+def test_a_false_border_is_read_across(tmp_path: Path) -> None:
+    inner = {"question": "x", "imageId": "1", "answer": "y", "semantic": [], "types": {}}
+    items = questions(30)
+    items["00010"]["extra"] = {f"n{at}": inner for at in range(15)}  # looks like items
+    (tmp_path / "gqa.json").write_text(json.dumps(items))
+    one, many = both("gqa", "train", {"questions": tmp_path / "gqa.json"}, tmp_path, 1500)
+    assert many.by_ranges
+    assert many.files == one.files
+
+
+def test_a_limit_and_small_files_are_left_to_one_reader(tmp_path: Path) -> None:
+    (tmp_path / "data.json").write_text(json.dumps(dialogs(60)))
+    files = {"data": tmp_path / "data.json"}
+    _, limited = both("llava_detail", "train", files, tmp_path / "a", 1500, limit=3)
+    _, small = both("llava_detail", "train", files, tmp_path / "b", 1 << 20)
+    assert not limited.by_ranges
+    assert not small.by_ranges
+
+
+def test_parts_read_the_ranges_of_one_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data.json").write_text(json.dumps(dialogs(60)))
+    files = {"data": tmp_path / "data.json"}
+    one, _ = both("llava_detail", "train", files, tmp_path / "one", 1500)
+    paths = BuildPaths(tmp_path / "build")
+    made: list[str] = []
+
+    @wraps(run_range)
+    def noted(unit: RangeUnit) -> RangeReceipt:
+        made.append(unit.name)
+        return run_range(unit)
+
+    monkeypatch.setattr("instructify.build.range_stage.run_range", noted)
+    for number in (2, 1):
+        engine = EngineOptions(part=Part(number=number, total=2, stage="records"))
+        with open_site(engine, paths) as pool, suppress(PartDone):
+            unit = unit_of("llava_detail", "train", files, paths.staging)
+            ranged = with_ranges([unit], engine, pool, Progress(shown=False), 1500)
+            pool.map(records.run_records, ranged, stage="records")
+    unit = unit_of("llava_detail", "train", files, paths.staging)
+    assert Outcome(unit).files == one.files
+    assert len(made) == len(set(made)) > 3, "no part reads what another has read"
+
+
+def test_a_killed_range_leaves_nothing_that_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "data.json").write_text(json.dumps(dialogs(60)))
+    unit = unit_of("llava_detail", "train", {"data": tmp_path / "data.json"}, tmp_path / "staging")
+    cut = {"data": (0, (tmp_path / "data.json").stat().st_size)}
+    receipt = run_range(RangeUnit(records=unit, cut=cut, first={"data": 0}, durable=True))
+    assert receipt.folder is not None
+    rows = receipt.folder / "rows.arrows"
+    rows.write_bytes(rows.read_bytes()[:-4000])
+    with pytest.raises(UserError, match="damaged or gone"):
+        range_rows(receipt.folder, receipt.rows)
