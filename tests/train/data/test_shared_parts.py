@@ -1,7 +1,6 @@
 """Loader processes share what their items are made from, and need nobody to do so."""
 
 import os
-import resource
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disk_limits import file_size_limit
 from failure_probe import children_of
 
 from instructify._util.errors import UserError
@@ -83,13 +83,8 @@ def test_parts_that_find_no_room_are_made_by_each_loader(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """As under `ulimit -f`, where an item may have room and a whole part has none."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
-    try:
-        with load(Large(tmp_path / "notes"), range(40), 2) as items:
-            assert list(items) == expected(range(40))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with file_size_limit(50_000), load(Large(tmp_path / "notes"), range(40), 2) as items:
+        assert list(items) == expected(range(40))
     assert capfd.readouterr().err == ""
 
 
