@@ -20,12 +20,23 @@ from vqav2_raw import ANNOTATIONS_NAME, QUESTIONS_NAME
 from xxhash import xxh3_64_intdigest
 
 
+def capfirst(text: str) -> str:
+    """Begin a text with a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def sentence(text: str, mark: str = ".") -> str:
+    """End a text with a mark, unless it has one."""
+    return text if text.endswith((".", "!", "?")) else text + mark
+
+
 def rows(folder: Path, templates_file: Path) -> Iterator[dict[str, Any]]:
     """Yield samples one by one."""
     entries = yaml.safe_load(templates_file.read_text())["templates"]
     names = [entry["id"] for entry in entries]
     sources = {entry["id"]: entry["instruction"] for entry in entries}
     environment = jinja2.Environment(loader=jinja2.DictLoader(sources))
+    environment.filters.update(capfirst=capfirst, sentence=sentence)
     annotations = {
         one["question_id"]: one
         for one in json.loads((folder / ANNOTATIONS_NAME).read_text())["annotations"]

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from instructify._util.errors import UserError
 from instructify._util.file_names import is_stray
 from instructify._util.outside import read_regular
@@ -14,7 +17,13 @@ from instructify.build.checked import check_file
 from instructify.build.manifest import FileEntry
 from instructify.build.opened import Build
 from instructify.build.paths import CARD, MANIFEST
-from instructify.pictures import LOCAL_FOLDER, check_index, read_index
+from instructify.pictures import (
+    LOCAL_FOLDER,
+    check_index,
+    count_other_contents,
+    read_index,
+    stored_hashes,
+)
 
 
 class Finding(NamedTuple):
@@ -32,6 +41,7 @@ def check_build(build: Build) -> Iterator[Finding]:
             yield finding
     yield from _check_counts(build)
     yield from _check_index(build)
+    yield from _check_store(build)
     yield from _check_unlisted(build)
     manifest, card = _manifest_and_card(build)
     if manifest != build.manifest.to_bytes():
@@ -69,9 +79,47 @@ def _check_index(build: Build) -> Iterator[Finding]:
     for name in build.manifest.pictures.index:
         if build.place(name).is_file():
             try:
-                check_index(read_index(build.path(name)))
+                index = read_index(build.path(name))
+                check_index(index)
             except UserError as error:
                 yield Finding(name, str(error).split("; ")[0])
+            else:
+                yield from _check_places(build, name, index)
+
+
+def _check_places(build: Build, name: str, index: pa.Table) -> Iterator[Finding]:
+    """Hold the place of each stored picture against the shards of the store."""
+    stored = index.filter(pc.is_valid(index["shard"])).select(["sha256", "shard", "row"])
+    for shard in pc.unique(stored["shard"]).to_pylist():
+        file = f"pictures/{shard}"
+        of = stored.filter(pc.equal(stored["shard"], shard))
+        if file not in build.manifest.pictures.stores:
+            yield Finding(name, f"names {file}, which the build does not have")
+        elif build.place(file).is_file() and not _are_there(of, build.place(file)):
+            yield Finding(name, f"names rows of {file} that hold other pictures, or none")
+
+
+def _are_there(places: pa.Table, shard: Path) -> bool:
+    try:
+        hashes = stored_hashes(shard)
+    except UserError:  # `_check_store` says so
+        return True
+    rows = places["row"].filter(pc.less(places["row"], len(hashes)))
+    return len(rows) == len(places) and hashes.take(rows).equals(places["sha256"])
+
+
+def _check_store(build: Build) -> Iterator[Finding]:
+    """Hold the bytes of each stored picture against its hash, as reading and `export` do."""
+    for name in build.manifest.pictures.stores:
+        path = build.place(name)
+        if path.is_file():
+            try:
+                others = count_other_contents(path)
+            except UserError as error:
+                yield Finding(name, f"is no shard of pictures ({error})")
+            else:
+                if others:
+                    yield Finding(name, f"holds {counted(others, 'picture')} of another hash")
 
 
 def _check_unlisted(build: Build) -> Iterator[Finding]:

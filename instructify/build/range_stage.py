@@ -7,13 +7,14 @@ else is in doubt is left to one reader, so what comes of ranges is what one read
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 
 from instructify.build.engine_options import EngineOptions
 from instructify.build.paths import has_units, hash_notes
 from instructify.build.progress import Progress
 from instructify.build.range_shards import ShardUnit, run_shard, shard_pieces
-from instructify.build.ranges import RangeReceipt, RangeUnit, count_range, run_range
+from instructify.build.range_survey import SurveyUnit, run_survey
+from instructify.build.ranges import RangeReceipt, RangeUnit, look_at_range, run_range
 from instructify.build.raw import reader_of
 from instructify.build.records import find_records
 from instructify.build.records_unit import (
@@ -26,7 +27,7 @@ from instructify.build.records_unit import (
 )
 from instructify.build.source_hashes import Hashing
 from instructify.build.workers import Workers
-from instructify.readers import RANGE_BYTES, Cut, plan_ranges
+from instructify.readers import RANGE_BYTES, Cut, Planned, plan_ranges
 
 _ROUNDS = 4  # how often neighbours are read as one before a split is left to one reader
 
@@ -96,9 +97,9 @@ def _is_done(unit: RecordsUnit) -> bool:
         return find_records(unit, records_key(unit, sources_of(unit, hashes))) is not None
 
 
-def _is_numbered(unit: RecordsUnit) -> bool:
+def _needs_two_passes(unit: RecordsUnit) -> bool:
     ranges = reader_of(unit.dataset).ranges
-    return ranges is not None and ranges.numbered
+    return ranges is not None and ranges.in_two_passes
 
 
 class _Stage:
@@ -111,26 +112,47 @@ class _Stage:
 
     def make(self, splits: dict[int, _Split]) -> dict[int, Made]:
         """Read all splits range by range; those that are in doubt are not among the result."""
-        numbered = {at: split for at, split in splits.items() if _is_numbered(split.unit)}
-        others = {at: split for at, split in splits.items() if at not in numbered}
-        self._settle(numbered, count_range)
-        offsets = {at: split.firsts() for at, split in numbered.items()}
-        for split in numbered.values():
+        twice = {at: split for at, split in splits.items() if _needs_two_passes(split.unit)}
+        once = {at: split for at, split in splits.items() if at not in twice}
+        self._settle(twice, look_at_range)
+        firsts = {at: split.firsts() for at, split in twice.items()}
+        planned = self._planned(twice)
+        for split in twice.values():
             split.receipts = [None] * len(split.cuts)
-        self._read(numbered, run_range, offsets)
-        self._settle(others, run_range)
-        ranges = {at: _made(split, split.firsts()) for at, split in others.items()}
-        for at, split in numbered.items():
+        self._read(twice, run_range, firsts, planned)
+        self._settle(once, run_range)
+        ranges = {at: _made(split, split.firsts()) for at, split in once.items()}
+        for at, split in twice.items():
             if not any(one is None or one.doubt != "none" for one in split.receipts):
                 ranges[at] = _made(split, None)
         return self._shards(splits, ranges)
+
+    def _planned(self, splits: dict[int, _Split]) -> dict[int, list[Planned]]:
+        """Decide what has to be decided from all ranges of a split before any is read."""
+        seen = {
+            at: [(one.folder, one.rows) for one in split.receipts if one and one.folder]
+            for at, split in splits.items()
+        }
+        places = [at for at, folders in seen.items() if folders]
+        units = [
+            SurveyUnit(records=splits[at].unit, cuts=tuple(splits[at].cuts), seen=tuple(seen[at]))
+            for at in places
+        ]
+        receipts = self._pool.map(run_survey, units, stage="records", through=True)
+        return {
+            at: [
+                Planned(receipt.folder, start)
+                for start in accumulate([0, *(rows for _, rows in seen[at][:-1])])
+            ]
+            for at, receipt in zip(places, receipts, strict=True)
+        }
 
     def _settle(
         self, splits: dict[int, _Split], function: Callable[[RangeUnit], RangeReceipt]
     ) -> None:
         """Read ranges, and as one those between which no border is; drop splits in doubt."""
         for _ in range(_ROUNDS):
-            self._read(splits, function, None)
+            self._read(splits, function, {}, {})
             for at in list(splits):
                 if not _prove(splits[at]):
                     del splits[at]
@@ -143,7 +165,8 @@ class _Stage:
         self,
         splits: dict[int, _Split],
         function: Callable[[RangeUnit], RangeReceipt],
-        firsts: dict[int, list[dict[str, int]]] | None,
+        firsts: dict[int, list[dict[str, int]]],
+        planned: dict[int, list[Planned]],
     ) -> None:
         """Run the units of all ranges without a receipt."""
         todo = [
@@ -156,8 +179,9 @@ class _Stage:
             RangeUnit(
                 records=splits[at].unit,
                 cut=splits[at].cuts[place],
-                first={} if firsts is None else firsts[at][place],
+                first=firsts[at][place] if at in firsts else {},
                 durable=self._durable,
+                planned=planned[at][place] if at in planned else None,
             )
             for at, place in todo
         ]

@@ -7,7 +7,7 @@ in its receipt, and is read again with its neighbour, or the split by one reader
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,15 +23,23 @@ from instructify._util.shards import fresh_folder, map_file, private_name, sync,
 from instructify.build.coverage import Coverage, CoverageCounter
 from instructify.build.manifest import content_key
 from instructify.build.raw import reader_of
-from instructify.build.records_unit import RecordsUnit, collector_paused, read_chunks
+from instructify.build.records_unit import (
+    RecordsUnit,
+    collector_paused,
+    context_of,
+    read_chunks,
+)
 from instructify.readers import (
     A_LIST,
     BY_ID,
     Chunk,
     Cut,
     InDoubt,
+    Planned,
     RawFile,
+    ReadContext,
     Span,
+    Urls,
     read_list,
     read_mapping,
 )
@@ -40,6 +48,7 @@ from instructify.schema import RECORD_SCHEMA
 
 Doubt = Literal["none", "end", "inside"]
 _ROWS, _REJECTS, _IDS, _KEYS = "rows.arrows", "rejects.json", "ids.npy", "keys.npy"
+_URLS, _KIND = "urls.npy", "kind.npy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +59,7 @@ class RangeUnit:
     cut: Cut
     first: Mapping[str, int]
     durable: bool  # whether other machines or later commands rely on the receipt
+    planned: Planned | None = None
 
     @property
     def name(self) -> str:
@@ -73,10 +83,13 @@ class RangeReceipt(msgspec.Struct, frozen=True, kw_only=True):
     coverage: Coverage = Coverage()
 
 
-def count_range(unit: RangeUnit) -> RangeReceipt:
-    """Count the items of a range, for readers whose ids hold positions."""
+def look_at_range(unit: RangeUnit) -> RangeReceipt:
+    """Go through the items of a range for what is needed of all ranges: their number, or what the
+    reader's survey is about."""
     spanned = _spanned(unit)
     places = reader_of(unit.records.dataset).ranges
+    if places is not None and places.survey is not None:
+        return _surveyed(unit, spanned, places.survey.look)
     try:
         with collector_paused():
             for role in unit.cut:
@@ -86,6 +99,46 @@ def count_range(unit: RangeUnit) -> RangeReceipt:
     except (InDoubt, UserError) as error:
         return RangeReceipt(doubt=_doubt(error))
     return RangeReceipt(items=_items(unit, spanned))
+
+
+def _surveyed(
+    unit: RangeUnit, spanned: RecordsUnit, look: Callable[[ReadContext], Iterator[Urls]]
+) -> RangeReceipt:
+    try:
+        with collector_paused():
+            seen = list(look(context_of(spanned)))
+    except (InDoubt, UserError) as error:
+        return RangeReceipt(doubt=_doubt(error))
+    folder = unit.records.staging / private_name("range")
+    fresh_folder(folder)
+    hashes = np.concatenate([np.empty(0, np.uint64), *(one.hashes for one in seen)])
+    try:
+        np.save(folder / _URLS, hashes)
+        np.save(folder / _KIND, np.array([any(one.synthetic for one in seen)]))
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    _settle(unit, folder, (_URLS, _KIND))
+    return RangeReceipt(folder=folder, items=_items(unit, spanned), rows=len(hashes))
+
+
+def range_urls(folder: Path, rows: int) -> Urls:
+    """Read what was seen of a range."""
+    try:
+        hashes = np.load(folder / _URLS, allow_pickle=False)
+        kind = np.load(folder / _KIND, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise _lost(folder) from error
+    if len(hashes) != rows:
+        raise _lost(folder)
+    return Urls(hashes.astype(np.uint64), bool(kind[0]))
+
+
+def _settle(unit: RangeUnit, folder: Path, names: Sequence[str]) -> None:
+    """Bring the files of a range to the disk, where others rely on its receipt."""
+    if unit.durable:
+        for name in names:
+            sync(folder / name)
+        sync(folder)
 
 
 def run_range(unit: RangeUnit) -> RangeReceipt:
@@ -98,10 +151,7 @@ def run_range(unit: RangeUnit) -> RangeReceipt:
             written = _write(spanned, folder)
     except InDoubt as doubt:
         return RangeReceipt(doubt=_doubt(doubt))
-    if unit.durable:
-        for name in (_ROWS, _REJECTS, _IDS, _KEYS):
-            sync(folder / name)
-        sync(folder)
+    _settle(unit, folder, (_ROWS, _REJECTS, _IDS, _KEYS))
     return msgspec.structs.replace(written, folder=folder, items=_items(unit, spanned))
 
 
@@ -157,7 +207,7 @@ def _spanned(unit: RangeUnit) -> RecordsUnit:
 
     files = unit.records.files.items()
     spans = {role: file._replace(span=span(role, file)) for role, file in files}
-    return replace(unit.records, files=spans)
+    return replace(unit.records, files=spans, planned=unit.planned)
 
 
 def _raw_items(file: RawFile, place: str) -> Iterator[object]:

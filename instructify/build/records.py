@@ -94,6 +94,7 @@ def run_records(unit: RecordsUnit) -> RecordsReceipt:
             if repeated:  # rare, so it may cost a second reading: the first of equal ids stays
                 written = _write(unit, folder, repeated)
             sources = sources_of(unit, hashes)
+            hashes.check_unchanged()
             receipt = _receipt(records_key(unit, sources), sources, written)
             write_bytes(folder / RECEIPT, msgspec.json.encode(receipt))
             return publish_folder(

@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from instructify.build.paths import hash_notes
 from instructify.build.raw import RawRoots, RawSplit, option_values, read_context, reader_of
 from instructify.build.source_hashes import Hashing
 from instructify.catalog import Dataset
-from instructify.readers import Chunk, RawFile, apply_ocr, load_ocr
+from instructify.readers import Chunk, Planned, RawFile, ReadContext, apply_ocr, load_ocr
 from instructify.schema import RECORD_FORMAT, RECORD_SCHEMA
 
 SHARD_ROWS = 131_072
@@ -75,6 +75,7 @@ class RecordsUnit:
     limit: int | None
     staging: Path
     made: Made | None = None  # what was read range by range already; in no key
+    planned: Planned | None = None  # of a range: what was decided from all; in no key
 
     @property
     def name(self) -> str:
@@ -126,6 +127,12 @@ def sides_of_unit(unit: RecordsUnit) -> dict[str, Side]:
     return sides_of(unit.files, option_values(unit.dataset), unit.ocr)
 
 
+def context_of(unit: RecordsUnit) -> ReadContext:
+    """Put together what the reader of a unit is given."""
+    raw = RawSplit(dataset=unit.dataset, split=unit.dataset.split(unit.split), files=unit.files)
+    return read_context(raw, unit.roots, unit.seed, unit.limit)
+
+
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Keep the cyclic collector from walking millions of objects that are in no cycle."""
@@ -141,14 +148,22 @@ def collector_paused() -> Iterator[None]:
 def read_chunks(unit: RecordsUnit) -> Iterator[Chunk]:
     """Read a split as its reader gives it, OCR tokens of a side file put in."""
     raw = RawSplit(dataset=unit.dataset, split=unit.dataset.split(unit.split), files=unit.files)
-    return read_split(raw, unit.roots, unit.ocr, seed=unit.seed, limit=unit.limit)
+    return read_split(
+        raw, unit.roots, unit.ocr, seed=unit.seed, limit=unit.limit, planned=unit.planned
+    )
 
 
 def read_split(
-    raw: RawSplit, roots: RawRoots, ocr: RawFile | None, *, seed: int, limit: int | None
+    raw: RawSplit,
+    roots: RawRoots,
+    ocr: RawFile | None,
+    *,
+    seed: int,
+    limit: int | None,
+    planned: Planned | None = None,
 ) -> Iterator[Chunk]:
     """Read a split whose files were found, OCR tokens of a side file put in."""
-    context = read_context(raw, roots, seed, limit)
+    context = replace(read_context(raw, roots, seed, limit), planned=planned)
     chunks = reader_of(raw.dataset).read(context)
     if ocr is None:
         return chunks

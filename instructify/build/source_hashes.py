@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from instructify._util.errors import UserError
 from instructify._util.outside import Count, NotReadableError, Sha256, decode_json, read_regular
 from instructify._util.shards import write_bytes
 from instructify.build.manifest import RawSource, content_key
@@ -54,6 +55,8 @@ class Hashing:
     """Hashes files in the background, each once: hashing leaves the interpreter free."""
 
     def __init__(self, files: Iterable[RawFile], notes: Path) -> None:
+        files = list(files)
+        self._before = {file: _state(file.path) for file in files if not file.path.is_dir()}
         self._threads = ThreadPoolExecutor(2)
         self._pending = {
             file: self._threads.submit(noted_hash, "", file, notes) for file in sorted(set(files))
@@ -62,6 +65,14 @@ class Hashing:
     def of(self, role: str, file: RawFile) -> RawSource:
         """Wait for the hash of a file."""
         return msgspec.structs.replace(self._pending[file].result(), role=role)
+
+    def check_unchanged(self) -> None:
+        """Refuse what was read of files that changed since: their hashes may be of other bytes."""
+        for file, before in self._before.items():
+            if not file.path.is_file() or _state(file.path) != before:
+                raise UserError(
+                    f"{file.name} changed while it was read; run it again when nothing writes to it"
+                )
 
     def __enter__(self) -> "Hashing":
         return self

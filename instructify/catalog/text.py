@@ -8,8 +8,11 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping
 
+from instructify._util.text_table import TextColumn, table_lines
 from instructify._util.yaml_lines import Scalar
-from instructify.catalog.model import Candidates, Catalog, Dataset, Expected, RawFileSpec, Split
+from instructify.catalog.candidates import Candidates
+from instructify.catalog.model import Catalog, Dataset
+from instructify.catalog.splits import Expected, RawFileSpec, Split
 
 WIDTH = 80
 
@@ -65,12 +68,20 @@ def dataset_lines(catalog: Catalog, name: str, *, help_of: Mapping[str, str] | N
     return "\n".join(lines)
 
 
+_COLUMNS = (
+    TextColumn("name", 18),
+    TextColumn("task", 24),
+    TextColumn("converted", 11, floor=11),
+    TextColumn("metric", floor=None),
+)
+
+
 def _overview(datasets: Iterable[Dataset]) -> list[str]:
-    rows = [("name", "task", "converted", "metric")]
-    rows += [
-        (one.name, one.task, " ".join(one.default_splits), one.metric or "-") for one in datasets
+    rows = [
+        (dataset.name, dataset.task, " ".join(dataset.default_splits), dataset.metric or "-")
+        for dataset in datasets
     ]
-    return [f"  {row[0]:<19} {row[1]:<25} {row[2]:<12} {row[3]}" for row in rows]
+    return list(table_lines(_COLUMNS, rows))
 
 
 def _pair(label: str, text: str) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instructify._util.terminal import paragraph, shortened
+from instructify._util.text_table import FigureColumn, TextColumn, table_lines
 from instructify._util.wording import counted
 from instructify.build import (
     EngineOptions,
@@ -134,11 +135,7 @@ def _group_json(group: Group) -> dict[str, object]:
 
 
 def _lines(request: CheckRequest, report: Report, wall_s: float) -> Iterator[str]:
-    yield (
-        f"{'dataset':<19}{'split':<10}{'records':>11}{'official':>13}{'pictures':>11}{'faults':>9}"
-    )
-    for split in report.splits:
-        yield _row(report, split)
+    yield from table_lines(_COLUMNS, [_row(report, split) for split in report.splits])
     for group in (*report.of("fault"), *report.of("note")):
         yield ""
         yield from _group_lines(group)
@@ -147,17 +144,26 @@ def _lines(request: CheckRequest, report: Report, wall_s: float) -> Iterator[str
     yield paragraph(_summary(request, report, wall_s))
 
 
-def _row(report: Report, split: SplitReport) -> str:
+_COLUMNS = (
+    TextColumn("dataset", 17),
+    TextColumn("split", 8, floor=8),
+    FigureColumn("records", 10),
+    FigureColumn("official", 12),
+    FigureColumn("pictures", 10),
+    FigureColumn("faults", 8),
+    TextColumn("", floor=None),
+)
+
+
+def _row(report: Report, split: SplitReport) -> list[str]:
     records = "not read" if split.records is None else f"{split.records:,}"
     official = split.official.records if split.official else None
     wanted = "-" if official is None else f"{official:,}"
     about = "~" if split.official and not split.official.exact and official is not None else ""
     faults = report.faults_of(split)
-    slice_ = " slice" if split.state == "slice" else ""
-    return (
-        f"{split.dataset:<19}{split.split:<10}{records:>11}{about + wanted:>13}"
-        f"{split.pictures:>11,}{faults or '-':>9}{slice_}"
-    )
+    slice_ = "slice" if split.state == "slice" else ""
+    counts = (records, about + wanted, f"{split.pictures:,}", str(faults or "-"))
+    return [split.dataset, split.split, *counts, slice_]
 
 
 def _group_lines(group: Group) -> Iterator[str]:

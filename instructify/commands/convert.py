@@ -11,6 +11,7 @@ from typing import get_args
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.resources import find
 from instructify._util.shards import hash_file
+from instructify._util.text_table import FigureColumn, TextColumn, table_lines
 from instructify._util.wording import counted
 from instructify.build import (
     Build,
@@ -243,7 +244,9 @@ def _idle_options(request: ConvertRequest, states: Sequence[SplitState]) -> Iter
             fitting = counted(state.draws, "template")
             yield f"{state.name}: --draws {request.draws} gives {state.draws}, since {fitting} fit"
     ours = load_catalog().datasets if request.catalog_file is not None else ()
-    if request.catalog_file is not None and all(one.name in ours for one in request.datasets):
+    if request.catalog_file is not None and all(
+        dataset.name in ours for dataset in request.datasets
+    ):
         yield f"--catalog {request.catalog_file} has no effect: none of its datasets is converted"
 
 
@@ -253,6 +256,23 @@ def report_part(done: PartDone, wall_s: float, *, as_json: bool) -> None:
         print(json.dumps({"part": str(done), "wall_s": round(wall_s, 3)}, indent=1))
     else:
         print(f"{done}, {wall_s:.1f} s; without --part and --stage the same command commits")
+
+
+_COLUMNS = (
+    TextColumn("dataset", 17),
+    TextColumn("split", 9, floor=9),
+    FigureColumn("records", 10),
+    FigureColumn("samples", 10),
+    FigureColumn("pictures", 9),
+    TextColumn("rejects", floor=28, wraps=True),
+)
+
+
+def _row(state: SplitState) -> list[str]:
+    rejects = ", ".join(f"{count:,} {reason}" for reason, count in state.rejects.most_common(2))
+    more = "" if len(state.rejects) < 3 else ", ..."
+    counts = (state.records, state.samples, state.pictures)
+    return [state.dataset, state.split, *(f"{count:,}" for count in counts), rejects + more]
 
 
 def report(states: Sequence[SplitState], out: Path, wall_s: float, *, as_json: bool) -> None:
@@ -272,17 +292,7 @@ def report(states: Sequence[SplitState], out: Path, wall_s: float, *, as_json: b
         ]
         print(json.dumps({"datasets": rows, "wall_s": round(wall_s, 3)}, indent=1))
         return
-    width = max(19, *(len(state.dataset) + 1 for state in states)) if states else 19
-    print(
-        f"{'dataset':<{width}}{'split':<11}{'records':>11}{'samples':>11}{'pictures':>10}  rejects"
-    )
-    for state in states:
-        rejects = ", ".join(f"{count:,} {reason}" for reason, count in state.rejects.most_common(2))
-        more = "" if len(state.rejects) < 3 else ", ..."
-        print(
-            f"{state.dataset:<{width}}{state.split:<11}{state.records:>11,}{state.samples:>11,}"
-            f"{state.pictures:>10,}  {rejects}{more}"
-        )
+    print("\n".join(table_lines(_COLUMNS, [_row(state) for state in states])))
     for state in states:
         for note in state.notes:
             print(f"{state.name}: {note}", file=sys.stderr)

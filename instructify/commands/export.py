@@ -10,6 +10,7 @@ import msgspec
 
 from instructify._util.errors import UserError
 from instructify._util.terminal import paragraph
+from instructify._util.text_table import FigureColumn, TextColumn, table_lines
 from instructify.build import Build, Progress
 from instructify.exporting import (
     Export,
@@ -126,14 +127,22 @@ def _pushed(out: Path, repository: str, public: bool) -> str:
     return push_folder(out, repository, public=public, api=HfApi())
 
 
+_COLUMNS = (
+    TextColumn("dataset", 17),
+    TextColumn("split", 13, floor=13),
+    FigureColumn("samples", 11),
+    FigureColumn("written", 11),
+    FigureColumn("pictured", 11),
+)
+
+
 def _report(receipt: Receipt, out: Path, state: str) -> str:
-    lines = [f"{'dataset':<19}{'split':<15}{'samples':>12}{'written':>12}{'pictured':>12}"]
-    for name, splits in receipt.datasets.items():
-        for split, of in splits.items():
-            lines.append(
-                f"{name[:18]:<19}{split[:14]:<15}{of.samples:>12,}{of.written:>12,}"
-                f"{of.with_pictures:>12,}"
-            )
+    rows = [
+        [name, split, f"{of.samples:,}", f"{of.written:,}", f"{of.with_pictures:,}"]
+        for name, splits in receipt.datasets.items()
+        for split, of in splits.items()
+    ]
+    lines = list(table_lines(_COLUMNS, rows))
     lines += _departures(receipt)
     size = sum(receipt.files.values())
     pictures = receipt.pictures
@@ -152,7 +161,7 @@ def _report(receipt: Receipt, out: Path, state: str) -> str:
 
 def _departures(receipt: Receipt) -> Iterator[str]:
     """Say what was left out, what the shape has no place for, and which texts were changed."""
-    splits = [of for own in receipt.datasets.values() for of in own.values()]
+    splits = [of for dataset in receipt.datasets.values() for of in dataset.values()]
     reasons = sum((Counter(of.left_out) for of in splits), Counter())
     for reason, number in sorted(reasons.items()):
         yield f"left out: {number:,} {_REASONS[reason]}"
@@ -170,6 +179,6 @@ def _departures(receipt: Receipt) -> Iterator[str]:
 
 def _file_to_train_on(receipt: Receipt) -> str:
     """Name the first file of a training split; of any split where there is none."""
-    written = [(name, of) for own in receipt.datasets.values() for name, of in own.items()]
+    written = [(name, of) for dataset in receipt.datasets.values() for name, of in dataset.items()]
     written.sort(key=lambda one: one[0] != "train")
     return next((file for _, of in written for file in of.files), "")

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from instructify._util.terminal import paragraph
+from instructify._util.text_table import FigureColumn, TextColumn, table_lines
 from instructify._util.wording import counted
 from instructify.build import Build
 from instructify.catalog import load_catalog
@@ -50,9 +51,11 @@ def _as_json(report: LintReport) -> dict[str, object]:
         "templates": report.num_templates,
         "errors": report.num_errors,
         "warnings": len(findings) - report.num_errors,
-        "findings": [{**one._asdict(), "to_do": one.to_do} for one in findings[:_LISTED]],
+        "findings": [
+            {**finding._asdict(), "to_do": finding.to_do} for finding in findings[:_LISTED]
+        ],
         "findings_left_out": max(0, len(findings) - _LISTED),
-        "varieties": [one._asdict() for one in report.varieties],
+        "varieties": [variety._asdict() for variety in report.varieties],
         "usage": None if usage is None else [_task_json(use) for use in usage.tasks],
         "draws": None if usage is None else dict(report.draws),
     }
@@ -75,7 +78,7 @@ def _lines(report: LintReport, folder: str) -> Iterator[str]:
         yield f"{severity} {kind}: {len(found):,}"
         yield from _group(found)
         yield ""
-    if report.usage is None and any(one.self_bleu is not None for one in report.varieties):
+    if report.usage is None and any(variety.self_bleu is not None for variety in report.varieties):
         yield from _variety_lines(report.varieties)
         yield ""
     if report.usage is not None:
@@ -99,16 +102,28 @@ def _group(found: Sequence[Finding]) -> Iterator[str]:
     yield paragraph(found[0].to_do, "  > ", "    ")
 
 
+_VARIETY = (
+    TextColumn("pool", 44),
+    FigureColumn("templates", 9),
+    FigureColumn("openings", 9),
+    FigureColumn("self-BLEU", 10),
+)
+
+
 def _variety_lines(varieties: Sequence[Variety]) -> Iterator[str]:
     """Say how varied each pool is; pools of one task with the same templates stand together."""
-    yield f"{'pool':<46}{'templates':>10}{'openings':>10}{'self-BLEU':>11}"
     told: dict[Variety, list[str]] = {}
     for one in varieties:
         told.setdefault(one._replace(form=""), []).append(one.form)
-    for one, forms in told.items():
-        figure = "-" if one.self_bleu is None else f"{one.self_bleu:.1f}"
-        pool = f"{one.task} {', '.join(forms)}"
-        yield f"{pool:<46}{one.templates:>10}{one.openings:>10}{figure:>11}"
+    rows = [
+        [
+            f"{one.task} {', '.join(forms)}",
+            *(str(one.templates), str(one.openings)),
+            "-" if one.self_bleu is None else f"{one.self_bleu:.1f}",
+        ]
+        for one, forms in told.items()
+    ]
+    yield from table_lines(_VARIETY, rows)
 
 
 def _usage_lines(usage: Usage, report: LintReport) -> Iterator[str]:
@@ -116,20 +131,39 @@ def _usage_lines(usage: Usage, report: LintReport) -> Iterator[str]:
     if not tasks:
         yield "no split of the build has samples"
         return
-    grams = "distinct 1/2/3-grams"
-    yield f"{'task':<25}{'samples':>10}{'templates':>11}{'distinct':>10}{grams:>24}"
-    for use in tasks:
-        grams = " ".join(f"{share:.3f}" for share in use.ngrams)
-        distinct = use.distinct / use.samples
-        yield f"{use.task:<25}{use.samples:>10,}{use.drawn:>11}{distinct:>10.1%}{grams:>24}"
+    yield from table_lines(_USE, [_use_row(use) for use in tasks])
     yield ""
-    over = f"cut at {INSTRUCTION_TOKENS}/{RESPONSE_TOKENS}"
-    yield f"{'words: middle, 95 %, most':<25}{'instruction':>19}{'response':>19}{over:>17}"
-    for use in tasks:
-        cut = f"{use.instruction.over:.1%} / {use.response.over:.1%}"
-        yield f"{use.task:<25}{_words(use.instruction):>19}{_words(use.response):>19}{cut:>17}"
+    yield from table_lines(_WORDS, [_words_row(use) for use in tasks])
     yield ""
     yield from _draw_lines(tasks, report)
+
+
+_USE = (
+    TextColumn("task", 23),
+    FigureColumn("samples", 9),
+    FigureColumn("templates", 10),
+    FigureColumn("distinct", 9),
+    FigureColumn("distinct 1/2/3-grams", 23),
+)
+_WORDS = (
+    TextColumn("words: middle, 95 %, most", 23),
+    FigureColumn("instruction", 18),
+    FigureColumn("response", 18),
+    FigureColumn(f"cut at {INSTRUCTION_TOKENS}/{RESPONSE_TOKENS}", 16),
+)
+
+
+def _use_row(use: TaskUse) -> list[str]:
+    grams = " ".join(f"{share:.3f}" for share in use.ngrams)
+    return [
+        use.task,
+        *(f"{use.samples:,}", str(use.drawn), f"{use.distinct / use.samples:.1%}", grams),
+    ]
+
+
+def _words_row(use: TaskUse) -> list[str]:
+    cut = f"{use.instruction.over:.1%} / {use.response.over:.1%}"
+    return [use.task, _words(use.instruction), _words(use.response), cut]
 
 
 def _words(lengths: Lengths) -> str:
@@ -138,10 +172,19 @@ def _words(lengths: Lengths) -> str:
 
 def _draw_lines(tasks: Sequence[TaskUse], report: LintReport) -> Iterator[str]:
     """Sum up the draws of each task's templates; --json has every one."""
-    yield f"{'draws of a template':<25}{'fewest':>10}{'most':>10}  drawn least"
+    columns = (
+        TextColumn("draws of a template", 23),
+        FigureColumn("fewest", 9),
+        FigureColumn("most", 9),
+        TextColumn("drawn least"),
+    )
+    yield from table_lines(columns, list(_draw_rows(tasks, report)))
+
+
+def _draw_rows(tasks: Sequence[TaskUse], report: LintReport) -> Iterator[list[str]]:
     for use in tasks:
         own = {key: n for key, n in report.draws.items() if key.startswith(f"{use.task}/")}
         if own:
             least = min(own, key=lambda key: (own[key], key))
             name = least.removeprefix(f"{use.task}/")
-            yield f"{use.task:<25}{own[least]:>10,}{max(own.values()):>10,}  {name[:33]}"
+            yield [use.task, f"{own[least]:,}", f"{max(own.values()):,}", name]

@@ -2,10 +2,11 @@
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from instructify._util.errors import UserError
+from instructify._util.text_table import FigureColumn, TextColumn, table_lines
 from instructify.build import Build
 from instructify.catalog import Catalog, load_catalog
 from instructify.commands.plan_page import plan_page
@@ -19,15 +20,13 @@ from instructify.recipe import (
     mix_build,
     mixture_of,
     plan_value,
-    recipe_fields,
-    recipe_name,
+    read_recipe,
     recipe_path,
     run_settings,
 )
 
 WIDTH = 80
 _PLANNED = ("mixture", "data", "run")
-_NAME = 22
 
 
 def run_plan(
@@ -77,7 +76,7 @@ def planned(
     UserError for a setting that a plan does not depend on.
     """
     _check_settings(settings)
-    run = run_settings(recipe_fields(changed_recipe(recipe, settings)))
+    run = run_settings(read_recipe(changed_recipe(recipe, settings)))
     size = (run.steps if steps is None else steps, run.batch if batch is None else batch)
     return _plan(folder, recipe, settings, catalog, *size)
 
@@ -96,10 +95,10 @@ def _check_settings(settings: Sequence[str]) -> None:
 def _plan(
     folder: Path, recipe: str, settings: Sequence[str], catalog: Catalog, steps: int, batch: int
 ) -> Plan:
-    fields = recipe_fields(changed_recipe(recipe, settings))
-    mixture = mixture_of(fields["mixture"], recipe_name(fields, recipe_path(recipe)))
+    file = read_recipe(changed_recipe(recipe, settings))
+    mixture = mixture_of(file.mixture, file.name or recipe_path(recipe).stem)
     mixed = mix_build(Build.open(folder), mixture, catalog, batch=batch)
-    return make_plan(mixed, steps=steps, batch=batch, settings=run_settings(fields))
+    return make_plan(mixed, steps=steps, batch=batch, settings=run_settings(file))
 
 
 def _other(
@@ -139,9 +138,7 @@ def plan_text(plan: Plan) -> str:
             f"{_batches(plan)}; sizes: {_sizes(plan)}"
         ),
         "",
-        _head(plan),
-        *(_line(row, plan) for row in plan.rows),
-        _total(plan),
+        *_member_lines(plan),
         "",
         *_wrapped(explained(plan)),
     ]
@@ -196,29 +193,39 @@ def changes_text(before: Plan, now: Plan, changes: Sequence[Change]) -> str:
     """Lay out the difference of two plans."""
     lines = [
         *_wrapped(f"Compared with {before.recipe} on {before.build}:"),
-        f"{'member':<{_NAME}}{'share was':>10}{'is':>8}{'points':>8}{'loss was':>10}{'is':>8}"
-        f"{'passes':>7}{'now':>7}",
+        *table_lines(_CHANGE, [_change_row(change, now, before) for change in changes]),
     ]
-    for change in changes:
-        old, new = change.before, change.now
-        lines.append(
-            f"{member_name(change.member, now, before):<{_NAME}}"
-            f"{_share(old):>10}{_share(new):>8}{change.points:>+8.2f}"
-            f"{_loss(old):>10}{_loss(new):>8}"
-            f"{'-' if old is None else short(old.passes):>7}"
-            f"{'-' if new is None else short(new.passes):>7}"
-        )
     if before.mixture_hash == now.mixture_hash:
         lines.append("The two mixtures are the same.")
     return "\n".join(lines)
 
 
+_CHANGE = (
+    TextColumn("member", 20),
+    FigureColumn("share was", 9),
+    FigureColumn("is", 7),
+    FigureColumn("points", 7),
+    FigureColumn("loss was", 9),
+    FigureColumn("is", 7),
+    FigureColumn("passes", 6),
+    FigureColumn("now", 6),
+)
+
+
+def _change_row(change: Change, *plans: Plan) -> list[str]:
+    old, new = change.before, change.now
+    return [
+        member_name(change.member, *plans),
+        *(_share(old), _share(new), f"{change.points:+.2f}", _loss(old), _loss(new)),
+        *("-" if row is None else short(row.passes) for row in (old, new)),
+    ]
+
+
 def member_name(member: str, *plans: Plan) -> str:
-    """Name a member, cut to its column; by its dataset where that has one form only."""
+    """Name a member; by its dataset where that has one form only."""
     dataset = member.partition("/")[0]
     forms = {row.form for plan in plans for row in plan.rows if row.dataset == dataset}
-    name = dataset if len(forms) == 1 else member
-    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}~"
+    return dataset if len(forms) == 1 else member
 
 
 def short(number: float) -> str:
@@ -235,26 +242,34 @@ def short(number: float) -> str:
     )
 
 
-def _head(plan: Plan) -> str:
-    root = "sqrt" if plan.alpha == 0.5 else "root"
-    return (
-        f"{'member':<{_NAME}}{'records':>9}{root:>7}{'factor':>7}{'share':>7}"
-        f"{'draws':>8}{'passes':>7}{'loss':>6}{'disk':>7}"
+def _member_lines(plan: Plan) -> Iterator[str]:
+    columns = (
+        TextColumn("member", 20),
+        FigureColumn("records", 8),
+        FigureColumn("sqrt" if plan.alpha == 0.5 else "root", 6),
+        FigureColumn("factor", 6),
+        FigureColumn("share", 6),
+        FigureColumn("draws", 7),
+        FigureColumn("passes", 6),
+        FigureColumn("loss", 5),
+        FigureColumn("disk", 6),
     )
+    yield from table_lines(columns, [*(_row(row, plan) for row in plan.rows), _total(plan)])
 
 
-def _line(row: PlanRow, plan: Plan) -> str:
-    return (
-        f"{member_name(row.member, plan):<{_NAME}}{_count(row.size):>9}{short(row.root):>7}"
-        f"{row.factor:>7.3g}{_percent(row.probability, 2, 7)}{_count(row.expected_draws):>8}"
-        f"{short(row.passes):>7}{_percent(row.loss_share, 1, 6)}{_bytes(row.disk_bytes):>7}"
-    )
+def _row(row: PlanRow, plan: Plan) -> list[str]:
+    return [
+        member_name(row.member, plan),
+        *(_count(row.size), short(row.root), f"{row.factor:.3g}"),
+        *(_percent(row.probability, 2, 6), _count(row.expected_draws), short(row.passes)),
+        *(_percent(row.loss_share, 1, 5), _bytes(row.disk_bytes)),
+    ]
 
 
 def _percent(share: float, places: int, width: int) -> str:
-    """Write a share into a column, with fewer places where it would touch the column before."""
+    """Write a share, with fewer places where it would be wider than its column is as a rule."""
     texts = (f"{100 * share:.{number}f}%" for number in range(places, -1, -1))
-    return next((text for text in texts if len(text) < width), "100%").rjust(width)
+    return next((text for text in texts if len(text) <= width), "100%")
 
 
 def _shares(plan: Plan) -> str:
@@ -284,12 +299,10 @@ def _sizes(plan: Plan) -> str:
     return "official" if plan.size == "official" else f"{plan.size:,} for every member"
 
 
-def _total(plan: Plan) -> str:
-    records = sum(row.size for row in plan.rows)
-    return (
-        f"{'all':<{_NAME}}{_count(records):>9}{'':>14}{100:>6.0f}%{_count(plan.samples):>8}"
-        f"{'':>7}{100:>5.0f}%{_bytes(plan.disk_bytes):>7}"
-    )
+def _total(plan: Plan) -> list[str]:
+    records = _count(sum(row.size for row in plan.rows))
+    drawn = _count(plan.samples)
+    return ["all", records, "", "", "100%", drawn, "", "100%", _bytes(plan.disk_bytes)]
 
 
 def _count(number: float) -> str:

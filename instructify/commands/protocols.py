@@ -1,5 +1,6 @@
 """`protocols`: how each dataset is evaluated, and where every choice comes from."""
 
+import dataclasses
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.terminal import WIDTH
+from instructify._util.text_table import TextColumn, table_lines
 from instructify.catalog import load_catalog
 from instructify.protocols import (
     Protocol,
@@ -44,33 +46,45 @@ def run_protocols(
         print(json.dumps(told[0], indent=1) if as_json else "\n".join(map(str, told)))
         return
     every = [
-        one
+        protocol
         for dataset in catalog.datasets
         if has_protocols(catalog, dataset, folder=folder)
-        for one in load_protocols(catalog, dataset, folder=folder)
+        for protocol in load_protocols(catalog, dataset, folder=folder)
     ]
     suites = load_suites(folder)
     if as_json:
-        value = {key: suite._asdict() for key, suite in suites.items()}
+        value = {key: dataclasses.asdict(suite) for key, suite in suites.items()}
         print(json.dumps({"protocols": [one.value() for one in every], "suites": value}, indent=1))
         return
     print("\n".join(_list_lines(every, suites)))
 
 
+_COLUMNS = (
+    TextColumn("protocol", 19),
+    TextColumn("split", 7, floor=7),
+    TextColumn("answers", 8, floor=8),
+    TextColumn("from", 10, floor=10),
+    TextColumn("metric", 14, floor=14),
+    TextColumn("variant", floor=None),
+)
+
+
+def _row(protocol: Protocol) -> list[str]:
+    source = "" if protocol.candidates is None else protocol.candidates.source
+    answers = protocol.decode.method
+    return [protocol.name, protocol.split, answers, source, protocol.metric, protocol.variant]
+
+
 def _list_lines(every: Sequence[Protocol], suites: dict[str, Suite]) -> Iterator[str]:
-    yield f"{'protocol':<21}{'split':<9}{'answers':<10}{'from':<12}{'metric':<16}variant"
-    for one in every:
-        source = "" if one.candidates is None else one.candidates.source
-        yield (
-            f"{one.name:<21}{one.split:<9}{one.decode.method:<10}{source:<12}"
-            f"{one.metric:<16}{one.variant}"
-        )
+    yield from table_lines(_COLUMNS, [_row(one) for one in every])
     yield ""
     for name, suite in suites.items():
         settings = f" ({', '.join(suite.settings)})" if suite.settings else ""
         named = (
-            f"{one} ({', '.join(suite.settings_for[one])})" if one in suite.settings_for else one
-            for one in suite.protocols
+            f"{protocol} ({', '.join(suite.settings_for[protocol])})"
+            if protocol in suite.settings_for
+            else protocol
+            for protocol in suite.protocols
         )
         text = f"{name}{settings}: {', '.join(named)}"
         yield from textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.terminal import WIDTH, visible
+from instructify._util.text_table import FigureColumn, TextColumn, table_lines
 from instructify.catalog import Dataset, load_catalog
 from instructify.metrics import (
     Prediction,
@@ -119,8 +120,8 @@ def result_lines(result: Result) -> Iterator[str]:
     yield f"{result.count:,} items{missing}"
     if result.metrics:
         yield ""
-        for name, value in result.metrics.items():
-            yield f"{name:<26}{_figure(value):>12}"
+        rows = [[name, _figure(value)] for name, value in result.metrics.items()]
+        yield from table_lines((TextColumn("metric", 24), FigureColumn("score", 11)), rows)
     if result.subsets:
         yield from _subset_lines(result.subsets, result.subset_counts)
     for note in result.notes:
@@ -131,10 +132,10 @@ def result_lines(result: Result) -> Iterator[str]:
 def _subset_lines(subsets: Mapping[str, float], counts: Mapping[str, int]) -> Iterator[str]:
     """The largest subsets, by size."""
     yield ""
-    yield f"{'subset':<50}{'score':>12}{'items':>12}"
     names = sorted(subsets, key=lambda name: (-counts[name], name))
-    for name in names[:_MOST_SUBSETS]:
-        yield f"{visible(name)[:49]:<50}{_figure(subsets[name]):>12}{counts[name]:>12,}"
+    columns = (TextColumn("subset", 48), FigureColumn("score", 11), FigureColumn("items", 11))
+    rows = [[name, _figure(subsets[name]), f"{counts[name]:,}"] for name in names[:_MOST_SUBSETS]]
+    yield from table_lines(columns, rows)
     if len(names) > _MOST_SUBSETS:
         yield f"and {len(names) - _MOST_SUBSETS} smaller ones; --json has all"
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from instructify._util.errors import UserError
+from instructify._util.text_table import FigureColumn, TextColumn, table_lines
 from instructify.catalog import load_catalog
 from instructify.twins import WRITERS, make_twin
 
@@ -27,10 +28,12 @@ def run_twin(
     if as_json:
         print(json.dumps([summary._asdict() for summary in summaries], indent=1))
         return
-    print(f"{'release':<17}{'files':>6}{'pictures':>10}")
-    for summary in summaries:
-        print(f"{summary.release:<17}{len(summary.files):>6}{summary.num_pictures:>10,}")
+    rows = [[one.release, f"{len(one.files):,}", f"{one.num_pictures:,}"] for one in summaries]
+    columns = (TextColumn("release", 15), FigureColumn("files", 5), FigureColumn("pictures", 9))
+    print("\n".join(table_lines(columns, rows)))
     made = {summary.release for summary in summaries}
-    datasets = [one.name for one in load_catalog().datasets.values() if one.release in made]
+    datasets = [
+        dataset.name for dataset in load_catalog().datasets.values() if dataset.release in made
+    ]
     which = "--all" if every else " ".join(datasets)
     print(f"raw root: {out}; next: instructify convert {which} --raw {out} --out build")

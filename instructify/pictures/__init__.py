@@ -5,7 +5,13 @@ The steps of a conversion, each cut into units that any process may run in any o
 result.
 """
 
-from instructify.pictures.checked import check_index, check_index_row, is_content
+from instructify.pictures.checked import (
+    check_index,
+    check_index_row,
+    count_other_contents,
+    is_content,
+    stored_hashes,
+)
 from instructify.pictures.decode import (
     DECODER_ERRORS,
     MAX_PIXELS,
@@ -101,6 +107,7 @@ __all__ = [
     "check_space",
     "clip_format",
     "clip_header",
+    "count_other_contents",
     "find_pictures",
     "first_found",
     "flatten",
@@ -128,6 +135,7 @@ __all__ = [
     "split_key",
     "staged_bytes",
     "store_pictures",
+    "stored_hashes",
     "to_rgb",
     "validate",
     "wanted_keys",

@@ -6,18 +6,22 @@ in, the file that it lies in, and, in an export, the name that its bytes get.
 
 import hashlib
 import re
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
+from instructify._util.shards import read_arrow
 from instructify.pictures.sources import MAX_CLIP_BYTES
+from instructify.pictures.tables import STORE_SCHEMA
 
 KINDS = ("jpeg", "png", "gif", "webp", "bmp", "avi", "mp4", "webm", "mkv", "flv")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHARD = re.compile(r"[0-9]{5,9}-[0-9a-f]{8}\.arrow")
 _MAX_OFFSET = 1 << 53
+_MAX_ROW = (1 << 31) - 1
 
 
 class IndexRow(Protocol):
@@ -59,17 +63,49 @@ def check_index(table: pa.Table) -> None:
             ("sha256", f"^{_SHA256.pattern}$"),
             ("shard", f"^{_SHARD.pattern}$"),
             ("file", r"^[^/\0][^\0]*$"),
+            ("kind", f"^({'|'.join(KINDS)})$"),
+            ("media", "^(image|video)$"),
         )
         if column in table.column_names
         for value in _unlike(table[column], pattern).slice(0, 1).to_pylist()
     ]
     climbing = _alike(table["file"], r"(^|/)\.\.(/|$)")
     faults += [("file", value) for value in climbing.slice(0, 1).to_pylist()]
+    faults += [
+        (column, value)
+        for column, most in (
+            ("size_bytes", MAX_CLIP_BYTES),
+            ("row", _MAX_ROW),
+            ("offset", _MAX_OFFSET),
+        )
+        if column in table.column_names
+        for value in _beyond(table[column], most).slice(0, 1).to_pylist()
+    ]
     for column, value in faults:
         raise UserError(
             f"the picture index of this build is damaged: {value!r:.80} is no {column} of a "
             "picture; make the build anew in another folder."
         )
+
+
+def stored_hashes(shard: Path) -> pa.ChunkedArray:
+    """Read the hashes of a shard of the store, a row for each picture.
+
+    UserError where it is no such shard.
+    """
+    return read_arrow(shard, STORE_SCHEMA)["sha256"]
+
+
+def count_other_contents(shard: Path) -> int:
+    """Count the rows of a shard of the store whose bytes are not those of their hash.
+
+    UserError where it is no such shard.
+    """
+    rows = read_arrow(shard, STORE_SCHEMA)
+    return sum(
+        not is_content(memoryview(data.as_buffer()), sha256.as_py())
+        for sha256, data in zip(rows["sha256"], rows["data"], strict=True)
+    )
 
 
 def is_content(data: bytes | memoryview, sha256: str) -> bool:
@@ -101,6 +137,10 @@ def _unlike(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
 
 def _alike(values: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
     return values.filter(pc.match_substring_regex(values, pattern))
+
+
+def _beyond(values: pa.ChunkedArray, most: int) -> pa.ChunkedArray:
+    return values.filter(pc.or_(pc.less(values, 0), pc.greater(values, most)))
 
 
 def _is_below(name: str) -> bool:

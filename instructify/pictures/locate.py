@@ -5,6 +5,7 @@ found outside the roots: neither by a name that climbs nor through a link. Files
 """
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -69,6 +70,7 @@ class Locator:
         self._roots = roots
         self._web = web
         self._listings: dict[tuple[str, str], _Listing | Problem | None] = {}
+        self._folded: dict[tuple[str, str], Mapping[str, str]] = {}
         self._slots: dict[tuple[str, str | None], tuple[_Slot | Problem, ...]] = {}
 
     def find(self, key: str, release: str | None = None) -> Location | Problem:
@@ -87,12 +89,42 @@ class Locator:
             slots = self._slots_for(family, release, clean)
         else:
             slots = self.slots_of(family, release)
-        result = self._search(slots, clean.rpartition("/")[2])
+        slots, tail = tuple(slots), clean.rpartition("/")[2]
+        result = self._search(slots, tail)
         if isinstance(result, Location):
             return result
         packed = self._web is not None and (family.tars or family.embedded)
         member = self._web.find(clean) if self._web is not None and packed else None
-        return member or result or _missing(family, release, clean)
+        there = member or result
+        if there is not None:
+            return there
+        missing = _missing(family, release, clean)
+        alike = self.alike(slots, tail)
+        return missing._replace(detail=missing.detail + alike) if alike else missing
+
+    def alike(self, slots: _Slots, tail: str) -> str:
+        """Name a file that differs from a missing one by case or Unicode form; "": there is none.
+
+        It is not taken for the missing one: two files may differ so.
+        """
+        for slot in slots:
+            if isinstance(slot, Problem) or not slot.listing.files:
+                continue
+            file = slot.before + tail + slot.after
+            there = self._folded_names(slot.listing).get(_folded(file))
+            if there is not None:
+                below = _join(slot.listing.folder, there)[:200]
+                if _nfc(there) == _nfc(file):
+                    how = "the same letters in another Unicode form (NFC or NFD)"
+                    return f"; {below!a} has {how}, rename it"
+                return f"; {below} differs by upper and lower case, rename it or mend the table"
+        return ""
+
+    def _folded_names(self, listing: _Listing) -> Mapping[str, str]:
+        known = (listing.label, listing.folder)
+        if known not in self._folded:
+            self._folded[known] = {_folded(file): file for file in sorted(listing.files)}
+        return self._folded[known]
 
     def _absolute(self, name: str) -> Location | Problem:
         """Find a file by the absolute path that own data names, below one of the roots alone."""
@@ -221,6 +253,15 @@ def _split_pattern(pattern: str, middle: str) -> tuple[str, str, str]:
     if middle:
         return _join(folder, before + middle), "", after
     return folder, before, after
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _folded(name: str) -> str:
+    """Write a name so that case and Unicode form do not count."""
+    return _nfc(_nfc(name).casefold())
 
 
 def _missing(family: Family, release: str | None, name: str) -> Problem:

@@ -190,11 +190,23 @@ def _locate_plain(
             places.root[found] = listing.label
             places.file[found] = _around(folder, files.filter(pa.array(hit)), "").to_pylist()
             left = left[~hit]
+    left, near = _apart_from_alike(locator, family, releases[-1], names, left)
+    unsure.append(rows[near])
     missing = rows[left]
     first, last = locator.missing_text(family, releases[-1])
     places.reason[missing] = "picture-missing"
     places.detail[missing] = _around(first, names.take(pa.array(left)), last).to_pylist()
     return np.concatenate(unsure)
+
+
+def _apart_from_alike(
+    locator: Locator, family: Family, release: str, names: pa.Array, left: Rows
+) -> tuple[Rows, Rows]:
+    """Divide missing names into those that nothing is like, and those that a file is nearly."""
+    slots = tuple(locator.slots_of(family, release))
+    texts = names.take(pa.array(left)).to_pylist()
+    near = np.fromiter((bool(locator.alike(slots, text)) for text in texts), np.bool_, len(texts))
+    return left[~near], left[near]
 
 
 def _around(before: str, texts: pa.Array, after: str) -> pa.Array:

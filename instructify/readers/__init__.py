@@ -12,11 +12,13 @@ from instructify.readers.base import (
     Chunk,
     Option,
     OptionValue,
+    Planned,
     Ranges,
     RawFile,
     ReadContext,
     Reader,
 )
+from instructify.readers.capfilt_plan import Plan, Urls
 from instructify.readers.class_folders import class_files, class_names
 from instructify.readers.file_kinds import zip_names
 from instructify.readers.json_items import read_lines, read_list, read_mapping
@@ -48,6 +50,8 @@ __all__ = [
     "OptionValue",
     "PICTURE_KEYS",
     "PictureArchive",
+    "Plan",
+    "Planned",
     "RANGE_BYTES",
     "READERS",
     "REMARKS",
@@ -58,6 +62,7 @@ __all__ = [
     "Remark",
     "Span",
     "TEXT_LINES",
+    "Urls",
     "apply_ocr",
     "class_files",
     "class_names",

@@ -17,6 +17,7 @@ from instructify.readers.annotators import choose_answer
 from instructify.readers.base import A_LIST, Chunk, Option, RawFile, ReadContext, Reader, RecordRows
 from instructify.readers.choices import Choices, without_empty
 from instructify.readers.json_items import collect, read_list
+from instructify.readers.stated_split import other_split
 from instructify.readers.text import clean
 
 _UNSET = msgspec.UNSET
@@ -30,6 +31,7 @@ class Row(msgspec.Struct, gc=False):
     correct_choice_idx: int | msgspec.UnsetType | None = _UNSET
     direct_answers: list[str] | msgspec.UnsetType | None = _UNSET
     difficult_direct_answer: bool | None = None
+    split: object = None
 
 
 class _Writer:
@@ -66,6 +68,10 @@ class _Writer:
     def _question(self, position: int, row: Row) -> str | None:
         if not row.question_id.strip() or not row.question_id.isprintable():
             self._reject(position, "question_id", "bad-value", "the id is empty or not printable")
+            return None
+        wrong = other_split(row.split, self._context.split)
+        if wrong:
+            self._reject(position, "split", "bad-value", wrong)
             return None
         question = clean(row.question)
         if not question:

@@ -7,7 +7,7 @@ and options give the same chunks.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 
 from instructify._util.errors import UserError
+from instructify.readers.capfilt_plan import Plan, Urls
 from instructify.readers.remarks import Remark
 from instructify.readers.spans import Span
 from instructify.rejects import Reject
@@ -67,6 +68,13 @@ class Option:
     idle_with: Mapping[str, tuple[OptionValue, ...]] = field(default_factory=dict)
 
 
+class Planned(NamedTuple):
+    """Where the decision about all items of a split lies, and how many good ones come before."""
+
+    folder: Path
+    start: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadContext:
     """Everything a reader may depend on."""
@@ -78,6 +86,7 @@ class ReadContext:
     folders: tuple[Path, ...]  # the release's and every --images one, for releases kept in tars
     seed: int
     limit: int | None = None  # a hint: no more than this many records will be used
+    planned: Planned | None = None  # what was decided from all ranges, where this is one of them
 
 
 # Where the positions of a reader's records count, beside a key of the file ("annotations"):
@@ -87,6 +96,14 @@ JSON_LINES = "lines"
 TEXT_LINES = "text"
 
 
+class Survey(NamedTuple):
+    """What a reader has to know of all items before it reads any: `look` at those of a range, then
+    `decide` from what was seen of all ranges in their order."""
+
+    look: Callable[[ReadContext], Iterator[Urls]]
+    decide: Callable[[ReadContext, Iterable[Urls]], Plan]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranges:
     """How the files of a reader may be cut, so that each range is read alone.
@@ -94,12 +111,19 @@ class Ranges:
     A reader that has this judges each item by itself: what it gives for a file is what it gives for
     the ranges of the file, one after another. `places` says, by role, where the items stand: a key,
     `A_LIST` or `BY_ID`. With `joined_by` the files have the same items in the same order, by this
-    field, and are cut at the same items. With `numbered` the ids of records hold positions.
+    field, and are cut at the same items. With `numbered` the ids of records hold positions. With a
+    `survey` all ranges are looked at first, and something is decided that each reading needs.
     """
 
     places: Mapping[str, str]
     joined_by: str | None = None
     numbered: bool = False
+    survey: Survey | None = None
+
+    @property
+    def in_two_passes(self) -> bool:
+        """Whether a range can't be read before something is known of all ranges before it."""
+        return self.numbered or self.survey is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,9 +22,11 @@ from instructify.readers.base import (
     A_LIST,
     Chunk,
     Option,
+    Ranges,
     RawFile,
     ReadContext,
     Reader,
+    Survey,
     record_batch,
 )
 from instructify.readers.capfilt_plan import Plan, Rule, Urls, make_plan
@@ -57,17 +59,27 @@ class _Window(NamedTuple):
 
 def _read(context: ReadContext) -> Iterator[Chunk]:
     lists = _lists(context)
+    if context.planned is None:
+        plan, start = _decide(context, _urls(lists)), 0
+    else:
+        plan, start = Plan.load(context.planned.folder), context.planned.start
+    for one in lists:
+        for window in _windows(one.file):
+            yield _chunk(context, one, window, plan, start)
+            start += len(window.urls)
+
+
+def _look(context: ReadContext) -> Iterator[Urls]:
+    return _urls(_lists(context))
+
+
+def _decide(context: ReadContext, urls: Iterable[Urls]) -> Plan:
     rule = Rule(
         seed=context.seed,
         sample=int(context.options["sample"]),
         one_per_url=context.options["per_url"] == "one",
     )
-    plan = make_plan(_urls(lists), rule)
-    start = 0
-    for one in lists:
-        for window in _windows(one.file):
-            yield _chunk(context, one, window, plan, start)
-            start += len(window.urls)
+    return make_plan(urls, rule)
 
 
 def _lists(context: ReadContext) -> list[_List]:
@@ -172,4 +184,12 @@ READER = Reader(
         ),
     },
     places=(A_LIST,),
+    ranges=Ranges(
+        places={
+            f"{source}_{kind}": A_LIST
+            for source in ("ccs", "laion")
+            for kind in ("web", "synthetic", "synthetic_large")
+        },
+        survey=Survey(_look, _decide),
+    ),
 )

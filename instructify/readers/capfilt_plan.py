@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ _BUCKETS = 256
 _BUCKET_SHIFT = np.uint64(56)
 _BIN_SHIFT = np.uint64(48)
 _HALF = np.uint64(32)
+_FILES = ("kept.npy", "repeated.npy", "ordinals.npy")
 _ENTRY = np.dtype([("url", "<u8"), ("index", "<u4"), ("kind", "u1")])
 
 
@@ -49,6 +50,21 @@ class Plan:
     _kept_bits: NDArray[np.uint8] | None  # None: all are kept
     _repeated: NDArray[np.int64]  # sorted indices of captions that aren't the first of their url
     _ordinals: NDArray[np.int64]
+
+    def save(self, folder: Path) -> None:
+        """Write the plan for other processes."""
+        bits = np.zeros(0, np.uint8) if self._kept_bits is None else self._kept_bits
+        arrays: list[NDArray[Any]] = [bits, self._repeated, self._ordinals]
+        for name, values in zip(_FILES, arrays, strict=True):
+            np.save(folder / name, values)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Plan":
+        """Map a plan that was saved; processes of one machine share its memory."""
+        bits, repeated, ordinals = (
+            np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in _FILES
+        )
+        return cls(_kept_bits=bits if len(bits) else None, _repeated=repeated, _ordinals=ordinals)
 
     def kept(self, start: int, size: int) -> NDArray[np.bool_]:
         """Tell which of the captions [start, start + size) are kept."""

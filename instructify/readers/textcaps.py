@@ -14,6 +14,7 @@ from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader
 from instructify.readers.captions import Caption, caption_chunk, caption_chunks, for_training
 from instructify.readers.json_items import read_list
 from instructify.readers.ocr import OcrTable, apply_ocr, load_ocr
+from instructify.readers.stated_split import other_split
 from instructify.readers.text import clean_caption, safe_name
 from instructify.rejects import Reject
 
@@ -22,6 +23,7 @@ class Row(msgspec.Struct, gc=False):
     image_id: str
     caption_str: str | msgspec.UnsetType = msgspec.UNSET
     caption_id: int | msgspec.UnsetType = msgspec.UNSET
+    set_name: object = None
 
 
 def _read(context: ReadContext) -> Iterator[Chunk]:
@@ -41,7 +43,7 @@ def _caption_chunks(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
         rejects = list(items.rejects)
         for position, row in zip(items.positions, items.items, strict=True):
             caption = _caption(row)
-            problem = _problem(file, position, row, caption)
+            problem = _problem(context, file, position, row, caption)
             if problem is None and caption is None:
                 problem = _missing(file, position, "caption_str")
             elif problem is None and row.caption_id is msgspec.UNSET:
@@ -62,7 +64,7 @@ def _sets(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
         rejects += items.rejects
         for position, row in zip(items.positions, items.items, strict=True):
             caption = _caption(row)
-            problem = _problem(file, position, row, caption)
+            problem = _problem(context, file, position, row, caption)
             if problem:
                 rejects.append(problem)
                 continue
@@ -78,7 +80,12 @@ def _caption(row: Row) -> str | None:
     return None if row.caption_str is msgspec.UNSET else clean_caption(row.caption_str)
 
 
-def _problem(file: RawFile, position: int, row: Row, caption: str | None) -> Reject | None:
+def _problem(
+    context: ReadContext, file: RawFile, position: int, row: Row, caption: str | None
+) -> Reject | None:
+    wrong = other_split(row.set_name, context.split)
+    if wrong:
+        return Reject(file.name, position, "set_name", "bad-value", wrong)
     if not safe_name(row.image_id) or "/" in row.image_id:
         detail = "the id is no plain file name"
         return Reject(file.name, position, "image_id", "path-outside-root", detail)

@@ -16,6 +16,7 @@ from instructify.readers.annotators import TARGET, collect_answers
 from instructify.readers.base import Chunk, Option, Ranges, ReadContext, Reader, RecordRows
 from instructify.readers.json_items import collect, read_list
 from instructify.readers.ocr import apply_ocr, load_ocr
+from instructify.readers.stated_split import other_split
 from instructify.readers.text import clean, safe_name
 
 
@@ -24,6 +25,7 @@ class _Question(msgspec.Struct, frozen=True, gc=False):
     question: str
     image_id: str
     answers: list[str] | None = None
+    set_name: object = None
 
 
 def _read(context: ReadContext) -> Iterator[Chunk]:
@@ -45,7 +47,10 @@ def _add(rows: RecordRows, context: ReadContext, position: int, item: _Question)
     raw_id = str(item.question_id)
     question = clean(item.question)
     answers = collect_answers(context, raw_id, item.answers or ())
-    if not question:
+    wrong = other_split(item.set_name, context.split)
+    if wrong:
+        rows.reject(file, position, "set_name", "bad-value", wrong)
+    elif not question:
         rows.reject(file, position, "question", "empty-text", "the question is empty")
     elif not safe_name(item.image_id):
         detail = f"{item.image_id!a} is no picture's id"

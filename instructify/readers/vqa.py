@@ -118,7 +118,7 @@ def _read(release: Release[AnnotationT], form: str, context: ReadContext) -> Ite
     questions_file = context.files["questions"]
     name = _name(release)
     for file in (context.files[role] for role in sorted(context.files)):
-        check_header(file, name)
+        check_header(file, name, context)
     questions = _questions(questions_file, name)
     if "annotations" not in context.files:
         for part in questions:

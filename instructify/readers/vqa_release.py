@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 
 from instructify._util.errors import UserError
-from instructify.readers.base import RawFile
+from instructify.readers.base import RawFile, ReadContext
 from instructify.readers.opening import opened
+from instructify.readers.stated_split import check_subset
 from instructify.rejects import Reject
 
 VQAV2, OKVQA = "VQAv2", "OK-VQA"
@@ -21,14 +22,18 @@ _ID_STEP = {VQAV2: 1000, OKVQA: 10}
 _OWN_FIELD = {VQAV2: "multiple_choice_answer", OKVQA: "raw_answer"}
 
 
-def check_header(file: RawFile, release: str) -> None:
-    """Refuse a file whose header names another release; `release` is VQAV2 or OKVQA."""
+def check_header(file: RawFile, release: str, context: ReadContext) -> None:
+    """Refuse a file whose header names another release, or another split.
+
+    `release` is VQAV2 or OKVQA.
+    """
     with opened(file) as raw:
         ends = raw.handle.read(_LOOKED_AT)
         if raw.handle.seekable():  # OK-VQA writes its header last
             size = raw.handle.seek(0, 2)
             raw.handle.seek(max(0, size - _LOOKED_AT))
             ends += raw.handle.read(_LOOKED_AT)
+    check_subset(file, ends, context)
     found = _HEADER.search(ends)
     if found is None:
         return

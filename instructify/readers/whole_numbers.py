@@ -42,7 +42,8 @@ def pointed_columns(files: Sequence[RawFile], plan: Plan) -> frozenset[str]:
 
 def without_point(cells: Cells, columns: frozenset[str]) -> Cells:
     """Write the numbers of some columns without `.0`."""
-    return {name: _whole(cell) if name in columns else cell for name, cell in cells.items()}
+    changed = {name: _whole(cells[name]) for name in columns if cells.get(name)}
+    return {**cells, **changed} if changed else cells
 
 
 def _whole(cell: object) -> object:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify.templating.load import Beginnings, Limits, Template
+from instructify.templating.model import Beginnings, Limits, Template
 from instructify.templating.own_values import OWN_FIELDS, own_column, value_of
 
 PICTURES = "pictures"
@@ -68,8 +68,17 @@ def misfit(template: Template, row: Mapping[str, Any]) -> str | None:
     return None
 
 
-def fulfils(table: pa.RecordBatch | pa.Table, condition: Condition) -> pa.BooleanArray:
-    """Tell which rows of a table fulfil a condition."""
+def fulfils(
+    table: pa.RecordBatch | pa.Table,
+    condition: Condition,
+    seen: dict[tuple[str, tuple[str, ...]], pa.BooleanArray] | None = None,
+) -> pa.BooleanArray:
+    """Tell which rows of a table fulfil a condition.
+
+    `seen` holds which texts of this table begin with which words, for the next condition: what one
+    template asks for, another mostly excludes.
+    """
+    seen = {} if seen is None else seen
     forms = table.column("form").cast(pa.string())
     mask = pc.is_in(forms, value_set=pa.array(condition.forms, pa.string()))
     for name in condition.requires:
@@ -77,9 +86,9 @@ def fulfils(table: pa.RecordBatch | pa.Table, condition: Condition) -> pa.Boolea
     for name in condition.excludes:
         mask = pc.and_(mask, pc.invert(_is_present(table, name)))
     for name, words in condition.begins:
-        mask = pc.and_(mask, _column_begins(table, name, words))
+        mask = pc.and_(mask, _column_begins(table, name, words, seen))
     for name, words in condition.unless_begins:
-        mask = pc.and_(mask, pc.invert(_column_begins(table, name, words)))
+        mask = pc.and_(mask, pc.invert(_column_begins(table, name, words, seen)))
     for name, most in condition.at_most_words:
         num_words = pc.count_substring_regex(table.column(name), pattern=_ONE_WORD)
         mask = pc.and_(mask, pc.fill_null(pc.less_equal(num_words, most), True))
@@ -105,10 +114,16 @@ def _num_words(value: object) -> int:
 
 
 def _column_begins(
-    table: pa.RecordBatch | pa.Table, name: str, words: Sequence[str]
+    table: pa.RecordBatch | pa.Table,
+    name: str,
+    words: tuple[str, ...],
+    seen: dict[tuple[str, tuple[str, ...]], pa.BooleanArray],
 ) -> pa.BooleanArray:
-    lowered = pc.ascii_lower(table.column(name))
-    return pc.fill_null(pc.match_substring_regex(lowered, pattern=_pattern(words)), False)
+    if (name, words) not in seen:
+        lowered = pc.ascii_lower(table.column(name))
+        begins = pc.match_substring_regex(lowered, pattern=_pattern(words))
+        seen[name, words] = pc.fill_null(begins, False)
+    return seen[name, words]
 
 
 def _is_present(table: pa.RecordBatch | pa.Table, name: str) -> pa.BooleanArray:

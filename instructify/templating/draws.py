@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from instructify._util.keyed import Hashes, mix, permuted_index
 from instructify.templating.conditions import Condition, condition_of, fulfils
-from instructify.templating.load import Template
+from instructify.templating.model import Template
 
 NO_TEMPLATE = -1  # none fits
 NONE_LEFT = -2  # all that fit were drawn before
@@ -64,7 +64,8 @@ def _groups(table: pa.RecordBatch | pa.Table, templates: Sequence[Template]) -> 
     distinct = list(dict.fromkeys(conditions))
     kind_of = np.array([distinct.index(condition) for condition in conditions], np.int64)
     # One bit per condition, packed into bytes: equal bytes, equal templates.
-    bits = np.stack([_fulfils(table, condition) for condition in distinct], axis=1)
+    seen: dict[tuple[str, tuple[str, ...]], pa.BooleanArray] = {}
+    bits = np.stack([_fulfils(table, condition, seen) for condition in distinct], axis=1)
     packed = np.packbits(bits, axis=1)
     codes = np.zeros(table.num_rows, np.int64)
     for byte in packed.T:
@@ -82,8 +83,12 @@ def _compact(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     return (np.cumsum(used) - 1)[codes]
 
 
-def _fulfils(table: pa.RecordBatch | pa.Table, condition: Condition) -> NDArray[np.bool_]:
-    mask = fulfils(table, condition)
+def _fulfils(
+    table: pa.RecordBatch | pa.Table,
+    condition: Condition,
+    seen: dict[tuple[str, tuple[str, ...]], pa.BooleanArray],
+) -> NDArray[np.bool_]:
+    mask = fulfils(table, condition, seen)
     if isinstance(mask, pa.ChunkedArray):
         return np.asarray(mask.to_numpy())
     return np.asarray(mask.to_numpy(zero_copy_only=False))

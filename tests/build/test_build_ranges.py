@@ -234,6 +234,33 @@ def test_a_limit_and_small_files_are_left_to_one_reader(tmp_path: Path) -> None:
     assert not small.by_ranges
 
 
+def pairs(number: int, first: int) -> list[dict[str, str]]:
+    """Make pairs of CapFilt, whose urls come again."""
+    return [
+        {"url": f"http://{(at * at + first) % 29}.org/x.jpg", "caption": f"a thing {at}"}
+        for at in range(number)
+    ]
+
+
+@pytest.mark.parametrize(
+    "choices", [{}, {"per_url": "one"}, {"sample": 31}, {"sources": "laion", "captions": "web"}]
+)
+def test_captions_are_numbered_over_all_lists(
+    tmp_path: Path, choices: dict[str, str | int]
+) -> None:
+    files = {}
+    for at, role in enumerate(("ccs_web", "ccs_synthetic", "laion_web", "ccs_synthetic_large")):
+        items = pairs(40 + at, at)
+        items[7]["caption"] = " "
+        items[23]["url"] = "ftp://x"
+        files[role] = tmp_path / f"{role}.json"
+        files[role].write_text(json.dumps(items))
+    one, many = both("web_capfilt", "train", files, tmp_path, 700, options=choices)
+    assert many.by_ranges
+    assert many.files == one.files
+    assert one.files
+
+
 def test_parts_read_the_ranges_of_one_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

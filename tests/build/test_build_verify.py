@@ -123,7 +123,7 @@ def test_wrong_row_counts(build: Path, command: Commands) -> None:
         ('{"format": 99}', "has format 99"),
         ("", "is not a manifest"),
         ("[]", "is not a manifest"),
-        ('{"format": 2}', "is damaged"),
+        ('{"format": 3}', "is damaged"),
     ],
 )
 def test_manifests_of_others(build: Path, command: Commands, change: str, said: str) -> None:

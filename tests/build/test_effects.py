@@ -342,6 +342,11 @@ def test_annotations_of_another_split_reject_the_whole(raw: Path, command: Comma
         folder / "v2_mscoco_train2014_annotations.json",
     )
     answer = convert(command, raw, "vqav2", "--split", "train")
+    assert answer.code == 2
+    assert "is of val2014 by its own data_subtype" in answer.stderr
+    path = folder / "v2_mscoco_train2014_annotations.json"
+    change(path, lambda value: {k: v for k, v in value.items() if k != "data_subtype"})
+    answer = convert(command, raw, "vqav2", "--split", "train")
     assert answer.code == 1
     assert "no-annotation" in answer.stderr
 
@@ -358,7 +363,8 @@ def test_a_splits_file_that_names_no_problem_rejects_the_whole(
     assert answer.code == 1
     assert "bad-value" in answer.stderr
     change(path, lambda splits: {key: [] for key in splits})
-    answer = convert(command, raw, name)
+    assert convert(command, raw, name).code == 1
+    answer = convert(command, raw, name, "--allow-empty")
     assert answer.code == 0
     assert f"{name}/test: no record" in answer.stderr
     assert causes(command, raw, name)["no-record"] == ("note", 1)

@@ -134,7 +134,6 @@ def vqa_files(*question_ids: int, **answers: list[str]) -> dict[str, Any]:
 
 def aokvqa_row(name: str = "22jbM6gDxdaMaunuzgrsBB", **changes: object) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "split": "val",
         "image_id": 461751,
         "question_id": name,
         "question": "What is in the mouth?",

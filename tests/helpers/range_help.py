@@ -1,6 +1,7 @@
 """Reads a split by one reader and range by range, in this process, and gives back all bytes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from instructify._util.errors import UserError
@@ -40,11 +41,13 @@ def unit_of(
     files: Mapping[str, Path],
     staging: Path,
     limit: int | None = None,
+    options: Mapping[str, str | int] | None = None,
 ) -> RecordsUnit:
     """Make the unit of a split."""
     staging.mkdir(parents=True, exist_ok=True)
+    known = CATALOG.dataset(dataset)
     return RecordsUnit(
-        dataset=CATALOG.dataset(dataset),
+        dataset=replace(known, options={**known.options, **(options or {})}),
         split=split,
         files={role: RawFile(path.name, path) for role, path in files.items()},
         roots=RawRoots(raw=staging.parent, images=()),
@@ -62,11 +65,12 @@ def both(
     scratch: Path,
     range_bytes: int,
     limit: int | None = None,
+    options: Mapping[str, str | int] | None = None,
 ) -> tuple[Outcome, Outcome]:
     """Read a split both ways."""
     outcomes = []
     for jobs in (1, 2):
-        unit = unit_of(dataset, split, files, scratch / f"staging-{jobs}", limit)
+        unit = unit_of(dataset, split, files, scratch / f"staging-{jobs}", limit, options)
         engine, progress = EngineOptions(jobs=jobs), Progress(shown=False)
         (unit,) = with_ranges([unit], engine, LocalWorkers(None), progress, range_bytes)
         outcomes.append(Outcome(unit))

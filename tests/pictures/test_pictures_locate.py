@@ -328,3 +328,32 @@ def test_the_secret_is_never_opened(hostile: Path) -> None:
     names = [*ATTACKS, *CONTAINED, "out.png", "folder/secret.png", "good.png"]
     arguments = [str(hostile / "raw"), "secret.png", json.dumps(names)]
     subprocess.run([sys.executable, "-c", WATCHED, *arguments], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("there", "named", "told"),
+    [
+        ("Oak.jpg", "oak", "Oak.jpg differs by upper and lower case"),
+        ("oak.JPG", "oak", "oak.JPG differs by upper and lower case"),
+        ("Cafe\u0301.jpg", "Caf\u00e9", "in another Unicode form"),
+        ("Caf\u00e9.jpg", "Cafe\u0301", "in another Unicode form"),
+        ("CAFE\u0301.jpg", "caf\u00e9", "differs by upper and lower case"),
+    ],
+)
+def test_a_missing_picture_names_the_file_that_is_nearly_it(
+    tmp_path: Path, there: str, named: str, told: str
+) -> None:
+    put(tmp_path / "coco" / there)
+    found = locator(tmp_path).find(f"coco/{named}", "coco_caption")
+    assert reason(found) == "picture-missing"
+    assert told in found.detail  # type: ignore[union-attr]
+    apart = locator(tmp_path).find("coco/elm", "coco_caption")
+    assert reason(apart) == "picture-missing"
+    assert "differs" not in apart.detail  # type: ignore[union-attr]
+
+
+def test_a_file_that_is_nearly_another_is_never_taken_for_it(tmp_path: Path) -> None:
+    put(tmp_path / "coco" / "Oak.jpg", b"another picture")
+    put(tmp_path / "coco" / "oak.jpg")
+    assert locator(tmp_path).find("coco/oak", "coco_caption") == Location("raw", "coco/oak.jpg")
+    assert locator(tmp_path).find("coco/Oak", "coco_caption") == Location("raw", "coco/Oak.jpg")

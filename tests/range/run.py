@@ -69,11 +69,26 @@ def tested(environment: Environment) -> int:
         ).returncode
 
 
+def runs(python: str) -> bool:
+    """Tell whether an interpreter is there; a shim of pyenv may be there and start nothing."""
+    try:
+        return (
+            subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0
+        )
+    except FileNotFoundError:
+        return False
+
+
 def main() -> int:
     """Test the environments that are named, or all; 1 if a test failed in any."""
     names = sys.argv[1:] or list(ENVIRONMENTS)
     codes = {}
     for name in names:
+        python = ENVIRONMENTS[name].python
+        if not runs(python):
+            print(f"{name}: {python} does not run here; put one on PATH", flush=True)
+            codes[name] = 1
+            continue
         began = time.monotonic()
         codes[name] = tested(ENVIRONMENTS[name])
         print(f"{name}: exit code {codes[name]}, {time.monotonic() - began:.0f} s", flush=True)

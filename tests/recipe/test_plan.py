@@ -394,14 +394,12 @@ def test_numbers_leave_their_columns_apart(number: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("share", "places", "width", "shown"),
     [
-        (0.0769, 2, 7, "  7.69%"),
-        (0.9999, 2, 7, " 99.99%"),
-        (1.0, 2, 7, " 100.0%"),
-        (1.0, 1, 6, "  100%"),
-        (0.994, 1, 6, " 99.4%"),
+        (0.0769, 2, 6, "7.69%"),
+        (0.9999, 2, 6, "99.99%"),
+        (1.0, 2, 6, "100.0%"),
+        (1.0, 1, 5, "100%"),
+        (0.994, 1, 5, "99.4%"),
     ],
 )
-def test_a_share_leaves_the_column_before_it_alone(
-    share: float, places: int, width: int, shown: str
-) -> None:
+def test_a_share_fits_its_column(share: float, places: int, width: int, shown: str) -> None:
     assert _percent(share, places, width) == shown

@@ -100,7 +100,7 @@ def test_features_depend_on_the_mean_and_deviation_of_pixels(whole_build: Path) 
 
 
 def test_an_unknown_tracker_is_refused() -> None:
-    with pytest.raises(UserError, match=r"'mlflow' is no tracker.*wandb, trackio"):
+    with pytest.raises(UserError, match=r"'mlflow' is no value of 'run.trackers'.*wandb"):
         load_recipe("tiny", ["run.trackers=[mlflow]"])
 
 

@@ -24,8 +24,7 @@ def read_lavis(path: Path) -> Weights:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except pickle.UnpicklingError as error:
         raise UserError(
-            f"{path} holds more than tensors, such as code, which is not executed "
-            f"({_first_line(error)}); {_EXPECTED}"
+            f"{path} holds more than tensors, such as code, which is not executed; {_EXPECTED}"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError, UnicodeDecodeError) as error:
         raise UserError(

@@ -65,21 +65,8 @@ def _client(name: str) -> Any:
         ) from error
 
 
-class _Wandb:
-    """A run of Weights & Biases."""
-
-    def __init__(self, run: Any) -> None:
-        self._run = run
-
-    def log(self, values: Mapping[str, float], step: int) -> None:
-        self._run.log(dict(values), step=step)
-
-    def finish(self) -> None:
-        self._run.finish()
-
-
-class _Trackio:
-    """A run of trackio."""
+class _ClientRun:
+    """A run of Weights & Biases or trackio, whose clients are alike."""
 
     def __init__(self, run: Any) -> None:
         self._run = run
@@ -100,7 +87,7 @@ def _wandb(client: Any, run: Path, identifier: str, settings: Mapping[str, Any])
         config=dict(settings),
         resume="allow",
     )
-    return _Wandb(opened)
+    return _ClientRun(opened)
 
 
 def _trackio(client: Any, run: Path, identifier: str, settings: Mapping[str, Any]) -> Tracker:
@@ -110,7 +97,7 @@ def _trackio(client: Any, run: Path, identifier: str, settings: Mapping[str, Any
         config=dict(settings),
         resume="allow",
     )
-    return _Trackio(opened)
+    return _ClientRun(opened)
 
 
 _OPEN: dict[str, Callable[[Any, Path, str, Mapping[str, Any]], Tracker]] = {

@@ -1,0 +1,56 @@
+"""A unit of work: what has to be decided about a whole split before a range of it is read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from instructify._util.shards import fresh_folder, private_name, sync, unwritable
+from instructify.build.manifest import content_key
+from instructify.build.ranges import range_urls
+from instructify.build.raw import reader_of
+from instructify.build.records_unit import RecordsUnit, context_of
+from instructify.readers import Cut
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SurveyUnit:
+    """All ranges of a split: where what was seen of each lies, and of how many items it is."""
+
+    records: RecordsUnit
+    cuts: tuple[Cut, ...]
+    seen: tuple[tuple[Path, int], ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.records.name}, survey"
+
+    @property
+    def key(self) -> str:
+        """Hash what the decision depends on, the content of the raw files included."""
+        return content_key("survey", [self.records.key, [dict(cut) for cut in self.cuts]])
+
+
+class SurveyReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """The folder of a decision that is on the disk."""
+
+    folder: Path
+
+
+def run_survey(unit: SurveyUnit) -> SurveyReceipt:
+    """Decide, and save the decision for those who read the ranges."""
+    ranges = reader_of(unit.records.dataset).ranges
+    if ranges is None or ranges.survey is None:
+        raise TypeError(f"the reader of {unit.records.name} decides nothing")
+    urls = (range_urls(folder, rows) for folder, rows in unit.seen)
+    plan = ranges.survey.decide(context_of(unit.records), urls)
+    folder = unit.records.staging / private_name("survey")
+    fresh_folder(folder)
+    try:
+        plan.save(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    for path in sorted(folder.iterdir()):
+        sync(path)
+    sync(folder)
+    return SurveyReceipt(folder=folder)
