@@ -42,28 +42,28 @@ def test_the_size_is_kept_to(tmp_path: Path) -> None:
 def test_processes_of_a_run_keep_to_the_size_together(tmp_path: Path) -> None:
     files(tmp_path).write("aa-0", torch.zeros(SHAPE))
     processes = [files(tmp_path, 7 * EACH, writers=3) for _ in range(3)]
-    for rank, own in enumerate(processes):
+    for rank, kept in enumerate(processes):
         for number in range(9):
-            own.write(f"{rank}{number}-0", torch.zeros(SHAPE))
+            kept.write(f"{rank}{number}-0", torch.zeros(SHAPE))
     assert len([*tmp_path.rglob("*.bin")]) == 7
 
 
 def test_what_is_written_again_counts_once(tmp_path: Path) -> None:
     """Loader processes read ahead, so a picture may be encoded again before it is written."""
-    own = files(tmp_path, 3 * EACH)
+    kept = files(tmp_path, 3 * EACH)
     for name in ("aa-0", "aa-0", "aa-0", "bb-0", "aa-0", "cc-0", "dd-0"):
-        own.write(name, torch.ones(SHAPE))
+        kept.write(name, torch.ones(SHAPE))
     assert sorted(path.stem for path in tmp_path.rglob("*.bin")) == ["aa-0", "bb-0", "cc-0"]
 
 
 def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
-    own = files(tmp_path, EACH)
-    own.write("aa-0", torch.zeros(SHAPE))
+    kept = files(tmp_path, EACH)
+    kept.write("aa-0", torch.zeros(SHAPE))
     (path,) = tmp_path.rglob("*.bin")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    assert own.read("aa-0") is None
-    own.write("aa-0", torch.ones(SHAPE))
-    assert own.read("aa-0") is not None
+    assert kept.read("aa-0") is None
+    kept.write("aa-0", torch.ones(SHAPE))
+    assert kept.read("aa-0") is not None
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(

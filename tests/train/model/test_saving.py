@@ -29,10 +29,12 @@ def test_what_does_not_fit_is_said_and_leaves_nothing(
     model: Any = preset("tiny-llama").model if weights else Small()
     with (
         file_size_limit(limit),
-        pytest.raises(UserError, match=r"^\S*/out can't be written \([^\n]+\); make room") as told,
+        pytest.raises(
+            UserError, match=r"^\S*/out can't be written \([^\n]+\); make room"
+        ) as refused,
     ):
         save_whole(model, preset("tiny-llama").processor, tmp_path / "out", {"note": "x" * 200})
-    assert "File too large" in str(told.value) or "os error 27" in str(told.value)
+    assert "File too large" in str(refused.value) or "os error 27" in str(refused.value)
     assert not any(tmp_path.iterdir())
 
 

@@ -15,7 +15,7 @@ from build_help import start
 from run_help import HELPERS, RECIPE, content, log, recipe_file, train
 
 from instructify._util.errors import UserError
-from instructify.commands.train import Trained, told
+from instructify.commands.train import Trained, summary_of
 from instructify_train.checkpoint import folder_of, read_state, steps_of
 from instructify_train.run.journal import read_log
 from instructify_train.run.trainer import Trainer
@@ -172,7 +172,7 @@ def test_a_start_without_a_step_is_said(stopped_by: int | None, says: str) -> No
     """All were done, or a signal came in the validation that the last start had left."""
     facts = {"run": "run", "step": 6, "loss": None, "best": None}
     done = Trained(facts, 6, stopped_by, is_first=True)
-    assert f"run: 6 steps, {says};" in told(done, Path("run"))
+    assert f"run: 6 steps, {says};" in summary_of(done, Path("run"))
 
 
 def _is_step(line: dict[str, Any], step: int) -> bool:
