@@ -132,10 +132,12 @@ def _check(config: TrainConfig, named: str) -> None:
             f"{named}: 'run.best_by' generates answers, which a model sharded by 'parallel: fsdp' "
             "can't do; use 'ddp', or leave 'best_by' out and choose by the validation loss"
         )
-    if config.data.feature_cache is not None and config.data.augmentation != "none":
+    if config.data.feature_cache is not None and (
+        config.data.augmentation != "none" or config.data.flip
+    ):
         raise UserError(
             f"{named}: 'data.feature_cache' keeps one view of each picture; it needs "
-            "'augmentation: none'"
+            "'augmentation: none' and 'flip: false'"
         )
 
 
