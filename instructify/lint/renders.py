@@ -208,7 +208,7 @@ def _option_trouble(subject: Subject, choices: Sequence[str], right: int, asks: 
         marks = ", ".join(label or "none" for label in labels)
         return f"the options are marked {marks}"
     if choices[right] in response:
-        return "the instruction speaks of a letter, the response is the text" if asks else None
+        return "the instruction asks for a letter, but the response is the text" if asks else None
     given = response.strip().strip("()[].:")
     if labels[right] is None:
         return f"the response is {given!r}, but the options carry no marks"

@@ -24,9 +24,9 @@ def not_compared(
         dataset.name for dataset in catalog.select(role="held-out") if dataset.name not in here
     ]
     if missing:
-        yield f"held-out sets that are not there: {', '.join(missing)}"
+        yield f"held-out sets that are not in the build: {', '.join(missing)}"
     if not any(part.is_trained for part in pictures.parts):
-        yield "nothing is there that one would train on"
+        yield "there is no split to train on"
     yield from _without_bytes(pictures)
     if not has_aliases and _names_vg(pictures):
         yield (

@@ -159,7 +159,7 @@ def read_overlap(path: Path) -> Overlap:
         place for pair in (*overlap.pictures, *(overlap.texts or ())) for place in _sides(pair)
     }
     if places and max(places) >= len(overlap.parts):
-        raise UserError(f"{path} is damaged (it speaks of parts that it does not list); {anew}.")
+        raise UserError(f"{path} is damaged (it refers to parts that it does not list); {anew}.")
     return overlap
 
 

@@ -222,8 +222,9 @@ def _weighed(
     size = official_size(catalog, wanted, entry.options)
     if size is None:
         raise UserError(
-            f"nobody counted the records of {wanted.dataset}/{'+'.join(wanted.splits)}, which "
-            f"'size: official' needs; write 'official: N' below {wanted.dataset}, or 'size: build'."
+            f"the catalog has no number of records for {wanted.dataset}/{'+'.join(wanted.splits)}, "
+            f"which 'size: official' needs; write 'official: N' below {wanted.dataset}, or "
+            "'size: build'."
         )
     return size if wanted.official is not None else max(1, round(size / num_forms))
 
@@ -298,7 +299,7 @@ def _why_empty(build: Build, wanted: RecipeMember) -> str:
     if any(split.rejects for split in splits):
         return f"see rejects/{wanted.dataset}.jsonl there"
     if any(split.records for split in splits):
-        return "its records have none, they are there to evaluate on"
+        return "its records have none, since they are for evaluation only"
     return "the raw files that were converted hold no record of the split"
 
 
