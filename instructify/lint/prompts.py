@@ -88,12 +88,12 @@ def evaluation_findings(
     """Compare training templates with the prompts that held-out datasets are evaluated with."""
     held_out = [item for item in prompts if not _is_held_in(item.dataset, catalog)]
     trained = {dataset.task for dataset in catalog.select(role="held-in")}
-    asked = _Asked()
+    renderings = _Asked()
     for subject in subjects:
         equal: dict[str, Prompt] = {}
         for task, form in subject.serves if subject.template.mode == "instruction" else ():
             if task in trained:
-                for prompt in asked.equal(subject, held_out, task, form):
+                for prompt in renderings.equal(subject, held_out, task, form):
                     equal.setdefault(prompt.dataset, prompt)
         yield from _equal_findings(subject, equal, subject.template.trains_on_evaluation_prompt)
 

@@ -66,8 +66,8 @@ def _render(subject: Subject, part: Part, row: Row) -> _Outcome:
 
 def _rows(subject: Subject, real: Real) -> Iterator[tuple[str, Row]]:
     for task, form in subject.serves:
-        made = with_own_fields(probes(task, form), subject.template.fields)
-        for row in (*made, *real.get((task, form), ())):
+        made_up = with_own_fields(probes(task, form), subject.template.fields)
+        for row in (*made_up, *real.get((task, form), ())):
             if fits(subject.template, row):
                 yield f"{task} {form}", row
 
@@ -209,11 +209,11 @@ def _option_trouble(subject: Subject, choices: Sequence[str], right: int, asks: 
         return f"the options are marked {marks}"
     if choices[right] in response:
         return "the instruction asks for a letter, but the response is the text" if asks else None
-    given = response.strip().strip("()[].:")
+    response_mark = response.strip().strip("()[].:")
     if labels[right] is None:
-        return f"the response is {given!r}, but the options carry no marks"
-    if given != labels[right]:
-        return f"the response is {given!r} where the option is marked {labels[right]!r}"
+        return f"the response is {response_mark!r}, but the options carry no marks"
+    if response_mark != labels[right]:
+        return f"the response is {response_mark!r} where the option is marked {labels[right]!r}"
     return None
 
 

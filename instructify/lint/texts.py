@@ -118,10 +118,10 @@ def _lacking(
 ) -> dict[str, str]:
     """Return the fields that are not read, with the tasks and forms that have them."""
     lacking: dict[str, list[str]] = {}
-    given = targets(subject)
+    target_fields = targets(subject)
     for task, form in subject.serves:
         for field in brought.get((task, form), ()) if brought else needed(task, form):
-            if field not in read and field not in given:
+            if field not in read and field not in target_fields:
                 lacking.setdefault(field, []).append(f"{task} {form}")
     return {field: " and ".join(forms) for field, forms in lacking.items()}
 

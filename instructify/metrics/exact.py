@@ -64,9 +64,9 @@ def binary(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
                 f"'{item.id}' has the references {list(item.references)}; a yes or a no is needed"
             )
         text = text_of(item, answer)
-        said = None if text is None else _yes_or_no(text)
-        unparsable += text is not None and said is None
-        scores.append(float(said in golds))
+        label = None if text is None else _yes_or_no(text)
+        unparsable += text is not None and label is None
+        scores.append(float(label in golds))
     return mean_scored(scores, metrics={"unparsable": unparsable})
 
 
@@ -81,9 +81,9 @@ def multiple_choice(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
             scores.append(float(text is not None and text.strip() in golds))
             continue
         right = item.choices[the_choice(item)]
-        said = None if text is None else chosen(text, item.choices)
-        unparsable += text is not None and said is None
-        scores.append(float(said is not None and item.choices[said] == right))
+        choice = None if text is None else chosen(text, item.choices)
+        unparsable += text is not None and choice is None
+        scores.append(float(choice is not None and item.choices[choice] == right))
     if any(item.choices for item in items):
         return mean_scored(scores, metrics={"unparsable": unparsable})
     return mean_scored(scores)

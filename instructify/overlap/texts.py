@@ -115,14 +115,14 @@ def find_shared_texts(pictures: PictureRows) -> list[TextOverlap]:
     overlaps = []
     for other, of in evaluated.items():
         pairs = [n for n in trained if len(builds) == 1 or parts[n].build != parts[other].build]
-        asked = {
+        questions_of = {
             n: _shared(of.questions, trained[n].questions, everywhere.questions) for n in pairs
         }
-        accepted = {n: _shared(of.answers, trained[n].answers, everywhere.answers) for n in pairs}
-        text_of = _look_up(builds, parts[other], [*asked.values(), *accepted.values()])
+        answers_of = {n: _shared(of.answers, trained[n].answers, everywhere.answers) for n in pairs}
+        text_of = _look_up(builds, parts[other], [*questions_of.values(), *answers_of.values()])
         for n in pairs:
-            same_questions = asked[n].with_texts(text_of)
-            same_answers = accepted[n].with_texts(text_of)
+            same_questions = questions_of[n].with_texts(text_of)
+            same_answers = answers_of[n].with_texts(text_of)
             if same_questions.records or same_answers.records:
                 overlaps.append(
                     TextOverlap(n, other, same_questions, records[n, other], same_answers)

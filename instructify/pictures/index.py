@@ -74,9 +74,9 @@ def _place(unit: IndexUnit, pictures: pa.Table, rows: Rows, places: _Places) -> 
     for content in unit.contents:
         inside = np.flatnonzero(_inside(order, content.part))
         if len(inside):
-            asked = taken(wanted, inside)
-            _place_stored(read_arrow(content.stored), asked, rows[inside], places)
-            at = match(asked, read_arrow(content.new), _CONTENT)
+            part_contents = taken(wanted, inside)
+            _place_stored(read_arrow(content.stored), part_contents, rows[inside], places)
+            at = match(part_contents, read_arrow(content.new), _CONTENT)
             fresh = rows[inside][at >= 0]
             number = before + at[at >= 0]
             shard = np.searchsorted(ends, number, side="right")
@@ -86,8 +86,8 @@ def _place(unit: IndexUnit, pictures: pa.Table, rows: Rows, places: _Places) -> 
         before += content.num_new
 
 
-def _place_stored(stored: pa.Table, asked: pa.Table, rows: Rows, places: _Places) -> None:
-    at = match(asked, stored, _CONTENT)
+def _place_stored(stored: pa.Table, contents: pa.Table, rows: Rows, places: _Places) -> None:
+    at = match(contents, stored, _CONTENT)
     stored_at = taken(stored.select(["shard", "row"]), at[at >= 0])
     places.shard[rows[at >= 0]] = stored_at["shard"].to_pylist()
     places.row[rows[at >= 0]] = stored_at["row"].to_pylist()

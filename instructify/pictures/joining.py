@@ -69,9 +69,9 @@ def run_join(unit: JoinUnit) -> Joined:
     known = read_known(unit.known, unit.part)
     pictures, problems = _joined(located, facts, known)
     problems = _still_judged(problems, known.problems, unit.embedded)
-    asked = located.select(["key_hash", "key"])
-    pictures = _with_others(pictures, known.seen, asked)
-    problems = _with_others(problems, known.problems, asked)
+    named_keys = located.select(["key_hash", "key"])
+    pictures = _with_others(pictures, known.seen, named_keys)
+    problems = _with_others(problems, known.problems, named_keys)
     return Joined(
         part=unit.part,
         found=write_work(unit.staging / f"found-{unit.number:03}.arrow", pictures),
@@ -139,9 +139,9 @@ def _still_judged(problems: pa.Table, known: pa.Table, embedded: frozenset[str])
     return sorted_by_hash(pa.concat_tables(kept))
 
 
-def _with_others(table: pa.Table, known: pa.Table, asked: pa.Table) -> pa.Table:
+def _with_others(table: pa.Table, known: pa.Table, named_keys: pa.Table) -> pa.Table:
     """Add what the build knows about keys that no record names."""
-    others = np.flatnonzero(match(known.select(["key_hash", "key"]), asked) < 0)
+    others = np.flatnonzero(match(known.select(["key_hash", "key"]), named_keys) < 0)
     if not len(others):
         return table
     return sorted_by_hash(pa.concat_tables([table, taken(known, others)]))

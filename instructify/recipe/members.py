@@ -124,10 +124,10 @@ def _with_all(build: Build, recipe: MixtureRecipe, catalog: Catalog) -> MixtureR
             f"{build.paths.root} has no held-in dataset with a split '{TRAIN}' that has samples, "
             "which 'mixture: all' takes; convert one, or write 'members' with 'splits'"
         )
-    said = [] if recipe.note is None else [recipe.note]
+    notes = [] if recipe.note is None else [recipe.note]
     if left:
-        said.append(f"'all' leaves out {', '.join(left)}: nothing to train on in '{TRAIN}'.")
-    return dataclasses.replace(recipe, members=tuple(members), note=" ".join(said) or None)
+        notes.append(f"'all' leaves out {', '.join(left)}: nothing to train on in '{TRAIN}'.")
+    return dataclasses.replace(recipe, members=tuple(members), note=" ".join(notes) or None)
 
 
 def official_size(
@@ -190,8 +190,8 @@ def _factor(
     """Return the factor of a form: of recipe and catalog, or its equal part of the dataset."""
     if recipe.shares == "uniform":
         return 1 / num_forms
-    given = None if wanted.forms is None else wanted.forms[form]
-    return wanted.factor * (entry.weights.get(form, 1.0) if given is None else given)
+    form_factor = None if wanted.forms is None else wanted.forms[form]
+    return wanted.factor * (entry.weights.get(form, 1.0) if form_factor is None else form_factor)
 
 
 def _check_prompts(build: Build, recipe: MixtureRecipe, wanted: RecipeMember) -> None:

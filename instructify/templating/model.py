@@ -67,22 +67,22 @@ def _jinja(source: str | None, node: Node, names: Names) -> Iterator[UserError]:
 
 def _beginnings(node: Node) -> Beginnings:
     """Read which fields must begin with which words."""
-    asked = node.fields(optional=_TEXT_FIELDS)
-    if not asked:
+    fields = node.fields(optional=_TEXT_FIELDS)
+    if not fields:
         raise node.error("name a field and its first words, as in {question: [is, are]}")
-    for field in asked.values():
+    for field in fields.values():
         for word in field.texts():
             if not _WORDS.fullmatch(word):
                 raise field.error(f"'{word}' may hold a-z, 0-9, and single blanks, ' or - between")
-    return tuple((name, asked[name].texts()) for name in sorted(asked))
+    return tuple((name, fields[name].texts()) for name in sorted(fields))
 
 
 def _limits(node: Node) -> Limits:
     """Read the largest number of words of fields."""
-    asked = node.fields(optional=_TEXT_FIELDS)
-    if not asked:
+    fields = node.fields(optional=_TEXT_FIELDS)
+    if not fields:
         raise node.error("name a field and its number of words, as in {answer: 20}")
-    return tuple((name, asked[name].integer(minimum=1)) for name in sorted(asked))
+    return tuple((name, fields[name].integer(minimum=1)) for name in sorted(fields))
 
 
 _TEXT = (By(_text), Check(_jinja))

@@ -88,9 +88,12 @@ def dialog(scene: Scene, dice: Dice, rounds: int = 10, num_options: int = 100) -
     """
     truths = {name(thing) for thing in scene.things}
     truths |= {name(thing, size=True) for thing in scene.things}
-    asked = _rounds(scene, dice, rounds)
+    asked_rounds = _rounds(scene, dice, rounds)
     pool = dice.shuffled([wording for wording in _POOL if wording.value not in truths])
-    return [_with_options(question, said, pool, num_options, dice) for question, said in asked]
+    return [
+        _with_options(question, answer, pool, num_options, dice)
+        for question, answer in asked_rounds
+    ]
 
 
 def conversation(scene: Scene, dice: Dice, turns: int = 3) -> list[Turn]:

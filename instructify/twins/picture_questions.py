@@ -62,11 +62,11 @@ def questions(scene: Scene, dice: Dice, num: int, kinds: Sequence[str] = PICTURE
     A kind that stands twice in `kinds` is asked twice as often.
     """
     view = View(scene)
-    asked: dict[str, QA] = {}
+    by_text: dict[str, QA] = {}
     for _ in range(12 * num):
-        if len(asked) == num:
+        if len(by_text) == num:
             break
         qa = ASK[dice.pick(kinds)](view, dice)
         if qa is not None:
-            asked.setdefault(qa.question, qa)
-    return list(asked.values())
+            by_text.setdefault(qa.question, qa)
+    return list(by_text.values())

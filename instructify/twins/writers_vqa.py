@@ -39,9 +39,9 @@ def write_vqav2(request: TwinRequest) -> None:
 
 
 def _write_split(request: TwinRequest, album: Album, subset: str, num: int) -> None:
-    asked = request.folder / f"v2_OpenEnded_mscoco_{subset}_questions.json"
+    questions_path = request.folder / f"v2_OpenEnded_mscoco_{subset}_questions.json"
     answered = request.folder / f"v2_mscoco_{subset}_annotations.json"
-    with _questions_file(asked, subset) as ask, JsonObject(answered) as answer:
+    with _questions_file(questions_path, subset) as ask, JsonObject(answered) as answer:
         answer.put("info", _info())
         answer.put("license", LICENCE)
         answer.put("data_subtype", subset)

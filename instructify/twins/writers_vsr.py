@@ -53,15 +53,15 @@ def write_vsr(request: TwinRequest) -> None:
 
 def _stated(request: TwinRequest, num: int) -> Iterator[_Stated]:
     """State one thing about each photograph of which something can be stated."""
-    index = given = 0
-    while given < num:
+    index = num_stated = 0
+    while num_stated < num:
         folder = "val2017" if index % 7 == 0 else "train2017"
         photo = coco_photo(request.seed, folder, index)
-        said = statement(photo.photo.scene, request.dice("statement", index))
+        spatial = statement(photo.photo.scene, request.dice("statement", index))
         index += 1
-        if said is not None:
-            given += 1
-            yield _Stated(photo, folder, said)
+        if spatial is not None:
+            num_stated += 1
+            yield _Stated(photo, folder, spatial)
 
 
 def _rows(request: TwinRequest, variant: str, stated: Sequence[_Stated]) -> Iterator[Json]:
@@ -97,7 +97,7 @@ def _votes(truth: bool, dice: Dice) -> dict[str, Json]:
     }
 
 
-def _parts(said: Statement) -> tuple[str, str]:
+def _parts(spatial: Statement) -> tuple[str, str]:
     """Take the two things out of `The X is RELATION the Y.`."""
-    subject, object_ = said.text[len("The ") : -1].split(f" is {said.relation} the ")
+    subject, object_ = spatial.text[len("The ") : -1].split(f" is {spatial.relation} the ")
     return subject, object_
