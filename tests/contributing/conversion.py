@@ -61,7 +61,9 @@ def _splits_converted(entry: Dataset, raw: Path, build: Path) -> Iterator[Findin
             yield Finding(text, is_needed=False)
             continue
         line = ("convert", entry.name, "--split", split.name, "--raw", raw, "--out", build)
-        what = _failure(*line, "--max-rejects", "100")
+        # A twin or an excerpt may have no item of a split that is converted only on request.
+        empty = () if split.name in entry.default_splits else ("--allow-empty",)
+        what = _failure(*line, "--max-rejects", "100", *empty)
         if what is not None:
             yield Finding(f"split '{split.name}' can't be converted: {what}")
 
@@ -139,8 +141,11 @@ def _asked(entry: Dataset, build: Build) -> Iterator[Finding]:
         return
     labelled = {split.name for split in entry.splits if split.labelled}
     for protocol in load_protocols(load_catalog(), entry.name):
-        if protocol.split not in build.dataset(entry.name).splits:
-            text = f"{protocol.name} was not tried: '{protocol.split}' was not converted"
+        if protocol.instruction is None and protocol.prompt == "instruction":
+            continue  # the wording is the paper's, and the user's to write down
+        split = build.dataset(entry.name).splits.get(protocol.split)
+        if split is None or not split.samples:
+            text = f"{protocol.name} was not tried: there is no sample of '{protocol.split}'"
             yield Finding(text, is_needed=False)
             continue
         try:
