@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from instructify._util.keyed import hash_texts, mix, uniform_index
 from instructify.columns import render_table
-from instructify.templating.load import Template
+from instructify.templating.model import Template
 
 W1 = (
     "{{ question }}",

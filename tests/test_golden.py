@@ -18,7 +18,9 @@ from instructify._util.resources import find
 from instructify.catalog.load import load_catalog
 from instructify.readers import READERS
 from instructify.templating.conditions import misfit
-from instructify.templating.load import Template, fitting, load_templates, render_row
+from instructify.templating.load import load_templates
+from instructify.templating.model import Template, fitting
+from instructify.templating.rendering import render_row
 from instructify.twins.make import WRITERS, make_twin
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,7 +6,7 @@ caller's business.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +22,12 @@ _MAX_DEPTH = 32
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+_SPELLED_WORDS = {
+    spelled: value
+    for word, value in _WORDS.items()
+    for spelled in (word, word.capitalize(), word.upper())
+}
+_STARTS_OF_NUMBERS = frozenset("0123456789+-.")
 
 
 class PlacedError(UserError):
@@ -38,14 +44,18 @@ class PlacedError(UserError):
         self.text_line = text_line
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Node:
-    """A value of the file and where it stands; `path` is its keys, joined by dots."""
+    """A value of the file and where it stands.
+
+    `key` is the key of an entry, `path` all keys down to the value, joined by dots.
+    """
 
     value: "Scalar | dict[str, Node] | list[Node]"
     file: str
     line: int
     path: str
+    key: str = ""
 
     def error(self, what: str, *, kind: str = "syntax", text_line: int = 1) -> PlacedError:
         """Make the one sentence about this value: file, line and `what`."""
@@ -74,15 +84,26 @@ class Node:
     ) -> "dict[str, Node]":
         """Return the mapping after checking its keys."""
         entries = self.entries()
-        required = tuple(required)
-        allowed = (*required, *optional)
+        for error in self.key_mistakes(tuple(required), tuple(optional)):
+            raise error
+        return entries
+
+    def key_mistakes(
+        self, required: Sequence[str], optional: Sequence[str]
+    ) -> "Iterator[PlacedError]":
+        """Yield what is wrong with the keys of the mapping: the unknown, then the missing ones."""
+        entries = {} if self.is_null else self.entries()
+        allowed = dict.fromkeys((*required, *optional))
         for key, node in entries.items():
             if key not in allowed:
-                raise node.error(f"unknown key '{key}'{self._within}; {did_you_mean(key, allowed)}")
+                yield node.error(f"unknown key '{key}'{self._within}; {did_you_mean(key, allowed)}")
         for key in required:
             if key not in entries:
-                raise self.error(f"key '{key}' is missing{self._within}")
-        return entries
+                yield self.error(f"key '{key}' is missing{self._within}")
+
+    def at(self, key: str) -> "Node":
+        """Return where a mistake about a key stands: its entry, else the mapping."""
+        return self.entries().get(key, self)
 
     def items(self) -> "list[Node]":
         """Return the list."""
@@ -121,11 +142,14 @@ class Node:
             raise self._expected("true or false")
         return self.value
 
-    def integer(self, *, minimum: int = 0) -> int:
-        """Return a whole number of at least `minimum`."""
-        if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < minimum:
+    def integer(self, *, minimum: int = 0, maximum: int | None = None) -> int:
+        """Return a whole number of the closed range; `maximum` None: as large as it may be."""
+        value = self.value
+        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
             raise self._expected(f"a whole number from {minimum} on")
-        return self.value
+        if maximum is not None and value > maximum:
+            raise self._expected(f"a whole number from {minimum} to {maximum}")
+        return value
 
     def number(self, *, minimum: float, maximum: float) -> float:
         """Return a number of the closed range."""
@@ -184,11 +208,14 @@ def read_yaml(path: Path) -> Node:
 
 def parse_yaml(content: str, file: str) -> Node:
     """Read YAML from memory; `file` names it in messages."""
-    loader = getattr(
-        yaml, "CSafeLoader", yaml.SafeLoader
-    )  # the C parser is ten times as fast, where it was built
+    # The C parser is ten times as fast, where it was built.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return _Composer(file, iter(yaml.parse(content, Loader=loader))).document()
+        events = loader(content)
+        try:
+            return _Composer(file, iter(events.get_event, None)).document()
+        finally:
+            events.dispose()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise PlacedError(file, line, f"this is not YAML ({error.problem})") from error
@@ -214,7 +241,14 @@ class _Composer:
                 node = self._node(next(self._events), "", 0)
         return node
 
-    def _node(self, event: yaml.Event, path: str, depth: int) -> Node:
+    def _node(
+        self, event: yaml.Event, path: str, depth: int, key: str = "", line: int | None = None
+    ) -> Node:
+        """Read a value; an entry is reported at its `line`, since it may begin on a later one."""
+        at = _line(event) if line is None else line
+        if type(event) is yaml.ScalarEvent and event.tag is None and event.anchor is None:
+            text = event.value if event.style else _plain(event.value)
+            return Node(text, self._file, at, path, key)
         self._refuse_indirection(event)
         if depth > _MAX_DEPTH:
             raise self._error(event, f"nested deeper than {_MAX_DEPTH} levels")
@@ -223,9 +257,7 @@ class _Composer:
             value = self._mapping(path, depth)
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._sequence(path, depth)
-        elif isinstance(event, yaml.ScalarEvent):
-            value = event.value if event.style else _plain(event.value)
-        return Node(value=value, file=self._file, line=_line(event), path=path)
+        return Node(value, self._file, at, path, key)
 
     def _mapping(self, path: str, depth: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}
@@ -238,9 +270,7 @@ class _Composer:
                 first = entries[name].line
                 raise self._error(key, f"'{name}' is a duplicate of line {first}; keep one")
             below = f"{path}.{name}" if path else name
-            value = self._node(next(self._events), below, depth + 1)
-            # An entry is reported at its key: a value may begin on a later line.
-            entries[name] = Node(value=value.value, file=self._file, line=_line(key), path=below)
+            entries[name] = self._node(next(self._events), below, depth + 1, name, _line(key))
         return entries
 
     def _sequence(self, path: str, depth: int) -> list[Node]:
@@ -250,13 +280,11 @@ class _Composer:
         return nodes
 
     def _refuse_indirection(self, event: yaml.Event) -> None:
-        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+        if getattr(event, "anchor", None) is not None:
             raise self._error(event, "anchors and aliases are not allowed; write the value out")
-        if (
-            isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent))
-            and event.tag is not None
-        ):
-            raise self._error(event, f"the tag {event.tag} is not allowed; remove it")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise self._error(event, f"the tag {tag} is not allowed; remove it")
 
     def _error(self, event: yaml.Event, what: str) -> UserError:
         return PlacedError(self._file, _line(event), what)
@@ -268,10 +296,11 @@ def _line(event: yaml.Event) -> int:
 
 def _plain(text: str) -> Scalar:
     """Read an unquoted scalar: the words of YAML 1.2's core schema, decimal numbers, else text."""
-    if text.lower() in _WORDS and text in (text.lower(), text.capitalize(), text.upper()):
-        return _WORDS[text.lower()]
-    if _INT.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
+    if text in _SPELLED_WORDS:
+        return _SPELLED_WORDS[text]
+    if text[0] in _STARTS_OF_NUMBERS:
+        if _INT.fullmatch(text):
+            return int(text)
+        if _FLOAT.fullmatch(text):
+            return float(text)
     return text

@@ -1,5 +1,6 @@
 """Settings of the command line, `a.b=value`, put into a tree that was read from YAML."""
 
+import dataclasses
 from collections.abc import Collection, Sequence
 
 from instructify._util.errors import UserError
@@ -24,9 +25,9 @@ def with_setting(root: Node, setting: str, *, texts: Collection[str] = ()) -> No
 
 def _placed(node: Node, keys: Sequence[str], value: Node) -> Node:
     if not keys:
-        return Node(value=value.value, file=value.file, line=1, path=node.path)
+        return dataclasses.replace(value, line=1, path=node.path, key=node.key)
     below = f"{node.path}.{keys[0]}" if node.path else keys[0]
     entries = dict(node.value) if isinstance(node.value, dict) else {}
-    inner = entries.get(keys[0]) or Node(value=None, file=value.file, line=1, path=below)
-    entries[keys[0]] = _placed(inner, keys[1:], value)
-    return Node(value=entries, file=node.file, line=node.line, path=node.path)
+    new = Node(value=None, file=value.file, line=1, path=below, key=keys[0])
+    entries[keys[0]] = _placed(entries.get(keys[0], new), keys[1:], value)
+    return dataclasses.replace(node, value=entries)

@@ -1,23 +1,16 @@
 """The catalog: `catalog.yaml` and the user's own datasets as frozen dataclasses.
 
-`load` reads and checks the files, `model` has the classes, `own_*` the entries of own
-data, `text` what `instructify catalog` prints.
+`load` reads and checks the files, `model`, `splits` and `candidates` have the classes, `own_*` the
+entries of own data, `text` what `instructify catalog` prints.
 """
 
+from instructify.catalog.candidates import Candidates
 from instructify.catalog.load import load_catalog
-from instructify.catalog.model import (
-    Candidates,
-    Catalog,
-    Dataset,
-    Expected,
-    Family,
-    RawFileSpec,
-    Split,
-    Task,
-)
+from instructify.catalog.model import Catalog, Dataset, Family, Task
 from instructify.catalog.own_columns import FIELDS, TURNS, fill, placeholders
 from instructify.catalog.own_data import CAPTIONS, YOUR_OWN, class_name
 from instructify.catalog.own_sources import SPELLINGS, SUFFIXES, is_archive, is_glob
+from instructify.catalog.splits import Expected, RawFileSpec, Split
 from instructify.catalog.text import catalog_lines, dataset_lines
 
 __all__ = [

@@ -1,26 +1,49 @@
 """What the catalog knows, as frozen dataclasses: tasks, metrics, families, releases, datasets.
 
-Pure data with the few questions that everybody asks of it. Reading YAML is `instructify.catalog`;
-what an option may be is declared by the reader of the dataset.
+The types of the fields say what the file may hold. What an option may be is declared by the reader
+of the dataset.
 """
 
 import dataclasses
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from instructify._util.errors import UserError, did_you_mean
-from instructify._util.yaml_lines import Scalar
+from instructify._util.yaml_lines import Node, Scalar
+from instructify._util.yaml_marks import (
+    FROM_KEY,
+    MAY_BE_EMPTY,
+    NAME,
+    NO_KEY,
+    NOT_NULL,
+    STRIPPED,
+    Between,
+    By,
+    Check,
+    Names,
+    OneOf,
+    WithNames,
+)
+from instructify.catalog.candidates import Candidates, read_candidates
+from instructify.catalog.splits import Split, read_splits, relative
 
-_PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
+Media = Literal["image", "video"]
+Role = Literal["held-in", "held-out"]
+
+
+def _holds_name(pattern: str, node: Node, names: Names) -> Iterator[UserError]:
+    """Yield what is wrong with the pattern of a picture file."""
+    if pattern.count("{name}") != 1:
+        yield node.error(f"the pattern '{pattern}' must hold {{name}} once")
+    yield from relative(pattern, node, names)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """A kind of work; prefix templates call it by its title, its records have these forms."""
 
-    name: str
+    name: Annotated[str, FROM_KEY]
     title: str
     forms: tuple[str, ...]
 
@@ -41,13 +64,13 @@ class Family:
     `embedded`: pictures may stand in the raw files themselves; their names are 20 hex digits.
     """
 
-    name: str
-    media: str
-    patterns: tuple[str, ...]
+    name: Annotated[str, FROM_KEY]
+    media: Media = "image"
+    patterns: tuple[Annotated[str, Check(_holds_name)], ...]
     folders: tuple[str, ...]
-    tars: tuple[str, ...]
+    tars: tuple[str, ...] = ()
     keep: Literal["store", "reference"] = "store"
-    embedded: bool = False
+    embedded: Annotated[bool, NO_KEY] = False
 
     def file_names(self, name: str) -> tuple[str, ...]:
         """List the file names that a picture of this name may have, likeliest first."""
@@ -58,110 +81,35 @@ class Family:
 class Release:
     """The files as their authors publish them; `name` is also their folder below the raw root."""
 
-    name: str
+    name: Annotated[str, FROM_KEY]
     title: str
     home: str
     licence: str
-    get: str
-    citation: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RawFileSpec:
-    """A raw file of a split: its role to the reader, and the names it may have, tried in order.
-
-    A name is relative to the folder of the release and may hold `{option}`. `many`, in own data
-    alone: all of the names are wanted, each may be a glob or a folder, and every file is read.
-    """
-
-    role: str
-    names: tuple[str, ...]
-    optional: bool
-    many: bool = False
-
-    def names_for(self, options: Mapping[str, Scalar]) -> tuple[str, ...]:
-        """List the names with the values of options filled in."""
-        return tuple(
-            _PLACEHOLDER.sub(lambda match: str(options.get(match[1], match[0])), name)
-            for name in self.names
-        )
-
-    def placeholders(self) -> tuple[str, ...]:
-        """List the options that the names depend on."""
-        return tuple(
-            sorted({option for name in self.names for option in _PLACEHOLDER.findall(name)})
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Expected:
-    """Official counts of a complete release, under the options that `when` names.
-
-    `exact` is false where the number of records is known rounded or from one source only.
-    """
-
-    records: int | None
-    pictures: int | None
-    exact: bool
-    when: Mapping[str, tuple[Scalar, ...]]
-
-    def holds(self, options: Mapping[str, Scalar]) -> bool:
-        return all(options.get(option) in values for option, values in self.when.items())
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Split:
-    name: str
-    files: tuple[RawFileSpec, ...]
-    expected: tuple[Expected, ...]
-    labelled: bool  # false: the authors keep the answers, the split is for inference only
-
-    def file(self, role: str) -> RawFileSpec:
-        """Return the file with this role."""
-        for spec in self.files:
-            if spec.role == role:
-                return spec
-        raise KeyError(f"split '{self.name}' has no file '{role}'")
-
-    def expected_for(self, options: Mapping[str, Scalar]) -> Expected | None:
-        """Return the official counts under these options, if any are known."""
-        return next((expected for expected in self.expected if expected.holds(options)), None)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Candidates:
-    """The closed answer set that a sample is ranked against.
-
-    kind `record`: the choices of the record; `fixed`: `values`; `vocabulary`: the answers of
-    `splits` given at least `min_count` times, of these the `top` most frequent (None: all).
-    """
-
-    kind: str
-    values: tuple[str, ...] = ()
-    splits: tuple[str, ...] = ()
-    min_count: int = 1
-    top: int | None = None
+    get: Annotated[str, By(lambda node: node.text().rstrip("\n"))]
+    citation: Annotated[str | None, NO_KEY] = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dataset:
-    name: str
+    name: Annotated[str, FROM_KEY]
     title: str
-    task: str
-    role: str  # held-in | held-out
-    cluster: str | None  # held-out: task-seen | task-unseen
-    release: str
+    task: Annotated[str, OneOf("tasks")]
+    role: Role
+    # Of a held-out dataset.
+    cluster: Annotated[Literal["task-seen", "task-unseen"] | None, NOT_NULL] = None
+    release: Annotated[str, OneOf("releases")]
     reader: str
-    media: str  # image | video
-    metric: str | None
-    families: tuple[str, ...]
-    splits: tuple[Split, ...]
-    default_splits: tuple[str, ...]
-    options: Mapping[str, Scalar]
-    forms: Mapping[str, float]  # form of record -> factor on the dataset's weight in the mixture
-    candidates: Candidates | None
-    max_rejects_percent: float
-    note: str | None
+    media: Media = "image"
+    metric: Annotated[str, OneOf("metrics")] | None
+    families: tuple[Annotated[str, OneOf("families")], ...]
+    splits: Annotated[tuple[Split, ...], WithNames(read_splits)]
+    default_splits: tuple[Annotated[str, OneOf("splits")], ...]
+    options: Annotated[Mapping[Annotated[str, NAME], Scalar], MAY_BE_EMPTY]
+    # The forms of its records, with their factors on the dataset's weight in the mixture.
+    forms: Mapping[Annotated[str, OneOf("forms")], Annotated[float, Between(0, 1000)]]
+    candidates: Annotated[Candidates | None, WithNames(read_candidates)] = None
+    max_rejects_percent: Annotated[float, Between(0, 100)] = 1.0
+    note: Annotated[str | None, STRIPPED] = None
 
     @property
     def split_names(self) -> tuple[str, ...]:

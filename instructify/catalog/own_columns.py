@@ -6,6 +6,7 @@ A column is named as the data names it. A text with `{...}` is put together from
 
 import json
 import re
+from typing import Literal
 
 from instructify._util.field_names import check_field_names
 from instructify._util.yaml_lines import Node
@@ -24,7 +25,7 @@ FIELDS = (
     "ocr_tokens",
     "history",
 )
-KINDS = ("table", "conversations", "coco", "vqa")
+Kind = Literal["table", "conversations", "coco", "vqa"]
 # The columns that a kind brings itself, so that an entry need not name them.
 _USUAL: dict[str, dict[str, str]] = {
     "table": {},

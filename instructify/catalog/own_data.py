@@ -9,24 +9,19 @@ import json
 from typing import NamedTuple
 
 from instructify._util.yaml_lines import Node, Scalar
-from instructify.catalog.model import Candidates, Catalog, Dataset, Family, Release, Split
-from instructify.catalog.own_columns import FIELDS, KINDS, TURNS, read_columns, read_own_fields
-from instructify.catalog.own_sources import is_archive, plain_path, read_sources
-from instructify.catalog.parts import each_of, read_candidates
+from instructify._util.yaml_typed import decode
+from instructify.catalog.candidates import Candidates, read_candidates
+from instructify.catalog.model import Catalog, Dataset, Family, Release, Task
+from instructify.catalog.own_columns import FIELDS, TURNS, read_columns
+from instructify.catalog.own_entry import OwnData, OwnEntry
+from instructify.catalog.own_sources import is_archive, read_sources
+from instructify.catalog.parts import each_of
+from instructify.catalog.splits import Split
 
 CLASSIFICATION = "image_classification"
 DEFAULT_QUESTION = "What is shown in the picture?"
 CAPTIONS = "captions"  # a record each to train on, a set for each picture to evaluate on
 YOUR_OWN = "your own"
-
-_ENTRY_KEYS = (
-    *("data", "table", "raw", "title", "role", "metric", "form", "default_splits"),
-    *("max_rejects_percent", "note", "licence", "home", "citation", "candidates"),
-)
-_DATA_KEYS = (
-    *("kind", "file", "files", "folder", "folders", "split", "key", "columns", "pictures", "cache"),
-    *("question", "classes", "separator", "choice_base", "text_only", "fields"),
-)
 
 
 class _Data(NamedTuple):
@@ -39,54 +34,58 @@ class _Data(NamedTuple):
     has_choices: bool
 
 
-def own_dataset(name: str, node: Node, catalog: Catalog) -> Dataset:
+def own_entry(node: Node, catalog: Catalog) -> OwnEntry:
     """Read one entry of the user's file."""
-    fields = node.fields(required=("task",), optional=_ENTRY_KEYS)
+    tasks = catalog.tasks
+    task = tasks[node.at("task").choice(tasks)] if "task" in node.entries() else None
+    forms = () if task is None else task.forms
+    names = {"tasks": tasks, "metrics": catalog.metrics, "forms": forms}
+    return decode(OwnEntry, node, names=names)
+
+
+def own_dataset(name: str, entry: OwnEntry, node: Node, catalog: Catalog) -> Dataset:
+    """Make the dataset of an entry."""
     _check_new(name, node, catalog)
-    task = catalog.tasks[fields["task"].choice(catalog.tasks)]
-    form = fields["form"].choice(task.forms) if "form" in fields else None
-    data = _data(_data_node(node, fields), task.name, task.forms, form, _base(fields))
+    task = catalog.tasks[entry.task]
+    data = _data(_data_node(node, entry), task, entry)
     splits = tuple(split.name for split in data.splits)
-    percent = fields.get("max_rejects_percent")
     return Dataset(
         name=name,
-        title=fields["title"].text() if "title" in fields else name,
+        title=entry.title or name,
         task=task.name,
-        role=fields["role"].choice(("held-in", "held-out")) if "role" in fields else "held-in",
-        cluster=None,
+        role=entry.role,
         release=name,
         reader="table",
         media="video" if task.name == "video_qa" else "image",
-        metric=fields["metric"].choice(catalog.metrics) if "metric" in fields else None,
+        metric=entry.metric,
         families=(name,),
         splits=data.splits,
         default_splits=(
-            each_of(fields["default_splits"], splits) if "default_splits" in fields else splits
+            splits if entry.default_splits is None else each_of(entry.default_splits, splits)
         ),
         options=data.options,
         forms=dict.fromkeys(data.forms, 1.0),
         candidates=(
-            read_candidates(fields["candidates"], splits)
-            if "candidates" in fields
-            else _candidates(data, task.name)
+            _candidates(data, task.name)
+            if entry.candidates is None
+            else read_candidates(entry.candidates, {"splits": splits})
         ),
-        max_rejects_percent=1.0 if percent is None else percent.number(minimum=0, maximum=100),
-        note=fields["note"].text().strip() if "note" in fields else None,
+        max_rejects_percent=entry.max_rejects_percent,
+        note=entry.note,
     )
 
 
-def own_release(dataset: Dataset, node: Node) -> Release:
+def own_release(dataset: Dataset, entry: OwnEntry, node: Node) -> Release:
     """Make the release of the user's own files."""
-    fields = node.entries()
     files = [name for split in dataset.splits for spec in split.files for name in spec.names]
     shown = ", ".join(dict.fromkeys(files[:8])) + (", ..." if len(files) > 8 else "")
     return Release(
         name=dataset.release,
         title=dataset.title,
-        home=fields["home"].text() if "home" in fields else "your own data",
-        licence=fields["licence"].text() if "licence" in fields else YOUR_OWN,
+        home=entry.home or "your own data",
+        licence=entry.licence or YOUR_OWN,
         get=f"Your own, below {{raw}}/{dataset.release}: {shown}{_hub_steps(node)}",
-        citation=fields["citation"].text().strip() if "citation" in fields else None,
+        citation=entry.citation,
     )
 
 
@@ -118,71 +117,59 @@ def _check_new(name: str, node: Node, catalog: Catalog) -> None:
             raise node.error(f"'{name}' is already a {kind} of the catalog; choose another name")
 
 
-def _data_node(node: Node, fields: dict[str, Node]) -> Node:
+def _data_node(node: Node, entry: OwnEntry) -> Node:
     """Return what `data` says; `table` is its name in older files."""
-    given = [key for key in ("data", "table") if key in fields]
-    if not given:
+    if entry.data is not None and entry.table is not None:
+        raise entry.table.error("'table' and 'data' are one thing; keep 'data'")
+    data = entry.data or entry.table
+    if data is None:
         raise node.error(f"key 'data' is missing in '{node.path}'; it says where the data lies")
-    if len(given) > 1:
-        raise fields["table"].error("'table' and 'data' are one thing; keep 'data'")
-    return fields[given[0]]
+    return data
 
 
-def _base(fields: dict[str, Node]) -> str:
-    """Say what the paths begin with, where the data lies in a folder of another name."""
-    return f"../{plain_path(fields['raw'], fields['raw'].text())}/" if "raw" in fields else ""
-
-
-def _data(node: Node, task: str, forms: tuple[str, ...], form: str | None, base: str) -> _Data:
-    fields = node.fields(optional=_DATA_KEYS)
-    kind = fields["kind"].choice(KINDS) if "kind" in fields else "table"
+def _data(node: Node, task: Task, entry: OwnEntry) -> _Data:
+    said = decode(OwnData, node)
+    fields = node.entries()
+    base = f"../{entry.raw}/" if entry.raw else ""
     sources = read_sources(node, fields, base)
-    question = fields["question"].text() if "question" in fields else None
-    if question is None and task == CLASSIFICATION:
-        question = DEFAULT_QUESTION
-    classes = fields["classes"].texts() if "classes" in fields else ()
+    is_classification = task.name == CLASSIFICATION
+    question = said.question or (DEFAULT_QUESTION if is_classification else "")
     in_folders = sources.is_folder and "columns" not in fields
     if in_folders:
-        _check_folder(node, fields, task)
-        classes = tuple(class_name(folder) for folder in classes)
-    classes = tuple(sorted(set(classes)))
-    chosen = _form(fields, form, forms)
+        _check_folder(node, fields, task.name)
+    names = map(class_name, said.classes) if in_folders else said.classes
+    classes = tuple(sorted(set(names)))
+    chosen = entry.form or _form(fields, said.kind, task.forms)
     constant = {field for field, given in (("question", question), ("choices", classes)) if given}
-    _check_kind(fields, kind, forms, chosen)
-    columns = {} if in_folders else read_columns(node, fields, kind, _needs(chosen), constant)
-    options: dict[str, Scalar] = {
-        "form": chosen,
-        "kind": kind,
-        "pictures": plain_path(fields["pictures"], fields["pictures"].text())
-        if "pictures" in fields
-        else "",
-        "cache": plain_path(fields["cache"], fields["cache"].text()) if "cache" in fields else "",
-        "question": question or "",
-        "classes": json.dumps(classes) if classes else "",
-        "separator": fields["separator"].text() if "separator" in fields else "|",
-        "split_by": sources.split_by,
-        "key": fields["key"].text() if "key" in fields else "",
-        "choice_base": _choice_base(fields),
-        "text_only": fields["text_only"].boolean() if "text_only" in fields else False,
-        "raw": base.removeprefix("../").rstrip("/"),
-        "fields": json.dumps(read_own_fields(fields["fields"])) if "fields" in fields else "",
-    }
-    options |= {f"column_{field}": columns.get(field, "") for field in (*FIELDS, TURNS)}
+    _check_kind(fields, said.kind, task.forms, chosen)
+    columns = {} if in_folders else read_columns(node, fields, said.kind, _needs(chosen), constant)
     return _Data(
         splits=sources.splits,
-        options=options,
+        options={
+            "form": chosen,
+            "kind": said.kind,
+            "pictures": said.pictures,
+            "cache": said.cache,
+            "question": question,
+            "classes": json.dumps(classes) if classes else "",
+            "separator": said.separator,
+            "split_by": sources.split_by,
+            "key": said.key,
+            "choice_base": said.choice_base,
+            "text_only": said.text_only,
+            "raw": entry.raw,
+            "fields": json.dumps(said.fields) if said.fields else "",
+            **{f"column_{field}": columns.get(field, "") for field in (*FIELDS, TURNS)},
+        },
         forms=("caption", "caption_set") if chosen == CAPTIONS else (chosen,),
         classes=classes,
         has_choices=chosen == "multiple_choice" or "choices" in columns,
     )
 
 
-def _form(fields: dict[str, Node], form: str | None, forms: tuple[str, ...]) -> str:
+def _form(fields: dict[str, Node], kind: str, forms: tuple[str, ...]) -> str:
     """Decide the form of the records where the entry does not say it."""
-    if form is not None:
-        return form
     columns = fields["columns"].entries() if "columns" in fields else {}
-    kind = fields["kind"].value if "kind" in fields else "table"
     if "caption" in forms and "caption_set" in forms:
         several = "references" in columns or (kind == "coco" and "answer" not in columns)
         return CAPTIONS if several and "answer" not in columns else "caption"
@@ -204,15 +191,6 @@ def _check_kind(fields: dict[str, Node], kind: str, forms: tuple[str, ...], form
         )
     if kind != "table" and any(key.startswith("folder") for key in fields):
         raise fields["kind"].error(f"folders hold no {kind}; remove the key, or give a file")
-
-
-def _choice_base(fields: dict[str, Node]) -> int:
-    if "choice_base" not in fields:
-        return 0
-    base = fields["choice_base"].integer()
-    if base > 1:
-        raise fields["choice_base"].error("'choice_base' is 0 or 1: where the numbers begin")
-    return base
 
 
 def _check_folder(node: Node, fields: dict[str, Node], task: str) -> None:
@@ -245,9 +223,9 @@ def _hub_steps(node: Node) -> str:
 def _texts(node: Node) -> list[str]:
     values = node.value
     if isinstance(values, dict):
-        return [text for one in values.values() for text in _texts(one)]
+        return [text for value in values.values() for text in _texts(value)]
     if isinstance(values, list):
-        return [text for one in values for text in _texts(one)]
+        return [text for value in values for text in _texts(value)]
     return [values] if isinstance(values, str) else []
 
 

@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from instructify._util.yaml_lines import Node
-from instructify.catalog.model import RawFileSpec, Split
+from instructify.catalog.splits import RawFileSpec, Split
 
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow", ".tar")
 PACKED = (".gz", ".zst", ".bz2", ".zip")
@@ -110,7 +110,7 @@ def _by_column(node: Node) -> tuple[str, tuple[str, ...]]:
 def _values(node: Node) -> list[str]:
     """Read the values of a column that mean one split; a number or truth value is its text."""
     scalars = [one.scalar() for one in node.items()] if node.is_list else [node.scalar()]
-    return ["" if one is None else str(one) for one in scalars]
+    return ["" if scalar is None else str(scalar) for scalar in scalars]
 
 
 def _by_share(node: Node) -> tuple[str, tuple[str, ...]]:

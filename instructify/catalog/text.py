@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 
 from instructify._util.text_table import TextColumn, table_lines
 from instructify._util.yaml_lines import Scalar
-from instructify.catalog.model import Candidates, Catalog, Dataset, Expected, RawFileSpec, Split
+from instructify.catalog.candidates import Candidates
+from instructify.catalog.model import Catalog, Dataset
+from instructify.catalog.splits import Expected, RawFileSpec, Split
 
 WIDTH = 80
 
@@ -76,7 +78,8 @@ _COLUMNS = (
 
 def _overview(datasets: Iterable[Dataset]) -> list[str]:
     rows = [
-        (one.name, one.task, " ".join(one.default_splits), one.metric or "-") for one in datasets
+        (dataset.name, dataset.task, " ".join(dataset.default_splits), dataset.metric or "-")
+        for dataset in datasets
     ]
     return list(table_lines(_COLUMNS, rows))
 

@@ -12,14 +12,19 @@ from instructify.cli.options import (
     AllOwn,
     BuildFolder,
     CatalogFile,
+    DatasetSettings,
+    Draws,
     Engine,
     HeldIn,
     HeldOut,
+    Images,
     Jobs,
     Json,
     Names,
+    OneSplit,
     PartOf,
     Prompts,
+    RawRoot,
     TemplateFolder,
 )
 from instructify.cli.output import reader_may_leave
@@ -87,14 +92,14 @@ def twin(
 
 
 def check(
-    raw: Annotated[Path, typer.Option(help="Raw root: one folder per release.")],
+    raw: RawRoot,
     names: Names = None,
     held_in: HeldIn = False,
     held_out: HeldOut = False,
     every: All = False,
     every_own: AllOwn = False,
-    images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
-    split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
+    images: Images = None,
+    split: OneSplit = None,
     deep: Annotated[
         bool, typer.Option("--deep", help="Decode every picture, not only look at its two ends.")
     ] = False,
@@ -108,9 +113,7 @@ def check(
         Path | None, typer.Option(help="The OCR tokens that a conversion will be given.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="dataset.option=value, see catalog NAME.")
-    ] = None,
+    settings: DatasetSettings = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -142,16 +145,16 @@ def check(
 
 
 def convert(
-    raw: Annotated[Path, typer.Option(help="Raw root: one folder per release.")],
+    raw: RawRoot,
     out: Annotated[Path, typer.Option(help="The build to write or to add to.")],
     names: Names = None,
     held_in: HeldIn = False,
     held_out: HeldOut = False,
     every: All = False,
     every_own: AllOwn = False,
-    images: Annotated[list[Path] | None, typer.Option(help="More picture folders.")] = None,
-    split: Annotated[str | None, typer.Option(help="One split instead of the usual ones.")] = None,
-    draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
+    images: Images = None,
+    split: OneSplit = None,
+    draws: Draws = None,
     seed: Annotated[int, typer.Option(help="Seed of every choice.")] = 0,
     jobs: Jobs = None,
     engine: Engine = "local",
@@ -167,9 +170,7 @@ def convert(
     ocr: Annotated[
         Path | None, typer.Option(help="OCR tokens by picture key, see docs/catalog.md.")
     ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="dataset.option=value, see catalog NAME.")
-    ] = None,
+    settings: DatasetSettings = None,
     max_rejects: Annotated[
         float | None, typer.Option(min=0, max=100, help="Percent; default: the catalog's.")
     ] = None,
@@ -231,7 +232,7 @@ def retemplate(
         str | None,
         typer.Option(help="instruction, plain, or prefix; default: as before."),
     ] = None,
-    draws: Annotated[int | None, typer.Option(min=1, help="Samples per record.")] = None,
+    draws: Draws = None,
     seed: Annotated[int | None, typer.Option(help="Seed; default: as before.")] = None,
     jobs: Jobs = None,
     engine: Engine = "local",

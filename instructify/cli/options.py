@@ -26,6 +26,15 @@ Prompts = Annotated[
     str | None,
     typer.Option("--prompts", help="instruction (default), plain or prefix; as a build has them."),
 ]
+RawRoot = Annotated[Path, typer.Option("--raw", help="Raw root: one folder per release.")]
+Images = Annotated[list[Path] | None, typer.Option("--images", help="More picture folders.")]
+OneSplit = Annotated[
+    str | None, typer.Option("--split", help="One split instead of the usual ones.")
+]
+Draws = Annotated[int | None, typer.Option("--draws", min=1, help="Samples per record.")]
+DatasetSettings = Annotated[
+    list[str] | None, typer.Option("--set", help="dataset.option=value, see catalog NAME.")
+]
 BuildFolder = Annotated[Path, typer.Argument(metavar="BUILD", help="A folder made by convert.")]
 
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default 1.")]

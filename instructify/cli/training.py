@@ -233,20 +233,20 @@ def generate(
 
     Example: instructify generate run --image cat.jpg --prompt "Question: what is this? Answer:"
     """
-    from instructify.commands.model import run_generate
+    from instructify.commands.model import GenerateOptions, run_generate
 
-    run_generate(
-        model,
-        image,
-        prompt,
-        which=checkpoint,
+    options = GenerateOptions(
+        model=model,
+        image=image,
+        prompt=prompt,
+        checkpoint=checkpoint,
         beams=beams,
         max_tokens=max_tokens,
         min_tokens=min_tokens,
         length_penalty=length_penalty,
         device=device,
-        as_json=as_json,
     )
+    run_generate(options, as_json=as_json)
 
 
 def demo(

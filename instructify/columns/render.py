@@ -174,7 +174,7 @@ def _render_part(
     sources, choice = _distinct(part, templates)
     if sources == [None]:
         return None
-    programs = [program("") if one is None else program(*one) for one in sources]
+    programs = [program("") if source is None else program(*source) for source in sources]
     chosen = choice[which]
     texts = render_texts(programs, chosen, columns, explain_nulls=part != "response", by_row=by_row)
     if None in sources:

@@ -12,9 +12,9 @@ def run_check_model(name: str, *, as_json: bool) -> int:
     from instructify_train.model import load_model
 
     checks = check_model(load_model(ModelConfig(name=name)))
-    differs = [one for one in checks if one.passed is False]
+    differs = [check for check in checks if check.passed is False]
     if as_json:
-        print(json.dumps([one._asdict() for one in checks], indent=1))
+        print(json.dumps([check._asdict() for check in checks], indent=1))
     else:
         words = {True: "pass", False: "DIFFERS", None: "note"}
         for one in checks:

@@ -244,7 +244,9 @@ def _idle_options(request: ConvertRequest, states: Sequence[SplitState]) -> Iter
             fitting = counted(state.draws, "template")
             yield f"{state.name}: --draws {request.draws} gives {state.draws}, since {fitting} fit"
     ours = load_catalog().datasets if request.catalog_file is not None else ()
-    if request.catalog_file is not None and all(one.name in ours for one in request.datasets):
+    if request.catalog_file is not None and all(
+        dataset.name in ours for dataset in request.datasets
+    ):
         yield f"--catalog {request.catalog_file} has no effect: none of its datasets is converted"
 
 

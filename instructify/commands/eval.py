@@ -67,10 +67,10 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
     means = _means(request, done.results)
     if as_json:
         value = {"results": done.results, "not_evaluated": done.without}
-        told = {one.name: one._asdict() for one in means}
+        told = {mean.name: mean._asdict() for mean in means}
         print(json.dumps({**value, **({"means": told} if means else {})}, indent=1))
         return
-    print("".join(f"{mean_line(one)}\n" for one in means), end="")
+    print("".join(f"{mean_line(mean)}\n" for mean in means), end="")
     more = f"{request.out}: beside the published figures by `instructify results {request.out}`."
     print("\n" + paragraph(more, cut=False))
 

@@ -161,7 +161,7 @@ def _report(receipt: Receipt, out: Path, state: str) -> str:
 
 def _departures(receipt: Receipt) -> Iterator[str]:
     """Say what was left out, what the shape has no place for, and which texts were changed."""
-    splits = [of for own in receipt.datasets.values() for of in own.values()]
+    splits = [of for dataset in receipt.datasets.values() for of in dataset.values()]
     reasons = sum((Counter(of.left_out) for of in splits), Counter())
     for reason, number in sorted(reasons.items()):
         yield f"left out: {number:,} {_REASONS[reason]}"
@@ -179,6 +179,6 @@ def _departures(receipt: Receipt) -> Iterator[str]:
 
 def _file_to_train_on(receipt: Receipt) -> str:
     """Name the first file of a training split; of any split where there is none."""
-    written = [(name, of) for own in receipt.datasets.values() for name, of in own.items()]
+    written = [(name, of) for dataset in receipt.datasets.values() for name, of in dataset.items()]
     written.sort(key=lambda one: one[0] != "train")
     return next((file for _, of in written for file in of.files), "")

@@ -54,7 +54,10 @@ def _import_task(file: Path, out: Path, task: str, catalog: Catalog) -> None:
     found = read_plain(_text(file), str(file), asks_for_answer=not generates)
     forms = tuple(
         dict.fromkeys(
-            form for one in catalog.datasets.values() if one.task == task for form in one.forms
+            form
+            for dataset in catalog.datasets.values()
+            if dataset.task == task
+            for form in dataset.forms
         )
     )
     entries = [_entry(one, task, forms, file) for one in found]

@@ -51,9 +51,11 @@ def _as_json(report: LintReport) -> dict[str, object]:
         "templates": report.num_templates,
         "errors": report.num_errors,
         "warnings": len(findings) - report.num_errors,
-        "findings": [{**one._asdict(), "to_do": one.to_do} for one in findings[:_LISTED]],
+        "findings": [
+            {**finding._asdict(), "to_do": finding.to_do} for finding in findings[:_LISTED]
+        ],
         "findings_left_out": max(0, len(findings) - _LISTED),
-        "varieties": [one._asdict() for one in report.varieties],
+        "varieties": [variety._asdict() for variety in report.varieties],
         "usage": None if usage is None else [_task_json(use) for use in usage.tasks],
         "draws": None if usage is None else dict(report.draws),
     }
@@ -76,7 +78,7 @@ def _lines(report: LintReport, folder: str) -> Iterator[str]:
         yield f"{severity} {kind}: {len(found):,}"
         yield from _group(found)
         yield ""
-    if report.usage is None and any(one.self_bleu is not None for one in report.varieties):
+    if report.usage is None and any(variety.self_bleu is not None for variety in report.varieties):
         yield from _variety_lines(report.varieties)
         yield ""
     if report.usage is not None:

@@ -1,6 +1,7 @@
 """`merge` and `generate`: a trained model for plain transformers, and one answer of it."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from instructify._util.errors import UserError
@@ -18,62 +19,49 @@ def run_merge(run: Path, out: Path, which: str, precision: str = "auto") -> None
     print(f"{out}: the model of {run}{step}, {kept}, for InstructBlipForConditionalGeneration")
 
 
-def run_generate(
-    source: str,
-    image: Path,
-    prompt: str,
-    *,
-    which: str,
-    beams: int,
-    max_tokens: int,
-    min_tokens: int,
-    length_penalty: float,
-    device: str,
-    as_json: bool,
-) -> None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GenerateOptions:
+    """Which model is asked what, and how its answer is searched for.
+
+    `model` is a run, a folder of a model or a name of the Hub, `checkpoint` one of a run.
+    """
+
+    model: str
+    image: Path
+    prompt: str
+    checkpoint: str = "best"
+    beams: int = 5
+    max_tokens: int = 64
+    min_tokens: int = 1
+    length_penalty: float = 1.0
+    device: str = "auto"
+
+
+def run_generate(options: GenerateOptions, *, as_json: bool) -> None:
     """Print what a model says of a picture or clip."""
-    answer = answered(
-        source,
-        image,
-        prompt,
-        which=which,
-        beams=beams,
-        max_tokens=max_tokens,
-        min_tokens=min_tokens,
-        length_penalty=length_penalty,
-        device=device,
-    )
+    answer = answered(options)
     if as_json:
-        print(json.dumps({"image": str(image), "prompt": prompt, "answer": answer}))
+        value = {"image": str(options.image), "prompt": options.prompt, "answer": answer}
+        print(json.dumps(value))
     else:
         print(answer)
 
 
-def answered(
-    source: str,
-    image: Path,
-    prompt: str,
-    *,
-    which: str = "best",
-    beams: int = 5,
-    max_tokens: int = 64,
-    min_tokens: int = 1,
-    length_penalty: float = 1.0,
-    device: str = "auto",
-) -> str:
+def answered(options: GenerateOptions) -> str:
     """Ask a model about a picture or clip."""
     from instructify_train.decode import Decoding
     from instructify_train.evaluate import answerer_of, load_trained
     from instructify_train.model import device_of, precision_of
 
-    if not prompt.strip():
+    if not options.prompt.strip():
         raise UserError("--prompt is empty; ask something, as 'Question: what is this? Answer:'")
     decoding = Decoding(
-        beams=beams,
-        max_new_tokens=max_tokens,
-        min_new_tokens=min_tokens,
-        length_penalty=length_penalty,
+        beams=options.beams,
+        max_new_tokens=options.max_tokens,
+        min_new_tokens=options.min_tokens,
+        length_penalty=options.length_penalty,
     )
-    chosen = device_of(device)
-    answerer = answerer_of(load_trained(source, which), chosen, precision_of("auto", chosen))
-    return answerer.answer(answerer.read_file(image), prompt, decoding)
+    device = device_of(options.device)
+    loaded = load_trained(options.model, options.checkpoint)
+    answerer = answerer_of(loaded, device, precision_of("auto", device))
+    return answerer.answer(answerer.read_file(options.image), options.prompt, decoding)

@@ -129,7 +129,7 @@ def _verdict(leaks: Sequence[LeakedPair], waivers: Sequence[Waiver]) -> Verdict:
 
 
 def _of_kind(overlap: Overlap, kind: str) -> list[SharedPictures]:
-    return [one for one in overlap.pictures if pair_kind(overlap.parts, one) == kind]
+    return [picture for picture in overlap.pictures if pair_kind(overlap.parts, picture) == kind]
 
 
 def _sections(
@@ -137,8 +137,8 @@ def _sections(
 ) -> list[Section]:
     leaks = _of_kind(overlap, "leak")
     sections = []
-    for right in dict.fromkeys(one.right for one in leaks):
-        shared = [one for one in leaks if one.right == right]
+    for right in dict.fromkeys(leak.right for leak in leaks):
+        shared = [leak for leak in leaks if leak.right == right]
         used = [waiver for one in shared if (waiver := _waiver(overlap, one, waivers)) is not None]
         part = overlap.parts[right]
         sections.append(
@@ -178,8 +178,8 @@ def _matrix(overlap: Overlap, pairs: Sequence[SharedPictures]) -> Matrix | None:
     if not pairs:
         return None
     parts = overlap.parts
-    columns = sorted({one.left for one in pairs})
-    cells = {(one.left, one.right): _cell(overlap, one) for one in pairs}
+    columns = sorted({pair.left for pair in pairs})
+    cells = {(pair.left, pair.right): _cell(overlap, pair) for pair in pairs}
     return Matrix(
         tuple(part_name(parts, column) for column in columns),
         tuple(
@@ -188,7 +188,7 @@ def _matrix(overlap: Overlap, pairs: Sequence[SharedPictures]) -> Matrix | None:
                 parts[row].pictures,
                 tuple(cells.get((column, row)) for column in columns),
             )
-            for row in dict.fromkeys(one.right for one in pairs)
+            for row in dict.fromkeys(pair.right for pair in pairs)
         ),
     )
 
@@ -208,12 +208,12 @@ def _rest(overlap: Overlap) -> list[Mapping[str, Any]]:
     pairs = sorted(_of_kind(overlap, "rest"), key=lambda one: -one.pictures)
     return [
         {
-            "left": part_name(overlap.parts, one.left),
-            "right": part_name(overlap.parts, one.right),
-            "shared": one,
-            "is_compared": bool(one.likeness or one.compared_by_likeness),
+            "left": part_name(overlap.parts, pair.left),
+            "right": part_name(overlap.parts, pair.right),
+            "shared": pair,
+            "is_compared": bool(pair.likeness or pair.compared_by_likeness),
         }
-        for one in pairs
+        for pair in pairs
     ]
 
 

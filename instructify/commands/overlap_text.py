@@ -35,9 +35,9 @@ def overlap_text(
 ) -> str:
     """Lay the result out for a terminal."""
     parts = overlap.parts
-    leaking = [one for one in overlap.pictures if pair_kind(parts, one) == "leak"]
-    checking = [one for one in overlap.pictures if pair_kind(parts, one) == "check"]
-    rest = [one for one in overlap.pictures if pair_kind(parts, one) == "rest"]
+    leaking = [picture for picture in overlap.pictures if pair_kind(parts, picture) == "leak"]
+    checking = [picture for picture in overlap.pictures if pair_kind(parts, picture) == "check"]
+    rest = [picture for picture in overlap.pictures if pair_kind(parts, picture) == "rest"]
     blocks = [_head(overlap, build)]
     if leaking:
         blocks.append(_matrix(parts, leaking, "Pictures of evaluated splits that training sees, %"))
@@ -78,9 +78,9 @@ def _head(overlap: Overlap, build: str) -> str:
 
 def _matrix(parts: Sequence[PartFacts], pairs: Sequence[SharedPictures], title: str) -> str:
     """Draw rows by columns, blank where nothing is shared; columns that don't fit come below."""
-    columns = list(dict.fromkeys(one.left for one in sorted(pairs, key=lambda one: one.left)))
-    rows = list(dict.fromkeys(one.right for one in pairs))
-    cells = {(one.left, one.right): share(one, parts) for one in pairs}
+    columns = list(dict.fromkeys(pair.left for pair in sorted(pairs, key=lambda one: one.left)))
+    rows = list(dict.fromkeys(pair.right for pair in pairs))
+    cells = {(pair.left, pair.right): share(pair, parts) for pair in pairs}
     letters = {number: _LETTERS[at % len(_LETTERS)] for at, number in enumerate(columns)}
     lines = [title]
     for begin in range(0, len(columns), _COLUMNS):
@@ -163,8 +163,8 @@ def _texts(overlap: Overlap) -> str:
         f"{'records whose text training has too':<38}{'question':>9}{'rare':>7}"
         f"{'answer':>8}{'rare':>7}{'picture':>10}"
     ]
-    for right in dict.fromkeys(one.right for one in sorted(overlap.texts, key=lambda o: o.right)):
-        own = [one for one in overlap.texts if one.right == right]
+    for right in dict.fromkeys(text.right for text in sorted(overlap.texts, key=lambda o: o.right)):
+        own = [text for text in overlap.texts if text.right == right]
         lines.append(f"{part_name(parts, right)}: {counted(parts[right].records, 'record')}")
         telling = sorted(
             own, key=lambda one: (-one.same_picture, -_rare(one.questions, one.answers))
@@ -188,7 +188,7 @@ def _texts(overlap: Overlap) -> str:
 
 
 def _rare(*counts: SharedTextCounts) -> int:
-    return sum(one.records - one.common for one in counts)
+    return sum(count.records - count.common for count in counts)
 
 
 def _gaps(overlap: Overlap) -> str:

@@ -20,8 +20,7 @@ from instructify.recipe import (
     mix_build,
     mixture_of,
     plan_value,
-    recipe_fields,
-    recipe_name,
+    read_recipe,
     recipe_path,
     run_settings,
 )
@@ -77,7 +76,7 @@ def planned(
     UserError for a setting that a plan does not depend on.
     """
     _check_settings(settings)
-    run = run_settings(recipe_fields(changed_recipe(recipe, settings)))
+    run = run_settings(read_recipe(changed_recipe(recipe, settings)))
     size = (run.steps if steps is None else steps, run.batch if batch is None else batch)
     return _plan(folder, recipe, settings, catalog, *size)
 
@@ -96,10 +95,10 @@ def _check_settings(settings: Sequence[str]) -> None:
 def _plan(
     folder: Path, recipe: str, settings: Sequence[str], catalog: Catalog, steps: int, batch: int
 ) -> Plan:
-    fields = recipe_fields(changed_recipe(recipe, settings))
-    mixture = mixture_of(fields["mixture"], recipe_name(fields, recipe_path(recipe)))
+    file = read_recipe(changed_recipe(recipe, settings))
+    mixture = mixture_of(file.mixture, file.name or recipe_path(recipe).stem)
     mixed = mix_build(Build.open(folder), mixture, catalog, batch=batch)
-    return make_plan(mixed, steps=steps, batch=batch, settings=run_settings(fields))
+    return make_plan(mixed, steps=steps, batch=batch, settings=run_settings(file))
 
 
 def _other(

@@ -1,5 +1,6 @@
 """`protocols`: how each dataset is evaluated, and where every choice comes from."""
 
+import dataclasses
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -45,14 +46,14 @@ def run_protocols(
         print(json.dumps(told[0], indent=1) if as_json else "\n".join(map(str, told)))
         return
     every = [
-        one
+        protocol
         for dataset in catalog.datasets
         if has_protocols(catalog, dataset, folder=folder)
-        for one in load_protocols(catalog, dataset, folder=folder)
+        for protocol in load_protocols(catalog, dataset, folder=folder)
     ]
     suites = load_suites(folder)
     if as_json:
-        value = {key: suite._asdict() for key, suite in suites.items()}
+        value = {key: dataclasses.asdict(suite) for key, suite in suites.items()}
         print(json.dumps({"protocols": [one.value() for one in every], "suites": value}, indent=1))
         return
     print("\n".join(_list_lines(every, suites)))
@@ -80,8 +81,10 @@ def _list_lines(every: Sequence[Protocol], suites: dict[str, Suite]) -> Iterator
     for name, suite in suites.items():
         settings = f" ({', '.join(suite.settings)})" if suite.settings else ""
         named = (
-            f"{one} ({', '.join(suite.settings_for[one])})" if one in suite.settings_for else one
-            for one in suite.protocols
+            f"{protocol} ({', '.join(suite.settings_for[protocol])})"
+            if protocol in suite.settings_for
+            else protocol
+            for protocol in suite.protocols
         )
         text = f"{name}{settings}: {', '.join(named)}"
         yield from textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)

@@ -74,7 +74,7 @@ def _value(table: Table) -> dict[str, object]:
                 column for column, cell in row.cells.items() if cell.is_trained_prompt
             ],
             "departures": {
-                column: [one._asdict() for one in cell.departures]
+                column: [departure._asdict() for departure in cell.departures]
                 for column, cell in row.cells.items()
                 if cell.departures
             },

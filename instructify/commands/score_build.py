@@ -86,7 +86,7 @@ def _split_of(build: Build, name: str, predictions: Sequence[Prediction]) -> str
     splits = list(build.dataset(name).splits)
     named = {
         parts[1]
-        for parts in (one.id.split("/", 2) for one in predictions)
+        for parts in (prediction.id.split("/", 2) for prediction in predictions)
         if len(parts) == 3 and parts[0] == name and parts[1] in splits
     }
     if len(named) == 1:
@@ -103,7 +103,7 @@ def _form_of(name: str, split: str, rows: Sequence[_Row], predictions: Sequence[
     """Take the form of the samples that are predicted, or the only one there is."""
     forms = {row.form for row in rows}
     if len(forms) > 1:
-        ids = {one.id for one in predictions}
+        ids = {prediction.id for prediction in predictions}
         forms = {row.form for row in rows if row.sample_id in ids or row.item.id in ids} or forms
     if len(forms) == 1:
         return forms.pop()

@@ -48,7 +48,7 @@ def run_train(options: TrainOptions, *, as_json: bool) -> int:
     """Train, and say how it went; returns the exit code."""
     done = trained(options)
     if done.is_first:
-        print(json.dumps(done.facts, indent=1) if as_json else _told(done.facts, options.out))
+        print(json.dumps(done.facts, indent=1) if as_json else summary_of(done, options.out))
     if done.stopped_by is not None:
         print(
             f"instructify: stopped after step {done.step:,}, which is saved; the same command "
@@ -106,9 +106,10 @@ def _config(options: TrainOptions) -> "TrainConfig":
     return run_recipe(options.out, settings)
 
 
-def _told(facts: dict[str, object], out: Path) -> str:
-    best = facts["best"]
-    loss = "no step was left to do"
+def summary_of(done: Trained, out: Path) -> str:
+    """Say how a run ended, and what can be done with it."""
+    facts, best = done.facts, done.facts["best"]
+    loss = "no step was left to do" if done.stopped_by is None else "no step was done"
     if facts["loss"] is not None:
         loss = f"loss of the last step {facts['loss']:.4f}"
     chosen = "" if not isinstance(best, dict) else f", best at step {best['step']:,}"

@@ -32,6 +32,8 @@ def run_twin(
     columns = (TextColumn("release", 15), FigureColumn("files", 5), FigureColumn("pictures", 9))
     print("\n".join(table_lines(columns, rows)))
     made = {summary.release for summary in summaries}
-    datasets = [one.name for one in load_catalog().datasets.values() if one.release in made]
+    datasets = [
+        dataset.name for dataset in load_catalog().datasets.values() if dataset.release in made
+    ]
     which = "--all" if every else " ".join(datasets)
     print(f"raw root: {out}; next: instructify convert {which} --raw {out} --out build")

@@ -39,7 +39,10 @@ def source_step(
 ) -> Step:
     """Check every raw file of the split, the record's own first."""
     sources = sorted(split.raw, key=lambda one: (one.name != sample["source"], one.role))
-    facts = {one.name: f"{one.size_bytes:,} bytes, sha256 {one.sha256[:16]}" for one in sources}
+    facts = {
+        source.name: f"{source.size_bytes:,} bytes, sha256 {source.sha256[:16]}"
+        for source in sources
+    }
     if split.ocr is not None:
         facts[f"--ocr {split.ocr.name}"] = f"sha256 {split.ocr.sha256[:16]}"
     if raw is None:

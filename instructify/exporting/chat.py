@@ -55,7 +55,7 @@ class ChatSink:
             self._pictured += bool(asked.contents)
             row = _row(asked)
             if column is not None:
-                row[column] = [picture_path(one) for one in asked.contents]
+                row[column] = [picture_path(content) for content in asked.contents]
             if asked.fields:
                 row["fields"] = asked.fields
             self._file.add(row)
@@ -85,7 +85,7 @@ def _file_name(chosen: Chosen) -> str:
 
 
 def _row(asked: Asked) -> Row:
-    slots = "".join(VIDEO if one.media == "video" else IMAGE for one in asked.contents)
+    slots = "".join(VIDEO if content.media == "video" else IMAGE for content in asked.contents)
     answer = {"role": "assistant", "content": asked.response}
     slotted = f"{slots}\n{asked.instruction}" if slots else asked.instruction
     return {

@@ -69,7 +69,7 @@ def file_name(chosen: Chosen) -> str:
 def _row(asked: Asked) -> Row:
     row: Row = {"id": asked.sample_id}
     for media, key in (("image", "image"), ("video", "video")):
-        paths = [picture_path(one) for one in asked.contents if one.media == media]
+        paths = [picture_path(content) for content in asked.contents if content.media == media]
         if paths:
             row[key] = paths[0] if len(paths) == 1 else paths
     row["conversations"] = [

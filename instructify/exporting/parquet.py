@@ -70,7 +70,7 @@ class ParquetSink:
             self._hold(_Piece(batch, [], []), 0)
             return
         found = self._contents.of_batch(batch.column("pictures"))
-        sizes = [sum(one.size_bytes for one in contents) for contents in found]
+        sizes = [sum(content.size_bytes for content in contents) for contents in found]
         self._pictured += sum(map(bool, found))
         start = 0
         while start < len(found):
@@ -188,7 +188,7 @@ def _picture_columns(build: Build, chosen: Sequence[Chosen]) -> dict[str, str]:
 
 def _schema(column: str | None) -> pa.Schema:
     fields = [pa.field(one.name, _plain_type(one.type)) for one in SAMPLE_SCHEMA]
-    features: dict[str, Any] = {one.name: _feature(one.type) for one in fields}
+    features: dict[str, Any] = {field.name: _feature(field.type) for field in fields}
     if column is not None:
         is_list = column.endswith("s")
         fields.append(pa.field(column, pa.list_(_PICTURE) if is_list else _PICTURE))

@@ -142,10 +142,10 @@ def _export_split(export: Export, chosen: Chosen, sink: Sink, sets: set[str]) ->
 
 
 def _check_not_empty(export: Export, datasets: dict[str, dict[str, SplitReceipt]]) -> None:
-    splits = [one for own in datasets.values() for one in own.values()]
-    if any(one.written for one in splits):
+    splits = [one for dataset in datasets.values() for one in dataset.values()]
+    if any(split.written for split in splits):
         return
-    silent = sum(one.left_out.get(NO_RESPONSE, 0) for one in splits)
+    silent = sum(split.left_out.get(NO_RESPONSE, 0) for split in splits)
     if silent:
         raise UserError(
             f"all {silent:,} samples chosen are without a response, and {export.options.shape} "

@@ -117,32 +117,34 @@ class WebdatasetSink:
             self._fill(room, sample)
         else:
             self._stream(tar, sample)
-        members = [(one.part, start + one.offset, one.size_bytes) for one in sample.members]
+        members = [
+            (member.part, start + member.offset, member.size_bytes) for member in sample.members
+        ]
         index.add(sample.key, start, sample.size_bytes, members, len(members) - 1)
         self._rows += 1
         self._rows_in_shard += 1
         self._pictured += len(members) > 1
         self._written += len(members) - 1
-        self._size_bytes += sum(one.size_bytes for one in sample.members) - len(sample.text)
+        self._size_bytes += sum(member.size_bytes for member in sample.members) - len(sample.text)
 
     def _fill(self, room: memoryview, sample: LaidOut) -> None:
-        for one in sample.members:
-            end = one.offset + one.size_bytes
-            room[one.offset - BLOCK : one.offset] = one.header
-            if one.content is None or self._contents is None:
-                room[one.offset : end] = sample.text
+        for member in sample.members:
+            end = member.offset + member.size_bytes
+            room[member.offset - BLOCK : member.offset] = member.header
+            if member.content is None or self._contents is None:
+                room[member.offset : end] = sample.text
             else:
-                self._contents.read_into(one.content, room[one.offset : end])
+                self._contents.read_into(member.content, room[member.offset : end])
             room[end : padded(end)] = _ZEROS[: padded(end) - end]
 
     def _stream(self, tar: TarWriter, sample: LaidOut) -> None:
         """Write a sample that is larger than the buffer, member by member."""
-        for one in sample.members:
-            if one.content is None or self._contents is None:
+        for member in sample.members:
+            if member.content is None or self._contents is None:
                 copy = partial(write_all, data=sample.text)
             else:
-                copy = partial(self._contents.copy_to, one.content)
-            tar.stream(one.header, one.size_bytes, copy)
+                copy = partial(self._contents.copy_to, member.content)
+            tar.stream(member.header, member.size_bytes, copy)
 
     def _place_for(self, chosen: Chosen, size_bytes: int) -> tuple[TarWriter, EnergonIndex]:
         """Return the shard to write to, and the index of its dataset; a full shard is closed."""

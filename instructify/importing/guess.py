@@ -291,7 +291,7 @@ def _split(rows: Sequence[Row], names: Sequence[str], place: Place) -> dict[str,
     """Use a column that tells the splits of the rows apart, where the files do not."""
     if len(place.sources) > 1:
         return {}
-    spelled = {one: split for split, spellings in SPELLINGS.items() for one in spellings}
+    spelled = {spelling: split for split, spellings in SPELLINGS.items() for spelling in spellings}
     for name in _by_name(names, ("split", "set", "subset", "fold", "partition")):
         values = {str(row.get(name)) for row in rows if row.get(name) not in (None, "")}
         splits = {value: spelled.get(value.lower()) or split_of(value) for value in values}

@@ -53,10 +53,10 @@ def damaged_pictures(
 
 def _damaged(build: Build, rejects: Iterable[Rejected]) -> Iterator[tuple[str, str]]:
     """Go through the keys of damaged pictures, with the releases that name them."""
-    for one in rejects:
-        if one.reason in DAMAGED:
-            for key in one.pictures:
-                yield key, build.dataset(one.dataset).release
+    for reject in rejects:
+        if reject.reason in DAMAGED:
+            for key in reject.pictures:
+                yield key, build.dataset(reject.dataset).release
 
 
 def seen_of(data: bytes) -> Image.Image | None:

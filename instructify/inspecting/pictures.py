@@ -63,7 +63,7 @@ class PagePictures:
         """Take pictures in, in this order, several at once: decoding leaves Python alone."""
         store, distinct = self._store, list(dict.fromkeys(keys))
         facts = [store.facts(key) for key in distinct if store is not None and key in store]
-        new = {one.sha256: one for one in facts if one.sha256 not in self._seen}
+        new = {fact.sha256: fact for fact in facts if fact.sha256 not in self._seen}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for sha256, seen in zip(new, pool.map(self._see, new.values()), strict=True):
                 self._seen[sha256] = self._keep(seen)

@@ -50,9 +50,9 @@ class Renderings:
         self, task: str, modes: Collection[Mode], dataset: str | None = None
     ) -> tuple[Template, ...]:
         """List the templates of a task, or a dataset's own, in some modes; none without any."""
-        of_modes = [one for one in self.templates_of.templates if one.mode in modes]
-        own = tuple(one for one in of_modes if dataset is not None and one.dataset == dataset)
-        return own or tuple(one for one in of_modes if one.serves(task))
+        of_modes = [template for template in self.templates_of.templates if template.mode in modes]
+        own = tuple(mode for mode in of_modes if dataset is not None and mode.dataset == dataset)
+        return own or tuple(mode for mode in of_modes if mode.serves(task))
 
     def sides(self, shown: Shown, entry: DatasetEntry) -> list[Side]:
         """Render a record by all templates for its form."""
@@ -83,9 +83,11 @@ def template_values(templates: Sequence[Template]) -> list[dict[str, Any]]:
     """Shape templates for a page: their key and their source."""
     return [
         {
-            "key": one.key,
-            "sha256": one.sha256,
-            "source": {part: text for part in PARTS if (text := getattr(one, part)) is not None},
+            "key": template.key,
+            "sha256": template.sha256,
+            "source": {
+                part: text for part in PARTS if (text := getattr(template, part)) is not None
+            },
         }
-        for one in templates
+        for template in templates
     ]

@@ -99,11 +99,11 @@ def vocabulary(reader: TokenReader, readings: Sequence[Reading | None]) -> dict[
     """Spell every id that comes up: {tokenizer: {id: [text, is it special]}}."""
     qformer: set[int] = set()
     language: set[int] = set()
-    for one in readings:
-        if one is not None:
-            qformer.update(one.qformer, one.cut_qformer.ids)
-            language.update(one.language, one.decoder or (), one.label_ids)
-            language.update(one.cut_instruction.ids, one.cut_response.ids)
+    for reading in readings:
+        if reading is not None:
+            qformer.update(reading.qformer, reading.cut_qformer.ids)
+            language.update(reading.language, reading.decoder or (), reading.label_ids)
+            language.update(reading.cut_instruction.ids, reading.cut_response.ids)
     spelled = {}
     for name, ids in (("qformer", sorted(qformer)), ("language", sorted(language))):
         pieces = reader.pieces(name, ids)

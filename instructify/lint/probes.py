@@ -87,7 +87,7 @@ def probes(task: str, form: str) -> Iterator[Row]:
 def with_own_fields(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
     """Give records the fields of own data that a template reads: all of them, each one alone
     missing, none."""
-    present = [tuple(one for one in names if one != other) for other in names]
+    present = [tuple(name for name in names if name != other) for other in names]
     sets = dict.fromkeys([tuple(names), *present, ()])
     for row in rows:
         for chosen in sets:

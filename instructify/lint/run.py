@@ -61,7 +61,9 @@ def lint(
         subjects += [subject for subject in more if subject.template.key not in keys]
         files = [*files, *joining]
     read = {(subject.placed.node.file, subject.template.id) for subject in subjects}
-    num_templates = len(read | {(one.file, one.template) for one in findings if one.template})
+    num_templates = len(
+        read | {(finding.file, finding.template) for finding in findings if finding.template}
+    )
     real: Real = {} if build is None else real_records(build)
     for subject in subjects:
         findings += text_findings(subject)

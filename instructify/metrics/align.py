@@ -36,14 +36,14 @@ def by_item(
     found: dict[str, Prediction] = {}
     twice: list[str] = []
     unknown: list[str] = []
-    for one in predictions:
-        name = one.id if one.id in names else (aliases or {}).get(one.id)
+    for prediction in predictions:
+        name = prediction.id if prediction.id in names else (aliases or {}).get(prediction.id)
         if name is None:
-            unknown.append(one.id)
+            unknown.append(prediction.id)
         elif name in found:
-            twice.append(one.id)
+            twice.append(prediction.id)
         else:
-            found[name] = one
+            found[name] = prediction
     if twice:
         raise UserError(f"{_some(twice)} predicted more than once; keep one prediction an item")
     if unknown:

@@ -18,10 +18,10 @@ _SENTENCE = re.compile(r"[Tt]he answer is \(?([A-Z])\)?(?![A-Za-z])")
 def chosen(text: str, choices: Sequence[str]) -> int | None:
     """Return the index of the option that a text chooses, None where it cannot be told."""
     text = text.strip()
-    options = [one.strip() for one in choices]
+    options = [choice.strip() for choice in choices]
     if text in options:
         return options.index(text)
-    lowered = [one.lower() for one in options]
+    lowered = [option.lower() for option in options]
     if text.lower() in lowered:
         return lowered.index(text.lower())
     alone = _LETTER.fullmatch(text)
@@ -45,7 +45,7 @@ def the_choice(item: Item) -> int:
             f"'{item.id}' has {len(item.choices)} choices and the true one is number {item.gold}, "
             "counted from 0"
         )
-    found = [chosen(one, item.choices) for one in item.references]
+    found = [chosen(reference, item.choices) for reference in item.references]
     if len(found) == 1 and found[0] is not None:
         return found[0]
     raise UserError(f"'{item.id}': no choice is named by its references {list(item.references)}")

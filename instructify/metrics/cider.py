@@ -59,7 +59,7 @@ def cider_scorer() -> Scorer:
             )
         words = (lambda text: tokens(spaced(text))) if by_character else tokens
         predictions = [words(text or "") for text in texts]
-        references = [[words(one) for one in own] for own in golds]
+        references = [[words(one) for one in gold] for gold in golds]
         if len(items) == 1:
             notes.append("CIDEr of one picture is 0: no word tells it from other pictures")
         return mean_scored(cider_scores(predictions, references), notes=notes)
@@ -73,7 +73,7 @@ def cider_scores(predictions: Sequence[Tokens], references: Sequence[Sequence[To
         raise ValueError(f"{len(predictions)} captions for {len(references)} pictures")
     pictures = len(predictions)
     captions = [*predictions, *chain.from_iterable(references)]
-    per_picture = np.array([len(one) for one in references], np.int64)
+    per_picture = np.array([len(reference) for reference in references], np.int64)
     picture_of = np.concatenate([np.arange(pictures), np.repeat(np.arange(pictures), per_picture)])
     groups = _Groups.of_words(captions)
     lengths = np.maximum(groups.lengths - 1, 0)

@@ -186,7 +186,7 @@ def _numbers(row: _Row, key: str) -> tuple[float, ...]:
 def _relevance(row: _Row, key: str) -> tuple[float, ...]:
     """Shares of annotators in practice; sums of them have to stay numbers."""
     numbers = _numbers(row, key)
-    if not all(0 <= one <= _MOST_RELEVANCE for one in numbers):
+    if not all(0 <= number <= _MOST_RELEVANCE for number in numbers):
         raise row.wrong(f"`{key}` holds a number that is below 0 or above {_MOST_RELEVANCE:g}")
     return numbers
 

@@ -54,7 +54,7 @@ def find_overlap(question: Question, pool: Workers, progress: Progress) -> Overl
         scope=question.scope,
         parts=[_part_facts(pictures, number) for number in range(len(parts))],
         pictures=shared_pictures(pictures, likeness, question.scope),
-        texts=None if texts is None else [_text_counts(one) for one in texts],
+        texts=None if texts is None else [_text_counts(text) for text in texts],
         candidates=likeness.candidates,
         not_compared=list(
             not_compared(

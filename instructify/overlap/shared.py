@@ -82,8 +82,8 @@ def _pairs(parts: Sequence[Part]) -> list[tuple[int, int]]:
             min(pair, key=lambda n: (_place(parts[n]), n)),
             max(pair, key=lambda n: (_place(parts[n]), n)),
         )
-        for one in range(len(parts))
-        for pair in ((one, other) for other in range(one + 1, len(parts)))
+        for index in range(len(parts))
+        for pair in ((index, other) for other in range(index + 1, len(parts)))
         if not across or parts[pair[0]].build != parts[pair[1]].build
     ]
     return sorted(pairs, key=lambda pair: _rank(parts, *pair))

@@ -79,7 +79,7 @@ class _Found(NamedTuple):
     examples: list[int]
 
     def told(self, texts: Mapping[int, str]) -> SharedTexts:
-        return SharedTexts(self.records, self.common, [texts[one] for one in self.examples])
+        return SharedTexts(self.records, self.common, [texts[example] for example in self.examples])
 
 
 def find_shared_texts(pictures: PictureRows) -> list[TextOverlap]:
@@ -209,7 +209,7 @@ def _shared(texts: _Texts, known: _Known, everywhere: _Known) -> _Found:
 
 def _look_up(builds: Sequence[Build], part: Part, found: Sequence[_Found]) -> dict[int, str]:
     """Find the texts of the examples, as they were before they were normalised."""
-    wanted = np.array(sorted({one for some in found for one in some.examples}), np.uint64)
+    wanted = np.array(sorted({example for some in found for example in some.examples}), np.uint64)
     told: dict[int, str] = {}
     for batch in part_batches(builds[part.build], part, (*_QUESTION, *_ACCEPTED)):
         if len(told) == len(wanted):

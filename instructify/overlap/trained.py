@@ -22,8 +22,10 @@ def as_trained(overlap: Overlap, mixture: Splits, fine_tuned: Collection[str] = 
     """
     parts = [_as_trained(part, mixture, fine_tuned) for part in overlap.parts]
     pictures = [
-        _turned(one) if parts[one.right].is_trained and not parts[one.left].is_trained else one
-        for one in overlap.pictures
+        _turned(picture)
+        if parts[picture.right].is_trained and not parts[picture.left].is_trained
+        else picture
+        for picture in overlap.pictures
     ]
     return replace(overlap, parts=parts, pictures=pictures)
 
@@ -47,5 +49,7 @@ def _turned(shared: SharedPictures) -> SharedPictures:
         left_pictures=shared.pictures,
         left_records=shared.right_records,
         right_records=shared.left_records,
-        examples=[replace(one, left=one.right, right=one.left) for one in shared.examples],
+        examples=[
+            replace(example, left=example.right, right=example.left) for example in shared.examples
+        ],
     )

@@ -118,8 +118,10 @@ def make_chart(
         title=title,
         about=about,
         y_name=y_name,
-        x_ticks=tuple(Tick(across.place(one), f"{one:,.0f}") for one in _whole_ticks(across)),
-        y_ticks=tuple(Tick(up.place(one), f"{one:,.10g}") for one in nice_ticks(up.low, up.high)),
+        x_ticks=tuple(Tick(across.place(tick), f"{tick:,.0f}") for tick in _whole_ticks(across)),
+        y_ticks=tuple(
+            Tick(up.place(tick), f"{tick:,.10g}") for tick in nice_ticks(up.low, up.high)
+        ),
         lines=tuple(line for one in series for line in _lines(one, across, up)),
         marks=tuple(mark for one in series for mark in _marks(one, across, up, y_name))
         + tuple(_best(series[-1:], across, up, best)),
@@ -168,7 +170,7 @@ def _round_step(low: float, high: float) -> float:
 
 
 def _whole_ticks(across: Scale) -> list[float]:
-    return [one for one in nice_ticks(across.low, across.high) if one == round(one)]
+    return [tick for tick in nice_ticks(across.low, across.high) if tick == round(tick)]
 
 
 def _bound(values: Sequence[float]) -> float:

@@ -120,7 +120,7 @@ def _checked(value: object) -> Identity | None:
     runs = value.get("runs")
     if not isinstance(runs, list) or not all(isinstance(one, str) for one in (*texts, *runs)):
         return None
-    kind, name, build = (str(one)[:_MOST_LETTERS] for one in texts)
+    kind, name, build = (str(text)[:_MOST_LETTERS] for text in texts)
     return Identity(
         kind=kind, name=name, build=build, runs=tuple(run[:_MOST_LETTERS] for run in runs)
     )

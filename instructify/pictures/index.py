@@ -71,19 +71,19 @@ def _place(unit: IndexUnit, found: pa.Table, rows: Rows, places: _Places) -> Non
     names = np.array([name for name, _ in unit.shards], object)
     ends = np.cumsum([count for _, count in unit.shards], dtype=np.int64)
     before = 0  # contents that are new and of an earlier range
-    for one in unit.contents:
-        own = np.flatnonzero(_inside(order, one.part))
+    for content in unit.contents:
+        own = np.flatnonzero(_inside(order, content.part))
         if len(own):
             asked = taken(wanted, own)
-            _place_stored(read_arrow(one.stored), asked, rows[own], places)
-            at = match(asked, read_arrow(one.new), _CONTENT)
+            _place_stored(read_arrow(content.stored), asked, rows[own], places)
+            at = match(asked, read_arrow(content.new), _CONTENT)
             fresh = rows[own][at >= 0]
             number = before + at[at >= 0]
             shard = np.searchsorted(ends, number, side="right")
             if len(fresh):
                 places.shard[fresh] = names[shard]
                 places.row[fresh] = number - np.concatenate([[0], ends])[shard]
-        before += one.num_new
+        before += content.num_new
 
 
 def _place_stored(stored: pa.Table, asked: pa.Table, rows: Rows, places: _Places) -> None:

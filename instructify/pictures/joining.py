@@ -83,7 +83,7 @@ def run_join(unit: JoinUnit) -> Joined:
 
 def _first_facts(unit: JoinUnit) -> pa.Table:
     """Read the facts of a range, of each key those that come first."""
-    paths = [one.path for one in unit.facts if one.num_rows and one.part.meets(unit.part)]
+    paths = [fact.path for fact in unit.facts if fact.num_rows and fact.part.meets(unit.part)]
     facts = sorted_by_hash(read_range(paths, unit.part, FACTS_SCHEMA))
     return taken(facts, np.flatnonzero(first_of_each(facts)))
 

@@ -106,8 +106,8 @@ def read_notes(paths: Sequence[Path], shard: int) -> pa.Table:
 
 def sum_up(notes: Sequence[Notes]) -> dict[str, SplitPictures]:
     """Put together what all ranges say of each split."""
-    names = dict.fromkeys(name for one in notes for name in one.splits)
-    shares = {name: [one.splits[name] for one in notes if name in one.splits] for name in names}
+    names = dict.fromkeys(name for note in notes for name in note.splits)
+    shares = {name: [note.splits[name] for note in notes if name in note.splits] for name in names}
     return {
         name: SplitPictures(
             num_keys=sum(share.num_keys for share in own),

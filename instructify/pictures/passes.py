@@ -125,11 +125,11 @@ class StorePlan(NamedTuple):
 
     @property
     def num_new(self) -> int:
-        return sum(one.num_new for one in self.contents)
+        return sum(content.num_new for content in self.contents)
 
     @property
     def new_bytes(self) -> int:
-        return sum(one.new_bytes for one in self.contents)
+        return sum(content.new_bytes for content in self.contents)
 
 
 def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPictures:
@@ -149,7 +149,7 @@ def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPi
             number=number,
             part=part,
             located=tuple(one for one in located if one.part.meets(part)),
-            facts=tuple(one for one in facts if one.num_rows and one.part.meets(part)),
+            facts=tuple(fact for fact in facts if fact.num_rows and fact.part.meets(part)),
             known=wanted.known,
             embedded=frozenset(n for n, of in wanted.contained.items() if of.embedded),
             staging=wanted.staging,
@@ -172,7 +172,7 @@ def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPi
         families=families,
         num_keys=sum(one.num_keys for one in located),
         used_roots=frozenset().union(*used),
-        container_problems=[one.problem for one in scans if one.problem is not None],
+        container_problems=[scan.problem for scan in scans if scan.problem is not None],
     )
 
 
@@ -181,7 +181,7 @@ def list_keys(shards: Sequence[RecordShard], staging: Path, pool: Runner) -> tup
     return tuple(
         pool.map(
             run_keys,
-            [KeysUnit(shard=one, staging=staging) for one in shards],
+            [KeysUnit(shard=shard, staging=staging) for shard in shards],
             stage="locate",
             through=True,
         )
@@ -257,8 +257,8 @@ def store_pictures(
     return StoredPictures(
         parts=pool.map(run_index, units, stage="index"),
         shards=shards,
-        num_distinct=sum(one.num_distinct for one in plan.contents),
-        distinct_bytes=sum(one.distinct_bytes for one in plan.contents),
+        num_distinct=sum(content.num_distinct for content in plan.contents),
+        distinct_bytes=sum(content.distinct_bytes for content in plan.contents),
     )
 
 
@@ -266,7 +266,7 @@ def _locate(
     wanted: PicturesWanted, keys: tuple[Keys, ...], pool: Runner, stage: Stage
 ) -> list[Located]:
     """Share the keys out by their number, an upper bound of those that are distinct."""
-    parts = key_ranges(parts_for(sum(one.num_keys for one in keys)))
+    parts = key_ranges(parts_for(sum(key.num_keys for key in keys)))
     units = [
         LocateUnit(
             number=number,

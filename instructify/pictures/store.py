@@ -55,15 +55,17 @@ def plan_store(
     contents: Sequence[Contents], roots: Roots, staging: Path, shard_bytes: int = SHARD_BYTES
 ) -> list[StoreUnit]:
     """Cut all new contents into shards of about one size."""
-    total = sum(one.new_bytes for one in contents)
-    if not any(one.num_new for one in contents):
+    total = sum(content.new_bytes for content in contents)
+    if not any(content.num_new for content in contents):
         return []
     count = max(1, math.ceil(total / shard_bytes))
     edges = [-(-at * _PREFIXES // count) for at in range(count + 1)]
     units = []
     for start, stop in itertools.pairwise(edges):
         own = KeyRange(start << 32, stop << 32)
-        paths = tuple(one.new for one in contents if one.num_new and one.part.meets(own))
+        paths = tuple(
+            content.new for content in contents if content.num_new and content.part.meets(own)
+        )
         units.append(
             StoreUnit(start=start, stop=stop, contents=paths, roots=roots, staging=staging)
         )

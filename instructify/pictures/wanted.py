@@ -85,10 +85,10 @@ class WantedKeys(NamedTuple):
 
 def read_wanted(keys: Sequence[Keys], part: KeyRange) -> WantedKeys:
     """Unite the keys of a range; releases are in the order in which `keys` first has them."""
-    releases = list(dict.fromkeys(one.release for one in keys))
+    releases = list(dict.fromkeys(key.release for key in keys))
     pieces = []
     for number, release in enumerate(releases):
-        paths = [one.path for one in keys if one.release == release]
+        paths = [key.path for key in keys if key.release == release]
         distinct = _distinct(read_range(paths, part, KEY_SCHEMA))
         owner = pa.repeat(pa.scalar(number, pa.int32()), distinct.num_rows)
         pieces.append(distinct.append_column("release", owner))

@@ -1,12 +1,26 @@
 """What a protocol fixes: split, prompt, decoding, candidates and scorer, each with its source."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from instructify._util.errors import UserError
+from instructify._util.yaml_lines import Node
+from instructify._util.yaml_marks import (
+    MAY_BE_EMPTY,
+    NO_KEY,
+    STRIPPED,
+    Between,
+    By,
+    Check,
+    Key,
+    Names,
+    OneOf,
+    words,
+)
 from instructify.build import content_key
-from instructify.templating import Mode
+from instructify.templating import Mode, mistakes
 
 USUAL = "default"  # the id of a dataset's usual protocol, which is left out of its name
 PUBLISHED = "paper"  # the id of the published protocol where the usual one is worded otherwise
@@ -15,6 +29,34 @@ Source = Literal["paper", "author", "likely", "lavis", "authors", "ours", "set"]
 Kind = Literal["texts", "letters"]
 Merge = Literal["max", "sum"]
 CandidateSource = Literal["choices", "labels", "vocabulary"]
+Ranking = Literal["sum+eos", "sum", "mean", "lavis"]  # as in instructify_train.decode.ranking
+_Count = Annotated[int, Between(1)]
+_Penalty = Annotated[float, Between(-100, 100)]
+_KEEP = words(keep=True, drop=False)
+
+
+def _first(node: Node) -> int | None:
+    """Read how many come first, or `all`."""
+    return None if node.value == "all" else node.integer()
+
+
+def _jinja(text: str | None, node: Node, names: Names) -> Iterator[UserError]:
+    """Yield what is wrong with the Jinja of a prompt."""
+    for error in () if text is None else mistakes(text):
+        yield node.error(str(error), kind=error.kind, text_line=error.line)
+
+
+def _words(node: Node) -> str:
+    """Read a text, which may be empty."""
+    text = node.scalar()
+    if not isinstance(text, str):
+        raise node.error("a text is needed here, in quotes")
+    return text
+
+
+def _given_words(node: Node) -> str | None:
+    """Read a prompt, or null where the user is to write it down."""
+    return None if node.is_null else _words(node)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,11 +67,11 @@ class Fields:
     rounds, None for all.
     """
 
-    context: bool = True
-    caption: bool = True
-    text: bool = True
-    ocr_tokens: int | None = None
-    history: int | None = None
+    context: Annotated[bool, _KEEP] = True
+    caption: Annotated[bool, _KEEP] = True
+    text: Annotated[bool, _KEEP] = True
+    ocr_tokens: Annotated[int | None, By(_first)] = None
+    history: Annotated[int | None, By(_first)] = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,13 +82,13 @@ class Decode:
     """
 
     method: Method = "generate"
-    beams: int = 5
-    max_new_tokens: int = 30
+    beams: _Count = 5
+    max_new_tokens: _Count = 30
     min_new_tokens: int = 1
-    length_penalty: float = 1.0
-    repetition_penalty: float = 1.0
-    mode: str = "sum+eos"
-    segments: int = 1
+    length_penalty: _Penalty = 1.0
+    repetition_penalty: _Penalty = 1.0
+    mode: Ranking = "sum+eos"
+    segments: _Count = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +102,7 @@ class CandidateRule:
 
     source: CandidateSource
     kind: Kind = "texts"
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: Annotated[Mapping[str, tuple[str, ...]], MAY_BE_EMPTY] = field(default_factory=dict)
     merge: Merge = "max"
 
 
@@ -74,23 +116,24 @@ class Protocol:
     take the texts of the multitask baselines instead of `instruction`.
     """
 
-    dataset: str
+    dataset: Annotated[str, NO_KEY]
     id: str
-    version: int
-    split: str
-    form: str
-    instruction: str | None
-    qformer_instruction: str | None = None
+    version: _Count
+    split: Annotated[str, OneOf("splits")]
+    form: Annotated[str, OneOf("forms")]
+    instruction: Annotated[str | None, By(_given_words), Check(_jinja)]
+    qformer_instruction: Annotated[str | None, By(_words), Check(_jinja)] = None
     prompt: Mode = "instruction"
     fields: Fields = Fields()
-    skips_difficult: bool = False  # questions that A-OKVQA marks so
-    frames: int | None = None  # of a clip; None: as the model was trained
-    decode: Decode = Decode()
+    # Questions that A-OKVQA marks so.
+    skips_difficult: Annotated[bool, Key("difficult"), words(keep=False, skip=True)] = False
+    frames: _Count | None = None  # of a clip; None: as the model was trained
+    decode: Decode
     candidates: CandidateRule | None = None
-    metric: str
-    variant: str
+    metric: Annotated[str, NO_KEY]  # the key, or what the dataset has
+    variant: Annotated[str, Key("score"), OneOf("scores")]
     sources: Mapping[str, Source]
-    note: str | None = None
+    note: Annotated[str | None, STRIPPED] = None
 
     @property
     def name(self) -> str:

@@ -11,11 +11,14 @@ import hashlib
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from instructify._util.yaml_lines import Node, read_yaml
+from instructify._util.yaml_marks import format_is
+from instructify._util.yaml_typed import decode
 from instructify.protocols.model import Fields
 from instructify.protocols.read import OF_METHOD
 from instructify.templating import RenderError, mistakes, program
@@ -78,17 +81,21 @@ class Fact(NamedTuple):
         return self.values[0]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _File:
+    """The facts by setting: those of each dataset, and those of the kind that it has."""
+
+    format: Annotated[int, format_is(FORMAT)]
+    kinds: Mapping[str, Mapping[str, Node]]
+    protocols: Mapping[str, Mapping[str, Node]]
+
+
 @functools.cache
 def published_facts() -> Mapping[str, Mapping[str, Fact]]:
     """Read what is published of each dataset, by setting."""
     path = Path(__file__).parent / "published.yaml"
-    top = read_yaml(path).fields(required=("format", "kinds", "protocols"))
-    if top["format"].value != FORMAT:
-        raise top["format"].error(f"format {FORMAT} is known, not {top['format'].value}")
-    kinds = {name: node.entries() for name, node in top["kinds"].entries().items()}
-    return {
-        name: _facts(node.entries(), kinds) for name, node in top["protocols"].entries().items()
-    }
+    file = decode(_File, read_yaml(path))
+    return {name: _facts(entries, file.kinds) for name, entries in file.protocols.items()}
 
 
 def departures(
@@ -150,8 +157,8 @@ def _decoding(
         return
     for name in OF_METHOD[decode["method"]]:
         key = f"decode.mode.{language_model}" if name == "mode" else f"decode.{name}"
-        for one in _differs(facts, "decode", key, decode[name]):
-            yield one._replace(setting=name)
+        for differ in _differs(facts, "decode", key, decode[name]):
+            yield differ._replace(setting=name)
 
 
 def _prompt(protocol: Mapping[str, Any], facts: Mapping[str, Fact]) -> Iterator[Departure]:

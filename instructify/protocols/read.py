@@ -4,14 +4,18 @@ A file lists the protocols of a dataset, the usual one first. Every setting that
 needs a word on where it comes from, below `sources`. Mistakes are one sentence with file and line.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.file_names import files_of
 from instructify._util.yaml_lines import Node, parse_yaml, read_yaml
+from instructify._util.yaml_marks import format_is
 from instructify._util.yaml_settings import with_setting
+from instructify._util.yaml_typed import check_keys, decode
 from instructify.catalog import Catalog, Dataset
 from instructify.metrics import METRICS, metric_of_form, variants
 from instructify.protocols.defaults import (
@@ -24,33 +28,18 @@ from instructify.protocols.folders import ProtocolFolders, as_folders
 from instructify.protocols.model import (
     USUAL,
     CandidateRule,
-    CandidateSource,
     Decode,
-    Fields,
-    Kind,
-    Merge,
-    Method,
     Protocol,
-    Source,
 )
-from instructify.templating import Mode, mistakes
 
 FORMAT = 1
 Where = Path | ProtocolFolders | None  # a folder of protocols, with what joins it; None: ours
 SUITES = "suites"
-_REQUIRED = ("id", "version", "split", "form", "instruction", "decode", "score", "sources")
-_OPTIONAL = (
-    *("qformer_instruction", "prompt", "fields", "difficult", "frames", "candidates", "note"),
-    "metric",
-)
 _SOURCED = (
     *("split", "instruction", "qformer_instruction", "prompt", "fields", "difficult", "frames"),
     *("decode", "candidates", "score"),
 )
 _TEXTS = ("instruction", "qformer_instruction")  # what --set takes as it stands, not as YAML
-_MODES = ("sum+eos", "sum", "mean", "lavis")  # those of train.ranking
-_MOST = 1 << 20
-_WHOLE = ("beams", "max_new_tokens", "min_new_tokens", "segments")
 OF_METHOD: Mapping[str, tuple[str, ...]] = {
     "generate": (
         *("beams", "max_new_tokens", "min_new_tokens", "length_penalty", "repetition_penalty"),
@@ -58,6 +47,15 @@ OF_METHOD: Mapping[str, tuple[str, ...]] = {
     "restrict": ("beams", "length_penalty", "repetition_penalty"),
     "rank": ("mode", "segments"),
 }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _File:
+    """The top of a protocol file."""
+
+    format: Annotated[int, format_is(FORMAT)]
+    dataset: str
+    protocols: tuple[Node, ...]
 
 
 def check_folder(catalog: Catalog, folder: Where) -> None:
@@ -105,7 +103,7 @@ def named_protocol(
     _check_split(entry, settings, nodes)
     chosen = wanted or next(iter(nodes))
     if chosen not in nodes:
-        names = [dataset if one == USUAL else f"{dataset}.{one}" for one in nodes]
+        names = [dataset if node == USUAL else f"{dataset}.{node}" for node in nodes]
         raise UserError(f"{dataset} has no protocol '{name}'; {did_you_mean(name, names)}")
     protocol = _protocol(_changed(nodes[chosen], settings), entry)
     if protocol.instruction is None and protocol.prompt == "instruction" and not may_lack_words:
@@ -153,18 +151,15 @@ def _files(entry: Dataset, folders: ProtocolFolders) -> list[Node]:
 
 
 def _listed(node: Node, dataset: str) -> dict[str, Node]:
-    top = node.fields(required=("format", "dataset", "protocols"))
-    if top["format"].value != FORMAT:
-        raise top["format"].error(f"protocol format {FORMAT} is known, not {top['format'].value}")
-    if top["dataset"].text() != dataset:
-        raise top["dataset"].error(f"'{top['dataset'].value}' belongs into a file of that name")
+    file = decode(_File, node)
+    if file.dataset != dataset:
+        raise node.at("dataset").error(f"'{file.dataset}' belongs into a file of that name")
     nodes: dict[str, Node] = {}
-    for one in top["protocols"].items():
-        name = one.fields(required=_REQUIRED, optional=_OPTIONAL)["id"]
-        if nodes.setdefault(name.text(), one) is not one:
+    for protocol in file.protocols:
+        check_keys(Protocol, protocol, others=("metric",))
+        name = protocol.at("id")
+        if nodes.setdefault(name.text(), protocol) is not protocol:
             raise name.error(f"the id '{name.value}' is there twice")
-    if not nodes:
-        raise top["protocols"].error("'protocols' is empty; it needs at least one")
     return nodes
 
 
@@ -203,67 +198,38 @@ def _plain(node: Node) -> Any:
 
 
 def _protocol(node: Node, entry: Dataset) -> Protocol:
-    fields = node.fields(required=_REQUIRED, optional=_OPTIONAL)
-    form = fields["form"].choice(tuple(entry.forms))
-    split = fields["split"].choice(entry.split_names)
-    decode = _decode(fields["decode"])
-    candidates = _candidates(fields["candidates"]) if "candidates" in fields else None
-    given = fields["metric"].choice(METRICS) if "metric" in fields else metric_for(entry, form)
-    metric = metric_of_form(given, form)
-    _check_pair(node, decode, candidates, metric)
-    variant = fields["score"].choice(tuple(variants(entry.name, metric, form)))
-    return Protocol(
-        dataset=entry.name,
-        id=fields["id"].text(),
-        version=fields["version"].integer(minimum=1),
-        split=split,
-        form=form,
-        instruction=None if fields["instruction"].is_null else _jinja(fields["instruction"]),
-        qformer_instruction=(
-            _jinja(fields["qformer_instruction"]) if "qformer_instruction" in fields else None
-        ),
-        prompt=fields["prompt"].choice(get_args(Mode)) if "prompt" in fields else "instruction",
-        fields=_fields(fields["fields"]) if "fields" in fields else Fields(),
-        skips_difficult=(
-            "difficult" in fields and fields["difficult"].choice(("keep", "skip")) == "skip"
-        ),
-        frames=fields["frames"].integer(minimum=1) if "frames" in fields else None,
-        decode=decode,
-        candidates=candidates,
-        metric=metric,
-        variant=variant,
-        sources=_sources(fields),
-        note=fields["note"].text().strip() if "note" in fields else None,
+    form = node.at("form").choice(tuple(entry.forms))
+    given = (
+        node.at("metric").choice(METRICS) if "metric" in node.entries() else metric_for(entry, form)
     )
+    metric = metric_of_form(given, form)
+    protocol = decode(
+        Protocol,
+        node,
+        names={
+            "forms": tuple(entry.forms),
+            "splits": entry.split_names,
+            "scores": tuple(variants(entry.name, metric, form)),
+        },
+        given={"dataset": entry.name, "metric": metric},
+        others=("metric",),
+    )
+    _check_pair(node, protocol)
+    if protocol.candidates is not None:
+        _check_rule(node.at("candidates"), protocol.candidates)
+    _check_sources(node)
+    return dataclasses.replace(protocol, decode=Decode(**settings_of(protocol.decode)))
 
 
-def _check_pair(node: Node, decode: Decode, candidates: CandidateRule | None, metric: str) -> None:
+def _check_pair(node: Node, protocol: Protocol) -> None:
     """Refuse a method that lacks its candidates, and one that can't give what is scored."""
-    if decode.method != "generate" and candidates is None:
-        raise node.error(f"method '{decode.method}' needs 'candidates' to choose from")
-    if metric in ("auc", "mrr") and decode.method != "rank":
+    method, rule, metric = protocol.decode.method, protocol.candidates, protocol.metric
+    if method != "generate" and rule is None:
+        raise node.error(f"method '{method}' needs 'candidates' to choose from")
+    if metric in ("auc", "mrr") and method != "rank":
         raise node.error(f"{metric} compares scores of candidates, so 'decode.method' must be rank")
-    if metric == "auc" and (candidates is None or list(candidates.labels) != ["yes", "no"]):
+    if metric == "auc" and (rule is None or list(rule.labels) != ["yes", "no"]):
         raise node.error("auc needs 'candidates' with the labels yes and no, in this order")
-
-
-def _decode(node: Node) -> Decode:
-    entries = node.entries()
-    method = entries["method"].choice(get_args(Method)) if "method" in entries else "generate"
-    given: dict[str, Any] = {"method": method}
-    for key, one in node.fields(optional=("method", *_every_setting())).items():
-        if key == "mode":
-            given[key] = one.choice(_MODES)
-        elif key in _WHOLE:
-            given[key] = one.integer(minimum=0 if key == "min_new_tokens" else 1)
-        elif key != "method":
-            given[key] = one.number(minimum=-100, maximum=100)
-    kept = {key: value for key, value in given.items() if key in ("method", *OF_METHOD[method])}
-    return Decode(**kept)
-
-
-def _every_setting() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for names in OF_METHOD.values() for name in names))
 
 
 def settings_of(decode: Decode) -> dict[str, Any]:
@@ -271,56 +237,21 @@ def settings_of(decode: Decode) -> dict[str, Any]:
     return {name: getattr(decode, name) for name in ("method", *OF_METHOD[decode.method])}
 
 
-def _candidates(node: Node) -> CandidateRule | None:
-    if node.is_null:
-        return None
-    fields = node.fields(required=("source",), optional=("kind", "labels", "merge"))
-    source = fields["source"].choice(get_args(CandidateSource))
-    kind: Kind = fields["kind"].choice(get_args(Kind)) if "kind" in fields else "texts"
-    if kind == "letters" and source != "choices":
-        raise fields["kind"].error("letters stand for choices that a prompt shows; write texts")
-    if (source == "labels") != ("labels" in fields):
+def _check_rule(node: Node, rule: CandidateRule) -> None:
+    """Refuse candidates whose settings do not fit each other."""
+    if rule.kind == "letters" and rule.source != "choices":
+        raise node.at("kind").error("letters stand for choices that a prompt shows; write texts")
+    if (rule.source == "labels") != ("labels" in node.entries()):
         raise node.error("'labels' belongs to 'source: labels', and is needed there")
-    labels = (
-        {name: one.texts() for name, one in fields["labels"].entries().items()}
-        if "labels" in fields
-        else {}
-    )
-    merge: Merge = fields["merge"].choice(get_args(Merge)) if "merge" in fields else "max"
-    return CandidateRule(source=source, kind=kind, labels=labels, merge=merge)
 
 
-def _fields(node: Node) -> Fields:
-    fields = node.fields(optional=("context", "caption", "text", "ocr_tokens", "history"))
-    given: dict[str, Any] = {
-        name: fields[name].choice(("keep", "drop")) == "keep"
-        for name in ("context", "caption", "text")
-        if name in fields
-    }
-    for name in ("ocr_tokens", "history"):
-        if name in fields and fields[name].value != "all":
-            given[name] = fields[name].integer()
-    return Fields(**given)
-
-
-def _sources(fields: Mapping[str, Node]) -> dict[str, Source]:
-    """Take the word on every setting; those that are written down need one."""
-    node = fields["sources"]
-    said = node.entries()
-    needed = [key for key in _SOURCED if key in fields]
+def _check_sources(node: Node) -> None:
+    """Refuse a setting that is written down without a word on where it comes from."""
+    sources = node.at("sources")
+    needed = [key for key in _SOURCED if key in node.entries()]
     for key in needed:
-        if key not in said:
-            raise node.error(f"'sources' does not say where '{key}' comes from")
-    for key, one in said.items():
+        if key not in sources.entries():
+            raise sources.error(f"'sources' does not say where '{key}' comes from")
+    for key, one in sources.entries().items():
         if key.partition(".")[0] not in needed:
             raise one.error(f"'{key}' is no setting of this protocol; {did_you_mean(key, needed)}")
-    return {key: one.choice(get_args(Source)) for key, one in said.items()}
-
-
-def _jinja(node: Node) -> str:
-    text = node.scalar()
-    if not isinstance(text, str):
-        raise node.error("a text is needed here, in quotes")
-    for error in mistakes(text):
-        raise node.error(str(error), kind=error.kind, text_line=error.line)
-    return text

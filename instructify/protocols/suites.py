@@ -1,24 +1,30 @@
 """Suites: protocols that belong together, such as the columns of a table, and means over them."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NamedTuple
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.yaml_lines import Node, read_yaml
+from instructify._util.yaml_marks import MAY_BE_EMPTY, Key, format_is
+from instructify._util.yaml_typed import decode
 from instructify.protocols.folders import as_folders
 from instructify.protocols.read import FORMAT, SUITES, Where
 
+_Lists = Annotated[Mapping[str, tuple[str, ...]], MAY_BE_EMPTY]
 
-class Suite(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class Suite:
     """Protocols by name, the settings that all of them get, and those of single ones.
 
     `means` name protocols whose scores are averaged.
     """
 
     protocols: tuple[str, ...]
-    settings: tuple[str, ...]
-    settings_for: Mapping[str, tuple[str, ...]] = {}
-    means: Mapping[str, tuple[str, ...]] = {}
+    settings: Annotated[tuple[str, ...], Key("set")] = ()
+    settings_for: Annotated[_Lists, Key("set_for")] = field(default_factory=dict)
+    means: _Lists = field(default_factory=dict)
 
     def settings_of(self, protocol: str) -> tuple[str, ...]:
         """Give the settings of a protocol: those of all, then its own."""
@@ -35,14 +41,19 @@ class Mean(NamedTuple):
     complete: bool  # whether each score is of the whole official split
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _File:
+    """The top of a file of suites."""
+
+    format: Annotated[int, format_is(FORMAT)]
+    suites: Annotated[Mapping[str, Node], MAY_BE_EMPTY]
+
+
 def load_suites(folder: Where = None) -> dict[str, Suite]:
     """Read which protocols belong together; UserError where two files name one suite."""
     found: dict[str, Suite] = {}
     for path in as_folders(folder).files(SUITES):
-        top = read_yaml(path).fields(required=("format", "suites"))
-        if top["format"].value != FORMAT:
-            raise top["format"].error(f"suite format {FORMAT} is known, not {top['format'].value}")
-        for name, node in top["suites"].entries().items():
+        for name, node in decode(_File, read_yaml(path)).suites.items():
             if name in found:
                 raise node.error(f"the suite '{name}' is there already; give yours another name")
             found[name] = _suite(node)
@@ -59,40 +70,35 @@ def named_suite(name: str, folder: Where = None) -> Suite:
 
 def suite_means(suite: Suite, results: Iterable[Mapping[str, Any]]) -> list[Mean]:
     """Average the scores of results as the suite says; a mean needs all of its protocols."""
-    scored = {one["name"]: one for one in results if one["score"] is not None}
+    scored = {result["name"]: result for result in results if result["score"] is not None}
     means = []
     for name, protocols in suite.means.items():
-        lacks = tuple(one for one in protocols if one not in scored)
-        values = [float(scored[one]["score"]["value"]) for one in protocols if one in scored]
+        lacks = tuple(protocol for protocol in protocols if protocol not in scored)
+        values = [
+            float(scored[protocol]["score"]["value"])
+            for protocol in protocols
+            if protocol in scored
+        ]
         means.append(
             Mean(
                 name,
                 None if lacks else sum(values) / len(values),
                 protocols,
                 lacks,
-                all(scored[one]["complete"] for one in protocols if one in scored),
+                all(scored[protocol]["complete"] for protocol in protocols if protocol in scored),
             )
         )
     return means
 
 
 def _suite(node: Node) -> Suite:
-    fields = node.fields(required=("protocols",), optional=("set", "set_for", "means"))
-    settings = fields["set"].texts() if "set" in fields else ()
-    protocols = fields["protocols"].texts()
-    single = fields["set_for"].entries() if "set_for" in fields else {}
-    for name, one in single.items():
-        _check_named(one, name, protocols)
-    means = fields["means"].entries() if "means" in fields else {}
-    for one in means.values():
-        for name in one.texts():
-            _check_named(one, name, protocols)
-    return Suite(
-        protocols,
-        settings,
-        {name: one.texts() for name, one in single.items()},
-        {name: one.texts() for name, one in means.items()},
-    )
+    suite = decode(Suite, node)
+    for name in suite.settings_for:
+        _check_named(node.at("set_for").at(name), name, suite.protocols)
+    for mean, names in suite.means.items():
+        for name in names:
+            _check_named(node.at("means").at(mean), name, suite.protocols)
+    return suite
 
 
 def _check_named(node: Node, name: str, protocols: tuple[str, ...]) -> None:

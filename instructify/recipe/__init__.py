@@ -13,12 +13,12 @@ from instructify.recipe.plan import Change, Plan, PlanRow, compare, make_plan, p
 from instructify.recipe.read import (
     ALL,
     RECIPE_FORMAT,
+    RecipeFile,
     inherited_waivers,
     load_mixture,
     load_waivers,
     mixture_of,
-    recipe_fields,
-    recipe_name,
+    read_recipe,
     recipe_path,
 )
 from instructify.recipe.run_settings import RunSettings, run_settings
@@ -32,6 +32,7 @@ __all__ = [
     "Plan",
     "PlanRow",
     "RECIPE_FORMAT",
+    "RecipeFile",
     "RecipeMember",
     "RunSettings",
     "Waiver",
@@ -46,8 +47,7 @@ __all__ = [
     "mixture_of",
     "mixtures_of",
     "plan_value",
-    "recipe_fields",
-    "recipe_name",
+    "read_recipe",
     "recipe_path",
     "run_settings",
     "valid_batch",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from instructify._util.yaml_lines import Node, read_yaml
 from instructify._util.yaml_settings import with_setting
-from instructify.recipe.read import base_of, recipe_fields, recipe_path
+from instructify.recipe.read import base_of, read_recipe, recipe_path
 
 
 def changed_recipe(recipe: str, settings: Sequence[str] = ()) -> Node:
@@ -26,7 +26,7 @@ def mixtures_of(mixture: Node) -> Iterator[Mapping[str, Node]]:
         if base is None or base in seen:
             return
         seen.add(base)
-        mixture = recipe_fields(read_yaml(recipe_path(base)))["mixture"]
+        mixture = read_recipe(read_yaml(recipe_path(base))).mixture
 
 
 def _opened(root: Node, setting: str) -> Node:

@@ -267,7 +267,7 @@ def _without(recipe: MixtureRecipe, name: str) -> str:
 def _all_instead(build: Build) -> str:
     """Name the mixture of what is there, where something is."""
     entries = build.manifest.datasets.values()
-    if not any(one.role == "held-in" and TRAIN in one.splits for one in entries):
+    if not any(entry.role == "held-in" and TRAIN in entry.splits for entry in entries):
         return ""
     return ", or train on all held-in datasets of this build: `--set mixture=all`"
 

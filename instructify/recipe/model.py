@@ -2,11 +2,54 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 from instructify._util.errors import UserError
+from instructify._util.yaml_lines import Node
+from instructify._util.yaml_marks import (
+    FROM_KEY,
+    MAY_BE_EMPTY,
+    NO_KEY,
+    NOT_NULL,
+    STRIPPED,
+    Between,
+    By,
+    NotEmpty,
+    OneOf,
+)
+from instructify.mixture import ORDERS
 from instructify.templating import Mode
 
 REFERENCE_RANKS = 16  # the paper's GPUs
+Batches = Literal["mixed", "per_rank"]
+Share = Annotated[float, Between(0, 1)]
+
+
+def _factor(node: Node) -> float:
+    factor = node.number(minimum=0, maximum=1e6)
+    if factor == 0:
+        raise node.error(f"'{node.path}' is 0; to do without a member, leave it out")
+    return factor
+
+
+def _forms(node: Node) -> dict[str, float | None]:
+    """Forms as a list take the catalog's factors; as a mapping they bring their own."""
+    if not node.is_mapping:
+        return dict.fromkeys(node.texts())
+    forms: dict[str, float | None] = {
+        form: None if factor.is_null else _factor(factor) for form, factor in node.entries().items()
+    }
+    if not forms:
+        raise node.error(f"'{node.path}' is empty; name a form, or leave the key out for all")
+    return forms
+
+
+def _batches(node: Node) -> str:
+    if node.value == "one_dataset":
+        raise node.error(
+            "'one_dataset' is now 'batches: per_rank' with 'reference_ranks: 1'; write both"
+        )
+    return node.choice(("mixed", "per_rank"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,11 +61,11 @@ class RecipeMember:
     None that of the catalog.
     """
 
-    dataset: str
+    dataset: Annotated[str, FROM_KEY]
     splits: tuple[str, ...] = ("train",)
-    forms: Mapping[str, float | None] | None = None
-    factor: float = 1.0
-    official: int | None = None
+    forms: Annotated[Mapping[str, float | None] | None, By(_forms)] = None
+    factor: Annotated[float, By(_factor)] = 1.0
+    official: Annotated[int | None, Between(1), NOT_NULL] = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,20 +90,20 @@ class MixtureRecipe:
     `prompts`: instruction, or the baseline that the samples must have been rendered by.
     """
 
-    name: str
-    members: tuple[RecipeMember, ...]
-    takes_all: bool = False
-    shares: str = "by_size"
-    alpha: float = 0.5
-    size: str | int = "build"
-    order: str = "stratified"
-    batches: str = "mixed"
-    reference_ranks: int = REFERENCE_RANKS
+    name: Annotated[str, NO_KEY]
+    members: Annotated[tuple[RecipeMember, ...], NotEmpty("name at least one dataset")]
+    takes_all: Annotated[bool, NO_KEY] = False
+    shares: Literal["by_size", "uniform"] = "by_size"
+    alpha: Share = 0.5
+    size: Literal["build", "official"] | Annotated[int, Between(1)] = "build"
+    order: Annotated[str, OneOf(ORDERS)] = "stratified"
+    batches: Annotated[Batches, By(_batches)] = "mixed"
+    reference_ranks: Annotated[int, Between(1)] = REFERENCE_RANKS
     fine_tune: bool = False
     seed: int = 0
     prompts: Mode = "instruction"
-    fixed: Mapping[str, float] = field(default_factory=dict)
-    note: str | None = None
+    fixed: Annotated[Mapping[str, Share], MAY_BE_EMPTY] = field(default_factory=dict)
+    note: Annotated[str | None, STRIPPED] = None
 
     def logical_batch(self, batch: int) -> int | None:
         """Say how many samples of one member a global batch takes together; None: mixed."""

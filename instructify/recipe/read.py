@@ -5,24 +5,38 @@ with the nearest name. Whether a build holds the members is for `members` to say
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.resources import find
 from instructify._util.yaml_lines import Node, read_yaml
-from instructify.mixture import ORDERS
+from instructify._util.yaml_marks import AS_IT_IS, STRIPPED, format_is
+from instructify._util.yaml_typed import decode
 from instructify.recipe.model import MixtureRecipe, RecipeMember, Waiver
-from instructify.templating import Mode
 
 RECIPE_FORMAT = 1
 ALL = "all"  # in place of members: the held-in datasets of the build
-SIZES = ("build", "official")
-BATCHES = ("mixed", "per_rank")
-SHARES = ("by_size", "uniform")
-_MOST = 1e6
-_OTHER_KEYS = ("name", "model", "data", "optimizer", "run", "waivers", "note")  # of the trainer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecipeFile:
+    """The top of a recipe file; its sections are decoded where they are needed.
+
+    `name` is that of a resolved recipe, which is no longer the name of its file.
+    """
+
+    format: Annotated[int, format_is(RECIPE_FORMAT)]
+    mixture: Node
+    name: Annotated[str | None, STRIPPED] = None
+    model: Node | None = None
+    data: Node | None = None
+    optimizer: Node | None = None
+    run: Node | None = None
+    waivers: Annotated[Node | None, AS_IT_IS] = None
+    note: Node | None = None
 
 
 def load_mixture(recipe: str) -> MixtureRecipe:
@@ -33,8 +47,8 @@ def load_mixture(recipe: str) -> MixtureRecipe:
     held-in datasets of the build as members.
     """
     path = recipe_path(recipe)
-    fields = _read(path)
-    return mixture_of(fields["mixture"], recipe_name(fields, path))
+    file = _read(path)
+    return mixture_of(file.mixture, file.name or path.stem)
 
 
 def load_waivers(recipe: str) -> tuple[Waiver, ...]:
@@ -45,22 +59,16 @@ def load_waivers(recipe: str) -> tuple[Waiver, ...]:
     return inherited_waivers(_read(recipe_path(recipe)))
 
 
-def inherited_waivers(fields: Mapping[str, Node]) -> tuple[Waiver, ...]:
+def inherited_waivers(recipe: RecipeFile) -> tuple[Waiver, ...]:
     """Take a recipe's own waivers, or those of the recipe whose mixture it has."""
     seen: tuple[str, ...] = ()
-    while "waivers" not in fields:
-        mixture = fields["mixture"]
-        base = base_of(mixture)
+    while recipe.waivers is None:
+        base = base_of(recipe.mixture)
         if base is None:
             return ()
-        seen = _once(mixture, base, seen)
-        fields = _read(recipe_path(base))
-    return waivers_of(fields["waivers"])
-
-
-def recipe_name(fields: Mapping[str, Node], path: Path) -> str:
-    """Name a recipe by its file, or as a resolved one remembers it."""
-    return fields["name"].text() if "name" in fields else path.stem
+        seen = _once(recipe.mixture, base, seen)
+        recipe = _read(recipe_path(base))
+    return waivers_of(recipe.waivers)
 
 
 def base_of(mixture: Node) -> str | None:
@@ -72,7 +80,7 @@ def base_of(mixture: Node) -> str | None:
 def _taken(mixture: Node, base: str, seen: tuple[str, ...]) -> MixtureRecipe:
     """Read the mixture of another recipe, which may take it from a third."""
     path = recipe_path(base)
-    return mixture_of(_read(path)["mixture"], path.stem, _once(mixture, base, seen))
+    return mixture_of(_read(path).mixture, path.stem, _once(mixture, base, seen))
 
 
 def _once(mixture: Node, base: str, seen: tuple[str, ...]) -> tuple[str, ...]:
@@ -92,30 +100,48 @@ def recipe_names() -> tuple[str, ...]:
 def mixture_of(node: Node, name: str, seen: tuple[str, ...] = ()) -> MixtureRecipe:
     """Read the mixture part of a recipe; `seen` are the recipes that it was asked for by."""
     base = base_of(node)
+    takes_all = MixtureRecipe(name=name, members=(), takes_all=True)
     if isinstance(node.value, str):
-        if base is None:
-            return MixtureRecipe(name=name, members=(), takes_all=True)
-        return _taken(node, base, seen)
-    if base is None and "like" in node.entries():
-        fields = node.fields(required=("like",), optional=_READ.keys())
-        start = MixtureRecipe(name=name, members=(), takes_all=True)
-    elif base is None:
-        fields = node.fields(required=("members",), optional=_READ.keys())
-        start = MixtureRecipe(name=name, members=())
-    else:
-        fields = node.fields(required=("like",), optional=_READ.keys())
-        start = dataclasses.replace(_taken(node, base, seen), name=name, note=None)
-    given = {key: _READ[key](one) for key, one in fields.items() if key != "like"}
-    if "members" in given:
-        given["takes_all"] = fields["members"].value == ALL
-    recipe = dataclasses.replace(start, **given)
-    if "reference_ranks" in given and recipe.batches == "mixed":
+        return takes_all if base is None else _taken(node, base, seen)
+    written = dict(node.entries())
+    start = None
+    if "like" in written:
+        start = takes_all if base is None else _taken(node, base, seen)
+    elif "members" in written and written["members"].value == ALL:
+        start = takes_all
+    return _checked(node, _changed(node, written, name, start))
+
+
+def _changed(
+    node: Node, written: dict[str, Node], name: str, start: MixtureRecipe | None
+) -> MixtureRecipe:
+    """Decode a mixture that is written out (None), or the changes to the one that it is like."""
+    members = written.get("members")
+    if start is not None and members is not None:
+        start = dataclasses.replace(start, members=(), takes_all=members.value == ALL)
+        if start.takes_all:
+            del written["members"]
+    if start is not None:
+        start = dataclasses.replace(start, name=name, note=None)
+    return decode(
+        MixtureRecipe,
+        dataclasses.replace(node, value=written),
+        given={"name": name},
+        base=start,
+        others=("like",),
+    )
+
+
+def _checked(node: Node, recipe: MixtureRecipe) -> MixtureRecipe:
+    """Refuse settings that have no effect beside each other."""
+    fields = node.entries()
+    if "reference_ranks" in fields and recipe.batches == "mixed":
         raise fields["reference_ranks"].error(
             "'reference_ranks' is for 'batches: per_rank'; add that, or leave it out"
         )
     if recipe.fine_tune and (recipe.takes_all or len(recipe.members) > 1):
         count = "all" if recipe.takes_all else len(recipe.members)
-        raise fields.get("fine_tune", node).error(
+        raise node.at("fine_tune").error(
             f"'fine_tune' is for one dataset alone, and 'members' has {count}; leave "
             "'fine_tune' out, or the other datasets"
         )
@@ -146,18 +172,13 @@ def _has_factor(member: RecipeMember) -> bool:
     return member.factor != 1 or any(one is not None for one in (member.forms or {}).values())
 
 
-def _read(path: Path) -> Mapping[str, Node]:
-    return recipe_fields(read_yaml(path))
-
-
-def recipe_fields(root: Node) -> Mapping[str, Node]:
+def read_recipe(root: Node) -> RecipeFile:
     """Check the keys and the format at the top level of a recipe."""
-    fields = root.fields(required=("format", "mixture"), optional=_OTHER_KEYS)
-    if fields["format"].value != RECIPE_FORMAT:
-        raise fields["format"].error(
-            f"format {fields['format'].value} is unknown; this version reads {RECIPE_FORMAT}"
-        )
-    return fields
+    return decode(RecipeFile, root)
+
+
+def _read(path: Path) -> RecipeFile:
+    return read_recipe(read_yaml(path))
 
 
 def waivers_of(node: Node) -> tuple[Waiver, ...]:
@@ -184,78 +205,3 @@ def recipe_path(recipe: str) -> Path:
             f".yaml); {did_you_mean(recipe, recipe_names())}"
         )
     return find("recipes") / f"{recipe}.yaml"
-
-
-def _member(dataset: str, node: Node) -> RecipeMember:
-    if node.is_null:
-        return RecipeMember(dataset=dataset)
-    fields = node.fields(optional=("splits", "forms", "factor", "official"))
-    return RecipeMember(
-        dataset=dataset,
-        splits=fields["splits"].texts() if "splits" in fields else ("train",),
-        forms=_forms(fields["forms"]) if "forms" in fields else None,
-        factor=_factor(fields["factor"]) if "factor" in fields else 1.0,
-        official=fields["official"].integer(minimum=1) if "official" in fields else None,
-    )
-
-
-def _forms(node: Node) -> dict[str, float | None]:
-    """Forms as a list take the catalog's factors; as a mapping they bring their own."""
-    if not node.is_mapping:
-        return dict.fromkeys(node.texts())
-    forms: dict[str, float | None] = {
-        form: None if factor.is_null else _factor(factor) for form, factor in node.entries().items()
-    }
-    if not forms:
-        raise node.error(f"'{node.path}' is empty; name a form, or leave the key out for all")
-    return forms
-
-
-def _factor(node: Node) -> float:
-    factor = node.number(minimum=0, maximum=_MOST)
-    if factor == 0:
-        raise node.error(f"'{node.path}' is 0; to do without a member, leave it out")
-    return factor
-
-
-def _size(node: Node) -> str | int:
-    if isinstance(node.value, str):
-        return node.choice(SIZES)
-    return node.integer(minimum=1)
-
-
-def _fixed(node: Node) -> dict[str, float]:
-    return {key: one.number(minimum=0, maximum=1) for key, one in node.entries().items()}
-
-
-def _batches(node: Node) -> str:
-    if node.value == "one_dataset":
-        raise node.error(
-            "'one_dataset' is now 'batches: per_rank' with 'reference_ranks: 1'; write both"
-        )
-    return node.choice(BATCHES)
-
-
-def _members(node: Node) -> tuple[RecipeMember, ...]:
-    if node.value == ALL:
-        return ()
-    members = tuple(_member(key, one) for key, one in node.entries().items())
-    if not members:
-        raise node.error("'members' is empty; name at least one dataset")
-    return members
-
-
-_READ: Mapping[str, Callable[[Node], Any]] = {
-    "members": _members,
-    "shares": lambda node: node.choice(SHARES),
-    "alpha": lambda node: node.number(minimum=0, maximum=1),
-    "size": _size,
-    "order": lambda node: node.choice(ORDERS),
-    "batches": _batches,
-    "reference_ranks": lambda node: node.integer(minimum=1),
-    "fine_tune": Node.boolean,
-    "prompts": lambda node: node.choice(get_args(Mode)),
-    "seed": Node.integer,
-    "fixed": _fixed,
-    "note": lambda node: node.text().strip(),
-}

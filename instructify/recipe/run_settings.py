@@ -4,44 +4,43 @@ The trainer reads and checks the whole recipe; here what is not there takes the 
 trainer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 from instructify._util.yaml_lines import Node
+from instructify._util.yaml_marks import NO_KEY, Between
+from instructify._util.yaml_typed import decode
 from instructify.mixture import WINDOW
+from instructify.recipe.read import RecipeFile
 
 STEPS = 60_000
-BATCH = 128
-RESPONSE_TOKENS = 256
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    """What a plan needs of the section `run`."""
+
+    steps: Annotated[int, Between(1)] = STEPS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSettings:
     """Steps, samples of a step, and how those of `window` steps are dealt."""
 
-    steps: int = STEPS
-    batch: int = BATCH
-    window: int = WINDOW
+    steps: Annotated[int, NO_KEY] = STEPS
+    batch: Annotated[int, Between(1)] = 128
+    window: Annotated[int, Between(1)] = WINDOW
     bucket: bool = True
-    response_tokens: int = RESPONSE_TOKENS
+    response_tokens: Annotated[int, Between(1)] = 256
 
 
-def run_settings(fields: Mapping[str, Node]) -> RunSettings:
-    """Read the settings from the top of a recipe."""
-    data, run = (_entries(fields.get(name)) for name in ("data", "run"))
-    bucket = data.get("bucket")
-    return RunSettings(
-        steps=_number(run.get("steps"), STEPS),
-        batch=_number(data.get("batch"), BATCH),
-        window=_number(data.get("window"), WINDOW),
-        bucket=True if bucket is None else bucket.boolean(),
-        response_tokens=_number(data.get("response_tokens"), RESPONSE_TOKENS),
-    )
+def run_settings(recipe: RecipeFile) -> RunSettings:
+    """Read the settings from the sections `run` and `data` of a recipe."""
+    run = decode(_Run, recipe.run, others=_keys(recipe.run))
+    return decode(RunSettings, recipe.data, given={"steps": run.steps}, others=_keys(recipe.data))
 
 
-def _entries(node: Node | None) -> Mapping[str, Node]:
-    return {} if node is None or node.is_null else node.entries()
-
-
-def _number(node: Node | None, default: int) -> int:
-    return default if node is None else node.integer(minimum=1)
+def _keys(section: Node | None) -> Iterable[str]:
+    """Name the keys of a section, whose others are the trainer's."""
+    return () if section is None or section.is_null else section.entries()

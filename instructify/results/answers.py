@@ -138,9 +138,9 @@ def choose_items(items: Sequence[AnsweredItem], most: int) -> list[AnsweredItem]
 
     Both kinds are spread over the questions as they stand, so that the choice is always the same.
     """
-    wrong = [one for one in items if one.score is not None and one.score < 1]
-    right = [one for one in items if one.score is not None and one.score >= 1]
-    others = [one for one in items if one.score is None]
+    wrong = [item for item in items if item.score is not None and item.score < 1]
+    right = [item for item in items if item.score is not None and item.score >= 1]
+    others = [item for item in items if item.score is None]
     num_right = min(len(right), max(most // 3, most - len(wrong)))
     num_wrong = min(len(wrong), most - num_right)
     chosen = sorted(_spread(wrong, num_wrong), key=lambda one: one.score or 0.0)

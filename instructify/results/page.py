@@ -164,7 +164,7 @@ def _card(
         ],
         "total": len(answers),
         "searchable": min(len(answers), _SEARCHED_ITEMS),
-        "searched": [_searched(one, metric) for one in answers[:_SEARCHED_ITEMS]],
+        "searched": [_searched(answer, metric) for answer in answers[:_SEARCHED_ITEMS]],
     }
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from instructify._util.errors import UserError
-from instructify._util.yaml_lines import read_yaml
+from instructify._util.yaml_lines import Scalar, read_yaml
+from instructify._util.yaml_marks import format_is
+from instructify._util.yaml_typed import decode
 from instructify.protocols import PUBLISHED, Departure, departures
 
 FORMAT = 1
@@ -40,7 +42,7 @@ class Cell(NamedTuple):
     @property
     def marks(self) -> str:
         """A letter for each part of training and protocol that departs."""
-        parts = {one.part for one in self.departures}
+        parts = {departure.part for departure in self.departures}
         training = FINE_TUNED * self.is_fine_tuned + TRAINED_PROMPT * self.is_trained_prompt
         return training + "".join(letter for part, letter in MARKS.items() if part in parts)
 
@@ -63,17 +65,22 @@ class Table:
     source: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Published:
+    """The published rows, a value for each column; null where none is published."""
+
+    format: Annotated[int, format_is(FORMAT)]
+    source: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, tuple[Scalar, ...]]
+
+
 def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     """Put results of ours, by the name of their row, below the published ones."""
-    top = read_yaml(Path(__file__).parent / "published.yaml").fields(
-        required=("format", "source", "columns", "rows")
-    )
-    if top["format"].value != FORMAT:
-        raise top["format"].error(f"format {FORMAT} is known, not {top['format'].value}")
-    columns = top["columns"].texts()
+    file = decode(_Published, read_yaml(Path(__file__).parent / "published.yaml"))
+    columns = file.columns
     published = []
-    for name, node in top["rows"].entries().items():
-        values = [one.scalar() for one in node.items()]
+    for name, values in file.rows.items():
         cells = {
             column: Cell(float(value))
             for column, value in zip(columns, values, strict=True)
@@ -85,12 +92,12 @@ def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
         columns=columns,
         rows=(*published, *ours),
         others=tuple(
-            one
+            result
             for results in runs.values()
-            for one in results
-            if one not in _shown(results, columns).values()
+            for result in results
+            if result not in _shown(results, columns).values()
         ),
-        source=top["source"].text(),
+        source=file.source,
     )
 
 
@@ -140,8 +147,8 @@ def _departing(row: Row) -> Iterator[str]:
 
 def row_names(folders: Sequence[Path]) -> list[str]:
     """Name the rows by their folders, as shortly as keeps them apart."""
-    for depth in range(1, 1 + max(len(one.parts) for one in folders)):
-        names = ["/".join(one.parts[-depth:]) for one in folders]
+    for depth in range(1, 1 + max(len(folder.parts) for folder in folders)):
+        names = ["/".join(folder.parts[-depth:]) for folder in folders]
         if len(set(names)) == len(names):
             return names
     raise UserError("a folder of results is named twice; name each once")
@@ -187,12 +194,12 @@ def _shown(
 ) -> dict[str, Mapping[str, Any]]:
     """Choose the result of each column: that of the dataset's `paper` protocol before the usual."""
     shown: dict[str, Mapping[str, Any]] = {}
-    for one in results:
-        column, _, protocol = str(one["name"]).partition(".")
-        if column not in columns or protocol not in ("", PUBLISHED) or one["score"] is None:
+    for result in results:
+        column, _, protocol = str(result["name"]).partition(".")
+        if column not in columns or protocol not in ("", PUBLISHED) or result["score"] is None:
             continue
         if protocol or column not in shown:
-            shown[column] = one
+            shown[column] = result
     return shown
 
 

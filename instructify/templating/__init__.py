@@ -1,8 +1,9 @@
 """Templates: YAML files read and checked, rendered by Jinja, and chosen for each draw.
 
 `language` says which Jinja a template may use, `filters` which filters; `jinja_program` compiles
-one text, `load` reads a folder of files, `folders` joins several, `plain_text` a list of lines,
-`conditions` says which records a template fits, `draws` chooses a template for each draw.
+one text, `model` has what files say, `load` reads a folder of them, `rendering` renders a record,
+`folders` joins several folders, `plain_text` reads a list of lines, `conditions` says which records
+a template fits, `draws` chooses a template for each draw.
 """
 
 from instructify.templating.conditions import misfit
@@ -22,25 +23,24 @@ from instructify.templating.folders import (
 )
 from instructify.templating.jinja_program import NullPrintedError, Program, mistakes, program
 from instructify.templating.language import FIELDS, Kind
-from instructify.templating.load import (
+from instructify.templating.load import Mistakes, PlacedTemplate, load_templates, read_file
+from instructify.templating.model import (
     MULTITASK,
     PARTS,
-    Mistakes,
     Mode,
     Part,
-    PlacedTemplate,
-    RenderFailedError,
     Template,
     TemplateSet,
-    failure_detail,
     fitting,
-    load_templates,
-    read_file,
-    refuses_empty,
-    render_row,
 )
 from instructify.templating.own_values import own_column, value_of
 from instructify.templating.plain_text import GENERATION, PlainTemplate, read_plain
+from instructify.templating.rendering import (
+    RenderFailedError,
+    failure_detail,
+    refuses_empty,
+    render_row,
+)
 
 __all__ = [
     "BUILT_IN",

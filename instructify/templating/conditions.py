@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify.templating.load import Beginnings, Limits, Template
+from instructify.templating.model import Beginnings, Limits, Template
 from instructify.templating.own_values import OWN_FIELDS, own_column, value_of
 
 PICTURES = "pictures"

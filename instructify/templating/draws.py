@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from instructify._util.keyed import Hashes, mix, permuted_index
 from instructify.templating.conditions import Condition, condition_of, fulfils
-from instructify.templating.load import Template
+from instructify.templating.model import Template
 
 NO_TEMPLATE = -1  # none fits
 NONE_LEFT = -2  # all that fit were drawn before

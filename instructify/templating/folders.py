@@ -9,7 +9,8 @@ from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.resources import find
-from instructify.templating.load import Mode, Template, TemplateSet, load_templates
+from instructify.templating.load import load_templates
+from instructify.templating.model import Mode, Template, TemplateSet
 
 BUILT_IN = "built-in"
 _JOINED = " + "
@@ -52,7 +53,7 @@ class TemplateFolders:
     def load(self, mode: Mode = "instruction") -> TemplateSet:
         """Read all folders as one set; UserError where two templates of one name differ."""
         templates = list(load_templates(self.base, mode).templates)
-        where = {_name(one): (one, self.base) for one in templates}
+        where = {_name(template): (template, self.base) for template in templates}
         for folder in self.added:
             for one in _added(folder, mode):
                 known, at = where.setdefault(_name(one), (one, folder))
@@ -81,7 +82,7 @@ def conflict(template: Template, first: Path, second: Path) -> str:
 
 def unknown_pools(templates: TemplateSet, datasets: Iterable[str]) -> list[str]:
     """Name the datasets that have templates of their own and that no catalog knows."""
-    pools = {one.dataset for one in templates.templates if one.dataset is not None}
+    pools = {template.dataset for template in templates.templates if template.dataset is not None}
     return sorted(pools - set(datasets))
 
 

@@ -131,7 +131,9 @@ def _marker(folder: Path) -> Path:
 
 def twin_datasets() -> list[str]:
     """List the datasets whose release has a twin, in the order of the catalog."""
-    return [one.name for one in load_catalog().datasets.values() if one.release in WRITERS]
+    return [
+        dataset.name for dataset in load_catalog().datasets.values() if dataset.release in WRITERS
+    ]
 
 
 def _claim(out: Path, seed: int) -> None:

@@ -122,7 +122,7 @@ def ask_same(view: View, dice: Dice) -> QA | None:
     yes = dice.chance(0.5)
     quality = dice.pick(("size", "color"))
     at = 2 if quality == "size" else 0
-    pairs = [(one, two) for one in things for two in things if one is not two]
+    pairs = [(thing, other) for thing in things for other in things if thing is not other]
     fitting = [pair for pair in pairs if (pair[0][at] == pair[1][at]) == yes]
     if len(fitting) in (0, len(pairs)):
         return None

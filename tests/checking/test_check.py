@@ -15,7 +15,7 @@ from instructify.build.progress import Progress
 from instructify.build.raw import RawRoots
 from instructify.build.workers import LocalWorkers
 from instructify.catalog.load import load_catalog
-from instructify.catalog.model import Expected
+from instructify.catalog.splits import Expected
 from instructify.checking.causes import CAUSES, cause_of
 from instructify.checking.examination import examine
 from instructify.checking.request import CheckRequest

@@ -13,13 +13,9 @@ from instructify import columns
 from instructify.columns import compiler, kernels, render
 from instructify.schema import RECORD_SCHEMA
 from instructify.templating.filters import MAX_TEXT_BYTES
-from instructify.templating.load import (
-    PARTS,
-    RenderFailedError,
-    Template,
-    load_templates,
-    render_row,
-)
+from instructify.templating.load import load_templates
+from instructify.templating.model import PARTS, Template
+from instructify.templating.rendering import RenderFailedError, render_row
 
 FIELDS = (
     "form",

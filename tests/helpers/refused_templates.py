@@ -3,7 +3,10 @@
 HEAD = "format: 1\ntask: image_qa\ntemplates:\n"
 ONE = "  - {id: a, version: 1, forms: [open], instruction: '{{ question }}'}\n"
 MISTAKES = {
-    "format: 2\ntask: image_qa\ntemplates:\n" + ONE: ("line 1", "format 1 is known"),
+    "format: 2\ntask: image_qa\ntemplates:\n" + ONE: (
+        "line 1",
+        "format 2 is unknown; this version reads format 1",
+    ),
     "format: 1\ntask: video_qa\ntemplates:\n" + ONE: ("line 2", "belongs into a file"),
     HEAD + ONE + ONE: ("line 5", "duplicate of line 4"),
     HEAD + ONE.replace("forms", "form"): ("line 4", "did you mean 'forms'"),

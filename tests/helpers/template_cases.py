@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from instructify.templating.load import Rendered, Template, render_row
+from instructify.templating.model import Template
+from instructify.templating.rendering import Rendered, render_row
 
 CONSTANTS = {
     "dataset": "corner_qa",

@@ -10,7 +10,7 @@ from reader_help import Outcome, run_reader
 
 from instructify._util.yaml_lines import Scalar
 from instructify.catalog.load import load_catalog
-from instructify.catalog.model import RawFileSpec
+from instructify.catalog.splits import RawFileSpec
 from instructify.readers import READERS
 from instructify.readers.base import OptionValue
 

@@ -30,7 +30,8 @@ from instructify.inspecting.pictures import (
 from instructify.inspecting.raw import item_text
 from instructify.pages import Head, Identity
 from instructify.templating import TemplateFolders
-from instructify.templating.load import load_templates, render_row
+from instructify.templating.load import load_templates
+from instructify.templating.rendering import render_row
 from instructify_train.model.collation import collate
 from instructify_train.model.forward import layout_of
 from instructify_train.model.tokens import Limits, SampleTokens

@@ -147,7 +147,7 @@ def test_paper_ranks_what_it_says_it_ranks() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "what"),
     [
-        ("format: 1", "format: 9", 1, "format 1 is known"),
+        ("format: 1", "format: 9", 1, "format 9 is unknown; this version reads format 1"),
         ("dataset: gqa", "dataset: vsr", 2, "belongs into a file"),
         ("split: testdev", "split: tset", 6, "tset"),
         ("form: open", "form: binary", 7, "binary"),
@@ -157,6 +157,11 @@ def test_paper_ranks_what_it_says_it_ranks() -> None:
         ("beams: 2", "beams: 0", 9, "from 1 on"),
         ("method: generate", "method: rank", 4, "needs 'candidates'"),
         ("score: official", "score: oficial", 10, "oficial"),
+        ("beams: 2", "beams: 2, mode: sum+eso", 9, "did you mean 'sum+eos'"),
+        ("    version: 1\n", "    version: 1\n    metric: acuracy\n", 6, "'accuracy'"),
+        ("    version: 1\n", "    version: 1\n    fields: {contxt: keep}\n", 6, "'context'"),
+        ("    version: 1\n", "    version: 1\n    fields: {ocr_tokens: null}\n", 6, "from 0 on"),
+        ("    version: 1\n", "    version: 1\n    variant: lavis\n", 6, "unknown key 'variant'"),
         ("decode: ours,", "", 11, "does not say where 'decode' comes from"),
         ("decode: ours", "decode: hearsay", 11, "hearsay"),
         ("split: paper", "split: paper, frames: ours", 11, "'frames' is no setting"),

@@ -173,6 +173,14 @@ def test_the_loss_that_recipes_used_to_name(tmp_path: Path) -> None:
         ("{members: {a: null, b: null}, fine_tune: true}", "for one dataset alone"),
         ("{like: paper, fine_tune: true}", "for one dataset alone"),
         ("{members: {a: null}, fixed: {a: 3}}", "0 to 1"),
+        ("{members: {a: {official: null}}}", "a whole number from 1 on, not nothing"),
+        ("{members: {a: 3}}", "'mixture.members.a' must be a mapping, not 3"),
+        ("{members: {a: {dataset: b}}}", "unknown key 'dataset' in 'mixture.members.a'"),
+        ("{members: {a: null}, takes_all: true}", "unknown key 'takes_all' in 'mixture'"),
+        ("{members: {a: null}, alpha: 1e999}", "0 to 1"),
+        ("{members: {a: null}, size: true}", "from 1"),
+        ("{lik: paper}", "unknown key 'lik' in 'mixture'; did you mean 'like'"),
+        ("{members: {a: null}, shares: uniform, note: null}", "'mixture.note' must be a text"),
     ],
 )
 def test_mistakes_name_the_line_and_the_way_out(tmp_path: Path, mixture: str, said: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from instructify._util.keyed import hash_texts
 from instructify.templating.conditions import misfit
 from instructify.templating.draws import NO_TEMPLATE, NONE_LEFT, choose_templates, draw_templates
-from instructify.templating.load import Template
+from instructify.templating.model import Template
 
 HASHES = hash_texts([f"okvqa/train/{number}" for number in range(12_000)])
 

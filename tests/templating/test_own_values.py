@@ -113,7 +113,7 @@ def test_the_hash_of_a_template_is_its_own_affair(tmp_path: Path) -> None:
             WORDS,
             r"unknown field 'country' \(columns of .* file\); did you mean 'contry'",
         ),
-        ("[country]", WORDS[1:2], "'year' is not allowed here"),
+        ("[country]", WORDS[1:2], "'year' is no value of 'templates.0..requires'"),
         ("[country, year, more]", WORDS, "no template of this file reads the field 'more'"),
         ("[country, question]", WORDS[:1], "'question' has a meaning in templates already"),
         ("[country, Year]", WORDS[:1], "'Year' cannot be a variable of a template"),

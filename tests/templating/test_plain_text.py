@@ -12,8 +12,10 @@ from instructify.build.opened import Build
 from instructify.catalog.load import load_catalog
 from instructify.commands.import_templates import run_import_templates
 from instructify.protocols.read import named_protocol
-from instructify.templating.load import Template, load_templates, render_row
+from instructify.templating.load import load_templates
+from instructify.templating.model import Template
 from instructify.templating.plain_text import read_plain
+from instructify.templating.rendering import render_row
 
 LINES = """# a list as it may be printed
 <Image>{Question}

@@ -18,14 +18,9 @@ from template_cases import CONSTANTS, Case, Row, Value, bare, render, rich
 from instructify._util.resources import find
 from instructify.catalog.load import load_catalog
 from instructify.templating.conditions import misfit
-from instructify.templating.load import (
-    Rendered,
-    RenderFailedError,
-    Template,
-    fitting,
-    load_templates,
-    render_row,
-)
+from instructify.templating.load import load_templates
+from instructify.templating.model import Template, fitting
+from instructify.templating.rendering import Rendered, RenderFailedError, render_row
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "template_texts.json"
 DOCS = Path(__file__).parents[2] / "docs" / "templates.md"

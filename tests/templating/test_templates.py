@@ -16,13 +16,9 @@ from instructify._util.errors import UserError
 from instructify.templating.filters import FILTERS, letter
 from instructify.templating.jinja_program import program
 from instructify.templating.language import CheckError
-from instructify.templating.load import (
-    RenderFailedError,
-    Template,
-    fitting,
-    load_templates,
-    render_row,
-)
+from instructify.templating.load import Mistakes, load_templates, read_file
+from instructify.templating.model import Template, fitting
+from instructify.templating.rendering import RenderFailedError, render_row
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "templates" / "language.json"
 ROW: dict[str, Any] = {
@@ -252,3 +248,24 @@ def test_replace_cannot_be_chained_into_a_bomb() -> None:
 )
 def test_letters_go_on_after_z(index: int, text: str) -> None:
     assert letter(index) == text
+
+
+def test_all_mistakes_of_a_file_are_told_once_with_line_and_template(tmp_path: Path) -> None:
+    path = tmp_path / "multitask.yaml"
+    path.write_text(
+        "format: 3\ntemplates:\n- id: a\n  version: 0\n  mode: plan\n  forms: [open, opne]\n"
+        "  brif: true\n  instruction: '{{ qestion }}'\n- 5\n"
+        "- {id: b, version: 1, mode: plain, tasks: [image_qa], forms: open, instruction: ''}\n"
+    )
+    mistakes = Mistakes(collect=True)
+    assert [one.template.id for one in read_file(path, mistakes)] == ["b"]
+    told = [(one.template, str(one.error).removeprefix(f"{path}, line ")) for one in mistakes.found]
+    assert [(template, what.partition(":")[0]) for template, what in told] == [
+        (None, "1"), ("a", "3"), ("a", "5"), ("a", "7"), ("a", "4"), ("a", "6"), ("a", "8"),
+        (None, "9"),
+    ]  # fmt: skip
+    assert told[1][1] == "3: template 'a': key 'tasks' is missing in 'templates[0]'"
+    assert "'plan' is no value of 'templates[0].mode'; did you mean 'plain'?" in told[2][1]
+    assert "unknown key 'brif' in 'templates[0]'; did you mean 'brief'?" in told[3][1]
+    assert "'opne' is no value of 'templates[0].forms'; did you mean 'open'?" in told[5][1]
+    assert "'templates[1]' must be a mapping, not 5" in told[7][1]

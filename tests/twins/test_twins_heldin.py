@@ -15,7 +15,7 @@ from balance import Asked, guess_rate
 from twin_help import load, read_split
 
 from instructify.catalog.load import load_catalog
-from instructify.catalog.model import Split
+from instructify.catalog.splits import Split
 from instructify.twins.make import make_twin
 from instructify.twins.writers_knowledge import stem
 from instructify.twins.writers_reading import book_key

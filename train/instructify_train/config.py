@@ -4,20 +4,17 @@ The values here are the paper's where it prints them (arXiv 2305.06500, section 
 ours, and a recipe may change each. `recipe.py` fills them from YAML and `--set`.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from instructify._util.yaml_marks import MAY_BE_EMPTY, Between, OneOf
 from instructify.mixture import WINDOW
 from instructify.recipe import MixtureRecipe, Waiver
 
 PARTS = ("vision", "norm", "qformer", "projection", "language")
 TRACKERS = ("wandb", "trackio")
 PAPER_PARTS = ("norm", "qformer", "projection")
-
-
-def limits(least: float, most: float) -> dict[str, Any]:
-    """State the closed range of a number, as metadata of its field."""
-    return {"least": least, "most": most}
+Texts = Annotated[tuple[str, ...], MAY_BE_EMPTY]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,10 +33,10 @@ class Blip2Config:
 class LoraConfig:
     """Low-rank adapters on the frozen language model (needs peft)."""
 
-    rank: int = field(default=8, metadata=limits(1, 4096))
-    alpha: float = field(default=16.0, metadata=limits(0, 1e6))
-    dropout: float = field(default=0.0, metadata=limits(0, 0.99))
-    targets: tuple[str, ...] = ()  # names of linear layers; none: queries and values
+    rank: Annotated[int, Between(1, 4096)] = 8
+    alpha: Annotated[float, Between(0, 1e6)] = 16.0
+    dropout: Annotated[float, Between(0, 0.99)] = 0.0
+    targets: Texts = ()  # names of linear layers; none: queries and values
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,12 +51,12 @@ class ModelConfig:
 
     name: str | None = None
     blip2: Blip2Config | None = None
-    train: tuple[str, ...] = PAPER_PARTS
+    train: Annotated[tuple[Annotated[str, OneOf(PARTS)], ...], MAY_BE_EMPTY] = PAPER_PARTS
     instruction_aware: bool = True
     lora: LoraConfig | None = None
-    dropout: float | None = field(default=None, metadata=limits(0, 0.99))
+    dropout: Annotated[float, Between(0, 0.99)] | None = None
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
-    seed: int = field(default=0, metadata=limits(0, 2**31))  # of a preset's random weights
+    seed: Annotated[int, Between(0, 2**31)] = 0  # of a preset's random weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +64,7 @@ class FeatureCacheConfig:
     """Keep what the frozen tower says of a picture on disk, up to a size."""
 
     folder: str
-    gigabytes: float = field(default=50.0, metadata=limits(0, 1e6))
+    gigabytes: Annotated[float, Between(0, 1e6)] = 50.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,19 +78,19 @@ class DataConfig:
     without looking.
     """
 
-    batch: int = field(default=128, metadata=limits(1, 1 << 20))
-    window: int = field(default=WINDOW, metadata=limits(1, 1 << 12))
+    batch: Annotated[int, Between(1, 1 << 20)] = 128
+    window: Annotated[int, Between(1, 1 << 12)] = WINDOW
     bucket: bool = True
-    qformer_tokens: int = field(default=128, metadata=limits(4, 1 << 20))
-    instruction_tokens: int = field(default=128, metadata=limits(4, 1 << 20))
-    response_tokens: int = field(default=256, metadata=limits(2, 1 << 20))
-    frames: int = field(default=4, metadata=limits(1, 256))  # of a clip
+    qformer_tokens: Annotated[int, Between(4, 1 << 20)] = 128
+    instruction_tokens: Annotated[int, Between(4, 1 << 20)] = 128
+    response_tokens: Annotated[int, Between(2, 1 << 20)] = 256
+    frames: Annotated[int, Between(1, 256)] = 4  # of a clip
     augmentation: Literal["none", "paper"] = "none"
     flip: bool = False
     blind: bool = False
     draft: bool = False
     exif: Literal["ignore", "apply"] = "ignore"
-    workers: int = field(default=2, metadata=limits(0, 256))
+    workers: Annotated[int, Between(0, 256)] = 2
     feature_cache: FeatureCacheConfig | None = None
 
 
@@ -101,15 +98,15 @@ class DataConfig:
 class OptimizerConfig:
     """AdamW and its learning rate: linear warm-up, then `cosine` a step or LAVIS' `staircase`."""
 
-    lr: float = field(default=1e-5, metadata=limits(0, 10))
-    warmup_from: float = field(default=1e-8, metadata=limits(0, 10))
-    warmup_steps: int = field(default=1_000, metadata=limits(0, 1 << 40))
+    lr: Annotated[float, Between(0, 10)] = 1e-5
+    warmup_from: Annotated[float, Between(0, 10)] = 1e-8
+    warmup_steps: Annotated[int, Between(0, 1 << 40)] = 1_000
     schedule: Literal["cosine", "staircase", "constant"] = "cosine"
-    stair_steps: int = field(default=3_000, metadata=limits(1, 1 << 40))
-    beta1: float = field(default=0.9, metadata=limits(0, 0.999999))
-    beta2: float = field(default=0.999, metadata=limits(0, 0.999999))
-    weight_decay: float = field(default=0.05, metadata=limits(0, 10))
-    clip: float | None = field(default=None, metadata=limits(1e-6, 1e6))
+    stair_steps: Annotated[int, Between(1, 1 << 40)] = 3_000
+    beta1: Annotated[float, Between(0, 0.999999)] = 0.9
+    beta2: Annotated[float, Between(0, 0.999999)] = 0.999
+    weight_decay: Annotated[float, Between(0, 10)] = 0.05
+    clip: Annotated[float, Between(1e-6, 1e6)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,24 +125,24 @@ class RunConfig:
     none (`mixture.seed`); random weights of a preset have their own (`model.seed`).
     """
 
-    steps: int = field(default=60_000, metadata=limits(1, 1 << 40))
-    device_batch: int | None = field(default=None, metadata=limits(1, 1 << 16))
-    device_tokens: int | None = field(default=None, metadata=limits(1, 1 << 24))
-    pass_cost: int | None = field(default=None, metadata=limits(0, 1 << 30))
+    steps: Annotated[int, Between(1, 1 << 40)] = 60_000
+    device_batch: Annotated[int, Between(1, 1 << 16)] | None = None
+    device_tokens: Annotated[int, Between(1, 1 << 24)] | None = None
+    pass_cost: Annotated[int, Between(0, 1 << 30)] | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     checkpoint_activations: bool = False
     compile: Literal["auto", "true", "false"] = "auto"
     parallel: Literal["ddp", "fsdp"] = "ddp"
-    validate_every: int = field(default=3_000, metadata=limits(0, 1 << 40))
-    validation_samples: int = field(default=256, metadata=limits(1, 1 << 30))  # of a dataset
-    best_by: tuple[str, ...] = ()
-    save_every: int = field(default=3_000, metadata=limits(1, 1 << 40))
-    keep: int = field(default=2, metadata=limits(1, 1 << 20))
-    log_every: int = field(default=10, metadata=limits(1, 1 << 40))
+    validate_every: Annotated[int, Between(0, 1 << 40)] = 3_000
+    validation_samples: Annotated[int, Between(1, 1 << 30)] = 256  # of a dataset
+    best_by: Texts = ()
+    save_every: Annotated[int, Between(1, 1 << 40)] = 3_000
+    keep: Annotated[int, Between(1, 1 << 20)] = 2
+    log_every: Annotated[int, Between(1, 1 << 40)] = 10
     tensorboard: bool = True
-    trackers: tuple[str, ...] = ()  # wandb, trackio
-    seed: int = field(default=0, metadata=limits(0, 2**31))
+    trackers: Annotated[tuple[Annotated[str, OneOf(TRACKERS)], ...], MAY_BE_EMPTY] = ()
+    seed: Annotated[int, Between(0, 2**31)] = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

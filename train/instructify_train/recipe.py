@@ -1,20 +1,20 @@
-"""Read a training recipe: YAML, changed by `--set`, checked key by key, kept as it was resolved.
+"""Read a training recipe: YAML, changed by `--set`, decoded into `config`, kept as it was resolved.
 
-A key that is unknown is refused with the nearest name, a value of the wrong kind with what is
-allowed; both with file and line. `mixture` is written out or names another recipe's.
+`mixture` is written out or names another recipe's. Here are the checks of settings that do not fit
+each other; what a setting may be is said by its type in `config`.
 """
 
 import dataclasses
-import types
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import yaml
 
 from instructify._util.errors import UserError
 from instructify._util.shards import write_bytes
 from instructify._util.yaml_lines import Node
+from instructify._util.yaml_typed import decode
 from instructify.recipe import (
     ALL,
     RECIPE_FORMAT,
@@ -23,13 +23,11 @@ from instructify.recipe import (
     inherited_waivers,
     mixture_of,
     mixtures_of,
-    recipe_fields,
-    recipe_name,
+    read_recipe,
     recipe_path,
 )
 from instructify_train.config import (
     PARTS,
-    TRACKERS,
     DataConfig,
     ModelConfig,
     OptimizerConfig,
@@ -37,26 +35,25 @@ from instructify_train.config import (
     TrainConfig,
 )
 
-Section = TypeVar("Section")
 _SECTIONS = ("model", "data", "optimizer", "run")
 
 
 def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
     """Load a recipe of ours by name, or of a file by its path; `settings` are `a.b=value`."""
-    fields = recipe_fields(changed_recipe(recipe, settings))
-    name = recipe_name(fields, recipe_path(recipe))
-    run = _section(RunConfig, fields.get("run"))
-    mixture = mixture_of(fields["mixture"], name)
-    if not any("seed" in entries for entries in mixtures_of(fields["mixture"])):
+    file = read_recipe(changed_recipe(recipe, settings))
+    name = file.name or recipe_path(recipe).stem
+    run = decode(RunConfig, file.run)
+    mixture = mixture_of(file.mixture, name)
+    if not any("seed" in entries for entries in mixtures_of(file.mixture)):
         mixture = dataclasses.replace(mixture, seed=run.seed)
     config = TrainConfig(
         name=name,
-        model=_section(ModelConfig, fields.get("model")),
+        model=decode(ModelConfig, file.model),
         mixture=mixture,
-        data=_section(DataConfig, fields.get("data")),
-        optimizer=_section(OptimizerConfig, _without_loss(fields.get("optimizer"), mixture)),
+        data=decode(DataConfig, file.data),
+        optimizer=decode(OptimizerConfig, _without_loss(file.optimizer, mixture)),
         run=run,
-        waivers=inherited_waivers(fields),
+        waivers=inherited_waivers(file),
     )
     _check(config, f"recipe {recipe}")
     return config
@@ -109,22 +106,11 @@ def _without_loss(node: Node | None, mixture: MixtureRecipe) -> Node | None:
 
 def _check(config: TrainConfig, named: str) -> None:
     model = config.model
-    for part in model.train:
-        if part not in PARTS:
-            raise UserError(
-                f"{named}: '{part}' is no part of the model to train; allowed: {', '.join(PARTS)}"
-            )
     if not model.train and model.lora is None:
         raise UserError(
             f"{named}: 'model.train' is empty and there is no 'model.lora', so nothing would be "
             f"trained; name parts of {', '.join(PARTS)}"
         )
-    for tracker in config.run.trackers:
-        if tracker not in TRACKERS:
-            raise UserError(
-                f"{named}: '{tracker}' is no tracker of 'run.trackers'; allowed: "
-                f"{', '.join(TRACKERS)}"
-            )
     if model.name is not None and model.blip2 is not None:
         raise UserError(f"{named}: give 'model.name' or 'model.blip2', not both")
     if model.lora is not None and "language" in model.train:
@@ -146,60 +132,13 @@ def _check(config: TrainConfig, named: str) -> None:
             f"{named}: 'run.best_by' generates answers, which a model sharded by 'parallel: fsdp' "
             "can't do; use 'ddp', or leave 'best_by' out and choose by the validation loss"
         )
-    if config.data.feature_cache is not None and config.data.augmentation != "none":
+    if config.data.feature_cache is not None and (
+        config.data.augmentation != "none" or config.data.flip
+    ):
         raise UserError(
             f"{named}: 'data.feature_cache' keeps one view of each picture; it needs "
-            "'augmentation: none'"
+            "'augmentation: none' and 'flip: false'"
         )
-
-
-def _section(cls: type[Section], node: Node | None) -> Section:
-    """Fill a dataclass from a mapping; what is not there keeps its default."""
-    assert dataclasses.is_dataclass(cls)
-    fields = {one.name: one for one in dataclasses.fields(cls)}
-    required = [
-        name
-        for name, one in fields.items()
-        if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
-    ]
-    entries: Mapping[str, Node] = {}
-    if node is not None and not node.is_null:
-        entries = node.fields(
-            required=required, optional=[name for name in fields if name not in required]
-        )
-    hints = get_type_hints(cls)
-    given = {name: _value(hints[name], one, fields[name].metadata) for name, one in entries.items()}
-    return cls(**given)
-
-
-def _value(hint: Any, node: Node, metadata: Mapping[str, Any]) -> Any:
-    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if type(None) in kinds:
-        if node.is_null:
-            return None
-        kinds = tuple(kind for kind in kinds if kind is not type(None))
-    (kind,) = kinds
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _section(kind, node)
-    if get_origin(kind) is Literal:
-        if isinstance(node.value, bool):  # a word that YAML takes for a truth value
-            node = dataclasses.replace(node, value=str(node.value).lower())
-        return node.choice(get_args(kind))
-    if get_origin(kind) is tuple:
-        return node.texts() if not (node.is_list and not node.items()) else ()
-    if kind is bool:
-        return node.boolean()
-    if kind is str:
-        return node.text()
-    return _number(kind, node, metadata)
-
-
-def _number(kind: type, node: Node, metadata: Mapping[str, Any]) -> int | float:
-    least, most = metadata.get("least", 0), metadata.get("most", 2**62)
-    if kind is int:
-        number = node.integer(minimum=int(least))
-        return number if number <= most else int(node.number(minimum=least, maximum=most))
-    return node.number(minimum=least, maximum=most)
 
 
 def _mixture_value(recipe: MixtureRecipe) -> dict[str, Any]:

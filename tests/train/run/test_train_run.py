@@ -287,7 +287,7 @@ def test_a_merged_model_says_what_it_was_trained_on(whole_build: Path, tmp_path:
         ("optimizer.lrr=1", "unknown key 'lrr' in 'optimizer'; did you mean 'lr'"),
         ("optimizer.lr=fast", "'optimizer.lr' must be a number from 0 to 10"),
         ("data.batch=0", "'data.batch' must be a whole number from 1"),
-        ("model.train=[qformer, tower]", "'tower' is no part of the model to train"),
+        ("model.train=[qformer, tower]", "'tower' is no value of 'model.train'; did you mean"),
         ("model.name=tiny-lama", "did you mean 'tiny-llama'"),
         (
             "model.name=nowhere",

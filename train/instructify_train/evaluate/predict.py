@@ -128,7 +128,7 @@ class Evaluator:
             prefixes.embeds_BLH,
             prefixes.mask_BL,
             self._trie(sets, end=None),
-            Ranking(mode=protocol.decode.mode, segments=protocol.decode.segments),  # type: ignore[arg-type]
+            Ranking(mode=protocol.decode.mode, segments=protocol.decode.segments),
             end_token=self._end,
             sets=numbers,
         )

@@ -31,6 +31,12 @@ class Tracker(Protocol):
         """Send what is left."""
 
 
+def require_clients(names: Sequence[str]) -> None:
+    """Refuse trackers whose client is not installed, before anything of a run is written."""
+    for name in names:
+        _client(name)
+
+
 def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) -> list[Tracker]:
     """Open the trackers of a run; UserError where a client is missing or does not start."""
     if not names:
@@ -38,13 +44,7 @@ def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) 
     identifier = _identifier(run)
     found: list[Tracker] = []
     for name in names:
-        try:
-            client = import_module(name)
-        except ImportError as error:
-            raise UserError(
-                f"'run.trackers' names {name}, which is not installed here ({first_line(error)}); "
-                f"install it by `pip install 'instructify[{name}]'`, or leave it out"
-            ) from error
+        client = _client(name)
         try:
             found.append(_OPEN[name](client, run, identifier, settings))
         except Exception as error:  # each client has errors of its own kind
@@ -55,21 +55,18 @@ def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) 
     return found
 
 
-class _Wandb:
-    """A run of Weights & Biases."""
-
-    def __init__(self, run: Any) -> None:
-        self._run = run
-
-    def log(self, values: Mapping[str, float], step: int) -> None:
-        self._run.log(dict(values), step=step)
-
-    def finish(self) -> None:
-        self._run.finish()
+def _client(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise UserError(
+            f"'run.trackers' names {name}, which is not installed here ({first_line(error)}); "
+            f"install it by `pip install 'instructify[{name}]'`, or leave it out"
+        ) from error
 
 
-class _Trackio:
-    """A run of trackio."""
+class _ClientRun:
+    """A run of Weights & Biases or trackio, whose clients are alike."""
 
     def __init__(self, run: Any) -> None:
         self._run = run
@@ -90,7 +87,7 @@ def _wandb(client: Any, run: Path, identifier: str, settings: Mapping[str, Any])
         config=dict(settings),
         resume="allow",
     )
-    return _Wandb(opened)
+    return _ClientRun(opened)
 
 
 def _trackio(client: Any, run: Path, identifier: str, settings: Mapping[str, Any]) -> Tracker:
@@ -100,7 +97,7 @@ def _trackio(client: Any, run: Path, identifier: str, settings: Mapping[str, Any
         config=dict(settings),
         resume="allow",
     )
-    return _Trackio(opened)
+    return _ClientRun(opened)
 
 
 _OPEN: dict[str, Callable[[Any, Path, str, Mapping[str, Any]], Tracker]] = {
