@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from finding import Finding
 
 from instructify.build import Build
@@ -25,7 +26,7 @@ def misplaced(entry: Dataset, build: Build, split: str, raw: Path) -> Iterator[F
     """Name the first record of a split whose position is another item's."""
     table = build.records(entry.name, split).select(_COLUMNS)
     step = max(1, len(table) // _LOOKED_AT)
-    rows = table.take(list(range(0, len(table), step))).to_pylist()
+    rows = table.take(pa.array(range(0, len(table), step), pa.int64())).to_pylist()
     for source, form in sorted({(row["source"], row["form"]) for row in rows}):
         chosen = [row for row in rows if (row["source"], row["form"]) == (source, form)]
         wanted = {*range(_SCANNED), *(row["position"] for row in chosen)}

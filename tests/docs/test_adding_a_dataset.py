@@ -83,6 +83,8 @@ def write_raw(root: Path) -> None:
     folder = root / "street_signs"
     (folder / "questions_test.json").write_text(json.dumps({"questions": questions}))
     (folder / "answers_test.json").write_text(json.dumps(answers))
+    (folder / "questions_none.json").write_text('{"questions": []}')
+    (folder / "answers_none.json").write_text("[]")
 
 
 CATALOG = "catalog.yaml"
@@ -93,6 +95,7 @@ _POSITION = "            position=position,"
 _METRIC = "families: [signs]\n    metric: accuracy"
 _TEST = "      test:\n        files: {questions: questions_test.json, answers: answers_test.json}\n"
 _DEV = f"{_TEST.replace('test:', 'dev:')}{_TEST}"
+_EMPTY_DEV = f"{_TEST.replace('test:', 'dev:').replace('_test', '_none')}{_TEST}"
 _NO_DEV = f"{_TEST.replace('test:', 'dev:').replace('_test', '_dev')}{_TEST}"
 # To each name the edits, as (file, text, replacement), and a part of what the check says of them.
 MISTAKES: dict[str, tuple[list[tuple[str, str, str]], str]] = {
@@ -119,6 +122,10 @@ MISTAKES: dict[str, tuple[list[tuple[str, str, str]], str]] = {
     "a split that is not there": (
         [(CATALOG, _TEST, _NO_DEV)],
         "note     split 'dev' was not converted: there is no ",
+    ),
+    "a split without items": (
+        [(CATALOG, _TEST, _EMPTY_DEV)],
+        "street_signs is whole",
     ),
     "a picture is missing": (
         [("raw/street_signs/questions_test.json", '"a7"', '"a70"')],
@@ -156,6 +163,7 @@ MISTAKES: dict[str, tuple[list[tuple[str, str, str]], str]] = {
 WHOLE = {
     "no mistake",
     "a split that is not there",
+    "a split without items",
     "a picture is missing",
     "a metric of ten answers",
     "no metric",
