@@ -177,8 +177,13 @@ def _right_answers(build: Build, protocol: Protocol, is_labelled: bool) -> Itera
         form=protocol.form,
         vocabulary=questions.vocabulary,
     )
-    items = [row.item for row in questions.rows if row.item.id in responses]
-    result = score(scoring, items, [Prediction(item.id, responses[item.id]) for item in items])
+    # Caption sets have references and no target.
+    items = [row.item for row in questions.rows if row.item.id in responses or row.item.references]
+    if not items:
+        return
+    answers = [responses.get(item.id) or item.references[0] for item in items]
+    given = [Prediction(item.id, text) for item, text in zip(items, answers, strict=True)]
+    result = score(scoring, items, given)
     for note in result.notes:
         yield Finding(f"{protocol.name}: {note}", is_needed=False)
     by = f"by {result.metric}, variant {result.variant}"
