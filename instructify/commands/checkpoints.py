@@ -1,11 +1,16 @@
 """`import-checkpoint` and `export-checkpoint`: read and write checkpoint files of LAVIS."""
 
+import contextlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from instructify import __version__
 from instructify._util.errors import UserError
-from instructify._util.shards import sync
+from instructify._util.shards import make_folder, sync, unwritable
+
+if TYPE_CHECKING:
+    import torch
 
 NOTE = "imported.json"  # beside the model: the files it was made from
 FORMAT = 1
@@ -51,8 +56,6 @@ def run_import_checkpoint(
 
 def run_export_checkpoint(source: str, out: Path, which: str, *, whole: bool) -> None:
     """Write a checkpoint for LAVIS: the parts that LAVIS saves, or with `whole` all parts."""
-    import torch
-
     from instructify_train.evaluate import load_trained
     from instructify_train.model import lavis_parts
 
@@ -60,10 +63,29 @@ def run_export_checkpoint(source: str, out: Path, which: str, *, whole: bool) ->
         raise UserError(f"{out} is there already; choose another --out")
     trained = load_trained(source, which)
     weights = lavis_parts(trained.model, trained.config, whole=whole)
+    make_folder(out.parent)
     staged = out.with_name(f".{out.name}.staged")
-    torch.save({"model": weights}, staged)
+    try:
+        _save(weights, staged)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            staged.unlink()
+        raise unwritable(out, error) from error
     sync(staged)
     staged.replace(out)
     sync(out.parent)
     step = "" if trained.state is None else f" after step {trained.state.step:,}"
     print(f"{out}: {len(weights)} tensors of {source}{step} under LAVIS' names")
+
+
+def _save(weights: dict[str, "torch.Tensor"], path: Path) -> None:
+    """Write tensors with torch, and raise OSError if the system refuses, as torch hides it."""
+    import torch
+
+    try:
+        with path.open("wb") as file:
+            torch.save({"model": weights}, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise

@@ -48,11 +48,8 @@ def run_train(options: TrainOptions, *, as_json: bool) -> int:
     """Train and print the outcome; returns the exit code."""
     outcome = trained(options)
     if outcome.is_first:
-        print(
-            json.dumps(outcome.facts, indent=1)
-            if as_json
-            else _outcome_text(outcome.facts, options.out)
-        )
+        text = json.dumps(outcome.facts, indent=1) if as_json else summary_of(outcome, options.out)
+        print(text)
     if outcome.stopped_by is not None:
         print(
             f"instructify: stopped after step {outcome.step:,}, which is saved; the same command "
@@ -110,9 +107,10 @@ def _config(options: TrainOptions) -> "TrainConfig":
     return run_recipe(options.out, settings)
 
 
-def _outcome_text(facts: dict[str, object], out: Path) -> str:
-    best = facts["best"]
-    loss = "no step was left to do"
+def summary_of(outcome: Trained, out: Path) -> str:
+    """Return the text about the end of a run, and the commands to use its model with."""
+    facts, best = outcome.facts, outcome.facts["best"]
+    loss = "no step was left to do" if outcome.stopped_by is None else "no step was done"
     if facts["loss"] is not None:
         loss = f"loss of the last step {facts['loss']:.4f}"
     chosen = "" if not isinstance(best, dict) else f", best at step {best['step']:,}"

@@ -195,7 +195,7 @@ def _values(node: Node, key: str) -> Any:
 def _plain(node: Node) -> Any:
     if node.is_mapping:
         return {key: _plain(item) for key, item in node.entries().items()}
-    return [_plain(one) for one in node.items()] if node.is_list else node.scalar()
+    return [_plain(item) for item in node.items()] if node.is_list else node.scalar()
 
 
 def _protocol(node: Node, entry: Dataset) -> Protocol:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from disk_limits import file_size_limit
 from failure_probe import children_of
 
 from instructify._util.errors import UserError
@@ -69,6 +70,22 @@ def test_a_part_that_fails_is_said_in_its_own_words(tmp_path: Path) -> None:
         load(Sums(tmp_path / "notes", broken=1), range(40), 2) as items,
     ):
         list(items)
+
+
+class Large(Sums):
+    """Items of a few bytes, from parts of half a megabyte."""
+
+    def make_part(self, number: int) -> list[int]:
+        return [*super().make_part(number), *range(100_000)]
+
+
+def test_parts_that_find_no_room_are_made_by_each_loader(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As under `ulimit -f`, where an item may have room and a whole part has none."""
+    with file_size_limit(50_000), load(Large(tmp_path / "notes"), range(40), 2) as items:
+        assert list(items) == expected(range(40))
+    assert capfd.readouterr().err == ""
 
 
 def test_the_process_of_parts_is_missed_when_it_is_killed(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """Loader processes give what the trainer would make itself, and never outlive it."""
 
 import os
+import select
 import signal
+import socket
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +16,7 @@ import torch
 from failure_probe import children_of, group_of
 
 from instructify._util.errors import UserError
-from instructify_train.data.loader import Failed, LoaderError, load
+from instructify_train.data.loader import Failed, LoaderError, _serve, load
 
 OTHERS: set[int] = set()  # processes that other tests left to serve them
 
@@ -189,6 +192,17 @@ def test_processes_end_with_a_trainer_that_dies(tmp_path: Path, number: int) -> 
     os.kill(trainer, number)
     os.waitpid(trainer, 0)
     until(lambda: not group_of(trainer))
+
+
+def test_a_trainer_that_dies_with_items_unread_is_no_exception() -> None:
+    """Its loaders see a reset connection, which may come before the signal that ends them."""
+    here, there = socket.socketpair()
+    with there, ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(_serve, Source(), range(9), there)
+        until(lambda: bool(select.select([here], [], [], 0)[0]))
+        time.sleep(0.2)  # it waits for the first item to be taken
+        here.close()
+        assert serving.result(10) is None
 
 
 def until(condition: Callable[[], bool], seconds: float = 10) -> None:

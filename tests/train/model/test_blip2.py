@@ -116,6 +116,28 @@ def test_from_folders_to_a_model_that_saves(tmp_path: Path) -> None:
         assert torch.equal(again.state_dict()[name], value), name
 
 
+@pytest.mark.parametrize(
+    ("stage2", "stage1", "processor", "said"),
+    [
+        (
+            "tiny-t5",
+            "x",
+            None,
+            r"'model\.blip2\.stage2' is tiny-t5, a preset, .*model\.name=tiny-t5`",
+        ),
+        ("./x", "tiny-llama", None, r"'model\.blip2\.stage1' is tiny-llama, a preset"),
+        ("./x", "./x", "scaled", r"'model\.blip2\.processor' is scaled, a preset"),
+        ("tiny-t6", "x", None, "no model 'tiny-t6': no folder .* a preset can't stand here"),
+        ("./x", "x", None, r"the folder \./x is not there"),
+    ],
+)
+def test_a_part_is_a_folder_or_a_hub_name(
+    stage2: str, stage1: str, processor: str | None, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        load_model(ModelConfig(blip2=Source(stage2=stage2, stage1=stage1, processor=processor)))
+
+
 def test_stage_two_in_place_of_stage_one_is_refused() -> None:
     _, stage2 = stages("tiny-llama")
     with pytest.raises(UserError, match="no text feed-forwards"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from disk_limits import file_size_limit
 from safetensors.torch import save_file
 from train_help import FAMILIES, preset
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
@@ -176,7 +177,7 @@ def test_the_commands_go_in_and_out(
 ) -> None:
     like, language = str(parts.folder / "like"), str(parts.folder / "language")
     file, vision = parts.folder / "instruct.pth", parts.folder / "vit.pth"
-    model, out = tmp_path / "in", tmp_path / "out.pth"
+    model, out = tmp_path / "in", tmp_path / "new" / "out.pth"
     given: Any = {"language_model": language, "vision": vision, "stage1": None, "like": like}
     run_import_checkpoint(file, model, **given, as_json=True)
     with pytest.raises(UserError, match="is not empty"):
@@ -187,6 +188,12 @@ def test_the_commands_go_in_and_out(
     assert str(tmp_path.parent) not in json.dumps(note)
     again, _ = load_model(ModelConfig(name=str(model)))
     same(again, parts.model)
+    with (
+        file_size_limit(500_000),
+        pytest.raises(UserError, match=r"out\.pth can't be written: File too large"),
+    ):
+        run_export_checkpoint(str(model), out, "best", whole=False)
+    assert not any(out.parent.iterdir())
     run_export_checkpoint(str(model), out, "best", whole=False)
     back = read_lavis(out)
     assert back.keys() == parts.trained.keys()

@@ -15,9 +15,11 @@ from build_help import start
 from run_help import HELPERS, RECIPE, content, log, recipe_file, train
 
 from instructify._util.errors import UserError
+from instructify.commands.train import Trained, summary_of
 from instructify_train.checkpoint import folder_of, read_state, steps_of
+from instructify_train.run.journal import read_log
 from instructify_train.run.trainer import Trainer
-from instructify_train.run.validation import Validator
+from instructify_train.run.validation import Validation, Validator
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,74 @@ def test_a_stop_leaves_the_validation_to_the_next_start(
     assert train(whole_build, run, resume=True).code == 0
     assert content(run) == content(unbroken)
     assert log(run) == log(unbroken)
+
+
+def test_what_was_drawn_is_counted_from_the_first_step_on(
+    whole_build: Path, tmp_path: Path
+) -> None:
+    """Also after a start at a checkpoint that was written for being the best, between two lines."""
+    settings = ("run.log_every=5", "run.validate_every=3", "run.save_every=100")
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    train(whole_build, whole, *settings)
+    cut_back(whole, run, 3)
+    train(whole_build, run, *settings, resume=True)
+    assert log(run) == log(whole)
+    drawn = [read_state(folder_of(one, 6)).tally["member"] for one in (whole, run)]
+    assert drawn[0] == drawn[1]
+    assert sum(sums[0] for sums in drawn[1].values()) == 6 * 8
+
+
+@pytest.mark.parametrize("step", [3, 6])
+def test_a_signal_breaks_a_validation_off(
+    whole_build: Path, unbroken: Path, tmp_path: Path, step: int
+) -> None:
+    """After the dataset in hand; step 3 is validated before it is saved, step 6 after it."""
+    run, losses = tmp_path / "run", Validation.__getitem__
+    seen = []
+
+    def signalled(self: Validation, number: int) -> Any:
+        here = max((line["step"] for line in read_log(run)), default=0)
+        seen.append((here, id(self)))
+        if here == step and not asked:
+            asked.append(number)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return losses(self, number)
+
+    asked: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Validation, "__getitem__", signalled)
+        done = train(whole_build, run)
+    assert done.code == 128 + signal.SIGTERM
+    assert f"stopped after step {step}, which is saved" in " ".join(done.stderr.split())
+    assert len({dataset for here, dataset in seen if here == 0}) > 1
+    assert len({dataset for here, dataset in seen if here == step}) == 1
+    assert log(run) == [
+        line for line in log(unbroken) if line["step"] < step or _is_step(line, step)
+    ]
+    assert read_state(folder_of(run, step)).awaits_validation
+    asked.clear()
+    with pytest.MonkeyPatch.context() as patch:  # again, in the validation that was left
+        patch.setattr(Validation, "__getitem__", signalled)
+        assert train(whole_build, run, resume=True).code == 128 + signal.SIGTERM
+    assert steps_of(run)[-1] == step
+    assert train(whole_build, run, resume=True).code == 0
+    assert content(run) == content(unbroken)
+    assert log(run) == log(unbroken)
+    assert read_state(folder_of(run, 6)) == read_state(folder_of(unbroken, 6))
+
+
+@pytest.mark.parametrize(
+    ("stopped_by", "says"), [(None, "no step was left to do"), (15, "no step was done")]
+)
+def test_a_start_without_a_step_is_said(stopped_by: int | None, says: str) -> None:
+    """All were done, or a signal came in the validation that the last start had left."""
+    facts = {"run": "run", "step": 6, "loss": None, "best": None}
+    done = Trained(facts, 6, stopped_by, is_first=True)
+    assert f"run: 6 steps, {says};" in summary_of(done, Path("run"))
+
+
+def _is_step(line: dict[str, Any], step: int) -> bool:
+    return line["step"] == step and "loss" in line
 
 
 def test_a_second_resume_is_as_good_as_the_first(

@@ -11,11 +11,15 @@ from safetensors.torch import load_file
 from transformers import InstructBlipForConditionalGeneration
 
 from instructify._util.errors import UserError
+from instructify.build import Build
+from instructify.catalog import load_catalog
 from instructify_train.checkpoint import folder_of, steps_of
+from instructify_train.distributed import Ranks
 from instructify_train.evaluate.merge import merge
 from instructify_train.evaluate.trained import load_trained
 from instructify_train.model import checkpoint_activations
 from instructify_train.recipe import load_recipe
+from instructify_train.run.setup import set_up
 from instructify_train.tiny.presets import build_preset
 
 QUICK = ("run.validate_every=0", "run.steps=2", "run.save_every=2")
@@ -68,6 +72,31 @@ def test_nothing_to_train_is_refused() -> None:
     with pytest.raises(UserError, match=r"'model\.train' is empty and there is no 'model\.lora'"):
         load_recipe("tiny", ["model.train=[]"])
     assert load_recipe("tiny", ["model.train=[]", "model.lora.rank=2"]).model.train == ()
+
+
+@pytest.mark.parametrize("changed", ["data.augmentation=paper", "data.flip=true"])
+def test_features_of_changing_views_are_not_kept(changed: str) -> None:
+    with pytest.raises(UserError, match=r"needs 'augmentation: none' and 'flip: false'"):
+        load_recipe("tiny", ["data.feature_cache.folder=features", changed])
+
+
+def test_features_depend_on_the_mean_and_deviation_of_pixels(whole_build: Path) -> None:
+    """A processor that was mended reads none of the features of before."""
+    settings = ["data.feature_cache.folder=features", "model.train=[qformer]", "data.batch=8"]
+    config = load_recipe("tiny", [*settings, "mixture={members: {vqav2: null}, alpha: 0.5}"])
+
+    def folder(**statistics: list[float]) -> Path:
+        loaded = build_preset("tiny-llama")
+        for name, value in statistics.items():
+            setattr(loaded.processor.image_processor, name, value)
+        build = Build.open(whole_build)
+        files = set_up(build, config, load_catalog(), Ranks(), loaded).feature_files
+        assert files is not None
+        return files.path("aa-0")
+
+    half = [0.5, 0.5, 0.5]
+    assert len({folder(), folder(image_mean=half), folder(image_std=half)}) == 3
+    assert folder() == folder()
 
 
 def test_an_unknown_tracker_is_refused() -> None:

@@ -75,6 +75,7 @@ def test_a_client_that_is_not_installed_is_said(
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UserError, match=r"names wandb, which is not installed.*instructify\[wandb"):
         train(whole_build, tmp_path / "run", "run.trackers=[wandb]", *QUICK)
+    assert not (tmp_path / "run").exists()  # so that the same command starts it
 
 
 def test_wandb_keeps_a_run_offline(

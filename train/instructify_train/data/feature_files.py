@@ -5,6 +5,7 @@ depend on: the tower's weights, the size of pictures, how they are decoded. File
 and renamed, so that a killed run leaves nothing half; a damaged one is made again.
 """
 
+import contextlib
 import hashlib
 import os
 from collections import deque
@@ -15,28 +16,41 @@ import numpy as np
 import torch
 from torch import nn
 
+from instructify._util.errors import UserError
+
 FEATURE_FORMAT = 1
 _HEAD_BYTES = 32
 _MOST_WAITING = 64  # features that wait for the disk, of 0.7 MB each at the published size
 
 
 class FeatureFiles:
-    """A folder of features of one shape; safe for many readers and writers at once."""
+    """A folder of features of one shape; safe for many readers and writers at once.
+
+    The `writers`, processes of one run, divide the room that is left when the run starts.
+    """
 
     def __init__(
-        self, folder: Path, key: str, shape: tuple[int, int], dtype: torch.dtype, limit_bytes: int
+        self,
+        folder: Path,
+        key: str,
+        shape: tuple[int, int],
+        dtype: torch.dtype,
+        limit_bytes: int,
+        *,
+        writers: int = 1,
     ) -> None:
         self._folder = folder / f"features-{FEATURE_FORMAT}-{key}"
         self._shape = shape
         self._dtype = dtype
-        self._limit_bytes = limit_bytes
         self._used_bytes = _folder_bytes(self._folder)
+        room = max(0, limit_bytes - self._used_bytes)
+        self._limit_bytes = self._used_bytes + room // writers
         self._writer: ThreadPoolExecutor | None = None  # made late: loaders are forked before
         self._waiting: deque[Future[None]] = deque()
 
     def read(self, name: str) -> torch.Tensor | None:
         """Return kept features, [patches, width]; None where there are none that are whole."""
-        path = self._path(name)
+        path = self.path(name)
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -48,17 +62,26 @@ class FeatureFiles:
         return flat.view(self._shape) if flat.numel() == self._shape[0] * self._shape[1] else None
 
     def write(self, name: str, features: torch.Tensor) -> None:
-        """Keep features while there is room."""
+        """Keep features while there is room; UserError where they can't be written."""
         raw = features.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
-        size = len(raw) + _HEAD_BYTES
-        if self._used_bytes + size > self._limit_bytes:
+        path = self.path(name)
+        # One that was asked for again before it was written, or that is damaged, is replaced.
+        more = len(raw) + _HEAD_BYTES - _size_of(path)
+        if self._used_bytes + more > self._limit_bytes:
             return
-        path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
         staged = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        staged.write_bytes(hashlib.sha256(raw).digest() + raw)
-        staged.replace(path)
-        self._used_bytes += size
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_bytes(hashlib.sha256(raw).digest() + raw)
+            staged.replace(path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                staged.unlink()
+            raise UserError(
+                f"'data.feature_cache' can't write {path} ({error.strerror or error}); make room "
+                "there, or lower its 'gigabytes'"
+            ) from error
+        self._used_bytes += more
 
     def keep(self, name: str, features: torch.Tensor) -> None:
         """Write features beside the work of the caller; raises what an earlier one met.
@@ -76,7 +99,8 @@ class FeatureFiles:
         while self._waiting:
             self._waiting.popleft().result()
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """Say where the features of a frame lie, or would."""
         return self._folder / name[:2] / f"{name}.bin"
 
 
@@ -88,6 +112,13 @@ def tower_key(tower: nn.Module, *facts: object) -> str:
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _folder_bytes(folder: Path) -> int:

@@ -234,7 +234,7 @@ def _serve(source: Source[Any], numbers: Sequence[int], channel: socket.socket) 
     ahead = 0
     for number in numbers:
         if ahead == _AHEAD:
-            if not channel.recv(1):
+            if not _was_taken(channel):
                 return
             ahead -= 1
         item = _made(source, number)
@@ -243,11 +243,22 @@ def _serve(source: Source[Any], numbers: Sequence[int], channel: socket.socket) 
         except (BrokenPipeError, ConnectionResetError):
             return
         except OSError as error:  # no memory for its arrays, or a limit on the size of files
-            item = Failed(f"a step can't be given to the trainer: {error.strerror}")
+            item = Failed(
+                f"the arrays of a step can't be given to the trainer ({error.strerror}); raise the "
+                "limit on the size of files (`ulimit -f`) or on memory, or lower 'data.batch'"
+            )
             parcel.send(channel, item)
         ahead += 1
         if isinstance(item, Failed | Crashed):
             return
+
+
+def _was_taken(channel: socket.socket) -> bool:
+    """Wait until the trainer takes an item; False where it is gone, whatever it left unread."""
+    try:
+        return bool(channel.recv(1))
+    except ConnectionResetError:
+        return False
 
 
 def _made(source: Source[Any], number: int) -> Any:

@@ -5,7 +5,6 @@ for its own steps, so that sixteen of them tokenise everything sixteen times. In
 makes each window, the next one ahead, and sends it to each loader that asks for it.
 """
 
-import contextlib
 import select
 import socket
 import struct
@@ -46,8 +45,11 @@ def serve_parts(make: Callable[[int], Any], channels: Sequence[socket.socket]) -
             if number not in parts:
                 parts[number] = _made(make, number)
             at[channel] = number
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            try:
                 parcel.send(channel, parts[number])
+            except OSError:  # the loader is gone, or there is no room: then it makes parts itself
+                channel.close()
+                del at[channel]
         # Parts are asked for in order, and loaders are only a few items apart.
         oldest = min(at.values(), default=0)
         parts = {number: part for number, part in parts.items() if number >= oldest}

@@ -23,9 +23,9 @@ from transformers import (
 
 from instructify._util.errors import UserError
 from instructify_train.config import Blip2Config
-from instructify_train.model.pretrained import load_processor, load_weights
+from instructify_train.model.pretrained import is_local, load_processor, load_weights
 from instructify_train.model.tokens import rows_needed
-from instructify_train.tiny import Loaded
+from instructify_train.tiny import PRESETS, Loaded
 
 Weights = dict[str, torch.Tensor]
 _HEADS = ("vision_projection.", "text_projection.", "itm_head.")
@@ -34,6 +34,13 @@ _FROM_STAGE_2 = ("vision_model.", "query_tokens", "language_projection.", "langu
 
 def assemble(source: Blip2Config) -> Loaded:
     """Build an InstructBLIP model from both checkpoints and their tokenizers."""
+    for part in ("stage2", "stage1", "processor"):
+        name = getattr(source, part)
+        if name in PRESETS:
+            raise UserError(
+                f"'model.blip2.{part}' is {name}, a preset, which is a whole InstructBLIP; start "
+                f"from it by `--set model.blip2=null --set model.name={name}`"
+            )
     stage2 = _load(Blip2ForConditionalGeneration, source.stage2)
     stage1 = _load(Blip2ForImageTextRetrieval, source.stage1)
     processor = _processor(source, stage2.config.num_query_tokens)
@@ -124,13 +131,18 @@ def _fits(wanted: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor
 
 
 def _load(cls: Any, name: str) -> Any:
-    return load_weights(cls, name, f"the BLIP-2 checkpoint '{name}'")
+    return load_weights(cls, name, f"the BLIP-2 checkpoint '{name}'", local=_is_local(name))
+
+
+def _is_local(name: str) -> bool:
+    return is_local(name, may_be_preset=False)
 
 
 def _processor(source: Blip2Config, num_query_tokens: int) -> Any:
     if source.processor is not None:
-        return load_processor(InstructBlipProcessor, source.processor)
-    stage2 = load_processor(Blip2Processor, source.stage2)
+        local = _is_local(source.processor)
+        return load_processor(InstructBlipProcessor, source.processor, local=local)
+    stage2 = load_processor(Blip2Processor, source.stage2, local=_is_local(source.stage2))
     return InstructBlipProcessor(
         image_processor=stage2.image_processor,
         tokenizer=stage2.tokenizer,

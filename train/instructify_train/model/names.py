@@ -23,13 +23,13 @@ Sources = Mapping[str, Mapping[str, str]]  # setting => what a run notes of the 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str, *, may_be_preset: bool = True) -> Kind:
     """Tell what a name is.
 
     Raises:
         UserError: It is none of the three, or a folder that is not there or holds no model.
     """
-    if name in PRESETS:
+    if may_be_preset and name in PRESETS:
         return "preset"
     if is_path(name):
         if not Path(name).expanduser().is_dir():
@@ -42,6 +42,11 @@ def kind_of(name: str) -> Kind:
         return "folder"
     if _HUB_NAME.fullmatch(name):
         return "hub"
+    if not may_be_preset:
+        raise UserError(
+            f"there is no model '{name}': no folder has that name, a preset can't stand here, and "
+            f"a hub name looks like {HUB_EXAMPLE}; give a folder or a hub name"
+        )
     raise UserError(
         f"there is no model '{name}': no preset and no folder (a run or a model) has that "
         f"name, and a hub name looks like {HUB_EXAMPLE}; {did_you_mean(name, PRESETS)}"

@@ -43,9 +43,9 @@ def load_processor(cls: Any, name: str, *, local: bool | None = None) -> Any:
         ) from error
 
 
-def is_local(name: str) -> bool:
+def is_local(name: str, *, may_be_preset: bool = True) -> bool:
     """Tell whether a folder or a name of the hub is read without the net; refuses other names."""
-    return kind_of(name) == "folder" or local_only(name)
+    return kind_of(name, may_be_preset=may_be_preset) == "folder" or local_only(name)
 
 
 def _place(name: str) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from instructify._util.errors import UserError
+from safetensors import SafetensorError
+
+from instructify._util.errors import UserError, first_line
 from instructify._util.shards import fresh_folder, sync, write_json
 
 
@@ -27,13 +29,33 @@ def save_whole(
     """Write a model and its processor, with text files beside them; `out` holds all or nothing.
 
     `precision` is the one that `config.json` names for loading, where it is not the model's own.
+
+    Raises:
+        UserError: There is something at `out`, or it can't be written.
     """
     check_free(out)
     staged = out.with_name(f".{out.name}.staged")
     fresh_folder(staged)
+    try:
+        _fill(staged, model, processor, notes or {}, precision)
+        if out.exists():
+            out.rmdir()
+        staged.replace(out)
+    except (OSError, SafetensorError) as error:
+        raise UserError(
+            f"{out} can't be written ({first_line(error)}); make room or choose another --out"
+        ) from error
+    finally:  # on a full disk, half a model takes the room that the next try needs
+        shutil.rmtree(staged, ignore_errors=True)
+    sync(out.parent)
+
+
+def _fill(
+    staged: Path, model: Any, processor: Any, notes: Mapping[str, str], precision: str | None
+) -> None:
     model.save_pretrained(staged)
-    processor.save_pretrained(staged)
-    for name, text in (notes or {}).items():
+    _save_processor(processor, staged)
+    for name, text in notes.items():
         (staged / name).write_text(text, "utf-8")
     if precision is not None:
         _name_precision(staged / "config.json", precision)
@@ -41,10 +63,15 @@ def save_whole(
         if path.suffix == ".safetensors":  # written for its owner alone, whatever the umask
             shutil.copymode(staged / "config.json", path)
         sync(path)
-    if out.exists():
-        out.rmdir()
-    staged.replace(out)
-    sync(out.parent)
+
+
+def _save_processor(processor: Any, folder: Path) -> None:
+    try:
+        processor.save_pretrained(folder)
+    except Exception as error:
+        if type(error) is Exception:  # what tokenizers raises for the system's errors
+            raise OSError(first_line(error)) from error
+        raise
 
 
 def _name_precision(config: Path, precision: str) -> None:

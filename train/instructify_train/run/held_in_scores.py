@@ -4,7 +4,7 @@ As in the paper, one checkpoint serves all datasets: the one with the highest me
 The questions are the same each time and whoever asks them; processes share them part by part.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 
 import torch
@@ -24,6 +24,7 @@ from instructify_train.config import RunConfig
 from instructify_train.distributed import Ranks, gather
 from instructify_train.evaluate import Answerer, Evaluator, score_predictions
 from instructify_train.run.setup import Setup
+from instructify_train.run.stop import BrokenOff
 
 
 class HeldInScores:
@@ -57,19 +58,30 @@ class HeldInScores:
             examiner = Evaluator(answerer, protocol, questions, store, batch=batch)
             self._asked[name] = (protocol, questions, examiner)
 
-    def scores(self) -> Mapping[str, float]:
-        """Score each protocol, 1 for all right; all processes take part and all get the same."""
+    def scores(self, is_asked: Callable[[], bool] = lambda: False) -> Mapping[str, float]:
+        """Score each protocol, 1 for all right; all processes take part and all get the same.
+
+        Raises:
+            BrokenOff: `is_asked` says in some process that the run is to stop, and protocols are
+                left.
+        """
         model = self._answerer.model
         was_training = model.training
         model.eval()
+        found: dict[str, float] = {}
         with torch.no_grad():
-            found = {name: self._score(*asked) for name, asked in self._asked.items()}
+            for name, asked in self._asked.items():
+                if any(gather(is_asked())):
+                    break
+                found[name] = self._score(*asked)
         model.train(was_training)
+        if len(found) < len(self._asked):
+            raise BrokenOff
         return found
 
     def _score(self, protocol: Protocol, questions: Questions, examiner: Evaluator) -> float:
         mine = range(self._ranks.rank, examiner.num_parts, self._ranks.world)
-        parts = [part for own in gather([*examiner.parts(mine)]) for part in own]
+        parts = [part for value in gather([*examiner.parts(mine)]) for part in value]
         rows = [row for _, found in sorted(parts, key=itemgetter(0)) for row in found]
         return score_predictions(rows, protocol, questions, protocol.variant).value
 

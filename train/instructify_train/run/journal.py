@@ -163,7 +163,8 @@ def _whole_lines(path: Path) -> list[bytes]:
 def _tensorboard(run: Path, step: int) -> Any:
     from torch.utils.tensorboard import SummaryWriter  # slow to import, and an option
 
-    return SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
+    # What a killed start wrote of steps that are done again is not shown beside the new points.
+    return SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else 0)
 
 
 def _numbers(line: Mapping[str, Any], path: str = "") -> list[tuple[str, float]]:

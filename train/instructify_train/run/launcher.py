@@ -25,6 +25,7 @@ from instructify_train.run.held_in_scores import held_in_scores
 from instructify_train.run.run_page import write_page
 from instructify_train.run.setup import facts_of, set_up
 from instructify_train.run.stop import stop_on_signals
+from instructify_train.run.trackers import require_clients
 from instructify_train.run.trainer import Result, Trainer
 from instructify_train.run_folder import (
     check_data,
@@ -58,6 +59,8 @@ def launch(
     """Run a recipe on a build; returns how it ended, and that as plain values."""
     config = replace(config, model=absolute_names(config.model))
     is_first = ranks.is_first
+    if is_first:
+        require_clients(config.run.trackers)
     with (
         claimed(run, resume=start_as.resume, take_over=start_as.take_over, is_first=is_first),
         _foreseen_in_words(run),

@@ -196,7 +196,7 @@ def set_up(
         prepared=prepared,
         tokens=tokens,
         pixels=pixels,
-        feature_files=_feature_files(config, prepared),
+        feature_files=_feature_files(config, prepared, ranks.world),
         validator=validator,
     )
 
@@ -264,7 +264,7 @@ def _pass_facts(setup: Setup) -> dict[str, int]:
     return {"device_batch": setup.prepared.device_batch, "accumulation": rule.accumulation}
 
 
-def _feature_files(config: TrainConfig, prepared: Prepared) -> FeatureFiles | None:
+def _feature_files(config: TrainConfig, prepared: Prepared, writers: int) -> FeatureFiles | None:
     cache = config.data.feature_cache
     if cache is None:
         return None
@@ -273,11 +273,13 @@ def _feature_files(config: TrainConfig, prepared: Prepared) -> FeatureFiles | No
     vision = prepared.inner.model.vision_model
     data, shape = config.data, vision.config
     patches = (shape.image_size // shape.patch_size) ** 2 + 1
-    key = tower_key(vision, shape.image_size, data.exif, data.draft, data.frames, data.blind)
+    read = (shape.image_size, data.exif, data.draft, data.frames, data.blind)
+    key = tower_key(vision, *read, *pixel_mean_std(prepared.processor))
     return FeatureFiles(
         Path(cache.folder),
         key,
         (patches, shape.hidden_size),
         prepared.precision,
         int(cache.gigabytes * 1e9),
+        writers=writers,
     )

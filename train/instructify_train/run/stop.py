@@ -11,6 +11,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SAME_REQUEST_SECONDS = 2.0
 
 
+class BrokenOff(Exception):
+    """A validation ends early, in all processes at the same place: a stop was asked for."""
+
+
 class StopRequest:
     """Whether a stop was asked for, and by which signal."""
 

@@ -31,6 +31,12 @@ class Tracker(Protocol):
         """Send what is left."""
 
 
+def require_clients(names: Sequence[str]) -> None:
+    """Refuse trackers whose client is not installed, before anything of a run is written."""
+    for name in names:
+        _client(name)
+
+
 def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) -> list[Tracker]:
     """Open the trackers of a run; UserError where a client is missing or does not start."""
     if not names:
@@ -38,13 +44,7 @@ def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) 
     identifier = _identifier(run)
     found: list[Tracker] = []
     for name in names:
-        try:
-            client = import_module(name)
-        except ImportError as error:
-            raise UserError(
-                f"'run.trackers' names {name}, which is not installed here ({first_line(error)}); "
-                f"install it by `pip install 'instructify[{name}]'`, or leave it out"
-            ) from error
+        client = _client(name)
         try:
             found.append(_OPEN[name](client, run, identifier, settings))
         except Exception as error:  # each client has errors of its own kind
@@ -53,6 +53,16 @@ def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) 
                 "out of 'run.trackers'"
             ) from error
     return found
+
+
+def _client(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise UserError(
+            f"'run.trackers' names {name}, which is not installed here ({first_line(error)}); "
+            f"install it by `pip install 'instructify[{name}]'`, or leave it out"
+        ) from error
 
 
 class _ClientRun:

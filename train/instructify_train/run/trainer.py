@@ -9,7 +9,7 @@ whole; a run that was killed goes on from its last checkpoint with the very bits
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -30,10 +30,11 @@ from instructify_train.run.optimizer import make_optimizer, moments_of, restore,
 from instructify_train.run.pass_runner import Again, Losses, PassRunner
 from instructify_train.run.schedule import learning_rate
 from instructify_train.run.setup import Setup
-from instructify_train.run.stop import StopRequest
+from instructify_train.run.stop import BrokenOff, StopRequest
 from instructify_train.run.tally import Tallied, Tally, mean_loss
 
 _SEED_MASK = (1 << 63) - 1
+Validated = Literal["best", "other", "stopped"]
 
 
 class Result(NamedTuple):
@@ -90,40 +91,48 @@ class Trainer:
             settings=recipe_value(setup.config),
         )
         self.clock = Clock()
+        self._stop = StopRequest()
         if prepared.compiled:
             self.clock.leave_out(WARM_UP_STEPS)
 
     def run(self, stop: StopRequest) -> Result:
         """Train to the end, or until a signal asks to stop; the last step is always saved."""
-        config, step = self.config.run, self.first
-        loss: float | None = None
-        stopped = False
+        self._stop = stop
+        step, loss, stopped = self.first, None, False
         self.model.train()
-        if self.first == 0:
-            self._validate(0)
-            self.after_validation()
-        elif self._awaits_validation:
-            self._validate_saved(self.first)
-        with (
-            self.journal,
-            load(
-                self.setup.steps(self.first), range(self.first, config.steps), self._workers
-            ) as steps,
-        ):
-            for item in self.clock.waiting(steps):
-                loss, stopped = self._step(item, stop)
-                step, shown = item.step + 1, self.clock.shown(loss, self.device)
-                self._after(step, loss, stopped)
-                self.clock.end_of_step()
-                self.journal.advance(shown)
-                if stopped:
-                    break
+        with self.journal:
+            stopped = self._validate_first()
+            if not stopped:
+                step, loss, stopped = self._train()
         # A signal may have reached one process alone; all say how the run ended.
         signals = gather(stop.number) if stopped else []
         return Result(step, loss, self.best, max((n for n in signals if n), default=None))
 
-    def _after(self, step: int, loss: float, stopped: bool) -> None:
-        """Log, save and validate, whatever is due after a step.
+    def _validate_first(self) -> bool:
+        """Validate before the first step, or what the last start left; tells whether to stop."""
+        if self.first > 0:
+            return self._awaits_validation and not self._validate_saved(self.first)
+        self._validate(0)
+        self.after_validation()
+        return False
+
+    def _train(self) -> tuple[int, float | None, bool]:
+        """Do the steps; returns how many are done, the last loss, and whether a signal came."""
+        step, loss, stopped = self.first, None, False
+        numbers = range(self.first, self.config.run.steps)
+        with load(self.setup.steps(self.first), numbers, self._workers) as steps:
+            for item in self.clock.waiting(steps):
+                loss, stopped = self._step(item, self._stop)
+                step, shown = item.step + 1, self.clock.shown(loss, self.device)
+                stopped = self._after(step, loss, stopped)
+                self.clock.end_of_step()
+                self.journal.advance(shown)
+                if stopped:
+                    break
+        return step, loss, stopped
+
+    def _after(self, step: int, loss: float, stopped: bool) -> bool:
+        """Log, save and validate, whatever is due after a step; tells whether to stop.
 
         A checkpoint that is due anyway comes first, so that a validation of minutes can be killed
         without loss, and a run that was asked to stop leaves it to the next start.
@@ -131,16 +140,19 @@ class Trainer:
         config = self.config.run
         validates = config.validate_every > 0 and self._is_validated(step)
         saves = stopped or step == config.steps or step % config.save_every == 0
-        if saves or step % config.log_every == 0:
+        # A checkpoint holds what was counted up to the last line, so a line comes before each.
+        if saves or validates or step % config.log_every == 0:
             self._log(step, loss)
         if saves:
             self._save(step, awaits_validation=validates)
-            if validates and not stopped:
-                self._validate_saved(step)
-        elif validates:
-            if self._validate(step):
-                self._save(step)
+            return stopped or (validates and not self._validate_saved(step))
+        if validates:
+            validated = self._validate(step)
+            if validated != "other":
+                self._save(step, awaits_validation=validated == "stopped")
             self.after_validation()
+            return validated == "stopped"
+        return False
 
     @property
     def _workers(self) -> int:
@@ -162,7 +174,7 @@ class Trainer:
                 continue
         losses = done.losses.double().cpu()
         weights = torch.cat(
-            [torch.zeros(0, dtype=torch.float64), *(one.weights_B for one in done.passes)]
+            [torch.zeros(0, dtype=torch.float64), *(pass_.weights_B for pass_ in done.passes)]
         )
         sums = torch.tensor([(losses @ weights).item(), float(stop.asked)], dtype=torch.float64)
         total, asked = add_up(sums).tolist()
@@ -182,64 +194,76 @@ class Trainer:
         self.optimizer.step()
 
     def _account(self, done: Losses) -> None:
-        samples = [sample for one in done.passes for sample in one.samples]
+        samples = [sample for pass_ in done.passes for sample in pass_.samples]
         labels: list[int] = []
         for one in done.passes:
             counted = torch.bincount(one.micro.label_sample_N, minlength=len(one.samples))
             labels += counted.tolist()
             self.clock.cut = [a + b for a, b in zip(self.clock.cut, one.cut, strict=True)]
-        weights = [weight for one in done.passes for weight in one.weights_B.tolist()]
+        weights = [weight for pass_ in done.passes for weight in pass_.weights_B.tolist()]
         self.tally.add(samples, labels, done.losses.tolist(), weights)
         self.clock.samples += self.config.data.batch
 
     def _refuse(self, step: int, done: Losses) -> None:
         """Stop on a loss that is no number, naming the samples."""
-        samples = [sample.sample_id for one in done.passes for sample in one.samples]
+        samples = [sample.sample_id for pass_ in done.passes for sample in pass_.samples]
         bad = [
             name
             for name, loss in zip(samples, done.losses.tolist(), strict=True)
             if not math.isfinite(loss)
         ]
-        named = [name for own in gather(bad) for name in own]
+        named = [name for value in gather(bad) for name in value]
         raise UserError(
             f"the loss is not finite at step {step}, in {len(named)} samples, of which "
             f"{', '.join(named[:5])}; look at them with `instructify inspect BUILD --id`, lower "
             "'optimizer.lr', or set 'optimizer.clip'"
         )
 
-    def _validate_saved(self, step: int) -> None:
-        """Validate at a step whose checkpoint is written, and note there what is best."""
-        self._validate(step)
+    def _validate_saved(self, step: int) -> bool:
+        """Validate at a step whose checkpoint is written, and note there what is best.
+
+        False where a signal broke it off: then the next start validates.
+        """
+        if self._validate(step) == "stopped":
+            return False
         if self.setup.ranks.is_first:
             checkpoint.note_validation(self.run_folder, step, self.best)
             checkpoint.prune(self.run_folder, self.config.run.keep, self.best, step)
         wait_for_all()
         self.after_validation()
-
-    def _validate(self, step: int) -> bool:
-        """Compute validation losses and scores; tells whether they are the best so far."""
-        loss, score = self._validation_loss(step), self._held_in_score(step)
-        found = Best(step=step, loss=loss, score=score)
-        if step == 0 or (loss is None and score is None) or not found.is_better_than(self.best):
-            return False
-        self.best = found
         return True
 
-    def _validation_loss(self, step: int) -> float | None:
+    def _validate(self, step: int) -> Validated:
+        """Compute validation losses and scores, and see whether they are the best so far.
+
+        A signal breaks it off, but for that before the first step, when nothing is saved yet.
+        """
+        is_asked = (lambda: self._stop.asked) if step else (lambda: False)
+        try:
+            loss, score = self._validation_loss(step, is_asked), self._held_in_score(step, is_asked)
+        except BrokenOff:
+            return "stopped"
+        found = Best(step=step, loss=loss, score=score)
+        if step == 0 or (loss is None and score is None) or not found.is_better_than(self.best):
+            return "other"
+        self.best = found
+        return "best"
+
+    def _validation_loss(self, step: int, is_asked: Callable[[], bool]) -> float | None:
         validator = self.setup.validator
         if validator is None or not validator.datasets:
             return None
         kept = FeatureTable(self.setup.prepared.inner, self.device, self.setup.feature_files)
-        losses = validator.losses(self.model, kept, self.device, self._workers)
+        losses = validator.losses(self.model, kept, self.device, self._workers, is_asked)
         mean = sum(losses.values()) / len(losses)
         self.journal.log({"step": step, "validation": losses, "validation_mean": mean})
         self.journal.say(f"step {step:,}: validation loss {mean:.4f}")
         return mean
 
-    def _held_in_score(self, step: int) -> float | None:
+    def _held_in_score(self, step: int, is_asked: Callable[[], bool]) -> float | None:
         if self.held_in is None:
             return None
-        scores = self.held_in.scores()
+        scores = self.held_in.scores(is_asked)
         mean = sum(scores.values()) / len(scores)
         self.journal.log({"step": step, "scores": scores, "score_mean": mean})
         self.journal.say(f"step {step:,}: mean score {100 * mean:.2f}")
@@ -252,7 +276,7 @@ class Trainer:
             "loss": mean_loss(members),
             "last_loss": loss,
             "lr": learning_rate(step - 1, self.config.run.steps, self.config.optimizer),
-            "members": {one.name: _share_value(one) for one in members},
+            "members": {member.name: _share_value(member) for member in members},
             **self.clock.facts(self.device),
         }
         self.journal.log(line)

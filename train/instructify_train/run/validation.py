@@ -4,7 +4,7 @@ Of each held-in dataset of the mixture whose build has a validation split, some 
 by a key. A picture with all its captions, which is there for scoring, gets one of them to answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ from instructify_train.data import (
 )
 from instructify_train.distributed import add_up
 from instructify_train.model import Layout, SampleTokens, length_of
+from instructify_train.run.stop import BrokenOff
 
 _SPLITS = ("val", "dev", "minival")
 
@@ -87,7 +88,7 @@ class Validation:
         whole = device_batch * share.world
         cuts = [order[at : at + whole] for at in range(0, len(order), whole)]
         self._rows = [_mine(one, share) for one in cuts]
-        self.counted = [len(one) for one in self._rows]
+        self.counted = [len(row) for row in self._rows]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -138,24 +139,40 @@ class Validator:
         return tuple(self._sets)
 
     def losses(
-        self, model: nn.Module, table: FeatureTable, device: torch.device, workers: int
+        self,
+        model: nn.Module,
+        table: FeatureTable,
+        device: torch.device,
+        workers: int,
+        is_asked: Callable[[], bool] = lambda: False,
     ) -> dict[str, float]:
-        """Compute the mean loss over label tokens of each dataset; all processes take part."""
+        """Compute the mean loss over label tokens of each dataset; all processes take part.
+
+        Raises:
+            BrokenOff: `is_asked` says in some process that the run is to stop, and datasets are
+                left.
+        """
         was_training = model.training
         model.eval()
-        found = {}
+        found: dict[str, float] = {}
+        asked = False
         with torch.no_grad():
             for name, passes in self._sets.items():
-                sums = torch.zeros(2, dtype=torch.float64)
+                if asked:
+                    break
+                sums = torch.zeros(3, dtype=torch.float64)
                 with load(passes, range(len(passes)), workers) as loaded:
                     for one, counted in zip(loaded, passes.counted, strict=True):
                         losses = model(table.take(one), one.micro.to(device))
                         table.forget(one)
                         if counted:
-                            sums += torch.tensor([losses.double().sum().item(), len(losses)])
+                            sums[:2] += torch.tensor([losses.double().sum().item(), len(losses)])
+                sums[2] = float(is_asked())
                 add_up(sums)
-                found[name] = float(sums[0] / sums[1])
+                found[name], asked = float(sums[0] / sums[1]), bool(sums[2])
         model.train(was_training)
+        if len(found) < len(self._sets):
+            raise BrokenOff
         return found
 
 
