@@ -90,7 +90,7 @@ def steps_of(run: Path) -> list[int]:
     folder = run / "checkpoints"
     if not folder.is_dir():
         return []
-    names = [one.name for one in folder.iterdir() if _FOLDER.fullmatch(one.name)]
+    names = [path.name for path in folder.iterdir() if _FOLDER.fullmatch(path.name)]
     return sorted(int(name.removeprefix(_PREFIX)) for name in names)
 
 

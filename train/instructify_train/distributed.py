@@ -112,8 +112,12 @@ def _shard(model: InstructBlip, device: torch.device, ranks: Ranks) -> nn.Module
         mesh = init_device_mesh(device.type, (ranks.world // each, each), mesh_dim_names=names)
     for layer in sharded_layers(model):
         fully_shard(layer, mesh=mesh)
-    sharded = {id(one) for layer in sharded_layers(model) for one in layer.parameters()}
-    whole = {one for one in model.parameters() if id(one) not in sharded and not one.requires_grad}
+    sharded = {id(parameter) for layer in sharded_layers(model) for parameter in layer.parameters()}
+    whole = {
+        parameter
+        for parameter in model.parameters()
+        if id(parameter) not in sharded and not parameter.requires_grad
+    }
     fully_shard(model, mesh=mesh, ignored_params=whole)
     if not model.tower_is_frozen:
         register_fsdp_forward_method(model, "encode")
@@ -201,11 +205,11 @@ class InStep:
 
     def keep_up(self) -> None:
         """Do this process's part for the layers that its forward pass did not come to."""
-        for one in self._modules:
-            if one not in self._entered:
-                one.unshard()
-                if one is not self._root:
-                    one.reshard()
+        for module in self._modules:
+            if module not in self._entered:
+                module.unshard()
+                if module is not self._root:
+                    module.reshard()
 
     def agree(self, failed: bool, rows: int) -> tuple[bool, int]:
         """Tell whether any process failed, and the most samples that any of them has."""

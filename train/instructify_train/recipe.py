@@ -70,7 +70,8 @@ def recipe_value(config: TrainConfig) -> dict[str, Any]:
     """Shape a recipe as plain values; two recipes with equal values do the same."""
     sections = {name: _plain(getattr(config, name)) for name in _SECTIONS}
     waivers = {
-        " / ".join(filter(None, (one.held_in, one.held_out))): one.reason for one in config.waivers
+        " / ".join(filter(None, (waiver.held_in, waiver.held_out))): waiver.reason
+        for waiver in config.waivers
     }
     return {
         **sections,
@@ -177,7 +178,9 @@ def _share_value(recipe: MixtureRecipe) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
+        return {
+            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
     return list(value) if isinstance(value, tuple) else value
 
 

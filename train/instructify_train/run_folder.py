@@ -83,13 +83,13 @@ def starting_point(
         kept = run_recipe(run, must_be_there=False)
         before, now = recipe_value(kept), recipe_value(config)
         changes = changed_settings(before, now)
-        serious = [one for one in changes if one.split(" ")[0] not in _free(config)]
+        serious = [change for change in changes if change.split(" ")[0] not in _free(config)]
         if serious and not accept:
             raise UserError(
                 f"the recipe is not what {run} was started with: {'; '.join(serious[:4])}. Go back "
                 "to it, start a new run, or add --accept-changes."
             )
-        said += [f"note: {one}" for one in changes]
+        said += [f"note: {change}" for change in changes]
     start, passed = load_last(run)
     if start is None and passed and not from_scratch:
         raise UserError(
@@ -120,7 +120,7 @@ def check_data(start: Checkpoint | None, mixed: MixedBuild, *, accept: bool) -> 
     if start is None:
         return []
     changes = start.state.mixture.check(mixed.mixture, mixed.hashes(), accept_changes=accept)
-    return [f"accepted: {one}" for one in changes]
+    return [f"accepted: {change}" for change in changes]
 
 
 def check_overlap(mixed: MixedBuild, waivers: Sequence[Waiver]) -> list[str]:
@@ -133,7 +133,7 @@ def check_overlap(mixed: MixedBuild, waivers: Sequence[Waiver]) -> list[str]:
     if pairs:
         more = f"; and {len(pairs) - 3} more pairs" if len(pairs) > 3 else ""
         raise UserError(
-            f"the mixture holds held-out pictures: {'; '.join(one.sentence for one in pairs[:3])}"
+            f"the mixture holds held-out pictures: {'; '.join(pair.sentence for pair in pairs[:3])}"
             f"{more}. Leave these datasets out, or name them below 'waivers' in the recipe with a "
             "reason (docs/overlap.md)."
         )
@@ -258,9 +258,9 @@ def chosen_checkpoint(run: Path, which: str) -> Checkpoint:
 def _others(run: Path) -> Iterator[Path]:
     """List what no run that was just begun may have left."""
     return (
-        one
-        for one in run.iterdir()
-        if one.name not in (".lock", "checkpoints") and one.suffix != ".tmp"
+        path
+        for path in run.iterdir()
+        if path.name not in (".lock", "checkpoints") and path.suffix != ".tmp"
     )
 
 

@@ -23,7 +23,7 @@ def plan_encoding(passes: Sequence[Sequence[int]], group: int, first: int = 0) -
     `passes` are the pictures that each pass needs. Every picture that a pass needs is encoded
     before or at that pass, once, and forgotten after its last use.
     """
-    order = list(dict.fromkeys(picture for one in passes for picture in one))
+    order = list(dict.fromkeys(picture for pass_ in passes for picture in pass_))
     groups = [tuple(order[at : at + group]) for at in range(0, len(order), group)]
     group_of = {picture: number for number, one in enumerate(groups) for picture in one}
     last_use = {picture: at for at, one in enumerate(passes) for picture in one}

@@ -100,7 +100,7 @@ def _of_rank(pieces: list[Numbers], sizes: Numbers, rank: int, world: int) -> It
     rows = own if len(own) else np.concatenate(pieces)
     shortest = int(rows[np.argmin(sizes[rows, :2].sum(axis=1))])
     for at in range(0, len(pieces), world):
-        most = max(padded(sizes[one]) for one in pieces[at : at + world])
+        most = max(padded(sizes[piece]) for piece in pieces[at : at + world])
         mine = tuple(pieces[at + rank].tolist()) if at + rank < len(pieces) else ()
         yield Piece(mine or (shortest,), most, bool(mine))
 
@@ -181,11 +181,11 @@ def _balanced(
 
 def _evened(values: Sequence[Size], rule: PassRule, pieces: int) -> tuple[float, list[int]]:
     """Cut samples into at most so many pieces whose dearest is as cheap as can be."""
-    low = max(_cost(one.encoder, one.decoder, one.frames, 1, rule) for one in values)
+    low = max(_cost(value.encoder, value.decoder, value.frames, 1, rule) for value in values)
     high = _cost(
-        max(one.encoder for one in values),
-        max(one.decoder for one in values),
-        sum(one.frames for one in values),
+        max(value.encoder for value in values),
+        max(value.decoder for value in values),
+        sum(value.frames for value in values),
         len(values),
         rule,
     )

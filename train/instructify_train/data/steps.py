@@ -150,7 +150,7 @@ class Steps:
             bucket=self._data.bucket,
             logical_batch=self._stream.logical_batch,
         )
-        labels = np.array([len(one.response) for one in tokens], np.int64)
+        labels = np.array([len(of_sample.response) for of_sample in tokens], np.int64)
         weights = loss_weights(batches, labels, self._stream.logical_batch)
         passes = [self._pieces(batch, sizes) for batch in batches]
         encoding = self._encoding(number, passes, frames)
@@ -298,16 +298,16 @@ def make_pass(
 def encode_samples(tokens: SampleTokens, samples: Sequence[Sample]) -> list[Tokens]:
     """Tokenise samples."""
     return tokens.encode(
-        [one.instruction for one in samples],
-        [one.response for one in samples],
-        [one.qformer_instruction for one in samples],
+        [sample.instruction for sample in samples],
+        [sample.response for sample in samples],
+        [sample.qformer_instruction for sample in samples],
     )
 
 
 def cut_tokens(tokens: Sequence[Tokens]) -> tuple[int, int, int]:
     """Add up the tokens that truncation left out."""
     return (
-        sum(one.cut_qformer for one in tokens),
-        sum(one.cut_instruction for one in tokens),
-        sum(one.cut_response for one in tokens),
+        sum(of_sample.cut_qformer for of_sample in tokens),
+        sum(of_sample.cut_instruction for of_sample in tokens),
+        sum(of_sample.cut_response for of_sample in tokens),
     )

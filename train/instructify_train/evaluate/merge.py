@@ -47,9 +47,9 @@ def merge(run: Path, out: Path, which: str = "best", precision: str = "auto") ->
 def precisions(model: Any) -> dict[str, int]:
     """Count the numbers of a model in each precision."""
     found: dict[str, int] = {}
-    for one in model.parameters():
-        name = _NAMES.get(one.dtype, str(one.dtype))
-        found[name] = found.get(name, 0) + one.numel()
+    for parameter in model.parameters():
+        name = _NAMES.get(parameter.dtype, str(parameter.dtype))
+        found[name] = found.get(name, 0) + parameter.numel()
     return found
 
 

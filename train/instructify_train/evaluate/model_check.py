@@ -174,14 +174,14 @@ def _sized(pictures: list[np.ndarray], side: int) -> np.ndarray:
 
     return np.stack(
         [
-            np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC))
-            for one in pictures
+            np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+            for picture in pictures
         ]
     ).astype(np.float64)
 
 
 def _round(values: Any) -> list[float]:
-    return [round(float(one), 4) for one in values]
+    return [round(float(value), 4) for value in values]
 
 
 def _weights(loaded: Loaded) -> Iterator[Checked]:

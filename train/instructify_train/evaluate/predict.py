@@ -81,7 +81,7 @@ class Evaluator:
         sent: deque[tuple[int, list[Question], dict[str, Future[Pixels]]]] = deque()
         with ThreadPoolExecutor(_READERS) as readers:
             for part, questions in self._batches(wanted):
-                keys = dict.fromkeys(key for one in questions for key in one.pictures)
+                keys = dict.fromkeys(key for question in questions for key in question.pictures)
                 pixels = {key: readers.submit(self._pixels.read, key, "") for key in keys}
                 sent.append((part, questions, pixels))
                 if len(sent) > 1:
@@ -115,9 +115,12 @@ class Evaluator:
             num_frames += len(pixels)
         return self._answerer.prefixes(
             self._answerer.features(np.concatenate([*batch.pixels.values()])),
-            [[at for key in one.pictures for at in places[key]] for one in batch.questions],
-            [one.instruction for one in batch.questions],
-            [one.qformer_instruction for one in batch.questions],
+            [
+                [at for key in question.pictures for at in places[key]]
+                for question in batch.questions
+            ],
+            [question.instruction for question in batch.questions],
+            [question.qformer_instruction for question in batch.questions],
         )
 
     def _ranked(self, batch: _Batch, prefixes: Prefixes) -> list[Prediction]:
@@ -163,8 +166,8 @@ class Evaluator:
             sets=numbers if restricts else None,
         )
         if not restricts:
-            return [{"prediction": one[0].text.strip()} for one in answers]
-        chosen = [one[0].candidate or 0 for one in answers]
+            return [{"prediction": answer[0].text.strip()} for answer in answers]
+        chosen = [answer[0].candidate or 0 for answer in answers]
         return [
             {"prediction": sets[number].values[sets[number].stands_for[at]]}
             for at, number in zip(chosen, numbers, strict=True)
@@ -172,7 +175,7 @@ class Evaluator:
 
     def _sets(self, batch: _Batch) -> tuple[list[CandidateSet], list[int]]:
         """Number the candidate sets of a batch anew, in the order in which they come up."""
-        own = [one.candidates for one in batch.questions]
+        own = [question.candidates for question in batch.questions]
         distinct = list(dict.fromkeys(number for number in own if number is not None))
         numbers = [distinct.index(number) for number in own if number is not None]
         return [self._questions.sets[number] for number in distinct], numbers

@@ -61,7 +61,7 @@ class ResultFolder:
                     "found, by `--resume`, or choose another --out"
                 )
             return
-        if any(one.name not in (_PARTS, _LOCK) for one in self.folder.iterdir()):
+        if any(path.name not in (_PARTS, _LOCK) for path in self.folder.iterdir()):
             raise UserError(f"{self.folder} is not empty; choose another --out")
         write_json(asked, {"format": RESULT_FORMAT, "key": key, **facts})
 
@@ -91,7 +91,7 @@ class ResultFolder:
     ) -> None:
         """Write predictions, references and, last, the result; then the parts may go."""
         write_bytes(self.folder / PREDICTIONS, _lines(predictions))
-        write_bytes(self.folder / REFERENCES, _lines([_reference(one) for one in items]))
+        write_bytes(self.folder / REFERENCES, _lines([_reference(item) for item in items]))
         write_json(self.folder / RESULT, {"format": RESULT_FORMAT, **result})
         shutil.rmtree(self.folder / _PARTS, ignore_errors=True)
 
@@ -104,9 +104,9 @@ def check_out(out: Path) -> None:
     if not out.is_dir():
         return
     others = [
-        one.name
-        for one in sorted(out.iterdir())
-        if (one.is_dir() and not _may_be_evaluation(one)) or one.name in _NOT_OURS
+        path.name
+        for path in sorted(out.iterdir())
+        if (path.is_dir() and not _may_be_evaluation(path)) or path.name in _NOT_OURS
     ]
     if others:
         raise UserError(
@@ -117,7 +117,7 @@ def check_out(out: Path) -> None:
 
 def _may_be_evaluation(folder: Path) -> bool:
     return (folder / _ASKED).exists() or all(
-        one.name in (_PARTS, _LOCK) or one.suffix == ".tmp" for one in folder.iterdir()
+        path.name in (_PARTS, _LOCK) or path.suffix == ".tmp" for path in folder.iterdir()
     )
 
 

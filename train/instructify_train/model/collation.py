@@ -54,9 +54,9 @@ class Micro:
     def to(self, device: torch.device) -> Self:
         """Move all arrays to a device."""
         moved = {
-            one.name: to_device(value, device)
-            for one in fields(self)
-            if isinstance(value := getattr(self, one.name), torch.Tensor)
+            field.name: to_device(value, device)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), torch.Tensor)
         }
         return replace(self, **moved)
 
@@ -110,7 +110,7 @@ def collate(
     layout: Layout,
 ) -> Micro:
     """Lay out samples; `features` are the numbers of each sample's frames, at least one."""
-    frames = [len(one) for one in features]
+    frames = [len(feature) for feature in features]
     assert min(frames) > 0, "a sample without a picture has no place for the queries"
     heads = [layout.num_queries * num for num in frames]
     decoder_only = layout.decoder_start is None
@@ -134,7 +134,7 @@ def collate(
         qformer_ids_BQ=torch.from_numpy(qformer_ids),
         qformer_mask_BQ=_mask(qformer_mask),
         frame_sample_F=torch.from_numpy(np.repeat(np.arange(len(samples)), frames)),
-        frame_feature_F=_numbers(number for one in features for number in one),
+        frame_feature_F=_numbers(number for feature in features for number in feature),
         input_ids_BL=torch.from_numpy(ids),
         attention_mask_BL=_mask(mask),
         slots_FK=torch.from_numpy(np.concatenate(slots)),

@@ -151,7 +151,7 @@ class InstructBlip(nn.Module):
         return {"input_ids": ids_FQ, "attention_mask": torch.cat([seen, mask_FQ], dim=1)}
 
     def _language_is_trained(self) -> bool:
-        return any(one.requires_grad for one in self.model.language_model.parameters())
+        return any(parameter.requires_grad for parameter in self.model.language_model.parameters())
 
     @contextmanager
     def _autocast(self, *, trained: bool) -> Iterator[None]:

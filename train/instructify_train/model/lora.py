@@ -41,7 +41,7 @@ def add_adapters(language_model: Any, config: LoraConfig, seed: int) -> None:
                 f"adapters can't be put into {', '.join(targets)} ({first_line(error)}); "
                 f"'model.lora.targets' may name {may}"
             ) from error
-    missing = [one for one in targets if not _is_adapted(language_model, one)]
+    missing = [target for target in targets if not _is_adapted(language_model, target)]
     if missing:
         raise UserError(
             f"no layer of the language model is called {', '.join(missing)}; "

@@ -117,8 +117,8 @@ def trained_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
 def count(model: nn.Module) -> Counted:
     """Count parameters, each once."""
     parameters = list(model.parameters())
-    trained = sum(one.numel() for one in parameters if one.requires_grad)
-    return Counted(sum(one.numel() for one in parameters), trained)
+    trained = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+    return Counted(sum(parameter.numel() for parameter in parameters), trained)
 
 
 def _drop(module: nn.Module, probability: float) -> None:

@@ -110,7 +110,7 @@ class TextTokens:
             parts += [text[start : match.start() + 1], text[match.start() + 1 : match.end()]]
             start = match.end()
         parts.append(text[start:])
-        pieces = [one for one in parts if one]
+        pieces = [part for part in parts if part]
         found = self._text.encode_batch_fast(pieces, add_special_tokens=False) if pieces else []
         return [token for one in found for token in one.ids if token not in self._forbidden]
 

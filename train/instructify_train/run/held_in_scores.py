@@ -81,7 +81,7 @@ class HeldInScores:
 
     def _score(self, protocol: Protocol, questions: Questions, examiner: Evaluator) -> float:
         mine = range(self._ranks.rank, examiner.num_parts, self._ranks.world)
-        parts = [part for own in gather([*examiner.parts(mine)]) for part in own]
+        parts = [part for value in gather([*examiner.parts(mine)]) for part in value]
         rows = [row for _, found in sorted(parts, key=itemgetter(0)) for row in found]
         return score_predictions(rows, protocol, questions, protocol.variant).value
 

@@ -69,8 +69,9 @@ def fit(model: InstructBlip, config: TrainConfig, ranks: Ranks, device: torch.de
         kept = kept_bytes(model, config, batch, full)
         return Fit(batch, None, fixed._replace(activations=kept))
     of_position = max(
-        kept_bytes(model, config, _PROBED, one) / (_PROBED * length_of(one, 1, model.layout))
-        for one in _extremes(full)
+        kept_bytes(model, config, _PROBED, extreme)
+        / (_PROBED * length_of(extreme, 1, model.layout))
+        for extreme in _extremes(full)
     )
     length = length_of(full, 1, model.layout)
     tokens = min(_room(config, device, fixed.total, of_position), share * length)
@@ -136,7 +137,7 @@ def _kept_by(shadow: InstructBlip, model: InstructBlip, samples: int, like: Toke
     dtype = next(model.model.vision_model.encoder.parameters()).dtype
     features = torch.empty(samples, patches, vision.hidden_size, dtype=dtype, device="meta")
     kept: dict[int, int] = {}
-    own = {one.untyped_storage()._cdata for one in shadow.parameters()}
+    own = {parameter.untyped_storage()._cdata for parameter in shadow.parameters()}
     with _counting(kept, own):
         losses = shadow(features, micro)
     return int(sum(kept.values()) + losses.numel() * losses.element_size())

@@ -49,7 +49,7 @@ class PassRunner:
         Raises Again where the step has to be done anew, in smaller passes, with no gradients.
         """
         self._step = step
-        waiting = [part for one in passes for part in self._parts(one)]
+        waiting = [part for pass_ in passes for part in self._parts(pass_)]
         done: list[Pass] = []
         found: list[torch.Tensor] = []
         while waiting:

@@ -191,12 +191,12 @@ def _over_time(
 
 def _shares(state: RunState, kind: str) -> list[Share]:
     rows = shares(state.tally.get(kind, {}))
-    samples = max(sum(one.samples for one in rows), 1)
-    labels = max(sum(one.labels for one in rows), 1)
-    widest = max((max(one.samples / samples, one.loss_share) for one in rows), default=1.0) or 1.0
+    samples = max(sum(row.samples for row in rows), 1)
+    labels = max(sum(row.labels for row in rows), 1)
+    widest = max((max(row.samples / samples, row.loss_share) for row in rows), default=1.0) or 1.0
     return [
-        Share(one, one.samples / samples, one.labels / labels, widest)
-        for one in sorted(rows, key=lambda one: (-one.samples, one.name))
+        Share(row, row.samples / samples, row.labels / labels, widest)
+        for row in sorted(rows, key=lambda one: (-one.samples, one.name))
     ]
 
 

@@ -82,7 +82,7 @@ def shares(by_name: Mapping[str, Sequence[float]]) -> list[Tallied]:
 
 def mean_loss(members: Iterable[Tallied]) -> float:
     """Take the mean of the losses of the steps that were counted."""
-    return sum(one.step_loss for one in members)
+    return sum(member.step_loss for member in members)
 
 
 def _padded(sums: Sequence[float]) -> list[float]:

@@ -174,7 +174,7 @@ class Trainer:
                 continue
         losses = done.losses.double().cpu()
         weights = torch.cat(
-            [torch.zeros(0, dtype=torch.float64), *(one.weights_B for one in done.passes)]
+            [torch.zeros(0, dtype=torch.float64), *(pass_.weights_B for pass_ in done.passes)]
         )
         sums = torch.tensor([(losses @ weights).item(), float(stop.asked)], dtype=torch.float64)
         total, asked = add_up(sums).tolist()
@@ -194,25 +194,25 @@ class Trainer:
         self.optimizer.step()
 
     def _account(self, done: Losses) -> None:
-        samples = [sample for one in done.passes for sample in one.samples]
+        samples = [sample for pass_ in done.passes for sample in pass_.samples]
         labels: list[int] = []
         for one in done.passes:
             counted = torch.bincount(one.micro.label_sample_N, minlength=len(one.samples))
             labels += counted.tolist()
             self.clock.cut = [a + b for a, b in zip(self.clock.cut, one.cut, strict=True)]
-        weights = [weight for one in done.passes for weight in one.weights_B.tolist()]
+        weights = [weight for pass_ in done.passes for weight in pass_.weights_B.tolist()]
         self.tally.add(samples, labels, done.losses.tolist(), weights)
         self.clock.samples += self.config.data.batch
 
     def _refuse(self, step: int, done: Losses) -> None:
         """Stop on a loss that is no number, naming the samples."""
-        samples = [sample.sample_id for one in done.passes for sample in one.samples]
+        samples = [sample.sample_id for pass_ in done.passes for sample in pass_.samples]
         bad = [
             name
             for name, loss in zip(samples, done.losses.tolist(), strict=True)
             if not math.isfinite(loss)
         ]
-        named = [name for own in gather(bad) for name in own]
+        named = [name for value in gather(bad) for name in value]
         raise UserError(
             f"the loss is not finite at step {step}, in {len(named)} samples, of which "
             f"{', '.join(named[:5])}; look at them with `instructify inspect BUILD --id`, lower "
@@ -276,7 +276,7 @@ class Trainer:
             "loss": mean_loss(members),
             "last_loss": loss,
             "lr": learning_rate(step - 1, self.config.run.steps, self.config.optimizer),
-            "members": {one.name: _share_value(one) for one in members},
+            "members": {member.name: _share_value(member) for member in members},
             **self.clock.facts(self.device),
         }
         self.journal.log(line)

@@ -88,7 +88,7 @@ class Validation:
         whole = device_batch * share.world
         cuts = [order[at : at + whole] for at in range(0, len(order), whole)]
         self._rows = [_mine(one, share) for one in cuts]
-        self.counted = [len(one) for one in self._rows]
+        self.counted = [len(row) for row in self._rows]
 
     def __len__(self) -> int:
         return len(self._rows)

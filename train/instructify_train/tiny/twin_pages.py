@@ -119,7 +119,9 @@ def _reading_captions(seed: int, index: int | str, dice: Dice) -> Page:
 def _picture_questions(seed: int, index: int | str, dice: Dice) -> Page:
     shown = _scene(seed, index)
     asked = questions(shown, dice, _PER_SCENE - 1)
-    asked += [one for one in questions(shown, dice, 1, _SLOW_KINDS) if one not in asked]
+    asked += [
+        question for question in questions(shown, dice, 1, _SLOW_KINDS) if question not in asked
+    ]
     return Page(_phrases(shown, dice), _open("image_qa", asked))
 
 

@@ -139,7 +139,7 @@ def _examine(tower: InstructBlipVisionModel, heads: Heads, seed: int) -> Sight:
     cells = torch.from_numpy(truth.cells)
     with torch.no_grad():
         said = heads(tower(as_input(scenes)).last_hidden_state)
-    right = torch.stack([one.argmax(-1) for one in said.cells], dim=-1) == cells
+    right = torch.stack([cell.argmax(-1) for cell in said.cells], dim=-1) == cells
     is_thing, is_sign = cells[..., 0] != NONE, cells[..., 6] != NONE
     shares = {}
     for number, head in enumerate(CELL_HEADS):
