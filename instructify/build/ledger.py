@@ -95,7 +95,9 @@ class LedgerWriter:
         parts += [', "detail": ', quoted(details)]
         parts += [', "record_id": ', quoted(records.column("record_id").combine_chunks()), "}\n"]
         for begin in range(0, records.num_rows, _SLICE_ROWS):
-            own = [one if isinstance(one, str) else one.slice(begin, _SLICE_ROWS) for one in parts]
+            own = [
+                part if isinstance(part, str) else part.slice(begin, _SLICE_ROWS) for part in parts
+            ]
             lines = pc.binary_join_element_wise(*own, "")
             self._write("".join(lines.to_pylist()).encode())
 

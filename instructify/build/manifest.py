@@ -123,7 +123,7 @@ class PicturesEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     @property
     def referenced(self) -> int:
         """How many keys lead to files outside the build."""
-        return sum(one.keys for one in self.families.values() if one.mode == "reference")
+        return sum(family.keys for family in self.families.values() if family.mode == "reference")
 
     @property
     def looked_at(self) -> bool:

@@ -197,7 +197,7 @@ def _contained_families(request: ConvertRequest, states: Sequence[SplitState]) -
 
 def _tell_states(states: Sequence[SplitState], notes: Sequence[Notes]) -> None:
     """Give each shard of records the place of its problems, in the order of all shards."""
-    with_rows = tuple(one.path for one in notes if one.num_rows)
+    with_rows = tuple(note.path for note in notes if note.num_rows)
     number = 0
     for state in states:
         count = len(state.record_shards)

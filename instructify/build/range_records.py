@@ -24,13 +24,13 @@ def put_together(unit: RecordsUnit, made: Made, folder: Path) -> Written:
         name = f"records-{number:05d}.arrow"
         _link(path, folder / name)
         shards[name] = facts
-    hashes = [range_hashes(one.folder) for one in made.ranges]
-    forms = sum((Counter(one.forms) for one in made.ranges), Counter[str]())
+    hashes = [range_hashes(range_.folder) for range_ in made.ranges]
+    forms = sum((Counter(range_.forms) for range_ in made.ranges), Counter[str]())
     return Written(
-        records=sum(one.rows for one in made.ranges),
+        records=sum(range_.rows for range_ in made.ranges),
         forms=dict(forms),
         rejects=ledger.counts,
-        coverage=_sum([one.coverage for one in made.ranges]),
+        coverage=_sum([range_.coverage for range_ in made.ranges]),
         shards=shards,
         pack={},
         id_hashes=[ids for ids, _ in hashes],

@@ -59,14 +59,14 @@ def shard_pieces(ranges: Sequence[MadeRange]) -> list[tuple[Piece, ...]]:
     """Say which rows of which ranges each shard has; all but the last have SHARD_ROWS."""
     shards: list[list[Piece]] = []
     room = 0
-    for one in ranges:
+    for range_ in ranges:
         start = 0
-        while start < one.rows:
+        while start < range_.rows:
             if not room:
                 shards.append([])
                 room = SHARD_ROWS
-            stop = min(one.rows, start + room)
-            shards[-1].append(Piece(one.folder, one.offset, one.rows, start, stop))
+            stop = min(range_.rows, start + room)
+            shards[-1].append(Piece(range_.folder, range_.offset, range_.rows, start, stop))
             room -= stop - start
             start = stop
     return [tuple(shard) for shard in shards]

@@ -123,7 +123,7 @@ class _Stage:
         self._settle(once, run_range)
         ranges = {at: _made(split, split.firsts()) for at, split in once.items()}
         for at, split in twice.items():
-            if not any(one is None or one.doubt != "none" for one in split.receipts):
+            if not any(receipt is None or receipt.doubt != "none" for receipt in split.receipts):
                 ranges[at] = _made(split, None)
         return self._shards(splits, ranges)
 

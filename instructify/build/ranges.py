@@ -185,8 +185,8 @@ def range_rejects(folder: Path, offset: int) -> list[Reject]:
         raise _lost(folder) from error
     rejects = [Reject(*row) for row in rows]
     return [
-        one if one.position is None else one._replace(position=one.position + offset)
-        for one in rejects
+        reject if reject.position is None else reject._replace(position=reject.position + offset)
+        for reject in rejects
     ]
 
 

@@ -129,7 +129,7 @@ def _first(ledger: Path, reason: str | None) -> str:
 
 def _files(states: Sequence[SplitState]) -> str:
     raws = [one for state in states for one in state.raw]
-    names = list(dict.fromkeys(f"{one.name} ({one.size_bytes:,} bytes)" for one in raws))
+    names = list(dict.fromkeys(f"{raw.name} ({raw.size_bytes:,} bytes)" for raw in raws))
     more = f" and {len(names) - _MOST_FILES} more" if len(names) > _MOST_FILES else ""
     return ", ".join(names[:_MOST_FILES]) + more
 

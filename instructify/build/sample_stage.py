@@ -76,7 +76,7 @@ def _units(rendering: Rendering, state: SplitState, paths: BuildPaths) -> list[S
     state.wanted_draws = rendering.draws
     state.templates_sha256 = content_key("templates", [t.sha256 for t in spec.templates])
     state.evaluation_prompts = sorted(
-        {name for one in spec.templates for name in one.trains_on_evaluation_prompt}
+        {name for template in spec.templates for name in template.trains_on_evaluation_prompt}
     )
     state.templates_folder = rendering.folder
     state.prompts = rendering.templates.mode

@@ -19,6 +19,13 @@ from instructify.metrics.model import Answer, Item
 
 LABELS: Mapping[str, int] = {"yes": 1, "true": 1, "1": 1, "no": 0, "false": 0, "0": 0}
 
+_COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ\0": "xz",
+    b"PK\x03\x04": "zip",
+}
 _MOST_RELEVANCE = 1e9
 _GOLD_KEYS = {"auc": "label", "mrr": "gold"}
 
@@ -111,14 +118,24 @@ def _optional(row: _Row, key: str, read: Callable[[_Row, str], ValueT]) -> Value
     return None if row.values.get(key) is None else read(row, key)
 
 
-def _rows(path: Path) -> Iterator[_Row]:
-    """Read a file's objects; only line feeds end lines, since texts may contain other line ends."""
+def _read_text(path: Path) -> str:
+    """Read a whole file of UTF-8; UserError says what it is if it is of another kind."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 at byte {error.start:,}; save it as UTF-8") from error
+        data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); give another file") from error
+    for magic, program in _COMPRESSED.items():
+        if data.startswith(magic):
+            raise UserError(f"{path} is compressed by {program}; unpack it and give what it holds")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 at byte {error.start:,}; save it as UTF-8") from error
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    """Read a file's objects; only line feeds end lines, since texts may contain other line ends."""
+    text = _read_text(path)
     if text.lstrip(" \t\r\n").startswith("["):
         values = _decoded(text, str(path))
         assert isinstance(values, list)

@@ -203,7 +203,7 @@ def _read_generation(context: ReadContext) -> Iterator[Chunk]:
 
 READER = Reader(
     name="aokvqa",
-    version=2,
+    version=3,
     read=_read,
     options={
         "forms": Option(
@@ -223,7 +223,7 @@ READER = Reader(
 )
 QG_READER = Reader(
     name="aokvqa_qg",
-    version=2,
+    version=3,
     read=_read_generation,
     options={
         "yes_no": Option(

@@ -17,6 +17,7 @@ from instructify.readers.own_rows import METADATA
 from instructify.readers.table_cells import Fault
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+_LINK_NOWHERE = "a link to nothing"
 _LINK_OUT = "a link that leads out of the folder"
 
 
@@ -41,7 +42,7 @@ def class_names(folder: RawFile) -> tuple[str, ...]:
 
 def _refuse_splits(folder: RawFile, names: list[str]) -> None:
     """Refuse folders of splits that hold the class folders; they would be taken for classes."""
-    spelled = {one: split for split, spellings in SPELLINGS.items() for one in spellings}
+    spelled = {spelling: split for split, spellings in SPELLINGS.items() for spelling in spellings}
     if not names or not all(name.lower() in spelled for name in names):
         return
     for name in names:
@@ -68,7 +69,9 @@ def class_files(folder: RawFile, classes: tuple[str, ...]) -> Iterator[ClassFile
         for file in _files_below(entry.path):
             name = Path(file.path).relative_to(folder.path).as_posix()
             fault = _fault_of(name, label, classes)
-            if fault is None and file.is_symlink() and not _is_below(file.path, root):
+            if file.is_symlink() and _is_folder(file):
+                fault = Fault("not-a-picture", "a link to a folder; put the folder itself there")
+            elif fault is None and file.is_symlink() and not _is_below(file.path, root):
                 fault = Fault("path-outside-root", _LINK_OUT)
             yield ClassFile(name, label, fault)
 
@@ -84,6 +87,8 @@ def _is_class(entry: os.DirEntry[str], root: str) -> bool:
 def _why_no_class(entry: os.DirEntry[str]) -> Fault:
     if entry.is_symlink() and _is_folder(entry):
         return Fault("path-outside-root", f"{_LINK_OUT}; put the folder itself there")
+    if entry.is_symlink() and not os.path.exists(entry.path):
+        return Fault("bad-value", f"{_LINK_NOWHERE}; put the class folder itself there")
     if entry.name in METADATA:
         how = "map its columns under 'columns' to read it, or take it out"
         return Fault("bad-value", f"a table beside class folders; {how}")

@@ -101,7 +101,9 @@ def zip_names(path: Path, most: int = 200_000) -> list[str]:
     """List the files in a zip archive; none where it can't be read."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [one.filename for one in archive.infolist()[:most] if not one.is_dir()]
+            members = [
+                member.filename for member in archive.infolist()[:most] if not member.is_dir()
+            ]
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeDecodeError):
         return []
     return [name for name in members if not name.startswith("__MACOSX/")]

@@ -95,7 +95,9 @@ def _karpathy(file: RawFile, split: str, rows: RecordRows) -> Iterator[_Picture]
         rows.extend_rejects(items.rejects)
         for position, item in zip(items.positions, items.items, strict=True):
             if item.split == split:
-                yield _Picture(position, item.filename, [one.raw for one in item.sentences])
+                yield _Picture(
+                    position, item.filename, [sentence.raw for sentence in item.sentences]
+                )
             elif item.split not in _SPLITS:
                 detail = f"{item.split!a}; allowed: {', '.join(_SPLITS)}"
                 rows.reject(file, position, "split", "bad-value", detail)

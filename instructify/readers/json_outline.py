@@ -16,8 +16,9 @@ def outline(file: RawFile) -> str:
     """Say what a file is: an object with some keys, a list, JSON lines, or no JSON."""
     with opened(file) as raw:
         head = raw.handle.read(_LOOKED_AT).removeprefix(b"\xef\xbb\xbf").lstrip()
+        cut_off = raw.cut_off
     if not head:
-        return "is empty"
+        return "is a compressed file that is cut off" if cut_off else "is empty"
     if head[:1] not in _JSON_BEGINS:
         return f"is no JSON (it begins with {head[:20].decode('utf-8', 'replace')!a})"
     if head[:1] == b"[":

@@ -69,7 +69,7 @@ def _read_captions(file: RawFile, rows: RecordRows) -> dict[int, _Captions]:
     captions: dict[int, _Captions] = {}
     for items in read_list(file, _Caption, key="annotations"):
         rows.extend_rejects(
-            [one._replace(field=f"annotations.{one.field or ''}") for one in items.rejects]
+            [reject._replace(field=f"annotations.{reject.field or ''}") for reject in items.rejects]
         )
         for position, item in zip(items.positions, items.items, strict=True):
             text = clean_caption(item.caption)

@@ -118,7 +118,7 @@ class _Records:
             raw_id = whole.text("id") or f"{self._prefix(file)[0]}{position}"
             pictures = self._pictures(file, row)
             if plan.split_by is not None and plan.split_by.shares:
-                content = "\n".join(one.content for one in pictures) or raw_id
+                content = "\n".join(picture.content for picture in pictures) or raw_id
                 if plan.shared_split(content) != plan.split:
                     return True
             fields = fields_of(plan, row)
@@ -127,7 +127,7 @@ class _Records:
             if plan.split_by is None or plan.split_by.column or plan.is_first_split:
                 self.rows.reject(file, position, error.column, *error.fault)
             return False
-        keys = [self._key(one) for one in pictures]
+        keys = [self._key(picture) for picture in pictures]
         self.rows.remark("empty-choice", row.empty_choices)
         if self._pointed and any(cells.get(name) is not None for name in self._pointed):
             self.rows.remark("whole-number")
@@ -163,9 +163,11 @@ class _Records:
         if not folder:
             return pictures
         return [
-            one if one.data is not None or one.name.startswith("/") else one._replace(name=below)
-            for one in pictures
-            for below in (posixpath.normpath(f"{folder}/{one.name}"),)
+            picture
+            if picture.data is not None or picture.name.startswith("/")
+            else picture._replace(name=below)
+            for picture in pictures
+            for below in (posixpath.normpath(f"{folder}/{picture.name}"),)
         ]
 
     def _key(self, picture: RowPicture) -> str:

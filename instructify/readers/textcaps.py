@@ -110,7 +110,7 @@ def _with_ocr(
 
 READER = Reader(
     name="textcaps",
-    version=2,
+    version=3,
     read=_read,
     options={
         "ocr_tokens": Option(kind="int", help="how many OCR tokens are kept, 0: none", needs="ocr")

@@ -73,7 +73,7 @@ def _add(rows: RecordRows, context: ReadContext, position: int, item: _Question)
 
 READER = Reader(
     name="textvqa",
-    version=2,
+    version=3,
     read=_read,
     options={
         "target": TARGET,

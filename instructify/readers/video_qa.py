@@ -103,9 +103,9 @@ def _add(
 def _read_ivqa(context: ReadContext) -> Iterator[Chunk]:
     file = context.files["questions"]
     rows = RecordRows(context)
-    for found in read_rows(file, _IVQA_COLUMNS):
-        rows.extend_rejects(found.rejects)
-        for position, cells in found.rows:
+    for chunk in read_rows(file, _IVQA_COLUMNS):
+        rows.extend_rejects(chunk.rejects)
+        for position, cells in chunk.rows:
             _add_ivqa(rows, context, position, cells)
             if rows.full:
                 yield rows.take()

@@ -99,7 +99,9 @@ def read_table(file: RawFile, key: str) -> tuple[Table, list[Reject]]:
 
 def _spread(texts: pa.Array, positions: Sequence[int], rejects: Sequence[Reject]) -> pa.Array:
     """Leave nulls where a table's bad entries stand."""
-    taken = sorted([*positions, *(one.position for one in rejects if one.position is not None)])
+    taken = sorted(
+        [*positions, *(reject.position for reject in rejects if reject.position is not None)]
+    )
     number_of = {position: number for number, position in enumerate(positions)}
     return texts.take(pa.array([number_of.get(position) for position in taken], pa.int64()))
 

@@ -4,8 +4,9 @@ Raw id: the question id. `answer` is VQAv2's `multiple_choice_answer`, or (OK-VQ
 common `raw_answer`, ties to the first; `target=weighted` draws one of the ten by their count. The
 references are all ten, as the file has them; an empty one is never the target (see `annotators`).
 OK-VQA's `raw_answer` is not what people typed but that text normalised by the rules of VQA. Test
-files come without annotations: their records are for inference only. `answer_choice` stays null
-where the release itself names the target.
+files come without annotations: their records are for inference only. A question whose annotation
+names another image is a reject. `answer_choice` stays null where the release itself names the
+target.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,9 +30,9 @@ from instructify.readers.base import (
     Reader,
     record_batch,
 )
-from instructify.readers.join import Part, join_by_question_id
+from instructify.readers.join import Joined, Part, join_by_question_id
 from instructify.readers.json_items import read_list
-from instructify.readers.vqa_release import check_fields, check_header, check_ids
+from instructify.readers.vqa_release import check_fields, check_header, check_ids, check_images
 from instructify.rejects import Reject
 
 Number = Annotated[int, msgspec.Meta(ge=0, lt=10**12)]
@@ -65,6 +66,7 @@ class VqaAnnotation(msgspec.Struct, gc=False):
     question_id: Number
     multiple_choice_answer: str
     answers: list[VqaAnswer]
+    image_id: Number | msgspec.UnsetType = msgspec.UNSET
     answer_type: str | None = None
 
 
@@ -75,6 +77,7 @@ class OkvqaAnswer(msgspec.Struct, gc=False):
 class OkvqaAnnotation(msgspec.Struct, gc=False):
     question_id: Number
     answers: list[OkvqaAnswer]
+    image_id: Number | msgspec.UnsetType = msgspec.UNSET
     question_type: str | None = None
 
 
@@ -83,6 +86,9 @@ class Annotation(Protocol):
 
     @property
     def question_id(self) -> int: ...
+
+    @property
+    def image_id(self) -> int | msgspec.UnsetType: ...
 
     @property
     def answers(self) -> Sequence[object]: ...
@@ -128,13 +134,41 @@ def _read(release: Release[AnnotationT], form: str, context: ReadContext) -> Ite
     choose = partial(_choose, release, context)
     annotations = _annotations(release, annotations_file, choose)
     for joined in join_by_question_id(questions_file, questions, annotations_file, annotations):
-        wanted = joined.annotations.column("good")
+        wanted, others = _of_same_image(questions_file, annotations_file, joined)
         if form == "question_generation" and context.options["yes_no"] == "drop":
             wanted = pc.and_(wanted, _neither_yes_nor_no(joined.annotations.column("answer")))
         kept, labels = joined.questions, joined.annotations
         if not pc.all(wanted).as_py():
             kept, labels = kept.filter(wanted), labels.filter(wanted)
-        yield _chunk(context, form, kept, labels, joined.rejects)
+        yield _chunk(context, form, kept, labels, [*joined.rejects, *others])
+
+
+def _of_same_image(
+    questions_file: RawFile, annotations_file: RawFile, joined: Joined
+) -> tuple[pa.BooleanArray, list[Reject]]:
+    """Tell which rows are good, and reject those whose two files name different images.
+
+    UserError where no row agrees: the files are of different releases.
+    """
+    asked = joined.questions.column("image_id")
+    labelled = joined.annotations.column("image_id")
+    good = joined.annotations.column("good")
+    differ = pc.fill_null(pc.not_equal(asked, labelled), False)
+    if not pc.any(differ, min_count=0).as_py():
+        return good, []
+    check_images(questions_file, annotations_file, asked.to_pylist(), labelled.to_pylist())
+    rejects = [
+        Reject(
+            questions_file.name,
+            joined.questions.column("position")[row].as_py(),
+            "image_id",
+            "bad-value",
+            f"the question is about image {asked[row]} and its annotation about image "
+            f"{labelled[row]}; the two files are of different releases",
+        )
+        for row in np.flatnonzero(pc.and_(differ, good).to_numpy(zero_copy_only=False)).tolist()
+    ]
+    return pc.and_(good, pc.invert(differ)), rejects
 
 
 def _name(release: Release[AnnotationT]) -> str:
@@ -201,6 +235,10 @@ def _annotations(
                 "answer_choice": targets.choices,
                 "references": answers,
                 "subset": pa.array(release.subset(rows), pa.string()),
+                "image_id": pa.array(
+                    [None if row.image_id is msgspec.UNSET else row.image_id for row in rows],
+                    pa.int64(),
+                ),
                 "position": pa.array(np.asarray(items.positions, np.int64)),
                 "good": pa.array(good),
             }
@@ -299,7 +337,7 @@ _RANGES = Ranges(
 )
 VQAV2_READER = Reader(
     name="vqav2",
-    version=2,
+    version=3,
     read=partial(_read, VQAV2, "open"),
     options={"target": _TARGET},
     places=("questions",),
@@ -307,7 +345,7 @@ VQAV2_READER = Reader(
 )
 OKVQA_READER = Reader(
     name="okvqa",
-    version=2,
+    version=3,
     read=partial(_read, OKVQA, "open"),
     options={"target": _TARGET},
     places=("questions",),
@@ -315,7 +353,7 @@ OKVQA_READER = Reader(
 )
 VQAV2_QG_READER = Reader(
     name="vqav2_qg",
-    version=2,
+    version=3,
     read=partial(_read, VQAV2, "question_generation"),
     options={"yes_no": _YES_NO},
     places=("questions",),
@@ -323,7 +361,7 @@ VQAV2_QG_READER = Reader(
 )
 OKVQA_QG_READER = Reader(
     name="okvqa_qg",
-    version=2,
+    version=3,
     read=partial(_read, OKVQA, "question_generation"),
     options={"yes_no": _YES_NO},
     places=("questions",),

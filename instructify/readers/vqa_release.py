@@ -62,12 +62,29 @@ def check_ids(
         )
 
 
+def check_images(
+    questions: RawFile,
+    annotations: RawFile,
+    asked: Sequence[int],
+    labelled: Sequence[int | None],
+) -> None:
+    """Refuse two files whose questions and annotations of equal ids name different images, all."""
+    if len(asked) >= _FEWEST and all(
+        of is not None and of != image for image, of in zip(asked, labelled, strict=True)
+    ):
+        raise UserError(
+            f"{annotations.name} names other images than {questions.name} for the same question "
+            f"ids ({labelled[0]} and {asked[0]} for the first); the two files are of different "
+            "releases, so get both from the same one."
+        )
+
+
 def check_fields(file: RawFile, release: str, num_good: int, rejects: Sequence[Reject]) -> None:
     """Refuse annotations none of which has the field that only this release's have."""
     wanted = _OWN_FIELD[release]
     lacking = all(
-        one.reason == "missing-field" and (one.field or "").rpartition(".")[2] == wanted
-        for one in rejects
+        reject.reason == "missing-field" and (reject.field or "").rpartition(".")[2] == wanted
+        for reject in rejects
     )
     if not num_good and len(rejects) >= _FEWEST and lacking:
         there = "OK-VQA" if release == VQAV2 else "VQA v1 or VQAv2"

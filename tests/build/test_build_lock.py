@@ -286,7 +286,7 @@ def test_workers_end_with_a_killed_parent(raw_root: Path, tmp_path: Path) -> Non
 
 def test_a_killed_worker_is_said(command: Commands, tmp_path: Path) -> None:
     raw, out = tmp_path / "raw", tmp_path / "build"
-    make_twin(["vqav2"], raw, scale=100, pictures=False)  # work enough to be met at it
+    make_twin(["vqav2"], raw, scale=20, pictures=False)  # work enough to be met at it
     line = ("convert", "vqav2", "vqav2_qg", "--raw", raw, "--out", out, "--pictures", "none")
     running = start(*line, "--jobs", "2")
     while not (workers := worker_processes(running.pid)):

@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 from build_help import COMMAND, DATASETS, Answer, Commands, is_sentence
 from paper_facts import HELD_IN, HELD_OUT
+from typer.main import get_command
+from typer.testing import CliRunner
 
 from instructify import __version__
 from instructify._util.terminal import paragraph
 from instructify.catalog.load import load_catalog
+from instructify.cli import app
 from instructify.schema import PROVENANCE
 
 ROOT = Path(__file__).parents[2]
@@ -38,12 +41,24 @@ SAMPLE_FIELDS = {
 }
 
 
+@pytest.fixture(scope="module", name="helps")
+def _helps(command: Commands) -> dict[str, Answer]:
+    """What each command answers to `--help`."""
+    return {verb: command(verb, "--help") for verb in VERBS}
+
+
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_command_has_help_with_an_example(command: Commands, verb: str) -> None:
-    told = command(verb, "--help")
-    assert told.code == 0
-    assert f"Example: instructify {verb}" in " ".join(told.stdout.split())
-    assert command(verb, "-h").stdout == told.stdout
+def test_every_command_has_help_with_an_example(helps: dict[str, Answer], verb: str) -> None:
+    assert helps[verb].code == 0
+    assert f"Example: instructify {verb}" in " ".join(helps[verb].stdout.split())
+
+
+def test_help_has_a_short_option(helps: dict[str, Answer], command: Commands) -> None:
+    group: Any = get_command(app)
+    assert group.context_settings["help_option_names"] == ["-h", "--help"]
+    own = {verb for verb in VERBS if "help_option_names" in group.commands[verb].context_settings}
+    assert own == set(), "the commands take the group's"
+    assert command("verify", "-h").stdout == helps["verify"].stdout
 
 
 def test_no_command_shows_help(command: Commands) -> None:
@@ -81,12 +96,12 @@ def test_catalog_json(command: Commands) -> None:
     assert command("catalog", "gqa", "--json").json() == [r for r in rows if r["name"] == "gqa"]
 
 
-def test_catalog_for_reading(command: Commands) -> None:
-    told = command("catalog")
+def test_catalog_for_reading() -> None:
+    told = CliRunner().invoke(app, ["catalog"])
     assert all(name in told.stdout for name in load_catalog().datasets)
     for name in load_catalog().datasets:
-        one = command("catalog", name)
-        assert one.code == 0
+        one = CliRunner().invoke(app, ["catalog", name])
+        assert one.exit_code == 0
         assert f"instructify convert {name}" in one.stdout
 
 
@@ -233,9 +248,8 @@ def test_output_that_nobody_reads_on(whole_build: Path) -> None:
     assert done.returncode == 0
 
 
-def test_commands_in_the_documents_exist(command: Commands) -> None:
+def test_commands_in_the_documents_exist(helps: dict[str, Answer]) -> None:
     """Every option that a document gives to a command of ours is one."""
-    helps = {verb: command(verb, "--help").stdout for verb in VERBS}
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     lines = [
         line.strip().lstrip("$ ")
@@ -250,7 +264,7 @@ def test_commands_in_the_documents_exist(command: Commands) -> None:
             continue
         assert words[0] in VERBS, line
         for option in re.findall(r"(?<=\s)--[a-z-]+", line.partition(" #")[0]):
-            assert option in helps[words[0]], line
+            assert option in helps[words[0]].stdout, line
 
 
 def json_lines(answer: Answer) -> list[dict[str, Any]]:

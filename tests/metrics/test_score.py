@@ -1,5 +1,7 @@
 """`instructify score` as people meet it: files and builds in, one object or a table out."""
 
+import bz2
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +10,9 @@ from typing import Any
 import pytest
 from build_help import Answer, Commands, is_sentence
 
+from instructify._util.errors import UserError
 from instructify.build import Build
+from instructify.metrics.files import read_predictions
 
 FIELDS = {
     *("dataset", "metric", "variant", "value", "metrics", "subsets", "subset_counts"),
@@ -313,3 +317,22 @@ def test_splits_without_labels_and_wrong_forms_are_named(whole_build: Path, run:
     assert "no samples of form 'opne'; did you mean 'open'?" in told.stderr
     told = run.command(*line, "--split", "val")
     assert "no item has that id" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (gzip.compress(b'{"id": 1, "prediction": "x"}\n'), "is compressed by gzip; unpack it"),
+        (gzip.compress(b'{"id": 1, "prediction": "x"}\n')[:12], "is compressed by gzip; unpack"),
+        (bz2.compress(b'{"id": 1, "prediction": "x"}\n'), "is compressed by bzip2; unpack it"),
+        (b"PK\x03\x04\xff\xff", "is compressed by zip; unpack it"),
+        ("{}".encode("utf-16"), "is not UTF-8 at byte 0"),
+        (b"[" * 100_000, "nested"),
+    ],
+    ids=["gzip", "gzip cut off", "bzip2", "zip", "UTF-16", "deep"],
+)
+def test_predictions_of_another_kind_are_named(tmp_path: Path, data: bytes, said: str) -> None:
+    path = tmp_path / "predictions.jsonl"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=said):
+        read_predictions(path, "vqa")

@@ -1,5 +1,6 @@
 """`convert --ocr FILE`: tokens reach the prompts by picture key, and no line is lost in silence."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from instructify._util.errors import UserError
 from instructify.build.opened import Build
 from instructify.cli import app
+from instructify.readers.base import RawFile
+from instructify.readers.ocr import load_ocr
 from instructify.twins.make import make_twin
 
 
@@ -53,3 +57,24 @@ def test_lines_that_cannot_be_read_are_rejects(raw: Path, tmp_path: Path) -> Non
         ("bad.jsonl", 1, "malformed-json"),
         ("bad.jsonl", 2, "missing-field"),
     ]
+
+
+@pytest.mark.parametrize("name", ["mine.json", "mine.json.gz", "mine.jsonl", "mine.jsonl.gz"])
+@pytest.mark.parametrize("size", [11, 30])
+def test_a_compressed_file_that_is_cut_off_is_not_called_empty(
+    tmp_path: Path, name: str, size: int
+) -> None:
+    path = tmp_path / name
+    line = json.dumps({"picture": "a/1", "tokens": [f"w{number * 7919}" for number in range(99)]})
+    path.write_bytes(gzip.compress(line.encode())[:size])
+    said = _said_of(RawFile(name, path))
+    assert "cut off" in said or "cut-off" in said
+    assert "empty" not in said
+
+
+def _said_of(file: RawFile) -> str:
+    """What the reading of a side file says: the error, or the reasons of its rejects."""
+    try:
+        return " ".join(reject.reason for reject in load_ocr(file).rejects)
+    except UserError as error:
+        return str(error)

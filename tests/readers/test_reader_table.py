@@ -14,6 +14,7 @@ from table_help import put, reasons, run
 from instructify._util.errors import UserError
 from instructify.build.raw import hash_source
 from instructify.readers.base import CHUNK_ROWS, RawFile
+from instructify.readers.class_folders import class_files, class_names
 
 BIRDS = """
 task: image_classification
@@ -394,3 +395,29 @@ def test_a_new_picture_of_a_class_changes_the_hash_of_its_folder(tmp_path: Path)
     assert hash_source("folder", folder) == before
     put(tmp_path, "photos/wren/2.jpg", "")
     assert hash_source("folder", folder).sha256 != before.sha256
+
+
+def test_a_link_in_class_folders_is_called_a_link(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.jpg").write_bytes(b"x")
+    put(tmp_path, "birds/owl/1.jpg", b"x")
+    put(tmp_path, "birds/owl/more/2.jpg", b"x")
+    owl = tmp_path / "mine" / "birds" / "owl"
+    links = {
+        "birds/owl/again": (owl / "more", "a link to a folder"),
+        "birds/owl/out": (outside, "a link to a folder"),
+        "birds/owl/out.jpg": (outside / "a.jpg", "a link that leads out"),
+        "birds/owl/same.jpg": (owl / "1.jpg", None),
+        "birds/wren": (owl / "nothing", "a link to nothing"),
+        "birds/hawk": (outside, "a link that leads out"),
+    }
+    for name, (target, _) in links.items():
+        (tmp_path / "mine" / name).symlink_to(target)
+    listed = RawFile("mine/birds", tmp_path / "mine" / "birds")
+    faults = {f"birds/{one.name}": one.fault for one in class_files(listed, class_names(listed))}
+    for name, (_, said) in links.items():
+        fault = faults[name]
+        assert (fault is None) == (said is None), name
+        assert fault is None or str(said) in str(fault.detail), name
+    assert faults["birds/owl/1.jpg"] is None

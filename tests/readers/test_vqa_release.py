@@ -1,5 +1,6 @@
 """VQA v1, VQAv2 and OK-VQA under each other's names are told apart before anything is read."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,51 @@ def test_the_real_slices_are_of_their_release(dataset: str) -> None:
     }
     outcome = run_reader(READERS[dataset], paths, options={"target": "most_common"})
     assert outcome.records
+
+
+def _with_images(own: dict[str, Any], images: dict[int, int | None]) -> dict[str, Any]:
+    """Change, or take out, the images of some annotations."""
+    made = copy.deepcopy(own)
+    for row, image in images.items():
+        annotation = made["annotations"]["annotations"][row]
+        del annotation["image_id"]
+        if image is not None:
+            annotation["image_id"] = image
+    return made
+
+
+@pytest.mark.parametrize(("dataset", "own"), [("vqav2", V2), ("vqav2_qg", V2), ("okvqa", OK)])
+def test_an_annotation_of_another_image_is_a_reject(
+    dataset: str, own: dict[str, Any], read: Read
+) -> None:
+    outcome = read(dataset, _with_images(own, {1: 7, 3: 8, 4: None}))
+    assert [(one.position, one.field, one.reason) for one in outcome.rejects] == [
+        (1, "image_id", "bad-value"),
+        (3, "image_id", "bad-value"),
+    ]
+    assert "about image 102 and its annotation about image 7" in outcome.rejects[0].detail
+    assert "different releases" in outcome.rejects[0].detail
+    assert [one["position"] for one in outcome.records] == [0, 2, 4]
+
+
+def test_an_annotation_of_another_image_is_a_reject_in_another_order(read: Read) -> None:
+    mixed = _with_images(V2, {1: 7})
+    mixed["annotations"]["annotations"].reverse()
+    outcome = read("vqav2", mixed)
+    assert [(one.position, one.field) for one in outcome.rejects] == [(1, "image_id")]
+    assert [one["position"] for one in outcome.records] == [0, 2, 3, 4]
+
+
+def test_an_annotation_that_is_bad_otherwise_is_one_reject(read: Read) -> None:
+    mixed = _with_images(V2, {1: 7})
+    mixed["annotations"]["annotations"][1]["answers"] = []
+    assert [one.reason for one in read("vqav2", mixed).rejects] == ["no-answer"]
+
+
+@pytest.mark.parametrize(("dataset", "own"), [("vqav2", V2), ("okvqa", OK), ("okvqa_qg", OK)])
+def test_annotations_of_other_images_throughout_are_refused(
+    dataset: str, own: dict[str, Any], read: Read
+) -> None:
+    shifted = _with_images(own, {row: 500 + row for row in range(5)})
+    with pytest.raises(UserError, match="different releases, so get both from the same"):
+        read(dataset, shifted)

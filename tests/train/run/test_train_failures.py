@@ -44,8 +44,8 @@ PROMISES = {
 QUICK = (
     "exception:1:2",
     "kill-rank:2:2",
-    "requeue:2:2",
 )
+REQUEUED = "requeue:2:2"
 TABLE = [
     f"{fault}:{world}:{workers}"
     for fault in FAULTS
@@ -97,14 +97,21 @@ def check(cell: str, ended: dict[str, Any]) -> None:
 
 
 def test_runs_that_fail_end_and_go_on(whole_build: Path, tmp_path: Path) -> None:
-    """Some cells of the table, and a job that is killed on three hosts and ends on the fourth.
+    """Some cells of the table.
 
     One test: processes that share the suite would each let all of them fail.
     """
     ended = probe(whole_build, tmp_path, list(QUICK))
-    for cell in QUICK[:-1]:
+    for cell in QUICK:
         check(cell, ended[cell])
-    requeued = ended["requeue:2:2"]  # the file system of its hosts passes no locks on
+
+
+@pytest.mark.heavy
+def test_a_job_that_is_killed_on_three_hosts_ends_on_the_fourth(
+    whole_build: Path, tmp_path: Path
+) -> None:
+    """The file system of its hosts passes no locks on."""
+    requeued = probe(whole_build, tmp_path, [REQUEUED])[REQUEUED]
     assert requeued["codes"] == [[-9, -9], [-9, -9], [-9, -9], [0, 0]]
     assert requeued["hosts"] == ["node0", "node1", "node2", None]
     assert requeued["same"]
