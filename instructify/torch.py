@@ -80,7 +80,9 @@ class Samples(Sequence[Any]):
         transform: Callable[[Sample], Any] | None = None,
     ) -> None:
         several = [builds] if isinstance(builds, Build | Path | str) else list(builds)
-        self._builds = [one if isinstance(one, Build) else Build.open(one) for one in several]
+        self._builds = [
+            build if isinstance(build, Build) else Build.open(build) for build in several
+        ]
         self._images = images
         self._frames = frames
         self._exif: Literal["ignore", "apply"] = exif

@@ -1,7 +1,7 @@
-"""Keeps pyarrow from importing pandas, which costs more than all else that a short command imports.
+"""Keep pyarrow from importing pandas, which takes longer than all other work of a short command.
 
-At the first value that it converts, pyarrow looks for pandas, to treat its objects specially, and
-imports it for that. Commands that never meet a pandas object let it look once and find nothing.
+When pyarrow converts its first value, it imports pandas to recognise its objects. In a command that
+has no pandas objects, this module makes pyarrow look once and find no pandas.
 """
 
 import importlib.abc
@@ -12,7 +12,7 @@ from types import ModuleType
 
 
 class _NoPandas(importlib.abc.MetaPathFinder):
-    """Says that there is no pandas."""
+    """An import finder that hides pandas."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -23,12 +23,12 @@ class _NoPandas(importlib.abc.MetaPathFinder):
 
 
 def look_for_no_pandas() -> None:
-    """Let pyarrow find no pandas in this process; `to_pandas` still imports and uses it.
+    """Make pyarrow find no pandas in this process; `to_pandas` still imports and uses it.
 
-    What is lost is that `pandas.NA` and `NaT` among Python objects become nulls.
+    The only loss is that `pandas.NA` and `NaT` among Python objects do not become nulls.
 
-    Without effect where pandas is imported already. Call it before anything is converted, and only
-    in a process that hands no pandas object to pyarrow.
+    Without effect if pandas is already imported. Call it before the first conversion, and only in a
+    process that passes no pandas objects to pyarrow.
     """
     if "pandas" in sys.modules:
         return

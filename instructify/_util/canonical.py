@@ -1,7 +1,8 @@
-"""Tables whose bytes depend on their rows alone, not on the pieces that they are made of.
+"""Tables whose bytes depend only on their rows, not on the pieces from which they were made.
 
-Arrow leaves room for the past: a dictionary may hold values in the order of earlier pieces, the
-index below a null may be any, and the bytes behind the end of a slice are its neighbour's.
+Otherwise Arrow keeps traces of earlier steps: a dictionary may have values in the order of earlier
+pieces, the index below a null may be any, and the bytes behind the end of a slice belong to other
+rows.
 """
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 
 def canonical(table: pa.Table) -> pa.Table:
-    """Copy a table into one piece; dictionaries hold the values in use, the first one first."""
+    """Copy a table into one piece; dictionaries have only used values, in order of first use."""
     columns = [
         _dictionary(column)
         if pa.types.is_dictionary(column.type)

@@ -1,25 +1,25 @@
-"""The one error that a user is meant to read: a sentence, no traceback, exit code 2."""
+"""The error that a user reads: a sentence, no traceback, exit code 2."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake that the user can mend; it says what, where, what is allowed, what to do next."""
+    """A mistake that the user can fix; it says what, where, what is allowed, what to do next."""
 
 
 class UndefinedScoreError(UserError):
-    """A metric that these items give no value for, though nothing is wrong with them."""
+    """A metric has no value for these items, although nothing is wrong with them."""
 
 
 def first_line(error: BaseException) -> str:
-    """Take the first line of a library's message, without its period; else the error's kind."""
+    """Return the first line of a library's message, without its period; else the error's type."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:300].rstrip(". ")
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:
-    """Name the nearest of `allowed`, or list them all when none is near."""
+    """Name the nearest of `allowed`, or list all if none is near."""
     names = sorted(allowed)
     begun = [name for name in names if len(given) > 2 and name.startswith(given)]
     near = begun or difflib.get_close_matches(given, names, n=1, cutoff=0.5)

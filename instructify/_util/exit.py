@@ -1,4 +1,4 @@
-"""The end of a process past the interpreter's own, where that can spoil a good end."""
+"""End a process without the interpreter's shutdown, which can fail after a successful run."""
 
 import os
 import sys
@@ -6,11 +6,11 @@ from typing import NoReturn
 
 
 def exit_now(code: int) -> NoReturn:
-    """End the process with an exit code; whoever calls this has closed what has to be closed.
+    """End the process with an exit code; the caller has closed everything that has to be closed.
 
-    At the interpreter's end a pool that a signal met half-way may write to its closed pipe
-    (concurrent.futures of Python 3.11: a traceback behind our message), and threads of torch that
-    serve a group of processes may abort (a false exit code, and the launcher calls it a failure).
+    At the interpreter's shutdown, a pool that was interrupted by a signal may write to its closed
+    pipe (concurrent.futures of Python 3.11: a traceback after our message), and torch's threads for
+    process groups may abort (a wrong exit code, which the launcher reports as a failure).
     """
     sys.stdout.flush()
     sys.stderr.flush()

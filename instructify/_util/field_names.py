@@ -1,6 +1,6 @@
 """The names that a user may give to columns of own data which templates read.
 
-The entry of a dataset and a file of templates both name such fields, and the same rule holds there.
+The entry of a dataset and a file of templates both name such fields by the same rule.
 """
 
 import re
@@ -27,7 +27,7 @@ RESERVED = frozenset(
 
 
 def is_own_field(name: object) -> bool:
-    """Whether a name may be that of a field of own data."""
+    """Return whether a field of own data may have this name."""
     return isinstance(name, str) and bool(_NAME.fullmatch(name)) and name not in RESERVED
 
 
@@ -35,7 +35,7 @@ def check_field_names(node: Node, names: Sequence[str]) -> tuple[str, ...]:
     """Check the names of some fields of own data; return them sorted.
 
     Raises:
-        UserError: a name is of another form or is taken, or there are too many.
+        UserError: A name has another form or is taken, or there are too many.
     """
     for name in names:
         if not _NAME.fullmatch(name):

@@ -1,4 +1,4 @@
-"""Names of files that are odd: those that a desktop leaves, and those that are not UTF-8."""
+"""File names to skip or refuse: files of a desktop, and names that are not UTF-8."""
 
 import os
 from pathlib import Path
@@ -9,22 +9,22 @@ _NAMES = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", "ico
 
 
 def is_stray(name: str) -> bool:
-    """Tell whether a file name is a desktop's: `Thumbs.db`, `.DS_Store`, macOS' `._name`."""
+    """Return whether a desktop made a file: `Thumbs.db`, `.DS_Store`, macOS' `._name`."""
     return name.startswith("._") or name.lower() in _NAMES
 
 
 def files_of(folder: Path, pattern: str) -> list[Path]:
-    """List the files of a folder that match, sorted, without those of a desktop."""
+    """List the files of a folder that match, sorted, without those made by a desktop."""
     return sorted(path for path in folder.glob(pattern) if not is_stray(path.name))
 
 
 def is_empty(folder: Path) -> bool:
-    """Tell whether a folder holds nothing but what a desktop leaves."""
+    """Return whether a folder has no files but those made by a desktop."""
     return all(is_stray(path.name) for path in folder.iterdir())
 
 
 def is_text(path: str) -> bool:
-    """Tell whether a path is UTF-8, so that an index can hold it."""
+    """Return whether a path is UTF-8, so that an index can hold it."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -38,7 +38,7 @@ def real_path(path: Path) -> Path:
 
 
 def require_text(out: Path) -> None:
-    """Refuse a folder for weights whose path is not UTF-8, before any work is done."""
+    """Raise UserError for a folder of weights whose path is not UTF-8, before any work is done."""
     if not is_text(os.path.abspath(out)):
         raise UserError(
             f"{out} has a name that is not UTF-8, which files of weights can't have; choose "

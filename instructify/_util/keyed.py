@@ -1,9 +1,9 @@
-"""Random choices without a random generator: every one is a pure function of its keys.
+"""Random choices without a random generator: each is a pure function of its keys.
 
-A text key becomes 64 bits (`hash_texts`), those and the purpose, seed and further numbers become
-64 new ones (`mix`), and these become an index (`uniform_index`) or a place in a permutation
-(`permuted_index`). Whole columns at a time; same keys, same choice, on any machine, in any process,
-in any order. Not for cryptography.
+`hash_texts` turns a text key into 64 bits, and `mix` turns these, the purpose, the seed and further
+numbers into 64 new bits. From these, `uniform_index` makes an index and `permuted_index` a place in
+a permutation. Functions work on whole columns; the same keys give the same choice on any machine,
+in any process, in any order. Not for cryptography.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""How files that somebody else may have made are opened, decoded and named.
+"""Open, decode and name files that may come from somebody else.
 
-A folder received from a stranger may hold pipes, devices, links out of it, JSON nested a million
-deep, and names that climb out of it. Whatever reads such a folder does it by these functions.
+A folder from a stranger may contain pipes, devices, links that lead out of it, deeply nested JSON,
+and names that climb out of it. All code that reads such a folder uses these functions.
 """
 
 import json

@@ -1,8 +1,7 @@
-"""Find the files that belong to the package but are no code: `catalog.yaml`, `templates/`, recipes.
+"""Find the files of the package that are not code: `catalog.yaml`, `templates/`, recipes.
 
-A wheel carries them inside the package. A checkout and an editable install have them beside it.
-Nothing else is looked at: neither the working directory nor an environment variable changes what
-is found.
+In a wheel they are inside the package; in a checkout and an editable install they are beside it. No
+other place is searched: neither the working directory nor an environment variable has an effect.
 """
 
 from pathlib import Path

@@ -1,8 +1,9 @@
-"""Files that are whole or not there: Arrow shards, JSON and text, written beside, synced, renamed.
+"""Write files that are complete or absent: Arrow shards, JSON and text, written, synced, then
+renamed.
 
-Shards use the Arrow file format, whose footer makes a truncated file unreadable; the stream format
-reads back short without an error. Batches are small, so that a row is reached by batch and offset,
-and each file has one dictionary a column, since readers refuse a replaced one.
+Shards use the Arrow file format, whose footer makes a truncated file unreadable; a truncated file
+of the stream format is read without an error. Batches are small, so that a row is reached by batch
+and offset, and each file has one dictionary per column, since readers refuse a replaced one.
 """
 
 import hashlib

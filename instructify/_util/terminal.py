@@ -1,7 +1,7 @@
-"""Text from data, laid out for a terminal of 80 columns: visible, wrapped, indented.
+"""Lay out text from data for a terminal of 80 columns: visible, wrapped, indented.
 
-Whatever a command prints passes `harmless_output`, so that no id, text or file name moves the
-cursor, hides what was printed or reorders a line.
+All output of a command passes through `harmless_output`, so that no id, text or file name moves the
+cursor, hides printed text or reorders a line.
 """
 
 import re
@@ -28,7 +28,7 @@ _NOT_ASCII = re.compile("[^\0-\x7f]")
 
 def harmless(text: str) -> str:
     """Write what a terminal would obey as JSON's escapes, so that JSON keeps its values."""
-    return _UNSAFE.sub(lambda found: _escape(found.group()), text)
+    return _UNSAFE.sub(lambda match: _escape(match.group()), text)
 
 
 def _escape(letter: str) -> str:
@@ -67,7 +67,7 @@ class _Harmless:
         try:
             self.unguarded.write(shown)
         except UnicodeEncodeError:  # a terminal that is not UTF-8
-            self.unguarded.write(_NOT_ASCII.sub(lambda found: _escape(found.group()), shown))
+            self.unguarded.write(_NOT_ASCII.sub(lambda match: _escape(match.group()), shown))
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:
@@ -99,7 +99,7 @@ def wrapped(
 ) -> list[str]:
     """Wrap a text at its spaces, but for those of commands in back-ticks."""
     lines = textwrap.wrap(
-        _COMMAND.sub(lambda found: found.group().replace(" ", _GLUE), text),
+        _COMMAND.sub(lambda match: match.group().replace(" ", _GLUE), text),
         room,
         initial_indent=first,
         subsequent_indent=rest,

@@ -1,7 +1,7 @@
-"""Tables for a terminal of 80 columns, whatever names stand in them.
+"""Tables for a terminal of 80 columns, for names of any length.
 
-A column is as wide as its longest cell, so that no cell touches the next. Where a line would be
-longer than 80, texts give way: the last column is wrapped, long names are cut in their middle.
+A column is as wide as its longest cell, so that cells stay apart. If a line would be longer than 80
+characters, texts are shortened: the last column is wrapped, and long names are cut in their middle.
 Figures are never cut.
 """
 
@@ -132,7 +132,7 @@ def _row_lines(
             continue
         if column.wraps:
             cell, *rest = wrap(cell, width, break_on_hyphens=False) or [""]
-            rest = [" " * text_width(line) + one for one in rest]
+            rest = [" " * text_width(line) + continuation for continuation in rest]
         cell = shortened_name(cell, width)
         line += cell + " " * (width - text_width(cell))
     yield line.rstrip()

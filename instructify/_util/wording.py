@@ -1,4 +1,4 @@
-"""Words that depend on a number, for all that is told to people."""
+"""Words that depend on a number, for messages."""
 
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:

@@ -1,8 +1,7 @@
-"""Read a small YAML file so that every mistake can be answered with file and line.
+"""Read a small YAML file so that every mistake can be reported with file and line.
 
-Only plain YAML is taken: mappings with unique text keys, lists, and scalars read as in YAML 1.2
-(`yes` and `no` are texts). Tags, anchors and aliases are refused. What a key means is the
-caller's business.
+Only plain YAML is accepted: mappings with unique text keys, lists, and scalars read as in YAML 1.2
+(`yes` and `no` are texts). Tags, anchors and aliases are refused. The caller interprets the keys.
 """
 
 import re
@@ -166,9 +165,9 @@ class Node:
         allowed = tuple(allowed)
         if not isinstance(self.value, str):
             raise self._expected(f"one of {', '.join(allowed)}")
-        for one in allowed:
-            if one == self.value:
-                return one
+        for option in allowed:
+            if option == self.value:
+                return option
         raise self.error(
             f"'{self.value}' is no value of '{self.path}'; {did_you_mean(self.value, allowed)}"
         )

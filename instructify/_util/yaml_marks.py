@@ -1,6 +1,6 @@
-"""What a type hint can't say of a YAML value: ranges, allowed names, spellings, other keys.
+"""Marks for what a type hint can't express about a YAML value: ranges, allowed names, other keys.
 
-The marks stand in `Annotated[...]` on the fields of a dataclass that `yaml_typed` decodes:
+The marks are used in `Annotated[...]` on the fields of a dataclass that `yaml_typed` decodes:
 `beams: Annotated[int, Between(1)] = 5`.
 """
 

@@ -1,4 +1,4 @@
-"""Settings of the command line, `a.b=value`, put into a tree that was read from YAML."""
+"""Apply settings of the command line, `a.b=value`, to a tree read from YAML."""
 
 import dataclasses
 from collections.abc import Collection, Sequence

@@ -1,8 +1,8 @@
 """Decode YAML into frozen dataclasses by their type hints.
 
-A field without a default is a key that must be there. `bool`, `int`, `float`, `str`, `Literal`,
-`X | None`, `tuple[X, ...]`, `Mapping[str, X]` and dataclasses are read as they say, a `Node` is
-left for later; what a hint can't say is a mark (`yaml_marks`). A tuple of dataclasses with a field
+A field without a default is a required key. `bool`, `int`, `float`, `str`, `Literal`, `X | None`,
+`tuple[X, ...]`, `Mapping[str, X]` and dataclasses are decoded by their type, and a `Node` is left
+for later. A mark (`yaml_marks`) adds what a hint can't express. A tuple of dataclasses with a field
 `FROM_KEY` is written as a mapping. Every mistake is one sentence with file and line.
 """
 
@@ -149,7 +149,7 @@ def _values(
     fields = _fields(cls)
     keys, required = fields.keys, fields.required if is_whole else ()
     if given:
-        keys = {key: one for key, one in keys.items() if one.name not in given}
+        keys = {key: field for key, field in keys.items() if field.name not in given}
         required = tuple(key for key in required if key in keys)
     entries = {} if node.is_null and not required else node.entries()
     wrong = 0
@@ -323,26 +323,27 @@ def _tuple(item: Any, marks: Sequence[Any]) -> Reader:
     if _is_dataclass(bare) and _fields(bare).from_key:
         read_entry = _reader(item)
         return lambda node, context: tuple(
-            read_entry(one, context) for one in _filled(node, list(node.entries().values()), marks)
+            read_entry(child, context)
+            for child in _filled(node, list(node.entries().values()), marks)
         )
     read = _reader(item)
 
-    def read_item(one: Node, node: Node, context: _Context) -> Any:
+    def read_item(child: Node, node: Node, context: _Context) -> Any:
         try:
-            return read(one, context)
+            return read(child, context)
         except UserError:
             if bare is not str:
                 raise
-            return read(dataclasses.replace(one, path=node.path), context)  # named by its list
+            return read(dataclasses.replace(child, path=node.path), context)  # named by its list
 
     def read_list(node: Node, context: _Context) -> tuple[Any, ...]:
         if bare is str and isinstance(node.value, str):
             return (read(node, context),)
         values = []
-        for one in _filled(node, node.items(), marks):
-            value = read_item(one, node, context)
+        for child in _filled(node, node.items(), marks):
+            value = read_item(child, node, context)
             if bare is str and value in values:
-                raise one.error(f"'{value}' is listed twice in '{node.path}'")
+                raise child.error(f"'{value}' is listed twice in '{node.path}'")
             values.append(value)
         return tuple(values)
 
@@ -351,7 +352,9 @@ def _tuple(item: Any, marks: Sequence[Any]) -> Reader:
 
 def _mapping(key: Any, value: Any, marks: Sequence[Any]) -> Reader:
     key_marks = get_args(key)[1:] if get_origin(key) is Annotated else ()
-    mark = next((one for one in key_marks if isinstance(one, OneOf | Spelled)), None)
+    mark = next(
+        (candidate for candidate in key_marks if isinstance(candidate, OneOf | Spelled)), None
+    )
     read = _reader(value)
 
     def read_mapping(node: Node, context: _Context) -> dict[str, Any]:

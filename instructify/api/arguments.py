@@ -1,4 +1,4 @@
-"""What functions of a notebook are given, in the shape that commands have."""
+"""Convert arguments of the Python API into those of commands."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,19 +11,23 @@ Names = str | Sequence[str]
 
 
 def names_of(names: Names) -> tuple[str, ...]:
-    """List names, of which one may be given alone."""
+    """Return names as a tuple; a single name may be given as a string."""
     return (names,) if isinstance(names, str) else tuple(names)
 
 
 def path_of(path: AnyPath | None) -> Path | None:
-    """Make a path of a text."""
+    """Turn a string into a path; None stays None."""
     return None if path is None else Path(path)
 
 
 def paths_of(paths: Sequence[AnyPath]) -> tuple[Path, ...]:
-    """Make paths of texts; UserError for a single path, whose letters would be read as paths."""
+    """Turn strings into paths.
+
+    Raises:
+        UserError: a single path is given instead of a list.
+    """
     if isinstance(paths, str | Path):
-        raise UserError(f"{paths} is one path where a list of them is needed; write [path]")
+        raise UserError(f"{paths} is one path, and a list of paths is needed; write [path]")
     return tuple(Path(path) for path in paths)
 
 

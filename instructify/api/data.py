@@ -1,4 +1,4 @@
-"""From raw releases to a build, and what is made of it: convert, check, plan, export, score."""
+"""Functions about builds: convert, check, plan, export, score."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,24 +48,24 @@ def convert(
         out: The folder of the build.
         images: More folders of pictures.
         split: One split instead of the usual ones.
-        draws: Samples per record; None takes as many as the rule gives.
+        draws: Samples per record; None uses the default rule.
         seed: Seed of every choice.
         jobs: Processes.
-        limit: At most so many records per split.
-        pictures: "store", "reference" or "none"; None decides by family, as the catalog says.
+        limit: The maximum number of records per split.
+        pictures: "store", "reference" or "none"; None uses the mode of the catalog.
         ocr: A file of OCR tokens by picture key.
         settings: Options of datasets, as "dataset.option=value".
         max_rejects: Rejects that are allowed, in per cent; None takes the catalog's.
         allow_empty: Whether a build without any sample is committed.
         all_own: Whether all datasets of `catalog` are converted too.
-        catalog: A file of your own datasets, beside ours.
-        templates: A folder of templates instead of ours.
-        add_templates: Folders of templates that join them.
+        catalog: A file of your own datasets, besides the built-in ones.
+        templates: A folder of templates, instead of the built-in ones.
+        add_templates: Folders of templates to add.
         prompts: "instruction", "plain" or "prefix"; None keeps what the build has.
 
     Raises:
         UserError: The request names something that is not there.
-        RejectsError: More items were rejected than is allowed; `out` is as it was.
+        RejectsError: More items were rejected than is allowed; `out` is unchanged.
     """
     options = ConvertOptions(
         names=names_of(names),
@@ -107,7 +107,7 @@ def check(
     all_own: bool = False,
     catalog: AnyPath | None = None,
 ) -> Report:
-    """Examine a raw root: `report.of("fault")` and `report.of("note")` list what was found.
+    """Examine a raw root; `report.of("fault")` and `report.of("note")` list the findings.
 
     Args:
         names: A dataset of the catalog, or several.
@@ -116,12 +116,12 @@ def check(
         split: One split instead of the usual ones.
         deep: Whether every picture is decoded.
         complete: Whether fewer records than the release has are a fault.
-        pictures: Whether pictures are looked at.
-        ocr: The file of OCR tokens that a conversion will be given.
+        pictures: Whether pictures are checked.
+        ocr: The file of OCR tokens that the conversion will use.
         jobs: Processes.
         settings: Options of datasets, as "dataset.option=value".
         all_own: Whether all datasets of `catalog` are examined too.
-        catalog: A file of your own datasets, beside ours.
+        catalog: A file of your own datasets, besides the built-in ones.
 
     Raises:
         UserError: The request names something that is not there.
@@ -152,15 +152,15 @@ def plan(
     batch: int | None = None,
     catalog: AnyPath | None = None,
 ) -> Plan:
-    """Work out what a recipe draws from a build: a row for each member of its mixture.
+    """Compute what a recipe draws from a build, with a row for each member of its mixture.
 
     Args:
         build: A build, or its folder.
-        recipe: The name of one of ours, or the path of a YAML file.
+        recipe: The name of a built-in recipe, or the path of a YAML file.
         settings: Changes of the recipe, as "mixture=all".
         steps: Steps of the run; None takes the recipe's.
         batch: Samples of a step; None takes the recipe's.
-        catalog: A file of your own datasets, beside ours.
+        catalog: A file of your own datasets, besides the built-in ones.
 
     Raises:
         UserError: The recipe or a setting is wrong, or the build lacks a member.
@@ -183,7 +183,7 @@ def export(
     redistribute: Names = (),
     overwrite: bool = False,
 ) -> Receipt:
-    """Write a build in the shape of another trainer.
+    """Write a build in the format of another trainer.
 
     Args:
         build: A build, or its folder.
@@ -192,14 +192,14 @@ def export(
         names: Datasets; none takes all of the build.
         splits: Splits; none takes all.
         draws: "all" renderings of a record, or the "first" alone.
-        limit: At most so many samples of a split.
+        limit: The maximum number of samples of a split.
         pictures: Whether pictures are written too.
         shard_mb: Megabytes of a tar or Parquet file.
         redistribute: Datasets that you may share.
         overwrite: Whether an earlier export in `out` is replaced.
 
     Raises:
-        UserError: The request names something that is not there, or `out` holds something else.
+        UserError: The request names something that is not there, or `out` holds other files.
     """
     options = read_options(
         to=to,
@@ -230,30 +230,30 @@ def score(
     allow_missing: bool = False,
     catalog: AnyPath | None = None,
 ) -> Result:
-    """Score predictions of any model by a dataset's metric; `value` is a fraction, 1 at best.
+    """Score predictions of any model with the metric of a dataset; `value` is a fraction.
 
     Args:
         name: A dataset of the catalog.
         predictions: A JSON or JSONL file, or the answers by id.
-        references: A file of references, or else
-        build: a build, or its folder, whose golds are taken.
+        references: A file of references.
+        build: A build, or its folder, with the references; give either this or `references`.
         split: A split of the build; None takes the one that the ids name.
-        form: A form of record, where the split has several.
-        variant: Whose rules are followed; None takes the dataset's usual one.
+        form: The form of the records, if the split has several.
+        variant: The variant of the metric; None uses the usual one of the dataset.
         allow_missing: Whether a missing prediction counts as wrong.
-        catalog: A file of your own datasets, beside ours.
+        catalog: A file of your own datasets, besides the built-in ones.
 
     Raises:
-        UserError: Predictions and golds do not fit each other.
+        UserError: Predictions and references do not fit each other.
     """
-    given: Path | list[Prediction]
+    answers: Path | list[Prediction]
     if isinstance(predictions, Mapping):
-        given = [Prediction(str(key), answer) for key, answer in predictions.items()]
+        answers = [Prediction(str(key), answer) for key, answer in predictions.items()]
     else:
-        given = Path(predictions)
+        answers = Path(predictions)
     request = ScoreRequest(
         name=name,
-        predictions=given,
+        predictions=answers,
         references=path_of(references),
         build=None if build is None else folder_of(build),
         split=split,

@@ -1,4 +1,4 @@
-"""Models: train, evaluate, generate. They import torch when they are called."""
+"""Functions about models: train, evaluate, generate. They import torch when they are called."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,18 +30,19 @@ def train(
     Args:
         build: A build, or its folder.
         out: The folder of the run.
-        recipe: The name of one of ours, or the path of a YAML file; None resumes with the run's.
+        recipe: The name of a built-in recipe, or the path of a YAML file; None with `resume`
+            uses the recipe of the run.
         settings: Changes of the recipe, as "mixture=all" or "optimizer.lr=1e-4".
         steps: Steps of the run.
-        resume: Whether the run goes on where it stopped.
-        accept_changes: Whether it goes on though data or recipe changed.
-        templates: A folder whose protocols `run.best_by` uses instead of ours.
-        add_templates: Folders whose protocols join them.
-        catalog: A file of your own datasets, beside ours.
+        resume: Whether to continue the run where it stopped.
+        accept_changes: Whether to continue although data or recipe changed.
+        templates: A folder with the protocols for `run.best_by`, instead of the built-in ones.
+        add_templates: Folders with more protocols.
+        catalog: A file of your own datasets, besides the built-in ones.
 
     Raises:
         UserError: Recipe, build and folder do not fit each other.
-        KeyboardInterrupt: A signal ended the run; the step is saved, and `resume` goes on.
+        KeyboardInterrupt: A signal ended the run; the step is saved, and `resume` continues it.
     """
     options = TrainOptions(
         build=folder_of(build),
@@ -54,10 +55,10 @@ def train(
         templates=TemplateFolders.of(path_of(templates), paths_of(add_templates)),
         catalog_file=path_of(catalog),
     )
-    done = trained(options)
-    if done.stopped_by is not None:
-        raise KeyboardInterrupt(f"stopped after step {done.step:,}, which is saved")
-    return done.facts
+    outcome = trained(options)
+    if outcome.stopped_by is not None:
+        raise KeyboardInterrupt(f"stopped after step {outcome.step:,}, which is saved")
+    return outcome.facts
 
 
 def evaluate(
@@ -78,7 +79,7 @@ def evaluate(
     add_templates: Sequence[AnyPath] = (),
     catalog: AnyPath | None = None,
 ) -> list[dict[str, Any]]:
-    """Evaluate a model by the protocols of datasets; returns each result as `result.json` has it.
+    """Evaluate a model with the protocols of datasets; returns the content of each `result.json`.
 
     Args:
         model: A run, a folder of a model, or a name of the Hub.
@@ -88,17 +89,17 @@ def evaluate(
         suite: A suite, such as "held-out", instead of names.
         checkpoint: "best", "last" or a step, of a run.
         settings: Changes of the protocols, as "decode.beams=1".
-        limit: At most so many questions of each.
-        batch: Questions at once; changes no result.
+        limit: The maximum number of questions of each protocol.
+        batch: The number of questions in a batch; it does not affect results.
         device: "auto", "cpu" or "cuda".
         precision: "auto", "fp32" or "bf16".
-        resume: Whether an evaluation goes on where it stopped.
-        templates: A folder of templates and protocols instead of ours.
-        add_templates: Folders that join them.
-        catalog: A file of your own datasets, beside ours.
+        resume: Whether to continue an evaluation where it stopped.
+        templates: A folder of templates and protocols, instead of the built-in ones.
+        add_templates: More folders of templates and protocols.
+        catalog: A file of your own datasets, besides the built-in ones.
 
     Raises:
-        UserError: The build lacks what a protocol asks, or `out` holds another evaluation.
+        UserError: The build lacks data of a protocol, or `out` holds another evaluation.
     """
     request = EvalRequest(
         model=str(model),
@@ -139,9 +140,9 @@ def generate(
         prompt: The instruction.
         checkpoint: "best", "last" or a step, of a run.
         beams: Beams of the search; 1 is greedy.
-        max_tokens: At most so many tokens.
-        min_tokens: At least so many tokens.
-        length_penalty: Above 0 favours long answers.
+        max_tokens: The maximum number of tokens.
+        min_tokens: The minimum number of tokens.
+        length_penalty: Values above 0 favour long answers.
         device: "auto", "cpu" or "cuda".
 
     Raises:

@@ -1,7 +1,7 @@
 """The catalog: `catalog.yaml` and the user's own datasets as frozen dataclasses.
 
-`load` reads and checks the files, `model`, `splits` and `candidates` have the classes, `own_*` the
-entries of own data, `text` what `instructify catalog` prints.
+`load` reads and checks the files; `model`, `splits` and `candidates` have the classes, `own_*` the
+entries of own data, and `text` the output of `instructify catalog`.
 """
 
 from instructify.catalog.candidates import Candidates

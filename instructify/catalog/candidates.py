@@ -1,4 +1,4 @@
-"""What the answers of a dataset are ranked among."""
+"""The candidates among which the answers of a dataset are ranked."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from instructify._util.yaml_typed import decode
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidates:
-    """The closed answer set that a sample is ranked against.
+    """The closed set of answers that a sample is ranked against.
 
     kind `record`: the choices of the record; `fixed`: `values`; `vocabulary`: the answers of
     `splits` given at least `min_count` times, of these the `top` most frequent (None: all).
@@ -35,14 +35,14 @@ class _Vocabulary:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Entry:
-    """What the file says, one of these."""
+    """The keys of the file, exactly one of which is given."""
 
     fixed: Annotated[tuple[str, ...] | None, NOT_NULL] = None
     vocabulary: Annotated[_Vocabulary | None, NOT_NULL] = None
 
 
 def read_candidates(node: Node, names: Names) -> Candidates | None:
-    """Read what the answers of a dataset are ranked among; a vocabulary is that of `splits`."""
+    """Read the candidates of a dataset; a vocabulary comes from the answers of `splits`."""
     if node.is_null:
         return None
     if not node.is_mapping:

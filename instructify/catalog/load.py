@@ -1,8 +1,8 @@
-"""Load `catalog.yaml` into frozen dataclasses, with the user's own datasets on top.
+"""Load `catalog.yaml` into frozen dataclasses, and add the user's own datasets.
 
-Every reference is resolved here, so that nobody after this meets an unknown task, release, family
-or metric. A mistake gives one sentence with file, line and the nearest valid name. Values of
-options are judged by the readers.
+Every reference is resolved here, so that later code never has an unknown task, release, family or
+metric. A mistake gives one sentence with file, line and the nearest valid name. The readers check
+the values of options.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ _CLUSTERS = ("task-seen", "task-unseen")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _File:
-    """The top of the catalog; its datasets are decoded once the rest is known."""
+    """The top of the catalog; its datasets are decoded after the rest."""
 
     format: Annotated[int, format_is(CATALOG_FORMAT)]
     tasks: Mapping[_Name, Task]
@@ -46,7 +46,7 @@ class _OwnFile:
 
 
 def load_catalog(path: Path | None = None, extra: Path | None = None) -> Catalog:
-    """Load the catalog at `path` (None: ours) and add the user's own datasets of `extra`."""
+    """Load the catalog at `path` (None: the built-in one) and add the user's own of `extra`."""
     file = decode(_File, read_yaml(path if path is not None else find("catalog.yaml")))
     known = Catalog(
         tasks=file.tasks,
@@ -61,7 +61,7 @@ def load_catalog(path: Path | None = None, extra: Path | None = None) -> Catalog
 
 
 def _with_own(catalog: Catalog, root: Node) -> Catalog:
-    """Add the tasks and datasets of a user's file; each dataset brings a release and a family."""
+    """Add the tasks and datasets of a user's file; each dataset adds a release and a family."""
     file = decode(_OwnFile, root)
     tasks = _with_own_tasks(catalog, file.tasks, root.at("tasks"))
     known = dataclasses.replace(catalog, tasks=tasks)
@@ -77,10 +77,10 @@ def _with_own(catalog: Catalog, root: Node) -> Catalog:
     return dataclasses.replace(known, families=families, releases=releases, datasets=datasets)
 
 
-def _with_own_tasks(catalog: Catalog, own: Mapping[str, Task], node: Node) -> dict[str, Task]:
-    """Add the tasks of a user's file, whose templates the user brings."""
+def _with_own_tasks(catalog: Catalog, own_tasks: Mapping[str, Task], node: Node) -> dict[str, Task]:
+    """Add the tasks of a user's file, for which the user gives templates."""
     forms = sorted({form for task in catalog.tasks.values() for form in task.forms})
-    for name, task in own.items():
+    for name, task in own_tasks.items():
         if name in catalog.tasks:
             raise node.at(name).error(
                 f"'{name}' is already a task of the catalog; choose another name"
@@ -88,7 +88,7 @@ def _with_own_tasks(catalog: Catalog, own: Mapping[str, Task], node: Node) -> di
         for form in task.forms:
             if form not in forms:
                 raise node.at(name).error(f"'{form}' is no form; {did_you_mean(form, forms)}")
-    return {**catalog.tasks, **own}
+    return {**catalog.tasks, **own_tasks}
 
 
 def _dataset(node: Node, known: Catalog) -> Dataset:

@@ -1,7 +1,7 @@
-"""What the catalog knows, as frozen dataclasses: tasks, metrics, families, releases, datasets.
+"""The classes of the catalog, as frozen dataclasses: tasks, metrics, families, releases, datasets.
 
-The types of the fields say what the file may hold. What an option may be is declared by the reader
-of the dataset.
+The types of the fields define what the file may contain. The reader of a dataset declares its
+options.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ Role = Literal["held-in", "held-out"]
 
 
 def _holds_name(pattern: str, node: Node, names: Names) -> Iterator[UserError]:
-    """Yield what is wrong with the pattern of a picture file."""
+    """Yield the mistakes in the pattern of a picture file."""
     if pattern.count("{name}") != 1:
         yield node.error(f"the pattern '{pattern}' must hold {{name}} once")
     yield from relative(pattern, node, names)
@@ -41,7 +41,7 @@ def _holds_name(pattern: str, node: Node, names: Names) -> Iterator[UserError]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """A kind of work; prefix templates call it by its title, its records have these forms."""
+    """A kind of problem, with its title in prefix templates and the forms of its records."""
 
     name: Annotated[str, FROM_KEY]
     title: str
@@ -168,7 +168,7 @@ class Catalog:
         return self.datasets[name]
 
     def select(self, *, role: str) -> tuple[Dataset, ...]:
-        """List the datasets of a role, in the order of the catalog."""
+        """List the datasets with a role, in the order of the catalog."""
         return tuple(dataset for dataset in self.datasets.values() if dataset.role == role)
 
     def release_of(self, dataset: Dataset) -> Release:

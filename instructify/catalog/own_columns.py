@@ -1,7 +1,7 @@
-"""The columns of own data: which column holds which field of a record.
+"""The columns of own data: the field of a record that each column gives.
 
-A column is named as the data names it. A text with `{...}` is put together from columns
-(`COCO_{split}2014_{image_id:012}.jpg`), and the choices may stand in several columns.
+A column is named as in the data. A text with `{...}` is composed from columns
+(`COCO_{split}2014_{image_id:012}.jpg`), and the choices may be in several columns.
 """
 
 import json
@@ -52,7 +52,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}:]+)(:0?[0-9]{1,3})?\}")
 def read_columns(
     node: Node, fields: dict[str, Node], kind: str, form: str, constant: set[str]
 ) -> dict[str, str]:
-    """Read which column holds which field; `constant` are the fields that need no column.
+    """Read the column of each field; `constant` are the fields that need no column.
 
     Several columns of choices are a JSON list.
     """
@@ -78,9 +78,9 @@ def read_columns(
 
 
 def read_own_fields(node: Node) -> dict[str, str]:
-    """Read which columns templates may read as variables: a list of columns, or name: column.
+    """Read the columns that templates may use as variables: a list of columns, or name: column.
 
-    A dot in a column descends into an object. The names come sorted.
+    A dot in a column selects a key of an object. The names are returned sorted.
     """
     if node.is_mapping:
         named = {name: column.text() for name, column in node.entries().items()}
@@ -92,12 +92,12 @@ def read_own_fields(node: Node) -> dict[str, str]:
 
 
 def placeholders(column: str) -> tuple[tuple[str, str], ...]:
-    """List the columns that a text is put together from, and how each is written."""
+    """List the columns from which a text is composed, and the format of each."""
     return tuple((match[1], match[2] or "") for match in _PLACEHOLDER.finditer(column))
 
 
 def fill(column: str, values: dict[str, str]) -> str:
-    """Put a text together from the values of its columns."""
+    """Compose a text from the values of its columns."""
     return _PLACEHOLDER.sub(lambda match: values[match[1]], column)
 
 

@@ -1,8 +1,8 @@
 """Own data without Python: files of many shapes, mapped to a task of ours or of the user's.
 
 An entry of the user's file becomes a dataset like any other, with a release and a picture family of
-its own name; what it says of its data becomes options of the reader `table`. What the columns
-really hold is found out by that reader, not here.
+its own name; what it says about its data becomes options of the reader `table`. That reader, not
+this module, looks at the content of the columns.
 """
 
 import json
@@ -90,7 +90,7 @@ def own_release(dataset: Dataset, entry: OwnEntry, node: Node) -> Release:
 
 
 def own_family(dataset: Dataset) -> Family:
-    """Make the picture family of the user's own files: a name is what the data says."""
+    """Make the picture family of the user's own files: the data gives the names."""
     folder = str(dataset.options["pictures"])
     cache = str(dataset.options["cache"])
     base = str(dataset.options["raw"]) or dataset.release
@@ -106,7 +106,7 @@ def own_family(dataset: Dataset) -> Family:
 
 
 def class_name(folder: str) -> str:
-    """Read the name of a class folder, in which an underscore stands for a blank."""
+    """Return the name of a class folder, in which an underscore stands for a space."""
     return " ".join(folder.replace("_", " ").split())
 
 
@@ -118,7 +118,7 @@ def _check_new(name: str, node: Node, catalog: Catalog) -> None:
 
 
 def _data_node(node: Node, entry: OwnEntry) -> Node:
-    """Return what `data` says; `table` is its name in older files."""
+    """Return the value of `data`, which older files call `table`."""
     if entry.data is not None and entry.table is not None:
         raise entry.table.error("'table' and 'data' are one thing; keep 'data'")
     data = entry.data or entry.table
@@ -168,7 +168,7 @@ def _data(node: Node, task: Task, entry: OwnEntry) -> _Data:
 
 
 def _form(fields: dict[str, Node], kind: str, forms: tuple[str, ...]) -> str:
-    """Decide the form of the records where the entry does not say it."""
+    """Return the form of the records if the entry does not give it."""
     columns = fields["columns"].entries() if "columns" in fields else {}
     if "caption" in forms and "caption_set" in forms:
         several = "references" in columns or (kind == "coco" and "answer" not in columns)
@@ -179,7 +179,7 @@ def _form(fields: dict[str, Node], kind: str, forms: tuple[str, ...]) -> str:
 
 
 def _needs(form: str) -> str:
-    """Name the form whose needs stand for both forms of captions."""
+    """Return the form whose required columns hold for both forms of captions."""
     return "caption_set" if form == CAPTIONS else form
 
 
@@ -205,7 +205,7 @@ def _check_folder(node: Node, fields: dict[str, Node], task: str) -> None:
 
 
 def _hub_steps(node: Node) -> str:
-    """Say how to fetch a dataset of the Hub, where a path is an address of it."""
+    """Describe how to fetch a dataset of the Hub, if a path is an address there."""
     fields = node.entries()
     data = (fields.get("data") or fields["table"]).entries()
     for key in ("file", "files", "folder", "folders"):

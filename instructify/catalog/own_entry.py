@@ -1,4 +1,4 @@
-"""What an entry of own data may say, key by key."""
+"""The keys of an entry of own data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _Path = Annotated[str, By(lambda node: plain_path(node, node.text()))]
 
 
 def _choice_base(node: Node) -> int:
-    """Read where the numbers of choices begin."""
+    """Read the number of the first choice, 0 or 1."""
     if node.integer() > 1:
         raise node.error("'choice_base' is 0 or 1: where the numbers begin")
     return node.integer()
@@ -25,7 +25,7 @@ def _choice_base(node: Node) -> int:
 class OwnEntry:
     """A dataset of the user's; `table` is the name of `data` in older files.
 
-    `raw` is the folder of the raw root that the data lies in, where that has another name.
+    `raw` is the folder of the raw root with the data, if it has another name.
     """
 
     task: Annotated[str, OneOf("tasks")]
@@ -47,7 +47,7 @@ class OwnEntry:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OwnData:
-    """What the key `data` of an entry says; `own_sources` reads which files belong to a split."""
+    """The key `data` of an entry; `own_sources` reads which files belong to a split."""
 
     kind: Kind = "table"
     file: _Later = None

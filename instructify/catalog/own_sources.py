@@ -1,7 +1,8 @@
-"""Where own data lies: the files or folders of each split, or one table for several splits.
+"""The sources of own data: the files or folders of each split, or one table for several splits.
 
-A name is a path below the dataset's folder of the raw root: a file, a glob of shards, a folder that
-`datasets` saved, or the address `hf://datasets/USER/NAME/PATH`, which stands for PATH there.
+A name is a path below the dataset's folder of the raw root: a file, a glob of shards, a folder
+saved by `datasets`, or the address `hf://datasets/USER/NAME/PATH`, which stands for PATH in that
+folder.
 """
 
 import json
@@ -28,7 +29,7 @@ _PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]+)?) ?%")
 
 
 class Sources(NamedTuple):
-    """What an entry says of its files."""
+    """The files of an entry."""
 
     is_folder: bool  # class folders, or a folder with metadata
     splits: tuple[Split, ...]
@@ -66,7 +67,7 @@ def read_sources(node: Node, fields: dict[str, Node], base: str) -> Sources:
 
 
 def plain_path(node: Node, text: str) -> str:
-    """Check a path that stays below the folder of the release."""
+    """Check that a path stays below the folder of the release."""
     path = _HUB.sub("", text.strip()).rstrip("/")
     outside = path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path)
     if not path or outside or any(letter in path for letter in "{}:"):
@@ -103,13 +104,13 @@ def _by_column(node: Node) -> tuple[str, tuple[str, ...]]:
         values = {name: _values(value) for name, value in fields["values"].entries().items()}
         if not values:
             raise fields["values"].error("'values' names no split; give train: VALUE")
-    told = {"column": fields["column"].text(), "values": values, "usual": "values" not in fields}
-    return json.dumps(told), tuple(values)
+    rule = {"column": fields["column"].text(), "values": values, "usual": "values" not in fields}
+    return json.dumps(rule), tuple(values)
 
 
 def _values(node: Node) -> list[str]:
-    """Read the values of a column that mean one split; a number or truth value is its text."""
-    scalars = [one.scalar() for one in node.items()] if node.is_list else [node.scalar()]
+    """Read the values of a column that mean one split; numbers and booleans become text."""
+    scalars = [item.scalar() for item in node.items()] if node.is_list else [node.scalar()]
     return ["" if scalar is None else str(scalar) for scalar in scalars]
 
 
@@ -135,7 +136,7 @@ def _is_percent(node: Node) -> bool:
 
 
 def _beside(fields: dict[str, Node], base: str) -> tuple[RawFileSpec, ...]:
-    """Name the archive of pictures, if there is one: it is read like the table."""
+    """Return the archive of pictures, if there is one: it is read like the table."""
     if "pictures" not in fields:
         return ()
     path = plain_path(fields["pictures"], fields["pictures"].text())
@@ -145,7 +146,7 @@ def _beside(fields: dict[str, Node], base: str) -> tuple[RawFileSpec, ...]:
 
 
 def is_archive(path: str) -> bool:
-    """Whether a path of pictures names an archive."""
+    """Return whether a path of pictures names an archive."""
     return path.lower().endswith((".zip", ".tar"))
 
 
@@ -175,12 +176,12 @@ def _specs(
 
 
 def is_glob(path: str) -> bool:
-    """Whether a path stands for all files that it fits."""
+    """Return whether a path is a glob."""
     return any(letter in path for letter in "*?[")
 
 
 def _table(node: Node, text: str) -> str:
-    """Check a path of a table; without a suffix it is a folder."""
+    """Check the path of a table; a path without a suffix is a folder."""
     path = plain_path(node, text)
     name = posixpath.basename(path).lower()
     stem, dot, last = name.rpartition(".")

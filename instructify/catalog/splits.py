@@ -1,4 +1,4 @@
-"""The splits of a dataset: their raw files and how many records and pictures these hold."""
+"""The splits of a dataset: their raw files, and how many records and pictures they have."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -25,10 +25,10 @@ _PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawFileSpec:
-    """A raw file of a split: its role to the reader, and the names it may have, tried in order.
+    """A raw file of a split: its role for the reader, and its possible names, tried in order.
 
-    A name is relative to the folder of the release and may hold `{option}`. `many`, in own data
-    alone: all of the names are wanted, each may be a glob or a folder, and every file is read.
+    A name is relative to the folder of the release and may contain `{option}`. `many`, for own data
+    only: all of the names are read, and each may be a glob or a folder.
     """
 
     role: str
@@ -51,15 +51,15 @@ class RawFileSpec:
 
 
 def _values(node: Node) -> tuple[Scalar, ...]:
-    """Read the values of an option; one stands for a list of one."""
-    return tuple(one.scalar() for one in (node.items() if node.is_list else [node]))
+    """Read the values of an option; a single value is a list of length one."""
+    return tuple(item.scalar() for item in (node.items() if node.is_list else [node]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expected:
-    """Official counts of a complete release, under the options that `when` names.
+    """Official counts of a complete release, under the options in `when`.
 
-    `exact` is false where the number of records is known rounded or from one source only.
+    `exact` is false if the number of records is rounded or known from only one source.
     """
 
     records: Annotated[int | None, Between(1), NOT_NULL] = None
@@ -94,7 +94,7 @@ class Split:
 
 
 def relative(file_name: str, node: Node, names: Names) -> Iterator[UserError]:
-    """Yield what is wrong with a name that leads out of the folder that it is looked for in."""
+    """Yield the mistake in a name that leads out of its folder."""
     parts = re.split(r"[/\\]", file_name)
     if file_name.startswith(("/", "\\")) or ".." in parts or ":" in file_name:
         yield node.error(
@@ -114,7 +114,7 @@ _Files = Annotated[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Entry:
-    """What the file says of a split."""
+    """The keys of a split."""
 
     name: Annotated[str, FROM_KEY]
     files: _Files = field(default_factory=dict)
@@ -155,7 +155,7 @@ def _split(node: Node, names: Names) -> Split:
     return Split(
         name=entry.name,
         files=tuple(specs),
-        expected=tuple(decode(Expected, one, names=names) for one in entry.expected),
+        expected=tuple(decode(Expected, expected, names=names) for expected in entry.expected),
         labelled=entry.labelled,
     )
 

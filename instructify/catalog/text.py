@@ -1,6 +1,6 @@
-"""The catalog for reading in a terminal of 80 columns: a list of all datasets, and all about one.
+"""The text of the catalog for a terminal of 80 columns: a list of all datasets, or all about one.
 
-Plain text without colours or control codes, so that it can be piped. Programs take
+Plain text without colours or control codes, so that it can be piped. Programs use
 `Dataset.summary()`.
 """
 
@@ -29,7 +29,7 @@ def catalog_lines(catalog: Catalog) -> str:
     """List all datasets, held-in ones first, a line each."""
     lines: list[str] = []
     for (role, cluster), title in _GROUPS.items():
-        datasets = [one for one in catalog.select(role=role) if one.cluster == cluster]
+        datasets = [dataset for dataset in catalog.select(role=role) if dataset.cluster == cluster]
         if datasets:
             lines += [f"{title} ({len(datasets)})", *_overview(datasets), ""]
     lines.append("`instructify catalog NAME` tells all about one: files, how to get them, options.")
@@ -37,7 +37,7 @@ def catalog_lines(catalog: Catalog) -> str:
 
 
 def dataset_lines(catalog: Catalog, name: str, *, help_of: Mapping[str, str] | None = None) -> str:
-    """Tell all about a dataset; `help_of` explains its options, as its reader declares them."""
+    """Describe a dataset; `help_of` explains its options, as its reader declares them."""
     dataset = catalog.dataset(name)
     release = catalog.release_of(dataset)
     task = catalog.tasks[dataset.task]
@@ -125,7 +125,7 @@ def _split_lines(split: Split, dataset: Dataset) -> list[str]:
 
 
 def _numbered(specs: Iterable[RawFileSpec]) -> list[list[RawFileSpec]]:
-    """Group neighbours whose names differ in a number alone."""
+    """Group adjacent names that differ only in a number."""
     groups: list[list[RawFileSpec]] = []
     for spec in specs:
         shape = [_DIGITS.sub("", name) for name in spec.names]
@@ -194,6 +194,6 @@ def _option_lines(dataset: Dataset, help_of: Mapping[str, str]) -> list[str]:
         shown = str(value).lower() if isinstance(value, bool) else value
         lines.append(f"  {option}={shown}")
         indent = " " * 6
-        told = help_of.get(option, "")
-        lines += textwrap.wrap(told, WIDTH, initial_indent=indent, subsequent_indent=indent)
+        help_text = help_of.get(option, "")
+        lines += textwrap.wrap(help_text, WIDTH, initial_indent=indent, subsequent_indent=indent)
     return lines

@@ -1,7 +1,7 @@
 """The command line: parse, call, print. Heavy imports stay inside the commands.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 findings or a
-threshold passed, 2 a mistake of the user's, 130 and 143 interrupted.
+threshold passed, 2 a mistake of the user, 130 and 143 interrupted.
 """
 
 import functools
@@ -24,7 +24,7 @@ from instructify.cli import data, evaluation, inspection, share, training
 
 __all__ = ["app", "main"]
 
-# In the order in which `--help` lists them: the way that data takes.
+# `--help` lists the commands in this order, from raw data to scores.
 _COMMANDS = (
     data.import_data,
     data.catalog,
@@ -55,7 +55,7 @@ _COMMANDS = (
     training.demo,
 )
 
-# What is done already and is not done again; of other commands there is nothing to go on with.
+# The commands that keep finished work when they are stopped, and how to continue them.
 _GOES_ON = {
     "convert": "; the same command goes on where it stopped",
     "eval": "; the same command with --resume goes on where it stopped",
@@ -64,10 +64,10 @@ _GOES_ON = {
 
 
 class _Commands(typer.core.TyperGroup):
-    """Says which command a signal met; Typer by itself would end at Ctrl-C without a word."""
+    """Reports which command a signal stopped; Typer alone would end at Ctrl-C without a message."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command, and give a signal that ends it the name of the command."""
+        """Run the command; a signal that ends it raises an error with the name of the command."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, typer.Abort):
@@ -77,7 +77,7 @@ class _Commands(typer.core.TyperGroup):
 
 
 def _harmless(command: Callable[..., object]) -> Callable[..., object]:
-    """Let a command print nothing that a terminal would obey; help may have colours."""
+    """Wrap a command so that it prints no control sequences; the help may have colours."""
 
     @functools.wraps(command)
     def guarded(*args: object, **options: object) -> object:
@@ -96,7 +96,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_NAMES = {"evaluate": "eval", "import_data": "import"}  # words that Python has already
+_NAMES = {"evaluate": "eval", "import_data": "import"}  # these names are taken in Python
 for _command in _COMMANDS:
     app.command(_NAMES.get(_command.__name__))(_harmless(_command))
 
@@ -111,7 +111,7 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one sentence on stderr."""
+    """Run the command line; a mistake of the user gives one sentence on stderr."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app(standalone_mode=False)
@@ -124,7 +124,7 @@ def main() -> None:
         _leave("terminated", 143)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _leave(f"{where}{error.strerror or error}; mend that and run the same command again", 2)
+        _leave(f"{where}{error.strerror or error}; correct that and run the same command again", 2)
     except typer.TyperException as error:
         message = error.format_message()
         if not message:  # no command was given, and the help was shown
@@ -137,11 +137,11 @@ def main() -> None:
 
 
 class _TerminatedError(BaseException):
-    """SIGTERM came."""
+    """SIGTERM arrived."""
 
 
 class _StoppedError(Exception):
-    """A signal ended a command; says so, and how to go on with what it has done."""
+    """A signal ended a command; the message says so, and how to continue the command."""
 
     def __init__(self, how: str, command: str | None, code: int) -> None:
         super().__init__(how + _GOES_ON.get(command or "", ""))
@@ -159,7 +159,7 @@ def _leave(message: str, code: int) -> NoReturn:
 
 
 def _end(code: int) -> NoReturn:
-    """End with an exit code; past the interpreter's own end where torch could hold that up."""
+    """Exit with a code; skip the interpreter's shutdown where torch could block it."""
     if "WORLD_SIZE" in os.environ or (code and "torch" in sys.modules):
         exit_now(code)
     raise SystemExit(code)

@@ -34,11 +34,13 @@ if TYPE_CHECKING:
 
 
 def catalog(
-    name: Annotated[str | None, typer.Argument(help="One dataset; none lists all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A dataset; without it all are listed.")
+    ] = None,
     as_json: Json = False,
     catalog_file: CatalogFile = None,
 ) -> None:
-    """List the datasets, or say everything about one: files, how to get them, options.
+    """List the datasets, or show one dataset: its files, how to get them, its options.
 
     Example: instructify catalog vqav2
     """
@@ -50,10 +52,10 @@ def catalog(
             chosen = loaded.datasets.values() if name is None else [loaded.dataset(name)]
             print(json.dumps([dataset.summary() for dataset in chosen], indent=1))
         else:
-            print(catalog_lines(loaded) if name is None else _told(loaded, name))
+            print(catalog_lines(loaded) if name is None else _dataset_text(loaded, name))
 
 
-def _told(loaded: "Catalog", name: str) -> str:
+def _dataset_text(loaded: "Catalog", name: str) -> str:
     from instructify.catalog import dataset_lines
     from instructify.readers import READERS
 
@@ -74,7 +76,7 @@ def twin(
     pictures: Annotated[bool, typer.Option(help="Draw pictures, or only annotations.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Write synthetic releases in the authors' layouts, to try everything without downloads.
+    """Write synthetic releases in the authors' layouts, to try all commands without downloads.
 
     Example: instructify twin vqav2 visdial --out raw
     """
@@ -101,7 +103,10 @@ def check(
     images: Images = None,
     split: OneSplit = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Decode every picture, not only look at its two ends.")
+        bool,
+        typer.Option(
+            "--deep", help="Decode every picture instead of reading its first and last bytes only."
+        ),
     ] = False,
     complete: Annotated[
         bool, typer.Option("--complete", help="Fewer records than the release has are a fault.")
@@ -110,14 +115,14 @@ def check(
         bool, typer.Option(help="Look at the pictures, or only at files and records.")
     ] = True,
     ocr: Annotated[
-        Path | None, typer.Option(help="The OCR tokens that a conversion will be given.")
+        Path | None, typer.Option(help="The file of OCR tokens that the conversion will use.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     settings: DatasetSettings = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a conversion would stumble over, and how to mend it; exit 1 on faults.
+    """Show what would go wrong in a conversion, and how to fix it; exit 1 on faults.
 
     Example: instructify check vqav2 coco_caption --raw raw
     """
@@ -175,7 +180,7 @@ def convert(
         float | None, typer.Option(min=0, max=100, help="Percent; default: the catalog's.")
     ] = None,
     allow_empty: Annotated[
-        bool, typer.Option("--allow-empty", help="Keep a build though no sample came.")
+        bool, typer.Option("--allow-empty", help="Keep a build that has no samples.")
     ] = False,
     catalog_file: CatalogFile = None,
     templates: TemplateFolder = None,
@@ -217,7 +222,7 @@ def convert(
 
 
 def light_start() -> None:
-    """Keep pandas out of a command that has no use for it; call it before pyarrow is used."""
+    """Keep pyarrow from importing pandas, which is slow; call this before pyarrow is used."""
     from instructify._util.arrow_start import look_for_no_pandas
 
     look_for_no_pandas()
@@ -239,7 +244,7 @@ def retemplate(
     part: PartOf = None,
     as_json: Json = False,
 ) -> None:
-    """Render a build's records anew: text only, no picture and no raw file is touched.
+    """Render the records of a build again: text only, without pictures and raw files.
 
     Example: instructify retemplate build vqav2 --templates my-templates
     """
@@ -271,11 +276,13 @@ def import_data(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Your files or folder.")],
     out: Annotated[Path, typer.Option(help="The catalog file to write or to add to.")],
     name: Annotated[
-        str | None, typer.Option(help="Of the dataset; default: that of its folder.")
+        str | None, typer.Option(help="Name of the dataset; default: the name of its folder.")
     ] = None,
-    task: Annotated[str | None, typer.Option(help="What it is for; default: by its look.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="The task; default: guessed from the data.")
+    ] = None,
 ) -> None:
-    """Look at data of your own and write the entry that `convert --catalog` needs.
+    """Look at your own data and write the entry that `convert --catalog` needs.
 
     Example: instructify import ~/data/birds --out mine.yaml
     """
@@ -285,15 +292,15 @@ def import_data(
 
 
 def import_templates(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="One template a line.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="One template per line.")],
     out: Annotated[Path, typer.Option(help="A folder for --templates.")],
-    task: Annotated[str | None, typer.Option(help="Whose templates they are.")] = None,
+    task: Annotated[str | None, typer.Option(help="The task of the templates.")] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="Whose prompt it is instead, as vsr.paper.")
+        str | None, typer.Option(help="The protocol of the prompt, instead; such as vsr.paper.")
     ] = None,
     catalog_file: CatalogFile = None,
 ) -> None:
-    """Make templates of a plain text with slots such as {Question}.
+    """Turn plain text with slots such as {Question} into templates.
 
     Example: instructify import-templates vqa.txt --task image_qa --out mine
     """

@@ -16,7 +16,9 @@ def score(
         Path | None, typer.Option(help="JSON or JSONL: id and references.")
     ] = None,
     build: Annotated[Path | None, typer.Option(help="A build, instead of --references.")] = None,
-    variant: Annotated[str | None, typer.Option(help="Whose rules: official, lavis ...")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Variant of the metric: official, lavis ...")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="A split of the build.")] = None,
     form: Annotated[str | None, typer.Option(help="A form: multiple_choice (A-OKVQA).")] = None,
     items: Annotated[bool, typer.Option("--items", help="The score of every item too.")] = False,
@@ -63,11 +65,11 @@ def evaluate(
     checkpoint: Annotated[
         str, typer.Option("--checkpoint", help="best | last | a step, of a run.")
     ] = "best",
-    limit: Annotated[int | None, typer.Option(min=1, help="So many questions of each.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Questions of each protocol.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Questions at once.")] = 16,
     device: Annotated[str, typer.Option(help="auto | cpu | cuda")] = "auto",
     precision: Annotated[str, typer.Option(help="auto | fp32 | bf16")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue where it stopped.")] = False,
     templates: TemplateFolder = None,
     added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
@@ -84,7 +86,9 @@ def evaluate(
     suites = [name for name, on in (("held-out", held_out), ("held-in", held_in)) if on]
     suites += [] if suite is None else [suite]
     if len(suites) > 1:
-        raise UserError(f"{' and '.join(suites)}: choose one, and evaluate the other after it")
+        raise UserError(
+            f"{' and '.join(suites)}: choose one suite, and evaluate the other in a second call"
+        )
     request = EvalRequest(
         model=model,
         build=build,
@@ -109,12 +113,12 @@ def results(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of eval.")],
     html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
     build: Annotated[
-        Path | None, typer.Option(help="The build evaluated on: its pictures for the page.")
+        Path | None, typer.Option(help="The evaluated build, whose pictures the page shows.")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Put evaluations beside the published figures: 13 held-out datasets, 11 models.
+    """Show evaluations beside the published figures: 13 held-out datasets, 11 models.
 
     Example: instructify results results --html results.html --build build
     """
@@ -125,7 +129,9 @@ def results(
 
 
 def protocols(
-    name: Annotated[str | None, typer.Argument(help="One protocol; none lists all.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A protocol; without it all are listed.")
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, as decode.beams=1.")
     ] = None,
@@ -134,7 +140,7 @@ def protocols(
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
-    """List how each dataset is evaluated, or say everything about one protocol.
+    """List how each dataset is evaluated, or show all settings of one protocol.
 
     Example: instructify protocols scienceqa
     """

@@ -20,30 +20,28 @@ from instructify.cli.output import reader_may_leave
 
 def inspect(
     build: BuildFolder,
-    name: Annotated[str | None, typer.Argument(help="A dataset; none: all.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A dataset; default: all.")] = None,
     number: Annotated[
         int | None,
-        typer.Option("-n", min=1, help="Samples per split; default: 1, of a page 2,000 in all."),
+        typer.Option("-n", min=1, help="Samples per split; default: 1, on a page 2,000 in all."),
     ] = None,
     split: Annotated[str | None, typer.Option(help="One split.")] = None,
     sample_id: Annotated[str | None, typer.Option("--id", help="One sample.")] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write a page to look at instead: one file.")
-    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page instead: one file.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="Page: whose tokens; preset, run, folder, hub name.")
+        str | None, typer.Option(help="Page: tokenizers of a preset, run, folder, hub name.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Page: other samples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Page: another seed shows other samples.")] = 0,
     raw: Annotated[
         Path | None, typer.Option(help="Page: raw root; default: that of the conversion.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Page: whose mixture is plotted.")] = "paper",
+    recipe: Annotated[str, typer.Option(help="Page: the mixture to plot.")] = "paper",
     templates: TemplateFolder = None,
     added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
-    """Read samples: what the model is told, what it should answer, where it comes from.
+    """Show samples: the instruction, the response, and where they come from.
 
     Example: instructify inspect build vqav2 -n 3
     """
@@ -71,7 +69,7 @@ def inspect(
         )
         return
     of_page = (model, raw, templates, added_templates, catalog_file)
-    if any(one is not None for one in of_page) or seed:
+    if any(option is not None for option in of_page) or seed:
         raise UserError(
             "--model, --raw, --templates, --add-templates, --catalog and --seed need --html FILE."
         )
@@ -86,21 +84,21 @@ def overlap(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
     vg: Annotated[
-        Path | None, typer.Option(help="Visual Genome's image_data.json: which are COCO's.")
+        Path | None, typer.Option(help="Visual Genome's image_data.json, which maps to COCO.")
     ] = None,
     likeness: Annotated[
-        str, typer.Option(help="trained | all | none: what is compared by the look.")
+        str, typer.Option(help="trained | all | none: which are compared visually.")
     ] = "trained",
     texts: Annotated[bool, typer.Option(help="Compare questions and answers too.")] = True,
     recipe: Annotated[
-        str | None, typer.Option(help="Whose splits and waivers count: paper, or a YAML file.")
+        str | None, typer.Option(help="Its splits and waivers count: paper, or a YAML file.")
     ] = None,
     jobs: Jobs = None,
     engine: Engine = "local",
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
-    """Find pictures that datasets share; exit 1 if training has evaluated ones.
+    """Find pictures that datasets share; exit 1 if training has evaluated pictures.
 
     Example: instructify overlap build --recipe paper --html overlap.html
     """
@@ -136,7 +134,7 @@ def explain(
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
-    """Follow a sample back to its raw file and make it again; exit 1 if it differs.
+    """Trace a sample back to its raw file and make it again; exit 1 if it differs.
 
     Example: instructify explain build vqav2/train/458752000#0 --raw raw
     """
@@ -163,7 +161,7 @@ def diff(
     number: Annotated[int, typer.Option("-n", min=0, help="Examples of each change.")] = 2,
     as_json: Json = False,
 ) -> None:
-    """Say what changed from one build to another; exit 1 if anything did.
+    """Show what changed from one build to another; exit 1 on a difference.
 
     Example: instructify diff build-before build-after
     """
@@ -177,14 +175,14 @@ def diff(
 
 def lint(
     build: Annotated[
-        Path | None, typer.Argument(metavar="[BUILD]", help="See what a build made of them, too.")
+        Path | None, typer.Argument(metavar="[BUILD]", help="Also lint the samples of this build.")
     ] = None,
     templates: TemplateFolder = None,
     added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is wrong with templates, all of it at once; exit 1 on errors.
+    """List all that is wrong with templates; exit 1 on errors.
 
     Example: instructify lint build --templates my-templates
     """

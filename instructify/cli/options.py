@@ -12,19 +12,21 @@ All = Annotated[bool, typer.Option("--all", help="All datasets of the catalog.")
 AllOwn = Annotated[bool, typer.Option("--all-own", help="All datasets of --catalog FILE.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 CatalogFile = Annotated[
-    Path | None, typer.Option("--catalog", help="Your own datasets, beside ours.")
+    Path | None, typer.Option("--catalog", help="Your own datasets, beside the built-in ones.")
 ]
 TemplateFolder = Annotated[
     Path | None,
-    typer.Option("--templates", help="Your templates, instead of ours; built-in: ours."),
+    typer.Option("--templates", help="Your templates, instead of the built-in ones."),
 ]
 AddTemplates = Annotated[
     list[Path] | None,
-    typer.Option("--add-templates", help="Your templates, beside ours; may be repeated."),
+    typer.Option("--add-templates", help="Your templates, beside the built-in ones; repeatable."),
 ]
 Prompts = Annotated[
     str | None,
-    typer.Option("--prompts", help="instruction (default), plain or prefix; as a build has them."),
+    typer.Option(
+        "--prompts", help="instruction (default), plain or prefix; default: as in the build."
+    ),
 ]
 RawRoot = Annotated[Path, typer.Option("--raw", help="Raw root: one folder per release.")]
 Images = Annotated[list[Path] | None, typer.Option("--images", help="More picture folders.")]

@@ -1,4 +1,4 @@
-"""What commands print to may end early."""
+"""Output to a program that stops reading early, such as `head`."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """End in silence where the reader of our output has enough, as `head` does."""
+    """Exit without a message if the reader of the output closes it, as `head` does."""
     try:
         yield
         sys.stdout.flush()

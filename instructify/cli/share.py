@@ -1,4 +1,4 @@
-"""Commands that hand data on: export."""
+"""Commands that write data for other programs: export."""
 
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +29,7 @@ def export(
     ] = None,
     shard_mb: Annotated[int, typer.Option(min=1, help="MB of a tar or Parquet file.")] = 500,
     only_licences: Annotated[
-        list[str] | None, typer.Option(help="Only datasets all under these, as 'CC BY 4.0'.")
+        list[str] | None, typer.Option(help="Only datasets under these, such as 'CC BY 4.0'.")
     ] = None,
     redistribute: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="You may share this dataset.")
@@ -43,7 +43,7 @@ def export(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Hand a build on to LLaVA, TRL, LLaMA-Factory, ms-swift, WebDataset, Energon or the Hub.
+    """Export a build for LLaVA, TRL, LLaMA-Factory, ms-swift, WebDataset, Energon or the Hub.
 
     Example: instructify export build vqav2 --to llava --out vqav2-llava
     """

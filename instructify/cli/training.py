@@ -12,17 +12,17 @@ from instructify.cli.output import reader_may_leave
 def plan(
     build: BuildFolder,
     recipe: Annotated[
-        str, typer.Option(help="paper, mixed-batches, another of ours, or a YAML file.")
+        str, typer.Option(help="paper, mixed-batches, another built-in, or a YAML file.")
     ] = "paper",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, as mixture=all.")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps of the run; as the recipe says, or 60,000.")
+        int | None, typer.Option(min=1, help="Steps of the run; default: the recipe's, or 60,000.")
     ] = None,
     batch: Annotated[
         int | None,
-        typer.Option(min=1, help="Samples of a step, on all GPUs; as the recipe says, or 128."),
+        typer.Option(min=1, help="Samples of a step, on all GPUs; default: the recipe's, or 128."),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
     against: Annotated[
@@ -31,7 +31,7 @@ def plan(
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a mixture makes of a build: shares of samples and of loss, passes, disk.
+    """Show the mixture of a build: shares of samples and of loss, passes, disk.
 
     Example: instructify plan build --recipe paper --steps 60000 --batch 128
     """
@@ -54,7 +54,7 @@ def plan(
 def teach_towers(
     out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
     preset: Annotated[str, typer.Option(help="tiny-llama or tiny-t5.")] = "tiny-llama",
-    seed: Annotated[int, typer.Option(min=0, help="Of weights and lessons.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and lessons.")] = 0,
     vision_steps: Annotated[
         int, typer.Option(min=1, help="Steps of 64 scenes for the vision tower.")
     ] = 1000,
@@ -66,7 +66,7 @@ def teach_towers(
     ] = 600,
     as_json: Json = False,
 ) -> None:
-    """Teach a tiny model's towers the twins' world, and its Q-Former what words speak of.
+    """Train the towers and the Q-Former of a tiny model on synthetic scenes and texts.
 
     Example: instructify teach-towers --out towers
     """
@@ -88,29 +88,30 @@ def train(
     build: BuildFolder,
     out: Annotated[Path, typer.Option(help="The run's folder.")],
     recipe: Annotated[
-        str | None, typer.Option(help="One of ours (docs/training.md), or a YAML file.")
+        str | None, typer.Option(help="A built-in recipe (docs/training.md), or a YAML file.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, as optimizer.lr=1e-4.")
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the run.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue where it stopped.")] = False,
     accept_changes: Annotated[
-        bool, typer.Option("--accept-changes", help="Go on though data or recipe changed.")
+        bool, typer.Option("--accept-changes", help="Continue though data or recipe changed.")
     ] = False,
     from_scratch: Annotated[
         bool,
         typer.Option("--from-scratch", help="Resume at step 0 where no checkpoint is whole."),
     ] = False,
     take_over: Annotated[
-        bool, typer.Option("--take-over", help="A run that another host left; it must be over.")
+        bool,
+        typer.Option("--take-over", help="Continue a run of another host; it must have ended."),
     ] = False,
     templates: TemplateFolder = None,
     added_templates: AddTemplates = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
-    """Fine-tune InstructBLIP on a build, or go on with a run.
+    """Fine-tune InstructBLIP on a build, or resume a run.
 
     Example: instructify train build --recipe tiny --out run
     """
@@ -190,7 +191,7 @@ def check_model(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A preset, folder or hub name.")],
     as_json: Json = False,
 ) -> None:
-    """Say whether a model and its processor are what training expects.
+    """Check whether a model and its processor are what training expects.
 
     Special tokens, layout, pixels, weights, and the loss of ten samples. Example: instructify
     check-model Salesforce/instructblip-vicuna-7b
@@ -223,8 +224,8 @@ def generate(
     prompt: Annotated[str, typer.Option(help="The instruction.")],
     checkpoint: Checkpoint = "best",
     beams: Annotated[int, typer.Option(min=1, help="Beams; 1 is greedy.")] = 5,
-    max_tokens: Annotated[int, typer.Option(min=1, help="At most so many tokens.")] = 64,
-    min_tokens: Annotated[int, typer.Option(min=0, help="At least so many tokens.")] = 1,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of the answer.")] = 64,
+    min_tokens: Annotated[int, typer.Option(min=0, help="Fewest tokens of the answer.")] = 1,
     length_penalty: Annotated[float, typer.Option(help="Above 0 favours long answers.")] = 1.0,
     device: Annotated[str, typer.Option(help="auto | cpu | cuda")] = "auto",
     as_json: Json = False,

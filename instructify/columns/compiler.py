@@ -1,8 +1,9 @@
-"""A template text evaluated on whole columns, straight from Jinja's syntax tree.
+"""Evaluate a template text on whole columns, directly from Jinja's syntax tree.
 
-Every statement becomes a column of texts in which a null means that a null was printed. A loop
-flattens its list, evaluates its body once over all items of all rows, and joins the items again.
-Rows that Arrow cannot vouch for are marked as doubtful; the caller renders them one by one.
+Every statement becomes a column of texts, in which a null means that the template prints a null. A
+loop flattens its list, evaluates its body once over all items of all rows, and joins the items
+again. Rows for which Arrow's result may differ are marked as doubtful; the caller renders them one
+by one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ _EMPTY = pa.scalar("", pa.string())
 
 
 def is_columnar(tree: nodes.Template) -> bool:
-    """Tell whether a checked template can be evaluated on columns."""
+    """Return whether a checked template can be evaluated on columns."""
     if any(loop.test is not None for loop in tree.find_all(nodes.For)):
         return False
     if any(_is_mixed_null_test(test) for test in tree.find_all((nodes.Test, nodes.Compare))):
@@ -34,7 +35,7 @@ def is_columnar(tree: nodes.Template) -> bool:
 
 
 def _is_mixed_null_test(node: nodes.Expr) -> bool:
-    """Find `(a or b) is none`, whose sides may be of two kinds that no column can hold."""
+    """Find `(a or b) is none` whose sides have two types, which no column can hold."""
     mixed = (nodes.And, nodes.Or, nodes.CondExpr)
     if isinstance(node, nodes.Test):
         return isinstance(node.node, mixed)
@@ -53,7 +54,7 @@ def evaluate(
 
 @dataclass(frozen=True, kw_only=True)
 class _Loop:
-    """What a loop adds to its body's frame; most bodies need its items alone."""
+    """What a loop adds to the frame of its body; most bodies need only the items."""
 
     target: str
     column: pa.ListArray
@@ -67,7 +68,7 @@ class _Loop:
         return np.repeat(np.arange(len(lengths)), lengths)
 
     def taken(self, name: str, column: Column) -> Column:
-        """Give a field's value for each item; made once, however often the body names it."""
+        """Return a field's value for each item; computed once, however often the body names it."""
         if name not in self.fields:
             self.fields[name] = column.take(pa.array(self.owner))
         return self.fields[name]
@@ -83,10 +84,10 @@ class _Loop:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Frame:
-    """The rows that a part of the template is evaluated on.
+    """The rows on which a part of the template is evaluated.
 
     In a loop these are items. `doubts` always belongs to the outermost rows; rows that a condition
-    excludes (`active` false) raise none.
+    excludes (`active` false) add none.
     """
 
     columns: Mapping[str, Column]
@@ -104,7 +105,7 @@ class _Frame:
         return column if isinstance(column, pa.Scalar) else self.loop.taken(name, column)
 
     def vouch(self, result: Doubtful) -> Column:
-        """Note the doubtful rows of a result and hand on its column."""
+        """Record the doubtful rows of a result and return its column."""
         if result.doubt is not None:
             doubt = result.doubt
             if doubt.ndim == 0:
@@ -120,7 +121,7 @@ class _Frame:
         return result.column
 
     def within(self, condition: pa.BooleanArray | bool) -> "_Frame":
-        """The same rows, of which only those that fulfil the condition count."""
+        """Return the same rows, of which only those that fulfil the condition are active."""
         return replace(self, active=kernels.both(self.active, condition))
 
 
@@ -156,7 +157,7 @@ def _printed(node: nodes.Expr, frame: _Frame) -> Column:
 
 
 def _concatenated(pieces: list[Column]) -> Column:
-    """Join pieces row by row; literals that meet are joined first."""
+    """Join pieces row by row; adjacent literals are joined first."""
     merged: list[Column] = []
     for piece in pieces:
         if merged and isinstance(piece, pa.Scalar) and isinstance(merged[-1], pa.Scalar):
@@ -189,7 +190,7 @@ def _with_else(elif_: nodes.If, first: nodes.If) -> nodes.If:
 
 
 def _constant_truth(test: pa.BooleanArray | bool) -> pa.BooleanArray | bool:
-    """Simplify a truth that all rows share, so that the other branch need not be evaluated."""
+    """Simplify a condition that is the same for all rows, so that one branch is not evaluated."""
     if isinstance(test, bool) or len(test) == 0:
         return test
     if test.true_count in (0, len(test)):

@@ -1,8 +1,9 @@
-"""The template filters and comparisons as column operations, null for null like their Python twins.
+"""The filters and comparisons of templates as column operations; nulls behave as in the Python
+filters.
 
-A column is an Arrow array or, for what all rows share, an Arrow scalar. Where Arrow's answer may
-differ from Python's (case of non-ASCII text, items outside a list), the operation also returns the
-rows in doubt; what it gives for these is arbitrary, they are rendered one by one.
+A column is an Arrow array or, for a value that all rows share, an Arrow scalar. Where Arrow's
+result may differ from Python's (case of non-ASCII text, items outside a list), the operation also
+returns the rows in doubt; their values are arbitrary, and the caller renders them one by one.
 """
 
 from typing import Any, NamedTuple, TypeAlias
@@ -23,9 +24,9 @@ _MAX_COLUMN_BYTES = 2**28
 
 
 class Doubtful(NamedTuple):
-    """A column and the rows that Arrow cannot vouch for; None: it vouches for all.
+    """A column and the rows for which Arrow's result may differ; None: no rows.
 
-    A doubt without dimension is one about all rows, which share a scalar.
+    A doubt without dimension is about all rows, which share a scalar.
     """
 
     column: Column
@@ -33,7 +34,7 @@ class Doubtful(NamedTuple):
 
 
 def truth(column: Column) -> pa.BooleanArray | bool:
-    """Tell which rows Python would call true; a null is false."""
+    """Return which rows are true in Python; a null is false."""
     if isinstance(column, pa.Scalar):
         return bool(column.as_py())
     kind = column.type
@@ -80,7 +81,7 @@ def is_null(column: Column) -> pa.BooleanArray | bool:
 
 
 def equal(left: Column, right: Column) -> pa.BooleanArray | bool:
-    """Compare like Python: a null equals a null and nothing else."""
+    """Compare like Python: a null equals only a null."""
     same = pc.equal(left, right)
     if isinstance(same, pa.Scalar):
         return bool(same.as_py()) if same.is_valid else left.is_valid is right.is_valid
@@ -119,13 +120,13 @@ def fold_case(name: str, column: Column) -> Doubtful:
 
 
 def capfirst(column: Column) -> Column:
-    """Make the first character a capital where it is one of a to z."""
+    """Capitalise the first character if it is one of a to z."""
     first = pc.ascii_upper(pc.utf8_slice_codeunits(column, 0, 1))
     return pc.binary_join_element_wise(first, pc.utf8_slice_codeunits(column, 1), "")
 
 
 def trim(column: Column) -> Column:
-    """Remove outer white space; Arrow and Python agree on every code point."""
+    """Strip white space at both ends; Arrow and Python agree on every code point."""
     return pc.utf8_trim_whitespace(column)
 
 
@@ -149,7 +150,7 @@ def replace(column: Column, old: str, new: str) -> Doubtful:
 def _without_grown(
     column: pa.Array, lengths: NDArray[np.int64], growth: NDArray[np.int64]
 ) -> tuple[pa.Array, Mask | None]:
-    """Make the rows null that a filter would grow beyond the cap; also say which they are."""
+    """Replace rows that a filter would grow beyond the cap by null, and return which they are."""
     doubt = lengths + growth > np.maximum(MAX_TEXT_BYTES, lengths)
     if not doubt.any():
         return column, None
@@ -157,7 +158,7 @@ def _without_grown(
 
 
 def sentence(column: Column, mark: str) -> Column:
-    """End each text with a mark unless it is empty or ends with one; outer white space goes."""
+    """End each text with a mark unless it is empty or has one; outer white space is stripped."""
     text = pc.utf8_rtrim_whitespace(column)
     if isinstance(text, pa.Array):
         refuse_overflow(text.nbytes + len(text) * len(mark.encode()))
@@ -173,13 +174,13 @@ def repeated(text: pa.Scalar, num_rows: int) -> pa.StringArray:
 
 
 def refuse_overflow(size_bytes: int) -> None:
-    """Raise ArrowCapacityError before operations that take too much, or overflow without a word."""
+    """Raise ArrowCapacityError before an operation that takes too much memory or overflows."""
     if size_bytes > _MAX_COLUMN_BYTES:
         raise pa.ArrowCapacityError(f"a text column of {size_bytes} bytes")
 
 
 def join(column: pa.ListArray, separator: str) -> Doubtful:
-    """Join the texts of each list; null where the list or one of its texts is null.
+    """Join the texts of each list; null if the list or one of its texts is null.
 
     A text that its separators would grow beyond the cap is in doubt.
     """
@@ -210,7 +211,7 @@ def printed(column: Column) -> Column:
 
 
 def item(column: pa.ListArray, index: Column) -> Doubtful:
-    """Take an item out of each list by its index; null for a null, in doubt outside the list."""
+    """Take an item of each list by its index; null for a null, in doubt outside the list."""
     if isinstance(index, pa.Scalar):
         index = pa.repeat(index, len(column))
     known = _numpy(pc.and_(column.is_valid(), index.is_valid()))
@@ -229,7 +230,7 @@ def end(column: pa.ListArray, *, last: bool) -> pa.Array:
 
 
 def letter_of(index: Column) -> Doubtful:
-    """Turn indices into letters; negative and enormous ones are in doubt."""
+    """Turn indices into letters; negative and very large ones are in doubt."""
     if isinstance(index, pa.Scalar):
         return Doubtful(pa.scalar(letter(index.as_py()), pa.string()), None)
     places = _numpy(pc.fill_null(index, 0)).astype(np.int64)
@@ -240,7 +241,7 @@ def letter_of(index: Column) -> Doubtful:
 
 
 def lettered(column: pa.ListArray) -> pa.StringArray:
-    """Lay out each list as `(a) red (b) blue`; null where the list or one of its texts is null."""
+    """Write each list as `(a) red (b) blue`; null if the list or one of its texts is null."""
     places = places_of(column)
     labels = pc.binary_join_element_wise("(", _letters(places), ") ", "")
     options = pc.binary_join_element_wise(labels.take(pa.array(places)), column.flatten(), "")
@@ -267,7 +268,7 @@ def relist(column: pa.ListArray, items: pa.Array) -> pa.ListArray:
 
 
 def concatenated(column: pa.ListArray, texts: pa.StringArray) -> pa.StringArray:
-    """Concatenate the texts that stand for each list's items; a null list has none."""
+    """Concatenate the texts for the items of each list; a null list has none."""
     offsets = _offsets_of(column)
     if texts.null_count:
         lists = pa.ListArray.from_arrays(pa.array(offsets), texts)

@@ -1,7 +1,7 @@
-"""Templates over record tables: instructions and responses as columns, failures by row.
+"""Render templates over tables of records: instructions and responses as columns, failures by row.
 
-The bytes, and the failures, are those of `templates.render_row` for each row; only the speed
-differs. Memory is linear in the table, so hand over a batch at a time.
+The bytes, and the failures, equal those of `templates.render_row` for each row; only the speed
+differs. Memory is linear in the table, so pass one batch at a time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
 
 
 class Failure(NamedTuple):
-    """A row that its template cannot render; `reason` is a code of `instructify.rejects`."""
+    """A row that its template can't render; `reason` is a code of `instructify.rejects`."""
 
     row: int
     reason: str
@@ -59,9 +59,9 @@ def render_table(
     which: NDArray[np.integer],
     constants: Mapping[str, str] = _NO_CONSTANTS,
 ) -> RenderedColumns:
-    """Render row i by `templates[which[i]]`; what neither table nor constants hold is null.
+    """Render row i by `templates[which[i]]`; a name in neither table nor constants is null.
 
-    ArrowCapacityError: the texts of one column would exceed 2 GB; hand over fewer rows.
+    ArrowCapacityError if the texts of a column would exceed 2 GB; pass fewer rows.
     """
     numbers = np.asarray(which, np.int64)
     if len(numbers) != table.num_rows:
@@ -80,7 +80,7 @@ def render_table(
 
 
 def _names_read(templates: Sequence[Template]) -> frozenset[str]:
-    """Name the fields and constants that the templates read, to project a table on them."""
+    """Return the fields and constants that the templates read, to project a table on them."""
     names: set[str] = set()
     for template in templates:
         for part in PARTS:
@@ -91,15 +91,16 @@ def _names_read(templates: Sequence[Template]) -> frozenset[str]:
 
 def _joined(first: RenderedColumns, second: RenderedColumns) -> RenderedColumns:
     num_rows = len(first.instruction)
-    for one, other in zip(first[:3], second[:3], strict=True):
-        if one is not None:
-            kernels.refuse_overflow(one.nbytes + other.nbytes)
+    for left, right in zip(first[:3], second[:3], strict=True):
+        if left is not None:
+            kernels.refuse_overflow(left.nbytes + right.nbytes)
     qformers = (first.qformer_instruction, second.qformer_instruction)
     return RenderedColumns(
         instruction=pa.concat_arrays([first.instruction, second.instruction]),
         response=pa.concat_arrays([first.response, second.response]),
         qformer_instruction=None if None in qformers else pa.concat_arrays(qformers),
-        failed=first.failed + [one._replace(row=one.row + num_rows) for one in second.failed],
+        failed=first.failed
+        + [failure._replace(row=failure.row + num_rows) for failure in second.failed],
     )
 
 
@@ -111,8 +112,8 @@ def _render(
     *,
     by_row: bool = False,
 ) -> RenderedColumns:
-    own = frozenset(name for template in templates for name in template.fields)
-    columns = _columns(table, _names_read(templates), own, constants)
+    own_fields = frozenset(name for template in templates for name in template.fields)
+    columns = _columns(table, _names_read(templates), own_fields, constants)
     failures: dict[int, Failure] = {}
     parts = {
         part: _render_part(part, templates, numbers, columns, failures, by_row=by_row)
@@ -134,13 +135,13 @@ def _render(
 def _columns(
     table: pa.RecordBatch | pa.Table,
     names: frozenset[str],
-    own: frozenset[str],
+    own_fields: frozenset[str],
     constants: Mapping[str, str],
 ) -> dict[str, Column]:
     columns: dict[str, Column] = {}
     present = set(table.schema.names)
     for name in names:
-        if name in own and name not in present:
+        if name in own_fields and name not in present:
             columns[name] = own_column(table, name)
         elif name in present:
             columns[name] = _array(table.column(name))
@@ -223,7 +224,7 @@ def _blank_rows(texts: pa.StringArray) -> list[int]:
 
 
 def _only(texts: pa.StringArray | None, rows: NDArray[np.bool_]) -> pa.StringArray | None:
-    """Make all other rows null."""
+    """Return a column with all other rows null."""
     if texts is None:
         return None
     return pc.if_else(pa.array(rows), texts, pa.scalar(None, pa.string()))

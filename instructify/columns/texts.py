@@ -1,8 +1,8 @@
-"""Many template texts over one table: each row by its own program, the order kept.
+"""Render many template texts over one table: each row by its own program, in the order of the rows.
 
 Programs of literals and plain fields are not even grouped: their literals are gathered per row and
-joined with the fields in one go. Others are rendered group by group. Rows in doubt, and all rows of
-programs that are not columnar, go through Jinja one by one.
+joined with the fields at once. Others are rendered group by group. Rows in doubt, and all rows of
+programs that are not columnar, are rendered by Jinja one by one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,14 +39,14 @@ class Texts(NamedTuple):
 
 
 class _Plain(NamedTuple):
-    """A program of literals and fields in turn: literal, field, literal, ..., literal."""
+    """A program that alternates literals and fields: literal, field, literal, ..., literal."""
 
     literals: tuple[str, ...]
     fields: tuple[str, ...]
 
 
 class _Shape(NamedTuple):
-    """What decides how a program is evaluated."""
+    """The properties of a program that decide how it is evaluated."""
 
     plain: _Plain | None
     is_columnar: bool
@@ -70,7 +70,7 @@ def render_texts(
 ) -> Texts:
     """Render row i by `programs[which[i]]`; `explain_nulls`: also say why each null is.
 
-    `by_row`: all of them through Jinja, where the columns of a text would grow too large.
+    `by_row`: render all rows by Jinja, for texts whose columns would grow too large.
     """
     if by_row:
         texts, doubts = pa.repeat("", len(which)), np.ones(len(which), np.bool_)
@@ -86,7 +86,7 @@ def render_texts(
 
 @lru_cache(maxsize=4096)
 def always_has_text(program: Program) -> bool:
-    """Tell whether a program prints more than white space whatever the record."""
+    """Return whether a program prints more than white space for every record."""
     return any(
         isinstance(child, nodes.TemplateData) and child.data.strip()
         for node in program.tree.body
@@ -243,7 +243,7 @@ def _settle(
     which: Rows,
     columns: Mapping[str, Column],
 ) -> Texts:
-    """Render the doubtful rows by Jinja and put the results in their places."""
+    """Render the doubtful rows by Jinja and insert the results."""
     nulls: dict[int, str] = {}
     failures: dict[int, str] = {}
     settled: list[str | None] = [None] * len(doubtful)

@@ -1,1 +1,1 @@
-"""What the commands do, one module each; imported by the command line when needed."""
+"""The commands, one module each; the command line imports a module when its command runs."""

@@ -1,4 +1,4 @@
-"""`check`: what a conversion would stumble over, by cause, with how to get or mend each thing."""
+"""`check`: what would go wrong in a conversion, by cause, and how to get or fix each file."""
 
 import json
 import time
@@ -38,7 +38,7 @@ _DETAIL_CHARS = 300
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckOptions:
-    """What the command line asks of `check`; `groups` are held-in, held-out and all."""
+    """The options of `check`; `groups` holds the flags --held-in, --held-out and --all."""
 
     names: Sequence[str] = ()
     groups: tuple[bool, bool, bool] = (False, False, False)
@@ -56,7 +56,7 @@ class CheckOptions:
 
 
 def run_check(options: CheckOptions, *, as_json: bool) -> int:
-    """Examine and report; returns 1 if there are faults."""
+    """Examine the raw files and print the report; returns 1 if there are faults, else 0."""
     start = time.monotonic()
     request = check_request(options)
     report = checked(request, options.jobs)
@@ -66,7 +66,11 @@ def run_check(options: CheckOptions, *, as_json: bool) -> int:
 
 
 def check_request(options: CheckOptions) -> CheckRequest:
-    """Resolve what is asked for; UserError where it names what is not there."""
+    """Turn options into a request.
+
+    Raises:
+        UserError: an option names something that does not exist.
+    """
     catalog = load_catalog(extra=options.catalog_file)
     names = with_all_own(catalog, options.names, options.catalog_file, options.every_own)
     chosen = chosen_datasets(catalog, names, options.groups, what="check")
@@ -84,7 +88,7 @@ def check_request(options: CheckOptions) -> CheckRequest:
 
 
 def checked(request: CheckRequest, jobs: int = 1) -> Report:
-    """Examine."""
+    """Examine the raw files with `jobs` processes."""
     with open_workers(EngineOptions(jobs=jobs)) as pool:
         return examine(request, pool, Progress.for_terminal())
 
@@ -158,11 +162,11 @@ _COLUMNS = (
 def _row(report: Report, split: SplitReport) -> list[str]:
     records = "not read" if split.records is None else f"{split.records:,}"
     official = split.official.records if split.official else None
-    wanted = "-" if official is None else f"{official:,}"
+    expected = "-" if official is None else f"{official:,}"
     about = "~" if split.official and not split.official.exact and official is not None else ""
     faults = report.faults_of(split)
     slice_ = "slice" if split.state == "slice" else ""
-    counts = (records, about + wanted, f"{split.pictures:,}", str(faults or "-"))
+    counts = (records, about + expected, f"{split.pictures:,}", str(faults or "-"))
     return [split.dataset, split.split, *counts, slice_]
 
 
@@ -182,21 +186,21 @@ def _group_lines(group: Group) -> Iterator[str]:
             "    ",
         )
     for example in group.examples[:_SHOWN_EXAMPLES]:
-        yield paragraph(_told(example), "  - ", "    ")
+        yield paragraph(_example_line(example), "  - ", "    ")
     left = group.count - min(_SHOWN_EXAMPLES, len(group.examples))
     if left > 0:
         yield f"  - and {left:,} more"
     yield paragraph(cause.mend, "  > ", "    ")
 
 
-def _told(example: Example) -> str:
+def _example_line(example: Example) -> str:
     named = example.item in example.detail
     item = "" if named else f" {example.item}"
     return shortened(f"{example.split}{item}: {example.detail}", _DETAIL_CHARS)
 
 
 def _steps(report: Report) -> Iterator[str]:
-    """Print how to get what is missing, in the catalog's words."""
+    """Print how to get the files that are missing, as the catalog describes it."""
     shown = list(report.how_to_get.items())[:_SHOWN_RELEASES]
     for release, text in shown:
         yield ""
@@ -217,9 +221,9 @@ def _summary(request: CheckRequest, report: Report, wall_s: float) -> str:
     faults = sum(group.count for group in report.of("fault"))
     notes = sum(group.count for group in report.of("note"))
     records = sum(split.records or 0 for split in report.splits)
-    found = counted(faults, "fault") if faults else "no faults"
+    fault_text = counted(faults, "fault") if faults else "no faults"
     pictures = counted(report.pictures, "picture") if request.pictures else "no picture"
     return (
-        f"{found}, {counted(notes, 'note')} in {counted(records, 'record')} and {pictures} of "
+        f"{fault_text}, {counted(notes, 'note')} in {counted(records, 'record')} and {pictures} of "
         f"{request.roots.raw}, {wall_s:.1f} s; all of them: --json"
     )

@@ -1,4 +1,4 @@
-"""`check-model`: what to look at before a model is trained or evaluated for hours."""
+"""`check-model`: checks of a model before it is trained or evaluated for hours."""
 
 import json
 
@@ -6,7 +6,7 @@ from instructify._util.terminal import wrapped
 
 
 def run_check_model(name: str, *, as_json: bool) -> int:
-    """Check a model and say what passes and what differs; returns the exit code."""
+    """Check a model and print which checks pass and which differ; returns the exit code."""
     from instructify_train.config import ModelConfig
     from instructify_train.evaluate import check_model
     from instructify_train.model import load_model
@@ -17,8 +17,8 @@ def run_check_model(name: str, *, as_json: bool) -> int:
         print(json.dumps([check._asdict() for check in checks], indent=1))
     else:
         words = {True: "pass", False: "DIFFERS", None: "note"}
-        for one in checks:
-            line = f"{words[one.passed]:8} {one.name}: {one.says}"
+        for check in checks:
+            line = f"{words[check.passed]:8} {check.name}: {check.says}"
             print("\n".join(wrapped(line, rest=" " * 9)))
         print(f"{len(checks) - len(differs)} of {len(checks)} checks found nothing that differs")
     return 1 if differs else 0

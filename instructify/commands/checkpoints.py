@@ -1,4 +1,4 @@
-"""`import-checkpoint` and `export-checkpoint`: LAVIS' checkpoint files in and out."""
+"""`import-checkpoint` and `export-checkpoint`: read and write checkpoint files of LAVIS."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ from instructify._util.shards import make_folder, sync, unwritable
 if TYPE_CHECKING:
     import torch
 
-NOTE = "imported.json"  # beside the model: what it was made of
+NOTE = "imported.json"  # beside the model: the files it was made from
 FORMAT = 1
 
 
@@ -26,11 +26,11 @@ def run_import_checkpoint(
     like: str | None,
     as_json: bool,
 ) -> None:
-    """Write the model of a checkpoint as transformers reads it, and say what it was made of."""
+    """Write the model of a checkpoint for transformers, and print which files it was made from."""
     from instructify_train.model import LavisFiles, check_free, import_lavis, save_whole
 
     check_free(out)
-    made = import_lavis(
+    imported = import_lavis(
         LavisFiles(
             checkpoint=file, like=like, language_model=language_model, stage1=stage1, vision=vision
         )
@@ -38,24 +38,24 @@ def run_import_checkpoint(
     facts = {
         "format": FORMAT,
         "instructify": __version__,
-        "parts": made.sources,
-        "sha256": made.sha256,
-        "left_out": made.left_out,
+        "parts": imported.sources,
+        "sha256": imported.sha256,
+        "left_out": imported.left_out,
     }
     note = json.dumps(facts, indent=1, sort_keys=True) + "\n"
-    save_whole(made.loaded.model, made.loaded.processor, out, {NOTE: note})
+    save_whole(imported.loaded.model, imported.loaded.processor, out, {NOTE: note})
     if as_json:
         print(note, end="")
         return
-    for part, source in made.sources.items():
+    for part, source in imported.sources.items():
         print(f"{part:<28}{source}")
-    if made.left_out:
-        print(f"left out, as InstructBLIP has no use for it: {len(made.left_out)} tensors")
+    if imported.left_out:
+        print(f"left out, as InstructBLIP has no use for it: {len(imported.left_out)} tensors")
     print(f"{out}: a model for `--set model.name={out}`, `instructify eval` and transformers")
 
 
 def run_export_checkpoint(source: str, out: Path, which: str, *, whole: bool) -> None:
-    """Write what LAVIS keeps of a model, or all of it, as LAVIS reads it."""
+    """Write a checkpoint for LAVIS: the parts that LAVIS saves, or with `whole` all parts."""
     from instructify_train.evaluate import load_trained
     from instructify_train.model import lavis_parts
 
@@ -79,7 +79,7 @@ def run_export_checkpoint(source: str, out: Path, which: str, *, whole: bool) ->
 
 
 def _save(weights: dict[str, "torch.Tensor"], path: Path) -> None:
-    """Write tensors by torch; OSError where the system refuses, which torch words as its own."""
+    """Write tensors with torch, and raise OSError if the system refuses, as torch hides it."""
     import torch
 
     try:

@@ -1,4 +1,4 @@
-"""`convert` and `retemplate`: words of the command line into requests, results into lines."""
+"""`convert` and `retemplate`: turn options into requests, and results into lines of output."""
 
 import json
 import sys
@@ -47,7 +47,7 @@ MODES: tuple[PictureMode, ...] = get_args(PictureMode)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConvertOptions:
-    """What the command line asks of `convert`; `groups` are held-in, held-out and all."""
+    """The options of `convert`; `groups` holds the flags --held-in, --held-out and --all."""
 
     names: Sequence[str] = ()
     groups: tuple[bool, bool, bool] = (False, False, False)
@@ -59,7 +59,7 @@ class ConvertOptions:
     seed: int = 0
     engine: EngineOptions = field(default_factory=EngineOptions)
     limit: int | None = None
-    pictures: str | None = None  # None: as the catalog says of each family
+    pictures: str | None = None  # None: the mode that the catalog sets for each picture family
     ocr: Path | None = None
     settings: Sequence[str] = ()
     max_rejects: float | None = None
@@ -72,7 +72,7 @@ class ConvertOptions:
 
 
 def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
-    """Convert and report; returns the exit code."""
+    """Convert and print the report; returns the exit code."""
     start = time.monotonic()
     request = convert_request(options)
     try:
@@ -80,8 +80,8 @@ def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
     except RejectsError as error:
         print(f"instructify: {error}", file=sys.stderr)
         return 1
-    except PartDone as done:
-        report_part(done, time.monotonic() - start, as_json=as_json)
+    except PartDone as part:
+        report_part(part, time.monotonic() - start, as_json=as_json)
         return 0
     report(states, options.out, time.monotonic() - start, as_json=as_json)
     for remark in _remarks(request, states):
@@ -90,7 +90,11 @@ def run_convert(options: ConvertOptions, *, as_json: bool) -> int:
 
 
 def convert_request(options: ConvertOptions) -> ConvertRequest:
-    """Resolve what the command line asks for; UserError where it names what is not there."""
+    """Turn options into a request.
+
+    Raises:
+        UserError: an option names something that does not exist.
+    """
     pictures = next((mode for mode in MODES if mode == options.pictures), None)
     if pictures is None and options.pictures is not None:
         raise UserError(f"--pictures {options.pictures}: {did_you_mean(options.pictures, MODES)}")
@@ -121,7 +125,7 @@ def convert_request(options: ConvertOptions) -> ConvertRequest:
 
 
 def _mode(options: ConvertOptions, names: Sequence[str]) -> Mode:
-    """Choose the kind of prompts; what a build has of these datasets is not undone unasked."""
+    """Choose the kind of prompts; without --prompts a build keeps the kind that it has."""
     standing = standing_splits(options.out, names)
     if options.templates is None and not options.added_templates:
         refuse_own_templates(options.out, standing)
@@ -138,7 +142,7 @@ def _mode(options: ConvertOptions, names: Sequence[str]) -> Mode:
 
 
 def _catalog_hash(extra: Path | None) -> str:
-    """Hash the catalog that a conversion goes by, the user's own included."""
+    """Hash the catalog of a conversion, including the user's own catalog."""
     ours = hash_file(find("catalog.yaml"))
     return ours if extra is None else content_key("catalog", [ours, hash_file(extra)])
 
@@ -155,7 +159,7 @@ def run_retemplate(
     prompts: str | None,
     as_json: bool,
 ) -> None:
-    """Render the records of a build anew and report."""
+    """Render the records of a build again and print the report."""
     start = time.monotonic()
     standing = splits_of(Build.open(build), names)
     if templates is None and not added_templates:
@@ -174,8 +178,8 @@ def run_retemplate(
             engine=engine,
             progress=Progress.for_terminal(),
         )
-    except PartDone as done:
-        report_part(done, time.monotonic() - start, as_json=as_json)
+    except PartDone as part:
+        report_part(part, time.monotonic() - start, as_json=as_json)
         return
     report(states, build, time.monotonic() - start, as_json=as_json)
 
@@ -186,19 +190,19 @@ def chosen_datasets(
     groups: tuple[bool, bool, bool],
     what: str = "convert",
 ) -> list[Dataset]:
-    """Return the datasets that a command line names, in the order of the catalog."""
+    """Return the datasets that the command line names, in the order of the catalog."""
     held_in, held_out, every = groups
-    wanted = {catalog.dataset(name).name for name in names}
+    chosen = {catalog.dataset(name).name for name in names}
     for dataset in catalog.datasets.values():
         in_role = held_in if dataset.role == "held-in" else held_out
         if every or in_role:
-            wanted.add(dataset.name)
-    if not wanted:
+            chosen.add(dataset.name)
+    if not chosen:
         raise UserError(
             f"nothing to {what}; name datasets, or give --held-in, --held-out or --all "
             "(`instructify catalog` lists them)."
         )
-    return [dataset for dataset in catalog.datasets.values() if dataset.name in wanted]
+    return [dataset for dataset in catalog.datasets.values() if dataset.name in chosen]
 
 
 def with_all_own(
@@ -214,10 +218,12 @@ def with_all_own(
 
 
 def _remarks(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[str]:
-    """Say which of the usual splits are not in the build, and which have nothing in them."""
-    done = {state.name for state in states}
+    """List the usual splits that are not in the build, and the splits without records."""
+    converted = {state.name for state in states}
     for dataset in request.datasets if request.split is None else ():
-        left = [split for split in dataset.default_splits if f"{dataset.name}/{split}" not in done]
+        left = [
+            split for split in dataset.default_splits if f"{dataset.name}/{split}" not in converted
+        ]
         if left:
             yield (
                 f"{dataset.name}: {' and '.join(left)} left out, its files are not there; "
@@ -225,15 +231,15 @@ def _remarks(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[
             )
     yield from _idle_options(request, states)
     for name in unknown_pools(request.templates, request.catalog.datasets):
-        known = did_you_mean(name, request.catalog.datasets)
-        yield f"{name}.yaml of {request.templates.folder} has no effect: no such dataset; {known}"
+        hint = did_you_mean(name, request.catalog.datasets)
+        yield f"{name}.yaml of {request.templates.folder} has no effect: no such dataset; {hint}"
     for state in states:
         if not state.records and not state.record_rejects:
             yield f"{state.name}: no record, the files hold nothing of this split"
 
 
 def _idle_options(request: ConvertRequest, states: Sequence[SplitState]) -> Iterator[str]:
-    """Say which options changed nothing, or less than they ask for."""
+    """List the options that had no effect, or less effect than requested."""
     idle = idle_settings(request.settings, find_splits(request), ocr=request.ocr is not None)
     for setting, reason in idle:
         yield f"--set {setting} has no effect: {reason}"
@@ -250,12 +256,12 @@ def _idle_options(request: ConvertRequest, states: Sequence[SplitState]) -> Iter
         yield f"--catalog {request.catalog_file} has no effect: none of its datasets is converted"
 
 
-def report_part(done: PartDone, wall_s: float, *, as_json: bool) -> None:
-    """Print what a part did."""
+def report_part(part: PartDone, wall_s: float, *, as_json: bool) -> None:
+    """Print the result of one part of a conversion."""
     if as_json:
-        print(json.dumps({"part": str(done), "wall_s": round(wall_s, 3)}, indent=1))
+        print(json.dumps({"part": str(part), "wall_s": round(wall_s, 3)}, indent=1))
     else:
-        print(f"{done}, {wall_s:.1f} s; without --part and --stage the same command commits")
+        print(f"{part}, {wall_s:.1f} s; without --part and --stage the same command commits")
 
 
 _COLUMNS = (
@@ -276,7 +282,7 @@ def _row(state: SplitState) -> list[str]:
 
 
 def report(states: Sequence[SplitState], out: Path, wall_s: float, *, as_json: bool) -> None:
-    """Print what came of each split."""
+    """Print the counts of each split."""
     if as_json:
         rows = [
             {

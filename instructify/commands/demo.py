@@ -1,7 +1,7 @@
 """`demo`: twins of all releases, all 26 datasets converted, a tiny model trained on 13 of them.
 
-Nothing is downloaded. The tiny model's towers are taught first, as the published models' were, and
-then stay frozen, or learn on, as the recipe `tiny` says.
+Nothing is downloaded. The towers of the tiny model are trained first, as those of the published
+models were. The recipe `tiny` says whether they then stay frozen.
 """
 
 import shutil
@@ -22,7 +22,7 @@ _LARGER = ("vqav2", "coco_caption")  # what the tiny model learns from most
 
 
 def run_demo(out: Path, jobs: int, *, full: bool, trains: bool) -> None:
-    """Do it all in a folder of its own, which a second run writes anew."""
+    """Run all steps in the folder `out`; a second run replaces what is in it."""
     start = time.monotonic()
     _clear(out)
     datasets = twin_datasets()
@@ -62,7 +62,7 @@ def _convert(out: Path, jobs: int, names: list[str], split: str | None) -> None:
 
 
 def _clear(out: Path) -> None:
-    """Empty the folder of an earlier demo; refuse any other that holds something."""
+    """Empty the folder of an earlier demo; refuse any other folder that is not empty."""
     if out.is_dir() and any(out.iterdir()):
         if not (out / _MARK).exists():
             raise UserError(f"{out} is not empty and no earlier demo; choose another --out")

@@ -1,4 +1,4 @@
-"""The demo's model: towers taught, trained on 13 datasets, asked, and evaluated on the other 13."""
+"""The demo's model: train it on 13 datasets, ask it, and evaluate it on the other 13."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ _STEPS, _FULL_STEPS = 250, 1_000
 
 
 def train_and_ask(out: Path, build: Build, *, full: bool) -> None:
-    """Teach the towers, train the tiny model and ask it; `full` also evaluates it by protocols."""
+    """Train the towers and the tiny model, and ask it questions; `full` also evaluates it."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if find_spec("torch") is None:
         print("4. no training: torch is not installed (`pip install 'instructify[train]'`)")
@@ -33,12 +33,12 @@ def train_and_ask(out: Path, build: Build, *, full: bool) -> None:
 
     started = time.monotonic()
     took = "some minutes" if full else "a minute"
-    print(f"4. the towers of a tiny model, taught ({took})", file=sys.stderr)
+    print(f"4. training the towers of a tiny model ({took})", file=sys.stderr)
     request = TowersRequest(vision_steps=150, language_steps=250, grounding_steps=0)
     if full:
         request = TowersRequest(vision_steps=400, language_steps=400, grounding_steps=300)
     teach_towers(request, out / "towers", lambda *_: None)
-    print(f"   {time.monotonic() - started:.0f} s\n5. trained on 13 datasets\n", file=sys.stderr)
+    print(f"   {time.monotonic() - started:.0f} s\n5. training on 13 datasets\n", file=sys.stderr)
     settings = [f"model.name={out / 'towers'}", f"run.steps={_FULL_STEPS if full else _STEPS}"]
     config = load_recipe("tiny", settings)
     launch(build, config, load_catalog(), out / "run", Ranks(), StartOptions())
@@ -56,16 +56,16 @@ def _ask(out: Path, build: Build) -> None:
 
     answerer = answerer_of(load_trained(str(out / "run")), device_of("cpu"))
     for dataset, split in _ASKED:
-        asked = ask(answerer, build, dataset, split, _NUM_ASKED)
-        for one in asked[:_NUM_SHOWN]:
-            mark = "right" if one.is_right else f"no: {one.accepted[0]}"
-            question = textwrap.shorten(one.instruction, 50, placeholder=" ...")
-            print(f"  {question:<52}{one.answer[:14]:<15}{mark[:13]}")
-        print(f"{dataset}: {100 * share_right(asked):.0f} % of {len(asked)} right\n")
+        answers = ask(answerer, build, dataset, split, _NUM_ASKED)
+        for answer in answers[:_NUM_SHOWN]:
+            mark = "right" if answer.is_right else f"no: {answer.accepted[0]}"
+            question = textwrap.shorten(answer.instruction, 50, placeholder=" ...")
+            print(f"  {question:<52}{answer.answer[:14]:<15}{mark[:13]}")
+        print(f"{dataset}: {100 * share_right(answers):.0f} % of {len(answers)} right\n")
 
 
 def _evaluate(out: Path) -> None:
-    """Put the tiny model's scores on twins below the published ones, to show the machinery."""
+    """Print the tiny model's scores on twins below the published scores, to show the commands."""
     request = EvalRequest(
         model=str(out / "run"),
         build=out / "build",

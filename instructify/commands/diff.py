@@ -1,4 +1,4 @@
-"""`diff`: what changed from one build to another, for a terminal or as JSON."""
+"""`diff`: what changed from one build to another, as text or as JSON."""
 
 import json
 import re
@@ -28,7 +28,7 @@ _HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 
 
 def run_diff(before: Path, after: Path, examples: int, *, as_json: bool) -> int:
-    """Print what changed; returns 0 where the two hold the same, 1 otherwise."""
+    """Print what changed; returns 0 if the two builds have the same content, else 1."""
     difference = compare_builds(Build.open(before), Build.open(after), examples)
     if as_json:
         print(json.dumps(difference_value(difference), indent=1, ensure_ascii=False))
@@ -75,15 +75,15 @@ def _table(what: str, table: TableDifference) -> Iterator[str]:
     if table.is_equal:
         return
     counts = (("added", table.added), ("removed", table.removed), ("changed", table.changed))
-    told = ", ".join(f"{count:,} {name}" for name, count in counts if count)
+    changes = ", ".join(f"{count:,} {name}" for name, count in counts if count)
     same = table.compared - table.changed + table.skipped
-    yield f"  {what}: {told}, {same:,} the same"
+    yield f"  {what}: {changes}, {same:,} the same"
     if table.fields:
         fields = ", ".join(f"{name} {count:,}" for name, count in table.fields.items())
         yield from _wrapped(f"fields: {fields}", "    ")
     for sign, ids in (("-", table.removed_examples), ("+", table.added_examples)):
-        for one in ids:
-            yield from _wrapped(f"{sign} {one}", "    ")
+        for row_id in ids:
+            yield from _wrapped(f"{sign} {row_id}", "    ")
     for change in table.examples:
         yield from _change(change)
 

@@ -1,4 +1,4 @@
-"""`eval`: a model's score on datasets, each by its protocol."""
+"""`eval`: the scores of a model on datasets, each evaluated with its protocol."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from instructify.templating import TemplateFolders
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvalRequest:
-    """What the command line asks for."""
+    """The options of `eval`."""
 
     model: str
     build: Path
@@ -45,30 +45,30 @@ class EvalRequest:
 
 
 class Evaluated(NamedTuple):
-    """The results of protocols as plain values, and why others of a suite were not asked."""
+    """The results of protocols as plain values, and why other protocols of a suite did not run."""
 
     results: list[dict[str, Any]]
     without: dict[str, str]
-    is_first: bool  # of the processes of a launcher
+    is_first: bool  # whether this is the first process of a launcher
 
 
 def run_eval(request: EvalRequest, *, as_json: bool) -> None:
-    """Evaluate and print the scores; processes of a launcher share the questions."""
+    """Evaluate and print the scores; the processes of a launcher share the questions."""
 
     def tell(result: dict[str, Any]) -> None:
         if not as_json:
             print(result_line(result), flush=True)
 
-    done = evaluated(request, tell)
-    if not done.is_first:
+    evaluation = evaluated(request, tell)
+    if not evaluation.is_first:
         return
-    for name, why in done.without.items():
+    for name, why in evaluation.without.items():
         print(f"not evaluated: {name}: {why}", file=sys.stderr)
-    means = _means(request, done.results)
+    means = _means(request, evaluation.results)
     if as_json:
-        value = {"results": done.results, "not_evaluated": done.without}
-        told = {mean.name: mean._asdict() for mean in means}
-        print(json.dumps({**value, **({"means": told} if means else {})}, indent=1))
+        value = {"results": evaluation.results, "not_evaluated": evaluation.without}
+        mean_values = {mean.name: mean._asdict() for mean in means}
+        print(json.dumps({**value, **({"means": mean_values} if means else {})}, indent=1))
         return
     print("".join(f"{mean_line(mean)}\n" for mean in means), end="")
     more = f"{request.out}: beside the published figures by `instructify results {request.out}`."
@@ -76,7 +76,7 @@ def run_eval(request: EvalRequest, *, as_json: bool) -> None:
 
 
 def evaluated(request: EvalRequest, tell: Callable[[dict[str, Any]], None]) -> Evaluated:
-    """Evaluate by each protocol asked for; `tell` is called with each result as it comes."""
+    """Evaluate with each requested protocol, and call `tell` with each result."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     catalog = load_catalog(extra=request.catalog_file)
     build = Build.open(request.build)
@@ -124,7 +124,7 @@ def evaluated(request: EvalRequest, tell: Callable[[dict[str, Any]], None]) -> E
 def chosen_protocols(
     request: EvalRequest, catalog: Catalog, build: Build
 ) -> tuple[list[Protocol], dict[str, str]]:
-    """Load the protocols asked for; of a suite, those that the build has the data for."""
+    """Load the requested protocols; of a suite, those that the build has the data for."""
     folder = protocol_folders(request.templates)
     check_folder(catalog, folder)
     if bool(request.names) == (request.suite is not None):
@@ -140,14 +140,16 @@ def chosen_protocols(
         named_protocol(catalog, name, [*suite.settings_of(name), *request.settings], folder=folder)
         for name in suite.protocols
     ]
-    lacks = {one.name: why for one in every if (why := _lack(build, one)) is not None}
-    found = [one for one in every if one.name not in lacks]
-    if not found:
+    lacks = {
+        protocol.name: why for protocol in every if (why := _lack(build, protocol)) is not None
+    }
+    evaluable = [protocol for protocol in every if protocol.name not in lacks]
+    if not evaluable:
         raise UserError(
             f"{build.paths.root} has nothing to evaluate of the suite {request.suite}: "
             f"{next(iter(lacks))} {next(iter(lacks.values()))}, and so on"
         )
-    return found, lacks
+    return evaluable, lacks
 
 
 def _lack(build: Build, protocol: Protocol) -> str | None:
@@ -164,8 +166,8 @@ def _lack(build: Build, protocol: Protocol) -> str | None:
 
 def _fine_tuned(datasets: Sequence[str]) -> str:
     return paragraph(
-        f"note: the model was fine-tuned on {', '.join(datasets)}; its score there is none of a "
-        "zero-shot row."
+        f"note: the model was fine-tuned on {', '.join(datasets)}; its score there is not a "
+        "zero-shot score."
     )
 
 
@@ -176,7 +178,7 @@ def _means(request: EvalRequest, results: Sequence[Mapping[str, Any]]) -> list[M
 
 
 def mean_line(mean: Mean) -> str:
-    """Lay out the mean of some scores of a suite for a terminal."""
+    """Return the mean of the scores of a suite as text for a terminal."""
     over = f"mean of {mean.name}, {len(mean.protocols)} sets"
     if mean.value is None:
         return "\n".join(wrapped(f"{over}: none, without {', '.join(mean.lacks)}"))
@@ -184,7 +186,7 @@ def mean_line(mean: Mean) -> str:
 
 
 def result_line(result: dict[str, Any]) -> str:
-    """Lay out one result for a terminal."""
+    """Return one result as a line for a terminal."""
     protocol = result["protocol"]
     where = f"{result['name']}/{protocol['split']}"
     if result.get("undefined"):
@@ -192,7 +194,7 @@ def result_line(result: dict[str, Any]) -> str:
     if result["score"] is None:
         return f"{where:<28}predicted {result['asked']:,}; its golds are not public"
     score = result["score"]
-    low, high = (100 * one for one in score["interval"])
+    low, high = (100 * bound for bound in score["interval"])
     value = f"{100 * score['value']:6.2f}  [{low:.1f}, {high:.1f}]"
     scorer = f"{score['metric']} ({score['variant']})"
     part = "" if result["complete"] else " *"

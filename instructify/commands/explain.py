@@ -1,4 +1,4 @@
-"""`explain`: the chain from raw file to sample, link by link, and whether each still holds."""
+"""`explain`: the steps from raw file to sample, each made again and compared with the build."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def run_explain(
     catalog_file: Path | None,
     as_json: bool,
 ) -> int:
-    """Print the chain of a sample; returns 1 where a link differs from what the build holds."""
+    """Print the steps of a sample; returns 1 if a step differs from the build, else 0."""
     request = ExplainRequest(
         build=Build.open(folder),
         sample_id=sample_id,
@@ -57,8 +57,8 @@ def _lines(explanation: Explanation) -> Iterator[str]:
 
 
 def _step_lines(step: Step) -> Iterator[str]:
-    told = step.state if not step.detail else f"{step.state}: {step.detail}"
-    yield text_block(step.name, told)
+    state = step.state if not step.detail else f"{step.state}: {step.detail}"
+    yield text_block(step.name, state)
     for name, value in step.facts.items():
         if step.name == "source":
             yield text_block("", f"{name}, {value}")

@@ -1,4 +1,4 @@
-"""`export`: a build in the shape of another trainer, and a table of what went into it."""
+"""`export`: write a build in the format of another trainer, and print a table of the content."""
 
 import json
 import sys
@@ -50,7 +50,7 @@ def run_export_command(
     public: bool,
     as_json: bool,
 ) -> None:
-    """Make an export, or find it made; push it if asked to; report."""
+    """Write an export unless it exists already; push it with `push`; print the report."""
     _check(options, push, public)
     receipt, state = exported(Build.open(folder), out, options, folders, overwrite=overwrite)
     address = None if push is None else _pushed(out, push, public)
@@ -66,11 +66,11 @@ def run_export_command(
 def exported(
     build: Build, out: Path, options: ExportOptions, folders: PictureFolders, *, overwrite: bool
 ) -> tuple[Receipt, str]:
-    """Make an export, or find it made; returns its receipt and "written" or "unchanged"."""
+    """Write an export unless it exists; returns its receipt and "written" or "unchanged"."""
     selection = select(build, options)
     former = standing_of(out, build.paths.root).receipt
-    asked = build_hash(build.manifest)
-    if former is not None and not overwrite and former.same_work(asked, options):
+    build_sha256 = build_hash(build.manifest)
+    if former is not None and not overwrite and former.same_work(build_sha256, options):
         return former, "unchanged"
     if former is not None:
         _check_overwrite(out, former, overwrite=overwrite)
@@ -79,10 +79,12 @@ def exported(
 
 def _check(options: ExportOptions, push: str | None, public: bool) -> None:
     if push is None and public:
-        raise UserError("--public says how to push; give --push REPOSITORY too.")
+        raise UserError("--public has no effect without --push; give --push REPOSITORY too.")
     if push is not None:
         if options.shape != "hub":
-            raise UserError("--push needs --to hub: only that has a card and a check of licences.")
+            raise UserError(
+                "--push needs --to hub: only that export has a card and a check of licences."
+            )
         from instructify.exporting import check_repository
 
         check_repository(push)
@@ -91,7 +93,7 @@ def _check(options: ExportOptions, push: str | None, public: bool) -> None:
 def _check_overwrite(out: Path, former: Receipt, *, overwrite: bool) -> None:
     if not overwrite:
         raise UserError(
-            f"{out} is an export of something else already; give --overwrite to replace it, or "
+            f"{out} holds another export already; give --overwrite to replace it, or "
             "choose another --out."
         )
     check_replaceable(out, former)
@@ -160,7 +162,7 @@ def _report(receipt: Receipt, out: Path, state: str) -> str:
 
 
 def _departures(receipt: Receipt) -> Iterator[str]:
-    """Say what was left out, what the shape has no place for, and which texts were changed."""
+    """List what was left out, which fields the format can't hold, and which texts changed."""
     splits = [of for dataset in receipt.datasets.values() for of in dataset.values()]
     reasons = sum((Counter(of.left_out) for of in splits), Counter())
     for reason, number in sorted(reasons.items()):
@@ -169,8 +171,8 @@ def _departures(receipt: Receipt) -> Iterator[str]:
         yield paragraph(f"left out: {name}, for its licence: {licence}", "", "  ")
     lost = sum((Counter(of.not_carried) for of in splits), Counter())
     if lost:
-        told = ", ".join(f"{name} ({number:,})" for name, number in sorted(lost.items()))
-        what = f"not in {receipt.options['shape']}, with the number of samples: {told}"
+        fields = ", ".join(f"{name} ({number:,})" for name, number in sorted(lost.items()))
+        what = f"not in {receipt.options['shape']}, with the number of samples: {fields}"
         yield paragraph(what, "", "  ", cut=False)
     broken = sum(of.slot_words_broken for of in splits)
     if broken:
@@ -178,7 +180,7 @@ def _departures(receipt: Receipt) -> Iterator[str]:
 
 
 def _file_to_train_on(receipt: Receipt) -> str:
-    """Name the first file of a training split; of any split where there is none."""
+    """Return the first file of a training split, or of any split if there is no training split."""
     written = [(name, of) for dataset in receipt.datasets.values() for name, of in dataset.items()]
-    written.sort(key=lambda one: one[0] != "train")
+    written.sort(key=lambda split: split[0] != "train")
     return next((file for _, of in written for file in of.files), "")

@@ -1,4 +1,4 @@
-"""`import`: look at data of the user's own, write its entry, and try the conversion."""
+"""`import`: look at the user's own data, write its catalog entry, and try the conversion."""
 
 import re
 import sys
@@ -15,17 +15,21 @@ from instructify.catalog import load_catalog
 from instructify.importing import add_entry, entry_lines, find_place, guess
 from instructify.templating import load_templates
 
-_WHOLE_BYTES = 256 << 20  # up to here all is converted to see whether it works
+_WHOLE_BYTES = 256 << 20  # smaller data is converted as a whole to see whether it works
 _TRIED_RECORDS = 20_000
 _SHOWN = 3
 _SHOWN_CHARS = 240
-_MOST_LOST = 50.0  # percent; beyond it rows are read wrongly
+_MOST_LOST = 50.0  # percent; with more rejects the rows are probably read wrongly
 _HEAD = ("format: 1", "datasets:")
 _NAME = re.compile(r"[a-z0-9_]+")
 
 
 def run_import(paths: Sequence[Path], *, name: str | None, task: str | None, out: Path) -> None:
-    """Write the entry and show what was understood; UserError where a conversion would fail."""
+    """Write the entry and print samples.
+
+    Raises:
+        UserError: the entry does not convert the data.
+    """
     catalog = load_catalog()
     if task is not None and task not in catalog.tasks:
         raise UserError(f"--task {task}: {did_you_mean(task, catalog.tasks)}")
@@ -49,12 +53,12 @@ def run_import(paths: Sequence[Path], *, name: str | None, task: str | None, out
 
 
 def _failure(error: RejectsError | UserError, trial: Path, lines: Sequence[str]) -> str:
-    """Say why the entry does not convert the data, and what helps; `import` allows no rejects."""
+    """Say why the entry does not convert the data, and what to do; `import` allows no rejects."""
     what = error.what if isinstance(error, RejectsError) else str(error)
     what = what.replace(str(trial), "the entry").rstrip(".")
     share = error.share if isinstance(error, RejectsError) else 100.0
     lose = (
-        f"; to lose what is rejected, add max_rejects_percent: {int(share) + 1} to it"
+        f"; to convert without the rejected rows, add max_rejects_percent: {int(share) + 1} to it"
         if share <= _MOST_LOST
         else ""
     )
@@ -64,14 +68,14 @@ def _failure(error: RejectsError | UserError, trial: Path, lines: Sequence[str])
             "Nothing was written. The entry was:",
             *_HEAD,
             *lines,
-            "Mend the data and import again; or write this into a file of yours, mend it, and "
-            f"convert by it (docs/own-data.md){lose}.",
+            "Correct the data and import again; or save this entry in a file, correct it, and "
+            f"convert with it (docs/own-data.md){lose}.",
         ]
     )
 
 
 def _try(trial: Path, name: str, raw: Path, build: Path) -> list[str]:
-    """Convert, and show what came of it."""
+    """Convert into a temporary build, and return lines that show its counts and some samples."""
     catalog = load_catalog(extra=trial)
     limit = _limit(raw / name, catalog.dataset(name).options["raw"], raw)
     request = ConvertRequest(
@@ -101,7 +105,7 @@ def _try(trial: Path, name: str, raw: Path, build: Path) -> list[str]:
 
 
 def _limit(folder: Path, raw_folder: object, raw: Path) -> int | None:
-    """Decide how much is tried: all of what is small."""
+    """Return how many records are tried, or None for all of them where the data is small."""
     where = raw / str(raw_folder) if raw_folder else folder
     total = 0
     for path in where.rglob("*"):

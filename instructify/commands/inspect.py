@@ -1,4 +1,4 @@
-"""`inspect`: samples for reading at 80 columns, or whole as JSON lines."""
+"""`inspect`: samples as text of 80 columns, or whole as JSON lines."""
 
 import json
 import sys
@@ -15,7 +15,9 @@ from instructify.inspecting import choose_samples
 from instructify.pictures import PictureStore
 
 _INDENT = " " * 13
-_SECOND = "\0"  # stands for the second column of a wide character; made visible in data before
+_SECOND = (
+    "\0"  # marks the second column of a wide character; in data this character is escaped before
+)
 
 
 def run_inspect(
@@ -27,7 +29,7 @@ def run_inspect(
     *,
     as_json: bool,
 ) -> None:
-    """Print samples: one by its id, or `number` of every chosen split, spread over it."""
+    """Print one sample by its id, or `number` samples spread over every chosen split."""
     build = Build.open(folder)
     pictures = None if as_json else build.pictures()
     if sample_id is not None:
@@ -54,7 +56,7 @@ def _chosen(
 
 
 def sample_text(build: Build, pictures: PictureStore | None, sample: Mapping[str, Any]) -> str:
-    """Lay out one sample for reading."""
+    """Return one sample as text for a terminal."""
     facts = f"{sample['task']}, {sample['form']}, {sample['dataset']} {sample['split']}"
     lines = ["-" * WIDTH, sample["sample_id"][:WIDTH], facts]
     lines += [_entry("picture", picture_line(pictures, key)) for key in sample["pictures"][:4]]
@@ -75,7 +77,7 @@ def sample_text(build: Build, pictures: PictureStore | None, sample: Mapping[str
 
 
 def picture_line(pictures: PictureStore | None, key: str) -> str:
-    """Say what is known of a picture: size, kind, bytes, hash."""
+    """Describe a picture: size, kind, bytes, hash."""
     if pictures is None:
         return f"{key} (not looked at)"
     if key not in pictures:
@@ -111,7 +113,7 @@ def _entry(label: str, text: str) -> str:
 
 
 def text_block(label: str, text: str) -> str:
-    """A label and a text of several lines, wrapped beside it; control characters made visible."""
+    """Return a label with a text wrapped beside it; control characters are made visible."""
     lines: list[str] = []
     for line in text.split("\n"):
         lines += _wrapped(visible(line), WIDTH - len(_INDENT))

@@ -1,4 +1,4 @@
-"""`inspect --html`: the page, and one line about it."""
+"""`inspect --html`: write the page, and print one line about it."""
 
 import json
 import os
@@ -53,20 +53,20 @@ def run_inspect_page(
         out=html,
         tell=_tell,
     )
-    made = make_page(request)
+    summary = make_page(request)
     if as_json:
-        print(json.dumps({name: getattr(made, name) for name in PageMade.__slots__}))
+        print(json.dumps({name: getattr(summary, name) for name in PageMade.__slots__}))
         return
     print(
-        f"{html}: {made.samples:,} of {counted(made.of, 'sample')}, "
-        f"{counted(made.pictures, 'picture')}, "
-        f"{made.rejects:,} of {counted(made.of_rejects, 'reject')}, "
-        f"{made.size_bytes / 1e6:,.1f} MB"
+        f"{html}: {summary.samples:,} of {counted(summary.of, 'sample')}, "
+        f"{counted(summary.pictures, 'picture')}, "
+        f"{summary.rejects:,} of {counted(summary.of_rejects, 'reject')}, "
+        f"{summary.size_bytes / 1e6:,.1f} MB"
     )
 
 
 def _reader(model: str | None) -> tuple[TokenReader | None, str]:
-    """Open tokenizers; without the libraries for it, say why there are none."""
+    """Open tokenizers; without torch and transformers, return the reason why there are none."""
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         why = f"{' and '.join(missing)} not installed; `pip install 'instructify[train]'` adds it"

@@ -1,4 +1,4 @@
-"""`lint`: what is wrong with templates, by kind, and what a build made of them."""
+"""`lint`: findings about templates by kind, and how a build uses the templates."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ _LISTED = 1_000  # of all, in JSON
 def run_lint(
     build: Path | None, templates: TemplateFolders, catalog_file: Path | None, *, as_json: bool
 ) -> int:
-    """Lint and report; returns 1 if there are errors."""
+    """Lint and print the report; returns 1 if there are errors, else 0."""
     opened = None if build is None else Build.open(build)
     catalog = load_catalog(extra=catalog_file)
     report = lint(templates.base, catalog, opened, added=templates.added)
@@ -72,11 +72,13 @@ def _task_json(use: TaskUse) -> dict[str, object]:
 
 def _lines(report: LintReport, folder: str) -> Iterator[str]:
     order = {"error": 0, "warning": 1}
-    by_kind = sorted(report.findings, key=lambda one: (order[one.severity], one.kind))
-    for (severity, kind), group in groupby(by_kind, key=lambda one: (one.severity, one.kind)):
-        found = list(group)
-        yield f"{severity} {kind}: {len(found):,}"
-        yield from _group(found)
+    by_kind = sorted(report.findings, key=lambda finding: (order[finding.severity], finding.kind))
+    for (severity, kind), group in groupby(
+        by_kind, key=lambda finding: (finding.severity, finding.kind)
+    ):
+        findings = list(group)
+        yield f"{severity} {kind}: {len(findings):,}"
+        yield from _group(findings)
         yield ""
     if report.usage is None and any(variety.self_bleu is not None for variety in report.varieties):
         yield from _variety_lines(report.varieties)
@@ -92,14 +94,14 @@ def _lines(report: LintReport, folder: str) -> Iterator[str]:
     )
 
 
-def _group(found: Sequence[Finding]) -> Iterator[str]:
-    for one in found[:_SHOWN]:
-        line = "" if one.line is None else f":{one.line}"
-        name = "" if one.template is None else f" {one.template}"
-        yield paragraph(f"{Path(one.file).name}{line}{name}: {one.what}", "  - ", "    ")
-    if len(found) > _SHOWN:
-        yield f"  - and {len(found) - _SHOWN:,} more: --json"
-    yield paragraph(found[0].to_do, "  > ", "    ")
+def _group(findings: Sequence[Finding]) -> Iterator[str]:
+    for finding in findings[:_SHOWN]:
+        line = "" if finding.line is None else f":{finding.line}"
+        name = "" if finding.template is None else f" {finding.template}"
+        yield paragraph(f"{Path(finding.file).name}{line}{name}: {finding.what}", "  - ", "    ")
+    if len(findings) > _SHOWN:
+        yield f"  - and {len(findings) - _SHOWN:,} more: --json"
+    yield paragraph(findings[0].to_do, "  > ", "    ")
 
 
 _VARIETY = (
@@ -111,17 +113,17 @@ _VARIETY = (
 
 
 def _variety_lines(varieties: Sequence[Variety]) -> Iterator[str]:
-    """Say how varied each pool is; pools of one task with the same templates stand together."""
-    told: dict[Variety, list[str]] = {}
-    for one in varieties:
-        told.setdefault(one._replace(form=""), []).append(one.form)
+    """Show how varied each pool is; pools of a task with the same templates share a row."""
+    forms_of: dict[Variety, list[str]] = {}
+    for variety in varieties:
+        forms_of.setdefault(variety._replace(form=""), []).append(variety.form)
     rows = [
         [
-            f"{one.task} {', '.join(forms)}",
-            *(str(one.templates), str(one.openings)),
-            "-" if one.self_bleu is None else f"{one.self_bleu:.1f}",
+            f"{variety.task} {', '.join(forms)}",
+            *(str(variety.templates), str(variety.openings)),
+            "-" if variety.self_bleu is None else f"{variety.self_bleu:.1f}",
         ]
-        for one, forms in told.items()
+        for variety, forms in forms_of.items()
     ]
     yield from table_lines(_VARIETY, rows)
 
@@ -171,7 +173,7 @@ def _words(lengths: Lengths) -> str:
 
 
 def _draw_lines(tasks: Sequence[TaskUse], report: LintReport) -> Iterator[str]:
-    """Sum up the draws of each task's templates; --json has every one."""
+    """Summarize the draws of each task's templates; --json lists all."""
     columns = (
         TextColumn("draws of a template", 23),
         FigureColumn("fewest", 9),
@@ -183,8 +185,8 @@ def _draw_lines(tasks: Sequence[TaskUse], report: LintReport) -> Iterator[str]:
 
 def _draw_rows(tasks: Sequence[TaskUse], report: LintReport) -> Iterator[list[str]]:
     for use in tasks:
-        own = {key: n for key, n in report.draws.items() if key.startswith(f"{use.task}/")}
-        if own:
-            least = min(own, key=lambda key: (own[key], key))
+        draws = {key: n for key, n in report.draws.items() if key.startswith(f"{use.task}/")}
+        if draws:
+            least = min(draws, key=lambda key: (draws[key], key))
             name = least.removeprefix(f"{use.task}/")
-            yield [use.task, f"{own[least]:,}", f"{max(own.values()):,}", name]
+            yield [use.task, f"{draws[least]:,}", f"{max(draws.values()):,}", name]

@@ -1,4 +1,4 @@
-"""`merge` and `generate`: a trained model for plain transformers, and one answer of it."""
+"""`merge` and `generate`: save a trained model for transformers, and ask it a question."""
 
 import json
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ from instructify._util.errors import UserError
 
 
 def run_merge(run: Path, out: Path, which: str, precision: str = "auto") -> None:
-    """Write the whole model of a run."""
+    """Write the whole model of a run for transformers."""
     from instructify_train.evaluate import merge, precisions
 
     trained = merge(run, out, which, precision)
     step = "" if trained.state is None else f" after step {trained.state.step:,}"
-    kept = " and ".join(
+    weights = " and ".join(
         f"{n / 1e6:,.1f}M in {name}" for name, n in precisions(trained.model).items()
     )
-    print(f"{out}: the model of {run}{step}, {kept}, for InstructBlipForConditionalGeneration")
+    print(f"{out}: the model of {run}{step}, {weights}, for InstructBlipForConditionalGeneration")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerateOptions:
-    """Which model is asked what, and how its answer is searched for.
+    """The options of `generate`: the model, the question, and how the answer is decoded.
 
-    `model` is a run, a folder of a model or a name of the Hub, `checkpoint` one of a run.
+    `model` is a run, the folder of a model or a name of the Hub; `checkpoint` is one of a run.
     """
 
     model: str
@@ -38,7 +38,7 @@ class GenerateOptions:
 
 
 def run_generate(options: GenerateOptions, *, as_json: bool) -> None:
-    """Print what a model says of a picture or clip."""
+    """Print a model's answer about a picture or clip."""
     answer = answered(options)
     if as_json:
         value = {"image": str(options.image), "prompt": options.prompt, "answer": answer}
@@ -48,13 +48,15 @@ def run_generate(options: GenerateOptions, *, as_json: bool) -> None:
 
 
 def answered(options: GenerateOptions) -> str:
-    """Ask a model about a picture or clip."""
+    """Return a model's answer about a picture or clip."""
     from instructify_train.decode import Decoding
     from instructify_train.evaluate import answerer_of, load_trained
     from instructify_train.model import device_of, precision_of
 
     if not options.prompt.strip():
-        raise UserError("--prompt is empty; ask something, as 'Question: what is this? Answer:'")
+        raise UserError(
+            "--prompt is empty; give a prompt such as 'Question: what is this? Answer:'"
+        )
     decoding = Decoding(
         beams=options.beams,
         max_new_tokens=options.max_tokens,

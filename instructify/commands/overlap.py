@@ -38,13 +38,13 @@ def run_overlap(
     catalog_file: Path | None,
     as_json: bool,
 ) -> int:
-    """Search, keep the result with the build, and print it.
+    """Search, save the result in the build, and print it.
 
-    Returns 1 if training splits, those of the recipe where one is given, share pictures with
-    evaluated ones and no waiver of the recipe names the pair, else 0.
+    Returns 1 if a training split shares pictures with an evaluated split and no waiver of the
+    recipe names the pair, else 0. With a recipe only the splits of the recipe count.
     """
     build = Build.open(folder)
-    if build.pending is not None:  # this command writes: it keeps its result with the build
+    if build.pending is not None:  # this command writes: it saves its result in the build
         carry_out(build.paths)
         build = Build.open(folder)
     question = Question(
@@ -58,8 +58,8 @@ def run_overlap(
     waivers = () if recipe is None else load_waivers(recipe)
     with open_workers(engine) as pool:
         overlap = find_overlap(question, pool, Progress.for_terminal())
-    kept = keep_overlap(folder, overlap)
-    if recipe is not None:  # what is kept serves all recipes
+    result_file = keep_overlap(folder, overlap)
+    if recipe is not None:  # the saved result holds for all recipes
         overlap = _under(overlap, recipe)
     leaks = leaked(overlap)
     if html is not None:
@@ -68,21 +68,21 @@ def run_overlap(
     if as_json:
         sys.stdout.write(overlap.to_bytes().decode())
     else:
-        print(overlap_text(overlap, leaks, waivers, str(folder), str(kept)))
+        print(overlap_text(overlap, leaks, waivers, str(folder), str(result_file)))
         if html is not None:
             print(f"page: {html}")
     return 1 if any(waiver_of(pair, waivers) is None for pair in leaks) else 0
 
 
 def _under(overlap: Overlap, recipe: str) -> Overlap:
-    """See what was found as a recipe does: its splits are trained on, and no others."""
+    """Return the result for a recipe: only the splits of the recipe are trained on."""
     mixture = load_mixture(recipe)
     splits = {member.dataset: member.splits for member in mixture.members}
     return as_trained(overlap, splits, list(splits) if mixture.fine_tune else ())
 
 
 def leaked(overlap: Overlap) -> Sequence[LeakedPair]:
-    """List the leaks into everything that is, or may be, trained on."""
+    """List the leaks into all splits that are or may be trained on."""
     trained: dict[str, list[str]] = {}
     for part in overlap.parts:
         if part.is_trained:

@@ -1,4 +1,4 @@
-"""The page of a search for shared pictures and texts: what was found, with the pictures first."""
+"""The page of a search for shared pictures and texts; the pictures come first."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,14 +17,14 @@ _HEAT_STEPS = 10
 
 
 class Verdict(NamedTuple):
-    """One sentence about the whole, and whether it is good, bad or neither."""
+    """One sentence about the whole result, and whether it is good, bad or neither."""
 
     kind: str
     text: str
 
 
 class Bar(NamedTuple):
-    """What a training split has of an evaluated one."""
+    """The pictures of an evaluated split that a training split has too."""
 
     name: str
     is_waived: bool
@@ -59,7 +59,7 @@ class Matrix(NamedTuple):
 
 
 class TextRow(NamedTuple):
-    """How many records of an evaluated split have a text that a training split has too."""
+    """The number of records of an evaluated split whose text is in a training split too."""
 
     right: str
     left: str
@@ -71,7 +71,7 @@ class TextRow(NamedTuple):
 
     @property
     def matching(self) -> int:
-        """Records that match in what is not common."""
+        """The number of records with a matching text that is not common."""
         return max(_rare(self.questions), _rare(self.answers))
 
 
@@ -83,7 +83,7 @@ def overlap_page(
     against: Build | None,
     page: Path,
 ) -> bytes:
-    """Write the page of a result; `page` is the file that is going to be written."""
+    """Return the page of a result; `page` is the file that it is written to."""
     root = build.paths.root
     name = root.name or str(root)
     identity = Identity(kind="Overlap", name=name, build=name)
@@ -139,15 +139,19 @@ def _sections(
     sections = []
     for right in dict.fromkeys(leak.right for leak in leaks):
         shared = [leak for leak in leaks if leak.right == right]
-        used = [waiver for one in shared if (waiver := _waiver(overlap, one, waivers)) is not None]
+        used = [
+            waiver for pair in shared if (waiver := _waiver(overlap, pair, waivers)) is not None
+        ]
         part = overlap.parts[right]
         sections.append(
             Section(
                 name=part_name(overlap.parts, right),
                 size=f"{counted(part.pictures, 'picture')}, {counted(part.records, 'record')}",
-                waivers=tuple((waiver_name(one), one.reason) for one in dict.fromkeys(used)),
+                waivers=tuple(
+                    (waiver_name(waiver), waiver.reason) for waiver in dict.fromkeys(used)
+                ),
                 pairs=tuple(pictures.pairs(overlap, shared)),
-                bars=tuple(_bar(overlap, one, waivers) for one in shared),
+                bars=tuple(_bar(overlap, pair, waivers) for pair in shared),
             )
         )
     return sections
@@ -205,7 +209,7 @@ def _cell(overlap: Overlap, shared: SharedPictures) -> Cell:
 
 
 def _rest(overlap: Overlap) -> list[Mapping[str, Any]]:
-    pairs = sorted(_of_kind(overlap, "rest"), key=lambda one: -one.pictures)
+    pairs = sorted(_of_kind(overlap, "rest"), key=lambda pair: -pair.pictures)
     return [
         {
             "left": part_name(overlap.parts, pair.left),
@@ -222,17 +226,17 @@ def _texts(overlap: Overlap) -> list[TextRow]:
     parts = overlap.parts
     rows = [
         TextRow(
-            right=part_name(parts, one.right),
-            left=part_name(parts, one.left),
-            records=parts[one.right].records,
-            same_picture=one.same_picture,
-            questions=one.questions,
-            answers=one.answers,
-            quotes=tuple(dict.fromkeys((*one.questions.examples, *one.answers.examples)))[
+            right=part_name(parts, texts.right),
+            left=part_name(parts, texts.left),
+            records=parts[texts.right].records,
+            same_picture=texts.same_picture,
+            questions=texts.questions,
+            answers=texts.answers,
+            quotes=tuple(dict.fromkeys((*texts.questions.examples, *texts.answers.examples)))[
                 :_MOST_QUOTES
             ],
         )
-        for one in overlap.texts or ()
+        for texts in overlap.texts or ()
     ]
     return sorted(rows, key=lambda row: (-row.same_picture, -row.matching, row.right, row.left))
 

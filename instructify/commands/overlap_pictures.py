@@ -1,4 +1,4 @@
-"""Pairs of pictures for the overlap page, small, so that a person sees whether two are the same."""
+"""Small pairs of pictures for the overlap page, which show whether two pictures are the same."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ _MOST_IN_SECTION = 9
 
 
 class Figure(NamedTuple):
-    """A picture and its key; without `data` where there is no picture, or no room for more."""
+    """A picture and its key; `data` is None if there is no picture or no room for more."""
 
     key: str
     data: str | None
@@ -29,7 +29,7 @@ class Figure(NamedTuple):
 
 
 class PairOfPictures(NamedTuple):
-    """An example: how it was found, the part that has it too, and the pictures, one if equal."""
+    """An example: how it was found, the other part that has it, and one or two pictures."""
 
     way: str
     found: str
@@ -39,25 +39,25 @@ class PairOfPictures(NamedTuple):
 
 
 class ExamplePictures:
-    """Small pictures for examples, as many as a page may hold."""
+    """Small pictures of examples, up to the most that a page may hold."""
 
     def __init__(self, builds: Sequence[Build | None]) -> None:
         self._stores = [None if build is None else build.pictures() for build in builds]
         self._left = _MOST_PICTURES
 
     def pairs(self, overlap: Overlap, shared: Sequence[SharedPictures]) -> list[PairOfPictures]:
-        """Take examples of what one evaluated split shares with others, each once.
+        """Return examples of the pictures that an evaluated split shares, each once.
 
-        By key there is one for the whole split: equal names need no look.
+        There is at most one example of pictures with equal keys, since these are the same file.
         """
         lefts: dict[Example, list[int]] = {}
-        for one in shared:
-            for example in one.examples:
-                lefts.setdefault(example, []).append(one.left)
+        for pair in shared:
+            for example in pair.examples:
+                lefts.setdefault(example, []).append(pair.left)
         by_key = [example for example in lefts if example.way == "key"]
         others = [example for example in lefts if example.way != "key"]
         chosen = [*others[:_MOST_IN_SECTION], *by_key[:1]]
-        return [self._pair(overlap, one, lefts[one], shared[0].right) for one in chosen]
+        return [self._pair(overlap, example, lefts[example], shared[0].right) for example in chosen]
 
     def _pair(
         self, overlap: Overlap, example: Example, lefts: Sequence[int], right: int
@@ -87,7 +87,7 @@ class ExamplePictures:
 
 
 def _small(store: PictureStore, key: str) -> str | None:
-    """Encode a picture, or the middle of a clip, small."""
+    """Encode a small copy of a picture, or of the middle frame of a clip."""
     try:
         is_clip = store.facts(key).media == "video"
         image = store.frames(key, 1).images[0] if is_clip else store.image(key)

@@ -1,7 +1,7 @@
-"""A search for shared pictures and texts at 80 columns: matrices first, then pair by pair.
+"""The result of a search for shared pictures and texts in 80 columns: matrices, then pairs.
 
-Twenty-six names don't fit side by side. So held-out sets are rows, training sets are columns under
-letters, only what shares something is shown, and the letters are told below.
+Twenty-six names do not fit side by side. So held-out sets are rows, and training sets are columns
+named by letters; a legend below explains the letters. Sets that share nothing are left out.
 """
 
 import textwrap
@@ -31,9 +31,9 @@ def overlap_text(
     leaks: Sequence[LeakedPair],
     waivers: Sequence[Waiver],
     build: str,
-    kept: str,
+    result_file: str,
 ) -> str:
-    """Lay the result out for a terminal."""
+    """Return the result as text for a terminal."""
     parts = overlap.parts
     leaking = [picture for picture in overlap.pictures if pair_kind(parts, picture) == "leak"]
     checking = [picture for picture in overlap.pictures if pair_kind(parts, picture) == "check"]
@@ -50,12 +50,12 @@ def overlap_text(
     if rest:
         blocks.append(_rest(parts, rest))
     blocks += [text for text in (_texts(overlap), _gaps(overlap)) if text]
-    blocks.append(f"kept in {kept}")
+    blocks.append(f"kept in {result_file}")
     return "\n\n".join(blocks)
 
 
 def pair_kind(parts: Sequence[PartFacts], shared: SharedPictures) -> str:
-    """Sort a pair: a leak, a validation split of held-in data that training sees, or the rest."""
+    """Return "leak", "check" (training sees a validation split of held-in data), or "rest"."""
     left, right = parts[shared.left], parts[shared.right]
     if left.is_trained and right.is_evaluated:
         return "leak"
@@ -64,7 +64,7 @@ def pair_kind(parts: Sequence[PartFacts], shared: SharedPictures) -> str:
 
 
 def part_name(parts: Sequence[PartFacts], number: int) -> str:
-    """Name a part; one of the build that another is held against has a mark."""
+    """Return the name of a part; a part of the other build gets a star."""
     return parts[number].name + ("*" if parts[number].build else "")
 
 
@@ -77,8 +77,8 @@ def _head(overlap: Overlap, build: str) -> str:
 
 
 def _matrix(parts: Sequence[PartFacts], pairs: Sequence[SharedPictures], title: str) -> str:
-    """Draw rows by columns, blank where nothing is shared; columns that don't fit come below."""
-    columns = list(dict.fromkeys(pair.left for pair in sorted(pairs, key=lambda one: one.left)))
+    """Lay out a matrix, blank where nothing is shared; columns that do not fit come below."""
+    columns = list(dict.fromkeys(pair.left for pair in sorted(pairs, key=lambda pair: pair.left)))
     rows = list(dict.fromkeys(pair.right for pair in pairs))
     cells = {(pair.left, pair.right): share(pair, parts) for pair in pairs}
     letters = {number: _LETTERS[at % len(_LETTERS)] for at, number in enumerate(columns)}
@@ -90,12 +90,12 @@ def _matrix(parts: Sequence[PartFacts], pairs: Sequence[SharedPictures], title: 
             values = "".join(f"{cells.get((number, row), ''):>5}" for number in shown)
             if values.strip():
                 lines.append(f"{_cut(part_name(parts, row)):<{_NAME}}{values}".rstrip())
-    told = ", ".join(f"{letters[n]}\u00a0{part_name(parts, n)}" for n in columns)
-    return "\n".join([*lines, _wrapped(told)]).replace("\u00a0", " ")
+    legend = ", ".join(f"{letters[n]}\u00a0{part_name(parts, n)}" for n in columns)
+    return "\n".join([*lines, _wrapped(legend)]).replace("\u00a0", " ")
 
 
 def share(shared: SharedPictures, parts: Sequence[PartFacts]) -> str:
-    """Write the share of the right part's pictures in at most four characters."""
+    """Format the shared per cent of the right part's pictures in at most four characters."""
     percent = 100 * shared.pictures / max(1, parts[shared.right].pictures)
     if percent >= 99.5:
         return "100" if shared.pictures == parts[shared.right].pictures else ">99"
@@ -110,25 +110,25 @@ def _pairs(
     leaks: Sequence[LeakedPair],
     waivers: Sequence[Waiver],
 ) -> str:
-    """List pairs under their evaluated split, with the ways and the records concerned."""
+    """List pairs below their evaluated split, with counts by way of finding and of records."""
     parts = overlap.parts
     of = {(pair.held_in, pair.held_out): pair for pair in leaks}
     lines = [f"{'pictures shared':<34}{'by key':>9}{'by bytes':>10}{'alike':>8}{'records':>10}"]
     row = None
-    for one in pairs:
-        left, right = parts[one.left], parts[one.right]
-        if row != one.right:
-            row = one.right
+    for shared in pairs:
+        left, right = parts[shared.left], parts[shared.right]
+        if row != shared.right:
+            row = shared.right
             lines.append(
                 f"{part_name(parts, row)}: {counted(right.pictures, 'picture')}, "
                 f"{counted(right.records, 'record')}"
             )
-        alike = f"{one.likeness:,}" if one.likeness or one.compared_by_likeness else "-"
+        alike = f"{shared.likeness:,}" if shared.likeness or shared.compared_by_likeness else "-"
         pair = of.get((left.name, right.name))
         waiver = None if pair is None else waiver_of(pair, waivers)
         line = (
-            f"  {_cut(part_name(parts, one.left), 31):<32}{one.key:>9,}{one.content:>10,}{alike:>8}"
-            f"{one.right_records:>10,}"
+            f"  {_cut(part_name(parts, shared.left), 31):<32}{shared.key:>9,}{shared.content:>10,}"
+            f"{alike:>8}{shared.right_records:>10,}"
         )
         lines.append(line + ("" if waiver is None else " waived"))
     used = {w for pair in leaks if (w := waiver_of(pair, waivers)) is not None}
@@ -142,20 +142,20 @@ def waiver_name(waiver: Waiver) -> str:
 
 def _rest(parts: Sequence[PartFacts], pairs: Sequence[SharedPictures]) -> str:
     """List other pairs, the largest first."""
-    ordered = sorted(pairs, key=lambda one: -one.pictures)
+    ordered = sorted(pairs, key=lambda pair: -pair.pictures)
     lines = [f"{'other pairs that share pictures':<55}{'by key':>9}{'by bytes':>9}"]
-    for one in ordered[:_MOST_LINES]:
+    for pair in ordered[:_MOST_LINES]:
         names = (
-            f"  {_cut(part_name(parts, one.left), 25):<26}{_cut(part_name(parts, one.right), 25)}"
+            f"  {_cut(part_name(parts, pair.left), 25):<26}{_cut(part_name(parts, pair.right), 25)}"
         )
-        lines.append(f"{names:<55}{one.key:>9,}{one.content:>9,}")
+        lines.append(f"{names:<55}{pair.key:>9,}{pair.content:>9,}")
     if len(ordered) > _MOST_LINES:
         lines.append(f"  and {len(ordered) - _MOST_LINES} more; --html and --json list all")
     return "\n".join(lines)
 
 
 def _texts(overlap: Overlap) -> str:
-    """Sum up shared texts, one line an evaluated split: its most telling training split."""
+    """List shared texts: for each evaluated split the three training splits that matter most."""
     if not overlap.texts:
         return "" if overlap.texts is None else "No evaluated split shares a text with training."
     parts = overlap.parts
@@ -164,17 +164,17 @@ def _texts(overlap: Overlap) -> str:
         f"{'answer':>8}{'rare':>7}{'picture':>10}"
     ]
     for right in dict.fromkeys(text.right for text in sorted(overlap.texts, key=lambda o: o.right)):
-        own = [text for text in overlap.texts if text.right == right]
+        matches = [text for text in overlap.texts if text.right == right]
         lines.append(f"{part_name(parts, right)}: {counted(parts[right].records, 'record')}")
         telling = sorted(
-            own, key=lambda one: (-one.same_picture, -_rare(one.questions, one.answers))
+            matches, key=lambda text: (-text.same_picture, -_rare(text.questions, text.answers))
         )
-        for one in telling[:3]:
-            questions, answers = one.questions, one.answers
+        for text in telling[:3]:
+            questions, answers = text.questions, text.answers
             lines.append(
-                f"  {_cut(part_name(parts, one.left), 34):<36}{questions.records:>9,}"
+                f"  {_cut(part_name(parts, text.left), 34):<36}{questions.records:>9,}"
                 f"{_rare(questions):>7,}{answers.records:>8,}{_rare(answers):>7,}"
-                f"{one.same_picture:>10,}"
+                f"{text.same_picture:>10,}"
             )
         if len(telling) > 3:
             lines.append(f"  and {len(telling) - 3} more")

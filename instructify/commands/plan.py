@@ -1,4 +1,4 @@
-"""`plan`: what a recipe makes of a build, as a table of 80 columns, a page, or JSON."""
+"""`plan`: the mixture of a recipe applied to a build, as text of 80 columns, a page or JSON."""
 
 import json
 import textwrap
@@ -41,9 +41,9 @@ def run_plan(
     catalog_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Print the plan, and its difference from another recipe's or another build's.
+    """Print the plan, and its difference from the plan of another recipe or build.
 
-    Without `steps` or `batch` they are those of the recipe's run, for both.
+    Where `steps` or `batch` is None, both plans use the value of the first recipe.
     """
     catalog = load_catalog(extra=catalog_file)
     plan = planned(folder, recipe, set_to, catalog, steps=steps, batch=batch)
@@ -71,9 +71,18 @@ def planned(
     steps: int | None = None,
     batch: int | None = None,
 ) -> Plan:
-    """Make the plan of a recipe on a build; steps and batch are the recipe's where they are None.
+    """Make the plan of a recipe for a build.
 
-    UserError for a setting that a plan does not depend on.
+    Args:
+        folder: the build.
+        recipe: a name or a YAML file.
+        settings: changes of the recipe, each as `key=value`.
+        catalog: the catalog with the datasets of the build.
+        steps: steps of the run; None takes those of the recipe.
+        batch: samples of a step on all GPUs; None takes those of the recipe.
+
+    Raises:
+        UserError: a plan does not depend on one of the settings.
     """
     _check_settings(settings)
     run = run_settings(read_recipe(changed_recipe(recipe, settings)))
@@ -87,8 +96,7 @@ def _check_settings(settings: Sequence[str]) -> None:
         top = setting.partition("=")[0].strip().partition(".")[0]
         if top not in _PLANNED:
             raise UserError(
-                f"--set {setting} has no effect on a plan; what counts is below "
-                f"{', '.join(_PLANNED)}"
+                f"--set {setting} has no effect on a plan; use settings of {', '.join(_PLANNED)}"
             )
 
 
@@ -110,7 +118,7 @@ def _other(
     steps: int,
     batch: int,
 ) -> Plan:
-    """A folder is another build under the same recipe, anything else another recipe."""
+    """Make the other plan: a folder is another build, any other value another recipe."""
     if Path(against).is_dir():
         return _plan(Path(against), recipe, settings, catalog, steps, batch)
     return _plan(folder, against, (), catalog, steps, batch)
@@ -127,7 +135,7 @@ def _write(path: Path, page: bytes) -> None:
 
 
 def plan_text(plan: Plan) -> str:
-    """Lay out a plan for a terminal."""
+    """Return a plan as text for a terminal."""
     lines = [
         *_wrapped(
             f"{plan.recipe}: {plan.num_datasets} datasets, {len(plan.rows)} members, "
@@ -148,7 +156,7 @@ def plan_text(plan: Plan) -> str:
 
 
 def explained(plan: Plan) -> str:
-    """Say what the columns mean."""
+    """Explain the columns."""
     root = "sqrt" if plan.alpha == 0.5 else "root"
     passes = (
         "over the records; pass p takes sample p of each, from the first again where a record has "
@@ -166,7 +174,7 @@ def explained(plan: Plan) -> str:
 
 
 def _samples_each(plan: Plan) -> str:
-    """Say how many samples a record of the build has, each by another template."""
+    """Say how many samples each record of the build has, each with another template."""
     counts = sorted({row.draws_per_record for row in plan.rows})
     if not counts:
         return ""
@@ -175,7 +183,7 @@ def _samples_each(plan: Plan) -> str:
 
 
 def loss_explained(plan: Plan) -> str:
-    """Say what the share of loss is, and how it was found."""
+    """Explain the share of the loss and how it is estimated."""
     if plan.logical_batch is not None:
         return (
             "what the member counts in the loss; each logical batch counts the same, whatever the "
@@ -190,7 +198,7 @@ def loss_explained(plan: Plan) -> str:
 
 
 def changes_text(before: Plan, now: Plan, changes: Sequence[Change]) -> str:
-    """Lay out the difference of two plans."""
+    """Return the difference of two plans as text for a terminal."""
     lines = [
         *_wrapped(f"Compared with {before.recipe} on {before.build}:"),
         *table_lines(_CHANGE, [_change_row(change, now, before) for change in changes]),
@@ -222,14 +230,14 @@ def _change_row(change: Change, *plans: Plan) -> list[str]:
 
 
 def member_name(member: str, *plans: Plan) -> str:
-    """Name a member; by its dataset where that has one form only."""
+    """Return the name of a member: its dataset alone if that has one form only."""
     dataset = member.partition("/")[0]
     forms = {row.form for plan in plans for row in plan.rows if row.dataset == dataset}
     return dataset if len(forms) == 1 else member
 
 
 def short(number: float) -> str:
-    """Write a number in at most six characters, so that columns of seven stay apart."""
+    """Format a number in at most six characters, for columns of seven."""
     if number < 99_999.5:
         return f"{number:,.0f}" if number >= 100 else f"{number:.2f}"
     if number >= 1e12:
@@ -267,7 +275,7 @@ def _row(row: PlanRow, plan: Plan) -> list[str]:
 
 
 def _percent(share: float, places: int, width: int) -> str:
-    """Write a share, with fewer places where it would be wider than its column is as a rule."""
+    """Format a share, with fewer decimal places where it would be wider than its column."""
     texts = (f"{100 * share:.{number}f}%" for number in range(places, -1, -1))
     return next((text for text in texts if len(text) <= width), "100%")
 
@@ -306,7 +314,7 @@ def _total(plan: Plan) -> list[str]:
 
 
 def _count(number: float) -> str:
-    """Write a count in full where seven characters hold it."""
+    """Format a count, in full if it fits into seven characters."""
     return f"{number:,.0f}" if number < 999_999.5 else short(number)
 
 

@@ -11,7 +11,7 @@ _MANY_PASSES = 100
 
 
 class Column(NamedTuple):
-    """A column of figures: its title in lines, a text for each row, and that of all rows."""
+    """A column of figures: the lines of its title, a text for each row, and the total."""
 
     title: tuple[str, ...]
     cells: tuple[str, ...]
@@ -19,7 +19,7 @@ class Column(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A row: its name, its bars as parts of the widest one, whether its passes are many."""
+    """A row: its name, the lengths of its bars (1 is the widest), and a flag for many passes."""
 
     name: str
     share: float
@@ -30,7 +30,7 @@ class Member(NamedTuple):
 def plan_page(
     plan: Plan, before: Plan | None, changes: Sequence[Change], loss: str, folder: Path, page: Path
 ) -> bytes:
-    """Write the page of a plan and, where there is another one, of the difference.
+    """Return the page of a plan and, if another plan is given, of the difference.
 
     Args:
         plan: the plan that is shown.
@@ -38,7 +38,7 @@ def plan_page(
         changes: their difference, member by member.
         loss: what the share of loss is.
         folder: the build.
-        page: the file that is going to be written.
+        page: the file that the page is written to.
     """
     rows = sorted(plan.rows, key=lambda row: (-row.probability, row.member))
     columns, dropped = _columns(plan, rows)
@@ -79,7 +79,7 @@ def _members(rows: Sequence[PlanRow]) -> list[Member]:
 
 
 def _columns(plan: Plan, rows: Sequence[PlanRow]) -> tuple[list[Column], list[str]]:
-    """Lay out the columns, and name those that are left out for they say nothing."""
+    """Return the columns to show, and the reasons why other columns are left out."""
     records = f"{sum(row.size for row in rows):,}"
     everything = [
         _column(rows, ("share", "%"), lambda row: f"{100 * row.probability:.2f}", "100"),
@@ -104,18 +104,18 @@ def _columns(plan: Plan, rows: Sequence[PlanRow]) -> tuple[list[Column], list[st
             f"{plan.disk_bytes / 1e6:,.1f}",
         ),
     ]
-    kept: list[Column] = []
+    shown: list[Column] = []
     dropped: list[str] = []
     for column in everything:
         name = " ".join(column.title)
-        twin = next((one for one in kept if one.cells == column.cells), None)
+        twin = next((other for other in shown if other.cells == column.cells), None)
         if twin is not None:
             dropped.append(f"{name} is {' '.join(twin.title)}")
         elif len(rows) > 1 and len(set(column.cells)) == 1 and not column.total:
             dropped.append(f"{name} is {column.cells[0]} for all")
         else:
-            kept.append(column)
-    return kept, dropped
+            shown.append(column)
+    return shown, dropped
 
 
 def _column(
@@ -129,7 +129,7 @@ def _is_loss_the_share(rows: Sequence[PlanRow]) -> bool:
 
 
 def rounded(passes: float) -> str:
-    """Write a number of passes: whole from 10 on, with fewer digits the larger it is."""
+    """Format a number of passes: whole from 10 on, with fewer decimals the larger it is."""
     return (
         f"{passes:,.0f}"
         if passes >= 9.95

@@ -1,4 +1,4 @@
-"""`protocols`: how each dataset is evaluated, and where every choice comes from."""
+"""`protocols`: how each dataset is evaluated, and the source of each setting."""
 
 import dataclasses
 import json
@@ -34,16 +34,16 @@ def run_protocols(
     catalog_file: Path | None,
     as_json: bool,
 ) -> None:
-    """List the protocols and suites, or say everything about one protocol."""
+    """List the protocols and suites, or show all settings of one protocol."""
     catalog = load_catalog(extra=catalog_file)
     folder = protocol_folders(templates)
     check_folder(catalog, folder)
     if name is None and settings:
-        raise UserError("--set changes one protocol; name it, as `instructify protocols gqa`")
+        raise UserError("--set changes one protocol; name it, as in `instructify protocols gqa`")
     if name is not None:
-        one = named_protocol(catalog, name, settings, folder=folder, may_lack_words=True)
-        told = [one.value()] if as_json else list(protocol_lines(one))
-        print(json.dumps(told[0], indent=1) if as_json else "\n".join(map(str, told)))
+        protocol = named_protocol(catalog, name, settings, folder=folder, may_lack_words=True)
+        output = [protocol.value()] if as_json else list(protocol_lines(protocol))
+        print(json.dumps(output[0], indent=1) if as_json else "\n".join(map(str, output)))
         return
     every = [
         protocol
@@ -54,7 +54,11 @@ def run_protocols(
     suites = load_suites(folder)
     if as_json:
         value = {key: dataclasses.asdict(suite) for key, suite in suites.items()}
-        print(json.dumps({"protocols": [one.value() for one in every], "suites": value}, indent=1))
+        print(
+            json.dumps(
+                {"protocols": [protocol.value() for protocol in every], "suites": value}, indent=1
+            )
+        )
         return
     print("\n".join(_list_lines(every, suites)))
 
@@ -76,7 +80,7 @@ def _row(protocol: Protocol) -> list[str]:
 
 
 def _list_lines(every: Sequence[Protocol], suites: dict[str, Suite]) -> Iterator[str]:
-    yield from table_lines(_COLUMNS, [_row(one) for one in every])
+    yield from table_lines(_COLUMNS, [_row(protocol) for protocol in every])
     yield ""
     for name, suite in suites.items():
         settings = f" ({', '.join(suite.settings)})" if suite.settings else ""
@@ -89,42 +93,46 @@ def _list_lines(every: Sequence[Protocol], suites: dict[str, Suite]) -> Iterator
         text = f"{name}{settings}: {', '.join(named)}"
         yield from textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     yield ""
-    yield "More of one: instructify protocols NAME"
+    yield "All settings of a protocol: instructify protocols NAME"
 
 
-def protocol_lines(one: Protocol) -> Iterator[str]:
-    """Lay out a protocol with the source of each setting."""
-    yield f"{one.name}: {one.dataset}/{one.split}, form {one.form}, version {one.version}"
-    yield f"scored by {one.metric}, variant {one.variant}{_said(one, 'score')}"
+def protocol_lines(protocol: Protocol) -> Iterator[str]:
+    """Return lines with the settings of a protocol and the source of each setting."""
+    yield (
+        f"{protocol.name}: {protocol.dataset}/{protocol.split}, form {protocol.form}, "
+        f"version {protocol.version}"
+    )
+    mark = _source_mark(protocol, "score")
+    yield f"scored by {protocol.metric}, variant {protocol.variant}{mark}"
     yield ""
-    yield f"prompt ({one.prompt}){_said(one, 'instruction')}"
-    yield from (f"    {line}" for line in prompt_text(one.value()).split("\n"))
-    settings = ", ".join(f"{key} {value}" for key, value in settings_of(one.decode).items())
-    yield from _wrapped(f"decode: {settings}{_said(one, 'decode')}")
-    if one.candidates is not None:
-        rule = one.candidates
+    yield f"prompt ({protocol.prompt}){_source_mark(protocol, 'instruction')}"
+    yield from (f"    {line}" for line in prompt_text(protocol.value()).split("\n"))
+    settings = ", ".join(f"{key} {value}" for key, value in settings_of(protocol.decode).items())
+    yield from _wrapped(f"decode: {settings}{_source_mark(protocol, 'decode')}")
+    if protocol.candidates is not None:
+        rule = protocol.candidates
         labels = "".join(f"; {key}: {', '.join(texts)}" for key, texts in rule.labels.items())
         merge = f"; merged by their {rule.merge}" if labels else ""
         text = f"candidates: {rule.source} as {rule.kind}{labels}{merge}"
-        yield from _wrapped(text + _said(one, "candidates"))
+        yield from _wrapped(text + _source_mark(protocol, "candidates"))
     for key in ("split", "fields", "difficult", "frames"):
-        if key in one.sources:
-            yield f"{key}{_said(one, key)}"
-    for departure in () if one.instruction is None else departures(one.value()):
+        if key in protocol.sources:
+            yield f"{key}{_source_mark(protocol, key)}"
+    for departure in () if protocol.instruction is None else departures(protocol.value()):
         yield from _wrapped(f"not as published: {departure}")
-    if one.note is not None:
+    if protocol.note is not None:
         yield ""
-        yield from textwrap.wrap(one.note, WIDTH)
+        yield from textwrap.wrap(protocol.note, WIDTH)
 
 
-def _said(one: Protocol, key: str) -> str:
-    """Name the source of a setting and of what is said apart below it."""
+def _source_mark(protocol: Protocol, key: str) -> str:
+    """Return the source of a setting, and of the values below it that have their own source."""
     finer = [
         f"{name.partition('.')[2]}: {source}"
-        for name, source in one.sources.items()
+        for name, source in protocol.sources.items()
         if name.startswith(f"{key}.")
     ]
-    return f"  [{', '.join([str(one.sources.get(key, 'ours')), *finer])}]"
+    return f"  [{', '.join([str(protocol.sources.get(key, 'ours')), *finer])}]"
 
 
 def _wrapped(text: str) -> list[str]:

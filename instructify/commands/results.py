@@ -33,11 +33,11 @@ def run_results(
     markdown: bool,
     as_json: bool,
 ) -> None:
-    """Print the table, and write the page where one is asked for.
+    """Print the table, and write the page to `html` if that is given.
 
     Raises:
-        UserError: a folder holds no result or a damaged one, or `build`, whose pictures the page
-            shows, is given without a page.
+        UserError: a folder holds no result or a damaged one, or `build` is given without `html`
+            (the pictures of the build are for the page).
     """
     if build is not None and html is None:
         raise UserError("--build has no effect without --html: its pictures are for the page")
@@ -59,7 +59,7 @@ def run_results(
 
 def _evaluated(folder: Path, results: Sequence[Mapping[str, Any]]) -> Evaluated:
     folders = result_folders(folder)
-    return Evaluated(results, [read_answers(one) for one in folders], folders)
+    return Evaluated(results, [read_answers(folder) for folder in folders], folders)
 
 
 def _value(table: Table) -> dict[str, object]:

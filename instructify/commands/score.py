@@ -1,4 +1,4 @@
-"""`score`: anybody's predictions against the golds of a file or of a build."""
+"""`score`: score predictions of any model against the references of a file or a build."""
 
 import json
 import textwrap
@@ -26,7 +26,7 @@ _MOST_SUBSETS = 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoreRequest:
-    """What the command line asks for."""
+    """The options of `score`."""
 
     name: str
     predictions: Path | Sequence[Prediction]
@@ -40,7 +40,7 @@ class ScoreRequest:
 
 
 def run_score(request: ScoreRequest, *, with_items: bool, as_json: bool) -> None:
-    """Print the score, for reading or as one JSON object."""
+    """Print the score as text or as one JSON object."""
     result = scored(request)
     if as_json:
         print(json.dumps(result.summary(with_items=with_items), indent=1))
@@ -49,21 +49,21 @@ def run_score(request: ScoreRequest, *, with_items: bool, as_json: bool) -> None
         print(line)
     if with_items:
         print()
-        for one, value in zip(result.ids, result.scores.tolist(), strict=True):
-            print(f"{value:<8.4f}{visible(str(one))}")
+        for item_id, value in zip(result.ids, result.scores.tolist(), strict=True):
+            print(f"{value:<8.4f}{visible(str(item_id))}")
 
 
 def scored(request: ScoreRequest) -> Result:
-    """Read predictions and golds, and score them."""
+    """Read predictions and references, and score the predictions."""
     dataset = load_catalog(extra=request.catalog_file).dataset(request.name)
     if (request.references is None) == (request.build is None):
-        raise UserError("say what to score against: either --references FILE or --build BUILD")
+        raise UserError("give either --references FILE or --build BUILD to score against")
     metric = _metric(dataset, request.form)
     predictions = _predictions(request, metric)
     if request.build is not None:
         return _against_build(request, request.build, metric, predictions)
     if request.split is not None:
-        raise UserError("--split chooses from a build; --references FILE has one set of golds")
+        raise UserError("--split is for --build; a file of --references has no splits")
     assert request.references is not None
     metric = metric_of_form(metric, request.form)
     return score(
@@ -107,12 +107,12 @@ def _against_build(
 
 
 def _metric(dataset: Dataset, form: str | None) -> str:
-    """Take the metric of the dataset; that of its usual form where none is named."""
+    """Return the metric of the dataset for a form, or for its usual form if `form` is None."""
     return metric_for(dataset, form or evaluated_form(dataset))
 
 
 def result_lines(result: Result) -> Iterator[str]:
-    """Lay out a result for a terminal."""
+    """Return lines with a result for a terminal."""
     low, high = result.interval
     yield f"{result.dataset}: {result.metric}, variant {result.variant}"
     yield f"{_figure(result.value)}   95 % interval {_figure(low)} to {_figure(high)}"
@@ -130,7 +130,7 @@ def result_lines(result: Result) -> Iterator[str]:
 
 
 def _subset_lines(subsets: Mapping[str, float], counts: Mapping[str, int]) -> Iterator[str]:
-    """The largest subsets, by size."""
+    """Return lines with the largest subsets, sorted by size."""
     yield ""
     names = sorted(subsets, key=lambda name: (-counts[name], name))
     columns = (TextColumn("subset", 48), FigureColumn("score", 11), FigureColumn("items", 11))

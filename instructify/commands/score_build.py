@@ -1,4 +1,4 @@
-"""Golds of a build for `score`: which samples are meant, and by which ids they may be named."""
+"""References of a build for `score`: which samples are scored, and which ids name them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -28,8 +28,7 @@ _WANTED = {"auc": "labels", "mrr": "true options"}
 class Golds(NamedTuple):
     """The items of one split and form, named by their record ids.
 
-    `aliases` are the sample ids and, where they are clear, the raw ids (a question's number), each
-    with its record id.
+    `aliases` maps sample ids and raw ids (such as the number of a question) to record ids.
     """
 
     items: list[Item]
@@ -54,7 +53,11 @@ def golds_of(
     split: str | None,
     form: str | None,
 ) -> Golds:
-    """Read the golds that the predictions are meant for, as far as that is clear."""
+    """Read the references that belong to the predictions.
+
+    Raises:
+        UserError: the split or the form is not clear, or the split has nothing to score against.
+    """
     chosen = split if split is not None else _split_of(build, name, predictions)
     rows = _rows(build, name, chosen)
     form = form if form is not None else _form_of(name, chosen, rows, predictions)
@@ -82,7 +85,7 @@ def golds_of(
 
 
 def _split_of(build: Build, name: str, predictions: Sequence[Prediction]) -> str:
-    """Take the split that the ids name, or the only one there is."""
+    """Return the split that the ids of the predictions name, or the only split."""
     splits = list(build.dataset(name).splits)
     named = {
         parts[1]
@@ -100,7 +103,7 @@ def _split_of(build: Build, name: str, predictions: Sequence[Prediction]) -> str
 
 
 def _form_of(name: str, split: str, rows: Sequence[_Row], predictions: Sequence[Prediction]) -> str:
-    """Take the form of the samples that are predicted, or the only one there is."""
+    """Return the form of the predicted samples, or the only form."""
     forms = {row.form for row in rows}
     if len(forms) > 1:
         ids = {prediction.id for prediction in predictions}
@@ -114,9 +117,9 @@ def _form_of(name: str, split: str, rows: Sequence[_Row], predictions: Sequence[
 
 
 def _rows(build: Build, name: str, split: str) -> list[_Row]:
-    """Read the first draw of each record: draws differ in their prompt, not in their gold."""
+    """Read the first draw of each record: draws differ in the prompt, not in the reference."""
     table = build.samples(name, split).select(_COLUMNS)
-    columns = [table.column(one).to_pylist() for one in _COLUMNS]
+    columns = [table.column(name).to_pylist() for name in _COLUMNS]
     rows = (dict(zip(_COLUMNS, values, strict=True)) for values in zip(*columns, strict=True))
     return [
         _Row(row["sample_id"], _item(row), row["form"], row["candidate_set"])

@@ -1,4 +1,4 @@
-"""How the samples that stand in a build were rendered, so that no command undoes it unasked."""
+"""How the samples of an existing build were rendered, so that no command changes it unasked."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ PROMPTS: tuple[Mode, ...] = get_args(Mode)
 
 
 def splits_of(build: Build, names: Sequence[str]) -> dict[str, SplitEntry]:
-    """List the splits of the named datasets of a build, of all without names."""
+    """Return the splits of the named datasets of a build; without names, those of all datasets."""
     return {
         f"{name}/{split}": of
         for name in names or build.manifest.datasets
@@ -21,16 +21,16 @@ def splits_of(build: Build, names: Sequence[str]) -> dict[str, SplitEntry]:
 
 
 def standing_splits(out: Path, names: Sequence[str]) -> dict[str, SplitEntry]:
-    """List the splits that a conversion replaces or adds to; none where there is no build yet."""
+    """Return the splits that a conversion replaces or adds to; empty if there is no build yet."""
     if not (out / "manifest.json").exists():
         return {}
     build = Build.open(out)
-    known = [name for name in names if name in build.manifest.datasets]
-    return splits_of(build, known) if known else {}
+    present = [name for name in names if name in build.manifest.datasets]
+    return splits_of(build, present) if present else {}
 
 
 def refuse_own_templates(folder: Path, splits: Mapping[str, SplitEntry]) -> None:
-    """Refuse to go back to our templates where nobody asked for them."""
+    """Raise UserError if a split has templates of another folder, which would be replaced."""
     for name, of in splits.items():
         if of.templates_folder != BUILT_IN:
             raise UserError(
@@ -41,7 +41,7 @@ def refuse_own_templates(folder: Path, splits: Mapping[str, SplitEntry]) -> None
 
 
 def mode_of(prompts: str) -> Mode:
-    """Read the value of --prompts."""
+    """Return the mode that --prompts names."""
     for mode in PROMPTS:
         if mode == prompts:
             return mode
@@ -49,11 +49,15 @@ def mode_of(prompts: str) -> Mode:
 
 
 def mode_before(folder: Path, splits: Mapping[str, SplitEntry]) -> Mode:
-    """Say how the prompts were made; UserError where that differs."""
+    """Return the mode of the prompts of these splits.
+
+    Raises:
+        UserError: the splits have prompts of several modes.
+    """
     modes = {of.prompts for of in splits.values()}
     if len(modes) > 1:
         raise UserError(
-            f"{folder} has prompts of several kinds ({', '.join(sorted(modes))}); say which all "
-            "are to get by --prompts, or name datasets of one kind."
+            f"{folder} has prompts of several kinds ({', '.join(sorted(modes))}); choose one for "
+            "all with --prompts, or name datasets of one kind."
         )
     return modes.pop() if modes else "instruction"

@@ -1,4 +1,4 @@
-"""`teach-towers`: a tiny model whose vision tower and language model know the twins' world."""
+"""`teach-towers`: train the vision tower and the language model of a tiny model on twins."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def run_teach_towers(
     grounding_steps: int,
     as_json: bool,
 ) -> None:
-    """Teach both towers, write the folder, say how well they were taught."""
+    """Train both towers, write the model, and print how well the towers do on new data."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from instructify_train.tiny import TowersRequest, teach_towers
 
@@ -38,16 +38,16 @@ def run_teach_towers(
     steps = vision_steps + language_steps + grounding_steps
     with tqdm(total=steps, unit="step", file=bar_stream(), disable=None) as bar:
 
-        def told(stage: str, step: int, steps: int, loss: float) -> None:
+        def on_step(stage: str, step: int, steps: int, loss: float) -> None:
             bar.set_description(stage, refresh=False)
             bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
             bar.update()
 
-        report = teach_towers(request, out, told)
-    print(json.dumps(report.as_json(), indent=1) if as_json else _told(report, out))
+        report = teach_towers(request, out, on_step)
+    print(json.dumps(report.as_json(), indent=1) if as_json else _report_text(report, out))
 
 
-def _told(report: "TowersReport", out: Path) -> str:
+def _report_text(report: "TowersReport", out: Path) -> str:
     heads = [
         (name if name.startswith("sign") else f"{name} of a cell", share)
         for name, share in report.sight.heads.items()
@@ -80,7 +80,7 @@ def _row(name: str, share: float) -> str:
 
 
 def _in_columns(kinds: Iterable[tuple[str, float]]) -> list[str]:
-    """Set kinds of question in two columns."""
+    """Lay out kinds of questions in two columns."""
     cells = [f"{name:<24} {100 * share:5.1f} %" for name, share in kinds]
     rows = (len(cells) + 1) // 2
     return [

@@ -1,4 +1,4 @@
-"""`train`: from a build to a fine-tuned model, or on from where a run stopped."""
+"""`train`: fine-tune a model on a build, or resume a run."""
 
 import json
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainOptions:
-    """What the command line asks of `train`."""
+    """The options of `train`."""
 
     build: Path
     out: Path
@@ -41,26 +41,27 @@ class Trained(NamedTuple):
     facts: dict[str, Any]
     step: int
     stopped_by: int | None
-    is_first: bool  # of the processes of a launcher
+    is_first: bool  # whether this is the first process of a launcher
 
 
 def run_train(options: TrainOptions, *, as_json: bool) -> int:
-    """Train, and say how it went; returns the exit code."""
-    done = trained(options)
-    if done.is_first:
-        print(json.dumps(done.facts, indent=1) if as_json else summary_of(done, options.out))
-    if done.stopped_by is not None:
+    """Train and print the outcome; returns the exit code."""
+    outcome = trained(options)
+    if outcome.is_first:
+        text = json.dumps(outcome.facts, indent=1) if as_json else summary_of(outcome, options.out)
+        print(text)
+    if outcome.stopped_by is not None:
         print(
-            f"instructify: stopped after step {done.step:,}, which is saved; the same command "
+            f"instructify: stopped after step {outcome.step:,}, which is saved; the same command "
             "with --resume goes on from there",
             file=sys.stderr,
         )
-        return 128 + done.stopped_by
+        return 128 + outcome.stopped_by
     return 0
 
 
 def trained(options: TrainOptions) -> Trained:
-    """Train as the recipe says, in this process or with those of a launcher."""
+    """Train with the recipe, in this process or in the processes of a launcher."""
     if options.from_scratch and not options.resume:
         raise UserError("--from-scratch is for --resume; a new run starts at step 0 anyway")
     # Tokenizers must not start threads of their own, since loader processes are forked.
@@ -73,8 +74,8 @@ def trained(options: TrainOptions) -> Trained:
     catalog = load_catalog(extra=options.catalog_file)
     if options.templates != TemplateFolders.of() and not config.run.best_by:
         print(
-            "--templates and --add-templates have no effect: samples are rendered already, and no "
-            "protocol is asked without 'run.best_by'",
+            "--templates and --add-templates have no effect: samples are rendered already, and "
+            "only 'run.best_by' evaluates protocols",
             file=sys.stderr,
         )
     opened = Build.open(options.build)
@@ -86,7 +87,7 @@ def trained(options: TrainOptions) -> Trained:
         take_over=options.take_over,
         templates=options.templates,
     )
-    # After an exception the other processes are not waited for: they may never come.
+    # After an exception there is no wait for the other processes: they may never get here.
     result, facts = launch(opened, config, catalog, options.out, ranks, start_as)
     leave()
     return Trained(facts, result.step, result.stopped_by, ranks.is_first)
@@ -106,10 +107,10 @@ def _config(options: TrainOptions) -> "TrainConfig":
     return run_recipe(options.out, settings)
 
 
-def summary_of(done: Trained, out: Path) -> str:
-    """Say how a run ended, and what can be done with it."""
-    facts, best = done.facts, done.facts["best"]
-    loss = "no step was left to do" if done.stopped_by is None else "no step was done"
+def summary_of(outcome: Trained, out: Path) -> str:
+    """Return the text about the end of a run, and the commands to use its model with."""
+    facts, best = outcome.facts, outcome.facts["best"]
+    loss = "no step was left to do" if outcome.stopped_by is None else "no step was done"
     if facts["loss"] is not None:
         loss = f"loss of the last step {facts['loss']:.4f}"
     chosen = "" if not isinstance(best, dict) else f", best at step {best['step']:,}"

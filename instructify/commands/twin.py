@@ -1,4 +1,4 @@
-"""`twin`: synthetic releases, and one line about each."""
+"""`twin`: write synthetic releases, and print one line about each."""
 
 import json
 from collections.abc import Sequence
@@ -20,20 +20,23 @@ def run_twin(
     pictures: bool,
     as_json: bool,
 ) -> None:
-    """Write twins and report."""
+    """Write twins and print a table of them."""
     if not names and not every:
         raise UserError("name releases or datasets to make twins of, or give --all")
-    wanted = list(WRITERS) if every else names
-    summaries = make_twin(wanted, out, scale, seed, pictures)
+    sources = list(WRITERS) if every else names
+    summaries = make_twin(sources, out, scale, seed, pictures)
     if as_json:
         print(json.dumps([summary._asdict() for summary in summaries], indent=1))
         return
-    rows = [[one.release, f"{len(one.files):,}", f"{one.num_pictures:,}"] for one in summaries]
+    rows = [
+        [summary.release, f"{len(summary.files):,}", f"{summary.num_pictures:,}"]
+        for summary in summaries
+    ]
     columns = (TextColumn("release", 15), FigureColumn("files", 5), FigureColumn("pictures", 9))
     print("\n".join(table_lines(columns, rows)))
-    made = {summary.release for summary in summaries}
+    releases = {summary.release for summary in summaries}
     datasets = [
-        dataset.name for dataset in load_catalog().datasets.values() if dataset.release in made
+        dataset.name for dataset in load_catalog().datasets.values() if dataset.release in releases
     ]
     which = "--all" if every else " ".join(datasets)
     print(f"raw root: {out}; next: instructify convert {which} --raw {out} --out build")

@@ -1,4 +1,4 @@
-"""`verify`: the findings of a build, one line each."""
+"""`verify`: check the files of a build, and print one line for each finding."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from instructify.build import Build, check_build
 
 
 def run_verify(folder: Path, *, as_json: bool) -> int:
-    """Print what is wrong with a build; returns 0 for nothing, 1 otherwise."""
+    """Print the findings of a build; returns 1 if there are findings, else 0."""
     build = Build.open(folder)
     findings = list(check_build(build))
     files, pictures = build.manifest.files, build.manifest.pictures
@@ -22,12 +22,12 @@ def run_verify(folder: Path, *, as_json: bool) -> int:
             print(f"{finding.file} {finding.what}")
         total = sum(entry.size_bytes for entry in files.values())
         state = counted(len(findings), "finding") if findings else "all whole"
-        told = f"{folder}: {counted(len(files), 'file')}, {total / 1e6:,.1f} MB, {state}"
+        summary = f"{folder}: {counted(len(files), 'file')}, {total / 1e6:,.1f} MB, {state}"
         left = f"; {counted(referenced, 'referenced picture')} not looked at" if referenced else ""
-        print(told + left)
+        print(summary + left)
         if build.pending is not None:
             print(
-                "a commit is decided and not carried out: instructify reads the new build, other "
-                "programs may not; the next convert or retemplate carries it out"
+                "a commit is written down but not finished: instructify reads the new build, other "
+                "programs may not; the next convert or retemplate finishes it"
             )
     return 1 if findings else 0

@@ -1,7 +1,7 @@
-"""Two builds compared: what they were made from and with, and what came of it.
+"""Compare two builds: their sources, settings and content.
 
-The manifests say most of it; shards are read only where their hashes differ. How pictures are
-spread over shards is no difference: it tells in which order datasets came, not what they hold.
+Most differences follow from the manifests; shards are read only if their hashes differ. Pictures in
+other shards are no difference, since this depends on the order of conversions only.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from instructify.comparing.tables import (
 )
 from instructify.pictures import PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA, read_indices
 
-# Of a split: what follows from the rest, and is told by the tables.
+# Fields of a split that follow from others, or that the tables compare.
 _DERIVED = {
     *("records_key", "samples_key", "problems_sha256", "record_shards", "sample_shards"),
     *("raw", "ocr", "record_rejects", "sample_rejects", "forms", "notes"),
@@ -30,7 +30,7 @@ Changes = dict[str, tuple[Any, Any]]  # name => before, after
 
 
 class TemplateDifference(NamedTuple):
-    """Templates that samples use: gone, new, or of another text; with numbers of samples."""
+    """Templates that are new, gone or changed, with their numbers of samples."""
 
     added: dict[str, int]
     removed: dict[str, int]
@@ -112,10 +112,10 @@ def compare_builds(before: Build, after: Build, examples: int) -> BuildDifferenc
         added=_splits_only_in(after, splits),
         removed=_splits_only_in(before, splits),
         datasets={name: changes for name, changes in datasets.items() if changes},
-        splits=[one for one in compared if not one.is_equal],
-        rejects={name: one for name, one in ledgers.items() if one is not None},
+        splits=[split for split in compared if not split.is_equal],
+        rejects={name: rejects for name, rejects in ledgers.items() if rejects is not None},
         pictures=_compare_pictures(before, after, examples),
-        equal_splits=sum(one.is_equal for one in compared),
+        equal_splits=sum(split.is_equal for split in compared),
     )
 
 
@@ -129,7 +129,7 @@ def _splits_only_in(build: Build, both: Mapping[str, object]) -> list[str]:
 
 
 def _facts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
-    """List what differs; what one side lacks is None there."""
+    """Return the values that differ; None where a side lacks a value."""
     names = [*after, *(name for name in before if name not in after)]
     return {
         name: (before.get(name), after.get(name))
@@ -139,11 +139,11 @@ def _facts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
 
 
 def _about(entry: DatasetEntry) -> dict[str, Any]:
-    """Tell of a dataset what is not told of its splits; options one by one."""
+    """Return the facts of a dataset without its splits, with one fact per option."""
     value: dict[str, Any] = msgspec.to_builtins(entry)
     del value["splits"]
     options = value.pop("options")
-    return {**value, **{f"option {name}": one for name, one in options.items()}}
+    return {**value, **{f"option {name}": setting for name, setting in options.items()}}
 
 
 def _compare_split(
@@ -166,7 +166,7 @@ def _compare_split(
 
 
 def _split_changes(before: SplitEntry, after: SplitEntry) -> Changes:
-    """List what differs; the name of a template folder tells nothing where templates are equal."""
+    """Return the facts that differ, without the template folder if the templates are equal."""
     changes = _facts(_split_facts(before), _split_facts(after))
     if before.templates_sha256 == after.templates_sha256:
         changes.pop("templates_folder", None)
@@ -175,7 +175,7 @@ def _split_changes(before: SplitEntry, after: SplitEntry) -> Changes:
 
 def _split_facts(entry: SplitEntry) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(entry)
-    return {name: one for name, one in value.items() if name not in _DERIVED}
+    return {name: fact for name, fact in value.items() if name not in _DERIVED}
 
 
 def _sources(entry: SplitEntry) -> dict[str, str]:
@@ -187,20 +187,22 @@ def _compare_templates(
     before: Build, after: Build, old: SplitEntry, new: SplitEntry
 ) -> TemplateDifference:
     columns = ("template", "template_sha256")
-    one = count_texts(before, old.sample_shards, columns)
-    other = count_texts(after, new.sample_shards, columns)
-    texts, new_texts = (dict(counts) for counts in (one, other))
-    keys, new_keys = ({key for key, _ in counts} for counts in (one, other))
+    old_counts = count_texts(before, old.sample_shards, columns)
+    new_counts = count_texts(after, new.sample_shards, columns)
+    texts, new_texts = (dict(counts) for counts in (old_counts, new_counts))
+    keys, new_keys = ({key for key, _ in counts} for counts in (old_counts, new_counts))
     return TemplateDifference(
-        added={key: n for (key, _), n in other.items() if key not in keys},
-        removed={key: n for (key, _), n in one.items() if key not in new_keys},
+        added={key: n for (key, _), n in new_counts.items() if key not in keys},
+        removed={key: n for (key, _), n in old_counts.items() if key not in new_keys},
         rewritten={
-            key: n for (key, text), n in other.items() if key in keys and (key, text) not in texts
+            key: n
+            for (key, text), n in new_counts.items()
+            if key in keys and (key, text) not in texts
         },
         counts={
-            key: (one[key, text], n)
+            key: (old_counts[key, text], n)
             for (key, text), n in new_texts.items()
-            if (key, text) in texts and one[key, text] != n
+            if (key, text) in texts and old_counts[key, text] != n
         },
     )
 
@@ -270,15 +272,15 @@ def _table(build: Build, names: Sequence[str], schema: pa.Schema) -> pa.Table:
 
 
 def difference_value(difference: BuildDifference) -> dict[str, Any]:
-    """Shape a difference for JSON."""
+    """Return a difference as plain values for JSON."""
     return {"equal": difference.is_equal, **_plain(difference)}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(one) for name, one in value._asdict().items()}
+        return {name: _plain(field) for name, field in value._asdict().items()}
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     return value

@@ -1,7 +1,7 @@
-"""Row by row, whether two Arrow columns are equal: nulls equal nulls, NaN equals NaN.
+"""Compare two Arrow columns row by row: null equals null, and NaN equals NaN.
 
-Arrow's own comparison knows neither lists nor structs, so lists are compared by their lengths and
-then by what they hold, without a Python object per row.
+Arrow does not compare lists and structs. So lists are compared by their lengths and then by their
+items, without a Python object per row.
 """
 
 import numpy as np
@@ -12,39 +12,39 @@ from numpy.typing import NDArray
 Bools = NDArray[np.bool_]
 
 
-def equal_rows(one: pa.Array, other: pa.Array) -> Bools:
-    """Compare two arrays of one type and length."""
-    kind = one.type
+def equal_rows(left: pa.Array, right: pa.Array) -> Bools:
+    """Compare two arrays of the same type and length; returns a bool per row."""
+    kind = left.type
     if pa.types.is_dictionary(kind):
-        return equal_rows(one.cast(kind.value_type), other.cast(kind.value_type))
+        return equal_rows(left.cast(kind.value_type), right.cast(kind.value_type))
     if pa.types.is_list(kind):
-        return _equal_lists(one, other)
-    here, there = _valid(one), _valid(other)
+        return _equal_lists(left, right)
+    here, there = _valid(left), _valid(right)
     if pa.types.is_struct(kind):
         fields: Bools = here == there
         for field in kind:
-            fields &= equal_rows(one.field(field.name), other.field(field.name)) | ~here
+            fields &= equal_rows(left.field(field.name), right.field(field.name)) | ~here
         return fields
-    equal: Bools = _bools(pc.fill_null(pc.equal(one, other), False))
+    equal: Bools = _bools(pc.fill_null(pc.equal(left, right), False))
     if pa.types.is_floating(kind):
-        both_nan = pc.and_(pc.is_nan(one), pc.is_nan(other))
+        both_nan = pc.and_(pc.is_nan(left), pc.is_nan(right))
         equal |= _bools(pc.fill_null(both_nan, False))
     equal |= ~here & ~there
     return equal
 
 
-def _equal_lists(one: pa.ListArray, other: pa.ListArray) -> Bools:
-    here, there = _valid(one), _valid(other)
+def _equal_lists(left: pa.ListArray, right: pa.ListArray) -> Bools:
+    here, there = _valid(left), _valid(right)
     equal: Bools = ~here & ~there
     lengths, others = (
-        pc.fill_null(pc.list_value_length(array), -1).to_numpy(False) for array in (one, other)
+        pc.fill_null(pc.list_value_length(array), -1).to_numpy(False) for array in (left, right)
     )
     rows = np.flatnonzero(here & there & (lengths == others))
     equal[rows] = True
     filled = rows[lengths[rows] > 0]
     if len(filled):
         taken = pa.array(filled)
-        inside = equal_rows(one.take(taken).flatten(), other.take(taken).flatten())
+        inside = equal_rows(left.take(taken).flatten(), right.take(taken).flatten())
         sizes = lengths[filled]
         equal[filled] = np.logical_and.reduceat(inside, np.cumsum(sizes) - sizes)
     return equal

@@ -1,7 +1,7 @@
-"""Two tables with an id column compared: rows added, removed and changed, field by field.
+"""Compare two tables with an id column: rows added, removed and changed, field by field.
 
-Shards that both sides have, by hash, are not read. Of the others one column after another is held,
-a slice of rows at a time.
+Shards with equal hashes on both sides are not read. The others are compared column by column, one
+slice of rows at a time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,21 +21,21 @@ _SLICE = 65_536
 
 
 class RowChange(NamedTuple):
-    """A row of one id on both sides, and the fields that differ: before and after."""
+    """The id of a row that both sides have, and its fields that differ: before and after."""
 
     id: str
     fields: dict[str, tuple[Any, Any]]
 
 
 class TableDifference(NamedTuple):
-    """`compared` rows stand on both sides in shards that differ; `skipped` in equal shards."""
+    """Counts of differences; `compared` counts common rows, `skipped` rows of equal shards."""
 
     added: int
     removed: int
     changed: int
     compared: int
     skipped: int
-    fields: dict[str, int]  # in how many rows each field differs
+    fields: dict[str, int]  # number of rows in which each field differs
     added_examples: list[str]
     removed_examples: list[str]
     examples: list[RowChange]
@@ -60,8 +60,10 @@ def compare_shards(
     if tables[0] is None and tables[1] is None:
         return TableDifference(0, 0, 0, 0, equal, {}, [], [], [])
     schema = next(table.schema for table in tables if table is not None)
-    one, other = (schema.empty_table() if table is None else table for table in tables)
-    return compare_tables(one, other, id_column, examples)._replace(skipped=equal)
+    before_table, after_table = (
+        schema.empty_table() if table is None else table for table in tables
+    )
+    return compare_tables(before_table, after_table, id_column, examples)._replace(skipped=equal)
 
 
 def compare_tables(
@@ -71,13 +73,13 @@ def compare_tables(
     examples: int,
     fields: Sequence[str] | None = None,
 ) -> TableDifference:
-    """Compare two tables by id; ids are unique. `fields` None: all columns."""
-    one, other = hash_texts(before[id_column]), hash_texts(after[id_column])
-    _, here, there = np.intersect1d(one, other, assume_unique=True, return_indices=True)
+    """Compare two tables by unique ids; `fields` is None for all columns."""
+    old_hashes, new_hashes = hash_texts(before[id_column]), hash_texts(after[id_column])
+    _, here, there = np.intersect1d(old_hashes, new_hashes, assume_unique=True, return_indices=True)
     order = np.argsort(there)
     here, there = here[order], there[order]
-    gone = np.setdiff1d(np.arange(len(one)), here)
-    new = np.setdiff1d(np.arange(len(other)), there)
+    gone = np.setdiff1d(np.arange(len(old_hashes)), here)
+    new = np.setdiff1d(np.arange(len(new_hashes)), there)
     changed = np.zeros(len(here), np.bool_)
     counts: dict[str, int] = {}
     names = after.column_names if fields is None else list(fields)
@@ -120,7 +122,7 @@ def _read(build: Build, name: str) -> pa.Table:
 def _apart(
     before: tuple[Build, Sequence[str]], after: tuple[Build, Sequence[str]]
 ) -> tuple[int, list[list[str]]]:
-    """Leave out the shards that both sides have; return their rows and the names of the rest."""
+    """Return the number of rows in shards that both sides have, and the names of other shards."""
     hashes = [
         {name: build.manifest.files[name].sha256 for name in names}
         for build, names in (before, after)
@@ -137,13 +139,13 @@ def _equal_column(
     here: NDArray[np.int64],
     there: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    one, other = before.combine_chunks(), after.combine_chunks()
+    old_column, new_column = before.combine_chunks(), after.combine_chunks()
     parts = [np.empty(0, np.bool_)]
     for begin in range(0, len(here), _SLICE):
         rows = slice(begin, begin + _SLICE)
         pair = [
             _flat(column.take(pa.array(where[rows])))
-            for column, where in ((one, here), (other, there))
+            for column, where in ((old_column, here), (new_column, there))
         ]
         parts.append(equal_rows(*pair))
     return np.concatenate(parts)
@@ -166,6 +168,6 @@ def _changes(
     names: Sequence[str],
 ) -> Iterator[RowChange]:
     for old, new in zip(here.tolist(), there.tolist(), strict=True):
-        one, other = before.slice(old, 1).to_pylist()[0], after.slice(new, 1).to_pylist()[0]
-        fields = {n: (one[n], other[n]) for n in names if one[n] != other[n]}
-        yield RowChange(str(one[id_column]), fields)
+        old_row, new_row = before.slice(old, 1).to_pylist()[0], after.slice(new, 1).to_pylist()[0]
+        fields = {n: (old_row[n], new_row[n]) for n in names if old_row[n] != new_row[n]}
+        yield RowChange(str(old_row[id_column]), fields)

@@ -1,9 +1,8 @@
-"""A sample followed back to its raw file, every link made again and held against the build.
+"""Trace a sample back to its raw file, make every step again, and compare it with the build.
 
-`chain.explain` puts the links in order: `from_raw` has those that need the raw files,
-`from_templates` those that need the templates, `from_build` the rest. `raw_items` shows what
-stands at a position of a raw file, whatever its shape; `rendering` renders one record as the
-conversion did.
+`chain.explain` runs the steps: `from_raw` has those that need the raw files, `from_templates` those
+that need the templates, `from_build` the others. `raw_items` returns the items at positions of a
+raw file of any format; `rendering` renders one record as the conversion did.
 """
 
 from instructify.explaining.chain import ExplainRequest, Explanation, explain, explanation_value

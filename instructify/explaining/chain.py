@@ -1,7 +1,7 @@
-"""The chain from a raw file to a sample, every link of it made again and held against the build.
+"""The chain of steps from a raw file to a sample, each made again and compared with the build.
 
-Source file, item, record, template, choices, pictures, sample: each step says what it found, and
-whether it is the same as what the build holds, differs, or could not be checked.
+The steps are source file, item, record, template, choices, pictures and sample. Each returns its
+facts, and whether the result equals the build, differs from it, or could not be checked.
 """
 
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ from instructify.templating import TemplateSet
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExplainRequest:
-    """A sample, and where to find what it was made from."""
+    """A sample, and the places of the files that it was made from."""
 
     build: Build
     sample_id: str
     catalog: Catalog
     templates: TemplateSet
-    raw: Path | None = None  # None: where the conversion found it, if that is known
+    raw: Path | None = None  # None: the raw root of the conversion, if it is known
     ocr: Path | None = None
 
 
@@ -45,7 +45,7 @@ class Explanation(NamedTuple):
 
 
 def explain(request: ExplainRequest) -> Explanation:
-    """Follow a sample back to its raw file and make it again."""
+    """Trace a sample back to its raw file and make it again."""
     build = request.build
     sample = build.sample(request.sample_id)
     entry, split = build.dataset(sample["dataset"]), build.split(sample["dataset"], sample["split"])
@@ -70,7 +70,7 @@ def _record_place(build: Build, sample: Mapping[str, Any], split: SplitEntry) ->
     row = records.find("record_id", sample["record_id"])
     if row is None:
         raise UserError(
-            f"{build.paths.root} has no record '{sample['record_id']}', though a sample of it; see "
+            f"{build.paths.root} has a sample but no record of '{sample['record_id']}'; see "
             f"`instructify verify {build.paths.root}`."
         )
     inside = row
@@ -79,7 +79,7 @@ def _record_place(build: Build, sample: Mapping[str, Any], split: SplitEntry) ->
         if inside < rows:
             return RecordPlace(shard, inside, records[row])
         inside -= rows
-    raise AssertionError("a row lies in one of the shards")
+    raise AssertionError("the row is in none of the shards")
 
 
 def _raw_root(request: ExplainRequest) -> Path | None:
@@ -94,14 +94,14 @@ def _raw_root(request: ExplainRequest) -> Path | None:
 def _dataset(catalog: Catalog, name: str, entry: DatasetEntry) -> Dataset:
     if name not in catalog.datasets:
         raise UserError(
-            f"{name} is not in our catalog; give the catalog that it was converted with as "
+            f"{name} is not in the built-in catalog; give the catalog of its conversion with "
             "--catalog."
         )
     return catalog.dataset(name).with_options(entry.options)
 
 
 def explanation_value(explanation: Explanation) -> dict[str, Any]:
-    """Shape an explanation for JSON."""
+    """Return an explanation as plain values for JSON."""
     steps = [step._asdict() for step in explanation.steps]
     return {
         "sample_id": explanation.sample["sample_id"],

@@ -1,4 +1,4 @@
-"""The links that the build alone can tell: choices and pictures."""
+"""The steps that need only the build: choices and pictures."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from instructify.explaining.step import Step
 
 
 def choices_step(sample: Mapping[str, Any], split: SplitEntry, record: Mapping[str, Any]) -> Step:
-    """Tell what was chosen: the draw, the answer among the references, the order of options."""
+    """Return the choices: the draw, the answer among the references, the order of options."""
     facts: dict[str, Any] = {
         "draw": f"{sample['draw']} of {split.draws}",
         "seed": split.seed,
@@ -26,23 +26,23 @@ def choices_step(sample: Mapping[str, Any], split: SplitEntry, record: Mapping[s
 
 
 def picture_steps(build: Build, sample: Mapping[str, Any]) -> Iterator[Step]:
-    """Say what the index has of each picture, and check that the bytes are those."""
+    """Yield the facts of each picture in the index, and check the hash of its bytes."""
     store = build.pictures()
     for key in sample["pictures"]:
         facts: dict[str, Any] = {"key": key}
         if store is None or key not in store:
             yield Step("picture", "not checked", "the build has no such picture", facts)
             continue
-        known = store.facts(key)
-        facts |= {name: value for name, value in known._asdict().items() if value is not None}
-        if known.phash is not None:
-            facts["phash"] = f"{known.phash:016x}"
+        recorded = store.facts(key)
+        facts |= {name: value for name, value in recorded._asdict().items() if value is not None}
+        if recorded.phash is not None:
+            facts["phash"] = f"{recorded.phash:016x}"
         try:
             digest = hashlib.sha256(store.bytes(key)).hexdigest()
         except UserError as error:
             yield Step("picture", "not checked", str(error), facts)
             continue
-        if digest != known.sha256:
-            yield Step("picture", "differs", "its bytes are others than the index says", facts)
+        if digest != recorded.sha256:
+            yield Step("picture", "differs", "its bytes differ from the hash in the index", facts)
         else:
             yield Step("picture", "same", "", facts)

@@ -1,4 +1,4 @@
-"""The links that need the raw files: source, item, record."""
+"""The steps that need the raw files: source, item, record."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ from instructify.readers import RawFile
 def raw_files(
     catalog: Catalog, dataset: Dataset, split: str, raw: Path
 ) -> Mapping[str, RawFile] | None:
-    """Find the raw files of a split; None where they are not below this folder."""
+    """Find the raw files of a split; None if they are not below this folder."""
     try:
         roots = RawRoots(raw=raw)
         return find_split(catalog, dataset, dataset.split(split), roots).files
@@ -37,8 +37,8 @@ def source_step(
     files: Mapping[str, RawFile] | None,
     raw: Path | None,
 ) -> Step:
-    """Check every raw file of the split, the record's own first."""
-    sources = sorted(split.raw, key=lambda one: (one.name != sample["source"], one.role))
+    """Check every raw file of the split, the file of the record first."""
+    sources = sorted(split.raw, key=lambda source: (source.name != sample["source"], source.role))
     facts = {
         source.name: f"{source.size_bytes:,} bytes, sha256 {source.sha256[:16]}"
         for source in sources
@@ -49,8 +49,8 @@ def source_step(
         return Step("source", "not checked", "the raw root is not known; give --raw", facts)
     if files is None:
         return Step("source", "not checked", f"the raw files are not below {raw}", facts)
-    for one in sources:
-        fault = _source_fault(one, files.get(one.role))
+    for source in sources:
+        fault = _source_fault(source, files.get(source.role))
         if fault is not None:
             return Step("source", "differs", fault, facts)
     return Step("source", "same", "", facts)
@@ -69,7 +69,7 @@ def _source_fault(source: RawSource, file: RawFile | None) -> str | None:
 def item_step(
     sample: Mapping[str, Any], split: SplitEntry, files: Mapping[str, RawFile] | None
 ) -> Step:
-    """Read what stands at the sample's place in its raw file."""
+    """Read the item at the position of the sample in its raw file."""
     reader = split.reader.partition("@")[0]
     facts: dict[str, Any] = {"file": sample["source"], "position": sample["position"]}
     file = next((f for f in (files or {}).values() if f.name == sample["source"]), None)
@@ -90,7 +90,7 @@ def record_step(
     raw: Path | None,
     ocr: Path | None,
 ) -> Step:
-    """Read the split again until the record comes up, and compare it field by field."""
+    """Read the split again up to the record, and compare the record field by field."""
     facts = {
         "reader": split.reader,
         "options": dict(dataset.options),
@@ -124,6 +124,6 @@ def _read_record(unit: RecordsUnit, record_id: str) -> Mapping[str, Any] | None:
     for chunk in read_chunks(unit):
         row = chunk.records.column("record_id").index(record_id).as_py()
         if row >= 0:
-            found: Mapping[str, Any] = chunk.records.slice(row, 1).to_pylist()[0]
-            return found
+            record: Mapping[str, Any] = chunk.records.slice(row, 1).to_pylist()[0]
+            return record
     return None

@@ -1,4 +1,4 @@
-"""The links that need the templates: the template itself, and the sample rendered again."""
+"""The steps that need the templates: the template, and the sample rendered again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from instructify.templating import PARTS, Template, TemplateSet, template_option
 def template_step(
     templates: TemplateSet, sample: Mapping[str, Any], entry: DatasetEntry, split: SplitEntry
 ) -> Step:
-    """Look the template up and check that its text is still the one that was rendered."""
+    """Look up the template, and check that its text is the same as at the conversion."""
     facts: dict[str, Any] = {
         "template": sample["template"],
         "sha256": sample["template_sha256"],
@@ -32,14 +32,14 @@ def template_step(
 
 
 def _other(templates: TemplateSet, split: SplitEntry) -> str:
-    """Name the options that give the templates of the build, where others were given."""
+    """Return the options for the templates of the build, if others are given."""
     if templates.label == split.templates_folder:
         return ""
     return f"; the build was rendered with {template_options(split.templates_folder)}"
 
 
 def _template(pool: tuple[Template, ...], sample: Mapping[str, Any]) -> Template | None:
-    return next((one for one in pool if one.key == sample["template"]), None)
+    return next((template for template in pool if template.key == sample["template"]), None)
 
 
 def sample_step(
@@ -78,4 +78,6 @@ def _compared(
 
 
 def _is_same(pool: tuple[Template, ...], split: SplitEntry) -> bool:
-    return content_key("templates", [one.sha256 for one in pool]) == split.templates_sha256
+    return (
+        content_key("templates", [template.sha256 for template in pool]) == split.templates_sha256
+    )

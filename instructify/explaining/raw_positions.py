@@ -1,8 +1,7 @@
-"""Items of a raw file by their positions, as they stand there, for a person to read.
+"""Items of a raw file by their positions, unchanged, for a person to read.
 
-Readers take from an item what they need; this shows all of it. Which list of a file the positions
-count is said by the reader (`places`); the file is streamed up to the item by the machinery that
-the readers use.
+Readers take some fields of an item; this module returns all of it. `places` of the reader says
+which list of a file the positions count in. The file is streamed up to the item, as readers do.
 """
 
 from collections.abc import Iterator, Set
@@ -31,45 +30,45 @@ _TABLES = (".csv", ".tsv", ".parquet", ".arrow", ".tar")
 
 
 def raw_item(file: RawFile, reader: str, position: int, form: str) -> object | None:
-    """Return what stands at a position of a raw file; None where that can't be told.
+    """Return the item at a position of a raw file; None if there is no readable item.
 
-    `reader` is its name without version. `form` tells captions from caption sets, whose positions
-    count pictures.
+    `reader` is the name of the reader without version. `form` matters for captions: positions of
+    caption sets count pictures.
     """
     return raw_items(file, reader, {position}, form).get(position)
 
 
-def raw_items(file: RawFile, reader: str, wanted: Set[int], form: str) -> dict[int, object]:
-    """Return what stands at some positions of a raw file, read once up to the last of them."""
+def raw_items(file: RawFile, reader: str, positions: Set[int], form: str) -> dict[int, object]:
+    """Return the items at some positions of a raw file, which is read up to the last of them."""
     places = list(READERS[reader].places) if reader in READERS else []
     if form == "caption_set" and "annotations" in places:
         places.remove("annotations")
     if file.path.is_dir():
-        return _taken(_class_files(file), wanted)
+        return _taken(_class_files(file), positions)
     if plain_suffix(file.path) in _TABLES:
-        return _taken(_table_rows(file), wanted)
+        return _taken(_table_rows(file), positions)
     for place in places:
-        found = _taken(_items(file, place), wanted)
-        if found:
-            return found
+        chosen = _taken(_items(file, place), positions)
+        if chosen:
+            return chosen
     return {}
 
 
-def _taken(items: Iterator[tuple[int, object]], wanted: Set[int]) -> dict[int, object]:
-    """Take what is wanted, as far as the file can be read.
+def _taken(items: Iterator[tuple[int, object]], positions: Set[int]) -> dict[int, object]:
+    """Return the items at these positions, as far as the file can be read.
 
-    It may be of another kind, or have no such list.
+    The file may be of another kind, or have no such list.
     """
-    found: dict[int, object] = {}
+    chosen: dict[int, object] = {}
     try:
-        for at, item in items if wanted else ():
-            if at in wanted:
-                found[at] = item
-                if len(found) == len(wanted):
+        for at, item in items if positions else ():
+            if at in positions:
+                chosen[at] = item
+                if len(chosen) == len(positions):
                     break
     except UserError:
         pass
-    return found
+    return chosen
 
 
 def _items(file: RawFile, place: str) -> Iterator[tuple[int, object]]:
@@ -100,16 +99,16 @@ def _table_rows(file: RawFile) -> Iterator[tuple[int, object]]:
 
 
 def _without_bytes(cell: object) -> object:
-    """Put a count in the place of bytes, which nobody can read."""
+    """Replace bytes, which are not readable, by their number."""
     if isinstance(cell, bytes):
         return f"{len(cell):,} bytes"
     if isinstance(cell, list):
-        return [_without_bytes(one) for one in cell]
+        return [_without_bytes(item) for item in cell]
     if isinstance(cell, dict):
-        return {name: _without_bytes(one) for name, one in cell.items()}
+        return {name: _without_bytes(item) for name, item in cell.items()}
     return cell
 
 
 def _class_files(folder: RawFile) -> Iterator[tuple[int, object]]:
-    for at, found in enumerate(class_files(folder, class_names(folder))):
-        yield at, {"file": found.name, "class": found.label}
+    for at, class_file in enumerate(class_files(folder, class_names(folder))):
+        yield at, {"file": class_file.name, "class": class_file.label}

@@ -1,7 +1,7 @@
-"""One record rendered again, by the code that `convert` uses, as the manifest says it was rendered.
+"""Render one record again with the code of `convert` and the settings of the manifest.
 
-With the templates of the conversion the choice of the template is made again too; with others only
-the text of one template is.
+With the templates of the conversion the choice of the template is made again too; with other
+templates only the text of one template is rendered.
 """
 
 import tempfile
@@ -28,7 +28,7 @@ from instructify.templating import PARTS, Template
 
 
 class RecordPlace(NamedTuple):
-    """Where the record of a sample lies, and what it holds."""
+    """The place of a record in the build, and the record."""
 
     shard: str
     row: int
@@ -42,7 +42,7 @@ def split_spec(
     split: SplitEntry,
     pool: tuple[Template, ...],
 ) -> SamplesSpec:
-    """Put together what the samples of the split were made with."""
+    """Return the settings with which the samples of the split were made."""
     return SamplesSpec(
         dataset=sample["dataset"],
         split=sample["split"],
@@ -61,7 +61,7 @@ def split_spec(
 
 
 def constants_of(catalog: Catalog, entry: DatasetEntry) -> dict[str, str]:
-    """Give the texts that all records of a dataset share in templates."""
+    """Return the texts for templates that are the same for all records of a dataset."""
     titles = {task.name: task.title for task in catalog.tasks.values()}
     return {
         "task_name": titles.get(entry.task, entry.task),
@@ -72,7 +72,7 @@ def constants_of(catalog: Catalog, entry: DatasetEntry) -> dict[str, str]:
 def render_row(
     build: Build, spec: SamplesSpec, place: RecordPlace, sample_id: str
 ) -> Mapping[str, Any] | None:
-    """Run the conversion's own unit on one row of the shard."""
+    """Run the unit of the conversion on one row of the shard."""
     with tempfile.TemporaryDirectory() as scratch:
         unit = SamplesUnit(
             spec=spec,
@@ -96,7 +96,7 @@ def render_text(
     place: RecordPlace,
     template: Template,
 ) -> Mapping[str, Any]:
-    """Render the texts by one template, whatever would be drawn."""
+    """Render the texts with one given template."""
     shard = build.path(place.shard)
     table = valid_arrow(read_arrow(shard).slice(place.row, 1), RECORD_SCHEMA, shard)
     form = table.schema.get_field_index("form")
@@ -107,6 +107,6 @@ def render_text(
         "task": entry.task,
         **constants_of(catalog, entry),
     }
-    made = render_table(table.combine_chunks(), [template], np.zeros(1, np.int64), constants)
-    columns = {part: getattr(made, part) for part in PARTS}
+    rendered = render_table(table.combine_chunks(), [template], np.zeros(1, np.int64), constants)
+    columns = {part: getattr(rendered, part) for part in PARTS}
     return {part: None if column is None else column[0].as_py() for part, column in columns.items()}

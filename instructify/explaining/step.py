@@ -1,4 +1,4 @@
-"""What is said of one link of the chain, and where two values part."""
+"""The result of one step of the chain, and the first difference of two values."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -8,7 +8,7 @@ _AROUND = 30
 
 
 class Step(NamedTuple):
-    """A link of the chain; `facts` are shown, `detail` says why it differs or was not checked."""
+    """A step of the chain; `detail` says why it differs or was not checked, `facts` are shown."""
 
     name: str
     state: State
@@ -16,17 +16,17 @@ class Step(NamedTuple):
     facts: Mapping[str, Any]
 
 
-def first_difference(stored: object, made: object) -> str:
-    """Say where two values part; texts by their first differing byte."""
-    if not isinstance(stored, str) or not isinstance(made, str):
-        return f"the build has {stored!r:.80}, made again it is {made!r:.80}"
-    one, other = stored.encode(), made.encode()
+def first_difference(stored: object, again: object) -> str:
+    """Describe how two values differ; for texts from the first differing byte on."""
+    if not isinstance(stored, str) or not isinstance(again, str):
+        return f"the build has {stored!r:.80}, made again it is {again!r:.80}"
+    stored_bytes, again_bytes = stored.encode(), again.encode()
     at = next(
-        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-        min(len(one), len(other)),
+        (n for n, (a, b) in enumerate(zip(stored_bytes, again_bytes, strict=False)) if a != b),
+        min(len(stored_bytes), len(again_bytes)),
     )
     parts = [
         text[max(0, at - _AROUND) : at + _AROUND].decode("utf-8", "replace")
-        for text in (one, other)
+        for text in (stored_bytes, again_bytes)
     ]
     return f"from byte {at} on: the build has {parts[0]!r}, made again it is {parts[1]!r}"

@@ -1,7 +1,7 @@
-"""A build in the shapes that other trainers read: LLaVA, chat messages, WebDataset, Parquet, Hub.
+"""Exports of a build for other trainers: LLaVA, chat messages, WebDataset, Parquet, the Hub.
 
-An export is derived: texts and picture bytes are those of the build, nothing is decoded or rendered
-anew, and whatever a shape can't hold is counted by reason.
+An export copies the texts and picture bytes of the build; nothing is decoded or rendered again.
+What a format can't hold is counted by reason.
 """
 
 from instructify.exporting.folder import check_replaceable, standing_of

@@ -1,5 +1,6 @@
-"""The card of a Hub folder: its configurations, and for each dataset where it is from and on which
-terms. The licence of a text is not the licence of a picture; the table gives the catalog's words.
+"""The card of a Hub folder: its configurations, and the source and licence of each dataset.
+
+Texts and pictures may have different licences, so the table quotes the catalog.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from instructify.build import DatasetEntry, content_key
 from instructify.exporting.licences import withheld
 from instructify.exporting.receipt import SplitReceipt
 
-# Identifiers that the Hub knows, by the words of the catalog.
+# Licences of the catalog, and their identifiers on the Hub.
 _HUB_LICENCES = {
     "CC BY 4.0": "cc-by-4.0",
     "CC BY 2.0": "cc-by-2.0",
@@ -27,14 +28,19 @@ def render_hub_card(
     build_sha256: str,
     options: Mapping[str, object],
 ) -> str:
-    """Render README.md; datasets without a row are in the table only."""
-    shown = {name: own for name, own in splits.items() if any(one.files for one in own.values())}
+    """Render README.md; datasets without samples are in the table only."""
+    shown = {
+        name: receipts
+        for name, receipts in splits.items()
+        if any(receipt.files for receipt in receipts.values())
+    }
     header: dict[str, Any] = {
         "pretty_name": "Vision-language instruction samples",
         "task_categories": ["visual-question-answering", "image-to-text"],
         **_licence_lines([entries[name] for name in splits]),
         "configs": [
-            _config(name, own, [build_sha256, dict(options)]) for name, own in shown.items()
+            _config(name, receipts, [build_sha256, dict(options)])
+            for name, receipts in shown.items()
         ],
     }
     if header["configs"]:
@@ -44,14 +50,14 @@ def render_hub_card(
 
 
 def _licence_lines(entries: Sequence[DatasetEntry]) -> dict[str, Any]:
-    told = {entry.licence for entry in entries}
-    known = _HUB_LICENCES.get(next(iter(told))) if len(told) == 1 else None
-    return {"license": known or "other"}
+    licences = {entry.licence for entry in entries}
+    hub_name = _HUB_LICENCES.get(next(iter(licences))) if len(licences) == 1 else None
+    return {"license": hub_name or "other"}
 
 
-def _config(name: str, own: Mapping[str, SplitReceipt], made_from: object) -> dict[str, Any]:
-    """Describe a configuration; the library caches by this text, hence the key of the content."""
-    files = {split: one.files for split, one in own.items() if one.files}
+def _config(name: str, receipts: Mapping[str, SplitReceipt], made_from: object) -> dict[str, Any]:
+    """Describe a configuration; `datasets` caches by the description, so it names the content."""
+    files = {split: receipt.files for split, receipt in receipts.items() if receipt.files}
     return {
         "config_name": name,
         "description": f"content {content_key(f'hub {name}', [made_from, files])}",
@@ -62,7 +68,7 @@ def _config(name: str, own: Mapping[str, SplitReceipt], made_from: object) -> di
 
 
 def _split_name(split: str) -> str:
-    """Name a split as the datasets library lets it be named: "all" is a word of its own."""
+    """Return a split name that the `datasets` library allows: it reserves "all"."""
     return "all_splits" if split == "all" else split
 
 
@@ -86,11 +92,10 @@ def _body(
         "| dataset | task | role | split | samples |",
         "|---|---|---|---|---:|",
     ]
-    for name, own in splits.items():
-        for split, one in own.items():
-            lines.append(
-                f"| {name} | {entries[name].task} | {one.role} | {split} | {one.written:,} |"
-            )
+    for name, receipts in splits.items():
+        for split, receipt in receipts.items():
+            facts = (name, entries[name].task, receipt.role, split, f"{receipt.written:,}")
+            lines.append(f"| {' | '.join(facts)} |")
     lines += [
         "",
         "Held-out datasets are there to evaluate on; train on the others.",

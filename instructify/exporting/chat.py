@@ -1,8 +1,8 @@
 """Chat messages as JSON lines, a file for each dataset and split, for three trainers at once.
 
-LLaMA-Factory and ms-swift read `messages`, whose text holds `<image>` where the picture goes; TRL
-reads `prompt` and `completion`, whose text does not, since it puts the pictures in itself. Both are
-in every row. `dataset_info.json` is what LLaMA-Factory needs beside the files.
+LLaMA-Factory and ms-swift read `messages`, whose text has `<image>` at the place of the picture.
+TRL reads `prompt` and `completion`, whose text has no such word, since TRL inserts the pictures.
+Every row has both. LLaMA-Factory also needs `dataset_info.json`.
 """
 
 from pathlib import Path
@@ -50,14 +50,14 @@ class ChatSink:
         if self._file is None:
             self._file = LineFile(self._place / _file_name(self._chosen), as_list=False)
         column = self._column
-        for asked in asked_samples(batch, self._pictures, CHAT_SLOTS):
-            self._broken += asked.broken
-            self._pictured += bool(asked.contents)
-            row = _row(asked)
+        for sample in asked_samples(batch, self._pictures, CHAT_SLOTS):
+            self._broken += sample.broken
+            self._pictured += bool(sample.contents)
+            row = _row(sample)
             if column is not None:
-                row[column] = [picture_path(content) for content in asked.contents]
-            if asked.fields:
-                row["fields"] = asked.fields
+                row[column] = [picture_path(content) for content in sample.contents]
+            if sample.fields:
+                row["fields"] = sample.fields
             self._file.add(row)
 
     def end(self) -> SplitTally:
@@ -65,7 +65,7 @@ class ChatSink:
             return SplitTally([], 0, 0)
         self._file.close()
         name = _file_name(self._chosen)
-        self._info[name.removesuffix(_SUFFIX)] = _told(name, self._column)
+        self._info[name.removesuffix(_SUFFIX)] = _file_entry(name, self._column)
         return SplitTally([name], self._broken, self._pictured)
 
     def close(self) -> PicturesReceipt:
@@ -74,7 +74,7 @@ class ChatSink:
 
     @property
     def _column(self) -> str | None:
-        """The column of the paths; the three trainers agree on its name."""
+        """The column of the picture paths, which has the same name for the three trainers."""
         if self._pictures is None or self._chosen is None:
             return None
         return "videos" if self._chosen.is_video else "images"
@@ -84,20 +84,20 @@ def _file_name(chosen: Chosen) -> str:
     return f"{chosen.dataset}-{chosen.split}{_SUFFIX}"
 
 
-def _row(asked: Asked) -> Row:
-    slots = "".join(VIDEO if content.media == "video" else IMAGE for content in asked.contents)
-    answer = {"role": "assistant", "content": asked.response}
-    slotted = f"{slots}\n{asked.instruction}" if slots else asked.instruction
+def _row(sample: Asked) -> Row:
+    slots = "".join(VIDEO if content.media == "video" else IMAGE for content in sample.contents)
+    answer = {"role": "assistant", "content": sample.response}
+    slotted = f"{slots}\n{sample.instruction}" if slots else sample.instruction
     return {
-        "id": asked.sample_id,
+        "id": sample.sample_id,
         "messages": [{"role": "user", "content": slotted}, answer],
-        "prompt": [{"role": "user", "content": asked.instruction}],
+        "prompt": [{"role": "user", "content": sample.instruction}],
         "completion": [answer],
     }
 
 
-def _told(name: str, column: str | None) -> Row:
-    """Describe a file to LLaMA-Factory."""
+def _file_entry(name: str, column: str | None) -> Row:
+    """Return the entry of a file in `dataset_info.json`."""
     columns = {"messages": "messages"}
     if column is not None:
         columns[column] = column

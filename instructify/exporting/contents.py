@@ -1,8 +1,8 @@
-"""Pictures and clips of a build as bytes, found for whole batches of samples at once.
+"""Pictures and clips of a build as bytes, looked up for whole batches of samples.
 
-Nothing is decoded. Bytes of the store are read by offset straight into the place where they are
-wanted, so that no mapped page counts against the memory of an export; bytes that the build only
-refers to must still have the hash that the build knows.
+Nothing is decoded. Bytes of the store are read by offset straight into the target buffer, so that
+no mapped page counts as memory of the export. Bytes that the build only refers to must still have
+the hash that the build records.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ _LOOK_UP_ROWS = 1_024
 
 
 class Content(NamedTuple):
-    """One picture or clip: what it is and where its bytes lie."""
+    """One picture or clip: its hash and kind, and where its bytes are."""
 
     sha256: str
     media: str
@@ -56,17 +56,17 @@ class Content(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """The file suffix that the bytes deserve, whatever the file was called."""
+        """The file suffix for the kind of the bytes, whatever the name of the raw file."""
         return _SUFFIXES.get(self.kind, self.kind)
 
     @property
     def file_name(self) -> str:
-        """Name the content as a file: its sha256 and the suffix."""
+        """The file name of the content: its sha256 and the suffix."""
         return f"{self.sha256}.{self.suffix}"
 
 
 class Contents:
-    """All contents of a build. Use as a context manager; not for threads to share."""
+    """All contents of a build; a context manager, not thread-safe."""
 
     def __init__(self, build: Build, folders: PictureFolders) -> None:
         if not build.manifest.pictures.looked_at:
@@ -77,7 +77,7 @@ class Contents:
         self._root = build.paths.root
         self._build = build
         self._index: list[pa.RecordBatch] = []
-        self._paths: list[Path] = []  # of the part that each batch is of
+        self._paths: list[Path] = []  # the index part of each batch
         for path in build.index_parts():
             batches = read_index(path, validated=False).to_batches()
             self._index += batches
@@ -126,10 +126,10 @@ class Contents:
         return self._order[places].astype(np.int64)
 
     def at(self, rows: NDArray[np.int64]) -> list[Content]:
-        """Read these rows of the index, each distinct one once, in the order given."""
+        """Read these rows of the index in the given order, each distinct row once."""
         distinct, place = np.unique(rows, return_inverse=True)
-        found = list(self._in_order(distinct))
-        return [found[at] for at in place.tolist()]
+        contents = list(self._in_order(distinct))
+        return [contents[at] for at in place.tolist()]
 
     def of_batch(self, pictures: pa.ListArray) -> list[list[Content]]:
         """Find the contents of each sample of a batch."""
@@ -139,23 +139,24 @@ class Contents:
         return [flat[start:end] for start, end in zip(starts, ends, strict=True)]
 
     def in_store_order(self, rows: NDArray[np.int64]) -> Iterator[Content]:
-        """Go through distinct, sorted rows of the index as their bytes lie on the disk.
+        """Yield the contents of distinct, sorted rows of the index in the order of the disk.
 
-        Those that are not stored come first, by key: what a folder's order is nobody knows.
+        Contents that are not in the store come first, in the order of the index.
         """
         shards: dict[str, int] = {}
         codes = np.full(len(rows), -1, np.int32)
         numbers = np.zeros(len(rows), np.int32)
-        done = 0
-        for batch, own in self._split(rows):
-            taken = batch.select(["shard", "row"]).take(row_numbers(own))
+        num_done = 0
+        for batch, places in self._split(rows):
+            taken = batch.select(["shard", "row"]).take(row_numbers(places))
             stored = np.flatnonzero(taken.column("shard").is_valid().to_numpy(False))
             names = taken.column("shard").take(row_numbers(stored)).dictionary_encode()
-            known = [shards.setdefault(name, len(shards)) for name in names.dictionary.to_pylist()]
-            if known:
-                codes[done + stored] = np.array(known, np.int32)[names.indices.to_numpy()]
-            numbers[done + stored] = taken.column("row").take(row_numbers(stored)).to_numpy()
-            done += len(own)
+            shard_names = names.dictionary.to_pylist()
+            shard_codes = [shards.setdefault(name, len(shards)) for name in shard_names]
+            if shard_codes:
+                codes[num_done + stored] = np.array(shard_codes, np.int32)[names.indices.to_numpy()]
+            numbers[num_done + stored] = taken.column("row").take(row_numbers(stored)).to_numpy()
+            num_done += len(places)
         ordered = rows[np.lexsort((numbers, codes))]
         for start in range(0, len(ordered), _LOOK_UP_ROWS):
             yield from self.at(ordered[start : start + _LOOK_UP_ROWS])
@@ -171,7 +172,7 @@ class Contents:
             raise _damaged(shard.path)
 
     def copy_to(self, content: Content, descriptor: int) -> None:
-        """Write the bytes to a file, a piece at a time."""
+        """Write the bytes to a file in pieces."""
         if content.shard is None or content.row is None:
             write_all(descriptor, self._referenced(content))
             return
@@ -187,8 +188,8 @@ class Contents:
             raise _damaged(shard.path)
 
     def _in_order(self, rows: NDArray[np.int64]) -> Iterator[Content]:
-        for batch, own in self._split(rows):
-            taken = batch.select(list(Content._fields)).take(row_numbers(own))
+        for batch, places in self._split(rows):
+            taken = batch.select(list(Content._fields)).take(row_numbers(places))
             for content in map(Content, *(column.to_pylist() for column in taken.columns)):
                 check_index_row(content)
                 yield content
@@ -199,7 +200,7 @@ class Contents:
         return chosen
 
     def _split(self, rows: NDArray[np.int64]) -> Iterator[tuple[pa.RecordBatch, NDArray[np.int64]]]:
-        """Share sorted rows out to the batches of the index, which is too large to take from."""
+        """Split sorted rows by the batches of the index, which as a whole is too large for take."""
         edges = np.searchsorted(rows, self._ends)
         start = 0
         for at, (batch, end, edge) in enumerate(zip(self._index, self._ends, edges, strict=True)):
@@ -220,7 +221,7 @@ class Contents:
     def _referenced(self, content: Content) -> bytes:
         if self._roots is None:
             raise UserError(
-                f"{self._root} refers to pictures in folders outside it; say where they lie now: "
+                f"{self._root} refers to pictures in folders outside it; say where they are now: "
                 "--raw DIR, then each --images DIR as at the conversion."
             )
         if self._source is None:
@@ -238,7 +239,7 @@ class Contents:
 
 
 class _StoreShard:
-    """A shard of the store: where in the file each content lies, and a descriptor to read it."""
+    """A shard of the store: the offset of each content in the file, and a descriptor to read it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -257,7 +258,7 @@ class _StoreShard:
             raise _damaged(path) from error
 
     def read_into(self, content: Content, target: memoryview, start: int = 0) -> None:
-        """Read a part of a content."""
+        """Read bytes of a content from `start` on into `target`."""
         row = content.row or 0
         if not 0 <= row < len(self._starts) or self._sizes[row] != content.size_bytes:
             raise _damaged(self.path)
@@ -274,20 +275,20 @@ class _StoreShard:
 
 
 def row_numbers(rows: NDArray[np.int64]) -> pa.Array:
-    """Make an Arrow array to take rows by; `pa.array` and `to_numpy` would import pandas."""
+    """Make an Arrow array of row numbers; `pa.array` and `to_numpy` would import pandas."""
     whole = np.ascontiguousarray(rows, np.int64)
     return pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)])
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
-    """Write all of it; a nearly full disk takes a part, and the next call fails."""
+    """Write all bytes; on a nearly full disk a call writes a part and the next one fails."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 
 
 def _extents(columns: list[pa.Array], base: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where in the mapped file each value begins, and its size."""
+    """Return the offset of each value in the mapped file, and its size."""
     starts, sizes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for column in columns:
         if not len(column):

@@ -1,8 +1,8 @@
-"""What Megatron-Energon keeps beside the tars, as its `energon prepare` (7.4) would make it.
+"""The index files of Megatron-Energon beside the tars, as `energon prepare` (7.4) makes them.
 
-Beside each tar a `.tar.idx` of sample offsets; in `.nv-meta/` the shard counts, the splits, an
-SQLite index of all samples and their parts, its id, and `dataset.yaml`, which says what a sample
-is: a VQASample where each has one picture, a VidQASample where each has one clip, else crude.
+Each tar gets a `.tar.idx` of sample offsets. `.nv-meta/` holds the shard counts, the splits, an
+SQLite index of all samples and their parts, its id, and `dataset.yaml` with the type of a sample:
+VQASample if each has one picture, VidQASample if each has one clip, else CrudeSample.
 """
 
 import errno
@@ -21,7 +21,7 @@ META = ".nv-meta"
 ANSWER, VIDEO_ANSWER, CRUDE = "VQASample", "VidQASample", "CrudeSample"
 _ENERGON = {"__module__": "megatron.energon"}
 _HELD_ROWS = 4_096
-_ENERGON_SPLITS = ("train", "val", "test")  # what its loaders ask for
+_ENERGON_SPLITS = ("train", "val", "test")  # that its loaders read
 _NAMESPACE = uuid.UUID("6f1f5f6e-52d3-5d0b-8d2a-8c1f5d1f7a10")  # of ids made from content
 
 # The statements of SqliteIndexWriter in energon's flavors/webdataset/indexing.py.
@@ -40,11 +40,11 @@ _INDICES = (
 )
 
 
-Part = tuple[str, int, int]  # name behind the key, where its bytes lie in the tar, how many
+Part = tuple[str, int, int]  # name after the key, offset of its bytes in the tar, number of bytes
 
 
 class EnergonIndex:
-    """Collects what one dataset's tars hold while they are written."""
+    """Collects the index of one dataset while its tars are written."""
 
     def __init__(self, folder: Path, *, is_video: bool, identity: str) -> None:
         self._folder = folder
@@ -52,7 +52,7 @@ class EnergonIndex:
         self._identity = identity
         (folder / META).mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(folder / META / "index.sqlite", isolation_level=None)
-        # Nobody sees the file before it is whole, so it needs no journal.
+        # The file is not read before it is complete, so it needs no journal.
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE"):
             self._database.execute(f"PRAGMA {pragma}").fetchall()
         self._database.execute("BEGIN")
@@ -74,7 +74,7 @@ class EnergonIndex:
     def add(
         self, key: str, offset: int, size_bytes: int, members: Sequence[Part], contents: int
     ) -> None:
-        """Note one sample: its extent in the tar, its files, its number of pictures."""
+        """Add one sample: its extent in the tar, its files, its number of pictures."""
         shard, number = len(self._counts), len(self._offsets)
         self._samples.append((shard, key, number, offset, size_bytes))
         self._parts += [(shard, number, *member) for member in members]
@@ -84,16 +84,16 @@ class EnergonIndex:
             self._flush()
 
     def end_shard(self, offset: int) -> None:
-        """Write the offsets of a shard that ends there, the end of its last member."""
+        """Write the sample offsets of a shard; `offset` is the end of its last member."""
         ends = [*self._offsets, offset]
         path = self._folder / f"{self._shard}.idx"
         path.write_bytes(struct.pack(f"<{len(ends)}Q", *ends))
         self._counts[self._shard] = len(self._offsets)
 
     def close(self) -> str:
-        """Write `.nv-meta`, and return the class that Energon gives the samples."""
+        """Write `.nv-meta`, and return the class of the samples in Energon."""
         self._flush()
-        with self._told_as_os_error():
+        with self._as_os_error():
             for statement in _INDICES:
                 self._database.execute(statement)
             self._database.execute("COMMIT")
@@ -114,15 +114,15 @@ class EnergonIndex:
         return VIDEO_ANSWER if self._is_video else ANSWER
 
     def _flush(self) -> None:
-        with self._told_as_os_error():
+        with self._as_os_error():
             insert = "INSERT INTO {} VALUES (?, ?, ?, ?, ?)"
             self._database.executemany(insert.format("samples"), self._samples)
             self._database.executemany(insert.format("sample_parts"), self._parts)
         self._samples, self._parts = [], []
 
     @contextmanager
-    def _told_as_os_error(self) -> Iterator[None]:
-        """Let a full disk be told as other files tell it."""
+    def _as_os_error(self) -> Iterator[None]:
+        """Raise errors of SQLite, such as a full disk, as OSError like those of other files."""
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -130,7 +130,7 @@ class EnergonIndex:
 
 
 def write_blend(path: Path, datasets: Sequence[str], split: str) -> None:
-    """Write a metadataset that goes once through each of these datasets."""
+    """Write a metadataset with one pass over each of these datasets."""
     blend = [{"repetitions": 1, "path": name, "split_part": split} for name in datasets]
     splits = {split: {"blend_epochized": blend}}
     _write_yaml(path, {**_ENERGON, "__class__": "MetadatasetV2", "splits": splits})

@@ -1,8 +1,8 @@
-"""The folder of an export: whole at its name or not there, and never over somebody's other files.
+"""The folder of an export: complete or not there, and never in place of other files.
 
-An export is made beside its place, in `.<name>.export`, and renamed at the end. What a killed run
-left there is thrown away by the next. A folder that is an export already is replaced only if
-asked to, and only if nothing else was put into it.
+An export is written beside its target, in `.<name>.export`, and renamed at the end. The next run
+deletes what a killed run left there. An existing export is replaced only with --overwrite, and only
+if it holds no other files.
 """
 
 import os
@@ -22,46 +22,50 @@ LOCK = ".lock"
 
 
 class Standing(NamedTuple):
-    """What lies at the place of an export already; None: nothing."""
+    """The receipt of the export that exists at a path; None if there is none."""
 
     receipt: Receipt | None
 
 
 def standing_of(out: Path, build: Path) -> Standing:
-    """Look at the place that an export shall have, and refuse one that is not to be written to."""
+    """Check the target of an export.
+
+    Raises:
+        UserError: the target may not be written to, such as a build or a folder of other files.
+    """
     _check_apart(out, build)
     _put_back(out)
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise UserError(f"{out} is no folder; choose another --out.")
+        raise UserError(f"{out} is not a folder; choose another --out.")
     if not out.exists() or is_empty(out):
         return Standing(None)
     if (out / MANIFEST).exists():
-        raise UserError(f"{out} is a build, and no export goes over it; choose another --out.")
+        raise UserError(f"{out} is a build, which no export replaces; choose another --out.")
     receipt = read_receipt(out / RECEIPT)
     if receipt is None:
         raise UserError(
-            f"{out} has files in it and is no export, so nothing is written there; "
+            f"{out} has files in it and is not an export, so nothing is written there; "
             "choose another --out, or empty it."
         )
     return Standing(receipt)
 
 
 def check_replaceable(out: Path, receipt: Receipt) -> None:
-    """Refuse to delete an export that holds files which are not its own."""
-    own = {*receipt.entries, RECEIPT}
+    """Raise UserError if an export to replace also holds other files, which would be deleted."""
+    expected = {*receipt.entries, RECEIPT}
     foreign = sorted(
-        path.name for path in out.iterdir() if path.name not in own and not is_stray(path.name)
+        path.name for path in out.iterdir() if path.name not in expected and not is_stray(path.name)
     )
     if foreign:
         raise UserError(
-            f"{out} is an export with something else in it ({foreign[0]}), and --overwrite would "
+            f"{out} is an export with another file in it ({foreign[0]}), and --overwrite would "
             "delete that; move it away, or choose another --out."
         )
 
 
 @contextmanager
 def staged(out: Path) -> Iterator[Path]:
-    """Give a folder to write into; it becomes `out` when the block ends without an error."""
+    """Yield a folder to write into; it becomes `out` when the block ends without an error."""
     place = _beside(out, "export")
     make_folder(out.absolute().parent)
     with write_lock(place / LOCK):
@@ -79,7 +83,7 @@ def staged(out: Path) -> Iterator[Path]:
 
 
 def _put_in_place(place: Path, out: Path) -> None:
-    """Rename; a former export stands aside until the new one is there."""
+    """Rename the folder to `out`; an existing export is moved aside first, and deleted last."""
     former = _beside(out, "former")
     try:
         (place / LOCK).unlink()
@@ -93,7 +97,7 @@ def _put_in_place(place: Path, out: Path) -> None:
 
 
 def _put_back(out: Path) -> None:
-    """Undo what a run left that was killed between the two renames, or after them."""
+    """Clean up after a run that was killed between the two renames, or after them."""
     former = _beside(out, "former")
     if not former.is_dir():
         return
@@ -111,7 +115,7 @@ def _beside(out: Path, kind: str) -> Path:
 def _check_apart(out: Path, build: Path) -> None:
     here, there = real_path(out), real_path(build)
     if here.is_relative_to(there) or there.is_relative_to(here):
-        raise UserError(f"{out} and the build {build} lie in one another; choose another --out.")
+        raise UserError(f"{out} and the build {build} are inside each other; choose another --out.")
 
 
 def _remove(path: Path) -> None:

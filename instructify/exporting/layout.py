@@ -1,6 +1,6 @@
-"""Where the files of samples lie in a tar, worked out for a batch at once.
+"""The layout of samples in a tar, computed for a whole batch.
 
-A sample is its contents, in order, and one JSON file behind them, all under one key.
+A sample is its contents in order and then one JSON file, all under one key.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ from instructify.exporting.tar import BLOCK, headers, padded
 
 
 class Member(NamedTuple):
-    """One file of a sample: what follows the key in its name, and where its bytes begin.
+    """One file of a sample: its name after the key, and the offset of its bytes.
 
-    `offset` counts from the beginning of the sample; `content` is None for the JSON.
+    `offset` counts from the start of the sample; `content` is None for the JSON.
     """
 
     part: str
@@ -26,7 +26,7 @@ class Member(NamedTuple):
 
 
 class LaidOut(NamedTuple):
-    """A sample in whole blocks, headers counted."""
+    """A sample in whole tar blocks; `size_bytes` includes the headers."""
 
     key: str
     members: list[Member]
@@ -35,23 +35,25 @@ class LaidOut(NamedTuple):
 
 
 def lay_out(
-    prefix: str, first: int, found: Sequence[Sequence[Content]], texts: Sequence[bytes]
+    prefix: str, first: int, contents_of: Sequence[Sequence[Content]], texts: Sequence[bytes]
 ) -> Iterator[LaidOut]:
     """Lay out samples numbered from `first`, with their contents and their JSON."""
     keys = [f"{prefix}{number:09d}" for number in range(first, first + len(texts))]
-    parts = [_parts(contents) for contents in found]
-    names = [f"{key}.{part}" for key, own in zip(keys, parts, strict=True) for part in own]
+    parts = [_parts(contents) for contents in contents_of]
+    names = [
+        f"{key}.{suffix}" for key, suffixes in zip(keys, parts, strict=True) for suffix in suffixes
+    ]
     sizes = [
         size
-        for contents, text in zip(found, texts, strict=True)
-        for size in (*(one.size_bytes for one in contents), len(text))
+        for contents, text in zip(contents_of, texts, strict=True)
+        for size in (*(content.size_bytes for content in contents), len(text))
     ]
     blocks = memoryview(headers(names, np.array(sizes, np.int64)).tobytes())
     at = 0
-    for key, own, contents, text in zip(keys, parts, found, texts, strict=True):
+    for key, suffixes, contents, text in zip(keys, parts, contents_of, texts, strict=True):
         offset = 0
         members = []
-        for part, content in zip(own, (*contents, None), strict=True):
+        for part, content in zip(suffixes, (*contents, None), strict=True):
             size = sizes[at]
             header = blocks[at * BLOCK : (at + 1) * BLOCK]
             members.append(Member(part, offset + BLOCK, size, header, content))
@@ -63,4 +65,4 @@ def lay_out(
 def _parts(contents: Sequence[Content]) -> tuple[str, ...]:
     if len(contents) == 1:
         return (contents[0].suffix, "json")
-    return (*(f"{number}.{one.suffix}" for number, one in enumerate(contents)), "json")
+    return (*(f"{number}.{content.suffix}" for number, content in enumerate(contents)), "json")

@@ -1,7 +1,7 @@
-"""What the licence text of a dataset lets one do, as far as its words tell. No legal advice.
+"""What the licence text of a dataset allows, judged by its words. This is no legal advice.
 
-The catalog's `licence` is prose in parts: `CC BY 4.0; photographs as COCO`. Two questions are asked
-of it: does it forbid, or fail to grant, sharing; and does every part name a licence that the user
+The `licence` of the catalog is text in parts: `CC BY 4.0; photographs as COCO`. Two checks read it:
+whether it forbids or does not grant sharing, and whether every part names a licence that the user
 accepts.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from instructify._util.errors import UserError
 from instructify.build import DatasetEntry
 
-# Words by which a licence text says that nobody gave the right to share.
+# Words of a licence text that forbid or do not grant sharing.
 _WITHHELD = {
     r"\bno redistribution\b": "forbids redistribution",
     r"\bnone stated\b": "states no licence, so nobody gave the right to share it",
@@ -22,9 +22,9 @@ _PARTS = re.compile(r";\s*|,\s+and\s+")
 
 
 def withheld(licence: str) -> str | None:
-    """Say why a dataset must not simply be shared; None where its licence has no such word.
+    """Return why a dataset must not be shared; None if its licence has no such words.
 
-    An empty text is taken for "none stated".
+    An empty text counts as "none stated".
     """
     text = licence.strip() or "none stated"
     for pattern, why in _WITHHELD.items():
@@ -34,12 +34,12 @@ def withheld(licence: str) -> str | None:
 
 
 def parts(licence: str) -> list[str]:
-    """Take a licence text apart: what holds for the annotations, for the pictures, and so on."""
+    """Split a licence text into its parts, such as those for annotations and for pictures."""
     return [part for part in _PARTS.split(licence.strip()) if part] or ["none stated"]
 
 
 def accepts(names: Iterable[str], licence: str) -> bool:
-    """Tell whether each part of a licence text names one of these licences, as whole words."""
+    """Return whether each part of a licence text names one of these licences, as whole words."""
     patterns = [rf"(?<![\w.-]){re.escape(name.strip())}(?![\w-]|\.\d)" for name in names]
     return all(
         any(re.search(pattern, part, re.IGNORECASE) for pattern in patterns)
@@ -48,7 +48,7 @@ def accepts(names: Iterable[str], licence: str) -> bool:
 
 
 def check_redistribution(entries: Mapping[str, DatasetEntry], allowed: Iterable[str]) -> None:
-    """Refuse to prepare for sharing what must not be shared, unless the user says they may."""
+    """Raise UserError if a dataset must not be shared and the user does not allow it."""
     held = {
         name: why
         for name, entry in entries.items()
@@ -60,19 +60,20 @@ def check_redistribution(entries: Mapping[str, DatasetEntry], allowed: Iterable[
     others = [other for other in held if other != name]
     more = f" (and so with {', '.join(others)})" if others else ""
     raise UserError(
-        f"the licence of {name} {why}{more}: '{entries[name].licence}'; name the other datasets "
-        f"alone, or say that you may share it: "
-        f"{' '.join(f'--redistribute {one}' for one in held)}."
+        f"the licence of {name} {why}{more}: '{entries[name].licence}'; export the other datasets "
+        f"alone, or confirm that you may share it: "
+        f"{' '.join(f'--redistribute {other_name}' for other_name in held)}."
     )
 
 
 def check_accepted_names(entries: Mapping[str, DatasetEntry], names: Iterable[str]) -> None:
-    """Refuse a licence that no dataset here names in any part: it is misspelt, most likely."""
-    known = sorted({part for entry in entries.values() for part in parts(entry.licence)})
+    """Raise UserError for a licence that no dataset here names; it is probably misspelt."""
+    licences = sorted({part for entry in entries.values() for part in parts(entry.licence)})
     for name in names:
         if not name.strip():
             raise UserError("--only-licences needs a name, such as 'CC BY 4.0'.")
-        if not any(accepts([name], part) for part in known):
+        if not any(accepts([name], part) for part in licences):
             raise UserError(
-                f"no dataset here has the licence '{name}'; the licences are: {'; '.join(known)}."
+                f"no dataset here has the licence '{name}'; the licences are: "
+                f"{'; '.join(licences)}."
             )

@@ -1,8 +1,8 @@
 """LLaVA's JSON: `{"id", "image", "conversations": [{"from": "human"}, {"from": "gpt"}]}`.
 
-One list a split, over all datasets: `train.json` to train on. Held-out datasets and clips have
-files of their own (`heldout-test.json`, `heldout-video-test.json`), so that naming one file never
-trains on what is to be evaluated, and LLaVA 1.5, which knows no clips, never meets one.
+There is one list per split over all datasets, such as `train.json`. Held-out datasets and clips
+have separate files (`heldout-test.json`, `heldout-video-test.json`), so that no file to
+train on holds evaluated data, or clips, which LLaVA 1.5 can't read.
 """
 
 from pathlib import Path
@@ -44,10 +44,10 @@ class LlavaSink:
         if file is None:
             file = LineFile(self._place / self._name, as_list=True)
             self._files[self._name] = file
-        for asked in asked_samples(batch, self._pictures, LLAVA_SLOTS):
-            self._broken += asked.broken
-            self._pictured += bool(asked.contents)
-            file.add(_row(asked))
+        for sample in asked_samples(batch, self._pictures, LLAVA_SLOTS):
+            self._broken += sample.broken
+            self._pictured += bool(sample.contents)
+            file.add(_row(sample))
 
     def end(self) -> SplitTally:
         files = [self._name] if self._name in self._files else []
@@ -60,22 +60,22 @@ class LlavaSink:
 
 
 def file_name(chosen: Chosen) -> str:
-    """Name the file that a split goes into."""
+    """Return the name of the file that a split is written to."""
     role = "heldout-" if chosen.is_held_out else ""
     media = "video-" if chosen.is_video else ""
     return f"{role}{media}{chosen.split}.json"
 
 
-def _row(asked: Asked) -> Row:
-    row: Row = {"id": asked.sample_id}
+def _row(sample: Asked) -> Row:
+    row: Row = {"id": sample.sample_id}
     for media, key in (("image", "image"), ("video", "video")):
-        paths = [picture_path(content) for content in asked.contents if content.media == media]
+        paths = [picture_path(content) for content in sample.contents if content.media == media]
         if paths:
             row[key] = paths[0] if len(paths) == 1 else paths
     row["conversations"] = [
-        {"from": "human", "value": f"{IMAGE}\n" * len(asked.contents) + asked.instruction},
-        {"from": "gpt", "value": asked.response},
+        {"from": "human", "value": f"{IMAGE}\n" * len(sample.contents) + sample.instruction},
+        {"from": "gpt", "value": sample.response},
     ]
-    if asked.fields:
-        row["fields"] = asked.fields
+    if sample.fields:
+        row["fields"] = sample.fields
     return row

@@ -1,7 +1,7 @@
-"""What samples hold that a shape has no place for, counted by column.
+"""Counts of the values that a format can't hold, by column.
 
-Parquet and the Hub keep every column. Where a sample comes from (its source, reader and template)
-counts as nothing that a trainer or a reader of the export would miss: ids lead back to the build.
+Parquet and the Hub keep every column. The source, reader and template of a sample are not counted:
+its id leads back to the build.
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ NOT_CARRIED: Mapping[Shape, tuple[str, ...]] = {
 
 
 def count_losses(batch: pa.RecordBatch, shape: Shape) -> dict[str, int]:
-    """Count the samples that have a value in each column that the shape does not carry.
+    """Count the samples with a value in each column that the format does not hold.
 
-    A single reference that is the response itself is carried by that.
+    A single reference that equals the response is not counted, since the response is exported.
     """
-    found = {}
+    counts = {}
     for name in NOT_CARRIED[shape]:
         column = batch.column(name)
         has = column.is_valid()
@@ -40,8 +40,8 @@ def count_losses(batch: pa.RecordBatch, shape: Shape) -> dict[str, int]:
             has = pc.fill_null(column, False)
         number = pc.sum(has).as_py() or 0
         if number:
-            found[name] = number
-    return found
+            counts[name] = number
+    return counts
 
 
 def _padded(column: pa.Array) -> pa.Array:

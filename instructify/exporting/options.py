@@ -1,4 +1,4 @@
-"""What an export was asked for: plain data, as the receipt holds it too."""
+"""The options of an export as plain data; the receipt holds them too."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,15 @@ SHAPES: tuple[Shape, ...] = get_args(Shape)
 DRAWS: tuple[Draws, ...] = get_args(Draws)
 
 MEGABYTE = 1_000_000
-TRAINS_ONLY: tuple[Shape, ...] = ("llava", "chat")  # shapes without a place for "no answer known"
+TRAINS_ONLY: tuple[Shape, ...] = (
+    "llava",
+    "chat",
+)  # formats that can't hold a sample without a response
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportOptions:
-    """Everything that the bytes of an export depend on, beside the build."""
+    """All options that the bytes of an export depend on, besides the build."""
 
     shape: Shape
     names: tuple[str, ...] = ()  # empty: every dataset of the build
@@ -31,10 +34,10 @@ class ExportOptions:
     pictures: bool = True
     shard_mb: int = 500
     only_licences: tuple[str, ...] = ()
-    redistribute: tuple[str, ...] = ()  # datasets that the user says they may share
+    redistribute: tuple[str, ...] = ()  # datasets that the user may share
 
     def told(self) -> dict[str, object]:
-        """Return the options as the receipt holds them."""
+        """Return the options as plain values for the receipt."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in ((name, getattr(self, name)) for name in self.__slots__)
@@ -43,7 +46,7 @@ class ExportOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PictureFolders:
-    """Where the pictures of a build by reference lie now; None: where they lay at conversion."""
+    """The folders of pictures by reference; None for the folders of the conversion."""
 
     raw: Path | None = None
     images: tuple[Path, ...] = ()
@@ -63,8 +66,12 @@ def read_options(
     only_licences: Sequence[str],
     redistribute: Sequence[str],
 ) -> ExportOptions:
-    """Make options of what was typed; a word that is none of the allowed ones is refused."""
-    roles = [role for role, wanted in (("held-in", held_in), ("held-out", held_out)) if wanted]
+    """Turn options of the command line into `ExportOptions`.
+
+    Raises:
+        UserError: `to` or `draws` is not one of the allowed words.
+    """
+    roles = [role for role, chosen in (("held-in", held_in), ("held-out", held_out)) if chosen]
     return ExportOptions(
         shape=_one_of(to, SHAPES, "--to"),
         names=tuple(sorted(set(names))),
@@ -79,8 +86,8 @@ def read_options(
     )
 
 
-def _one_of(given: str, allowed: Sequence[Word], option: str) -> Word:
+def _one_of(text: str, allowed: Sequence[Word], option: str) -> Word:
     for word in allowed:
-        if word == given:
+        if word == text:
             return word
-    raise UserError(f"{option} {given}: {did_you_mean(given, allowed)}")
+    raise UserError(f"{option} {text}: {did_you_mean(text, allowed)}")

@@ -1,9 +1,9 @@
-"""Parquet with the pictures in it, typed for the `datasets` library of Hugging Face.
+"""Parquet files with the pictures in them, typed for the `datasets` library of Hugging Face.
 
-A dataset is a folder, a split some files in it. `image` is an Image column (`images` a list of
-them where a sample may have several, `video` for clips); all other columns are those of a sample.
-Row groups are cut by the bytes they decode to. A picture that follows itself from row to row,
-as with several questions on one photograph, is written once per row group by Parquet's dictionary.
+A dataset is a folder, and a split is some files in it. `image` is an Image column (`images` is a
+list if a sample may have several, `video` is for clips); all other columns are those of a sample.
+Row groups have a limited number of decoded bytes. If the same picture occurs in several rows, as
+with several questions about a photograph, Parquet's dictionary stores it once per row group.
 """
 
 import json
@@ -25,9 +25,9 @@ from instructify.exporting.sink import NO_PICTURES, SplitTally
 from instructify.recipe import valid_batches
 from instructify.schema import SAMPLE_SCHEMA
 
-GROUP_BYTES = 64_000_000  # of pictures, decoded from the dictionary
+GROUP_BYTES = 64_000_000  # of pictures, counted for every row
 GROUP_ROWS = 65_536
-_MAX_CONTENT = (1 << 31) - 1  # a Parquet value of the type that `datasets` reads
+_MAX_CONTENT = (1 << 31) - 1  # the most bytes of a Parquet value that `datasets` reads
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _FEATURES = {"image": "Image", "images": "Image", "video": "Video", "videos": "Video"}
 
@@ -65,25 +65,25 @@ class ParquetSink:
         self._pictured = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Share the rows out to row groups of bounded bytes."""
+        """Divide the rows into row groups of limited size."""
         if self._contents is None:
             self._hold(_Piece(batch, [], []), 0)
             return
-        found = self._contents.of_batch(batch.column("pictures"))
-        sizes = [sum(content.size_bytes for content in contents) for contents in found]
-        self._pictured += sum(map(bool, found))
+        contents_of = self._contents.of_batch(batch.column("pictures"))
+        sizes = [sum(content.size_bytes for content in contents) for contents in contents_of]
+        self._pictured += sum(map(bool, contents_of))
         start = 0
-        while start < len(found):
+        while start < len(contents_of):
             end, total = start, self._group_bytes
-            while end < len(found) and (end == start or total + sizes[end] <= GROUP_BYTES):
+            while end < len(contents_of) and (end == start or total + sizes[end] <= GROUP_BYTES):
                 total += sizes[end]
                 end += 1
             rows = batch.slice(start, end - start)
-            own = total - self._group_bytes
-            if own > GROUP_BYTES - self._group_bytes and self._group_rows:
-                self._flush()  # not even one row more fits; it begins a group
+            num_bytes = total - self._group_bytes
+            if num_bytes > GROUP_BYTES - self._group_bytes and self._group_rows:
+                self._flush()  # not one more row fits, so it starts a new group
                 continue
-            self._hold(_Piece(rows, found[start:end], sizes[start:end]), own)
+            self._hold(_Piece(rows, contents_of[start:end], sizes[start:end]), num_bytes)
             start = end
 
     def end(self) -> SplitTally:
@@ -104,7 +104,7 @@ class ParquetSink:
             self._flush()
 
     def _flush(self) -> None:
-        """Write what is held as one row group."""
+        """Write the collected rows as one row group."""
         if not self._group:
             return
         assert self._chosen is not None
@@ -112,9 +112,9 @@ class ParquetSink:
         schema = _schema(column)
         arrays = [_plain(self._group, name) for name in SAMPLE_SCHEMA.names]
         if column is not None and self._contents is not None:
-            found = [contents for piece in self._group for contents in piece.contents]
-            arrays.append(_picture_array(self._contents, found, is_list=column.endswith("s")))
-            self._written += sum(map(len, found))
+            contents_of = [contents for piece in self._group for contents in piece.contents]
+            arrays.append(_picture_array(self._contents, contents_of, is_list=column.endswith("s")))
+            self._written += sum(map(len, contents_of))
             self._size_bytes += self._group_bytes
         file = self._file_with_room(schema)
         file.write(pa.Table.from_arrays(arrays, schema=schema))
@@ -148,7 +148,7 @@ class _Piece(NamedTuple):
 
 
 class _ParquetFile:
-    """One file: texts compressed, pictures as they are, both by dictionary where that saves."""
+    """One file: texts are compressed, pictures are not, and both use dictionaries."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,28 +175,28 @@ class _ParquetFile:
 
 
 def _picture_columns(build: Build, chosen: Sequence[Chosen]) -> dict[str, str]:
-    """Name the picture column of each dataset: a plural where some sample has more than one."""
+    """Return the picture column of each dataset: a plural if a sample has more than one picture."""
     most: dict[str, int] = {}
-    for one in chosen:
-        for shard in one.of.sample_shards:
+    for split in chosen:
+        for shard in split.of.sample_shards:
             for batch in valid_batches(build.path(shard), ("pictures",)):
                 longest = pc.max(pc.list_value_length(batch.column("pictures"))).as_py() or 0
-                most[one.dataset] = max(most.get(one.dataset, 0), longest)
-    media = {one.dataset: "video" if one.is_video else "image" for one in chosen}
+                most[split.dataset] = max(most.get(split.dataset, 0), longest)
+    media = {split.dataset: "video" if split.is_video else "image" for split in chosen}
     return {name: media[name] + ("s" if longest > 1 else "") for name, longest in most.items()}
 
 
 def _schema(column: str | None) -> pa.Schema:
-    fields = [pa.field(one.name, _plain_type(one.type)) for one in SAMPLE_SCHEMA]
+    fields = [pa.field(field.name, _plain_type(field.type)) for field in SAMPLE_SCHEMA]
     features: dict[str, Any] = {field.name: _feature(field.type) for field in fields}
     if column is not None:
         is_list = column.endswith("s")
         fields.append(pa.field(column, pa.list_(_PICTURE) if is_list else _PICTURE))
         feature = {"_type": _FEATURES[column]}
         features[column] = {"feature": feature, "_type": "List"} if is_list else feature
-    # What the `datasets` library writes itself, and looks for when it reads.
-    told = json.dumps({"info": {"features": features}})
-    return pa.schema(fields, metadata={"huggingface": told})
+    # The metadata that the `datasets` library writes and reads.
+    metadata = json.dumps({"info": {"features": features}})
+    return pa.schema(fields, metadata={"huggingface": metadata})
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
@@ -212,7 +212,7 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
 
 
 def _leaves(schema: pa.Schema) -> list[str]:
-    """Name the columns as Parquet does: a list's are below `list.element`."""
+    """Return the column names of Parquet: those of a list are below `list.element`."""
     names: list[str] = []
 
     def walk(name: str, kind: pa.DataType) -> None:
@@ -235,31 +235,31 @@ def _plain(group: Sequence[_Piece], name: str) -> pa.ChunkedArray:
 
 
 def _picture_array(
-    contents: Contents, found: Sequence[Sequence[Content]], *, is_list: bool
+    contents: Contents, rows: Sequence[Sequence[Content]], *, is_list: bool
 ) -> pa.Array:
-    """Read the bytes of a row group into one buffer and lay a column over it."""
-    flat = [one for row in found for one in row]
+    """Read the bytes of a row group into one buffer, and return a column over this buffer."""
+    flat = [content for row in rows for content in row]
     offsets = np.zeros(len(flat) + 1, np.int64)
-    np.cumsum([one.size_bytes for one in flat], out=offsets[1:])
+    np.cumsum([content.size_bytes for content in flat], out=offsets[1:])
     if offsets[-1] > _MAX_CONTENT:
-        largest = max(flat, key=lambda one: one.size_bytes)
+        largest = max(flat, key=lambda content: content.size_bytes)
         raise UserError(
             f"the clip {largest.sha256[:12]} has {largest.size_bytes:,} bytes and a Parquet value "
             f"holds {_MAX_CONTENT:,}; export it as webdataset, llava or chat."
         )
     data = pa.allocate_buffer(int(offsets[-1]))
     view = memoryview(data).cast("B")
-    for one, start, stop in zip(flat, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        contents.read_into(one, view[start:stop])
+    for content, start, stop in zip(flat, offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+        contents.read_into(content, view[start:stop])
     ends = pa.py_buffer(offsets.astype(np.int32))
     values = pa.Array.from_buffers(pa.binary(), len(flat), [None, ends, data])
-    paths = pa.array([one.file_name for one in flat], pa.string())
+    paths = pa.array([content.file_name for content in flat], pa.string())
     pictures = pa.StructArray.from_arrays([values, paths], fields=list(_PICTURE))
-    lengths = np.array([len(row) for row in found], np.int32)
+    lengths = np.array([len(row) for row in rows], np.int32)
     if is_list:
         starts = np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)])
         return pa.ListArray.from_arrays(pa.array(starts), pictures)
-    if len(flat) == len(found):
+    if len(flat) == len(rows):
         return pictures
     places = np.where(lengths > 0, np.cumsum(lengths) - 1, -1)
     return pictures.take(pa.array(places, mask=places < 0))

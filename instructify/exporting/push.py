@@ -1,6 +1,6 @@
-"""An export to the Hub: one commit that makes the repository what the folder is.
+"""Upload an export to the Hub in one commit, after which the repository equals the folder.
 
-Uploading is huggingface_hub's business; here are the calls, and one sentence for what goes wrong.
+huggingface_hub does the upload; this module calls it and turns its errors into one sentence.
 """
 
 from pathlib import Path
@@ -8,7 +8,11 @@ from typing import Any, Protocol
 
 from instructify._util.errors import UserError
 
-_OWN = ["data/**", "export.json", "candidates.json"]  # of a former export, gone from this one
+_OWN = [
+    "data/**",
+    "export.json",
+    "candidates.json",
+]  # deleted if a former export has them and this one does not
 
 
 class HubApi(Protocol):
@@ -31,7 +35,7 @@ class HubApi(Protocol):
 
 
 def check_repository(repository: str) -> None:
-    """Refuse a name that the Hub would refuse, before the export is made."""
+    """Raise UserError for a name that the Hub would refuse, before the export is made."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils._validators import validate_repo_id
 
@@ -49,8 +53,10 @@ def push_folder(folder: Path, repository: str, *, public: bool, api: HubApi) -> 
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
     try:
-        made = api.create_repo(repository, repo_type="dataset", private=not public, exist_ok=True)
-        name = str(getattr(made, "repo_id", repository))
+        created = api.create_repo(
+            repository, repo_type="dataset", private=not public, exist_ok=True
+        )
+        name = str(getattr(created, "repo_id", repository))
         api.upload_folder(
             repo_id=name,
             folder_path=folder,
@@ -66,7 +72,7 @@ def push_folder(folder: Path, repository: str, *, public: bool, api: HubApi) -> 
     except (HfHubHTTPError, OSError) as error:
         first = str(error).strip().partition("\n")[0]
         raise UserError(
-            f"{repository} was not uploaded ({first}); the export lies in {folder}, and the same "
-            "command tries again."
+            f"{repository} was not uploaded ({first}); the export is in {folder}; run the same "
+            "command again to retry."
         ) from error
     return f"https://huggingface.co/datasets/{name}"

@@ -1,4 +1,4 @@
-"""`export.json`: what an export holds, from which build, by which options. Written last.
+"""`export.json`: the content, the build and the options of an export. It is written last.
 
 It has no times, hosts or absolute paths, so the same build and options give the same bytes.
 """
@@ -22,21 +22,21 @@ FORMAT = 1
 
 
 class SplitReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One split: `samples` of the build are `written` and what was left out, by reason."""
+    """One split: `samples` of the build are either `written` or in `left_out`, by reason."""
 
     role: str
     licence: str
     samples: int
     written: int
     left_out: dict[str, int]
-    slot_words_broken: int  # texts with a word that would have been read as a picture slot
-    with_pictures: int  # samples that have at least one picture or clip here
+    slot_words_broken: int  # texts with a word that trainers read as a picture slot
+    with_pictures: int  # samples with at least one picture or clip in the export
     files: list[str]
-    not_carried: dict[str, int] = {}  # samples with a value in a column that the shape lacks
+    not_carried: dict[str, int] = {}  # samples with a value in a column that the format lacks
 
 
 class PicturesReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Pictures and clips: `written` as often as they lie in the export, `size_bytes` of these."""
+    """Pictures and clips in the export, counted with repetitions, and their total size."""
 
     mode: str  # files | embedded | none
     written: int
@@ -51,17 +51,17 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     datasets: dict[str, dict[str, SplitReceipt]]
     unlicensed: dict[str, str]  # datasets that --only-licences left out
     pictures: PicturesReceipt
-    files: dict[str, int]  # size of each file but this one and pictures of their own
+    files: dict[str, int]  # sizes of the files, without this file and picture files
     entries: list[str]  # names at the top of the folder
 
     def same_work(self, build_sha256: str, options: ExportOptions) -> bool:
-        """Tell whether an export like this is what these options ask of that build."""
-        asked = (FORMAT, __version__, build_sha256, options.told())
-        return asked == (self.format, self.instructify, self.build_sha256, self.options)
+        """Return whether an export of that build with these options would equal this one."""
+        request = (FORMAT, __version__, build_sha256, options.told())
+        return request == (self.format, self.instructify, self.build_sha256, self.options)
 
 
 def build_hash(manifest: Manifest) -> str:
-    """Return the sha256 of a build's manifest, which names the hash of all else in it."""
+    """Return the sha256 of a build's manifest, which holds the hashes of all other files."""
     return hashlib.sha256(manifest.to_bytes()).hexdigest()
 
 
@@ -71,7 +71,11 @@ def write_receipt(folder: Path, receipt: Receipt) -> None:
 
 
 def read_receipt(path: Path) -> Receipt | None:
-    """Read a receipt; None where there is none, UserError where it is not ours to replace."""
+    """Read a receipt; None if there is none.
+
+    Raises:
+        UserError: the file is not a receipt of this format, so the folder may not be replaced.
+    """
     try:
         data = read_regular(path)
     except FileNotFoundError:
@@ -86,7 +90,8 @@ def read_receipt(path: Path) -> Receipt | None:
         return decode_json(data, Receipt)
     except NotReadableError as error:
         raise UserError(
-            f"{path} is not an export's ({error}); choose another --out, or delete that folder."
+            f"{path} is not the receipt of an export ({error}); choose another --out, "
+            "or delete that folder."
         ) from error
 
 

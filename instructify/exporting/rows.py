@@ -1,6 +1,6 @@
-"""The samples of a split that an export takes, batch by batch, and why others are left out.
+"""The samples of a split that are exported, in batches, and counts of the others by reason.
 
-Batches are those of the mapped shards, filtered by whole columns; no row becomes a dict here.
+The batches of the mapped shards are filtered as whole columns; no row becomes a dict here.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ OVER_LIMIT = "over-limit"  # --limit
 
 @dataclass(kw_only=True, slots=True)
 class Counts:
-    """What became of the samples of one split; complete once its rows are read to the end."""
+    """How many samples of a split are written and left out; complete when all rows are read."""
 
     written: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
@@ -39,13 +39,13 @@ class Counts:
 def read_rows(
     build: Build, chosen: Chosen, options: ExportOptions, counts: Counts
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows to write, in the order of the build, and count them and the others."""
+    """Yield the rows to write in the order of the build, and count written and left-out rows."""
     needs_response = options.shape in TRAINS_ONLY
     room = options.limit if options.limit is not None else chosen.of.samples
     previous: str | None = None
-    seen = 0
+    num_read = 0
     for batch in _batches(build, chosen):
-        seen += batch.num_rows
+        num_read += batch.num_rows
         keep = np.ones(batch.num_rows, np.bool_)
         if options.draws == "first":
             ids = batch.column("record_id")
@@ -57,19 +57,19 @@ def read_rows(
             counts.leave_out(NO_RESPONSE, int(np.count_nonzero(keep & ~answered)))
             keep &= answered
         rows = np.flatnonzero(keep)
-        kept = min(len(rows), room - counts.written)
-        counts.leave_out(OVER_LIMIT, len(rows) - kept)
-        counts.written += kept
-        if kept:
-            whole = kept == batch.num_rows
-            yield batch if whole else batch.take(row_numbers(rows[:kept]))
+        num_kept = min(len(rows), room - counts.written)
+        counts.leave_out(OVER_LIMIT, len(rows) - num_kept)
+        counts.written += num_kept
+        if num_kept:
+            whole = num_kept == batch.num_rows
+            yield batch if whole else batch.take(row_numbers(rows[:num_kept]))
         if counts.written == room:
             break
-    counts.leave_out(OVER_LIMIT, chosen.of.samples - seen)
+    counts.leave_out(OVER_LIMIT, chosen.of.samples - num_read)
 
 
 def _batches(build: Build, chosen: Chosen) -> Iterator[pa.RecordBatch]:
-    """Map one shard after another, so that no more of them than one is held."""
+    """Map one shard after another, so that only one is open at a time."""
     for name in chosen.of.sample_shards:
         path = build.path(name)
         if path.is_file() and hash_file(path) != build.manifest.files[name].sha256:
@@ -86,7 +86,7 @@ def _batches(build: Build, chosen: Chosen) -> Iterator[pa.RecordBatch]:
 
 
 def _begins_record(ids: pa.Array, previous: str | None) -> NDArray[np.bool_]:
-    """Tell which rows are the first of their record; the draws of one lie side by side."""
+    """Return which rows are the first of their record; the draws of a record are adjacent."""
     if not len(ids):
         return np.zeros(0, np.bool_)
     begins = np.ones(len(ids), np.bool_)

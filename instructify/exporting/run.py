@@ -1,4 +1,4 @@
-"""An export from beginning to end: feed the sink of the shape, write the receipt, rename."""
+"""Run an export: write the samples with the sink of the format, then the receipt, then rename."""
 
 import json
 import os
@@ -40,7 +40,7 @@ CARD = "README.md"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Export:
-    """One export to make: from what, how, to where; `advance` is told of samples looked at."""
+    """One export to make; `advance` is called with the number of samples done."""
 
     build: Build
     selection: Selection
@@ -51,7 +51,7 @@ class Export:
 
 
 def run_export(export: Export) -> Receipt:
-    """Make an export; it is at its place, whole, when this returns."""
+    """Make an export; `out` is complete when this returns."""
     build, options = export.build, export.options
     with staged(export.out) as place, ExitStack() as stack:
         contents = None
@@ -62,8 +62,8 @@ def run_export(export: Export) -> Receipt:
         sets: set[str] = set()
         datasets: dict[str, dict[str, SplitReceipt]] = {}
         for chosen in export.selection.chosen:
-            own = datasets.setdefault(chosen.dataset, {})
-            own[chosen.split] = _export_split(export, chosen, sink, sets)
+            receipts = datasets.setdefault(chosen.dataset, {})
+            receipts[chosen.split] = _export_split(export, chosen, sink, sets)
         _check_not_empty(export, datasets)
         pictures = sink.close()
         _write_beside(export, place, sets, datasets)
@@ -87,7 +87,7 @@ def run_export(export: Export) -> Receipt:
 
 
 def _sink(export: Export, place: Path, contents: Contents | None, syncer: Syncer) -> Sink:
-    """Make the sink of the shape; large files are synced while the next are written."""
+    """Make the sink of the format; large files are synced while the next ones are written."""
     shard_bytes = export.options.shard_mb * MEGABYTE
     match export.options.shape:
         case "llava":
@@ -104,7 +104,7 @@ def _sink(export: Export, place: Path, contents: Contents | None, syncer: Syncer
                 finished=syncer.add,
             )
         case "parquet" | "hub":
-            from instructify.exporting.parquet import ParquetSink  # and pyarrow.parquet with it
+            from instructify.exporting.parquet import ParquetSink  # imports pyarrow.parquet
 
             prefix = "data/" if export.options.shape == "hub" else ""
             return ParquetSink(
@@ -142,14 +142,14 @@ def _export_split(export: Export, chosen: Chosen, sink: Sink, sets: set[str]) ->
 
 
 def _check_not_empty(export: Export, datasets: dict[str, dict[str, SplitReceipt]]) -> None:
-    splits = [one for dataset in datasets.values() for one in dataset.values()]
+    splits = [receipt for dataset in datasets.values() for receipt in dataset.values()]
     if any(split.written for split in splits):
         return
     silent = sum(split.left_out.get(NO_RESPONSE, 0) for split in splits)
     if silent:
         raise UserError(
             f"all {silent:,} samples chosen are without a response, and {export.options.shape} "
-            "has no place for such; export them as webdataset, parquet or hub, or choose others."
+            "can't hold these; export them as webdataset, parquet or hub, or choose others."
         )
     raise UserError(
         f"the splits chosen from {export.build.paths.root} have no samples; rejects/ says why."
@@ -162,14 +162,14 @@ def _write_beside(
     sets: set[str],
     datasets: dict[str, dict[str, SplitReceipt]],
 ) -> None:
-    """Write what goes with the samples: shared answer sets that they name, and the card."""
+    """Write the shared candidate sets that the samples name, and the card."""
     if sets and export.options.shape not in ("llava", "chat"):
-        known = export.build.candidate_sets()
-        text = json.dumps({name: known[name] for name in sorted(sets)}, ensure_ascii=False)
+        candidate_sets = export.build.candidate_sets()
+        text = json.dumps({name: candidate_sets[name] for name in sorted(sets)}, ensure_ascii=False)
         write_bytes(place / CANDIDATES, (text + "\n").encode())
     if export.options.shape == "hub":
         card = render_hub_card(
-            {one.dataset: one.entry for one in export.selection.chosen},
+            {split.dataset: split.entry for split in export.selection.chosen},
             datasets,
             build_hash(export.build.manifest),
             export.options.told(),
@@ -178,16 +178,16 @@ def _write_beside(
 
 
 def _files(place: Path, unlisted: Sequence[str]) -> dict[str, int]:
-    """List the files with their sizes; those of pictures are vouched for by their names."""
-    found = {}
+    """Return the files with their sizes, without picture files, whose names are their hashes."""
+    sizes = {}
     for folder, below, names in os.walk(place):
         if Path(folder) == place:
             below[:] = [name for name in below if name not in unlisted]
             names = [name for name in names if name != LOCK]
         for name in names:
             path = Path(folder, name)
-            found[path.relative_to(place).as_posix()] = path.stat().st_size
-    return dict(sorted(found.items()))
+            sizes[path.relative_to(place).as_posix()] = path.stat().st_size
+    return dict(sorted(sizes.items()))
 
 
 def _entries(place: Path) -> list[str]:
@@ -195,7 +195,7 @@ def _entries(place: Path) -> list[str]:
 
 
 def _sync(place: Path, receipt: Receipt) -> None:
-    """Bring the data files to the disk before the folder gets its name."""
+    """Sync the data files to the disk before the folder is renamed."""
     for name in receipt.files:
         sync(place / name)
     sync(place)

@@ -1,4 +1,4 @@
-"""Which splits of a build an export takes, in the order in which it takes them."""
+"""The splits of a build to export, in the order of the export."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -34,11 +34,15 @@ class Selection(NamedTuple):
 
     @property
     def num_samples(self) -> int:
-        return sum(one.of.samples for one in self.chosen)
+        return sum(split.of.samples for split in self.chosen)
 
 
 def select(build: Build, options: ExportOptions) -> Selection:
-    """Choose splits by names, roles, splits and licences; nothing to choose is an error."""
+    """Choose splits by names, roles, splits and licences.
+
+    Raises:
+        UserError: nothing is left to export, or a name does not exist.
+    """
     entries = _by_role(build, _named(build, options.names), options.roles)
     unlicensed: dict[str, str] = {}
     if options.only_licences:
@@ -68,27 +72,27 @@ def select(build: Build, options: ExportOptions) -> Selection:
 
 
 def _named(build: Build, names: Iterable[str]) -> dict[str, DatasetEntry]:
-    wanted = list(names) or list(build.manifest.datasets)
-    return {name: build.dataset(name) for name in wanted}
+    chosen = list(names) or list(build.manifest.datasets)
+    return {name: build.dataset(name) for name in chosen}
 
 
 def _by_role(
     build: Build, entries: dict[str, DatasetEntry], roles: tuple[str, ...]
 ) -> dict[str, DatasetEntry]:
-    kept = {name: entry for name, entry in entries.items() if not roles or entry.role in roles}
-    if not kept:
+    of_roles = {name: entry for name, entry in entries.items() if not roles or entry.role in roles}
+    if not of_roles:
         what = f"{' and '.join(roles)} dataset" if roles else "dataset"
         raise UserError(f"{build.paths.root} has no {what} to export; see `instructify inspect`.")
-    return kept
+    return of_roles
 
 
-def _check_splits(build: Build, entries: Iterable[DatasetEntry], wanted: tuple[str, ...]) -> None:
-    known = {split for entry in entries for split in entry.splits}
-    for split in wanted:
-        if split not in known:
+def _check_splits(build: Build, entries: Iterable[DatasetEntry], splits: tuple[str, ...]) -> None:
+    existing = {split for entry in entries for split in entry.splits}
+    for split in splits:
+        if split not in existing:
             raise UserError(
                 f"no chosen dataset of {build.paths.root} has a split '{split}'; "
-                f"{did_you_mean(split, known)}"
+                f"{did_you_mean(split, existing)}"
             )
 
 

@@ -1,4 +1,4 @@
-"""What every shape is to the loop that feeds it, and the pieces that several shapes share."""
+"""The interface of all formats of an export, and the parts that several formats share."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 class SplitTally(NamedTuple):
-    """What a sink says of a split that it has taken."""
+    """The counts of a split that a sink has written."""
 
     files: list[str]
     slot_words_broken: int
@@ -29,23 +29,23 @@ class SplitTally(NamedTuple):
 
 
 class Sink(Protocol):
-    """Takes the splits of an export one after another; files are whole after `close`."""
+    """Writes the splits of an export one after another; files are complete after `close`."""
 
     def begin(self, chosen: Chosen) -> None:
-        """Get ready for the rows of a split."""
+        """Start a split."""
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Take rows of the split begun last."""
+        """Write rows of the current split."""
 
     def end(self) -> SplitTally:
         """Finish the split."""
 
     def close(self) -> PicturesReceipt:
-        """Write what is left to write once all splits are there."""
+        """Write the remaining files after the last split."""
 
 
 def values_of(batch: pa.RecordBatch, name: str) -> list[Any]:
-    """Return a column as Python values; labels and empty columns without a scalar a row."""
+    """Return a column as Python values; dictionary and empty columns take a faster way."""
     column = batch.column(name)
     if column.null_count == len(column):
         return [None] * len(column)
@@ -93,7 +93,7 @@ class LineFile:
 class PictureFiles:
     """Pictures as files, each content once, named by its hash: `images/3f/3f9a....jpg`.
 
-    Rows only mark what they need; `write` then goes through the store in the order of the disk.
+    Rows only mark the pictures that they need; `write` reads the store in the order of the disk.
     """
 
     def __init__(self, place: Path, contents: Contents) -> None:
@@ -125,42 +125,42 @@ class PictureFiles:
 
 
 class Asked(NamedTuple):
-    """A sample for a shape of text: its pictures, and texts whose picture words are broken."""
+    """A sample for a text format: its pictures, and its texts with broken picture words."""
 
     sample_id: str
     contents: list[Content]
     instruction: str
     response: str
-    broken: int  # of its two texts, how many held a picture word
+    broken: int  # how many of its two texts held a picture word
     fields: dict[str, str]  # of own data, by name
 
 
 def asked_samples(
     batch: pa.RecordBatch, pictures: PictureFiles | None, slots: SlotWords
 ) -> Iterator[Asked]:
-    """Go through the samples of a batch, their pictures marked for writing."""
+    """Yield the samples of a batch, and mark their pictures for writing."""
     ids, instructions, responses = (
         batch.column(name).to_pylist() for name in ("sample_id", "instruction", "response")
     )
-    own = values_of(batch, "fields")
-    found: list[list[Content]] = [[]] * len(ids)
+    fields_of = values_of(batch, "fields")
+    contents_of: list[list[Content]] = [[]] * len(ids)
     if pictures is not None:
-        found = pictures.of_batch(batch.column("pictures"))
+        contents_of = pictures.of_batch(batch.column("pictures"))
     for sample_id, contents, instruction, response, fields in zip(
-        ids, found, instructions, responses, own, strict=True
+        ids, contents_of, instructions, responses, fields_of, strict=True
     ):
-        asked, answer = slots.broken(instruction), slots.broken(response)
-        broken = asked.changed + answer.changed
-        yield Asked(sample_id, contents, asked.text, answer.text, broken, named_texts(fields))
+        question, answer = slots.broken(instruction), slots.broken(response)
+        broken = question.changed + answer.changed
+        yield Asked(sample_id, contents, question.text, answer.text, broken, named_texts(fields))
 
 
 def named_texts(fields: list[dict[str, str]] | None) -> dict[str, str]:
-    """Turn the fields of own data of a sample into an object, as JSON has them."""
-    return {one["name"]: one["value"] for one in fields or ()}
+    """Turn the fields of a sample of own data into a dict."""
+    return {field["name"]: field["value"] for field in fields or ()}
 
 
 def picture_path(content: Content) -> str:
-    """Name the file of a content, below the folder of the export."""
+    """Return the path of a content below the folder of the export."""
     folder = PICTURE_FOLDERS[content.media == "video"]
     return f"{folder}/{content.sha256[:2]}/{content.file_name}"
 

@@ -1,8 +1,8 @@
-"""Words that trainers read as the place of a picture, kept out of text that came from data.
+"""Words that trainers read as the place of a picture, broken in texts that come from data.
 
 LLaVA, LLaMA-Factory and ms-swift find pictures by a word in the text. A question that happens to
-hold `<image>` would take the place of a picture, or stop the run. The rule: a space is put behind
-the `<` of such a word, `< image>`, and each text that was changed so is counted.
+hold `<image>` would count as a picture, or stop the run. So a space is inserted after the `<` of
+such a word, `< image>`, and each changed text is counted.
 """
 
 import re

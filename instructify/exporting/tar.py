@@ -1,8 +1,8 @@
 """Tar files (POSIX ustar) with the same bytes for the same content, written from one buffer.
 
-No time, owner or order of a file system gets in: time 0, owner 0, mode 644, members as given, the
-end padded to 10,240 bytes as `tar` does. Members are laid into a buffer, and while one is filled
-another goes out; headers are made by whole columns.
+Time and owner are 0, the mode is 644, members have the given order, and the end is padded to 10,240
+bytes as `tar` does. There are two buffers: one is filled while the other is written. Headers are
+made as whole columns.
 """
 
 import os
@@ -24,7 +24,7 @@ Bytes = bytes | memoryview
 
 
 class TarWriter:
-    """One tar file. Close it; a tar without its end is no whole file."""
+    """One tar file; it is complete only after `close`."""
 
     def __init__(self, path: Path, *, buffer_bytes: int = _BUFFER_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,13 +38,13 @@ class TarWriter:
 
     @property
     def offset(self) -> int:
-        """Where the next member's header will lie."""
+        """The offset of the next member's header."""
         return self._flushed + self._used
 
     def reserve(self, size_bytes: int) -> memoryview | None:
-        """Return room for whole blocks, to be filled before the next call.
+        """Return a part of the buffer for whole blocks, to be filled before the next call.
 
-        None where it is larger than the buffer: use `stream` then.
+        None if `size_bytes` is larger than the buffer; then use `stream`.
         """
         if size_bytes > len(self._buffer):
             return None
@@ -55,7 +55,7 @@ class TarWriter:
         return self._buffer[start : self._used]
 
     def stream(self, header: Bytes, size_bytes: int, copy_to: Callable[[int], None]) -> None:
-        """Add a member whose bytes `copy_to` writes to the descriptor that it is given."""
+        """Add a member; `copy_to` is called with the descriptor and writes the bytes to it."""
         self._flush()
         self._wait()
         write_all(self._descriptor, header)
@@ -74,7 +74,7 @@ class TarWriter:
         os.close(self._descriptor)
 
     def _flush(self) -> None:
-        """Hand the buffer to the writer and go on with the other one."""
+        """Pass the buffer to the writer thread, and continue with the other buffer."""
         self._wait()
         full = self._buffer[: self._used]
         self._pending = self._writer.submit(write_all, self._descriptor, full)
@@ -83,21 +83,22 @@ class TarWriter:
         self._used = 0
 
     def _wait(self) -> None:
-        """Wait for the writer; raises what went wrong there."""
+        """Wait for the writer thread, and raise its exception if there is one."""
         if self._pending is not None:
             self._pending.result()
             self._pending = None
 
 
 def padded(size_bytes: int) -> int:
-    """Return the bytes that a member's content takes in a tar."""
+    """Return the number of bytes that a member's content takes in a tar."""
     return size_bytes + -size_bytes % BLOCK
 
 
 def headers(names: Sequence[str], sizes: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Make the headers of regular files, [n, 512]: what `tarfile` writes, many at once.
+    """Make the headers of regular files as `tarfile` writes them, shape [n, 512].
 
-    ValueError for a name of more than 100 characters or beyond ASCII, or 8 GiB and more.
+    Raises:
+        ValueError: a name has more than 100 characters or is not ASCII, or a size is 8 GiB or more.
     """
     encoded = [name.encode("ascii") for name in names]
     longest = max(map(len, encoded), default=0)
@@ -117,7 +118,7 @@ def _octal(numbers: NDArray[np.int64], digits: int) -> NDArray[np.uint8]:
 
 
 def _template() -> NDArray[np.uint8]:
-    """Give a header without name and size, its sum as eight spaces, as it counts itself."""
+    """Make a header without name and size, with eight spaces in place of its checksum."""
     block = bytearray(tarfile.TarInfo("").tobuf(tarfile.USTAR_FORMAT))
     block[148:156] = b" " * 8
     return np.frombuffer(bytes(block), np.uint8)

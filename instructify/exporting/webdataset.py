@@ -1,8 +1,8 @@
 """WebDataset tars, which the webdataset library and Megatron-Energon read.
 
-A folder for each dataset, shards `train-000000.tar` in it. A sample is its pictures and one
-JSON file under one key without dots: `vqav2-train-000000042.jpg`, `.json`; several pictures
-are `.0.jpg`, `.1.jpg`. Each sample carries its own copy of a picture: that is the format.
+Each dataset is a folder of shards such as `train-000000.tar`. A sample is its pictures and one JSON
+file under one key without dots: `vqav2-train-000000042.jpg`, `.json`; several pictures are
+`.0.jpg`, `.1.jpg`. The format needs a copy of the picture in each sample.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ _COLUMNS = (
 
 
 class WebdatasetSink:
-    """Writes tars, and beside them what Energon wants to know of them."""
+    """Writes tars, and the index files of Energon beside them."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class WebdatasetSink:
         self._chosen: Chosen | None = None
         self._index: EnergonIndex | None = None
         self._tar: TarWriter | None = None
-        self._blend: list[str] = []  # datasets that one metadataset can train on
+        self._blend: list[str] = []  # the datasets of the metadataset
         self._trains = False  # whether the present dataset has a training split
         self._files: list[str] = []
         self._rows = self._rows_in_shard = self._pictured = 0
@@ -79,9 +79,9 @@ class WebdatasetSink:
         origin = {"dataset": self._chosen.dataset, "split": self._chosen.split}
         columns = [values_of(batch, name) for name in _COLUMNS]
         if self._contents is None:
-            found: list[list[Content]] = [[]] * batch.num_rows
+            contents_of: list[list[Content]] = [[]] * batch.num_rows
         else:
-            found = self._contents.of_batch(batch.column("pictures"))
+            contents_of = self._contents.of_batch(batch.column("pictures"))
         texts = []
         for values in zip(*columns, strict=True):
             row = origin | dict(zip(_COLUMNS, values, strict=True))
@@ -90,7 +90,7 @@ class WebdatasetSink:
                 row["fields"] = fields
             texts.append(self._encoder.encode(row))
         prefix = f"{self._chosen.dataset}-{self._chosen.split}-"
-        for sample in lay_out(prefix, self._rows, found, texts):
+        for sample in lay_out(prefix, self._rows, contents_of, texts):
             self._add(sample)
 
     def end(self) -> SplitTally:
@@ -108,7 +108,7 @@ class WebdatasetSink:
         return PicturesReceipt(mode="embedded", written=self._written, size_bytes=self._size_bytes)
 
     def _add(self, sample: LaidOut) -> None:
-        """Write one sample, into a new shard where it would not fit the present one."""
+        """Write one sample, into a new shard if it does not fit into the current one."""
         assert self._chosen is not None
         tar, index = self._place_for(self._chosen, sample.size_bytes)
         start = tar.offset
@@ -138,7 +138,7 @@ class WebdatasetSink:
             room[end : padded(end)] = _ZEROS[: padded(end) - end]
 
     def _stream(self, tar: TarWriter, sample: LaidOut) -> None:
-        """Write a sample that is larger than the buffer, member by member."""
+        """Write a sample that is larger than the buffer, one member after another."""
         for member in sample.members:
             if member.content is None or self._contents is None:
                 copy = partial(write_all, data=sample.text)
@@ -147,7 +147,7 @@ class WebdatasetSink:
             tar.stream(member.header, member.size_bytes, copy)
 
     def _place_for(self, chosen: Chosen, size_bytes: int) -> tuple[TarWriter, EnergonIndex]:
-        """Return the shard to write to, and the index of its dataset; a full shard is closed."""
+        """Return the shard to write to and the index of its dataset; a full shard is closed."""
         index = self._index
         if index is None:
             index = self._index = EnergonIndex(
@@ -185,7 +185,7 @@ class WebdatasetSink:
 
 
 def _answers(row: dict[str, Any]) -> list[str] | None:
-    """Energon's VQASample wants a list: the target, else all accepted answers."""
+    """Return the answers for Energon's VQASample: the response, else all accepted answers."""
     if row["response"] is not None:
         return [row["response"]]
     references: list[str] | None = row["references"]

@@ -1,7 +1,7 @@
-"""`import`: data of the user's own looked at, and the entry of a catalog that describes it.
+"""`import`: look at the user's own data, and write the catalog entry that describes it.
 
-`places` finds the files, `look` reads the first rows, `guess` maps columns to fields, `pictures`
-finds where the pictures lie, `entry` writes the entry.
+`places` finds the files, `guess` reads the first rows and maps columns to fields, `pictures` finds
+the folder of the pictures, and `entry` writes the entry.
 """
 
 from instructify.importing.entry import add_entry, entry_lines

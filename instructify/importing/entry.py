@@ -1,4 +1,4 @@
-"""An entry of a catalog as text, added to a file that may be there already."""
+"""A catalog entry as text, which is added to a new or an existing file."""
 
 import json
 import re
@@ -16,18 +16,18 @@ _WORDS = ("true", "false", "null", "~", "yes", "no")
 _HEAD = "format: 1\ndatasets:\n"
 
 
-def entry_lines(name: str, place: Place, seen: Guess) -> list[str]:
-    """Write an entry of at most ten lines."""
-    lines = [f"  {name}:", f"    task: {seen.task}"]
-    if seen.form is not None:
-        lines.append(f"    form: {seen.form}")
+def entry_lines(name: str, place: Place, guess: Guess) -> list[str]:
+    """Return an entry of at most ten lines."""
+    lines = [f"  {name}:", f"    task: {guess.task}"]
+    if guess.form is not None:
+        lines.append(f"    form: {guess.form}")
     if place.folder.name != name:
         lines.append(f"    raw: {_value(place.folder.name)}")
-    return [*lines, "    data:", *(f"      {line}" for line in _data(place, seen))]
+    return [*lines, "    data:", *(f"      {line}" for line in _data(place, guess))]
 
 
 def add_entry(out: Path, lines: Sequence[str], name: str) -> None:
-    """Add an entry to a catalog file, or begin one; the file stays as it was where that fails."""
+    """Add an entry to a new or an existing catalog file, which stays unchanged if that fails."""
     before = out.read_bytes() if out.exists() else None
     text = _HEAD if before is None else before.decode("utf-8", "replace").rstrip("\n") + "\n"
     if before is not None and name in load_catalog(extra=out).datasets:
@@ -44,8 +44,8 @@ def add_entry(out: Path, lines: Sequence[str], name: str) -> None:
         raise
 
 
-def _data(place: Place, seen: Guess) -> list[str]:
-    data = {**_sources(place), **seen.data}
+def _data(place: Place, guess: Guess) -> list[str]:
+    data = {**_sources(place), **guess.data}
     return [f"{key}: {_value(value)}" for key, value in data.items()]
 
 
@@ -68,7 +68,7 @@ def _sources(place: Place) -> dict[str, object]:
 
 def _value(value: object) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_value(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {_value(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_value, value)) + "]"
     if isinstance(value, str):

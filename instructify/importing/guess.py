@@ -1,7 +1,7 @@
-"""What the columns of own data hold, told by their names and by the first rows.
+"""Guess from names and the first rows what the columns of own data hold.
 
-Nothing is decided that the data does not show: where a field that the task needs has no column, the
-sentence says which columns there are and how to write the entry.
+If no column is clearly the one for a field that the task needs, the error lists the columns and
+says how to write the entry.
 """
 
 import json
@@ -28,7 +28,7 @@ from instructify.readers import (
 Row = Mapping[str, Any]
 
 _LOOKED_AT = 500
-# The names that columns of a field have, likeliest first, in small letters.
+# The usual names of columns for a field, the most likely first, in lower case.
 _NAMES: dict[str, tuple[str, ...]] = {
     "question": ("question", "query", "q", "instruction", "problem", "question_text", "input_text"),
     "choices": ("choices", "options", "multiple_choices", "candidates", "answer_choices"),
@@ -49,16 +49,20 @@ _QUIZ = "multiple_choice"
 
 
 class Guess(NamedTuple):
-    """What an entry is to say."""
+    """The content of an entry."""
 
     task: str
     form: str | None
-    data: dict[str, object]  # the keys of `data` beside the files
-    columns: tuple[str, ...]  # of the data, as far as they are known
+    data: dict[str, object]  # the keys of `data` besides the files
+    columns: tuple[str, ...]  # of the data, if they are known
 
 
 def guess(place: Place, task: str | None, catalog: Catalog) -> Guess:
-    """Look at the data and say what it is; UserError with what could not be seen."""
+    """Look at the data and guess task, form and columns.
+
+    Raises:
+        UserError: something that the task needs is not clear from the data.
+    """
     if place.is_folder and not place.has_metadata:
         return Guess(task or "image_classification", None, {}, ())
     file = RawFile(place.first.name, place.first)
@@ -69,7 +73,7 @@ def guess(place: Place, task: str | None, catalog: Catalog) -> Guess:
         return key
     rows = list(islice(_rows(file, key), _LOOKED_AT))
     if not rows:
-        raise UserError(f"{place.first} holds no row that can be read; give a file that has some.")
+        raise UserError(f"{place.first} holds no readable row; give a file with rows.")
     extra: dict[str, object] = {} if key is None else {"key": key}
     if turns_column(rows[0]) is not None:
         listed = [row[key] for row in rows for key in PICTURE_KEYS if row.get(key)]
@@ -86,7 +90,7 @@ def _rows(file: RawFile, key: str | None) -> Iterator[Row]:
 
 
 def _key(place: Place, file: RawFile) -> str | Guess | None:
-    """Find the list of a JSON object; COCO's and VQA's are kinds of their own."""
+    """Return the key of the list in a JSON object, or the guess if it is a list of COCO."""
     if table_suffix(file) != ".json":
         return None
     keys = list_keys(file)
@@ -100,7 +104,7 @@ def _key(place: Place, file: RawFile) -> str | Guess | None:
 
 
 def _vqa(place: Place, file: RawFile) -> Guess:
-    """Look at the questions of a pair of VQA's lists."""
+    """Guess from the questions of a pair of VQA files."""
     rows = list(islice(_rows(file, "questions"), _LOOKED_AT))
     names = list(dict.fromkeys(name for row in rows for name in row))
     picture = picture_entry(place, rows, names)
@@ -120,27 +124,27 @@ def _of_columns(
     catalog: Catalog,
     extra: dict[str, object],
 ) -> Guess:
-    found = _fields(rows, names)
+    by_field = _fields(rows, names)
     picture = picture_entry(place, rows, names)
-    classes = [name for name in _by_name(names, _CLASSES) if name not in found.values()]
+    classes = [name for name in _by_name(names, _CLASSES) if name not in by_field.values()]
     form = None
-    if "choices" in found:
+    if "choices" in by_field:
         form = _QUIZ
         task = task or "knowledge_qa"
-        found |= _right_one(rows, names, found, extra)
-    elif "question" not in found and "history" not in found:
+        by_field |= _right_one(rows, names, by_field, extra)
+    elif "question" not in by_field and "history" not in by_field:
         captions = task is not None and "caption" in catalog.tasks.get(task, _NO_TASK).forms
-        if "caption" in found and (task is None or captions):
+        if "caption" in by_field and (task is None or captions):
             task = task or "image_captioning"
-        elif classes or "answer" in found:
+        elif classes or "answer" in by_field:
             task = task or "image_classification"
-            found.setdefault("answer", classes[0] if classes else "")
-    task = task or ("llava_instruct" if "history" in found else "image_qa")
+            by_field.setdefault("answer", classes[0] if classes else "")
+    task = task or ("llava_instruct" if "history" in by_field else "image_qa")
     forms = catalog.tasks[task].forms
     if form is not None and form not in forms:
-        having = ", ".join(name for name, one in catalog.tasks.items() if form in one.forms)
+        having = ", ".join(name for name, entry in catalog.tasks.items() if form in entry.forms)
         raise UserError(f"{task} has no records with choices; give --task with one of {having}.")
-    columns = {"picture": picture.column} | _kept(found, task, forms, rows)
+    columns = {"picture": picture.column} | _kept(by_field, task, forms, rows)
     _check_needed(place, names, columns, task, forms, form)
     data = {**extra, **_split(rows, names, place), **picture.data, "columns": columns}
     data |= _own_fields(rows)
@@ -155,29 +159,29 @@ _NO_TASK = _NoTask()
 
 
 def _fields(rows: Sequence[Row], names: Sequence[str]) -> dict[str, object]:
-    """Find the columns of fields by name, and choices by what several columns are called."""
-    found: dict[str, object] = {}
+    """Find the columns of fields by name; choices may be in several columns."""
+    columns: dict[str, object] = {}
     for field, usual in _NAMES.items():
-        named = [name for name in _by_name(names, usual) if name not in found.values()]
+        named = [name for name in _by_name(names, usual) if name not in columns.values()]
         if named:
-            found[field] = named[0]
-    if "choices" not in found:
+            columns[field] = named[0]
+    if "choices" not in columns:
         lettered = _lettered(names)
         if lettered:
-            found["choices"] = lettered
-            found = {field: name for field, name in found.items() if name not in lettered}
-    if "id" in found and not _is_unique(rows, str(found["id"])):
-        del found["id"]
-    if "context" in found and not any(row.get(str(found["context"])) for row in rows):
-        del found["context"]
-    choices = found.get("choices")
-    if isinstance(choices, list) and found.get("answer") in choices:
-        del found["answer"]
-    return found
+            columns["choices"] = lettered
+            columns = {field: name for field, name in columns.items() if name not in lettered}
+    if "id" in columns and not _is_unique(rows, str(columns["id"])):
+        del columns["id"]
+    if "context" in columns and not any(row.get(str(columns["context"])) for row in rows):
+        del columns["context"]
+    choices = columns.get("choices")
+    if isinstance(choices, list) and columns.get("answer") in choices:
+        del columns["answer"]
+    return columns
 
 
 def _lettered(names: Sequence[str]) -> list[str]:
-    """Find choices in columns of their own: A, B, C, D or option_a, option_b and so on."""
+    """Find choices in separate columns: A, B, C, D or option_a, option_b and so on."""
     groups: dict[tuple[str, bool], list[str]] = {}
     for name in names:
         match = _LETTERS.fullmatch(name)
@@ -198,26 +202,26 @@ def _is_unique(rows: Sequence[Row], column: str) -> bool:
 
 
 def _right_one(
-    rows: Sequence[Row], names: Sequence[str], found: dict[str, object], extra: dict[str, object]
+    rows: Sequence[Row], names: Sequence[str], columns: dict[str, object], extra: dict[str, object]
 ) -> dict[str, object]:
-    """Find the column that says the right choice, and where its numbers begin."""
-    right = next((name for name in _by_name(names, _RIGHT) if name not in _listed(found)), None)
+    """Find the column of the right choice, and whether its numbers start at 1."""
+    right = next((name for name in _by_name(names, _RIGHT) if name not in _listed(columns)), None)
     if right is None:
         return {}
-    found.pop("answer", None)
-    found.pop("references", None)
+    columns.pop("answer", None)
+    columns.pop("references", None)
     values = [_whole(row.get(right)) for row in rows]
     numbers = [value for value in values if value is not None]
-    counts = [_num_choices(row, found["choices"]) for row in rows]
+    counts = [_num_choices(row, columns["choices"]) for row in rows]
     at_end = any(value == count for value, count in zip(values, counts, strict=True))
     if numbers and min(numbers) >= 1 and at_end:
         extra["choice_base"] = 1
     return {"choice_index": right}
 
 
-def _listed(found: Mapping[str, object]) -> list[object]:
-    choices = found.get("choices")
-    return choices if isinstance(choices, list) else [choices, found.get("question")]
+def _listed(columns: Mapping[str, object]) -> list[object]:
+    choices = columns.get("choices")
+    return choices if isinstance(choices, list) else [choices, columns.get("question")]
 
 
 def _whole(value: object) -> int | None:
@@ -243,24 +247,24 @@ def _num_choices(row: Row, choices: object) -> int:
 
 
 def _kept(
-    found: Mapping[str, object], task: str, forms: Sequence[str], rows: Sequence[Row]
+    columns: Mapping[str, object], task: str, forms: Sequence[str], rows: Sequence[Row]
 ) -> dict[str, object]:
-    """Choose of the columns those that records of this task have."""
-    kept = {field: column for field, column in found.items() if field == "id"}
+    """Return the columns that records of this task use."""
+    chosen = {field: column for field, column in columns.items() if field == "id"}
     if "caption" in forms:
-        column = found.get("caption") or found.get("references") or found.get("answer")
+        column = columns.get("caption") or columns.get("references") or columns.get("answer")
         if column is None:
-            return kept
+            return chosen
         several = any(isinstance(row.get(str(column)), list) for row in rows)
-        return kept | {"references" if several else "answer": column}
-    wanted = ("question", "choices", "choice_index", "answer", "references", "context", "history")
-    kept |= {field: found[field] for field in wanted if field in found}
-    answer = str(kept.get("answer", ""))
-    if "choices" not in kept and any(isinstance(row.get(answer), list) for row in rows):
-        kept["references"] = kept.pop("answer")
-    if "references" in kept and "answer" in kept and "choices" not in kept:
-        kept.pop("answer" if _prefer_all(rows, str(kept["references"])) else "references")
-    return kept
+        return chosen | {"references" if several else "answer": column}
+    usual = ("question", "choices", "choice_index", "answer", "references", "context", "history")
+    chosen |= {field: columns[field] for field in usual if field in columns}
+    answer = str(chosen.get("answer", ""))
+    if "choices" not in chosen and any(isinstance(row.get(answer), list) for row in rows):
+        chosen["references"] = chosen.pop("answer")
+    if "references" in chosen and "answer" in chosen and "choices" not in chosen:
+        chosen.pop("answer" if _prefer_all(rows, str(chosen["references"])) else "references")
+    return chosen
 
 
 def _prefer_all(rows: Sequence[Row], column: str) -> bool:
@@ -268,27 +272,27 @@ def _prefer_all(rows: Sequence[Row], column: str) -> bool:
 
 
 def _item_id(rows: Sequence[Row]) -> dict[str, object]:
-    """Map the column that tells the items of conversations apart, if there is one."""
+    """Map the id column of conversations, if there is one."""
     names = [name for row in rows for name in row]
     usual = [name for name in _by_name(names, _NAMES["id"]) if _is_unique(rows, name)]
     return {"columns": {"id": usual[0]}} if usual else {}
 
 
 def _own_fields(rows: Sequence[Row]) -> dict[str, object]:
-    """Map the fields of own data that an export of ours carries."""
+    """Map the fields of own data in an export of instructify."""
     names: dict[str, None] = {}
     for row in rows:
         held = row.get("fields")
         if isinstance(held, list):
-            held = {one.get("name"): None for one in held if isinstance(one, dict)}
+            held = {field.get("name"): None for field in held if isinstance(field, dict)}
         if isinstance(held, list | dict):
             names |= dict.fromkeys(name for name in held if is_own_field(name))
-    kept = sorted(names)[:MOST_FIELDS]
-    return {"fields": {name: f"fields.{name}" for name in kept}} if kept else {}
+    shown = sorted(names)[:MOST_FIELDS]
+    return {"fields": {name: f"fields.{name}" for name in shown}} if shown else {}
 
 
 def _split(rows: Sequence[Row], names: Sequence[str], place: Place) -> dict[str, object]:
-    """Use a column that tells the splits of the rows apart, where the files do not."""
+    """Use a column with the split of each row, if the files have no splits."""
     if len(place.sources) > 1:
         return {}
     spelled = {spelling: split for split, spellings in SPELLINGS.items() for spelling in spellings}
@@ -321,9 +325,9 @@ def _check_needed(
     lacking = [group[0] for group in needs if not any(columns.get(field) for field in group)]
     if lacking:
         shown = ", ".join(names[:20])
-        wanted = ", ".join(f"{field}: COLUMN" for field in ("picture", *lacking))
+        example = ", ".join(f"{field}: COLUMN" for field in ("picture", *lacking))
         raise UserError(
             f"{place.first} has the columns {shown}; which of them holds the "
-            f"{' and the '.join(lacking)} that {task} needs is not to be seen. Give another "
-            f"--task, or write the entry yourself, with columns: {{{wanted}}} (docs/own-data.md)."
+            f"{' and the '.join(lacking)} that {task} needs is not clear. Give another "
+            f"--task, or write the entry yourself, with columns: {{{example}}} (docs/own-data.md)."
         )

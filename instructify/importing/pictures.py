@@ -1,4 +1,4 @@
-"""Which column of own data names its pictures, and where these lie."""
+"""Find the column of own data that names its pictures, and the folder of the pictures."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,14 +27,18 @@ _MOST_LISTED = 1_000
 
 
 class PictureEntry(NamedTuple):
-    """The column of the pictures, or a pattern, and the keys of `data` that go with it."""
+    """The column of the pictures, or a pattern, and the keys of `data` that belong to it."""
 
     column: str
     data: dict[str, object]
 
 
 def picture_entry(place: Place, rows: Sequence[Row], names: Sequence[str]) -> PictureEntry:
-    """Find column and folder of the pictures; UserError where they are not to be seen."""
+    """Find the column and the folder of the pictures.
+
+    Raises:
+        UserError: no column holds pictures, or their files are not found.
+    """
     columns = _columns(rows, names)
     failed: UserError | None = None
     for column in columns:
@@ -57,7 +61,7 @@ def picture_entry(place: Place, rows: Sequence[Row], names: Sequence[str]) -> Pi
 
 
 def picture_folder(place: Place, values: Sequence[object]) -> dict[str, object]:
-    """Find the folder that the pictures of conversations or of COCO's lists lie in."""
+    """Find the folder of the pictures of conversations or of COCO files."""
     texts = [text for value in values[:_TRIED] for text in _texts(value, USUAL)]
     return _entry(place, "image", texts, patterns=False).data
 
@@ -79,13 +83,13 @@ def _entry(
         return pattern
     raise UserError(
         f"{place.first} names pictures such as '{texts[0][:80]}' in its column '{column}', and no "
-        f"such file lies below {place.folder}; put them there, or give the path of the folder that "
+        f"such file is below {place.folder}; put them there, or give the path of the folder that "
         "holds table and pictures."
     )
 
 
 def _columns(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
-    """List the columns that may hold pictures, likeliest first."""
+    """List the columns that may hold pictures, the most likely first."""
     lowered = {name.lower(): name for name in reversed(names)}
     usual = [lowered[name] for name in _USUAL if name in lowered]
     present = [name for name in usual if any(row.get(name) is not None for row in rows)]
@@ -107,9 +111,9 @@ def _is_picture(value: object) -> bool:
 
 
 def _texts(value: object, separator: str) -> list[str]:
-    """List the names that a cell holds; bytes and data have none."""
+    """List the names in a cell; bytes and base64 have none."""
     if isinstance(value, list):
-        return [text for one in value for text in _texts(one, separator)]
+        return [text for item in value for text in _texts(item, separator)]
     if isinstance(value, dict):
         return _texts(value.get("path"), separator) if value.get("bytes") is None else []
     if isinstance(value, int) and not isinstance(value, bool):
@@ -132,7 +136,7 @@ def _all_there(root: Path, folder: str, texts: Sequence[str]) -> bool:
 
 
 def _pattern(root: Path, column: str, texts: Sequence[str]) -> PictureEntry | None:
-    """Look for files whose names are made of a number or name in the column."""
+    """Look for files whose names are built from a number or name in the column."""
     for folder in picture_folders(root):
         path = root / folder
         if not path.is_dir():

@@ -1,6 +1,6 @@
-"""Where own data lies: its folder below a raw root, and its files by split.
+"""The location of own data: its folder below a raw root, and its files by split.
 
-Files of one split whose names differ in a number alone are shards, and are written as a glob.
+Files of one split whose names differ only in a number are shards, and are written as a glob.
 """
 
 import os
@@ -23,16 +23,14 @@ _PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp")
 
 
 class Place(NamedTuple):
-    """The folder of the data, and what was found in it."""
+    """The folder of the data, and its files by split."""
 
     folder: Path  # below the raw root, which is its parent
     is_folder: bool  # of classes, or with metadata
     has_metadata: bool
-    sources: Mapping[
-        str, Sequence[str]
-    ]  # split => names, one of them a glob where there are shards
-    annotations: str | None  # of VQA, whose questions are the source
-    first: Path  # a file to look at; in class folders the folder
+    sources: Mapping[str, Sequence[str]]  # split => names, where shards are one glob
+    annotations: str | None  # of VQA; its questions are in `sources`
+    first: Path  # a file to look at; the folder itself for class folders
 
 
 def find_place(paths: Sequence[Path]) -> Place:
@@ -51,7 +49,7 @@ def find_place(paths: Sequence[Path]) -> Place:
 
 
 def split_of(text: str) -> str | None:
-    """Tell the split that a name speaks of, by its words."""
+    """Return the split that a name contains as a word, or None."""
     words = [word.lower() for word in _WORD.split(text) if word]
     for word in words:
         for split, spellings in SPELLINGS.items():
@@ -107,8 +105,8 @@ def _of_classes(folder: Path) -> Place:
 def _of_tables(folder: Path, tables: Sequence[Path], files: Sequence[Path]) -> Place:
     if not tables:
         raise UserError(
-            f"{files[0]} is no table that we read; allowed: {', '.join(SUFFIXES)}, and text packed "
-            "as .gz, .zst, .bz2 or .zip."
+            f"{files[0]} is not a table that can be read; allowed: {', '.join(SUFFIXES)}, and text "
+            "packed as .gz, .zst, .bz2 or .zip."
         )
     others = [file for file in tables if not (file.suffix == ".tar" and file.stem.isdigit())]
     tables = others or tables  # the tars of img2dataset beside a table are its pictures
@@ -118,7 +116,9 @@ def _of_tables(folder: Path, tables: Sequence[Path], files: Sequence[Path]) -> P
         questions, annotations = (_name(folder, file) for file in pair)
         return Place(folder, False, False, {named: [questions]}, annotations, pair[0])
     kinds = [plain_suffix(file) for file in tables]
-    if "".join(set(kinds)) != kinds[0]:  # pictures in Parquet beside a CSV of the same, and such
+    if (
+        "".join(set(kinds)) != kinds[0]
+    ):  # such as Parquet with pictures beside a CSV of the same rows
         names = ", ".join(file.name for file in tables[:5])
         raise UserError(
             f"{folder} holds tables of several kinds ({names}); give those that count as "
@@ -166,15 +166,15 @@ def _globs(folder: Path, shapes: Mapping[str, Sequence[Path]]) -> list[str]:
 
 
 def _files(folder: Path, depth: int = 0) -> list[Path]:
-    found: list[Path] = []
+    files: list[Path] = []
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or is_stray(path.name) or len(found) > _MOST_FILES:
+        if path.name.startswith(".") or is_stray(path.name) or len(files) > _MOST_FILES:
             continue
         if path.is_dir() and depth < _MOST_DEPTH:
-            found += _files(path, depth + 1)
+            files += _files(path, depth + 1)
         elif path.is_file():
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -199,13 +199,13 @@ def _name(folder: Path, path: Path) -> str:
 
 
 def picture_folders(folder: Path) -> Iterator[str]:
-    """Yield where pictures may lie: the folder itself, those below it, archives."""
+    """Yield the possible places of pictures: the folder, folders below it, archives."""
     yield ""
-    seen: set[str] = set()
+    folders: set[str] = set()
     for file in _files(folder):
         where = _name(folder, file.parent)
-        while where and where not in seen:
-            seen.add(where)
+        while where and where not in folders:
+            folders.add(where)
             yield where
             where = where.rpartition("/")[0]
         if file.suffix.lower() in (".zip", ".tar"):

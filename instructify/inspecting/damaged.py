@@ -1,7 +1,7 @@
-"""What can still be seen of pictures that were rejected as damaged: their files, as far as they go.
+"""Partly decoded pictures of rejects whose picture is damaged.
 
-The build has no such picture, so the file is looked for where the conversion looked. Decoding stops
-where the bytes do; what comes before is shown.
+The build does not hold such a picture, so its file is read from the raw root. Decoding stops at the
+damage; the part before it is shown.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +32,7 @@ DAMAGED = ("picture-truncated", "picture-unreadable")
 def damaged_pictures(
     build: Build, catalog: Catalog, raw: Path | None, rejects: Iterable[Rejected]
 ) -> Mapping[str, Image.Image]:
-    """Decode what there is of the damaged pictures of rejects, by key; nothing without a root."""
+    """Decode the damaged pictures of rejects as far as possible; empty without a raw root."""
     noted = load_roots(build.paths.root)
     images = () if noted is None else noted.images
     root = raw if raw is not None else (None if noted is None else noted.raw)
@@ -40,19 +40,19 @@ def damaged_pictures(
         return {}
     roots = Roots.resolve(root, images)
     locator = Locator(families=catalog.families, roots=roots)
-    found: dict[str, Image.Image] = {}
+    decoded: dict[str, Image.Image] = {}
     with SourceReader(roots) as source:
         for key, release in _damaged(build, rejects):
             place = locator.find(key, release)
             data = place if isinstance(place, Problem) else source.read(place, MAX_PICTURE_BYTES)
             image = None if isinstance(data, Problem) else seen_of(data)
             if image is not None:
-                found[key] = image
-    return found
+                decoded[key] = image
+    return decoded
 
 
 def _damaged(build: Build, rejects: Iterable[Rejected]) -> Iterator[tuple[str, str]]:
-    """Go through the keys of damaged pictures, with the releases that name them."""
+    """Yield the keys of damaged pictures, each with the release of its dataset."""
     for reject in rejects:
         if reject.reason in DAMAGED:
             for key in reject.pictures:
@@ -60,13 +60,13 @@ def _damaged(build: Build, rejects: Iterable[Rejected]) -> Iterator[tuple[str, s
 
 
 def seen_of(data: bytes) -> Image.Image | None:
-    """Decode a picture as far as its bytes go; None where not even its header can be read."""
+    """Decode a picture as far as its bytes go; None if its header can't be read."""
     try:
         picture = open_picture(data)
         with suppress(*DECODER_ERRORS):
             picture.load()
         if isinstance(picture, ImageFile.ImageFile):
-            picture.tile = []  # what was decoded stands, and is not asked for again
+            picture.tile = []  # keeps what is decoded: without tiles PIL does not decode again
         return flatten(picture, "RGB")
     except (TooManyPixels, *DECODER_ERRORS):
         return None

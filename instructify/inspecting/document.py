@@ -1,6 +1,6 @@
 """The page of a build as one file: values in JSON blocks, styles and scripts of `assets/`.
 
-Scripts put the values into the page as text, a block of them at a time, when they are needed.
+Scripts put the values into the page as text, one block at a time, when they are needed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ _SCRIPTS = (
 
 
 def document(head: Head, facts: Mapping[str, Any], rows: Mapping[str, Sequence[Any]]) -> bytes:
-    """Write the page of a build: `facts` are read at once, `rows` in blocks as they are needed."""
+    """Return the page of a build; its scripts read `facts` first, `rows` in blocks when needed."""
     return render_page(
         "inspect.html",
         head,

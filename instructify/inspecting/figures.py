@@ -1,4 +1,4 @@
-"""Numbers for plots: records and templates of the whole build, texts of a spread of its samples."""
+"""Numbers for plots: records and templates of the whole build, texts of samples spread over it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ _STRIP = (5, 25, 50, 75, 95)
 
 
 class Texts(NamedTuple):
-    """What is counted of a dataset."""
+    """Counts of one dataset: words of each text, and how often each answer occurs."""
 
     instruction_words: list[int]
     response_words: list[int]
@@ -31,40 +31,43 @@ def build_figures(build: Build, pairs: Sequence[tuple[str, str]]) -> dict[str, A
     records = []
     for name, split in pairs:
         entry, of = build.dataset(name), build.split(name, split)
-        own = texts.setdefault(name, Texts([], [], Counter()))
+        counts = texts.setdefault(name, Texts([], [], Counter()))
         uses = drawn.setdefault(entry.task, Counter())
         step = max(1, -(-of.samples // MOST_ROWS))
         for batch in build.samples(name, split).batches():
             uses.update(_counts(batch.column("template")))
             rows = pa.array(np.arange(0, batch.num_rows, step))
-            _count_texts(own, batch.take(rows))
-        kept = max(0, of.records - sum(of.sample_rejects.values()))
+            _count_texts(counts, batch.take(rows))
+        num_kept = max(0, of.records - sum(of.sample_rejects.values()))
         rejected = sum(of.rejects.values())
-        records.append([name, split, entry.role, kept, of.samples, rejected])
+        records.append([name, split, entry.role, num_kept, of.samples, rejected])
     return {
         "records": records,
         "templates": {task: dict(uses) for task, uses in drawn.items()},
         "words": _strips(
-            {name: (one.instruction_words, one.response_words) for name, one in texts.items()}
+            {
+                name: (counts.instruction_words, counts.response_words)
+                for name, counts in texts.items()
+            }
         ),
-        "answers": [_top(name, one.answers) for name, one in texts.items() if one.answers],
+        "answers": [_top(name, counts.answers) for name, counts in texts.items() if counts.answers],
         "most_rows": MOST_ROWS,
     }
 
 
 def token_figures(readings: Iterable[tuple[str, Reading]]) -> dict[str, Any]:
-    """Count tokens of the shown samples by dataset, and those that truncation cut."""
-    told: dict[str, tuple[list[int], list[int]]] = {}
+    """Count the tokens of the shown samples by dataset, and the samples that truncation cut."""
+    lengths: dict[str, tuple[list[int], list[int]]] = {}
     cut: dict[str, list[int]] = {}
-    for name, one in readings:
-        num_labels = len(one.label_ids)
-        inside = num_labels if one.decoder is None else 0
-        told.setdefault(name, ([], []))[0].append(len(one.language) - inside)
+    for name, reading in readings:
+        num_labels = len(reading.label_ids)
+        inside = num_labels if reading.decoder is None else 0
+        lengths.setdefault(name, ([], []))[0].append(len(reading.language) - inside)
         if num_labels:
-            told[name][1].append(num_labels)
-        cut.setdefault(name, []).append(int(one.is_cut))
+            lengths[name][1].append(num_labels)
+        cut.setdefault(name, []).append(int(reading.is_cut))
     return {
-        "tokens": _strips(told),
+        "tokens": _strips(lengths),
         "cut": [[name, sum(flags), len(flags)] for name, flags in cut.items()],
     }
 
@@ -74,30 +77,30 @@ def _counts(column: pa.DictionaryArray) -> dict[str, int]:
     return {row["values"]: row["counts"] for row in counted.to_pylist()}
 
 
-def _count_texts(own: Texts, batch: pa.RecordBatch) -> None:
+def _count_texts(counts: Texts, batch: pa.RecordBatch) -> None:
     responses = batch.column("response").drop_null()
-    own.instruction_words.extend(_words(batch.column("instruction")))
-    own.response_words.extend(_words(responses))
-    own.answers.update(text.strip().lower() for text in responses.to_pylist())
+    counts.instruction_words.extend(_words(batch.column("instruction")))
+    counts.response_words.extend(_words(responses))
+    counts.answers.update(text.strip().lower() for text in responses.to_pylist())
 
 
 def _words(texts: pa.Array) -> list[int]:
-    found: list[int] = pc.list_value_length(pc.utf8_split_whitespace(texts)).to_pylist()
-    return found
+    counts: list[int] = pc.list_value_length(pc.utf8_split_whitespace(texts)).to_pylist()
+    return counts
 
 
-def _strips(told: Mapping[str, tuple[list[int], list[int]]]) -> list[dict[str, Any]]:
+def _strips(lengths: Mapping[str, tuple[list[int], list[int]]]) -> list[dict[str, Any]]:
     return [
-        {"name": name, "instruction": _strip(asked), "response": _strip(said)}
-        for name, (asked, said) in told.items()
+        {"name": name, "instruction": _strip(instructions), "response": _strip(responses)}
+        for name, (instructions, responses) in lengths.items()
     ]
 
 
 def _strip(numbers: Sequence[int]) -> list[float] | None:
-    """Take least, 5, 25, 50, 75, 95 of a hundred, and most."""
+    """Return the minimum, the percentiles 5, 25, 50, 75 and 95, and the maximum."""
     if not numbers:
         return None
-    middle = [round(float(one), 1) for one in np.percentile(numbers, _STRIP)]
+    middle = [round(float(value), 1) for value in np.percentile(numbers, _STRIP)]
     return [min(numbers), *middle, max(numbers)]
 
 

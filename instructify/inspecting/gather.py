@@ -21,34 +21,34 @@ class Shown(NamedTuple):
 
 def gather(build: Build, chosen: Sequence[ChosenSplit]) -> list[Shown]:
     """Read the chosen samples and their records, split by split."""
-    found = []
-    for one in chosen:
-        table = build.samples(one.dataset, one.split)
-        samples = [table[row] for row in one.rows]
+    shown = []
+    for split in chosen:
+        table = build.samples(split.dataset, split.split)
+        samples = [table[row] for row in split.rows]
         records = find_records(
-            build.records(one.dataset, one.split), {sample["record_id"] for sample in samples}
+            build.records(split.dataset, split.split), {sample["record_id"] for sample in samples}
         )
         for sample in samples:
             record = records.get(sample["record_id"])
             if record is None:
                 root = build.paths.root
                 raise UserError(
-                    f"{root} has no record '{sample['record_id']}', though a sample of it; see "
+                    f"{root} has a sample but no record of '{sample['record_id']}'; see "
                     f"`instructify verify {root}`."
                 )
-            found.append(Shown(sample, record))
-    return found
+            shown.append(Shown(sample, record))
+    return shown
 
 
-def find_records(table: ShardedTable, wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """Find records by their ids in one go through a column."""
-    values = pa.array(sorted(wanted), pa.string())
-    found: dict[str, dict[str, Any]] = {}
+def find_records(table: ShardedTable, ids: set[str]) -> dict[str, dict[str, Any]]:
+    """Find records by their ids in one pass over the column of ids."""
+    values = pa.array(sorted(ids), pa.string())
+    records: dict[str, dict[str, Any]] = {}
     start = 0
     for batch in table.batches():
         inside = pc.is_in(batch.column("record_id"), value_set=values).to_numpy(False)
         for row in np.flatnonzero(inside):
             record = table[start + int(row)]
-            found[record["record_id"]] = record
+            records[record["record_id"]] = record
         start += batch.num_rows
-    return found
+    return records

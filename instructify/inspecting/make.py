@@ -1,4 +1,4 @@
-"""Everything that a page shows, gathered and written into one file."""
+"""Read everything that a page shows, and write it into one file."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ from instructify.twins import is_twin_root
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageRequest:
-    """What a page is made of; `reader` None: tokens can't be shown, as `why_no_tokens` says."""
+    """The content of a page; without a `reader` it shows no tokens but `why_no_tokens`."""
 
     build: Build
     chosen: Sequence[ChosenSplit]
@@ -53,7 +53,7 @@ class PageRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageMade:
-    """What came of it."""
+    """The counts and the size of a written page."""
 
     samples: int
     of: int
@@ -66,7 +66,7 @@ class PageMade:
 def make_page(request: PageRequest) -> PageMade:
     """Write the page of a build."""
     build = request.build
-    pairs = [(one.dataset, one.split) for one in request.chosen]
+    pairs = [(split.dataset, split.split) for split in request.chosen]
     shown = mixed(gather(build, request.chosen))
     rejects = read_rejects(build, pairs)
     request.tell(
@@ -75,19 +75,19 @@ def make_page(request: PageRequest) -> PageMade:
     raw = _raw(request, shown, rejects)
     request.tell("pictures")
     pictures = PagePictures(build.pictures(), request.num_frames)
-    pictures.take(key for one in shown for key in one.sample["pictures"])
+    pictures.take(key for item in shown for key in item.sample["pictures"])
     pictures.take_damaged(damaged_pictures(build, request.catalog, request.raw, rejects.shown))
     request.tell("tokens" if request.reader is not None else "no tokens")
     readings = _readings(request, shown, pictures)
     fits = _tokenizer_fits(request)
     listed = [
-        list_value(one, pictures, is_cut=None if reading is None or not fits else reading.is_cut)
-        for one, reading in zip(shown, readings, strict=True)
+        list_value(item, pictures, is_cut=None if reading is None or not fits else reading.is_cut)
+        for item, reading in zip(shown, readings, strict=True)
     ]
     request.tell("templates, plots")
     renderings = Renderings(templates_of=request.templates, catalog=request.catalog)
     details = list(_details(build, shown, readings, renderings, raw))
-    rejected = [reject_value(one, pictures, raw.number) for one in rejects.shown]
+    rejected = [reject_value(reject, pictures, raw.number) for reject in rejects.shown]
     facts = {
         **_facts(request, shown),
         "raw_notes": raw.notes,
@@ -112,7 +112,7 @@ def make_page(request: PageRequest) -> PageMade:
     written = write_bytes(request.out, document(_head(request, facts["build"]), facts, rows))
     return PageMade(
         samples=len(shown),
-        of=sum(one.total for one in request.chosen),
+        of=sum(split.total for split in request.chosen),
         rejects=len(rejected),
         of_rejects=sum(count for _, _, count in rejects.counts),
         pictures=len(pictures.images),
@@ -127,12 +127,12 @@ def _details(
     renderings: Renderings,
     raw: "_RawItems",
 ) -> Iterator[dict[str, Any]]:
-    """Shape what is shown of each sample that is opened."""
-    for one, reading in zip(shown, readings, strict=True):
-        entry = build.dataset(one.sample["dataset"])
-        split = build.split(one.sample["dataset"], one.sample["split"])
-        sides = renderings.sides(one, entry)
-        yield detail_value(one, entry, split, sides, reading, raw.number(_position(one)))
+    """Yield the values that the page shows when a sample is opened."""
+    for item, reading in zip(shown, readings, strict=True):
+        entry = build.dataset(item.sample["dataset"])
+        split = build.split(item.sample["dataset"], item.sample["split"])
+        sides = renderings.sides(item, entry)
+        yield detail_value(item, entry, split, sides, reading, raw.number(_position(item)))
 
 
 def _head(request: PageRequest, name: str) -> Head:
@@ -145,7 +145,7 @@ def _head(request: PageRequest, name: str) -> Head:
 
 
 def _tokenizer_fits(request: PageRequest) -> bool:
-    """Tell whether counts of tokens mean something: a tiny tokenizer knows words of twins only."""
+    """Return whether token counts are meaningful: a tiny tokenizer knows words of twins only."""
     if request.reader is None:
         return False
     if not request.reader.facts.is_own:
@@ -155,7 +155,7 @@ def _tokenizer_fits(request: PageRequest) -> bool:
 
 
 class _RawItems:
-    """Items of raw files, each once: several samples may come from one."""
+    """Items of raw files, each once: several samples may come from one item."""
 
     def __init__(self, texts: Mapping[Position, str], notes: Mapping[str, str]) -> None:
         self.texts = list(texts.values())
@@ -167,14 +167,14 @@ class _RawItems:
 
 
 def _raw(request: PageRequest, shown: Sequence[Shown], rejects: Rejects) -> _RawItems:
-    wanted = {_position(one): None for one in shown}
-    wanted |= {one.place: None for one in rejects.shown if one.place is not None}
-    found = read_raw(request.build, request.catalog, request.raw, wanted)
-    return _RawItems(found.texts, found.notes)
+    positions = {_position(item): None for item in shown}
+    positions |= {reject.place: None for reject in rejects.shown if reject.place is not None}
+    items = read_raw(request.build, request.catalog, request.raw, positions)
+    return _RawItems(items.texts, items.notes)
 
 
-def _position(one: Shown) -> Position:
-    sample = one.sample
+def _position(item: Shown) -> Position:
+    sample = item.sample
     return Position(
         sample["dataset"], sample["split"], sample["source"], sample["position"], sample["form"]
     )
@@ -183,7 +183,7 @@ def _position(one: Shown) -> Position:
 def _readings(
     request: PageRequest, shown: Sequence[Shown], pictures: PagePictures
 ) -> list[Reading | None]:
-    """Read samples as training does those that may be trained on, others as generation does."""
+    """Tokenise samples: as in training where they may be trained on, else as in generation."""
     if request.reader is None:
         return [None] * len(shown)
     roles = {name: entry.role for name, entry in request.build.manifest.datasets.items()}
@@ -204,9 +204,9 @@ def _readings(
 def _named(
     shown: Sequence[Shown], readings: Sequence[Reading | None]
 ) -> Iterator[tuple[str, Reading]]:
-    for one, reading in zip(shown, readings, strict=True):
+    for item, reading in zip(shown, readings, strict=True):
         if reading is not None:
-            yield one.sample["dataset"], reading
+            yield item.sample["dataset"], reading
 
 
 def _facts(request: PageRequest, shown: Sequence[Shown]) -> dict[str, Any]:
@@ -214,8 +214,10 @@ def _facts(request: PageRequest, shown: Sequence[Shown]) -> dict[str, Any]:
     return {
         "build": root.name or real_path(root).name,
         "shown": len(shown),
-        "of": sum(one.total for one in request.chosen),
-        "splits": [[one.dataset, one.split, len(one.rows), one.total] for one in request.chosen],
+        "of": sum(split.total for split in request.chosen),
+        "splits": [
+            [split.dataset, split.split, len(split.rows), split.total] for split in request.chosen
+        ],
         "seed": request.seed,
         "candidate_sets": request.build.manifest.candidate_sets,
     }
@@ -241,7 +243,7 @@ def _token_facts(
 
 
 def _with_undrawn(figures: dict[str, Any], renderings: Renderings, build: Build) -> dict[str, Any]:
-    """Add the templates that no sample of the build was rendered by."""
+    """Add a count of 0 for the templates that no sample of the build uses."""
     entries = build.manifest.datasets.values()
     modes = {split.prompts for entry in entries for split in entry.splits.values()}
     for task, uses in figures["templates"].items():

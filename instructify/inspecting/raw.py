@@ -1,4 +1,4 @@
-"""What stands in the raw files at the positions of shown samples and rejects, as text to read."""
+"""The items of raw files that shown samples and rejects come from, as text."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ _MOST_LETTERS = 6_000
 
 
 class Position(NamedTuple):
-    """An item of a raw file; `form` tells which of its lists is counted."""
+    """An item of a raw file; `form` says which of its lists `position` counts in."""
 
     dataset: str
     split: str
@@ -27,37 +27,37 @@ class Position(NamedTuple):
 
 
 class RawTexts(NamedTuple):
-    """Items as text, by position, and why there are none of some splits."""
+    """Items as text, by position, and the reasons why some splits have none."""
 
     texts: Mapping[Position, str]
     notes: Mapping[str, str]  # "dataset/split" => why
 
 
 def read_raw(
-    build: Build, catalog: Catalog, raw: Path | None, wanted: Iterable[Position]
+    build: Build, catalog: Catalog, raw: Path | None, positions: Iterable[Position]
 ) -> RawTexts:
-    """Look items up by position; files that changed in size since the conversion are left alone."""
+    """Look up items by position; files whose size changed since the conversion are skipped."""
     root = raw_root(build, raw)
     groups: dict[tuple[str, str, str, str], set[int]] = {}
-    for one in wanted:
-        key = (one.dataset, one.split, one.source, one.form)
-        groups.setdefault(key, set()).add(one.position)
+    for position in positions:
+        key = (position.dataset, position.split, position.source, position.form)
+        groups.setdefault(key, set()).add(position.position)
     texts: dict[Position, str] = {}
     notes: dict[str, str] = {}
-    for (name, split, source, form), positions in groups.items():
+    for (name, split, source, form), numbers in groups.items():
         entry, of = build.dataset(name), build.split(name, split)
         file = _file(catalog, name, entry, split, of, source, root)
         if not isinstance(file, RawFile):
             notes[f"{name}/{split}"] = file
             continue
         reader = of.reader.partition("@")[0]
-        for at, item in raw_items(file, reader, positions, form).items():
+        for at, item in raw_items(file, reader, numbers, form).items():
             texts[Position(name, split, source, at, form)] = item_text(item)
     return RawTexts(texts, notes)
 
 
 def raw_root(build: Build, raw: Path | None) -> Path | None:
-    """Find the raw root: the one that is given, or that of the conversion; None: neither."""
+    """Return `raw`, or the raw root of the conversion; None if neither exists."""
     if raw is not None:
         if not raw.is_dir():
             raise UserError(f"--raw {raw} is not a folder; give the raw root.")
@@ -75,7 +75,7 @@ def _file(
     source: str,
     root: Path | None,
 ) -> RawFile | str:
-    """Find a raw file of a split, or say why it can't be read."""
+    """Find a raw file of a split, or return the reason why it can't be read."""
     if root is None:
         return "the raw root is not known here; give --raw"
     if name not in catalog.datasets:
@@ -85,21 +85,21 @@ def _file(
         files = find_split(catalog, dataset, dataset.split(split), RawRoots(raw=root)).files
     except UserError:
         return "its raw files are not below the raw root"
-    file = next((one for one in files.values() if one.name == source), None)
+    file = next((file for file in files.values() if file.name == source), None)
     if file is None:
         return f"{source} is not below the raw root"
-    known = next((one for one in of.raw if one.name == source), None)
-    if known is not None and _has_changed(file, known):
+    recorded = next((source_file for source_file in of.raw if source_file.name == source), None)
+    if recorded is not None and _has_changed(file, recorded):
         return f"{source} has changed since the conversion"
     return file
 
 
-def _has_changed(file: RawFile, known: RawSource) -> bool:
-    return file.path.is_file() and file.path.stat().st_size != known.size_bytes
+def _has_changed(file: RawFile, recorded: RawSource) -> bool:
+    return file.path.is_file() and file.path.stat().st_size != recorded.size_bytes
 
 
 def item_text(item: object) -> str:
-    """Write an item as JSON: what fits stands on one line, what does not is broken up."""
+    """Return an item as JSON, in which values that fit stay on one line."""
     text = item if isinstance(item, str) else _json(item, 0)
     if len(text) > _MOST_LETTERS:
         text = f"{text[:_MOST_LETTERS]}\n... and {len(text) - _MOST_LETTERS:,} more characters"
@@ -112,10 +112,10 @@ def _json(value: Any, depth: int) -> str:
         return flat
     pad, end = "  " * (depth + 1), "  " * depth
     if isinstance(value, list):
-        inside = ",\n".join(pad + _json(one, depth + 1) for one in value)
+        inside = ",\n".join(pad + _json(item, depth + 1) for item in value)
         return f"[\n{inside}\n{end}]"
     inside = ",\n".join(
-        f"{pad}{json.dumps(str(key), ensure_ascii=False)}: {_json(one, depth + 1)}"
-        for key, one in value.items()
+        f"{pad}{json.dumps(str(key), ensure_ascii=False)}: {_json(item, depth + 1)}"
+        for key, item in value.items()
     )
     return f"{{\n{inside}\n{end}}}"

@@ -1,4 +1,4 @@
-"""The rejects of a build: how many of which reason, and some of each with what is known of them."""
+"""The rejects of a build: counts by dataset and reason, and some rejects of each in detail."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ MOST_OF_REASON = 40  # shown of a dataset
 
 
 class Rejected(NamedTuple):
-    """A line of a ledger; `pictures` are those of the record that it was, if it was one."""
+    """A line of a reject ledger; `pictures` is empty if the item did not become a record."""
 
     dataset: str
     split: str
@@ -30,25 +30,25 @@ class Rejected(NamedTuple):
 
     @property
     def place(self) -> Position | None:
-        """Where its item stands in the raw files; None: it is about a file as a whole."""
+        """The position of the item in the raw files; None if the reject is about a whole file."""
         if self.position is None:
             return None
         return Position(self.dataset, self.split, self.source, self.position, self.form)
 
 
 class Rejects(NamedTuple):
-    """Some rejects of each dataset and reason, and the number of all: (dataset, reason, count)."""
+    """Some rejects of each dataset and reason, and all counts as (dataset, reason, count)."""
 
     shown: list[Rejected]
     counts: list[tuple[str, str, int]]
 
 
 def read_rejects(build: Build, pairs: Sequence[tuple[str, str]]) -> Rejects:
-    """Read the ledgers of some splits."""
+    """Read the rejects of some splits."""
     shown: list[Rejected] = []
     counts: list[tuple[str, str, int]] = []
     for name in dict.fromkeys(name for name, _ in pairs):
-        splits = [split for one, split in pairs if one == name]
+        splits = [split for dataset, split in pairs if dataset == name]
         by_reason: dict[str, list[dict[str, Any]]] = {}
         for line in read_ledger(build.path(rejects_name(name))):
             row = msgspec.structs.asdict(line)
@@ -68,8 +68,8 @@ def _with_records(build: Build, name: str, rows: Sequence[dict[str, Any]]) -> li
             ids.setdefault(row["split"], set()).add(row["record_id"])
     records = {
         record_id: record
-        for split, wanted in ids.items()
-        for record_id, record in find_records(build.records(name, split), wanted).items()
+        for split, record_ids in ids.items()
+        for record_id, record in find_records(build.records(name, split), record_ids).items()
     }
     return [_rejected(build, row, records.get(row.get("record_id") or "")) for row in rows]
 
@@ -91,5 +91,5 @@ def _rejected(build: Build, row: dict[str, Any], record: dict[str, Any] | None) 
 
 
 def meaning(reason: str) -> str:
-    """Say what a reason means."""
+    """Return the explanation of a reason."""
     return REASONS.get(reason, "")

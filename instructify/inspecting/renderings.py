@@ -1,4 +1,4 @@
-"""A record rendered by every template of its task, side by side, the one that was drawn marked."""
+"""A record rendered with every template of its task."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from instructify.templating import (
 
 
 class Side(NamedTuple):
-    """What one template makes of a record, or (`why_not`) why it makes nothing of it."""
+    """A record rendered with one template, or `why_not`, the reason why that is not possible."""
 
     template: int  # in `Renderings.templates`
     instruction: str
@@ -32,7 +32,7 @@ class Side(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class Renderings:
-    """Renders records; `templates` are all that came up, by the numbers that sides name."""
+    """Renders records; `Side.template` is an index into `templates`, all templates used so far."""
 
     templates_of: TemplateSet
     catalog: Catalog
@@ -40,7 +40,7 @@ class Renderings:
     _numbers: dict[str, int] = field(default_factory=dict)
 
     def number(self, template: Template) -> int:
-        """Number a template, always the same way."""
+        """Return the index of a template, which is added if it is new."""
         if template.key not in self._numbers:
             self._numbers[template.key] = len(self.templates)
             self.templates.append(template)
@@ -49,13 +49,15 @@ class Renderings:
     def pool(
         self, task: str, modes: Collection[Mode], dataset: str | None = None
     ) -> tuple[Template, ...]:
-        """List the templates of a task, or a dataset's own, in some modes; none without any."""
+        """List the templates of the dataset in these modes, or else those of the task."""
         of_modes = [template for template in self.templates_of.templates if template.mode in modes]
-        own = tuple(mode for mode in of_modes if dataset is not None and mode.dataset == dataset)
-        return own or tuple(mode for mode in of_modes if mode.serves(task))
+        of_dataset = tuple(
+            template for template in of_modes if dataset is not None and template.dataset == dataset
+        )
+        return of_dataset or tuple(template for template in of_modes if template.serves(task))
 
     def sides(self, shown: Shown, entry: DatasetEntry) -> list[Side]:
-        """Render a record by all templates for its form."""
+        """Render a record with all templates for its form."""
         sample = shown.sample
         constants = {
             **{name: sample[name] for name in ("dataset", "split", "task")},
@@ -73,14 +75,15 @@ class Renderings:
         if why_not is not None:
             return Side(number, "", None, None, why_not)
         try:
-            made = render_row(template, record, constants)
+            rendered = render_row(template, record, constants)
         except RenderFailedError as error:
             return Side(number, "", None, None, f"{error.reason}: {error.detail}")
-        return Side(number, made.instruction, made.qformer_instruction, made.response, None)
+        texts = (rendered.instruction, rendered.qformer_instruction, rendered.response)
+        return Side(number, *texts, None)
 
 
 def template_values(templates: Sequence[Template]) -> list[dict[str, Any]]:
-    """Shape templates for a page: their key and their source."""
+    """Return templates as plain values: key, hash and source."""
     return [
         {
             "key": template.key,

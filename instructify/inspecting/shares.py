@@ -1,4 +1,4 @@
-"""The shares that a training mixture gives to the datasets of a build, for a plot."""
+"""The shares of the datasets of a build in a training mixture, for a plot."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from instructify.recipe import MixedBuild, MixtureRecipe, RecipeMember, load_mix
 
 
 def mixture_shares(build: Build, catalog: Catalog, recipe: str) -> dict[str, Any]:
-    """Weigh a recipe's members; where the build lacks some, the held-in datasets that it has."""
+    """Return the shares of a recipe's members; if the build lacks some, of its held-in datasets."""
     chosen = load_mixture(recipe)
     note = None
     try:

@@ -1,4 +1,4 @@
-"""What a model reads of a sample, as a page shows it; made by `train`, which tokenises texts."""
+"""The tokens of a sample, as a page shows them; `instructify_train` makes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class Text(NamedTuple):
-    """The texts of a sample. `is_learnt`: it is trained on, so that it has labels."""
+    """The texts of a sample; `is_learnt` if it is trained on and so has labels."""
 
     instruction: str
     qformer_instruction: str | None
@@ -16,7 +16,7 @@ class Text(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Ids that truncation left out, and the place among the kept ones where they stood."""
+    """Ids that truncation removed, and their place among the ids that stay."""
 
     at: int
     ids: Sequence[int]
@@ -24,12 +24,12 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """A sample as ids.
+    """A sample as token ids.
 
-    `language` are the ids behind the `slots` query slots, of the decoder-only model or of the
-    encoder. `label_ids` are what has to be said next at `label_positions`, which count from the
-    first id behind the slots, or along `decoder` where there is one. `lost_breaks` counts line
-    breaks of the instruction that are read as blanks, by the Q-Former and the language model.
+    `language` holds the ids after the `slots` query slots, of a decoder-only model or an encoder.
+    `label_ids` are the targets at `label_positions`, which count from the first id after the slots,
+    or along `decoder` if that is not None. `lost_breaks` counts line breaks of the instruction that
+    the tokenizers of the Q-Former and of the language model read as blanks.
     """
 
     qformer: Sequence[int]
@@ -45,12 +45,12 @@ class Reading:
 
     @property
     def is_cut(self) -> bool:
-        """Tell whether truncation left anything out."""
+        """Whether truncation removed any token."""
         return any(cut.ids for cut in (self.cut_qformer, self.cut_instruction, self.cut_response))
 
 
 class Piece(NamedTuple):
-    """A token as its vocabulary spells it; `is_special`: it is none that a text can make."""
+    """A token as its vocabulary spells it; `is_special` if no text gives this token."""
 
     text: str
     is_special: bool
@@ -58,10 +58,10 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReaderFacts:
-    """Which tokenizers read, and within which limits."""
+    """The tokenizers and their limits."""
 
     name: str
-    is_own: bool  # a small one of ours, made for the twins' few words
+    is_own: bool  # a small tokenizer of this project, made for the few words of twins
     queries: int
     frames: int
     is_decoder_only: bool
@@ -69,14 +69,14 @@ class ReaderFacts:
 
 
 class TokenReader(Protocol):
-    """Reads samples as training or, where they are not trained on, as generation does."""
+    """Tokenises samples: as in training if they are trained on, else as in generation."""
 
     @property
     def facts(self) -> ReaderFacts:
-        """Which tokenizers these are."""
+        """The tokenizers and their limits."""
 
     def read(self, texts: Sequence[Text]) -> list[Reading | None]:
-        """Turn samples into ids; None where there is no picture and so no place for queries."""
+        """Turn samples into ids; None for a sample without a picture, which has no query slots."""
 
     def pieces(self, tokenizer: str, ids: Sequence[int]) -> list[Piece]:
-        """Spell ids of the `qformer` or the `language` tokenizer."""
+        """Return the spelling of ids of the `qformer` or the `language` tokenizer."""

@@ -1,4 +1,4 @@
-"""What a page holds, as plain values: a list to search and filter, details to open one by one."""
+"""The content of a page as plain values: the list of samples, and the details of each sample."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,14 +13,14 @@ from instructify.inspecting.tokens import Cut, Reading, TokenReader
 from instructify.schema import PROVENANCE
 
 _LISTED = ("dataset", "split", "task", "form", "template")
-_MOST_REFERENCES = 12  # that a search looks at
+_MOST_REFERENCES = 12  # that the search covers
 
 
 def list_value(shown: Shown, pictures: PagePictures, *, is_cut: bool | None) -> dict[str, Any]:
-    """Shape what the list shows of a sample, and what searching looks at.
+    """Return the values of a sample for the list and the search.
 
-    `words` are those of the dataset itself, without the template around them; `is_cut` None: not
-    known.
+    `words` is the text of the dataset without the template around it. `is_cut` is None if it is not
+    known whether truncation cuts the sample.
     """
     sample = shown.sample
     return {
@@ -37,7 +37,7 @@ def list_value(shown: Shown, pictures: PagePictures, *, is_cut: bool | None) -> 
 
 
 def _own_words(shown: Shown) -> str | None:
-    """Take what the dataset itself says; where a question has to be made, the answer."""
+    """Return the text of the dataset: the question, or the answer if the response is a question."""
     record = shown.record
     question: str | None = record["question"]
     if question is not None and question == shown.sample["response"]:
@@ -53,7 +53,7 @@ def detail_value(
     reading: Reading | None,
     raw: int | None,
 ) -> dict[str, Any]:
-    """Shape what is shown of a sample that is opened."""
+    """Return the values that the page shows when a sample is opened."""
     sample, record = shown
     return {
         "references": sample["references"],
@@ -75,13 +75,13 @@ def detail_value(
 
 
 def _side_value(side: Side, response: str | None) -> list[Any]:
-    """Shape a rendering; a response of 0 stands for the sample's own, as it mostly is."""
+    """Return a rendering as a list; 0 stands for a response equal to that of the sample."""
     return [*side[:3], 0 if side.response == response else side.response, side.why_not]
 
 
 def _reading_value(reading: Reading) -> dict[str, Any]:
-    def cut(one: Cut) -> list[Any] | None:
-        return [one.at, list(one.ids)] if one.ids else None
+    def cut(part: Cut) -> list[Any] | None:
+        return [part.at, list(part.ids)] if part.ids else None
 
     return {
         "qformer": list(reading.qformer),
@@ -96,7 +96,7 @@ def _reading_value(reading: Reading) -> dict[str, Any]:
 
 
 def vocabulary(reader: TokenReader, readings: Sequence[Reading | None]) -> dict[str, Any]:
-    """Spell every id that comes up: {tokenizer: {id: [text, is it special]}}."""
+    """Return the spelling of every id that occurs: {tokenizer: {id: [text, is it special]}}."""
     qformer: set[int] = set()
     language: set[int] = set()
     for reading in readings:
@@ -117,7 +117,7 @@ def vocabulary(reader: TokenReader, readings: Sequence[Reading | None]) -> dict[
 def reject_value(
     rejected: Rejected, pictures: PagePictures, raw: Callable[[Position], int | None]
 ) -> dict[str, Any]:
-    """Shape a reject."""
+    """Return the values of a reject."""
     place = rejected.place
     value: Mapping[str, Any] = {
         **{

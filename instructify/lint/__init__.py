@@ -1,9 +1,11 @@
-"""What is wrong with templates, all of it at once: by their source, by rendering, by a build.
+"""Find everything that is wrong with templates in one run: in their source, in renderings, in a
+build.
 
-`run.lint` reads a folder as a conversion does, but goes on behind a mistake. `texts` judges one
-template's source, `renders` what it makes of probe records, `separators` what runs together as
-tokenizers read it, `pools` templates beside each other and `variety` how varied they are, `prompts`
-those of evaluation, `usage` what a build drew. A finding names file, line, template and what to do.
+`run.lint` reads a folder as a conversion does, but continues after a mistake. `texts` checks the
+source of one template, `renders` its renderings of probe records, `separators` fields that run
+together once they are tokenized, `pools` templates against each other, `variety` how varied they
+are, `prompts` the evaluation prompts, and `usage` what a build drew. A finding names file, line and
+template, and says what to do.
 """
 
 from instructify.lint.finding import Finding

@@ -1,8 +1,9 @@
 """A text as tokenizers read it: without the white space that they drop.
 
-BERT's tokenizer (every Q-Former) makes all white space a blank, drops case and accents, and cuts
-at every punctuation mark; T5's sentencepiece makes each run of white space one blank. Only what
-survives both can part two texts. `tests/lint` holds these against the tokenizers themselves.
+BERT's tokenizer (used by every Q-Former) turns all white space into spaces, drops case and accents,
+and splits at every punctuation mark; T5's sentencepiece turns each run of white space into one
+space. Two texts are separated only by what remains after that. `tests/lint` compares these
+functions with the tokenizers themselves.
 """
 
 import unicodedata
@@ -15,7 +16,7 @@ _DROPPED = ("\0", "\ufffd")
 
 
 def as_bert_reads(text: str) -> str:
-    """Give the words and marks that BERT's uncased tokenizer cuts into pieces, a blank between."""
+    """Return the words and marks that BERT's uncased tokenizer splits, separated by spaces."""
     cleaned = "".join(_cleaned(char) for char in text)
     plain = "".join(
         char for char in unicodedata.normalize("NFD", cleaned) if unicodedata.category(char) != "Mn"
@@ -25,7 +26,7 @@ def as_bert_reads(text: str) -> str:
 
 
 def as_t5_reads(text: str) -> str:
-    """Give a text with compatible characters made one and each run of white space one blank."""
+    """Return a text with compatible characters unified and each run of white space as one space."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
@@ -40,7 +41,7 @@ def _cleaned(char: str) -> str:
 
 
 def _is_mark(char: str) -> bool:
-    """Tell what BERT takes for punctuation: all ASCII that is neither letter, digit nor blank."""
+    """Return whether BERT treats a character as punctuation: ASCII but letters, digits, spaces."""
     code = ord(char)
     is_ascii = 33 <= code <= 47 or 58 <= code <= 64 or 91 <= code <= 96 or 123 <= code <= 126
     return is_ascii or unicodedata.category(char).startswith("P")

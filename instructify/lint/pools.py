@@ -1,4 +1,4 @@
-"""Templates beside each other: alike, of several names for one thing, or out of a draw's reach."""
+"""Compare templates with each other: duplicates, inconsistent labels, and templates never drawn."""
 
 import itertools
 import re
@@ -22,7 +22,7 @@ _LABELLED = ("ocr_tokens",)  # what datasets of several tasks bring, so that one
 
 
 def pool_findings(subjects: Sequence[Subject], catalog: Catalog) -> Iterator[Finding]:
-    """Compare the templates of each pool, and ask whether each is in one."""
+    """Compare the templates of each pool, and report those that belong to none."""
     yield from _alike(subjects)
     yield from _labels(subjects)
     for subject in subjects:
@@ -30,8 +30,11 @@ def pool_findings(subjects: Sequence[Subject], catalog: Catalog) -> Iterator[Fin
 
 
 def conflict_findings(added: Sequence[Subject], known: Sequence[Subject]) -> Iterator[Finding]:
-    """Find templates of a joining folder that have the name of another, with other texts."""
-    names = {(one.template.task, one.template.id): one for one in known}
+    """Find templates of an added folder with the name of another template but other texts."""
+    names = {
+        (known_subject.template.task, known_subject.template.id): known_subject
+        for known_subject in known
+    }
     for subject in added:
         other = names.get((subject.template.task, subject.template.id))
         if other is not None and other.template.sha256 != subject.template.sha256:
@@ -46,27 +49,27 @@ def _alike(subjects: Sequence[Subject]) -> Iterator[Finding]:
             pool_of = (subject.template.mode, subject.template.dataset, task, form)
             pools.setdefault(pool_of, []).append(subject)
     words = {id(subject): _own_words(subject) for subject in subjects}
-    told: set[tuple[int, int]] = set()
+    reported: set[tuple[int, int]] = set()
     for pool in pools.values():
-        for one, other in itertools.combinations(pool, 2):
-            pair = (id(one), id(other))
-            if pair in told:
+        for first, second in itertools.combinations(pool, 2):
+            pair = (id(first), id(second))
+            if pair in reported:
                 continue
-            told.add(pair)
-            where = f"'{one.template.id}' of line {one.line()}"
-            if _normalised(one) == _normalised(other):
+            reported.add(pair)
+            where = f"'{first.template.id}' of line {first.line()}"
+            if _normalised(first) == _normalised(second):
                 what = f"reads the same as {where}, up to case and white space"
-                yield other.finding("error", "duplicate", what, "instruction")
+                yield second.finding("error", "duplicate", what, "instruction")
                 continue
             mine, theirs = words[pair[0]], words[pair[1]]
             common, either = len(mine & theirs), len(mine | theirs)
             if common > _ALIKE * either:
                 what = f"shares {common} of {either} words with {where}"
-                yield other.finding("warning", "near-duplicate", what, "instruction")
+                yield second.finding("warning", "near-duplicate", what, "instruction")
 
 
 def _own_words(subject: Subject) -> frozenset[str]:
-    """The words of an instruction that stand outside conditions and loops, but for their others."""
+    """Return the words of an instruction outside of conditions and loops, and in their `else`."""
     return frozenset(_WORD.findall(own_text(subject)))
 
 
@@ -77,12 +80,12 @@ def _normalised(subject: Subject) -> tuple[str, ...]:
 
 
 def same_text(text: str) -> str:
-    """Bring a template text into a form that leaves out what tokenizers drop."""
+    """Return a template text in a form without the differences that tokenizers drop."""
     return as_bert_reads(text)
 
 
 def _labels(subjects: Sequence[Subject]) -> Iterator[Finding]:
-    """Find a list of words that a folder calls by several names."""
+    """Find a list of words for which a folder uses several labels."""
     named: dict[str, list[tuple[Subject, str]]] = {}
     for subject in subjects:
         for field, label in labels(subject).items():
@@ -96,8 +99,8 @@ def _labels(subjects: Sequence[Subject]) -> Iterator[Finding]:
 
 
 def labels(subject: Subject) -> dict[str, str]:
-    """Name what stands before a list of OCR tokens, if it is a label."""
-    found = {}
+    """Return the label in front of each list of OCR tokens, if there is one."""
+    by_name = {}
     for output in subject.programs["instruction"].tree.find_all(nodes.Output):
         for before, node in pairwise(output.nodes):
             name = node.find(nodes.Name) if isinstance(node, nodes.Filter) else None
@@ -105,8 +108,8 @@ def labels(subject: Subject) -> dict[str, str]:
                 continue
             match = _LABEL.search(before.data) if isinstance(before, nodes.TemplateData) else None
             if match is not None:
-                found[name.name] = match[1]
-    return found
+                by_name[name.name] = match[1]
+    return by_name
 
 
 def _unreachable(subject: Subject, catalog: Catalog) -> Iterator[Finding]:

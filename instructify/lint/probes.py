@@ -1,7 +1,7 @@
-"""Made-up records of every task and form: what a template meets, with and without what is optional.
+"""Made-up records of every task and form, with and without each optional field.
 
-`NEEDED` and `BROUGHT` say of each form and task which fields a record has for sure and which its
-datasets bring along; any other field may be null in any record.
+`NEEDED` lists the fields that every record of a form has, `BROUGHT` those that all datasets of a
+task have; any other field may be null in any record.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -62,21 +62,26 @@ _CLASSES = "image_classification"
 
 
 def needed(task: str, form: str) -> tuple[str, ...]:
-    """Name the fields that every record of a task and form has, of those that ask something."""
+    """Return the fields that every record of a task and form has, if it asks something."""
     return tuple(n for n in NEEDED[form] if (task, n) != (_CLASSES, "question"))
 
 
 def probes(task: str, form: str) -> Iterator[Row]:
-    """Yield records: all optional fields, each one alone missing, each alone there, none.
+    """Yield records with all optional fields, without each, with each alone, and with none.
 
-    The last has everything, but lists of a single item.
+    The last record has all fields, but lists of a single item.
     """
     optional = {**_OPTIONAL}
     base = dict(_FORMS[form])
     if task == _CLASSES:
         optional["question"] = base.pop("question")
     names = list(optional)
-    sets = [names, *([n for n in names if n != one] for one in names), *([n] for n in names), []]
+    sets = [
+        names,
+        *([n for n in names if n != left_out] for left_out in names),
+        *([n] for n in names),
+        [],
+    ]
     for chosen in sets:
         row = {**base, **{name: optional[name] for name in chosen}}
         if (task, form) != (_CLASSES, "binary") or row.keys() & {"question", "text"}:
@@ -100,5 +105,5 @@ def optional_fields(task: str) -> tuple[str, ...]:
 
 
 def fits(template: Template, row: Row) -> bool:
-    """Tell whether a record may draw a template; pictures are there or not as it wants."""
+    """Return whether a record may draw a template; pictures are present or not as required."""
     return misfit(template, row) is None

@@ -1,7 +1,7 @@
-"""Evaluation prompts: whether templates are trained on them, and whether their fields stay apart.
+"""Check evaluation prompts: whether templates train on them, and whether their fields stay apart.
 
-A template equals a prompt if some record makes both read the same. The paper trains on some of its
-prompts, so a template may say so by name; `results` shows it.
+A template equals a prompt if both render some record to the same text. The paper trains on some of
+its prompts, so a template may declare this by name; `results` shows it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from instructify.templating import Program, RenderError, mistakes, program
 
 
 class Prompt(NamedTuple):
-    """What a protocol asks, and where it stands."""
+    """A prompt of a protocol, with its file and line."""
 
     dataset: str
     program: Program
@@ -31,23 +31,24 @@ class Prompt(NamedTuple):
 
 
 def read_prompts(folder: Path) -> tuple[list[Prompt], list[Finding]]:
-    """Read the instructions of all protocols of a folder; what can't be read comes as findings."""
+    """Read the instructions of all protocols of a folder; faults are returned as findings."""
     prompts: list[Prompt] = []
     findings: list[Finding] = []
     for path in files_of(folder, "*.yaml") if folder.is_dir() else ():
         try:
-            found = list(_instructions(read_yaml(path)))
+            nodes = list(_instructions(read_yaml(path)))
         except PlacedError as error:
             findings.append(Finding("error", "syntax", error.file, error.line, None, error.what))
             continue
         except UserError as error:
             findings.append(Finding("error", "syntax", str(path), None, None, str(error)))
             continue
-        for node in found:
+        for node in nodes:
             text = str(node.value)
             wrong = mistakes(text)
             findings += [
-                Finding("error", one.kind, node.file, node.line, None, str(one)) for one in wrong
+                Finding("error", mistake.kind, node.file, node.line, None, str(mistake))
+                for mistake in wrong
             ]
             if not wrong:
                 prompts.append(Prompt(path.stem, program(text), node.file, node.line))
@@ -55,7 +56,7 @@ def read_prompts(folder: Path) -> tuple[list[Prompt], list[Finding]]:
 
 
 def _instructions(node: Node) -> Iterator[Node]:
-    """Find every text under a key `instruction`."""
+    """Yield every text under a key `instruction`."""
     value = node.value
     if isinstance(value, Mapping):
         for key, child in value.items():
@@ -69,7 +70,7 @@ def _instructions(node: Node) -> Iterator[Node]:
 
 
 def prompt_findings(prompts: Sequence[Prompt], catalog: Catalog) -> Iterator[Finding]:
-    """Report prompts whose texts nothing parts but white space."""
+    """Report prompts with texts that only white space separates."""
     for prompt in prompts:
         dataset = catalog.datasets.get(prompt.dataset)
         if dataset is None:
@@ -85,20 +86,20 @@ def evaluation_findings(
     subjects: Sequence[Subject], prompts: Sequence[Prompt], catalog: Catalog
 ) -> Iterator[Finding]:
     """Compare training templates with the prompts that held-out datasets are evaluated with."""
-    held_out = [one for one in prompts if not _is_held_in(one.dataset, catalog)]
+    held_out = [item for item in prompts if not _is_held_in(item.dataset, catalog)]
     trained = {dataset.task for dataset in catalog.select(role="held-in")}
-    asked = _Asked()
+    renderings = _Asked()
     for subject in subjects:
         equal: dict[str, Prompt] = {}
         for task, form in subject.serves if subject.template.mode == "instruction" else ():
             if task in trained:
-                for prompt in asked.equal(subject, held_out, task, form):
+                for prompt in renderings.equal(subject, held_out, task, form):
                     equal.setdefault(prompt.dataset, prompt)
-        yield from _told(subject, equal, subject.template.trains_on_evaluation_prompt)
+        yield from _equal_findings(subject, equal, subject.template.trains_on_evaluation_prompt)
 
 
 class _Asked:
-    """What prompts and templates make of made-up records; each prompt is rendered once a form."""
+    """Renders prompts and templates with made-up records; each prompt once per form."""
 
     def __init__(self) -> None:
         self._read: dict[tuple[str, str, str], list[str | None]] = {}
@@ -107,7 +108,7 @@ class _Asked:
         self, subject: Subject, prompts: Sequence[Prompt], task: str, form: str
     ) -> Iterator[Prompt]:
         rows = list(probes(task, form))
-        own = [
+        rendered = [
             _read(subject.programs["instruction"], row) if fits(subject.template, row) else None
             for row in rows
         ]
@@ -115,12 +116,12 @@ class _Asked:
             key = (prompt.program.source, task, form)
             if key not in self._read:
                 self._read[key] = [_read(prompt.program, row) for row in rows]
-            both = zip(own, self._read[key], strict=True)
-            if any(one is not None and one == other for one, other in both):
+            both = zip(rendered, self._read[key], strict=True)
+            if any(left is not None and left == right for left, right in both):
                 yield prompt
 
 
-def _told(
+def _equal_findings(
     subject: Subject, equal: Mapping[str, Prompt], allowed: Sequence[str]
 ) -> Iterator[Finding]:
     for dataset, prompt in equal.items():

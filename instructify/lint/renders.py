@@ -1,4 +1,4 @@
-"""What one template makes of probe records: what fails, what comes out empty, what gives away."""
+"""Check what a template renders from probe records: failures, empty texts, and leaked answers."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ def render_findings(subject: Subject, real: Real) -> Iterator[Finding]:
 
 
 class _Outcome(NamedTuple):
-    """What came of one rendering: a text, or why there is none."""
+    """The result of a rendering: a text, or the reason why there is none."""
 
     text: str | None
     null: bool = False
@@ -66,16 +66,16 @@ def _render(subject: Subject, part: Part, row: Row) -> _Outcome:
 
 def _rows(subject: Subject, real: Real) -> Iterator[tuple[str, Row]]:
     for task, form in subject.serves:
-        made = with_own_fields(probes(task, form), subject.template.fields)
-        for row in (*made, *real.get((task, form), ())):
+        made_up = with_own_fields(probes(task, form), subject.template.fields)
+        for row in (*made_up, *real.get((task, form), ())):
             if fits(subject.template, row):
                 yield f"{task} {form}", row
 
 
 def _failures(subject: Subject, real: Real) -> Iterator[Finding]:
-    """Report each kind of failure of a text once, with the field to blame."""
+    """Report each kind of failure of a text once, with the field that causes it."""
     came_out_empty = False
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for where, row in _rows(subject, real):
         for part in subject.programs:
             outcome = _render(subject, part, row)
@@ -86,10 +86,10 @@ def _failures(subject: Subject, real: Real) -> Iterator[Finding]:
                 continue
             if part == "response" and outcome.null and row.get("answer") is None:
                 continue  # for inference only
-            found = _failure(subject, part, where, row, outcome)
-            if (found.kind, found.what) not in told:
-                told.add((found.kind, found.what))
-                yield found
+            finding = _failure(subject, part, where, row, outcome)
+            if (finding.kind, finding.what) not in reported:
+                reported.add((finding.kind, finding.what))
+                yield finding
     if subject.template.allow_empty and not came_out_empty and subject.serves:
         yield subject.finding("warning", "allow-empty", "allow_empty is declared without need")
 
@@ -110,7 +110,7 @@ def _failure(subject: Subject, part: Part, where: str, row: Row, outcome: _Outco
 
 
 def _is_to_blame(subject: Subject, part: Part, row: Row, name: str) -> bool:
-    """Tell whether the text would render if this one field were there."""
+    """Return whether the text would render if this field were present."""
     return _render(subject, part, {**row, name: _example(name)}).text is not None
 
 
@@ -127,7 +127,7 @@ def _without(subject: Subject, part: Part, row: Row) -> str:
 
 
 def _leaks(subject: Subject) -> Iterator[Finding]:
-    """Vary what the response gives; an instruction that varies with it gives it away."""
+    """Change what the response gives; an instruction that changes too gives the answer away."""
     hidden = targets(subject)
     for part in ("instruction", "qformer_instruction"):
         program = subject.programs.get(part)
@@ -160,7 +160,7 @@ def _varies(subject: Subject, part: Part, row: Row) -> bool:
 
 
 def _separators(subject: Subject) -> Iterator[Finding]:
-    """Report texts that nothing parts but white space, which tokenizers drop."""
+    """Report texts that only white space separates, which tokenizers drop."""
     rows = [row for _, row in _rows(subject, {})]
     for part in ("instruction", "qformer_instruction"):
         program = subject.programs.get(part)
@@ -172,7 +172,7 @@ def _separators(subject: Subject) -> Iterator[Finding]:
 
 
 def _options(subject: Subject) -> Iterator[Finding]:
-    """Lay out two, three and five choices, and see that the answer is one of the marks shown."""
+    """Render two to five choices, and check that the answer is one of the marks shown."""
     asks = any(
         _LETTER_WORD.search(data.data)
         for data in subject.programs["instruction"].tree.find_all(nodes.TemplateData)
@@ -208,12 +208,12 @@ def _option_trouble(subject: Subject, choices: Sequence[str], right: int, asks: 
         marks = ", ".join(label or "none" for label in labels)
         return f"the options are marked {marks}"
     if choices[right] in response:
-        return "the instruction speaks of a letter, the response is the text" if asks else None
-    given = response.strip().strip("()[].:")
+        return "the instruction asks for a letter, but the response is the text" if asks else None
+    response_mark = response.strip().strip("()[].:")
     if labels[right] is None:
-        return f"the response is {given!r}, but the options carry no marks"
-    if given != labels[right]:
-        return f"the response is {given!r} where the option is marked {labels[right]!r}"
+        return f"the response is {response_mark!r}, but the options carry no marks"
+    if response_mark != labels[right]:
+        return f"the response is {response_mark!r} where the option is marked {labels[right]!r}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""All that is wrong with a folder of templates, and what a build made of them."""
+"""Run all checks on a folder of templates, and on a build made with them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ PROTOCOLS = "protocols"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LintReport:
-    """Findings in the order of files and lines; errors and warnings alike."""
+    """All findings, errors and warnings, in the order of files and lines."""
 
     findings: list[Finding]
     num_files: int
@@ -46,15 +46,15 @@ class LintReport:
 def lint(
     folder: Path, catalog: Catalog, build: Build | None, *, added: Sequence[Path] = ()
 ) -> LintReport:
-    """Judge every template of a folder and of those that join it; with a build, its samples too."""
+    """Check every template of a folder and of added folders; with a build, also its samples."""
     files = files_of(folder, "*.yaml")
     if not files:
         raise UserError(
             f"{folder} holds no template file; expected <task>.yaml, see docs/templates.md"
         )
     subjects, findings = read_subjects(files, catalog)
-    for one in added:
-        joining = files_of(one, "*.yaml")
+    for folder_added in added:
+        joining = files_of(folder_added, "*.yaml")
         more, wrong = read_subjects(joining, catalog)
         findings += [*wrong, *conflict_findings(more, subjects)]
         keys = {subject.template.key for subject in subjects}
@@ -70,7 +70,7 @@ def lint(
         findings += render_findings(subject, real)
     findings += pool_findings(subjects, catalog)
     prompts: list[Prompt] = []
-    for at in (_protocols(folder), *(one / PROTOCOLS for one in added)):
+    for at in (_protocols(folder), *(folder_added / PROTOCOLS for folder_added in added)):
         more_prompts, unread = read_prompts(at)
         prompts += more_prompts
         findings += unread
@@ -83,7 +83,9 @@ def lint(
         draws = draws_by_template(usage, subjects)
         findings += usage_findings(usage, subjects, build.paths.root)
     return LintReport(
-        findings=sorted(findings, key=lambda one: (one.file, one.line or 0, one.kind)),
+        findings=sorted(
+            findings, key=lambda finding: (finding.file, finding.line or 0, finding.kind)
+        ),
         num_files=len(files),
         num_templates=num_templates,
         varieties=list(varieties(subjects)),
@@ -93,6 +95,6 @@ def lint(
 
 
 def _protocols(folder: Path) -> Path:
-    """Return where evaluation prompts are: beside the templates, else ours."""
-    own = folder / PROTOCOLS
-    return own if own.is_dir() else find("templates") / PROTOCOLS
+    """Return the folder of evaluation prompts: beside the templates if it exists, else ours."""
+    protocols = folder / PROTOCOLS
+    return protocols if protocols.is_dir() else find("templates") / PROTOCOLS

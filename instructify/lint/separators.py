@@ -1,9 +1,9 @@
-"""What parts the texts of an instruction, and whether it is still there for a tokenizer.
+"""Find texts of an instruction that run together, because a tokenizer drops what separates them.
 
-Every field is given words that stand nowhere else and end without a mark. Two fields run together
-where moving a word from one to the other changes nothing that a tokenizer reads. A field and the
-template's own words run together where white space alone parts them, unless a label follows
-("Answer:"). A question may be followed by a blank, since most end with a mark of their own.
+Every field is filled with words that occur nowhere else and end without a mark. Two fields run
+together if moving a word from one to the other changes nothing that a tokenizer reads. A field and
+the template's own words run together if only white space separates them, unless a label follows
+("Answer:"). A space may follow a question, since most questions end with a mark.
 """
 
 import re
@@ -25,7 +25,7 @@ _KEPT = ("choice_index", "references", "pictures", "form")  # printed by nobody,
 
 
 class Join(NamedTuple):
-    """Where two texts run together: the fields on both sides, None for words of the template."""
+    """A place where two texts run together: the fields on both sides, None for template words."""
 
     before: str | None
     after: str | None
@@ -33,13 +33,13 @@ class Join(NamedTuple):
 
 
 def joins(program: Program, rows: Sequence[Row], constants: Row) -> list[Join]:
-    """List what runs together in a text, each pair once."""
-    found: dict[tuple[str | None, str | None], Join] = {}
+    """List the texts that run together, each pair once."""
+    distinct: dict[tuple[str | None, str | None], Join] = {}
     judged: set[tuple[Path, Path]] = set()
     for row in rows:
         for join in _joins(program, row, constants, judged):
-            found.setdefault((join.before, join.after), join)
-    return list(found.values())
+            distinct.setdefault((join.before, join.after), join)
+    return list(distinct.values())
 
 
 def _joins(
@@ -106,14 +106,14 @@ def _is_moved_unseen(
     before, after = pair
     kept, moved = texts[before].split()
     other = {**texts, before: kept, after: f"{moved} {texts[after]}"}
-    one, two = (_rendered(program, row, constants, each) for each in (texts, other))
-    if one is None or two is None:
+    first, second = (_rendered(program, row, constants, each) for each in (texts, other))
+    if first is None or second is None:
         return False
-    return any(read(one) == read(two) for read in (as_bert_reads, as_t5_reads))
+    return any(read(first) == read(second) for read in (as_bert_reads, as_t5_reads))
 
 
 def _at_words(gap: str, before: Path | None, after: Path | None) -> Iterator[Join]:
-    """Judge the template's words between two fields, and the line breaks among them."""
+    """Check the template's words between two fields, and the line breaks among them."""
     if not gap.strip():
         return
     head, tail = gap.lstrip(), gap.rstrip()
@@ -126,13 +126,13 @@ def _at_words(gap: str, before: Path | None, after: Path | None) -> Iterator[Joi
         what = f"the words '{_last(tail)}' run into {_named(after)}"
         yield Join(None, _field(after), what)
     lines = [line.strip() for line in gap.strip().split("\n")]
-    for one, two in pairwise(lines):
-        if one and two and _WORD.match(one[-1]) and _runs_on(two):
-            yield Join(None, None, f"the words '{_last(one)}' run into '{_few(two)}'")
+    for previous, next_line in pairwise(lines):
+        if previous and next_line and _WORD.match(previous[-1]) and _runs_on(next_line):
+            yield Join(None, None, f"the words '{_last(previous)}' run into '{_few(next_line)}'")
 
 
 def _runs_on(words: str) -> bool:
-    """Tell whether words begin as a sentence would go on: with neither a mark nor a label."""
+    """Return whether words continue a sentence: they begin with neither a mark nor a label."""
     return bool(_WORD.match(words[0])) and not _LABEL.match(words)
 
 

@@ -1,4 +1,4 @@
-"""A template with its place: the file, the lines of its texts, the tasks and forms it serves."""
+"""A template with its file, the lines of its texts, and the tasks and forms it serves."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _BLOCK = re.compile(r":\s*[|>][-+0-9]*\s*(#.*)?$")
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A template that could be read."""
+    """A template that was read without errors."""
 
     placed: PlacedTemplate
     lines: Sequence[str]
@@ -40,8 +40,8 @@ class Subject:
     @cached_property
     def programs(self) -> Mapping[Part, Program]:
         """The compiled texts that the template has."""
-        found = {part: self.template.program(part) for part in PARTS}
-        return {part: program for part, program in found.items() if program is not None}
+        programs = {part: self.template.program(part) for part in PARTS}
+        return {part: program for part, program in programs.items() if program is not None}
 
     def line(self, part: Part | None = None, text_line: int = 1) -> int:
         """Return the line of the file for a line of one of the texts."""
@@ -65,13 +65,13 @@ class Subject:
 
 
 def line_in_file(lines: Sequence[str], key_line: int, text_line: int) -> int:
-    """Count on from the line of a key: a block of text begins on the line behind it."""
+    """Count on from the line of a key: a block of text begins on the next line."""
     is_block = 0 < key_line <= len(lines) and _BLOCK.search(lines[key_line - 1])
     return key_line + text_line if is_block else key_line
 
 
 def read_subjects(files: Sequence[Path], catalog: Catalog) -> tuple[list[Subject], list[Finding]]:
-    """Read template files; what the loader of a conversion would refuse comes as findings."""
+    """Read template files; what a conversion would refuse is returned as findings."""
     subjects: list[Subject] = []
     findings: list[Finding] = []
     for path in files:
@@ -82,8 +82,8 @@ def read_subjects(files: Sequence[Path], catalog: Catalog) -> tuple[list[Subject
             _finding(path, lines, mistake.template, mistake.error) for mistake in mistakes.found
         ]
         subjects += [
-            Subject(placed=one, lines=lines, serves=_serves(one.template, catalog))
-            for one in placed
+            Subject(placed=entry, lines=lines, serves=_serves(entry.template, catalog))
+            for entry in placed
         ]
     return subjects, findings
 
@@ -98,7 +98,7 @@ def _serves(template: Template, catalog: Catalog) -> tuple[tuple[str, str], ...]
 
 
 def tasks_of(template: Template, catalog: Catalog) -> tuple[str, ...]:
-    """Name the tasks that a template is for: that of its dataset, if it is for one alone."""
+    """Return the tasks of a template; if it is for one dataset alone, the task of that dataset."""
     if template.dataset is not None:
         known = catalog.datasets.get(template.dataset)
         return () if known is None else (known.task,)

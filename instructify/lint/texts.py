@@ -1,4 +1,4 @@
-"""What the source of one template tells, without rendering it."""
+"""Check the source of a template, without rendering it."""
 
 import itertools
 import re
@@ -23,7 +23,7 @@ _LISTS = {name for name, kind in FIELDS.items() if kind in (Kind.TEXTS, Kind.TUR
 
 
 def targets(subject: Subject) -> frozenset[str]:
-    """Name the fields that the response gives, and what would give them away."""
+    """Return the fields that the response gives, and those that would give them away."""
     read = subject.programs["response"].names
     if read & ANSWERS:
         return ANSWERS
@@ -31,7 +31,7 @@ def targets(subject: Subject) -> frozenset[str]:
 
 
 def text_findings(subject: Subject) -> Iterator[Finding]:
-    """Judge a template by its source."""
+    """Check a template by its source."""
     yield from _tokens(subject)
     yield from _double_marks(subject)
     yield from _unused(subject)
@@ -39,7 +39,7 @@ def text_findings(subject: Subject) -> Iterator[Finding]:
 
 
 def _tokens(subject: Subject) -> Iterator[Finding]:
-    """Look for tokens in what is written out; a `<` of a comparison is none."""
+    """Find special tokens in literal text; a `<` in a comparison does not count."""
     for part, program in subject.programs.items():
         for text, line in _written(program.tree):
             for match in _TOKEN.finditer(text):
@@ -61,7 +61,7 @@ def _written(tree: nodes.Template) -> Iterator[tuple[str, int]]:
 
 
 def _double_marks(subject: Subject) -> Iterator[Finding]:
-    """Find a mark behind a text that may end with one itself: choices may be whole sentences."""
+    """Find a mark after a text that may end with one: choices may be whole sentences."""
     for part, program in subject.programs.items():
         for output in program.tree.find_all(nodes.Output):
             for value, data in itertools.pairwise(output.nodes):
@@ -74,7 +74,7 @@ def _double_marks(subject: Subject) -> Iterator[Finding]:
 
 
 def _printed_text(value: nodes.Expr) -> str | None:
-    """Name the field whose text is printed; None for numbers, letters and constants."""
+    """Return the field whose text is printed; None for numbers, letters and constants."""
     if isinstance(value, nodes.Filter) and value.name in ("length", "letter"):
         return None
     if isinstance(value, nodes.Name):
@@ -109,21 +109,21 @@ def _unused(subject: Subject) -> Iterator[Finding]:
 
 
 def _is_stem(instruction: str) -> bool:
-    """Tell whether the response goes on with the sentence, so that grammar limits how it begins."""
+    """Return whether the response continues the sentence, which limits how it can begin."""
     return instruction.rstrip()[-1:].isalpha()
 
 
 def _lacking(
     subject: Subject, read: frozenset[str], brought: dict[tuple[str, str], tuple[str, ...]]
 ) -> dict[str, str]:
-    """Name the fields that are not read, with the tasks and forms that have them."""
-    found: dict[str, list[str]] = {}
-    given = targets(subject)
+    """Return the fields that are not read, with the tasks and forms that have them."""
+    lacking: dict[str, list[str]] = {}
+    target_fields = targets(subject)
     for task, form in subject.serves:
         for field in brought.get((task, form), ()) if brought else needed(task, form):
-            if field not in read and field not in given:
-                found.setdefault(field, []).append(f"{task} {form}")
-    return {field: " and ".join(forms) for field, forms in found.items()}
+            if field not in read and field not in target_fields:
+                lacking.setdefault(field, []).append(f"{task} {form}")
+    return {field: " and ".join(forms) for field, forms in lacking.items()}
 
 
 def _slow(subject: Subject) -> Iterator[Finding]:

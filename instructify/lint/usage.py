@@ -1,8 +1,9 @@
-"""What a build made of its templates: how often each was drawn, how varied and how long texts are.
+"""What a build made from its templates: how often each was drawn, and how varied and long texts
+are.
 
 Draws and distinct instructions are counted over all samples; words and n-grams over at most
-`MOST_ROWS` samples of a task, spread evenly. Lengths are in words, so that what they say of
-truncation is the least there is: a word is at least one token.
+`MOST_ROWS` samples of a task, spread evenly. Lengths are in words, and a word is at least one
+token, so the true share of truncated texts is at least the share given here.
 """
 
 from collections import Counter
@@ -32,7 +33,7 @@ _FEW = 20
 
 
 class Lengths(NamedTuple):
-    """Words of some texts: the middle, the 95th of a hundred, the most; share over the limit."""
+    """Words of some texts: median, 95th percentile and maximum; the share over the limit."""
 
     median: int
     p95: int
@@ -41,7 +42,7 @@ class Lengths(NamedTuple):
 
 
 class TaskUse(NamedTuple):
-    """What became of the templates of a task in a build."""
+    """How a build used the templates of a task."""
 
     task: str
     samples: int
@@ -50,13 +51,13 @@ class TaskUse(NamedTuple):
     ngrams: tuple[float, float, float]  # distinct 1-, 2- and 3-grams per n-gram
     instruction: Lengths
     response: Lengths
-    told: float  # share of longer responses that stand in their instruction
+    in_instruction: float  # share of longer responses that their instruction contains
     num_long: int
 
 
 @dataclass(kw_only=True, slots=True)
 class Usage:
-    """All tasks of a build, and the draws of each template by its key."""
+    """The use of all tasks of a build, and the draws of each template by its key."""
 
     tasks: list[TaskUse] = field(default_factory=list)
     draws: Counter[str] = field(default_factory=Counter)
@@ -65,7 +66,7 @@ class Usage:
 
 
 def measure(build: Build) -> Usage:
-    """Read the samples of a build."""
+    """Measure the samples of a build."""
     usage = Usage()
     tasks: dict[str, list[tuple[str, str]]] = {}
     for name, entry in build.manifest.datasets.items():
@@ -78,19 +79,19 @@ def measure(build: Build) -> Usage:
 
 
 def real_records(build: Build) -> dict[tuple[str, str], list[Row]]:
-    """Take some records of every split, to render templates with."""
-    found: dict[tuple[str, str], list[Row]] = {}
+    """Return some records of every split, for rendering templates."""
+    records: dict[tuple[str, str], list[Row]] = {}
     for name, entry in build.manifest.datasets.items():
         for split in entry.splits:
             table = build.records(name, split)
             step = max(1, -(-len(table) // _REAL_RECORDS))
             for row in (table[at] for at in range(0, len(table), step)):
-                found.setdefault((entry.task, row["form"]), []).append(row)
-    return found
+                records.setdefault((entry.task, row["form"]), []).append(row)
+    return records
 
 
 def usage_findings(usage: Usage, subjects: Sequence[Subject], folder: Path) -> Iterator[Finding]:
-    """Judge what was measured."""
+    """Report faults in the measured use."""
     known = {subject.template.key: subject.template.sha256 for subject in subjects}
     other = sorted(key for key, sha256 in usage.hashes.items() if known.get(key) != sha256)
     if other:
@@ -104,7 +105,7 @@ def usage_findings(usage: Usage, subjects: Sequence[Subject], folder: Path) -> I
 
 
 def _never_drawn(usage: Usage, subjects: Sequence[Subject]) -> Iterator[Finding]:
-    """Find templates that chance alone can't have passed over: their pool was drawn enough."""
+    """Find templates that were never drawn although the draws of their pool are many."""
     pools: dict[tuple[str, str], list[Subject]] = {}
     for subject in subjects:
         for task, form in subject.serves if subject.template.mode == "instruction" else ():
@@ -121,8 +122,9 @@ def _never_drawn(usage: Usage, subjects: Sequence[Subject]) -> Iterator[Finding]
 
 
 def _of_task(use: TaskUse, folder: Path) -> Iterator[Finding]:
-    if use.told > _TELLING_SHARE and use.num_long >= _FEW:
-        what = f"{use.told:.0%} of the longer responses of {use.task} stand in their instruction"
+    if use.in_instruction > _TELLING_SHARE and use.num_long >= _FEW:
+        share = f"{use.in_instruction:.0%} of the longer responses of {use.task}"
+        what = f"{share} stand in their instruction"
         yield Finding("warning", "answer-in-instruction", str(folder), None, None, what)
     for part, lengths, limit in (
         ("instructions", use.instruction, INSTRUCTION_TOKENS),
@@ -134,7 +136,7 @@ def _of_task(use: TaskUse, folder: Path) -> Iterator[Finding]:
 
 
 class _Taken(NamedTuple):
-    """Texts of the samples that were taken for measuring."""
+    """Texts of the samples that are measured."""
 
     instructions: list[str]
     responses: list[str | None]
@@ -156,7 +158,7 @@ def _task(build: Build, task: str, splits: Sequence[tuple[str, str]], usage: Usa
             taken.responses.extend(batch.column("response").take(rows).to_pylist())
             taken.forms.extend(batch.column("form").take(rows).to_pylist())
     usage.draws += draws
-    told, num_long = _told(taken)
+    in_instruction, num_long = _in_instruction(taken)
     return TaskUse(
         task=task,
         samples=samples,
@@ -165,7 +167,7 @@ def _task(build: Build, task: str, splits: Sequence[tuple[str, str]], usage: Usa
         ngrams=_ngrams(taken.instructions),
         instruction=_lengths(taken.instructions, INSTRUCTION_TOKENS),
         response=_lengths([text for text in taken.responses if text is not None], RESPONSE_TOKENS),
-        told=told,
+        in_instruction=in_instruction,
         num_long=num_long,
     )
 
@@ -206,10 +208,11 @@ def _ngrams(texts: Sequence[str]) -> tuple[float, float, float]:
     return shares[0], shares[1], shares[2]
 
 
-def _told(taken: _Taken) -> tuple[float, int]:
-    """Share of responses of three and more words that stand in their instruction as they are.
+def _in_instruction(taken: _Taken) -> tuple[float, int]:
+    """Return the share of responses of three and more words that their instruction contains
+    verbatim.
 
-    Not those that choose among options: these always stand there.
+    Responses that choose among options are left out: the instruction always contains them.
     """
     long = [
         (instruction, response)
@@ -227,7 +230,7 @@ def _tasks(subject: Subject) -> set[str]:
 def draws_by_template(usage: Usage, subjects: Sequence[Subject]) -> Mapping[str, int]:
     """Count the draws of every instruction template that fits records of the build, zeros included.
 
-    A template of forms that no record of the build has cannot be drawn, and is left out.
+    A template whose forms no record of the build has can't be drawn, and is left out.
     """
     keys = [
         subject.template.key

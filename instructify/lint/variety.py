@@ -1,9 +1,9 @@
-"""How varied the wordings of a pool are: self-BLEU-4, and with how many words they open.
+"""How varied the wordings of a pool are: self-BLEU-4, and the number of distinct first words.
 
-Self-BLEU-4 scores each instruction against all others of its pool, by modified precisions of one
-to four words with add-one smoothing above one word, and takes the mean: 0 where nothing is shared,
-100 where all are the same. A wording counts as it is for a record without optional fields, each
-field printed as one word.
+Self-BLEU-4 scores each instruction against all others of its pool, by modified precisions of one to
+four words with add-one smoothing above one word, and takes the mean: 0 if the instructions share
+nothing, 100 if all are the same. A wording is taken as it is for a record without optional fields,
+with each field printed as one word.
 """
 
 import math
@@ -43,7 +43,7 @@ def varieties(subjects: Sequence[Subject]) -> Iterator[Variety]:
 
 
 def own_text(subject: Subject) -> str:
-    """Give the words of an instruction without optional fields, in lower case."""
+    """Return the words of an instruction without optional fields, in lower case."""
     return "".join(_written(subject.programs["instruction"].tree.body)).lower()
 
 
@@ -69,13 +69,13 @@ def self_bleu(texts: Sequence[Sequence[str]]) -> float | None:
 def _bleu(text: Sequence[str], others: Sequence[Sequence[str]]) -> float:
     logarithms = 0.0
     for size in range(1, _MOST + 1):
-        found = _grams(text, size)
+        grams = _grams(text, size)
         most: Counter[tuple[str, ...]] = Counter()
         for other in others:
             most |= _grams(other, size)
         extra = 1 if size > 1 else 0
-        matches = sum(min(count, most[gram]) for gram, count in found.items()) + extra
-        total = sum(found.values()) + extra
+        matches = sum(min(count, most[gram]) for gram, count in grams.items()) + extra
+        total = sum(grams.values()) + extra
         if matches == 0:
             return 0.0
         logarithms += math.log(matches / total)

@@ -1,4 +1,4 @@
-"""Answers put beside the items they belong to; what is missing, twice there or unknown is named."""
+"""Assign answers to items, and name the ids that are missing, duplicate or unknown."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from instructify.metrics.model import Answer, Item
 
 
 class Prediction(NamedTuple):
-    """An answer and the id under which it was given; `given` is the id as it was written."""
+    """An answer with the id of its item; `given` is the id as it was written."""
 
     id: str
     answer: Answer
@@ -16,7 +16,7 @@ class Prediction(NamedTuple):
 
 
 class Aligned(NamedTuple):
-    """Answers in the order of the items, None where there is none."""
+    """Answers in the order of the items, None if there is none."""
 
     ids: tuple[str | int, ...]
     answers: tuple[Answer, ...]
@@ -28,47 +28,47 @@ def by_item(
     known: Iterable[str],
     aliases: Mapping[str, str] | None = None,
 ) -> dict[str, Prediction]:
-    """Find the item of each prediction by its id or by another name that items have.
+    """Return predictions by the id of their item, found by this id or by another name of the item.
 
-    Two predictions of one item and predictions of no item are the user's mistake.
+    UserError for two predictions of an item, and for predictions of no item.
     """
     names = dict.fromkeys(known, "")
-    found: dict[str, Prediction] = {}
+    by_id: dict[str, Prediction] = {}
     twice: list[str] = []
     unknown: list[str] = []
     for prediction in predictions:
         name = prediction.id if prediction.id in names else (aliases or {}).get(prediction.id)
         if name is None:
             unknown.append(prediction.id)
-        elif name in found:
+        elif name in by_id:
             twice.append(prediction.id)
         else:
-            found[name] = prediction
+            by_id[name] = prediction
     if twice:
         raise UserError(f"{_some(twice)} predicted more than once; keep one prediction an item")
     if unknown:
         raise UserError(f"{_some(unknown)} predicted, and no item has that id")
-    if not found:
+    if not by_id:
         raise UserError("there are no predictions")
-    return found
+    return by_id
 
 
 def align(
-    items: Sequence[Item], found: Mapping[str, Prediction], *, allow_missing: bool
+    items: Sequence[Item], predictions: Mapping[str, Prediction], *, allow_missing: bool
 ) -> Aligned:
-    """Put predictions beside their items; a missing one is an error unless it is allowed."""
+    """Put predictions in the order of their items; a missing one is an error unless allowed."""
     if not items:
         raise UserError("there are no items to score")
-    missing = [item.id for item in items if item.id not in found]
+    missing = [item.id for item in items if item.id not in predictions]
     if missing and not allow_missing:
         raise UserError(
             f"{_some(missing)} not predicted, of {len(items):,} items; predict all, or count "
             "missing ones as wrong with --allow-missing"
         )
-    chosen = [found.get(item.id) for item in items]
+    chosen = [predictions.get(item.id) for item in items]
     return Aligned(
-        tuple(_written(item, one) for item, one in zip(items, chosen, strict=True)),
-        tuple(None if one is None else one.answer for one in chosen),
+        tuple(_written(item, prediction) for item, prediction in zip(items, chosen, strict=True)),
+        tuple(None if prediction is None else prediction.answer for prediction in chosen),
         len(missing),
     )
 
@@ -81,7 +81,7 @@ def _written(item: Item, prediction: Prediction | None) -> str | int:
 
 
 def _some(ids: Sequence[str]) -> str:
-    """Name the first of some ids."""
+    """Return the first of some ids, for a message."""
     if len(ids) == 1:
         return f"'{ids[0]}' is"
     return f"'{ids[0]}' and {len(ids) - 1:,} more are"

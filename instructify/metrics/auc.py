@@ -1,7 +1,7 @@
 """Area under the ROC curve: how often a positive item has a higher score than a negative one.
 
-Computed from ranks (Mann and Whitney 1947); a tie counts half. An item's own score is the share of
-the other class that it is rightly ranked against: the mean over either class is the AUC.
+Computed from ranks (Mann and Whitney 1947); a tie counts half. The score of an item is the share of
+the other class against which it is ranked correctly: the mean over either class is the AUC.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from instructify.metrics.model import Answer, Floats, Interval, Item, Scored
 
 
 def auc(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Score by AUC; a missing score ranks wrongly against the whole other class.
+    """Score by AUC; an item with a missing score is ranked wrongly against the whole other class.
 
-    The interval draws positives and negatives apart, which keeps their share. Items of one class
-    only are an error: there is nothing to compare.
+    The interval draws positives and negatives separately, so that their proportion stays. Items of
+    one class only are an error.
     """
     labels = np.array([_label(item) for item in items], np.bool_)
     positives = int(labels.sum())
@@ -37,7 +37,7 @@ def auc(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
 
 
 def rightly_ranked(scores: Floats, labels: NDArray[np.bool_]) -> Floats:
-    """For each item the share of the other class on its right side, ties half."""
+    """Return for each item the share of the other class that it is ranked correctly against."""
     right = np.empty(len(scores))
     low, high = np.sort(scores[~labels]), np.sort(scores[labels])
     right[labels] = _below(low, scores[labels]) / len(low)
@@ -52,7 +52,7 @@ def _below(ordered: Floats, values: Floats) -> Floats:
 
 
 def _interval(scores: Floats, labels: NDArray[np.bool_]) -> Interval:
-    """Draw both classes anew, as counts on the distinct scores, and sum up each draw."""
+    """Draw both classes anew, as counts of distinct scores, and compute the AUC of each draw."""
     _, places = np.unique(scores, return_inverse=True)
     high, low = places[labels], places[~labels]
     distinct = int(places.max()) + 1

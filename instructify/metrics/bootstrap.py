@@ -18,7 +18,7 @@ _BLOCK = 1 << 22  # draws at once: 32 MB
 
 
 def mean_interval(scores: Floats) -> Interval:
-    """Give the interval of a mean of scores."""
+    """Return the interval of a mean of scores."""
     values, counts = np.unique(scores, return_counts=True)
     if len(values) <= _FEW:
         return percentiles(_means_of_few(values, counts))
@@ -32,7 +32,7 @@ def mean_interval(scores: Floats) -> Interval:
 
 
 def _means_of_few(values: Floats, counts: NDArray[np.int64]) -> Floats:
-    """Draw how often each value comes instead of the items: the same distribution, far faster."""
+    """Draw the count of each value instead of the items: the same distribution, far faster."""
     total = int(counts.sum())
     generator = np.random.Generator(np.random.Philox(key=key_of("bootstrap of few", 0, total)))
     return generator.multinomial(total, counts / total, size=RESAMPLES) @ values / total
@@ -41,8 +41,8 @@ def _means_of_few(values: Floats, counts: NDArray[np.int64]) -> Floats:
 def drawn(count: int, start: int, stop: int, purpose: str = "bootstrap") -> NDArray[np.uint32]:
     """Draw item numbers for the resamples `start` to `stop`, a row each.
 
-    Philox is counter-based and its raw bits are the same in every version of numpy; its bounded
-    integers need not be. The bias of this map is below count / 2**32.
+    Philox is counter-based and its raw bits are the same in every version of numpy, while its
+    bounded integers may differ. The bias of the mapping used here is below count / 2**32.
     """
     bits = np.random.Philox(key=key_of(purpose, 0, count, start, stop))
     words = bits.random_raw(((stop - start) * count + 1) // 2).view(np.uint32)
@@ -51,7 +51,7 @@ def drawn(count: int, start: int, stop: int, purpose: str = "bootstrap") -> NDAr
 
 
 def percentiles(values: Floats) -> Interval:
-    """Cut off what lies outside the level, half of it on either side."""
+    """Return the bounds of the level; half of the rest is on either side."""
     tail = (1 - _LEVEL) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(float(low), float(high))

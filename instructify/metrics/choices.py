@@ -16,7 +16,7 @@ _SENTENCE = re.compile(r"[Tt]he answer is \(?([A-Z])\)?(?![A-Za-z])")
 
 
 def chosen(text: str, choices: Sequence[str]) -> int | None:
-    """Return the index of the option that a text chooses, None where it cannot be told."""
+    """Return the index of the option that a text chooses, None if it is ambiguous or none."""
     text = text.strip()
     options = [choice.strip() for choice in choices]
     if text in options:
@@ -45,9 +45,9 @@ def the_choice(item: Item) -> int:
             f"'{item.id}' has {len(item.choices)} choices and the true one is number {item.gold}, "
             "counted from 0"
         )
-    found = [chosen(reference, item.choices) for reference in item.references]
-    if len(found) == 1 and found[0] is not None:
-        return found[0]
+    positions = [chosen(reference, item.choices) for reference in item.references]
+    if len(positions) == 1 and positions[0] is not None:
+        return positions[0]
     raise UserError(f"'{item.id}': no choice is named by its references {list(item.references)}")
 
 

@@ -1,10 +1,10 @@
 """CIDEr-D of captions (Vedantam, Zitnick and Parikh 2015), as the official code computes it.
 
-Word groups of one to four words are weighted by their frequency in the caption and by how few
-pictures have them among their references. A caption's score against a reference is the cosine of
-these weights, clipped to the reference's, times a penalty on the difference of lengths (a Gaussian
-of sigma 6; the length is the number of word pairs). The mean over references and group lengths,
-times ten, is the picture's score: 1.0 is the usual 100. All of it is done in columns.
+Groups of one to four words are weighted by their frequency in the caption and by how few pictures
+have them in their references. A caption's score against a reference is the cosine of these weights,
+clipped to the reference's, times a penalty on the difference of lengths (a Gaussian of sigma 6; the
+length is the number of word pairs). The score of a picture is the mean over references and group
+lengths, times ten: 1.0 is usually reported as 100. Everything is computed in columns.
 """
 
 from collections.abc import Sequence
@@ -33,19 +33,19 @@ def cider(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
 
 
 def cider_scorer() -> Scorer:
-    """Make a scorer of captions, which tokenises a caption once, however often it is called.
+    """Return a scorer of captions, which tokenizes each caption once over all its calls.
 
-    A missing caption scores 0. The interval draws pictures' scores as they are: the idf of a draw
-    of pictures is not computed anew.
+    A missing caption scores 0. The interval resamples the scores of pictures; the idf is not
+    computed again for each draw.
     """
     tokenizer = PtbTokenizer()
     known: dict[str, Tokens] = {}
 
     def tokens(caption: str) -> Tokens:
-        found = known.get(caption)
-        if found is None:
-            found = known[caption] = tokenizer.tokenize(caption)
-        return found
+        ptb_words = known.get(caption)
+        if ptb_words is None:
+            ptb_words = known[caption] = tokenizer.tokenize(caption)
+        return ptb_words
 
     def score(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
         texts = [text_of(item, answer) for item, answer in zip(items, answers, strict=True)]
@@ -59,7 +59,7 @@ def cider_scorer() -> Scorer:
             )
         words = (lambda text: tokens(spaced(text))) if by_character else tokens
         predictions = [words(text or "") for text in texts]
-        references = [[words(one) for one in gold] for gold in golds]
+        references = [[words(reference) for reference in gold] for gold in golds]
         if len(items) == 1:
             notes.append("CIDEr of one picture is 0: no word tells it from other pictures")
         return mean_scored(cider_scores(predictions, references), notes=notes)
@@ -90,10 +90,10 @@ def cider_scores(predictions: Sequence[Tokens], references: Sequence[Sequence[To
 
 
 class _Groups(NamedTuple):
-    """All word groups of one length: `numbers`, dense from 0, and the caption of each.
+    """All word groups of one length: `numbers`, consecutive from 0, and the caption of each.
 
-    Words lie caption after caption; `left` says how many words of the caption follow the group's
-    first one.
+    Words are in the order of the captions; `left` is the number of words of the caption that follow
+    the first word of the group.
     """
 
     words: _Integers
@@ -107,7 +107,7 @@ class _Groups(NamedTuple):
 
     @classmethod
     def of_words(cls, captions: Sequence[Tokens]) -> "_Groups":
-        """Number the words; each is a group."""
+        """Number the words; each word is a group."""
         vocabulary: dict[str, int] = {}
         number = vocabulary.setdefault
         words = np.array(
@@ -128,7 +128,7 @@ class _Groups(NamedTuple):
         )
 
     def longer(self) -> "_Groups":
-        """Give the groups of one more word."""
+        """Return the groups that are one word longer."""
         kept = self.left >= self.size
         starts = self.starts[kept]
         following = self.words[starts + self.size]
@@ -156,10 +156,14 @@ def _cosines(groups: _Groups, picture_of: _Integers, pictures: int) -> Floats:
     weights = counts * _idf(having % num_groups, num_groups, pictures)[group]
     norms = np.sqrt(np.bincount(caption, weights**2, minlength=num_captions))
 
-    own = entries[~in_reference]  # of captions, whose number is the picture's
+    caption_entries = entries[~in_reference]  # of captions, whose number is the picture's
     wanted = picture_of[caption[in_reference]] * num_groups + group[in_reference]
-    places = np.minimum(np.searchsorted(own, wanted), max(len(own) - 1, 0))
-    shared = own[places] == wanted if len(own) else np.zeros(len(wanted), np.bool_)
+    places = np.minimum(np.searchsorted(caption_entries, wanted), max(len(caption_entries) - 1, 0))
+    shared = (
+        caption_entries[places] == wanted
+        if len(caption_entries)
+        else np.zeros(len(wanted), np.bool_)
+    )
     theirs = weights[in_reference][shared]
     clipped = np.minimum(weights[~in_reference][places[shared]], theirs) * theirs
     reference = caption[in_reference][shared] - pictures
@@ -171,13 +175,13 @@ def _cosines(groups: _Groups, picture_of: _Integers, pictures: int) -> Floats:
 
 
 def _idf(groups: _Integers, num_groups: int, pictures: int) -> Floats:
-    """Weigh groups by rarity; `groups` lists one for every picture that has it."""
+    """Weight groups by rarity; `groups` lists a group once for every picture that has it."""
     frequency = np.maximum(np.bincount(groups, minlength=num_groups), 1)
     return np.asarray(np.log(float(pictures)) - np.log(frequency), np.float64)
 
 
 def _distinct(values: _Integers) -> _Integers:
-    """Return the distinct values, sorted; np.unique goes by a hash table here, which is slower."""
+    """Return the distinct values, sorted; np.unique uses a hash table here, which is slower."""
     ordered = np.sort(values)
     return (
         ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))] if len(ordered) else ordered

@@ -1,6 +1,6 @@
-"""Accuracy: answers that are right or wrong, by datasets' own rules and by other harnesses'.
+"""Accuracy: answers are right or wrong, by the rules of datasets and of other evaluation tools.
 
-Whatever cannot be read as one of the allowed answers is wrong, and how many there were is reported:
+A text that can't be read as one of the allowed answers is wrong, and their number is reported:
 ScienceQA's own script guesses at random instead.
 """
 
@@ -19,7 +19,7 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def exact(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Compare texts as they are (GQA's own script)."""
+    """Compare texts unchanged (GQA's own script)."""
     return _compared(items, answers, lambda text: text)
 
 
@@ -36,8 +36,8 @@ def exact_lmms(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
 def in_vocabulary(vocabulary: Collection[str] | None) -> Scorer:
     """Score video answers: exact text, and an answer outside the vocabulary is wrong.
 
-    The authors' models choose among the answers of train, so that a gold outside of them counts as
-    wrong, whatever is predicted. Without a known vocabulary only the texts are compared.
+    The authors' models choose among the answers of train, so an item whose gold is not among them
+    counts as wrong for any prediction. Without a known vocabulary only the texts are compared.
     """
     known = None if vocabulary is None else frozenset(vocabulary)
 
@@ -54,7 +54,7 @@ def in_vocabulary(vocabulary: Collection[str] | None) -> Scorer:
 
 
 def binary(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Score yes or no; "true", "1" and "false", "0" say the same, in any case, with a period."""
+    """Score yes or no; "true", "1" and "false", "0" are equivalent, in any case, with a period."""
     scores = []
     unparsable = 0
     for item, answer in zip(items, answers, strict=True):
@@ -64,9 +64,9 @@ def binary(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
                 f"'{item.id}' has the references {list(item.references)}; a yes or a no is needed"
             )
         text = text_of(item, answer)
-        said = None if text is None else _yes_or_no(text)
-        unparsable += text is not None and said is None
-        scores.append(float(said in golds))
+        label = None if text is None else _yes_or_no(text)
+        unparsable += text is not None and label is None
+        scores.append(float(label in golds))
     return mean_scored(scores, metrics={"unparsable": unparsable})
 
 
@@ -81,16 +81,16 @@ def multiple_choice(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
             scores.append(float(text is not None and text.strip() in golds))
             continue
         right = item.choices[the_choice(item)]
-        said = None if text is None else chosen(text, item.choices)
-        unparsable += text is not None and said is None
-        scores.append(float(said is not None and item.choices[said] == right))
+        choice = None if text is None else chosen(text, item.choices)
+        unparsable += text is not None and choice is None
+        scores.append(float(choice is not None and item.choices[choice] == right))
     if any(item.choices for item in items):
         return mean_scored(scores, metrics={"unparsable": unparsable})
     return mean_scored(scores)
 
 
 def ivqa(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Score iVQA: min(annotators who gave just this text / 2, 1)."""
+    """Score iVQA: min(annotators who gave exactly this text / 2, 1)."""
     scores = []
     for item, answer in zip(items, answers, strict=True):
         golds, text = references_of(item), text_of(item, answer)

@@ -1,9 +1,10 @@
-"""Predictions and references from JSON and JSONL files, anybody's.
+"""Read predictions and references from JSON and JSONL files of any origin.
 
-A file is a JSON list of objects or one object a line. Each has an `id`, a text or a whole number.
-Predictions have `prediction` (a text), `score` (AUC) or `scores` (one an option). References have
-`references` (a list of texts), `label` or `gold`, and may have `relevance`, `choices`, `subset` and
-`difficult`. Other keys are left alone. A wrong value is named with file and place.
+A file is a JSON list of objects or has one object per line. Each has an `id`, a text or a whole
+number. Predictions have `prediction` (a text), `score` (AUC) or `scores` (one per option).
+References have `references` (a list of texts), `label` or `gold`, and may have `relevance`,
+`choices`, `subset` and `difficult`. Other keys are ignored. A wrong value is reported with file and
+place.
 """
 
 import json
@@ -25,7 +26,7 @@ ValueT = TypeVar("ValueT")
 
 
 class _Row(NamedTuple):
-    """An object of a file, and where it stands for messages."""
+    """An object of a file, and its place for messages."""
 
     where: str
     values: Mapping[str, object]
@@ -35,17 +36,17 @@ class _Row(NamedTuple):
 
 
 def answer_key(metric: str) -> str:
-    """Name the key that holds an answer for a metric."""
+    """Return the key with the answer for a metric."""
     return {"auc": "score", "mrr": "scores"}.get(metric, "prediction")
 
 
 def read_predictions(path: Path, metric: str) -> list[Prediction]:
     """Read the predictions of a file for a metric."""
     key = answer_key(metric)
-    found = [Prediction(_id(row), _answer(row, key), _given(row)) for row in _rows(path)]
-    if not found:
+    predictions = [Prediction(_id(row), _answer(row, key), _given(row)) for row in _rows(path)]
+    if not predictions:
         raise UserError(f'{path} is empty; give it lines such as {{"id": 1, "{key}": ...}}')
-    return found
+    return predictions
 
 
 def _answer(row: _Row, key: str) -> Answer:
@@ -55,7 +56,7 @@ def _answer(row: _Row, key: str) -> Answer:
 
 
 def read_items(path: Path, metric: str) -> list[Item]:
-    """Read the references of a file for a metric; two of one id are an error."""
+    """Read the references of a file for a metric; a duplicate id is an error."""
     items: dict[str, Item] = {}
     for row in _rows(path):
         item = _item(row, metric)
@@ -85,7 +86,7 @@ def _item(row: _Row, metric: str) -> Item:
 
 
 def is_gold_for(item: Item, metric: str) -> bool:
-    """Tell whether an item has what a metric compares with."""
+    """Return whether an item has the reference that a metric needs."""
     if metric == "auc":
         return item.label is not None
     if metric == "mrr":
@@ -94,7 +95,7 @@ def is_gold_for(item: Item, metric: str) -> bool:
 
 
 def completed(item: Item) -> Item:
-    """Derive a label from the one reference yes or no, and references from a label or a choice."""
+    """Derive a label from a single reference yes or no, and references from a label or a choice."""
     if item.label is None and len(item.references) == 1:
         return replace(item, label=LABELS.get(item.references[0].strip().lower()))
     if item.references:
@@ -111,7 +112,7 @@ def _optional(row: _Row, key: str, read: Callable[[_Row, str], ValueT]) -> Value
 
 
 def _rows(path: Path) -> Iterator[_Row]:
-    """Read a file's objects; lines end at line feeds only, since texts may hold any other end."""
+    """Read a file's objects; only line feeds end lines, since texts may contain other line ends."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -180,11 +181,11 @@ def _numbers(row: _Row, key: str) -> tuple[float, ...]:
     value = row.values.get(key)
     if not isinstance(value, list) or not set(map(type, value)) <= {int, float}:
         raise row.wrong(f"no `{key}` that is a list of numbers")
-    return tuple(_finite(row, key, one) for one in value)
+    return tuple(_finite(row, key, number) for number in value)
 
 
 def _relevance(row: _Row, key: str) -> tuple[float, ...]:
-    """Shares of annotators in practice; sums of them have to stay numbers."""
+    """Read relevance: usually shares of annotators, whose sums must stay finite."""
     numbers = _numbers(row, key)
     if not all(0 <= number <= _MOST_RELEVANCE for number in numbers):
         raise row.wrong(f"`{key}` holds a number that is below 0 or above {_MOST_RELEVANCE:g}")
@@ -192,7 +193,7 @@ def _relevance(row: _Row, key: str) -> tuple[float, ...]:
 
 
 def _finite(row: _Row, key: str, value: int | float) -> float:
-    """An infinite log-likelihood is one; NaN has no place in any order."""
+    """Read a number that is not NaN; an infinite log-likelihood is allowed."""
     try:
         number = float(value)
     except OverflowError as error:

@@ -1,7 +1,7 @@
-"""Whether a metric can give a right answer its full score with the references that are there.
+"""Check whether the references of a set allow a right answer the full score of its metric.
 
-VQA accuracy and iVQA accuracy count annotators who agree. Where most items have too few of them,
-even a perfect model cannot score 1, so that such a set is scored by exact match instead.
+VQA accuracy and iVQA accuracy count annotators who agree. If most items have too few of them, even
+a perfect model can't score 1, so such a set is scored by exact match instead.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ _NEEDED_BY_AOKVQA = 3
 
 
 class Replacement(NamedTuple):
-    """What scores a set in place of its metric, and the sentence that says so."""
+    """The metric that replaces a set's own, and the sentence that explains it."""
 
     scorer: Scorer
     note: str
 
 
 def replacement(metric: str, scorer: Scorer, items: Sequence[Item]) -> Replacement | None:
-    """Give what scores items that have too few references for their metric; None: they fit."""
+    """Return a metric for items with too few references for their own; None: they have enough."""
     needed = _NEEDED_BY_AOKVQA if scorer is aokvqa_direct_answer else _NEEDED.get(metric)
     if needed is None:
         return None

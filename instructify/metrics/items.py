@@ -1,4 +1,4 @@
-"""What a record or a sample is scored against, as an item of the metrics."""
+"""Make items of the metrics from records and samples."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from instructify.metrics.model import Item
 
 
 def item_of_row(row: Mapping[str, Any], choices: Sequence[str] | None) -> Item:
-    """Make the item of a row; `choices` are options that may be answered by text or letter."""
+    """Make the item of a row; `choices` are options that an answer may name by text or letter."""
     return completed(
         Item(
             id=row["record_id"],

@@ -1,4 +1,4 @@
-"""Scores of items into a `Scored` whose value is their mean."""
+"""Combine scores of items into a `Scored` whose value is their mean."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ def mean_scored(
     metrics: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
 ) -> Scored:
-    """Sum up: the mean, its interval, the scores."""
+    """Return the mean of scores, its interval, and the scores."""
     column = np.asarray(scores if isinstance(scores, np.ndarray) else list(scores), np.float64)
     return Scored(
         value=float(column.mean()),
@@ -27,14 +27,14 @@ def mean_scored(
 
 
 def text_of(item: Item, answer: Answer) -> str | None:
-    """Return the answer as a text, None for a missing one; another kind is the user's mistake."""
+    """Return the answer as a text, None if it is missing; UserError for another type."""
     if answer is None or isinstance(answer, str):
         return answer
     raise UserError(f"the prediction of '{item.id}' is no text; this metric needs `prediction`")
 
 
 def references_of(item: Item) -> tuple[str, ...]:
-    """Return the references; an item without any cannot be scored."""
+    """Return the references; UserError if there are none."""
     if not item.references:
         raise UserError(
             f"'{item.id}' has no references; leave it out of the references and the predictions"

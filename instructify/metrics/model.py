@@ -1,7 +1,7 @@
-"""What all scorers share: the gold of an item, and what a scorer says of aligned columns.
+"""The classes that all scorers share: the gold of an item, and the result of a scorer.
 
-A scorer is a pure function from items and the answers to them, in the same order, to a `Scored`.
-Values are fractions: accuracies, MRR and AUC lie in 0 to 1, CIDEr's 1.0 is the usual 100.
+A scorer is a pure function from items and their answers, in the same order, to a `Scored`. Values
+are fractions: accuracies, MRR and AUC are in 0 to 1, and CIDEr's 1.0 is usually reported as 100.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ Answer = str | float | Sequence[float] | None
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """The gold of one item; what a dataset does not have stays empty."""
+    """The gold of an item; fields that a dataset does not have are empty."""
 
     id: str
     references: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scored:
-    """What a scorer found: `scores` has one number an item, in their order."""
+    """The result of a scorer: `scores` has one number per item, in their order."""
 
     value: float
     scores: Floats
@@ -54,7 +54,7 @@ Scorer = Callable[[Sequence[Item], Sequence[Answer]], Scored]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
-    """What `score` reports; subsets are scored as sets of their own."""
+    """The result of `score`; subsets are scored as sets of their own."""
 
     dataset: str
     metric: str
@@ -87,5 +87,5 @@ class Result:
         }
         if with_items:
             pairs = zip(self.ids, self.scores.tolist(), strict=True)
-            value["items"] = [{"id": one, "score": score} for one, score in pairs]
+            value["items"] = [{"id": item_id, "score": score} for item_id, score in pairs]
         return value

@@ -1,9 +1,10 @@
-"""Captions into tokens as the official caption metrics make them, without Java.
+"""Split captions into tokens as the official caption metrics do, without Java.
 
-The official pipeline runs the Penn Treebank tokeniser of Stanford CoreNLP 3.4.1, lower-cases and
-drops a list of punctuation marks. That program takes, at every place, the longest text that one of
-its patterns describes, what must follow included; so does this one. The patterns (`ptb_rules`) are
-written from its behaviour, which `make check-metrics` compares on real captions.
+The official pipeline runs the Penn Treebank tokenizer of Stanford CoreNLP 3.4.1, lower-cases the
+tokens and drops a list of punctuation marks. At every place, that program takes the longest text
+that matches one of its patterns, including what must follow the token; this module does the same.
+The patterns (`ptb_rules`) are written from its behaviour, which `make check-metrics` compares on
+real captions.
 """
 
 import re
@@ -45,7 +46,7 @@ _NOT_PLAIN = frozenset(
 
 
 class PtbTokenizer:
-    """Tokenises captions; remembers the pieces it has seen, as most come again and again."""
+    """Tokenizes captions; caches the pieces, since most are repeated."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[str, ...]] = {}
@@ -86,17 +87,17 @@ def _piece_tokens(piece: str) -> tuple[str, ...]:
 
 
 def _scan(text: str) -> Iterator[str]:
-    """Take the longest match at every place, of equals the first; skip what nothing matches."""
+    """Take the longest match at every place, the first of equal ones; skip what nothing matches."""
     text = _BEYOND_BASIC_PLANE.sub(" ", text.replace(_SOFT_HYPHEN, ""))
     text += "\n\n"  # what must follow a token follows the last one too
     rules = _rules()
     position = 0
     while position < len(text):
-        found = _longest(rules, text, position)
-        if found is None:
+        longest = _longest(rules, text, position)
+        if longest is None:
             position += 1
             continue
-        rule, match = found
+        rule, match = longest
         position = match.end(1)
         token = (match[1] if rule.write is None else rule.write(match[1])).lower()
         if token not in _DROPPED:

@@ -1,8 +1,8 @@
-"""The patterns of the PTB tokeniser: what can be a token, and how it is written.
+"""The patterns of the PTB tokenizer: what can be a token, and how it is written.
 
-Group 1 of a pattern is the token; what else the pattern matches has to follow it and counts for the
-length. In every pattern literal words are known in any case and character classes are not, as in
-the original. Where it writes nothing but a mark that is dropped anyway, the token is "".
+Group 1 of a pattern is the token; the rest of the pattern has to follow it and counts for the
+length. As in the original, literal words in a pattern match in any case and character classes do
+not. If the original writes only a mark that is dropped anyway, the token is "".
 """
 
 import re
@@ -23,7 +23,7 @@ from instructify.metrics.ptb_words import (
 
 
 class Rule(NamedTuple):
-    """A pattern, and how its token is written where that is not as it stands."""
+    """A pattern, and the text of its token if it differs from the match."""
 
     pattern: re.Pattern[str]
     write: Callable[[str], str] | None = None
@@ -60,12 +60,12 @@ _FRACTIONS = {"\xbc": "1/4", "\xbd": "1/2", "\xbe": "3/4", "\u2153": "1/3", "\u2
 
 
 def make_rules() -> tuple[Rule, ...]:
-    """List all patterns, in the order that decides between matches of one length."""
+    """List all patterns, in the order that decides between matches of equal length."""
     return (*_word_rules(), *_net_rules(), *_number_rules(), *_compound_rules(), *_mark_rules())
 
 
 def _word_rules() -> Iterable[Rule]:
-    """Words, clitics and what is cut in two; the rest of a cut is matched on its own."""
+    """Words, clitics and words that are split; the rest of a split is matched by itself."""
     yield _rule(r"((?i:can))(?i:not)")
     yield _rule(r"((?i:gon))(?i:na)")
     yield _rule(r"((?i:got))(?i:ta)")
@@ -125,7 +125,7 @@ def _number_rules() -> Iterable[Rule]:
 
 
 def _compound_rules() -> Iterable[Rule]:
-    """Abbreviations with their period, and what is held together by -, _, / or &."""
+    """Abbreviations with their period, and words joined by -, _, / or &."""
     always = "|".join([*_any_case(ABBREVIATIONS), *CASED_ABBREVIATIONS.split()])
     title = "|".join([*_any_case(TITLES), *CASED_TITLES.split(), _ACRONYM])
     number = "|".join(_any_case(BEFORE_NUMBERS))
@@ -147,7 +147,7 @@ def _compound_rules() -> Iterable[Rule]:
 
 
 def _mark_rules() -> Iterable[Rule]:
-    """Faces, money, brackets and all other marks."""
+    """Emoticons, money, brackets and all other marks."""
     yield _rule(r"([<>]?[:;=][-o*']?[()DPdpO\\{@|\[\]])[^A-Za-z0-9]", _parenthesised)
     yield _rule(r"([-^x=~<>']_[-^x=~<>'])")
     yield _rule(r"(\([-^x=~<>'][_.]?[-^x=~<>']\))", _bracketed)
@@ -176,7 +176,7 @@ def _tag() -> str:
 
 
 def _starters() -> str:
-    """Words that begin a sentence behind a single letter: "vitamin C. The ..."."""
+    """Words that begin a sentence after a single letter: "vitamin C. The ..."."""
     return "|".join(f"{word[0]}(?i:{re.escape(word[1:])})" for word in STARTERS.split())
 
 

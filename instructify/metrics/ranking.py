@@ -1,9 +1,9 @@
-"""Where the true one of many options comes: MRR, recall at k, mean rank, NDCG (Visual Dialog).
+"""The rank of the true one of many options: MRR, recall at k, mean rank, NDCG (Visual Dialog).
 
-Options are ranked by their scores, the highest first, from rank 1. Ties: options of one score share
-the mean of their ranks, so that a constant scorer gains nothing by the order of the options. In
-NDCG they share the mean of their discounts, which is what random order would give on average
-(McSherry and Najork 2008).
+Options are ranked by their scores, the highest first, from rank 1. Options with equal scores share
+the mean of their ranks, so that a constant scorer gains nothing from the order of the options. In
+NDCG they share the mean of their discounts, which is the average over random orders (McSherry and
+Najork 2008).
 """
 
 from collections.abc import Sequence
@@ -18,20 +18,23 @@ _RECALLS = (1, 5, 10)
 
 
 def mrr(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Score the reciprocal ranks of the true options; the other figures come as metrics.
+    """Score the reciprocal ranks of the true options; the other figures are in `metrics`.
 
-    A missing prediction is the last of its options. NDCG is a mean over the items that have a
-    relevance which is not zero throughout.
+    With a missing prediction the true option has the last rank. NDCG is a mean over the items whose
+    relevance is not zero throughout.
     """
-    most = max((len(one) for one in map(_options, items, answers) if one is not None), default=1)
+    most = max(
+        (len(options) for options in map(_options, items, answers) if options is not None),
+        default=1,
+    )
     ranks = np.empty(len(items))
-    found = np.ones(len(items), np.bool_)
+    is_ranked = np.ones(len(items), np.bool_)
     gains: list[float] = []
     skipped = 0
     for index, (item, answer) in enumerate(zip(items, answers, strict=True)):
         scores = _options(item, answer)
         if scores is None:
-            found[index] = False
+            is_ranked[index] = False
             ranks[index] = most
         else:
             ranks[index] = rank_of(scores, _gold(item, len(scores)))
@@ -42,8 +45,8 @@ def mrr(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
             else:
                 skipped += 1
     metrics: dict[str, float] = {
-        "mrr": float(np.where(found, 1 / ranks, 0).mean()),
-        **{f"recall@{k}": float(((ranks <= k) & found).mean()) for k in _RECALLS},
+        "mrr": float(np.where(is_ranked, 1 / ranks, 0).mean()),
+        **{f"recall@{k}": float(((ranks <= k) & is_ranked).mean()) for k in _RECALLS},
         "mean_rank": float(ranks.mean()),
     }
     if gains:
@@ -51,13 +54,13 @@ def mrr(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
     notes = (
         [f"{skipped} items with a relevance of zero throughout are not in NDCG"] if skipped else []
     )
-    return mean_scored(np.where(found, 1 / ranks, 0), metrics=metrics, notes=notes)
+    return mean_scored(np.where(is_ranked, 1 / ranks, 0), metrics=metrics, notes=notes)
 
 
 def rank_of(scores: Floats, index: int) -> float:
-    """Return the rank of an option, from 1; of tied options the mean."""
-    own = scores[index]
-    return float(1 + (scores > own).sum() + ((scores == own).sum() - 1) / 2)
+    """Return the rank of an option, from 1; tied options share the mean rank."""
+    score = scores[index]
+    return float(1 + (scores > score).sum() + ((scores == score).sum() - 1) / 2)
 
 
 def ndcg(scores: Floats, relevance: Floats, name: str = "item") -> float:

@@ -1,7 +1,7 @@
-"""Which scorer a dataset has, in which variants, and the scoring of a whole set.
+"""The scorers of each dataset with their variants, and the scoring of a whole set.
 
-The first variant of a list is the default. `official` follows the dataset's authors (VQA accuracy:
-the authors of VQA); the other variants follow toolkits whose figures people compare with.
+The first variant of a list is the default. `official` follows the dataset's authors (for VQA
+accuracy: the authors of VQA); the other variants follow toolkits with which people compare results.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ _SUBSETS_APART = frozenset(["cider", "auc"])  # scored anew: no mean of the item
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scoring:
-    """A dataset's metric in one variant, ready to be applied."""
+    """A dataset's metric in one variant, ready to use."""
 
     dataset: str
     metric: str
@@ -68,13 +68,15 @@ class Scoring:
 
 def variants(dataset: str, metric: str, form: str | None = None) -> Mapping[str, Scorer]:
     """List the variants of a dataset's metric on records of a form, the default first."""
-    own = _BY_DATASET.get((dataset, metric)) or _BY_FORM.get((metric, form or ""))
-    return own or _BY_METRIC[metric]
+    special = _BY_DATASET.get((dataset, metric)) or _BY_FORM.get((metric, form or ""))
+    return special or _BY_METRIC[metric]
 
 
 def metric_of_form(metric: str, form: str | None) -> str:
-    """Name the metric of a form: choices and yes or no are right or wrong, whatever the metric of
-    the dataset's open answers (A-OKVQA)."""
+    """Return the metric of a form: choices and yes or no are scored as right or wrong.
+
+    This holds whatever the metric of the dataset's open answers is (A-OKVQA).
+    """
     closed = form in ("multiple_choice", "binary")
     return "accuracy" if closed and metric in ("vqa_accuracy", "ivqa_accuracy") else metric
 
@@ -87,7 +89,7 @@ def choose_scoring(
     form: str | None = None,
     vocabulary: Collection[str] | None = None,
 ) -> Scoring:
-    """Choose a variant by name; `vocabulary` is what a video answer has to come from."""
+    """Choose a variant by name; `vocabulary` has the possible answers of video questions."""
     known = variants(dataset, metric, form)
     name = next(iter(known)) if variant is None else variant
     if name not in known:
@@ -111,11 +113,11 @@ def score(
     """Score predictions of items; `aliases` are further names of items, by name.
 
     A set with too few references for its metric is scored by exact match, and a note says so.
-    Missing, double and unknown predictions are the user's mistake; with `allow_missing` a missing
-    one counts as wrong. What the variant leaves out (difficult questions of A-OKVQA) may be
-    predicted and is not counted.
+    UserError for missing, duplicate and unknown predictions; with `allow_missing` a missing one
+    counts as wrong. Items that the variant leaves out (difficult questions of A-OKVQA) may be
+    predicted and are not counted.
     """
-    found = by_item(predictions, (item.id for item in items), aliases)
+    by_id = by_item(predictions, (item.id for item in items), aliases)
     kept = [item for item in items if not (scoring.skips_difficult and item.difficult)]
     instead = replacement(scoring.metric, scoring.scorer, kept)
     skips = scoring.skips_difficult
@@ -123,7 +125,7 @@ def score(
         scoring = Scoring(
             dataset=scoring.dataset, metric=METRIC, variant=VARIANT, scorer=instead.scorer
         )
-    aligned = align(kept, found, allow_missing=allow_missing)
+    aligned = align(kept, by_id, allow_missing=allow_missing)
     scored = scoring.scorer(kept, aligned.answers)
     metrics = dict(scored.metrics)
     if skips:
@@ -148,7 +150,7 @@ def score(
 
 
 def _groups(items: Sequence[Item]) -> dict[str, list[int]]:
-    """Rows by subset, sorted by name; none where no item has one."""
+    """Return rows by subset, sorted by name; empty if no item has one."""
     groups: dict[str, list[int]] = {}
     for row, item in enumerate(items):
         if item.subset is not None:

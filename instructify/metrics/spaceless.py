@@ -1,9 +1,9 @@
-"""Captions in scripts that put no blanks between words, cut into characters.
+"""Split captions into characters, in scripts that put no spaces between words.
 
-The Penn Treebank tokeniser makes one token of a whole sentence in Chinese, Japanese, Thai, Lao,
-Khmer or Burmese, so that CIDEr would be 0 unless it is met to the letter. Where most references are
-written in such a script, each of its characters is a token, with the marks that stand on it; the
-rest of a caption (Latin words, numbers, Korean) is tokenised as ever.
+The Penn Treebank tokenizer makes one token of a whole sentence in Chinese, Japanese, Thai, Lao,
+Khmer or Burmese, so that CIDEr would be 0 unless a sentence matches exactly. If most references are
+written in such a script, each of its characters is a token, together with its combining marks; the
+rest of a caption (Latin words, numbers, Korean) is tokenized as usual.
 """
 
 import re
@@ -30,7 +30,7 @@ _DROPPED = re.compile(
 
 
 def is_spaceless(captions: Iterable[str]) -> bool:
-    """Tell whether most of some captions have more such characters than words of other scripts."""
+    """Return whether most captions have more such characters than words of other scripts."""
     spaceless = total = 0
     for caption in captions:
         characters = len(_CHARACTER.findall(caption))
@@ -40,5 +40,5 @@ def is_spaceless(captions: Iterable[str]) -> bool:
 
 
 def spaced(caption: str) -> str:
-    """Put blanks around each character of such scripts, and drop full-width punctuation."""
-    return _CHARACTER.sub(lambda found: f" {found[0]} ", _DROPPED.sub(" ", caption))
+    """Put spaces around each character of such scripts, and drop full-width punctuation."""
+    return _CHARACTER.sub(lambda match: f" {match[0]} ", _DROPPED.sub(" ", caption))

@@ -1,8 +1,9 @@
-"""VQA accuracy: an answer is as right as annotators gave it.
+"""VQA accuracy: the score of an answer depends on how many annotators gave it.
 
 For every annotator, min(matches among the others / 3, 1); the mean of these is the score of an
-answer: 0, 0.3, 0.6, 0.9 or 1 with ten annotators. The variants differ in what is compared. Golds
-count as different annotators' (the official script cancels equal ones without an answer id).
+answer: 0, 0.3, 0.6, 0.9 or 1 with ten annotators. The variants differ in the texts that are
+compared. Each gold counts as a different annotator's (the official script merges equal ones without
+an answer id).
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ _ENOUGH = 3  # annotators who agree with an answer make it wholly right
 
 
 def vqa_official(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Score as VQA's own evaluation: nothing is normalised where all golds are the same."""
+    """Score like VQA's own evaluation: texts stay unchanged if all golds are the same."""
     normal = remembered(normalise)
 
     def matches(answer: str, golds: Sequence[str]) -> int:
@@ -30,10 +31,9 @@ def vqa_official(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
 
 
 def vqa_lavis(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Score as LAVIS: the prediction is always normalised, golds only lose their punctuation.
+    """Score like LAVIS: the prediction is always normalised, golds only lose their punctuation.
 
-    So a gold "two" is never met, neither by "two" nor by "2". Where all golds are the same, they
-    are left as they are.
+    So neither "two" nor "2" matches a gold "two". If all golds are the same, they stay unchanged.
     """
     normal, stripped = remembered(normalise), remembered(without_marks)
 
@@ -47,7 +47,7 @@ def vqa_lavis(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
 
 
 def vqa_mmf(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Score as MMF (TextVQA's own scorer): both sides are always normalised."""
+    """Score like MMF (TextVQA's own scorer): both sides are always normalised."""
     normal = remembered(normalise_mmf)
 
     def matches(answer: str, golds: Sequence[str]) -> int:
@@ -58,7 +58,7 @@ def vqa_mmf(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
 
 
 def aokvqa_direct_answer(items: Sequence[Item], answers: Sequence[Answer]) -> Scored:
-    """Score as A-OKVQA: min(annotators who gave just this text / 3, 1), nothing normalised."""
+    """Score like A-OKVQA: min(annotators who gave exactly this text / 3, 1), not normalised."""
     texts = (text_of(item, answer) for item, answer in zip(items, answers, strict=True))
     return mean_scored(
         0.0 if text is None else min(references_of(item).count(text) / _ENOUGH, 1)
@@ -74,14 +74,14 @@ def leave_one_out(matches: int, annotators: int) -> float:
 
 
 def remembered(function: Callable[[str], str]) -> Callable[[str], str]:
-    """Let a function of texts remember what it said, since answers repeat."""
+    """Cache a function of texts, since answers repeat."""
     known: dict[str, str] = {}
 
     def once(text: str) -> str:
-        found = known.get(text)
-        if found is None:
-            found = known[text] = function(text)
-        return found
+        result = known.get(text)
+        if result is None:
+            result = known[text] = function(text)
+        return result
 
     return once
 
@@ -96,8 +96,8 @@ def _score(
     for item, answer in zip(items, answers, strict=True):
         golds, text = references_of(item), text_of(item, answer)
         unusual += len(golds) != _ANNOTATORS
-        found = 0 if text is None else matches(text, golds)
-        scores.append(leave_one_out(found, len(golds)) if found else 0.0)
+        num_matches = 0 if text is None else matches(text, golds)
+        scores.append(leave_one_out(num_matches, len(golds)) if num_matches else 0.0)
     notes = []
     if unusual:
         notes.append(

@@ -1,7 +1,7 @@
-"""Answers of VQA as its scorers see them: three ways to normalise, with all their quirks.
+"""Normalise answers of VQA in the three ways of its scorers, with all their peculiarities.
 
 The rules and the tables (`vqa_lookup.json`) are facts of the published evaluations; what looks like
-a mistake in them is kept, since it decides scores. `docs/metrics.md` explains each.
+a mistake in them is kept, since it affects scores. `docs/metrics.md` explains each.
 """
 
 import json
@@ -24,15 +24,15 @@ _MOST_PERIODS = 32  # re.UNICODE is passed where the count belongs
 
 
 def flat(text: str) -> str:
-    """Turn line ends and tabs into blanks and remove outer white space."""
+    """Turn line ends and tabs into spaces and strip white space at both ends."""
     return text.replace("\n", " ").replace("\t", " ").strip()
 
 
 def without_marks(text: str, *, commas: re.Pattern[str] = _DIGIT_COMMA_DIGIT) -> str:
-    """Remove punctuation marks, or put a blank in their place.
+    """Remove punctuation marks, or replace them by a space.
 
-    A mark is removed everywhere if it touches a blank anywhere in `text`, and all marks are if it
-    has a comma between digits anywhere; else each becomes a blank.
+    A mark is removed everywhere if it is next to a space anywhere in `text`, and all marks are
+    removed if a comma is between digits anywhere; otherwise each is replaced by a space.
     """
     result = text
     if _ANY_MARK.search(text):
@@ -45,18 +45,18 @@ def without_marks(text: str, *, commas: re.Pattern[str] = _DIGIT_COMMA_DIGIT) ->
 
 
 def plain_words(text: str) -> str:
-    """Lower-case; number words to digits, articles dropped, apostrophes put into contractions."""
+    """Lower-case; turn number words into digits, drop articles, add apostrophes to contractions."""
     words = [_NUMBERS.get(word, word) for word in text.lower().split()]
     kept = [_CONTRACTIONS.get(word, word) for word in words if word not in _ARTICLES]
     return " ".join(kept)
 
 
 def normalise(text: str) -> str:
-    """Normalise as VQA's own evaluation does where the ten answers differ."""
+    """Normalise like VQA's own evaluation where the ten answers differ."""
     return plain_words(without_marks(flat(text)))
 
 
 def normalise_mmf(text: str) -> str:
-    """Normalise as MMF's processor does (`EvalAIAnswerProcessor`), which TextVQA is scored by."""
+    """Normalise like MMF's processor (`EvalAIAnswerProcessor`), which scores TextVQA."""
     lowered = text.lower().replace(",", "").replace("?", "").replace("'s", " 's")
     return plain_words(without_marks(flat(lowered), commas=_DIGIT_COMMAS_DIGIT))

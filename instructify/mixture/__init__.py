@@ -1,4 +1,4 @@
-"""The mixture: shares, order and index arithmetic; neither files nor torch."""
+"""Mixtures: shares, order and index arithmetic, without files or torch."""
 
 from instructify.mixture.dealing import WINDOW, deal_batches, loss_weights, place_of
 from instructify.mixture.permutation import choose_rows

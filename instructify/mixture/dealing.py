@@ -1,17 +1,18 @@
-"""Which samples of a window share a step, and how much each counts in the loss of that step.
+"""Assign the samples of a window to steps, and weigh each sample in the loss of its step.
 
-A window is `num_batches` global batches in a row. Both answers are pure functions of what was drawn
-and of its lengths: neither ranks, workers nor accumulation matter, and a run that resumes inside a
-window finds it as it was.
+A window is `num_batches` consecutive global batches. Both results are pure functions of the drawn
+samples and their lengths: ranks, workers and accumulation have no effect, and a run that resumes
+inside a window computes the same result.
 
-Mixed batches are dealt by length over the whole window: sorted and cut, they need little padding,
-and their order is shuffled by a key, so that a run does not go from short to long over and over.
-The loss of a step is the mean over its label tokens.
+Mixed batches are dealt by length over the whole window: the samples are sorted and cut into
+batches, so that they need little padding. The order of the batches is shuffled by a key, so that a
+run does not go from short to long again and again. The loss of a step is the mean over its label
+tokens.
 
-Logical batches, each of one member, stay in the step that they were drawn for; only the order
-within the step is by length, so that passes are alike. The loss of a step is the mean over its
-logical batches of the mean over their label tokens: each of them counts the same, as where every
-GPU takes one and gradients are averaged over GPUs.
+Logical batches, each of one member, stay in the step that they were drawn for; only their order
+within the step is by length, so that passes have similar lengths. The loss of a step is the mean
+over its logical batches of the mean over their label tokens: each has the same weight, as if every
+GPU took one logical batch and gradients were averaged over GPUs.
 """
 
 from typing import NamedTuple
@@ -27,7 +28,7 @@ WINDOW = 8  # global batches of a window, unless a recipe says otherwise
 
 
 class Place(NamedTuple):
-    """Where a step is: its window, and which of the window's batches it takes."""
+    """The position of a step: its window, and the batch of the window that it takes."""
 
     window: int
     batch: int
@@ -41,10 +42,10 @@ def place_of(step: int, num_batches: int) -> Place:
 def deal_batches(
     lengths: Amounts, num_batches: int, key: str, *, bucket: bool, logical_batch: int | None = None
 ) -> Numbers:
-    """Deal the samples of a window into batches; returns their numbers, [num_batches, batch].
+    """Deal the samples of a window into batches; return their numbers, [num_batches, batch].
 
     `lengths` are in the order drawn. Samples of equal length keep that order. Without `bucket` all
-    stay as drawn.
+    samples stay as drawn.
     """
     size, rest = divmod(len(lengths), num_batches)
     assert rest == 0
@@ -63,7 +64,7 @@ def deal_batches(
 def loss_weights(
     batches: Numbers, labels: Amounts, logical_batch: int | None = None
 ) -> NDArray[np.float64]:
-    """Say what each label of a sample counts in the loss of its step, [samples of the window].
+    """Return the weight of each label of a sample in the loss of its step, [samples of the window].
 
     `batches` are as dealt, `labels` counts the label tokens of each sample, in the order drawn. The
     weights of all labels of a step add up to 1.

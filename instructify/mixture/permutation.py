@@ -1,8 +1,8 @@
-"""Keyed permutations of [0, n) whose single values are computed directly, without a table.
+"""Keyed permutations of [0, n) whose values are computed one by one, without a table.
 
-A Feistel network permutes the smallest power of two that holds n; a value that falls outside is
-sent through again until it lies inside (cycle walking: less than two rounds on average), which
-leaves a permutation of [0, n). Rows may have different n and different keys.
+A Feistel network permutes the smallest power of two that is at least n. A value outside [0, n) is
+permuted again until it is inside (cycle walking: less than two rounds on average); the result is a
+permutation of [0, n). Rows may have different n and different keys.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ _ROUNDS = 6
 
 
 def permute(places: NDArray[np.int64], sizes: NDArray[np.int64], keys: Hashes) -> NDArray[np.int64]:
-    """Send each place to its element of the permutation of range(size) that the row's key names.
+    """Map each place to its element of the row's permutation of range(size), which the key selects.
 
     `keys` are mixed bits, `0 <= places < sizes < 2**53`.
     """
@@ -30,14 +30,14 @@ def permute(places: NDArray[np.int64], sizes: NDArray[np.int64], keys: Hashes) -
 
 
 def choose_rows(total: int, num: int, key: str, purpose: str) -> NDArray[np.int64]:
-    """Choose `num` rows of `total`, or all, in an order that key and purpose name."""
+    """Choose `num` rows of `total`, or all, in an order given by key and purpose."""
     count = min(num, total)
     keys = np.repeat(mix(hash_texts([key]), purpose, 0), count)
     return permute(np.arange(count, dtype=np.int64), np.full(count, total, np.int64), keys)
 
 
 def _feistel(values: Hashes, bits: Hashes, keys: Hashes) -> Hashes:
-    """Permute [0, 2**bits): each half in turn is changed by a hash of the other."""
+    """Permute [0, 2**bits): change each half in turn by a hash of the other half."""
     low_bits = bits >> np.uint64(1)
     low_mask = (np.uint64(1) << low_bits) - np.uint64(1)
     high_mask = (np.uint64(1) << (bits - low_bits)) - np.uint64(1)

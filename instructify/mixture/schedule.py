@@ -1,14 +1,14 @@
-"""Lay out one cycle: which member each place belongs to, no prefix off its quota by a sample.
+"""Assign the places of one cycle to members, so that every prefix is within one sample of its
+quotas.
 
-The difficulty: rounding every member by itself, or merging evenly spaced marks, lets the errors of
-many members add up on one of them. The idea is that of fair processor sharing (Baruah et al. 1996):
-sample j of a member with quota q of a cycle C may stand anywhere in
+If every member is rounded by itself, or evenly spaced marks are merged, the errors of many members
+can add up on one of them. The method is that of fair processor sharing (Baruah et al. 1996): sample
+j of a member with quota q of a cycle C may be at any place with
 
     floor(j * C / q)  <=  place  <  ceil((j + 1) * C / q)
 
-and it is exactly these windows that keep |count - places * q / C| below 1 after any number of
-places. Such windows can always be met when the quotas add up to C, and taking the open window that
-closes first meets them.
+These windows keep |count - places * q / C| below 1 after any number of places. They can always be
+met if the quotas add up to C, and choosing the open window that closes first meets them.
 """
 
 import heapq
@@ -23,23 +23,23 @@ _SHIFT = 8  # a heap entry is deadline << 8 | member
 
 
 class Schedule(NamedTuple):
-    """A cycle: the member of each place, and how many places before it are the same member's."""
+    """A cycle: the member of each place, and how many earlier places have the same member."""
 
     member: NDArray[np.uint8]
     rank: NDArray[np.int32]
 
 
 def schedule(quotas: Sequence[int]) -> Schedule:
-    """Lay out a cycle of sum(quotas) places; about a second for a million."""
+    """Assign a cycle of sum(quotas) places; takes about a second for a million."""
     return counted(np.frombuffer(_ordered(quotas), np.uint8), len(quotas))
 
 
 def counted(order: NDArray[np.uint8], num_members: int) -> Schedule:
-    """Count for each place of a cycle how many places before it are the same member's."""
+    """Count for each place of a cycle the earlier places of the same member."""
     rank = np.empty(len(order), np.int32)
     for member in range(num_members):
-        own = order == member
-        rank[own] = np.arange(np.count_nonzero(own), dtype=np.int32)
+        of_member = order == member
+        rank[of_member] = np.arange(np.count_nonzero(of_member), dtype=np.int32)
     return Schedule(order, rank)
 
 
@@ -71,5 +71,5 @@ def _ordered(quotas: Sequence[int]) -> bytearray:
 
 
 def _entry(cycle: int, number: int, quota: int, member: int) -> int:
-    """Make a heap entry: the first place after the window of a member's sample, and the member."""
+    """Return a heap entry: the first place after the window of a sample, and its member."""
     return -(-number * cycle // quota) << _SHIFT | member

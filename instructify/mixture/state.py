@@ -1,7 +1,8 @@
-"""What a checkpoint keeps of the data: one integer, and the hashes that give it a meaning.
+"""The state of the data in a checkpoint: the position in the stream, and hashes of mixture and
+data.
 
-Going on is refused when the mixture or the data is another one, saying what changed, unless the
-caller says that it may be.
+A run is not resumed with another mixture or other data, unless the caller accepts the changes; the
+message lists them.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ _SHOWN = 4
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MixtureState:
-    """How far a run has come. `facts` say what the hash covers; `builds` are hashes by dataset."""
+    """The position of a run. `facts` describe what the hash covers; `builds`: hash by dataset."""
 
     version: int
     position: int
@@ -29,7 +30,7 @@ class MixtureState:
 
     @classmethod
     def of(cls, mixture: Mixture, builds: Mapping[str, str], position: int) -> "MixtureState":
-        """Take the state after `position` samples."""
+        """Return the state after `position` samples."""
         return cls(
             version=STATE_FORMAT,
             position=position,
@@ -64,24 +65,24 @@ class MixtureState:
         return state
 
     def changes(self, mixture: Mixture, builds: Mapping[str, str]) -> tuple[str, ...]:
-        """Say what is different now: seed, mixture, data; nothing if all is the same."""
-        told: list[str] = []
+        """List the differences to the state: seed, mixture, data; empty if there are none."""
+        lines: list[str] = []
         if mixture.seed != self.seed:
-            told.append(f"the seed was {self.seed} and is {mixture.seed}")
+            lines.append(f"the seed was {self.seed} and is {mixture.seed}")
         if mixture.hash != self.mixture_hash:
-            told += _differences(self.facts, mixture.facts()) or ["the mixture has another hash"]
+            lines += _differences(self.facts, mixture.facts()) or ["the mixture has another hash"]
         for name in sorted({*self.builds, *builds}):
             before, now = self.builds.get(name), builds.get(name)
             if before is not None and now is not None and before != now:
-                told.append(f"the samples of {name} were made anew")
-            elif before != now and not any(line.startswith(name) for line in told):
-                told.append(f"{name} was {'added' if before is None else 'taken out'}")
-        return tuple(told)
+                lines.append(f"the samples of {name} were made anew")
+            elif before != now and not any(line.startswith(name) for line in lines):
+                lines.append(f"{name} was {'added' if before is None else 'taken out'}")
+        return tuple(lines)
 
     def check(
         self, mixture: Mixture, builds: Mapping[str, str], *, accept_changes: bool = False
     ) -> tuple[str, ...]:
-        """Refuse to go on with another mixture or other data; returns the changes accepted."""
+        """Raise UserError if mixture or data have changed; return the changes that are accepted."""
         changes = self.changes(mixture, builds)
         if changes and not accept_changes:
             more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
@@ -93,15 +94,15 @@ class MixtureState:
 
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    told = []
+    lines = []
     for name in sorted({*before, *now}):
         if name not in before:
-            told.append(f"{name} was added ({now[name]})")
+            lines.append(f"{name} was added ({now[name]})")
         elif name not in now:
-            told.append(f"{name} was taken out ({before[name]})")
+            lines.append(f"{name} was taken out ({before[name]})")
         elif before[name] != now[name]:
-            told.append(f"{name} was {before[name]} and is {now[name]}")
-    return told
+            lines.append(f"{name} was {before[name]} and is {now[name]}")
+    return lines
 
 
 class _Version(msgspec.Struct):

@@ -1,14 +1,14 @@
-"""A mixture: the function from a position to a sample, the same for whoever asks.
+"""A mixture: the function from a position to a sample, the same in every process.
 
     mixture = Mixture(members, seed=1)
-    mixture.sample(10**8)          # -> member, record, draw, with no walk from 0 to there
-    mixture.samples(start, count)  # the same for many at once
+    mixture.sample(10**8)          # -> member, record, draw, computed directly
+    mixture.samples(start, count)  # the same for many positions at once
 
-Three orders. `stratified`: every member keeps within one sample of its quota at any point, and
-gives each of its records once before any of them twice, each pass in another order; pass p takes
-draw p mod K. `random_datasets`: the member is drawn independently each time, its records still come
-in such passes, as LAVIS does. `random`: member and record are drawn independently, with
-replacement. None of them reads a file.
+There are three orders. `stratified`: every member stays within one sample of its quota at any
+position and gives each of its records once before it repeats any, each pass in a new order; pass p
+takes draw p mod K. `random_datasets`: the member is drawn independently each time, and its records
+come in such passes, as in LAVIS. `random`: member and record are drawn independently, with
+replacement. No order reads a file.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _CYCLE_SHIFT = np.uint64(40)  # above the passes of any cycle
 
 
 class Draw(NamedTuple):
-    """One sample: the member by its number, its record, and which rendering of that."""
+    """One sample: the number of its member, its record, and the number of the rendering."""
 
     member: int
     record: int
@@ -41,7 +41,7 @@ class Draw(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """The samples of a stretch of positions, as columns."""
+    """The samples of a range of positions, as columns."""
 
     member: NDArray[np.int64]
     record: NDArray[np.int64]
@@ -51,8 +51,8 @@ class Drawn(NamedTuple):
 class Mixture:
     """Members with their quotas, an order and a seed; immutable.
 
-    Members are kept sorted by name, so that the order in which they were listed means nothing.
-    With `logical_batch` = B, positions kB ... kB + B - 1 are all of one member, and shares count
+    Members are kept sorted by name, so the order in which they are listed has no effect. With
+    `logical_batch` = B, the positions kB ... kB + B - 1 have the same member, and shares count
     these batches. `cycle` is for tests.
     """
 
@@ -87,36 +87,36 @@ class Mixture:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """The shares as they are kept: whole samples of a cycle."""
+        """The shares after rounding to whole samples of a cycle."""
         return self.quotas / self.cycle
 
     def facts(self) -> dict[str, str]:
-        """Say in words all that the hash covers, by member; what a refusal compares."""
+        """Describe all that the hash covers, by member; a refusal compares these texts."""
         batch = self.logical_batch
-        told = {
+        facts = {
             "order": self.order,
             "batches": "mixed" if batch is None else f"of one dataset, {batch} samples each",
             "cycle": f"{self.cycle:,} samples",
         }
         for member, quota in zip(self.members, self.quotas.tolist(), strict=True):
-            told[member.name] = (
+            facts[member.name] = (
                 f"{member.size:,} records, {member.draws} draws, {quota:,} samples a cycle"
             )
-        return told
+        return facts
 
     def sample(self, position: int) -> Draw:
-        """Find the sample at one position."""
+        """Return the sample at a position."""
         drawn = self.samples(position, 1)
         return Draw(int(drawn.member[0]), int(drawn.record[0]), int(drawn.draw[0]))
 
     def samples(self, start: int, count: int) -> Drawn:
-        """Find the samples at positions start ... start + count - 1; below 2**56."""
+        """Return the samples at positions start ... start + count - 1; below 2**56."""
         if start < 0 or count < 0 or start + count > 1 << 56:
             raise ValueError(f"positions {start} to {start + count} lie outside of 0 to 2**56")
         return self.samples_at(np.arange(start, start + count, dtype=np.int64))
 
     def samples_at(self, positions: NDArray[np.int64]) -> Drawn:
-        """Find the samples at any positions."""
+        """Return the samples at any positions."""
         turns, slots = np.divmod(positions, self.logical_batch or 1)
         if self.order == "random":
             return self._random(positions, turns)
@@ -125,7 +125,7 @@ class Mixture:
         return self._stratified(turns, slots)
 
     def _stratified(self, turns: NDArray[np.int64], slots: NDArray[np.int64]) -> Drawn:
-        """Take the members of the one cycle that repeats; passes go on from cycle to cycle."""
+        """Take members from one cycle that repeats; passes continue from cycle to cycle."""
         laid = self._laid_out(0)
         cycles, places = np.divmod(turns, self.cycle)
         member = laid.member[places].astype(np.int64)
@@ -133,9 +133,9 @@ class Mixture:
         return self._in_passes(member, before, slots, np.zeros_like(member))
 
     def _random_datasets(self, turns: NDArray[np.int64], slots: NDArray[np.int64]) -> Drawn:
-        """Draw the member of each turn; passes begin anew with each cycle.
+        """Draw the member of each position; passes start again with each cycle.
 
-        Otherwise the draws of all cycles before would have to be counted.
+        Otherwise the draws of all earlier cycles would have to be counted.
         """
         cycles, places = np.divmod(turns, self.cycle)
         member, before = np.empty_like(turns), np.empty_like(turns)
@@ -146,7 +146,7 @@ class Mixture:
         return self._in_passes(member, before, slots, cycles)
 
     def _laid_out(self, cycle: int) -> Schedule:
-        """Say whose turn each place of a cycle is; the last one asked for is kept."""
+        """Return the member of each place of a cycle; the last result is kept."""
         if self._cycle is None or self._cycle[0] != cycle:
             if self.order == "stratified":
                 laid = schedule(self.quotas.tolist())
@@ -165,7 +165,7 @@ class Mixture:
     ) -> Drawn:
         """Take the records of a member one after another, each pass in an order of its own.
 
-        `before` counts the earlier turns of the same member, since the start of `cycles`.
+        `before` counts the earlier samples of the same member, since the start of `cycles`.
         """
         sizes = self._sizes[member]
         passes, place = np.divmod(before * (self.logical_batch or 1) + slots, sizes)

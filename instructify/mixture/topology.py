@@ -1,8 +1,8 @@
-"""Who reads which positions: one global stream, cut for any ranks, accumulation and workers.
+"""Which process reads which positions of the stream, for any ranks, accumulation steps and workers.
 
 Step s takes the positions start + s * batch ...; these are cut into accumulation * world nearly
-equal pieces, piece a * world + r being what rank r reads for its a-th forward pass. Only the cut
-depends on the machines, never the samples of a step.
+equal pieces, and rank r reads piece a * world + r in its a-th forward pass. Only the cut depends on
+the machines, never the samples of a step.
 """
 
 from collections.abc import Iterator
@@ -30,21 +30,21 @@ class Topology:
             )
 
     def piece(self, start: int, step: int, micro: int, rank: int) -> range:
-        """Return the positions of one rank's forward pass; pieces differ by one at the most."""
+        """Return the positions of a rank's forward pass; piece sizes differ by at most one."""
         if not (0 <= micro < self.accumulation and 0 <= rank < self.world):
             raise ValueError(f"there is no pass {micro} of rank {rank} in {self}")
         first = start + step * self.batch
-        own = cut(self.batch, self.world * self.accumulation, micro * self.world + rank)
-        return range(first + own.start, first + own.stop)
+        share = cut(self.batch, self.world * self.accumulation, micro * self.world + rank)
+        return range(first + share.start, first + share.stop)
 
     def pieces(self, start: int, rank: int) -> Iterator[range]:
-        """Go through all pieces of a rank, from position `start` on, without end."""
+        """Iterate over all pieces of a rank, from position `start` on, without end."""
         for step in count():
             for micro in range(self.accumulation):
                 yield self.piece(start, step, micro, rank)
 
     def worker_pieces(self, start: int, rank: int, worker: int, workers: int) -> Iterator[range]:
-        """Go through every workers-th piece of a rank: what a loader asks of one worker in turn."""
+        """Iterate over every workers-th piece of a rank, which are those of one loader worker."""
         return islice(self.pieces(start, rank), worker, None, workers)
 
 

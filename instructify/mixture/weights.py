@@ -1,9 +1,9 @@
-"""What part of the samples each member gets: as shares, then as whole numbers over a cycle.
+"""The share of each member in the samples, and its whole number of samples in a cycle.
 
     share = size ** alpha * factor / sum over members
 
-alpha 1/2 is the paper's square root, 1 is proportional, 0 uniform. Fixed shares override this;
-the other members keep their proportions in what is left.
+alpha 1/2 is the paper's square root, 1 is proportional, 0 uniform. A fixed share replaces this
+value; the other members keep their proportions in the rest.
 """
 
 import math
@@ -20,8 +20,8 @@ from instructify._util.errors import UserError, did_you_mean
 class Member:
     """The records of one form of a dataset that a mixture draws from.
 
-    `size` counts what can be drawn; `weighed` is the size that the share is computed from, where
-    another one is wanted; `draws` is how many renderings a record has.
+    `size` is the number of records that can be drawn; `weighed` is the size from which the share is
+    computed, if it differs; `draws` is the number of renderings of a record.
     """
 
     name: str  # <dataset>/<form>
@@ -35,14 +35,14 @@ class Member:
         return self.name.partition("/")[0]
 
     def weight(self, alpha: float) -> float:
-        """Return the share before all shares are made to add up to one."""
+        """Return the share before all shares are scaled to add up to one."""
         size = self.size if self.weighed is None else self.weighed
         root = math.sqrt(size) if alpha == 0.5 else float(size) ** alpha
         return root * self.factor
 
 
 def check_members(members: Sequence[Member], most: int) -> None:
-    """Refuse members that cannot be drawn from."""
+    """Raise UserError for members that can't be drawn from."""
     if not 1 <= len(members) <= most:
         raise UserError(f"a mixture has 1 to {most} members, not {len(members)}")
     names = [member.name for member in members]
@@ -78,13 +78,13 @@ def shares(
     result = np.zeros(len(members))
     free = np.ones(len(members), np.bool_)
     for key, share in fixed.items():
-        own = _named(members, key)
-        if not free[own].all():
+        rows = _named(members, key)
+        if not free[rows].all():
             raise UserError(f"'{key}' is fixed twice: once by its dataset, once by its form")
         if not 0 < share <= 1:
             raise UserError(f"the fixed share of '{key}' is {share:g}; it goes from above 0 to 1")
-        result[own] = share * weights[own] / weights[own].sum()
-        free[own] = False
+        result[rows] = share * weights[rows] / weights[rows].sum()
+        free[rows] = False
     left = 1 - math.fsum(fixed.values())
     if not free.any() and abs(left) > 1e-9:
         raise UserError(f"all members have fixed shares, which add up to {1 - left:g} and not to 1")
@@ -98,17 +98,17 @@ def shares(
 
 
 def _named(members: Sequence[Member], key: str) -> NDArray[np.int64]:
-    own = [n for n, member in enumerate(members) if key in (member.name, member.dataset)]
-    if not own:
+    numbers = [n for n, member in enumerate(members) if key in (member.name, member.dataset)]
+    if not numbers:
         known = {member.name for member in members} | {member.dataset for member in members}
         raise UserError(f"'{key}' has a fixed share and is no member; {did_you_mean(key, known)}")
-    return np.array(own, np.int64)
+    return np.array(numbers, np.int64)
 
 
 def quotas(of: Sequence[Member], parts: NDArray[np.float64], cycle: int) -> NDArray[np.int64]:
     """Round shares to whole samples of a cycle, by largest remainder; each is off by less than 1.
 
-    Of equal remainders the earlier member's is rounded up.
+    Of equal remainders, the earlier member's is rounded up.
     """
     exact = parts * cycle
     counts = np.floor(exact).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Pictures and texts that datasets share, and what a training run must know of them."""
+"""Find pictures and texts that datasets share, so that training and evaluation data stay apart."""
 
 from instructify.overlap.find import Question, find_overlap
 from instructify.overlap.likeness import Scope

@@ -1,11 +1,11 @@
-"""The second test: do two small pictures show the same, perhaps cut at the edges?
+"""The second test: do two small pictures show the same, even if one is cropped at the edges?
 
-A hash says little more than where a picture is bright. So 32 x 32 pixels are laid over one another:
-either picture is cut by 0, 2.5 or 5 % at each of its four edges and stretched to the other's frame,
-and the cut whose grey values correlate best counts. There the two have to agree as a whole, in
-their detail (what is left when a 5 x 5 mean is taken away), and in colour, spot by spot. Different
-pictures of like brightness pass one of these, copies pass all. Thresholds are measured:
-docs/overlap.md.
+A hash says little more than where a picture is bright. So two pictures of 32 x 32 pixels are
+compared directly: either picture is cropped by 0, 2.5 or 5 % at each of its four edges and
+stretched to the other's size, and the crop whose grey values correlate best counts. At this crop
+the two have to agree as a whole, in their detail (the rest after a 5 x 5 mean is subtracted), and
+in colour, spot by spot. Different pictures with similar brightness may pass one of these tests;
+copies pass all. The thresholds are measured: docs/overlap.md.
 """
 
 from typing import NamedTuple
@@ -32,7 +32,7 @@ _BLOCK = 64
 
 
 class Agreement(NamedTuple):
-    """How far pairs agree at their best cut: correlations up to 1, a difference up to 255."""
+    """How well pairs agree at their best crop: correlations up to 1, a difference up to 255."""
 
     whole: Floats
     detail: Floats
@@ -40,19 +40,19 @@ class Agreement(NamedTuple):
 
 
 def are_alike(left: Thumbnails, right: Thumbnails) -> NDArray[np.bool_]:
-    """Tell for each pair of thumbnails whether they show the same picture."""
+    """Return for each pair of thumbnails whether they show the same picture."""
     alike = np.zeros(len(left), np.bool_)
     plain = (_unit(grey(left)) * _unit(grey(right))).sum((1, 2))
     rows = np.flatnonzero((plain >= LEAST_PLAIN) & has_contrast(left) & has_contrast(right))
-    found = agreement(left[rows], right[rows])
+    agreed = agreement(left[rows], right[rows])
     alike[rows] = (
-        (found.whole >= LEAST_WHOLE) & (found.detail >= LEAST_DETAIL) & (found.spot <= MOST_SPOT)
+        (agreed.whole >= LEAST_WHOLE) & (agreed.detail >= LEAST_DETAIL) & (agreed.spot <= MOST_SPOT)
     )
     return alike
 
 
 def has_contrast(thumbnails: Thumbnails) -> NDArray[np.bool_]:
-    """Tell which thumbnails show more than a plain surface."""
+    """Return which thumbnails show more than a plain surface."""
     enough: NDArray[np.bool_] = grey(thumbnails).std((1, 2)) >= LEAST_CONTRAST
     return enough
 
@@ -64,40 +64,43 @@ def grey(thumbnails: Thumbnails) -> Floats:
 
 
 def agreement(left: Thumbnails, right: Thumbnails) -> Agreement:
-    """Lay pairs over one another at their best cut, of the left one or of the right one."""
+    """Compare pairs at the best crop of either picture."""
     cuts = _cut_matrices()
     best = Agreement(*(np.empty(len(left), np.float32) for _ in range(3)))
     for begin in range(0, len(left), _BLOCK):
         at = slice(begin, begin + _BLOCK)
-        one, other = _best_cut(left[at], right[at], cuts), _best_cut(right[at], left[at], cuts)
-        better = one.whole >= other.whole
-        for target, ours, theirs in zip(best, one, other, strict=True):
+        forward, backward = (
+            _best_cut(left[at], right[at], cuts),
+            _best_cut(right[at], left[at], cuts),
+        )
+        better = forward.whole >= backward.whole
+        for target, ours, theirs in zip(best, forward, backward, strict=True):
             target[at] = np.where(better, ours, theirs)
     return best
 
 
-def _best_cut(one: Thumbnails, other: Thumbnails, cuts: Floats) -> Agreement:
-    """Cut the first pictures in all ways and compare the best with the second ones."""
-    still = grey(other)
-    rows = np.einsum("vij,pjk->pvik", cuts, grey(one), optimize=True)
+def _best_cut(first: Thumbnails, second: Thumbnails, cuts: Floats) -> Agreement:
+    """Crop the first pictures in all ways and compare the best crop with the second ones."""
+    still = grey(second)
+    rows = np.einsum("vij,pjk->pvik", cuts, grey(first), optimize=True)
     cut = np.einsum("pvik,wlk->pvwil", rows, cuts, optimize=True)
-    cut = cut.reshape(len(one), -1, SIDE, SIDE)
+    cut = cut.reshape(len(first), -1, SIDE, SIDE)
     whole = (_unit(cut) * _unit(still)[:, None]).sum((-2, -1))
     chosen = whole.argmax(1)
-    moving = cut[np.arange(len(one)), chosen]
+    moving = cut[np.arange(len(first)), chosen]
     detail = (_unit(_detail(moving)) * _unit(_detail(still))).sum((-2, -1))
     down, across = np.divmod(chosen, len(cuts))
-    colours = np.einsum("pij,pjkc->pikc", cuts[down], one.astype(np.float32), optimize=True)
+    colours = np.einsum("pij,pjkc->pikc", cuts[down], first.astype(np.float32), optimize=True)
     colours = np.einsum("pikc,plk->pilc", colours, cuts[across], optimize=True)
-    return Agreement(whole.max(1), detail, _largest_spot(colours, other.astype(np.float32)))
+    return Agreement(whole.max(1), detail, _largest_spot(colours, second.astype(np.float32)))
 
 
-def _largest_spot(one: Floats, other: Floats) -> Floats:
-    """Compare mean colours spot by spot; with a grey picture only grey values are compared."""
-    is_grey = np.minimum(_spread(one), _spread(other)) < _GREY_SPREAD
-    difference = one - other
+def _largest_spot(first: Floats, second: Floats) -> Floats:
+    """Compare mean colours spot by spot; if either picture is grey, compare grey values only."""
+    is_grey = np.minimum(_spread(first), _spread(second)) < _GREY_SPREAD
+    difference = first - second
     difference[is_grey] = (difference[is_grey] @ _WEIGHTS)[..., None]
-    spots = difference.reshape(len(one), SIDE // _SPOT, _SPOT, SIDE // _SPOT, _SPOT, 3)
+    spots = difference.reshape(len(first), SIDE // _SPOT, _SPOT, SIDE // _SPOT, _SPOT, 3)
     largest: Floats = np.abs(spots.mean((2, 4))).max((1, 2, 3))
     return largest
 
@@ -108,7 +111,7 @@ def _spread(colours: Floats) -> Floats:
 
 
 def _cut_matrices() -> Floats:
-    """For each cut of a low and a high edge: the matrix that stretches the rest to full length."""
+    """Return, for each crop of a low and a high edge, the matrix that stretches the rest."""
     matrices = []
     rows = np.arange(SIDE)
     for low in _CUTS:
@@ -124,7 +127,7 @@ def _cut_matrices() -> Floats:
 
 
 def _unit(pictures: Floats) -> Floats:
-    """Take the mean away and scale to length 1; a plain picture becomes all zero."""
+    """Subtract the mean and scale to length 1; a plain picture becomes all zero."""
     centred = pictures - pictures.mean((-2, -1), keepdims=True)
     length = np.sqrt((centred * centred).sum((-2, -1), keepdims=True))
     unit: Floats = centred / np.maximum(length, np.float32(1e-3))
@@ -132,7 +135,7 @@ def _unit(pictures: Floats) -> Floats:
 
 
 def _detail(pictures: Floats) -> Floats:
-    """Take a local mean away; edges are continued."""
+    """Subtract a local mean; edges are extended."""
     margin = _BLUR // 2
     padded = np.pad(pictures, [(0, 0), (margin, margin), (margin, margin)], mode="edge")
     rows = np.sum([padded[:, at : at + SIDE, :] for at in range(_BLUR)], axis=0)

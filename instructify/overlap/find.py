@@ -1,4 +1,4 @@
-"""Search one build, or two against each other, for pictures and texts that parts share."""
+"""Search one build, or one build against a second, for pictures and texts that parts share."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ class Question:
 
 
 def find_overlap(question: Question, pool: Workers, progress: Progress) -> Overlap:
-    """Compare all parts with each other; of two builds, those of one with those of the other."""
+    """Compare all parts with each other; with two builds, compare only across them."""
     builds = [question.build] + ([] if question.against is None else [question.against])
     parts = [part for number, build in enumerate(builds) for part in parts_of(build, number)]
     aliases = NO_ALIASES if question.vg is None else read_aliases(question.vg)
@@ -70,7 +70,7 @@ def find_overlap(question: Question, pool: Workers, progress: Progress) -> Overl
 
 def _part_facts(pictures: PictureRows, number: int) -> PartFacts:
     part = pictures.parts[number]
-    own = has_part(pictures.holders, number)
+    in_part = has_part(pictures.holders, number)
     return PartFacts(
         build=part.build,
         dataset=part.dataset,
@@ -79,21 +79,21 @@ def _part_facts(pictures: PictureRows, number: int) -> PartFacts:
         is_trained=part.is_trained,
         is_evaluated=part.is_evaluated,
         records=len(pictures.read[number].per_record),
-        pictures=int(own.sum()),
-        indexed=int((own & pictures.facts.known).sum()),
-        hashed=int((own & pictures.facts.hashed).sum()),
+        pictures=int(in_part.sum()),
+        indexed=int((in_part & pictures.facts.known).sum()),
+        hashed=int((in_part & pictures.facts.hashed).sum()),
     )
 
 
-def _text_counts(found: TextOverlap) -> SharedTexts:
+def _text_counts(texts: TextOverlap) -> SharedTexts:
     return SharedTexts(
-        left=found.trained,
-        right=found.evaluated,
-        questions=_counts(found.questions),
-        same_picture=found.same_picture,
-        answers=_counts(found.answers),
+        left=texts.trained,
+        right=texts.evaluated,
+        questions=_counts(texts.questions),
+        same_picture=texts.same_picture,
+        answers=_counts(texts.answers),
     )
 
 
-def _counts(found: FoundTexts) -> SharedTextCounts:
-    return SharedTextCounts(records=found.records, common=found.common, examples=found.examples)
+def _counts(texts: FoundTexts) -> SharedTextCounts:
+    return SharedTextCounts(records=texts.records, common=texts.common, examples=texts.examples)

@@ -1,4 +1,4 @@
-"""What a search could not compare, and why, in sentences."""
+"""Sentences about what a search could not compare, and why."""
 
 from collections.abc import Iterator
 
@@ -18,13 +18,15 @@ def not_compared(
     scope: Scope,
     has_aliases: bool,
 ) -> Iterator[str]:
-    """Say what could not be compared."""
+    """Return a sentence for each thing that could not be compared."""
     here = {part.dataset for part in pictures.parts if part.is_evaluated}
-    missing = [one.name for one in catalog.select(role="held-out") if one.name not in here]
+    missing = [
+        dataset.name for dataset in catalog.select(role="held-out") if dataset.name not in here
+    ]
     if missing:
-        yield f"held-out sets that are not there: {', '.join(missing)}"
+        yield f"held-out sets that are not in the build: {', '.join(missing)}"
     if not any(part.is_trained for part in pictures.parts):
-        yield "nothing is there that one would train on"
+        yield "there is no split to train on"
     yield from _without_bytes(pictures)
     if not has_aliases and _names_vg(pictures):
         yield (
@@ -41,7 +43,7 @@ def not_compared(
 
 
 def _without_bytes(pictures: PictureRows) -> Iterator[str]:
-    """Name pictures that nobody looked at, and clips."""
+    """Count clips, and pictures that no conversion looked at."""
     bare = [build for build in pictures.builds if not _has_pictures(build)]
     for build in bare:
         yield f"{build.paths.root} was made without pictures: its pictures by key only"
@@ -50,9 +52,9 @@ def _without_bytes(pictures: PictureRows) -> Iterator[str]:
         for number, part in enumerate(pictures.parts)
         if pictures.builds[part.build] not in bare
     }
-    told = [f"{name} {count:,}" for name, count in lacking.items() if count]
-    if told:
-        yield f"pictures that the build lacks, by key only: {', '.join(told)}"
+    counts = [f"{name} {count:,}" for name, count in lacking.items() if count]
+    if counts:
+        yield f"pictures that the build lacks, by key only: {', '.join(counts)}"
     clips = int((pictures.facts.known & ~pictures.facts.hashed).sum())
     if clips:
         lacking_it = counted(clips, "clip has", "clips have")
@@ -64,7 +66,7 @@ def _has_pictures(build: Build) -> bool:
 
 
 def _names_vg(pictures: PictureRows) -> bool:
-    """Tell whether a part has pictures of Visual Genome."""
+    """Return whether a part has pictures of Visual Genome."""
     for number in range(len(pictures.parts)):
         rows = pictures.named[number][:1]
         if len(rows) and pictures.name(int(rows[0]), number).startswith("vg/"):

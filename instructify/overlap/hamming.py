@@ -1,9 +1,10 @@
-"""All pairs of 64-bit hashes that differ in few bits, without comparing each with each.
+"""Find all pairs of 64-bit hashes that differ in few bits, without comparing every pair.
 
 The bits are cut into 11 groups. Two hashes that differ in at most 8 bits agree in at least 3 whole
-groups, so they meet in at least one of 165 tables, one per choice of 3 groups (multi-index
-hashing; Norouzi, Punjani and Fleet, Fast Search in Hamming Space, 2012). Further apart they mostly
-meet: docs/overlap.md has the measured share. What meets is compared whole.
+groups, so at least one of 165 tables, one for each choice of 3 groups, contains both in the same
+cell (multi-index hashing; Norouzi, Punjani and Fleet, Fast Search in Hamming Space, 2012). Most
+pairs that differ in a few bits more also share a cell: docs/overlap.md has the measured share.
+Pairs that share a cell are then compared in all bits.
 """
 
 import itertools
@@ -40,37 +41,37 @@ class NearPairs(NamedTuple):
 def near_pairs(left: Hashes, right: Hashes, most: int) -> NearPairs:
     """Pair the hashes that differ in at most `most` bits.
 
-    Where there are few, each is compared with each; else all pairs up to 8 bits are found, and
-    most of those up to 12.
+    Few hashes are compared exhaustively. Of many, all pairs up to 8 bits are found, and most of
+    those up to 12.
     """
     few = len(left) * len(right) <= _FEW
     return compared_pairs(left, right, most) if few else met_pairs(left, right, most)
 
 
 def compared_pairs(left: Hashes, right: Hashes, most: int) -> NearPairs:
-    """Compare each with each: exact, and as slow as the product of the two lengths."""
+    """Compare every pair: exact; the time grows with the product of the two lengths."""
     step = max(1, _PAIRS // max(1, len(right)))
-    found = [np.empty((2, 0), np.int64)]
+    blocks = [np.empty((2, 0), np.int64)]
     for begin in range(0, len(left), step):
         near = np.bitwise_count(left[begin : begin + step, None] ^ right) <= most
         here, there = np.nonzero(near)
-        found.append(np.stack([here + begin, there]))
-    pairs = np.concatenate(found, axis=1)
+        blocks.append(np.stack([here + begin, there]))
+    pairs = np.concatenate(blocks, axis=1)
     return NearPairs(pairs[0], pairs[1])
 
 
 def met_pairs(left: Hashes, right: Hashes, most: int) -> NearPairs:
-    """Compare those that meet in one of the tables."""
+    """Compare the pairs that share a cell of one of the tables."""
     if len(left) > len(right):
         swapped = met_pairs(right, left, most)
         order = np.lexsort((swapped.left, swapped.right))
         return NearPairs(swapped.right[order], swapped.left[order])
-    found = [np.empty(0, np.int64)]
+    blocks = [np.empty(0, np.int64)]
     for table in _tables():
-        found += _meeting(left, right, table, most)
-        if sum(map(len, found)) > _PAIRS:
-            found = [np.unique(np.concatenate(found))]
-    pairs = np.unique(np.concatenate(found))
+        blocks += _meeting(left, right, table, most)
+        if sum(map(len, blocks)) > _PAIRS:
+            blocks = [np.unique(np.concatenate(blocks))]
+    pairs = np.unique(np.concatenate(blocks))
     return NearPairs(pairs // len(right), pairs % len(right))
 
 
@@ -81,7 +82,7 @@ def _tables() -> Iterator[Sequence[_Group]]:
 
 
 def _code(hashes: Hashes, table: Sequence[_Group]) -> Rows:
-    """Put the bits of some groups side by side."""
+    """Concatenate the bits of some groups."""
     code = np.zeros(len(hashes), np.uint64)
     for group in table:
         bits = (hashes >> np.uint64(group.first)) & np.uint64((1 << group.size) - 1)

@@ -1,7 +1,7 @@
-"""Pictures that look alike: hashes that are near, then a look at the pixels of those.
+"""Find pictures that look alike: first by near hashes, then by their pixels.
 
-What two parts share by key or by bytes already is not looked at again. Of many pictures with one
-hash (placeholders of dead links, mostly) each is compared with a few of the other side only.
+Pictures that two parts share by key or by bytes are not compared again. Where many pictures have
+one hash (mostly placeholders of dead links), each is compared with only a few of the other side.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ Bools = NDArray[np.bool_]
 
 
 class Likeness(NamedTuple):
-    """Who holds a picture that looks like that of a row, and what stood in the way."""
+    """For each row, the parts with a similar picture, and counts of what was not compared."""
 
     masks: Masks
     pairs: tuple[Rows, Rows]  # rows that look alike
@@ -69,16 +69,16 @@ def find_alike(pictures: PictureRows, scope: Scope, pool: Workers, progress: Pro
     with progress.stage("likeness", len(left), "pair") as bar:
         for begin in range(0, len(left), _PAIRS):
             some = slice(begin, begin + _PAIRS)
-            found = _look(pictures, left[some], right[some], pool)
-            looks.append(found._replace(alike=found.alike + begin))
+            looked = _look(pictures, left[some], right[some], pool)
+            looks.append(looked._replace(alike=looked.alike + begin))
             bar.advance(len(left[some]))
     alike, unreadable, plain = (np.concatenate(column) for column in zip(*looks, strict=True))
-    one, other = left[alike], right[alike]
-    np.bitwise_or.at(masks, one, pictures.by_content[other])
-    np.bitwise_or.at(masks, other, pictures.by_content[one])
+    first, second = left[alike], right[alike]
+    np.bitwise_or.at(masks, first, pictures.by_content[second])
+    np.bitwise_or.at(masks, second, pictures.by_content[first])
     return Likeness(
         masks=unite(pictures.content, masks),
-        pairs=(one, other),
+        pairs=(first, second),
         candidates=len(left),
         unreadable=len(np.unique(unreadable)),
         plain=len(np.unique(plain)),
@@ -86,7 +86,7 @@ def find_alike(pictures: PictureRows, scope: Scope, pool: Workers, progress: Pro
 
 
 class _Look(NamedTuple):
-    """Pairs that look alike, by number; rows that could not be read, or are plain."""
+    """Pairs that look alike, by number; rows that could not be read, or show a plain surface."""
 
     alike: Rows
     unreadable: Rows
@@ -104,27 +104,27 @@ def _look(pictures: PictureRows, left: Rows, right: Rows, pool: Workers) -> _Loo
 
 
 def _distinct_contents(pictures: PictureRows) -> Rows:
-    """Choose one row of each content that has a perceptual hash."""
+    """Return one row of each content that has a perceptual hash."""
     rows = np.flatnonzero(pictures.facts.hashed)
     _, first = np.unique(pictures.facts.content[rows], return_index=True)
     return rows[np.sort(first)]
 
 
 def _candidates(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Rows, Rows]:
-    """Pair rows with near hashes of which one side's parts are to be compared with the other's."""
+    """Pair rows with near hashes where the parts of the two sides are to be compared."""
     hashes, numbers = np.unique(pictures.facts.phash[rows], return_inverse=True)
     order = np.argsort(numbers, kind="stable")
     starts = np.searchsorted(numbers[order], np.arange(len(hashes) + 1))
     first, second = _sides(pictures, rows, scope)
     on_first, on_second = (np.unique(numbers[side]) for side in (first, second))
     near = near_pairs(hashes[on_first], hashes[on_second], MOST_BITS)
-    one, other = on_first[near.left], on_second[near.right]
+    here, there = on_first[near.left], on_second[near.right]
     sizes = np.diff(starts)
-    lone = (sizes[one] == 1) & (sizes[other] == 1)
-    pairs = np.stack([order[starts[one[lone]]], order[starts[other[lone]]]], axis=1)
+    lone = (sizes[here] == 1) & (sizes[there] == 1)
+    pairs = np.stack([order[starts[here[lone]]], order[starts[there[lone]]]], axis=1)
     crowds = [
         pair
-        for a, b in zip(one[~lone].tolist(), other[~lone].tolist(), strict=True)
+        for a, b in zip(here[~lone].tolist(), there[~lone].tolist(), strict=True)
         for pair in _some_pairs(
             *(order[starts[n] : starts[n + 1]] for n in (a, b)), first=first, second=second
         )
@@ -137,10 +137,10 @@ def _candidates(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Rows, 
 
 
 def _sides(pictures: PictureRows, rows: Rows, scope: Scope) -> tuple[Bools, Bools]:
-    """Tell which rows stand on either side of the comparison.
+    """Return the rows on either side of the comparison.
 
-    What might be trained on, by a recipe that fine-tunes too, is held against what usually is not;
-    copies inside training data spoil nothing.
+    One side has what may be trained on, also by a recipe that fine-tunes; the other has what
+    usually is not. Copies within training data do no harm and are not searched.
     """
     held = pictures.by_content[rows]
     parts = list(enumerate(pictures.parts))
@@ -168,7 +168,7 @@ def _held_by(masks: Masks, numbers: set[int]) -> Bools:
 def _some_pairs(
     here: Rows, there: Rows, *, first: Bools, second: Bools
 ) -> Iterator[tuple[int, int]]:
-    """Pair each with each where they are few, else each with the first few of the other side."""
+    """Pair each with each where there are few, else each with the first few of the other side."""
     ours, theirs = here[first[here]].tolist(), there[second[there]].tolist()
     for a in ours:
         for b in theirs[:_MOST_PARTNERS]:
@@ -179,10 +179,10 @@ def _some_pairs(
 
 
 def _says_something(pictures: PictureRows, left: Rows, right: Rows) -> Bools:
-    """Drop pairs that could tell no part of more than keys and bytes told already."""
+    """Drop pairs whose parts are known to share the pictures by key or by bytes."""
     known = pictures.by_key | pictures.by_content
-    one, other = pictures.by_content[left], pictures.by_content[right]
-    new = (other & ~known[left]) | (one & ~known[right])
+    first, second = pictures.by_content[left], pictures.by_content[right]
+    new = (second & ~known[left]) | (first & ~known[right])
     return np.asarray(new.any(axis=1), np.bool_)
 
 
@@ -191,8 +191,8 @@ def _thumbnails(pictures: PictureRows, rows: Rows, pool: Workers) -> tuple[Thumb
     units: list[ThumbnailUnit] = []
     for number, build in enumerate(pictures.builds):
         low, high = pictures.starts[number], pictures.starts[number + 1]
-        own = rows[(rows >= low) & (rows < high)]
-        keys = _names(build, pictures.keys[own])
+        in_build = rows[(rows >= low) & (rows < high)]
+        keys = _names(build, pictures.keys[in_build])
         units += [
             ThumbnailUnit(str(build.paths.root), keys[begin : begin + _UNIT])
             for begin in range(0, len(keys), _UNIT)
@@ -209,9 +209,9 @@ def _names(build: Build, hashes: NDArray[np.uint64]) -> list[str]:
     if not parts or not len(hashes):
         return []
     keys = read_indices(parts, PICTURE_INDEX_SCHEMA)["key"]
-    own = hash_texts(keys)
-    order = np.argsort(own)
-    rows = order[np.searchsorted(own[order], hashes)]
+    key_hashes = hash_texts(keys)
+    order = np.argsort(key_hashes)
+    rows = order[np.searchsorted(key_hashes[order], hashes)]
     return [str(keys[int(row)].as_py()) for row in rows]
 
 
@@ -232,7 +232,7 @@ def run_thumbnails(unit: ThumbnailUnit) -> tuple[Thumbnails, Bools]:
 
 
 def thumbnail(data: bytes) -> NDArray[np.uint8]:
-    """Decode a picture to 32 x 32 colours, much as its perceptual hash was made of grey values."""
+    """Decode a picture to 32 x 32 colours, much like the grey values of its perceptual hash."""
     picture = open_picture(data)
     picture.draft("RGB", DRAFT_SIZE)
     small = flatten(picture, "RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)

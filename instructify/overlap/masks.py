@@ -1,6 +1,6 @@
-"""Sets of parts as bits, a row of 64-bit words each, so that a million rows are counted at once.
+"""Sets of parts as bits, each a row of 64-bit words, so that a million rows are counted at once.
 
-A part is a split of a dataset; bit n of a row says that part n holds it.
+A part is a split of a dataset; bit n of a row says that part n contains it.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def distinct(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def is_among(values: NDArray[np.uint64], known: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Tell which values are among known ones, which are sorted and distinct."""
+    """Return which values are among `known` ones, which are sorted and distinct."""
     if not len(known):
         return np.zeros(len(values), np.bool_)
     at = np.minimum(np.searchsorted(known, values), len(known) - 1)
@@ -38,9 +38,9 @@ def add_part(masks: Masks, rows: NDArray[np.int64], part: int) -> None:
 
 
 def has_part(masks: Masks, part: int) -> NDArray[np.bool_]:
-    """Tell which sets hold a part."""
-    found: NDArray[np.bool_] = masks[:, part // _WORD] & np.uint64(1 << part % _WORD) != 0
-    return found
+    """Return which sets contain a part."""
+    is_held: NDArray[np.bool_] = masks[:, part // _WORD] & np.uint64(1 << part % _WORD) != 0
+    return is_held
 
 
 def unite(groups: NDArray[np.int64], masks: Masks) -> Masks:
@@ -68,7 +68,7 @@ def unite_runs(masks: Masks, lengths: NDArray[np.int64]) -> Masks:
 
 
 def tell_apart(columns: Sequence[Masks]) -> tuple[NDArray[np.int64], Counts]:
-    """Return one row of each distinct combination of sets, and how many rows have it."""
+    """Return one row of each distinct combination of sets, and the number of its rows."""
     flat = np.concatenate(columns, axis=1)
     codes = np.zeros(len(flat), np.int64)
     for word in flat.T:
@@ -79,7 +79,7 @@ def tell_apart(columns: Sequence[Masks]) -> tuple[NDArray[np.int64], Counts]:
 
 
 def bits_of(masks: Masks, parts: int) -> NDArray[np.bool_]:
-    """Spread sets out: rows by parts."""
+    """Expand sets to one column per part: [rows, parts]."""
     as_bytes = np.ascontiguousarray(masks.astype("<u8")).view(np.uint8)
     return np.unpackbits(as_bytes, axis=1, bitorder="little", count=parts).astype(np.bool_)
 
@@ -87,6 +87,6 @@ def bits_of(masks: Masks, parts: int) -> NDArray[np.bool_]:
 def count_pairs(holders: Masks, seen: Masks, parts: int) -> Counts:
     """Count, for parts p and q, the rows held by p whose set `seen` has q: parts by parts."""
     first, counts = tell_apart([holders, seen])
-    own, other = bits_of(holders[first], parts), bits_of(seen[first], parts)
-    pairs: Counts = (own * counts[:, None]).T @ other.astype(np.int64)
+    held, matched = bits_of(holders[first], parts), bits_of(seen[first], parts)
+    pairs: Counts = (held * counts[:, None]).T @ matched.astype(np.int64)
     return pairs

@@ -1,9 +1,9 @@
-"""The parts that are compared, a split of a dataset each, and the picture keys that they name.
+"""The parts that are compared, each a split of a dataset, and the picture keys that they name.
 
-A part is *trained* on where it has samples and is no held-out dataset's and no evaluation split; it
-is *evaluated* on where it is a held-out dataset's and no training split. The rest (validation
-splits of held-in datasets, training splits of held-out ones) is compared too, but can't spoil a
-result.
+A part is *trained* on if it has samples and is neither part of a held-out dataset nor an evaluation
+split. It is *evaluated* on if it belongs to a held-out dataset and is not a training split. All
+other parts (validation splits of held-in datasets, training splits of held-out ones) are compared
+too, but do not affect a result.
 """
 
 import itertools
@@ -25,7 +25,7 @@ _EVALUATION = ("val", "dev", "test")
 
 
 class Part(NamedTuple):
-    """A split of a dataset of a build; `build` is 0, or 1 for the build that it is held against."""
+    """A split of a dataset in a build; `build` is 0, or 1 for the second build compared."""
 
     build: int
     dataset: str
@@ -48,7 +48,7 @@ class Part(NamedTuple):
 
 
 class PartKeys(NamedTuple):
-    """What the records of a part name: picture by picture, and how many each record has."""
+    """The picture keys that the records of a part name, and their number for each record."""
 
     keys: Hashes
     per_record: Counts
@@ -66,7 +66,7 @@ def parts_of(build: Build, number: int) -> list[Part]:
 
 
 def part_batches(build: Build, part: Part, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Go through some columns of a part's records, each checked before it is touched."""
+    """Iterate over some columns of a part's records, each checked before use."""
     for shard in record_shards(build, part):
         yield from valid_batches(shard, columns, RECORD_SCHEMA)
 
@@ -87,13 +87,13 @@ def read_part(build: Build, part: Part) -> PartKeys:
 
 
 def record_shards(build: Build, part: Part) -> Iterator[Path]:
-    """Name the shards of records of a part."""
+    """List the shards of records of a part."""
     for name in build.split(part.dataset, part.split).record_shards:
         yield build.path(name)
 
 
 def key_at(build: Build, part: Part, ends: Counts, place: int) -> str:
-    """Return the picture key at a place among all that a part's records name."""
+    """Return the picture key at a position among all keys that a part's records name."""
     number = int(np.searchsorted(ends, place, side="right"))
     inside = place - (int(ends[number - 1]) if number else 0)
     batches = (
@@ -104,5 +104,5 @@ def key_at(build: Build, part: Part, ends: Counts, place: int) -> str:
 
 
 def is_evaluation(split: str) -> bool:
-    """Tell by its name whether a split is for evaluation."""
+    """Return whether a split is for evaluation, judged by its name."""
     return split.removeprefix("mini").startswith(_EVALUATION)

@@ -1,7 +1,8 @@
-"""All pictures of one or two builds in one table of numpy columns, and who holds which.
+"""All pictures of one or two builds in one table of numpy columns, with the parts that contain
+them.
 
-A row is a key in a build. Its sets of parts (`masks`) say who names the key, who holds a picture
-of that key under any of its names, and who holds the same bytes under any key.
+A row is a key in a build. Its sets of parts (`masks`) say which parts name the key, which contain a
+picture with that key under any of its names, and which contain the same bytes under any key.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ _DIGITS = 12  # of a COCO picture's key
 
 
 class Facts(NamedTuple):
-    """What the picture indices say, row by row; `known` is false where there is nothing."""
+    """The facts of the picture indices, row by row; `known` is false where there are none."""
 
     known: NDArray[np.bool_]
     content: Hashes  # of the sha256
@@ -36,7 +37,7 @@ class Facts(NamedTuple):
 
 
 class Aliases(NamedTuple):
-    """Keys that are other names of pictures that have a key already, sorted; as hashes."""
+    """Keys that are second names of pictures with another key, sorted; as hashes."""
 
     other: Hashes
     key: Hashes
@@ -66,7 +67,7 @@ class PictureRows:
         return len(self.keys)
 
     def name(self, row: int, part: int) -> str:
-        """Look up the key of a row where a record of a part names it."""
+        """Return the key of a row, read from a record that names it."""
         place = int(np.flatnonzero(self.named[part] == row)[0])
         of = self.parts[part]
         return key_at(self.builds[of.build], of, self.read[part].ends, place)
@@ -88,16 +89,20 @@ def read_pictures(builds: Sequence[Build], parts: Sequence[Part], aliases: Alias
     columns: list[Hashes] = []
     starts = [0]
     for number in range(len(builds)):
-        own = [np.empty(0, np.uint64)]
-        own += [one.keys for part, one in zip(parts, read, strict=True) if part.build == number]
-        columns.append(distinct(np.concatenate(own)))
+        key_columns = [np.empty(0, np.uint64)]
+        key_columns += [
+            part_keys.keys
+            for part, part_keys in zip(parts, read, strict=True)
+            if part.build == number
+        ]
+        columns.append(distinct(np.concatenate(key_columns)))
         starts.append(starts[-1] + len(columns[-1]))
     keys = np.concatenate(columns)
     holders = no_masks(len(keys), len(parts))
     named: list[Rows] = []
-    for number, (part, one) in enumerate(zip(parts, read, strict=True)):
+    for number, (part, part_keys) in enumerate(zip(parts, read, strict=True)):
         own_keys = keys[starts[part.build] : starts[part.build + 1]]
-        named.append(np.searchsorted(own_keys, one.keys) + starts[part.build])
+        named.append(np.searchsorted(own_keys, part_keys.keys) + starts[part.build])
         add_part(holders, named[number], number)
     facts = _facts(builds, columns)
     key_numbers = _numbered(_first_names(keys, aliases))
@@ -143,7 +148,7 @@ class _Image(msgspec.Struct, gc=False):
 
 
 def _first_names(keys: Hashes, aliases: Aliases) -> Hashes:
-    """Replace keys that are other names."""
+    """Replace keys that are second names."""
     if not len(aliases.other):
         return keys
     at = np.minimum(np.searchsorted(aliases.other, keys), len(aliases.other) - 1)
@@ -160,8 +165,8 @@ def _numbered(values: Hashes) -> Rows:
 
 
 def _facts(builds: Sequence[Build], columns: Sequence[Hashes]) -> Facts:
-    found = [_facts_of(build, keys) for build, keys in zip(builds, columns, strict=True)]
-    return Facts(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+    facts = [_facts_of(build, keys) for build, keys in zip(builds, columns, strict=True)]
+    return Facts(*(np.concatenate(parts) for parts in zip(*facts, strict=True)))
 
 
 def _facts_of(build: Build, keys: Hashes) -> Facts:
@@ -172,12 +177,12 @@ def _facts_of(build: Build, keys: Hashes) -> Facts:
     if not parts or not len(keys):
         return Facts(nothing, zero, nothing, zero)
     index = read_indices(parts, PICTURE_INDEX_SCHEMA).select(["key", "sha256", "phash"])
-    own = hash_texts(index["key"])
-    at = np.searchsorted(keys, own)
-    wanted = keys[np.minimum(at, len(keys) - 1)] == own
+    hashes = hash_texts(index["key"])
+    at = np.searchsorted(keys, hashes)
+    wanted = keys[np.minimum(at, len(keys) - 1)] == hashes
     rows = at[wanted]
     columns: Sequence[NDArray[np.generic]] = (  # in the order of Facts
-        np.ones(len(own), np.bool_),
+        np.ones(len(hashes), np.bool_),
         hash_texts(index["sha256"]),
         index["phash"].is_valid().to_numpy(),
         pc.fill_null(index["phash"], 0).to_numpy(),

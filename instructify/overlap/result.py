@@ -1,9 +1,9 @@
-"""What a search for shared pictures and texts found, and how it is kept beside a build.
+"""The result of a search for shared pictures and texts, and the file beside a build that keeps it.
 
-`BUILD/overlap.json` holds the search of a build within itself, `BUILD/overlap-<key>.json` that
-against another build, whose key is in the name. A result knows by a hash what it depends on:
-records, which splits have samples, and picture index, not templates. It belongs to no manifest:
-whoever deletes it loses nothing but the search.
+`BUILD/overlap.json` has the search of a build within itself, `BUILD/overlap-<key>.json` the search
+against a second build, whose key is in the name. A result contains a hash of what it depends on:
+records, which splits have samples, and the picture index, but not templates. No manifest lists it,
+so deleting it only means that the search has to run again.
 """
 
 import json
@@ -23,7 +23,7 @@ WAYS = ("key", "content", "likeness")
 
 
 class PartFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A split of a dataset; `build` is 0, or 1 for the one that it was held against."""
+    """A split of a dataset; `build` is 0, or 1 for the second build compared."""
 
     build: Count
     dataset: str
@@ -42,7 +42,7 @@ class PartFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A picture of the left part and the one of the right part that it is found to be."""
+    """A picture of the left part, and the picture of the right part that matches it."""
 
     way: str
     left: str
@@ -50,10 +50,10 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SharedPictures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What two parts share; `left` and `right` are places in the list of parts.
+    """The pictures that two parts share; `left` and `right` are positions in the list of parts.
 
-    Pictures are counted on the right: by key, of the rest by content, of the rest by likeness.
-    The left is trained on and the right evaluated, where either is so.
+    Pictures are counted on the right: by key, of the rest by content, of the rest by likeness. If
+    one part is trained on it is left; if one is evaluated it is right.
     """
 
     left: Count
@@ -69,12 +69,12 @@ class SharedPictures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     @property
     def pictures(self) -> int:
-        """Pictures of the right part that the left part has too."""
+        """The number of pictures in the right part that the left part has too."""
         return self.key + self.content + self.likeness
 
 
 class SharedTextCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Records whose text is shared, and those of them that share common texts only."""
+    """Records with a shared text, and those of them that share common texts only."""
 
     records: Count
     common: Count
@@ -82,7 +82,7 @@ class SharedTextCounts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class SharedTexts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a training part (left) and an evaluated part (right) share; records of the right."""
+    """Texts that a training part (left) and an evaluated part share; the right's records count."""
 
     left: Count
     right: Count
@@ -92,7 +92,7 @@ class SharedTexts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All that was found, and what could not be compared."""
+    """The whole result of a search, and what could not be compared."""
 
     format: int
     method: int
@@ -113,7 +113,7 @@ class Overlap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def overlap_key(manifest: Manifest) -> str:
-    """Hash what a search depends on in a build: roles, records, pictures, what has samples."""
+    """Hash what a search depends on in a build: roles, records, pictures, splits with samples."""
     splits = {
         f"{name}/{split}": [
             entry.role,
@@ -128,7 +128,7 @@ def overlap_key(manifest: Manifest) -> str:
 
 
 def overlap_path(folder: Path, against_key: str | None) -> Path:
-    """Name the file that a result is kept in."""
+    """Return the path of the file that keeps a result."""
     name = "overlap.json" if against_key is None else f"overlap-{against_key[:12]}.json"
     return folder / name
 
@@ -141,7 +141,7 @@ def keep_overlap(folder: Path, overlap: Overlap) -> Path:
 
 
 def read_overlap(path: Path) -> Overlap:
-    """Read a result; UserError where it is not one that this version reads."""
+    """Read a result; UserError if this version can't read it."""
     anew = "make it anew with `instructify overlap BUILD`"
     try:
         data = read_regular(path)
@@ -155,9 +155,11 @@ def read_overlap(path: Path) -> Overlap:
         raise UserError(f"{path} can't be read: {error.strerror}; {anew}.") from error
     except NotReadableError as error:
         raise UserError(f"{path} is damaged ({error}); {anew}.") from error
-    places = {place for one in (*overlap.pictures, *(overlap.texts or ())) for place in _sides(one)}
+    places = {
+        place for pair in (*overlap.pictures, *(overlap.texts or ())) for place in _sides(pair)
+    }
     if places and max(places) >= len(overlap.parts):
-        raise UserError(f"{path} is damaged (it speaks of parts that it does not list); {anew}.")
+        raise UserError(f"{path} is damaged (it refers to parts that it does not list); {anew}.")
     return overlap
 
 
@@ -166,16 +168,18 @@ def _sides(shared: SharedPictures | SharedTexts) -> tuple[int, int]:
 
 
 def read_overlaps(build: Build) -> Sequence[Overlap]:
-    """Read the results that are kept with a build and still true of it, newest search or not.
+    """Read the results beside a build that are still valid for it.
 
-    Those of an earlier state of the build are left out; so an empty list means that
-    `instructify overlap BUILD` has to be run. A result against another build tells by
-    `against_key` which state of that one it is true of.
+    Results for an earlier state of the build are left out, so an empty list means that `instructify
+    overlap BUILD` has to run. A result against a second build has `against_key`, which says for
+    which state of that build it is valid.
     """
     root = build.paths.root
     key = overlap_key(build.manifest)
-    found = [read_overlap(path) for path in sorted(root.glob("overlap*.json"))]
-    return [one for one in found if one.build_key == key and one.method == METHOD]
+    overlaps = [read_overlap(path) for path in sorted(root.glob("overlap*.json"))]
+    return [
+        overlap for overlap in overlaps if overlap.build_key == key and overlap.method == METHOD
+    ]
 
 
 class _Version(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""Pairs of parts that share pictures: how many, in which way, in how many records, and examples."""
+"""Count the pictures that each pair of parts shares, by way and by records, and list examples."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ _TRAINED, _HELD_IN, _HELD_OUT, _EVALUATED = range(4)
 
 
 class _Shared(NamedTuple):
-    """The rows that more than one part has, and who has them in which way, each row in one."""
+    """The rows that more than one part has, and which parts have them in which way."""
 
     rows: Rows
     holders: Masks
@@ -72,7 +72,8 @@ def _rows_shared(pictures: PictureRows, likeness: Likeness, seen: Masks) -> _Sha
 
 
 def _pairs(parts: Sequence[Part]) -> list[tuple[int, int]]:
-    """Pair parts (of two builds: across): what is trained on left, what is evaluated on right.
+    """Pair parts (with two builds: across them), trained ones on the left, evaluated ones on the
+    right.
 
     Held-out sets come first, then validation splits of held-in ones, then the rest.
     """
@@ -90,7 +91,7 @@ def _pairs(parts: Sequence[Part]) -> list[tuple[int, int]]:
 
 
 def _place(part: Part) -> int:
-    """Say how far right a part stands in a pair."""
+    """Return a number for the side of a part in a pair: a larger one stands further right."""
     if part.is_trained:
         return _TRAINED
     if part.is_evaluated:
@@ -106,11 +107,13 @@ def _rank(parts: Sequence[Part], left: int, right: int) -> tuple[int, str, str, 
 
 
 def _compared(pictures: PictureRows, left: int, right: int, scope: Scope) -> bool:
-    """Tell whether two parts were held against each other by likeness."""
+    """Return whether two parts were compared by likeness."""
     if scope != "trained" or len(pictures.builds) > 1:
         return scope != "none"
-    one, other = pictures.parts[left], pictures.parts[right]
-    return any(not a.is_evaluated and not b.is_trained for a, b in ((one, other), (other, one)))
+    first, second = pictures.parts[left], pictures.parts[right]
+    return any(
+        not a.is_evaluated and not b.is_trained for a, b in ((first, second), (second, first))
+    )
 
 
 def _count_records(pictures: PictureRows, seen: Masks, number: int) -> Counts:
@@ -133,23 +136,25 @@ def _count_records(pictures: PictureRows, seen: Masks, number: int) -> Counts:
 def _examples(
     pictures: PictureRows, likeness: Likeness, shared: _Shared, left: int, right: int
 ) -> Iterator[Example]:
-    """Name some pictures of a pair, of each way in which they were found."""
+    """List some shared pictures of a pair, for each way in which pictures are shared."""
     on_right = has_part(shared.holders, right)
     on_left = shared.rows[has_part(shared.holders, left)]
     for way, masks in zip(("key", "content", "likeness"), shared[2:], strict=True):
         for row in shared.rows[on_right & has_part(masks, left)][:_EXAMPLES]:
             if way == "key":
-                found = pictures.key_numbers[on_left] == pictures.key_numbers[row]
+                is_partner = pictures.key_numbers[on_left] == pictures.key_numbers[row]
             elif way == "content":
-                found = pictures.content[on_left] == pictures.content[row]
+                is_partner = pictures.content[on_left] == pictures.content[row]
             else:
-                found = np.isin(pictures.content[on_left], _lookalikes(pictures, likeness, row))
-            partner = int(on_left[np.flatnonzero(found)[0]])
+                is_partner = np.isin(
+                    pictures.content[on_left], _lookalikes(pictures, likeness, row)
+                )
+            partner = int(on_left[np.flatnonzero(is_partner)[0]])
             yield Example(way, pictures.name(partner, left), pictures.name(int(row), right))
 
 
 def _lookalikes(pictures: PictureRows, likeness: Likeness, row: int) -> NDArray[np.int64]:
-    """List the contents that look like that of a row."""
-    one, other = (pictures.content[rows] for rows in likeness.pairs)
-    own = pictures.content[row]
-    return np.concatenate([other[one == own], one[other == own]])
+    """List the contents that look like the content of a row."""
+    first, second = (pictures.content[rows] for rows in likeness.pairs)
+    content = pictures.content[row]
+    return np.concatenate([second[first == content], first[second == content]])

@@ -1,8 +1,9 @@
-"""Questions and answers of held-out sets that stand in training data too.
+"""Find questions and answers of held-out sets that also occur in training data.
 
-Texts are compared normalised: lower case, punctuation and symbols made blanks, runs of blanks one.
-Short texts and stock questions are shared by all data of this kind, so they are counted apart: a
-text is *common* where it has at most three words or at least ten training records have it.
+Texts are compared in normalised form: lower case, punctuation and symbols replaced by spaces, runs
+of spaces by one space. Short texts and stock questions occur in all data of this kind, so they are
+counted apart: a text is *common* if it has at most three words or if at least ten training records
+contain it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ _ACCEPTED = ("answer", "references")
 
 
 class SharedTexts(NamedTuple):
-    """Records of an evaluated part whose text stands in a training part too."""
+    """Records of an evaluated part whose text also occurs in a training part."""
 
     records: int
     common: int  # of these, by a common text only
@@ -37,7 +38,7 @@ class SharedTexts(NamedTuple):
 
 
 class TextOverlap(NamedTuple):
-    """What a training part and an evaluated part share; numbers of parts."""
+    """The texts that a training part and an evaluated part share; both by their numbers."""
 
     trained: int
     evaluated: int
@@ -47,7 +48,7 @@ class TextOverlap(NamedTuple):
 
 
 class _Texts(NamedTuple):
-    """Texts of a part: hash and shortness of each, and the record that it belongs to."""
+    """Texts of a part: for each its hash, whether it is short, and its record."""
 
     hashes: Hashes
     short: NDArray[np.bool_]
@@ -55,7 +56,7 @@ class _Texts(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """Distinct texts, sorted, and in how many training records each is."""
+    """Distinct texts, sorted, and the number of training records of each."""
 
     hashes: Hashes
     records: Counts
@@ -72,13 +73,13 @@ class _Evaluated(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """As `SharedTexts`, with the hashes of examples."""
+    """Like `SharedTexts`, with the hashes of the examples."""
 
     records: int
     common: int
     examples: list[int]
 
-    def told(self, texts: Mapping[int, str]) -> SharedTexts:
+    def with_texts(self, texts: Mapping[int, str]) -> SharedTexts:
         return SharedTexts(self.records, self.common, [texts[example] for example in self.examples])
 
 
@@ -101,41 +102,44 @@ def find_shared_texts(pictures: PictureRows) -> list[TextOverlap]:
         if not part.is_trained or not evaluated:
             continue
         questions = _read(builds, part, _QUESTION)
-        own = distinct(_with_pictures(pictures, same, number, questions))
+        training_questions = distinct(_with_pictures(pictures, same, number, questions))
         for other, of in evaluated.items():
-            found = is_among(places[other], own) & (places[other] != 0)
-            records[number, other] = len(np.unique(of.questions.record[found]))
+            is_shared = is_among(places[other], training_questions) & (places[other] != 0)
+            records[number, other] = len(np.unique(of.questions.record[is_shared]))
         answers = _read(builds, part, ("answer",))
         trained[number] = _Trained(_count(questions.hashes), _count(answers.hashes))
     everywhere = _Trained(
-        _merged([one.questions for one in trained.values()]),
-        _merged([one.answers for one in trained.values()]),
+        _merged([texts.questions for texts in trained.values()]),
+        _merged([texts.answers for texts in trained.values()]),
     )
     overlaps = []
     for other, of in evaluated.items():
         pairs = [n for n in trained if len(builds) == 1 or parts[n].build != parts[other].build]
-        asked = {
+        questions_of = {
             n: _shared(of.questions, trained[n].questions, everywhere.questions) for n in pairs
         }
-        accepted = {n: _shared(of.answers, trained[n].answers, everywhere.answers) for n in pairs}
-        told = _look_up(builds, parts[other], [*asked.values(), *accepted.values()])
+        answers_of = {n: _shared(of.answers, trained[n].answers, everywhere.answers) for n in pairs}
+        text_of = _look_up(builds, parts[other], [*questions_of.values(), *answers_of.values()])
         for n in pairs:
-            one, two = asked[n].told(told), accepted[n].told(told)
-            if one.records or two.records:
-                overlaps.append(TextOverlap(n, other, one, records[n, other], two))
+            same_questions = questions_of[n].with_texts(text_of)
+            same_answers = answers_of[n].with_texts(text_of)
+            if same_questions.records or same_answers.records:
+                overlaps.append(
+                    TextOverlap(n, other, same_questions, records[n, other], same_answers)
+                )
     return sorted(overlaps)
 
 
 def normalised(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Bring texts to the form in which they are compared; nulls stay."""
+    """Return texts in the form in which they are compared; nulls stay null."""
     lower = pc.utf8_lower(texts)
     return pc.utf8_trim(pc.replace_substring_regex(lower, _NO_WORD, " "), " ")
 
 
 def _merged(many: Sequence[_Known]) -> _Known:
-    """Add up in how many records a text is, all training parts together."""
-    hashes = np.concatenate([np.empty(0, np.uint64), *(one.hashes for one in many)])
-    weights = np.concatenate([np.empty(0, np.int64), *(one.records for one in many)])
+    """Add up the records of each text over all training parts."""
+    hashes = np.concatenate([np.empty(0, np.uint64), *(known.hashes for known in many)])
+    weights = np.concatenate([np.empty(0, np.int64), *(known.records for known in many)])
     texts, at = np.unique(hashes, return_inverse=True)
     return _Known(texts, np.bincount(at, weights=weights, minlength=len(texts)).astype(int))
 
@@ -174,7 +178,7 @@ def _once_a_record(texts: _Texts) -> _Texts:
 
 
 def _flat(column: pa.Array) -> tuple[Counts, pa.Array]:
-    """Take a column of texts, or of lists of them, as texts without nulls, with their rows."""
+    """Return the texts of a column (of texts or of lists), without nulls, and their rows."""
     if pa.types.is_list(column.type):
         rows, texts = pc.list_parent_indices(column), column.flatten()
     else:
@@ -196,27 +200,27 @@ def _with_pictures(pictures: PictureRows, same: Rows, part: int, questions: _Tex
 
 
 def _shared(texts: _Texts, known: _Known, everywhere: _Known) -> _Found:
-    """Count the records of an evaluated part whose texts a training part has."""
-    found = is_among(texts.hashes, known.hashes)
-    at = np.searchsorted(everywhere.hashes, texts.hashes[found])
-    common = np.zeros(len(found), np.bool_)
-    common[found] = texts.short[found] | (everywhere.records[at] >= COMMON_RECORDS)
-    telling = found & ~common
-    records, rare = (len(np.unique(texts.record[some])) for some in (found, telling))
+    """Count the records of an evaluated part whose texts a training part contains."""
+    is_known = is_among(texts.hashes, known.hashes)
+    at = np.searchsorted(everywhere.hashes, texts.hashes[is_known])
+    common = np.zeros(len(is_known), np.bool_)
+    common[is_known] = texts.short[is_known] | (everywhere.records[at] >= COMMON_RECORDS)
+    telling = is_known & ~common
+    records, rare = (len(np.unique(texts.record[some])) for some in (is_known, telling))
     examples = distinct(texts.hashes[telling])[:_EXAMPLES]
     return _Found(records, records - rare, examples.tolist())
 
 
-def _look_up(builds: Sequence[Build], part: Part, found: Sequence[_Found]) -> dict[int, str]:
-    """Find the texts of the examples, as they were before they were normalised."""
-    wanted = np.array(sorted({example for some in found for example in some.examples}), np.uint64)
-    told: dict[int, str] = {}
+def _look_up(builds: Sequence[Build], part: Part, results: Sequence[_Found]) -> dict[int, str]:
+    """Return the texts of the examples, as they were before they were normalised."""
+    wanted = np.array(sorted({example for some in results for example in some.examples}), np.uint64)
+    text_of: dict[int, str] = {}
     for batch in part_batches(builds[part.build], part, (*_QUESTION, *_ACCEPTED)):
-        if len(told) == len(wanted):
+        if len(text_of) == len(wanted):
             break
         for name in (*_QUESTION, *_ACCEPTED):
             _, texts = _flat(batch.column(name))
             hashes = hash_texts(normalised(texts))
             for row in np.flatnonzero(is_among(hashes, wanted)):
-                told.setdefault(int(hashes[row]), str(texts[int(row)].as_py()))
-    return told
+                text_of.setdefault(int(hashes[row]), str(texts[int(row)].as_py()))
+    return text_of

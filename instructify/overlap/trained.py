@@ -1,7 +1,8 @@
-"""A search for shared pictures as a recipe sees it: what it trains on, and what is then evaluated.
+"""Adapt the result of a search to a recipe: what the recipe trains on, and what is then evaluated.
 
-A search knows no recipe, so that its result serves all. Without one, everything is trained on that
-could be; a recipe trains on its own splits, which may be those of a held-out dataset.
+A search does not depend on a recipe, so one result serves all. Without a recipe, everything that
+could be trained on counts as trained. A recipe trains on its own splits, which may be those of a
+held-out dataset.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,10 +16,10 @@ Splits = Mapping[str, Collection[str]]  # of each dataset
 
 
 def as_trained(overlap: Overlap, mixture: Splits, fine_tuned: Collection[str] = ()) -> Overlap:
-    """Say of each part whether the splits of a mixture train on it, or it is evaluated.
+    """Mark each part as trained on by the splits of a mixture, or as evaluated.
 
-    `fine_tuned` are datasets that are trained on to be evaluated: their evaluation splits count as
-    those of held-out datasets do. What is trained on stands left of what is evaluated.
+    `fine_tuned` are datasets that are both trained on and evaluated: their evaluation splits count
+    like those of held-out datasets. Trained parts are on the left, evaluated ones on the right.
     """
     parts = [_as_trained(part, mixture, fine_tuned) for part in overlap.parts]
     pictures = [
@@ -38,7 +39,7 @@ def _as_trained(part: PartFacts, mixture: Splits, fine_tuned: Collection[str]) -
 
 
 def _turned(shared: SharedPictures) -> SharedPictures:
-    """Count on the other side: as many by key, the rest as far as the total there goes."""
+    """Count on the other side: the same number by key, the rest up to the total of that side."""
     content = min(shared.content, shared.left_pictures - shared.key)
     return replace(
         shared,

@@ -1,6 +1,7 @@
-"""Which held-out sets a mixture would leak into, but for what its recipe waives.
+"""Find held-out sets whose pictures a mixture trains on, except those that its recipe waives.
 
-Pure: kept results, the mixture's splits and waivers in; pairs out. Texts are no reason to refuse.
+Pure functions: from kept results, the splits of a mixture and its waivers to pairs. Shared texts
+are not a reason to refuse a run.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from instructify.recipe import Waiver
 
 
 class LeakedPair(NamedTuple):
-    """A held-out split that shares pictures with a split of the mixture; pictures of the former."""
+    """A split of the mixture and a held-out split that share pictures; counts are of the latter."""
 
     held_in: str  # dataset/split
     held_out: str
@@ -28,7 +29,7 @@ class LeakedPair(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """Say it as a refusal does."""
+        """Return the sentence for a refusal."""
         ways = (
             f"{count:,} {way}"
             for count, way in (
@@ -51,11 +52,12 @@ def leaked_pairs(
 ) -> list[LeakedPair]:
     """List the pairs of a split of the mixture and an evaluated split that share pictures.
 
-    `mixture` has the splits of each dataset that is trained on, whatever they are called and
-    whatever its role; `fine_tuned` are those whose own evaluation splits are evaluated then.
+    `mixture` has the splits of each dataset that is trained on, whatever their names and the
+    dataset's role; `fine_tuned` are those datasets whose own evaluation splits are evaluated after
+    training.
     """
-    found: dict[tuple[str, str], LeakedPair] = {}
-    for overlap in (as_trained(one, mixture, fine_tuned) for one in overlaps):
+    pairs: dict[tuple[str, str], LeakedPair] = {}
+    for overlap in (as_trained(computed, mixture, fine_tuned) for computed in overlaps):
         for shared in overlap.pictures:
             left, right = overlap.parts[shared.left], overlap.parts[shared.right]
             if not (left.is_trained and right.is_evaluated):
@@ -69,10 +71,10 @@ def leaked_pairs(
                 right.pictures,
                 shared.right_records,
             )
-            before = found.get((left.name, right.name))
+            before = pairs.get((left.name, right.name))
             if before is None or before.pictures < pair.pictures:
-                found[left.name, right.name] = pair
-    return [found[names] for names in sorted(found, key=lambda names: (names[1], names[0]))]
+                pairs[left.name, right.name] = pair
+    return [pairs[names] for names in sorted(pairs, key=lambda names: (names[1], names[0]))]
 
 
 def unwaived(
@@ -87,7 +89,7 @@ def unwaived(
 
 
 def waiver_of(pair: LeakedPair, waivers: Sequence[Waiver]) -> Waiver | None:
-    """Find the waiver of a pair: one for its held-out dataset, and for its held-in one or any."""
+    """Find the waiver of a pair: for its held-out dataset, and for its held-in dataset or any."""
     held_in, held_out = pair.held_in.partition("/")[0], pair.held_out.partition("/")[0]
     for waiver in waivers:
         if waiver.held_out == held_out and waiver.held_in in (None, held_in):

@@ -1,8 +1,8 @@
-"""What all HTML pages share: one shell with head and links, one stylesheet, one palette, charts.
+"""The common parts of all HTML pages: the shell with head and links, stylesheet, palette, charts.
 
 `shell` fills the templates of `templates/` into one file that needs no server and no network.
-`links` finds the other pages of a build and its runs. `charts` turns numbers into places on a
-chart, which `templates/charts.html` draws.
+`links` finds the other pages of a build and its runs. `charts` computes positions on a chart, which
+`templates/charts.html` draws.
 """
 
 from instructify.pages.charts import Chart, Series, interval_scale, make_chart, nice_ticks

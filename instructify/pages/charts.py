@@ -1,4 +1,4 @@
-"""Charts as places in percent of a box: axes with round numbers, lines, markers, labels.
+"""Charts as positions in percent of a box: axes with round numbers, lines, markers, labels.
 
 `templates/charts.html` draws them. Lines stretch with the page, labels do not.
 """
@@ -11,12 +11,12 @@ from typing import Literal, NamedTuple
 
 _TICKS = 5
 _MOST_HOVERS = 120
-_MOST_DOTS = 30  # more of them hide the line
+_MOST_DOTS = 30  # more dots hide the line
 _LEAST_TO_CLIP = 20  # values; fewer have no outliers
 
 
 class Series(NamedTuple):
-    """A named line of (step, value); `style` holds words such as "faint" and "loss", or nothing."""
+    """A named line of (step, value); `style` holds CSS classes such as "faint", or nothing."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -28,21 +28,21 @@ class Series(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A place on an axis in percent, and its label."""
+    """A position on an axis in percent, and its label."""
 
     at: float
     label: str
 
 
 class Line(NamedTuple):
-    """A line through points of a box of 1,000 by 1,000, as SVG writes them."""
+    """A line through points in a box of 1,000 by 1,000, in the notation of SVG."""
 
     style: str
     points: str
 
 
 class Mark(NamedTuple):
-    """A place in percent, and what it says."""
+    """A position in percent, and its text."""
 
     x: float
     y: float
@@ -52,7 +52,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chart:
-    """Everything that is drawn of a chart."""
+    """All parts of a chart to draw."""
 
     title: str
     about: str
@@ -66,7 +66,7 @@ class Chart:
 
 
 class Scale(NamedTuple):
-    """A range of values and where they lie, in percent; `is_up`: larger values lie higher."""
+    """A range of values that maps to percent; with `is_up` larger values are higher."""
 
     low: float
     high: float
@@ -100,20 +100,20 @@ def make_chart(
     """Lay out lines over steps.
 
     Args:
-        title: what stands above the chart.
+        title: the title above the chart.
         series: the lines; the last one is drawn on top.
-        y_name: what the values are.
-        about: a remark behind the title.
+        y_name: the name of the values.
+        about: a remark after the title.
         best: which value of the last line gets a marker.
         clips: leave values far above the others out of the scale, with a note.
         labels_ends: write the last value of each line that is not faint beside it.
     """
-    steps = [step for one in series for step, _ in one.points] or [0.0]
-    finite = [value for one in series for _, value in one.points if math.isfinite(value)]
+    steps = [step for line in series for step, _ in line.points] or [0.0]
+    finite = [value for line in series for _, value in line.points if math.isfinite(value)]
     bound = _bound(finite) if clips else math.inf
     across = Scale(min(steps), max(steps) if max(steps) > min(steps) else min(steps) + 1)
     up = fitted([value for value in finite if value <= bound] or [0.0])
-    total = sum(len(one.points) for one in series)
+    total = sum(len(line.points) for line in series)
     return Chart(
         title=title,
         about=about,
@@ -122,10 +122,10 @@ def make_chart(
         y_ticks=tuple(
             Tick(up.place(tick), f"{tick:,.10g}") for tick in nice_ticks(up.low, up.high)
         ),
-        lines=tuple(line for one in series for line in _lines(one, across, up)),
-        marks=tuple(mark for one in series for mark in _marks(one, across, up, y_name))
+        lines=tuple(line for each in series for line in _lines(each, across, up)),
+        marks=tuple(mark for each in series for mark in _marks(each, across, up, y_name))
         + tuple(_best(series[-1:], across, up, best)),
-        ends=tuple(mark for one in series if labels_ends for mark in _end(one, across, up)),
+        ends=tuple(mark for each in series if labels_ends for mark in _end(each, across, up)),
         note=_note(finite, bound, total),
     )
 
@@ -138,7 +138,7 @@ def interval_scale(
     def place(number: float) -> float:
         return 100 * max(0.0, min(number / most, 1.0)) if math.isfinite(number) else 0.0
 
-    low, high = (place(one) for one in interval)
+    low, high = (place(bound) for bound in interval)
     ticks = tuple(Tick(25.0 * quarter, f"{most * quarter / 4:g}") for quarter in range(5))
     at = None if published is None else place(published)
     return IntervalScale(place(value), low, max(high - low, 0.3), ticks, at)
@@ -153,7 +153,7 @@ def nice_ticks(low: float, high: float) -> list[float]:
 
 
 def fitted(values: Sequence[float]) -> Scale:
-    """Span values from a round number at or below the lowest to one at or above the highest."""
+    """Return a scale from a round number at or below the lowest value to one above the highest."""
     low, high = min(values), max(values)
     if high - low <= 1e-6 * abs(high):
         high = low + (0.1 * abs(low) or 1)
@@ -166,7 +166,7 @@ def fitted(values: Sequence[float]) -> Scale:
 def _round_step(low: float, high: float) -> float:
     raw = (high - low) / _TICKS
     power = 10.0 ** math.floor(math.log10(raw))
-    return next(power * one for one in (1, 2, 2.5, 5, 10) if power * one >= raw * 0.999)
+    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw * 0.999)
 
 
 def _whole_ticks(across: Scale) -> list[float]:
@@ -183,50 +183,50 @@ def _bound(values: Sequence[float]) -> float:
     return usual if is_far and usual > ordered[0] else math.inf
 
 
-def _lines(one: Series, across: Scale, up: Scale) -> Iterator[Line]:
-    """Draw a series, broken where a value is not finite; a point alone becomes a short line."""
-    for is_finite, points in groupby(one.points, lambda point: math.isfinite(point[1])):
+def _lines(series: Series, across: Scale, up: Scale) -> Iterator[Line]:
+    """Draw a series with gaps where a value is not finite; a single point becomes a short line."""
+    for is_finite, points in groupby(series.points, lambda point: math.isfinite(point[1])):
         if is_finite:
             places = [
                 f"{10 * across.place(x):.1f},{10 * max(0.0, up.place(y)):.1f}" for x, y in points
             ]
-            yield Line(one.style, " ".join(places * 2 if len(places) == 1 else places))
+            yield Line(series.style, " ".join(places * 2 if len(places) == 1 else places))
 
 
-def _marks(one: Series, across: Scale, up: Scale, y_name: str) -> Iterator[Mark]:
-    """Mark points that say their values when they are pointed at."""
-    if one.is_faint and len(one.points) > _MOST_HOVERS:
+def _marks(series: Series, across: Scale, up: Scale, y_name: str) -> Iterator[Mark]:
+    """Mark the points that show their values on hover."""
+    if series.is_faint and len(series.points) > _MOST_HOVERS:
         return
-    every = max(1, math.ceil(len(one.points) / _MOST_HOVERS))
-    style = "hover" if len(one.points) > _MOST_DOTS or one.is_faint else one.style
-    for at, (step, value) in enumerate(one.points):
-        is_chosen = at % every == 0 or at == len(one.points) - 1
+    every = max(1, math.ceil(len(series.points) / _MOST_HOVERS))
+    style = "hover" if len(series.points) > _MOST_DOTS or series.is_faint else series.style
+    for at, (step, value) in enumerate(series.points):
+        is_chosen = at % every == 0 or at == len(series.points) - 1
         if is_chosen and math.isfinite(value):
-            text = f"{one.name}, step {step:,.0f}: {y_name} {value:.4g}"
+            text = f"{series.name}, step {step:,.0f}: {y_name} {value:.4g}"
             yield Mark(across.place(step), max(0.0, up.place(value)), text, style)
 
 
 def _best(series: Sequence[Series], across: Scale, up: Scale, best: str | None) -> Iterator[Mark]:
-    points = [point for one in series for point in one.points if math.isfinite(point[1])]
+    points = [point for line in series for point in line.points if math.isfinite(point[1])]
     if best is None or not points:
         return
     values = [value for _, value in points]
-    wanted = min(values) if best == "lowest" else max(values)
-    step = next(step for step, value in points if value == wanted)
-    text = f"{best}: {wanted:.4g} at step {step:,.0f}"
-    yield Mark(across.place(step), max(0.0, up.place(wanted)), text, "best")
+    best_value = min(values) if best == "lowest" else max(values)
+    step = next(step for step, value in points if value == best_value)
+    text = f"{best}: {best_value:.4g} at step {step:,.0f}"
+    yield Mark(across.place(step), max(0.0, up.place(best_value)), text, "best")
 
 
-def _end(one: Series, across: Scale, up: Scale) -> Iterator[Mark]:
-    points = [point for point in one.points if math.isfinite(point[1])]
-    if points and not one.is_faint:
+def _end(series: Series, across: Scale, up: Scale) -> Iterator[Mark]:
+    points = [point for point in series.points if math.isfinite(point[1])]
+    if points and not series.is_faint:
         step, value = points[-1]
         text = _short(value, up.high - up.low)
-        yield Mark(across.place(step), max(0.0, up.place(value)), text, one.style)
+        yield Mark(across.place(step), max(0.0, up.place(value)), text, series.style)
 
 
 def _short(value: float, span: float) -> str:
-    """Write a value with as many digits as its axis can show."""
+    """Format a value with as many digits as its axis can show."""
     digits = 2 - math.floor(math.log10(0.999 * span))
     return f"{value:.0e}" if digits > 5 and value else f"{value:,.{min(max(digits, 0), 5)}f}"
 
@@ -236,7 +236,7 @@ def _note(finite: Sequence[float], bound: float, total: int) -> str:
     notes = []
     if above:
         notes.append(
-            f"{above:,} of {total:,} values lie above the chart, the highest at {max(finite):.4g}."
+            f"{above:,} of {total:,} values are above the chart, the highest at {max(finite):.4g}."
         )
     if len(finite) < total:
         notes.append(f"{total - len(finite):,} of {total:,} values are not finite.")

@@ -1,8 +1,8 @@
 """Pages that belong together: those of a build, of its runs, and of the runs' evaluations.
 
-A page states in its head what it is about. Another one that is written beside it reads that and
-links to it. Looked at are the files of the page's folder, `report.html` of the folders in it and,
-for the page of a run, the same of the folder above.
+The head of a page states what the page is about. Pages that are written later read it and link to
+the page. They look in their folder, at `report.html` of the folders in it and, for the page of a
+run, in the same places of the parent folder.
 """
 
 import json
@@ -26,7 +26,7 @@ _IDENTITY = re.compile(r'<meta name="instructify" content="([^"]*)">')
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """What a page is about: its kind, its name, and the build and the runs that it shows."""
+    """The subject of a page: its kind, its name, and the build and the runs that it shows."""
 
     kind: str
     name: str
@@ -34,18 +34,18 @@ class Identity:
     runs: tuple[str, ...] = ()
 
     def value(self) -> dict[str, Any]:
-        """Shape it for the head of the page."""
+        """Return plain values for the head of the page."""
         return {"kind": self.kind, "name": self.name, "build": self.build, "runs": list(self.runs)}
 
     @property
     def subjects(self) -> set[tuple[str, str]]:
-        """Name what another page shares with this one if the two belong together."""
+        """The build and the runs of the page; pages with a common subject belong together."""
         runs = {("run", run) for run in self.runs}
         return runs | ({("build", self.build)} if self.build else set())
 
 
 class Link(NamedTuple):
-    """Another page: a relative address, and what it is."""
+    """A link to another page: relative address, kind and name."""
 
     href: str
     kind: str
@@ -53,24 +53,24 @@ class Link(NamedTuple):
 
 
 def find_links(page: Path, identity: Identity) -> list[Link]:
-    """Find the pages near `page` that belong to it, directly or through a page between them."""
+    """Find the pages near `page` that belong to it, directly or through other pages."""
     others = dict(_pages_near(page))
     subjects, chosen = set(identity.subjects), set[Path]()
     while near := [
-        at for at, one in others.items() if one.subjects & subjects and at not in chosen
+        at for at, other in others.items() if other.subjects & subjects and at not in chosen
     ]:
         chosen.update(near)
         subjects.update(*(others[at].subjects for at in near))
     links = [
-        Link(quote(os.path.relpath(at, page.parent).replace(os.sep, "/")), one.kind, one.name)
-        for at, one in others.items()
+        Link(quote(os.path.relpath(at, page.parent).replace(os.sep, "/")), other.kind, other.name)
+        for at, other in others.items()
         if at in chosen
     ]
     return sorted(links, key=lambda link: (link.kind, link.name, link.href))[:_MOST_LINKS]
 
 
 def date_of(path: Path) -> str | None:
-    """Return the day, in UTC, on which a file was last written; None where there is none."""
+    """Return the day, in UTC, on which a file was last written; None if it does not exist."""
     try:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
     except (OSError, OverflowError, ValueError):
@@ -90,10 +90,10 @@ def _pages_near(page: Path) -> Iterator[tuple[Path, Identity]]:
 
 def _files_of(folder: Path) -> Sequence[Path]:
     try:
-        found = [*sorted(folder.glob("*.html")), *sorted(folder.glob(f"*/{REPORT}"))]
+        paths = [*sorted(folder.glob("*.html")), *sorted(folder.glob(f"*/{REPORT}"))]
     except OSError:
         return []
-    return found[:_MOST_FILES]
+    return paths[:_MOST_FILES]
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -101,7 +101,7 @@ def _is_same(path: Path, other: Path) -> bool:
 
 
 def _identity_of(path: Path) -> Identity | None:
-    """Read what a page states; None for a file that is no page of ours."""
+    """Read the identity of a page; None if the file is not a page of this project."""
     try:
         if not path.is_file():
             return None
@@ -118,7 +118,7 @@ def _checked(value: object) -> Identity | None:
         return None
     texts = [value.get(name) for name in ("kind", "name", "build")]
     runs = value.get("runs")
-    if not isinstance(runs, list) or not all(isinstance(one, str) for one in (*texts, *runs)):
+    if not isinstance(runs, list) or not all(isinstance(text, str) for text in (*texts, *runs)):
         return None
     kind, name, build = (str(text)[:_MOST_LETTERS] for text in texts)
     return Identity(

@@ -1,8 +1,8 @@
-"""The shell of a page: templates with autoescape, a head, our style and scripts, and nothing else.
+"""The shell of a page: templates with autoescape, a head, one style and one script.
 
-The policy in the head allows our own style and script by their hashes and pictures out of `data:`
-addresses. Values for scripts lie in `application/json` blocks in which no character can end or open
-markup.
+The policy in the head allows this style and script by their hashes, pictures in `data:` addresses,
+and nothing else. Values for scripts are in `application/json` blocks, in which `<`, `>` and `&` are
+escaped so that they hold no markup.
 """
 
 import base64
@@ -33,11 +33,11 @@ _NO_MARKUP = str.maketrans(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Head:
-    """What the head of a page says; `date` is that of what is shown, not of the writing."""
+    """The head of a page; `date` is the date of the shown data, not of the page."""
 
     identity: Identity
     date: str | None = None
-    about: str = ""  # what follows the name, such as the build of a plan
+    about: str = ""  # text after the name, such as the build of a plan
     links: Sequence[Link] = ()
 
 
@@ -50,18 +50,18 @@ def render_page(
     scripts: Sequence[str] = (),
     blocks: Iterable[tuple[str, object]] = (),
 ) -> bytes:
-    """Write a page.
+    """Return a page.
 
     Args:
         template: name of a file in `templates/` that extends `shell.html`.
         head: kind, name, date and links.
         values: what the template shows; every text is escaped.
-        styles: texts of stylesheets behind those that all pages share.
+        styles: texts of stylesheets after those of all pages.
         scripts: texts of scripts, joined into one.
         blocks: names and values of JSON blocks that the scripts read.
 
     Returns:
-        The bytes of the file, in UTF-8; what UTF-8 cannot hold is written with backslashes.
+        The bytes of the file in UTF-8; characters that UTF-8 can't encode become backslash escapes.
     """
     style = "\n".join((*map(_shared_style, _STYLES), *styles))
     script = _enclosed(scripts) if scripts else ""
@@ -83,7 +83,7 @@ def render_page(
 
 
 def json_text(value: object) -> str:
-    """Write JSON that holds no markup, wherever it stands in a page."""
+    """Return JSON without markup, which is safe anywhere in a page."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_NO_MARKUP)
 
 
@@ -110,7 +110,7 @@ def _template(name: str) -> str:
 
 
 def page_script(name: str) -> str:
-    """Read a script of ours by its name in `scripts/`."""
+    """Read a script by its name in `scripts/`."""
     return (files("instructify.pages") / "scripts" / name).read_text("utf-8")
 
 

@@ -1,7 +1,7 @@
-"""Pictures and clips: where their files lie, what they hold, and the store that keeps each once.
+"""Pictures and clips: where their files are, what they hold, and the store that keeps each once.
 
-The steps of a conversion, each cut into units that any process may run in any order, stand in
-`passes.py`: `find_pictures`, `plan_storing`, `store_pictures`. `reading.PictureStore` reads the
+`passes.py` has the steps of a conversion: `find_pictures`, `plan_storing`, `store_pictures`. Each
+step is cut into units that any process may run in any order. `reading.PictureStore` reads the
 result.
 """
 

@@ -1,7 +1,7 @@
-"""A row of a build's picture index, checked where it enters: the build may be a stranger's.
+"""Check the rows of a picture index when a build is opened, since the build may be a stranger's.
 
-The index is the only table whose values become names of files: the shard that a picture is stored
-in, the file that it lies in, and, in an export, the name that its bytes get.
+The index is the only table whose values become file names: the shard that stores a picture, the
+file that contains it, and, in an export, the name under which its bytes are written.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _MAX_ROW = (1 << 31) - 1
 
 
 class IndexRow(Protocol):
-    """What the index says of one picture or clip, whoever read it."""
+    """What the index says about a picture or clip."""
 
     @property
     def sha256(self) -> str: ...
@@ -46,7 +46,7 @@ class IndexRow(Protocol):
 
 
 def check_index_row(row: IndexRow) -> None:
-    """Refuse a row that no conversion writes; UserError says what of it."""
+    """Raise UserError for a row that no conversion writes; the message names the fault."""
     fault = _fault(row)
     if fault is not None:
         raise UserError(
@@ -109,7 +109,7 @@ def count_other_contents(shard: Path) -> int:
 
 
 def is_content(data: bytes | memoryview, sha256: str) -> bool:
-    """Tell whether bytes are those that the index promises."""
+    """Return whether bytes have the hash that the index gives."""
     return hashlib.sha256(data).hexdigest() == sha256
 
 

@@ -1,8 +1,8 @@
-"""Fifth step of the passes: each distinct content once, sorted by hash, and which of them are new.
+"""Fifth step of the passes: list each distinct content once, sorted by hash, and mark the new ones.
 
-The pictures of a range of keys are spilled in the order of their content's hash; a unit then takes
-a range of contents out of all of them. Families whose pictures are only referred to count among the
-contents, and are never among those to be stored.
+The first unit of the step writes the pictures of a range of keys in the order of their content's
+hash. A second unit then takes a range of contents out of all these files. Pictures that are only
+referred to count among the contents, but are never stored.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ NEW_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpillUnit:
-    """Spill the contents of a range of keys."""
+    """Write the contents of a range of keys, sorted by hash."""
 
     number: int
     part: KeyRange
@@ -54,7 +54,7 @@ class SpillUnit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContentsUnit:
-    """Unite a range of contents."""
+    """Merge a range of contents."""
 
     number: int
     part: KeyRange
@@ -63,7 +63,7 @@ class ContentsUnit:
 
 
 class Contents(NamedTuple):
-    """New contents of a range, and those that the build stores already, sorted by sha256."""
+    """New contents of a range, and those that the build already stores, sorted by sha256."""
 
     part: KeyRange
     new: Path
@@ -75,21 +75,21 @@ class Contents(NamedTuple):
 
 
 def run_spill(unit: SpillUnit) -> Path:
-    """Spill what a range of keys holds, and what the build stores of it."""
-    found = read_arrow(unit.found)
+    """Write the contents of a range of keys, and what the build stores of them."""
+    pictures = read_arrow(unit.found)
     known = read_known(unit.known, unit.part).index
     known = known.filter(pc.is_valid(known["shard"]))
-    wanted = np.zeros(found.num_rows, np.bool_)
+    wanted = np.zeros(pictures.num_rows, np.bool_)
     for family in unit.stored_families:
-        wanted |= np.asarray(pc.starts_with(one_array(found["key"]), f"{family}/"))
-    parts = [_spilled(found, wanted), _spilled(known, None)]
+        wanted |= np.asarray(pc.starts_with(one_array(pictures["key"]), f"{family}/"))
+    parts = [_spilled(pictures, wanted), _spilled(known, None)]
     table = pa.concat_tables(parts)
     order = np.argsort(numbers(table["order"]), kind="stable")
     return write_work(unit.staging / f"contents-of-{unit.number:03}.arrow", taken(table, order))
 
 
 def run_contents(unit: ContentsUnit) -> Contents:
-    """Unite a range of contents; of several keys with one content the first gives its place."""
+    """Merge a range of contents; where several keys have one content, the first key counts."""
     pieces = [_cut(read_arrow(path), unit.part) for path in unit.spills]
     table = pa.concat_tables([SPILL_SCHEMA.empty_table(), *pieces])
     by = [(name, "ascending") for name in ("sha256", "key")]
@@ -99,11 +99,11 @@ def run_contents(unit: ContentsUnit) -> Contents:
     fresh = table.filter(pc.and_(table["is_wanted"], pc.is_null(table["shard"])))
     fresh = fresh.filter(pc.invert(pc.is_in(fresh["sha256"], value_set=stored["sha256"])))
     new = _first(fresh).select(NEW_SCHEMA.names)
-    own = _first(stored).select(NEW_SCHEMA.names)
+    already_stored = _first(stored).select(NEW_SCHEMA.names)
     return Contents(
         part=unit.part,
         new=write_named(unit.staging, f"new-{unit.number:03}", new),
-        stored=write_work(unit.staging / f"stored-{unit.number:03}.arrow", own),
+        stored=write_work(unit.staging / f"stored-{unit.number:03}.arrow", already_stored),
         num_new=new.num_rows,
         new_bytes=pc.sum(new["size_bytes"]).as_py() or 0,
         num_distinct=named.num_rows,

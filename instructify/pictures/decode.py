@@ -1,9 +1,10 @@
-"""From bytes to RGB, by one rule for every odd kind of picture.
+"""Decode bytes to RGB, by one rule for every unusual kind of picture.
 
-First frame of an animation; alpha over white; 16 bits scaled to 8; palette, grey and CMYK (as
-Adobe writes it, inverted) to RGB; colour profiles ignored; EXIF rotation ignored unless asked for.
-JPEG, PNG, GIF, WebP and BMP only: other decoders are never reached. Pictures past the cap are
-refused by their header, before a pixel is decoded.
+The first frame of an animation is taken, alpha is laid over white, 16 bits are scaled to 8, and
+palette, grey and CMYK (inverted, as Adobe writes it) become RGB. Colour profiles are ignored, and
+so is the EXIF rotation unless it is asked for. Only JPEG, PNG, GIF, WebP and BMP are decoded: no
+other decoder is ever called. A picture with more pixels than the cap is refused by its header,
+before a pixel is decoded.
 """
 
 import io
@@ -18,8 +19,8 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
 MAX_PIXELS = 64_000_000
 Exif = Literal["ignore", "apply"]
 
-# What Pillow's decoders of these formats raise on damaged bytes. SyntaxError is their word for a
-# broken header; the lookups, arithmetic errors and assertions come from fields that lie.
+# What Pillow's decoders of these formats raise on damaged bytes: SyntaxError for a broken header;
+# lookup errors, arithmetic errors and assertions for wrong values in fields.
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -37,7 +38,7 @@ DECODER_ERRORS = (
 
 
 class TooManyPixels(Exception):
-    """The header announces more pixels than the cap allows; carries the sentence that says so."""
+    """The header announces more pixels than the cap allows; the message says how many."""
 
 
 def open_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:

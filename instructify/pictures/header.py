@@ -1,8 +1,8 @@
-"""What a picture or clip is as far as its header and its last bytes tell, without decoding it.
+"""Judge a picture or clip by its header and its last bytes, without decoding it.
 
-Kind, emptiness, size in pixels and a missing end are judged by the rules of `probe`, so that what
-is found here is found by a conversion too. Damage between the two ends is not seen: that takes
-`probe`. A file costs two or three reads, whatever its size.
+Kind, emptiness, size in pixels and a missing end are judged by the rules of `probe`, so that a
+conversion reports the same faults. Damage between the two ends is not detected: only `probe` does
+that. A file takes two or three reads, whatever its size.
 """
 
 import struct
@@ -34,18 +34,18 @@ SUFFIXES = {
 _MOST_SEGMENTS = 256
 _MOST_BOXES = 4096
 _NO_FRAME = (0xC4, 0xC8, 0xCC)  # of 0xC0 ... 0xCF these JPEG markers begin no frame
-_UNKNOWN_RIFF = (0, 0xFFFF_FFFF)  # what writers leave who never came back to fill it in
+_UNKNOWN_RIFF = (0, 0xFFFF_FFFF)  # left by a writer that did not fill in the length at the end
 
 
 class Header(NamedTuple):
-    """A file that is whole as far as its ends tell; `cut` says why it seems not to be."""
+    """A file that is complete as far as its ends show; `cut` says why it seems not to be."""
 
     kind: str
     cut: str | None = None
 
 
 def picture_header(part: OpenPart, *, max_pixels: int = MAX_PIXELS) -> Header | Problem:
-    """Tell the kind of a picture by its first and last bytes, or why it can't be used."""
+    """Return the kind of a picture by its first and last bytes, or why it can't be used."""
     size_bytes = part.size_bytes
     if not size_bytes:
         return Problem("picture-empty", "0 bytes")
@@ -67,28 +67,28 @@ def picture_header(part: OpenPart, *, max_pixels: int = MAX_PIXELS) -> Header | 
 
 
 def clip_header(part: OpenPart) -> Header | Problem:
-    """Tell the container of a clip and whether it is as long as its header says."""
+    """Return the container of a clip, or why it can't be used: one reason is a missing end."""
     if not part.size_bytes:
         return Problem("picture-empty", "0 bytes")
     if part.size_bytes > MAX_CLIP_BYTES:
         return too_many_bytes("the file", part.size_bytes)
     head = part.read(0, END_BYTES)
-    found = clip_format(head)
-    if found is None:
+    container = clip_format(head)
+    if container is None:
         return Problem("clip-unreadable", f"the bytes are {other_kind(head)}")
-    match found.demuxer:
+    match container.demuxer:
         case "avi":
-            return Header(found.kind, _announced(int.from_bytes(head[4:8], "little"), 8, part))
+            return Header(container.kind, _announced(int.from_bytes(head[4:8], "little"), 8, part))
         case "mov":
-            return Header(found.kind, _cut_boxes(part))
+            return Header(container.kind, _cut_boxes(part))
         case "matroska":
-            return Header(found.kind, _cut_segment(head, part))
+            return Header(container.kind, _cut_segment(head, part))
         case _:
-            return Header(found.kind)
+            return Header(container.kind)
 
 
 def _header_size(kind: str, head: bytes) -> tuple[int, int] | None:
-    """Read width and height out of a fixed place; None where the header is too short or odd."""
+    """Read width and height from a fixed place; None where the header is too short or odd."""
     try:
         match kind:
             case "png":
@@ -167,7 +167,7 @@ def _cut_boxes(part: OpenPart) -> str | None:
             at = part.size_bytes
             break
         if size < 8:
-            return None  # no box: bytes that somebody put behind the last
+            return None  # no box: bytes were appended behind the last
         at += size
         if at > part.size_bytes:
             name = header[4:8].decode("latin-1")

@@ -1,4 +1,4 @@
-"""Last step of the passes: a part of the index, in which every picture has its place."""
+"""Last step of the passes: write a part of the index, with the place of every picture."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,14 +39,14 @@ class _Places:
 
 
 def run_index(unit: IndexUnit) -> FileFacts:
-    """Give stored pictures their shards and rows, and all others their files."""
-    found = read_arrow(unit.found)
-    stored = np.zeros(found.num_rows, np.bool_)
+    """Write shard and row for stored pictures, and the file for all others."""
+    pictures = read_arrow(unit.found)
+    stored = np.zeros(pictures.num_rows, np.bool_)
     for family in unit.stored_families:
-        stored |= np.asarray(pc.starts_with(one_array(found["key"]), f"{family}/"))
-    places = _Places(found.num_rows)
+        stored |= np.asarray(pc.starts_with(one_array(pictures["key"]), f"{family}/"))
+    places = _Places(pictures.num_rows)
     if stored.any():
-        _place(unit, found, np.flatnonzero(stored), places)
+        _place(unit, pictures, np.flatnonzero(stored), places)
     is_placed = pa.array(places.row >= 0)
     columns = []
     for field in PICTURE_INDEX_SCHEMA:
@@ -56,28 +56,28 @@ def run_index(unit: IndexUnit) -> FileFacts:
             columns.append(pa.array(places.row, pa.int32(), mask=places.row < 0))
         elif field.name in ("root", "file", "offset"):
             empty = pa.scalar(None, field.type)
-            columns.append(pc.if_else(is_placed, empty, one_array(found[field.name])))
+            columns.append(pc.if_else(is_placed, empty, one_array(pictures[field.name])))
         else:
-            columns.append(one_array(found[field.name]))
+            columns.append(one_array(pictures[field.name]))
     table = pa.Table.from_arrays(columns, schema=PICTURE_INDEX_SCHEMA)
     return write_part(unit.staging, "index", unit.number, table)
 
 
-def _place(unit: IndexUnit, found: pa.Table, rows: Rows, places: _Places) -> None:
-    """Find shard and row of the pictures of some rows, a range of contents after the other."""
-    hashes = one_array(found["sha256"]).take(pa.array(rows))
+def _place(unit: IndexUnit, pictures: pa.Table, rows: Rows, places: _Places) -> None:
+    """Look up shard and row of the pictures of some rows, one range of contents after another."""
+    hashes = one_array(pictures["sha256"]).take(pa.array(rows))
     wanted = pa.table({"order": order_of(hashes), "sha256": hashes})
     order = numbers(wanted["order"])
     names = np.array([name for name, _ in unit.shards], object)
     ends = np.cumsum([count for _, count in unit.shards], dtype=np.int64)
     before = 0  # contents that are new and of an earlier range
     for content in unit.contents:
-        own = np.flatnonzero(_inside(order, content.part))
-        if len(own):
-            asked = taken(wanted, own)
-            _place_stored(read_arrow(content.stored), asked, rows[own], places)
-            at = match(asked, read_arrow(content.new), _CONTENT)
-            fresh = rows[own][at >= 0]
+        inside = np.flatnonzero(_inside(order, content.part))
+        if len(inside):
+            part_contents = taken(wanted, inside)
+            _place_stored(read_arrow(content.stored), part_contents, rows[inside], places)
+            at = match(part_contents, read_arrow(content.new), _CONTENT)
+            fresh = rows[inside][at >= 0]
             number = before + at[at >= 0]
             shard = np.searchsorted(ends, number, side="right")
             if len(fresh):
@@ -86,11 +86,11 @@ def _place(unit: IndexUnit, found: pa.Table, rows: Rows, places: _Places) -> Non
         before += content.num_new
 
 
-def _place_stored(stored: pa.Table, asked: pa.Table, rows: Rows, places: _Places) -> None:
-    at = match(asked, stored, _CONTENT)
-    own = taken(stored.select(["shard", "row"]), at[at >= 0])
-    places.shard[rows[at >= 0]] = own["shard"].to_pylist()
-    places.row[rows[at >= 0]] = own["row"].to_pylist()
+def _place_stored(stored: pa.Table, contents: pa.Table, rows: Rows, places: _Places) -> None:
+    at = match(contents, stored, _CONTENT)
+    stored_at = taken(stored.select(["shard", "row"]), at[at >= 0])
+    places.shard[rows[at >= 0]] = stored_at["shard"].to_pylist()
+    places.row[rows[at >= 0]] = stored_at["row"].to_pylist()
 
 
 def _inside(order: np.ndarray, part: KeyRange) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Fourth step of the passes: a range of keys, what was found of each, and what is missing.
+"""Fourth step of the passes: for a range of keys, join the pictures with their facts and problems.
 
-A unit joins the wanted keys of a range with the facts that any unit found, and with what the build
-knows. It leaves the table of pictures and that of problems, so nobody holds all keys.
+A unit joins the wanted keys of a range with the facts that the units of the third step wrote, and
+with what the build already knows. It writes a table of pictures and a table of problems, so that
+no process holds all keys.
 """
 
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ from instructify.pictures.tables import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JoinUnit:
-    """Join what is known of a range of keys; `facts` are in the order in which the first counts."""
+    """Join a range of keys with its facts; of several facts for a key the first counts."""
 
     number: int
     part: KeyRange
@@ -58,25 +59,25 @@ class Joined(NamedTuple):
     num_found: int
     problems: FileFacts
     families: Mapping[str, int]  # how many pictures of each there are
-    used_roots: frozenset[str]  # labels of the folders that a wanted picture lies below
+    used_roots: frozenset[str]  # labels of the folders that contain a wanted picture
 
 
 def run_join(unit: JoinUnit) -> Joined:
     """Join a range of keys."""
-    located = read_range([one.path for one in unit.located], unit.part, LOCATED_SCHEMA)
+    located = read_range([entry.path for entry in unit.located], unit.part, LOCATED_SCHEMA)
     facts = _first_facts(unit)
     known = read_known(unit.known, unit.part)
-    found, problems = _joined(located, facts, known)
+    pictures, problems = _joined(located, facts, known)
     problems = _still_judged(problems, known.problems, unit.embedded)
-    asked = located.select(["key_hash", "key"])
-    found = _with_others(found, known.seen, asked)
-    problems = _with_others(problems, known.problems, asked)
+    named_keys = located.select(["key_hash", "key"])
+    pictures = _with_others(pictures, known.seen, named_keys)
+    problems = _with_others(problems, known.problems, named_keys)
     return Joined(
         part=unit.part,
-        found=write_work(unit.staging / f"found-{unit.number:03}.arrow", found),
-        num_found=found.num_rows,
+        found=write_work(unit.staging / f"found-{unit.number:03}.arrow", pictures),
+        num_found=pictures.num_rows,
         problems=write_part(unit.staging, "problems", unit.number, problems),
-        families=_families(found["key"]),
+        families=_families(pictures["key"]),
         used_roots=frozenset(pc.unique(facts["root"]).drop_null().to_pylist()),
     )
 
@@ -89,7 +90,7 @@ def _first_facts(unit: JoinUnit) -> pa.Table:
 
 
 def _joined(located: pa.Table, facts: pa.Table, known: Known) -> tuple[pa.Table, pa.Table]:
-    """Share the wanted keys out to pictures and problems, both sorted."""
+    """Divide the wanted keys into pictures and problems, both sorted."""
     keys = located.select(["key_hash", "key"])
     state = numbers(located["state"])
     in_facts, in_known = match(keys, facts), match(keys, known.seen)
@@ -104,7 +105,7 @@ def _joined(located: pa.Table, facts: pa.Table, known: Known) -> tuple[pa.Table,
     good = np.asarray(one_array(facts["reason"]).is_null())
     usable = looked.copy()
     usable[looked] = good[in_facts[looked]]
-    found = pa.concat_tables(
+    pictures = pa.concat_tables(
         [
             taken(known.seen, in_known[from_known]),
             taken(facts.select(FOUND_SCHEMA.names), in_facts[usable]).cast(FOUND_SCHEMA),
@@ -118,13 +119,13 @@ def _joined(located: pa.Table, facts: pa.Table, known: Known) -> tuple[pa.Table,
             taken(located.select(names), np.flatnonzero(gone)).cast(PROBLEM_SCHEMA),
         ]
     )
-    return sorted_by_hash(found), sorted_by_hash(problems)
+    return sorted_by_hash(pictures), sorted_by_hash(problems)
 
 
 def _still_judged(problems: pa.Table, known: pa.Table, embedded: frozenset[str]) -> pa.Table:
-    """Keep what was found of pictures that stand in raw files which were not read again.
+    """Keep the results for pictures that are in raw files which were not read again.
 
-    Their names are made of their contents, so the same name has the same problem.
+    Their names are made from their contents, so the same name has the same problem.
     """
     again = np.zeros(problems.num_rows, np.bool_)
     for family in embedded:
@@ -138,9 +139,9 @@ def _still_judged(problems: pa.Table, known: pa.Table, embedded: frozenset[str])
     return sorted_by_hash(pa.concat_tables(kept))
 
 
-def _with_others(table: pa.Table, known: pa.Table, asked: pa.Table) -> pa.Table:
-    """Add what the build knows of keys that nobody asked for."""
-    others = np.flatnonzero(match(known.select(["key_hash", "key"]), asked) < 0)
+def _with_others(table: pa.Table, known: pa.Table, named_keys: pa.Table) -> pa.Table:
+    """Add what the build knows about keys that no record names."""
+    others = np.flatnonzero(match(known.select(["key_hash", "key"]), named_keys) < 0)
     if not len(others):
         return table
     return sorted_by_hash(pa.concat_tables([table, taken(known, others)]))
@@ -151,7 +152,7 @@ def _families(keys: pa.ChunkedArray) -> dict[str, int]:
     left = one_array(keys)
     while len(left):
         family = left[0].as_py().partition("/")[0]
-        own = pc.starts_with(left, f"{family}/")
-        counts[family] = own.true_count
-        left = left.filter(pc.invert(own))
+        in_family = pc.starts_with(left, f"{family}/")
+        counts[family] = in_family.true_count
+        left = left.filter(pc.invert(in_family))
     return counts

@@ -1,8 +1,8 @@
-"""Tables sorted by the hash of a picture key, so that any range of keys can be cut out of them.
+"""Tables sorted by the hash of a picture key, from which any range of keys can be cut.
 
 Every table that the passes over the pictures hand to each other, and the index itself, has the
 columns `key_hash` and `key` and is sorted by them. A range of hashes is then a slice of each file,
-found by bisection, and work is shared out by ranges. Two keys may share a hash: whatever compares
+located by bisection, and work is divided by ranges. Two keys may share a hash: code that compares
 hashes compares the keys too.
 """
 
@@ -39,7 +39,7 @@ EVERY_KEY = KeyRange(0, _ALL)
 
 
 def parts_for(num_rows: int) -> int:
-    """Return into how many parts a table of so many rows is cut: a power of two."""
+    """Return the number of parts, a power of two, that a table of so many rows is cut into."""
     parts = 1
     while parts < MOST_PARTS and num_rows > parts * PART_ROWS:
         parts *= 2
@@ -47,7 +47,7 @@ def parts_for(num_rows: int) -> int:
 
 
 def key_ranges(parts: int) -> list[KeyRange]:
-    """Cut all hashes into ranges of one size; `parts` is a power of two."""
+    """Cut all hashes into ranges of equal size; `parts` is a power of two."""
     size = _ALL // parts
     return [KeyRange(at * size, (at + 1) * size) for at in range(parts)]
 
@@ -66,7 +66,7 @@ def hashes_of(table: pa.Table | pa.RecordBatch) -> Hashes:
 
 
 def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array, which is what can be taken from quickly."""
+    """Return a column as a single array, from which rows are taken quickly."""
     if isinstance(column, pa.Array):
         return column
     if column.num_chunks == 1:
@@ -116,10 +116,10 @@ def first_of_each(table: pa.Table) -> NDArray[np.bool_]:
 
 
 def match(wanted: pa.Table, others: pa.Table, on: tuple[str, str] = ("key_hash", "key")) -> Rows:
-    """Say for each row of a table in which row of another, sorted one its key stands; -1: none.
+    """Return for each row of a table the row of a second, sorted table with the same key; -1: none.
 
-    `on` names the columns of hashes and of keys. Of a key that stands there several times it is the
-    first row.
+    `on` names the columns of hashes and of keys. Where the second table has a key several times,
+    the first row counts.
     """
     if not others.num_rows:
         return np.full(wanted.num_rows, -1, np.int64)
@@ -164,9 +164,9 @@ def read_slices(paths: Sequence[Path], keys: KeyRange) -> Iterator[pa.Table]:
             yield table.replace_schema_metadata()
 
 
-def _same(keys: pa.Array, one: Rows, other: Rows) -> NDArray[np.bool_]:
-    return _equal(keys.take(pa.array(one)), keys.take(pa.array(other)))
+def _same(keys: pa.Array, left: Rows, right: Rows) -> NDArray[np.bool_]:
+    return _equal(keys.take(pa.array(left)), keys.take(pa.array(right)))
 
 
-def _equal(one: pa.Array, other: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(pc.equal(one, other)).astype(np.bool_)
+def _equal(left: pa.Array, right: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(pc.equal(left, right)).astype(np.bool_)

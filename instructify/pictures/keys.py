@@ -1,7 +1,7 @@
-"""Picture keys `<family>/<name>`: taken apart, and checked before a name comes near a path.
+"""Picture keys `<family>/<name>`: split, and checked before a name becomes part of a path.
 
-A name is text out of a dataset. What could lead out of a folder is refused here, by the text alone;
-links on the disk are the business of `locate`.
+A name is text from a dataset. A name that could lead out of a folder is refused here, by its text
+alone; `locate` handles links on the disk.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ class PictureKey(NamedTuple):
 
 
 def split_key(key: str) -> PictureKey:
-    """Take a key apart; a key without a slash has an empty name."""
+    """Split a key into family and name; the name of a key without a slash is empty."""
     family, _, name = key.partition("/")
     return PictureKey(family, name)
 
 
 def clean_name(name: str) -> str | None:
-    """Return the name as a relative path in its plainest form, or None if it could climb out.
+    """Return the name as a relative path in its plainest form; None if it could leave the folder.
 
-    Climbing out: an absolute path, a `..` part, a backslash, a NUL; and what is no name at all:
-    nothing, or half of a UTF-16 pair.
+    None for an absolute path, a `..` part, a backslash, a NUL, an empty name, and half of a UTF-16
+    pair.
     """
     if name.startswith("/") or "\\" in name or "\0" in name:
         return None

@@ -1,8 +1,8 @@
-"""What a build knows of its pictures already: a range of keys at a time, out of its own files.
+"""Read what a build already knows about its pictures, one range of keys at a time.
 
-Beside the index there are notes of when each file was last seen, so that a later conversion looks
-only at pictures that are new or have changed. The notes are of this machine and in no manifest;
-without them every picture is looked at again, and nothing else is different.
+Notes beside the index say when each file was last seen, so that a later conversion looks only at
+pictures that are new or have changed. The notes belong to this machine and are in no manifest.
+Without them every picture is looked at again, and the result is the same.
 """
 
 import shutil
@@ -40,7 +40,7 @@ _NOTED = ("root", "file", "offset", "mtime_ns")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownFiles:
-    """The files of a build that tell what it knows; parts in their order."""
+    """The files of a build with what it knows about its pictures, parts in order."""
 
     index: tuple[Path, ...] = ()
     problems: tuple[Path, ...] = ()
@@ -53,7 +53,7 @@ class KnownFiles:
 
 
 class Known(NamedTuple):
-    """What is known of a range of keys."""
+    """What the build knows about a range of keys."""
 
     index: pa.Table  # of PICTURE_INDEX_SCHEMA
     seen: pa.Table  # the same rows in FOUND_SCHEMA, with notes where there are any
@@ -61,7 +61,7 @@ class Known(NamedTuple):
 
 
 def read_known(files: KnownFiles, part: KeyRange) -> Known:
-    """Read what is known of a range; UserError where a file of the build is damaged."""
+    """Read what is known about a range; UserError where a file of the build is damaged."""
     index = _read_parts(files.index, part, PICTURE_INDEX_SCHEMA)
     check_index(index)
     problems = _read_parts(files.problems, part, PROBLEM_SCHEMA)
@@ -70,12 +70,12 @@ def read_known(files: KnownFiles, part: KeyRange) -> Known:
     return Known(index, _with_notes(index, sorted_by_hash(notes)), problems)
 
 
-def keep_notes(build: Path, found: Sequence[Path]) -> None:
+def keep_notes(build: Path, files: Sequence[Path]) -> None:
     """Note beside the build when its pictures were last seen, from tables of FOUND_SCHEMA."""
     folder = build / LOCAL_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    names = {f"seen-{number:03}-of-{len(found):03}.arrow" for number in range(len(found))}
-    for name, path in zip(sorted(names), found, strict=True):
+    names = {f"seen-{number:03}-of-{len(files):03}.arrow" for number in range(len(files))}
+    for name, path in zip(sorted(names), files, strict=True):
         beside = folder / private_name(name)
         shutil.copyfile(path, beside)
         beside.replace(folder / name)

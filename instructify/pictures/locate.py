@@ -1,7 +1,7 @@
-"""From a picture key to a file: the patterns of its family below the folders that may hold it.
+"""Find the file of a picture key by the patterns of its family, below the folders that may hold it.
 
-Folders are listed once, so a key costs dictionary look-ups and no call to the system. Nothing is
-found outside the roots: neither by a name that climbs nor through a link. Files are not opened.
+Each folder is listed once, so a key costs dictionary look-ups and no system call. Nothing outside
+the roots is reached, neither by a name with `..` nor through a link. Files are not opened.
 """
 
 import os
@@ -23,7 +23,7 @@ _NAME_ADVICE = "leads to a name that is not UTF-8, which no index can hold; rena
 
 
 class _Listing(NamedTuple):
-    """What a folder holds. `label` and `folder` say where it really lies, behind links."""
+    """The contents of a folder; `label` and `folder` give its real place, behind links."""
 
     label: str
     folder: str
@@ -58,9 +58,9 @@ _Slots = Iterable[_Slot | Problem]  # a problem: the folder is there but may not
 class Locator:
     """Finds pictures below the roots.
 
-    Order: the folder of the release, the family's shared folders (both of the raw root), then the
-    same and the folder itself for each further root. Listings are read once per Locator: make a
-    new one to see new files.
+    Order: the folder of the release, the family's shared folders (both below the raw root), then
+    the same folders and the folder itself for each further root. A Locator lists each folder once;
+    make a new Locator to see new files.
     """
 
     def __init__(
@@ -103,9 +103,9 @@ class Locator:
         return missing._replace(detail=missing.detail + alike) if alike else missing
 
     def alike(self, slots: _Slots, tail: str) -> str:
-        """Name a file that differs from a missing one by case or Unicode form; "": there is none.
+        """Name a file that differs from a missing one only by case or Unicode form, or return "".
 
-        It is not taken for the missing one: two files may differ so.
+        Such a file is not used in its place, since two files may differ in this way only.
         """
         for slot in slots:
             if isinstance(slot, Problem) or not slot.listing.files:
@@ -127,7 +127,7 @@ class Locator:
         return self._folded[known]
 
     def _absolute(self, name: str) -> Location | Problem:
-        """Find a file by the absolute path that own data names, below one of the roots alone."""
+        """Find a file by an absolute path in own data, if it is below one of the roots."""
         real = os.path.realpath(name)
         place = self._roots.place(real)
         if place is None:
@@ -140,7 +140,7 @@ class Locator:
         return place
 
     def _search(self, slots: _Slots, tail: str) -> Location | Problem | None:
-        """Look for the last part of a name; without a file, tell the first problem on the way."""
+        """Look for the last part of a name; if there is no file, return the first problem met."""
         problem: Problem | None = None
         for slot in slots:
             if isinstance(slot, Problem):
@@ -150,10 +150,10 @@ class Locator:
             if file in slot.listing.files:
                 return Location(slot.listing.label, _join(slot.listing.folder, file))
             if file in slot.listing.odd:
-                found = self._judge(slot.listing, file)
-                if isinstance(found, Location):
-                    return found
-                problem = problem or found
+                outcome = self._judge(slot.listing, file)
+                if isinstance(outcome, Location):
+                    return outcome
+                problem = problem or outcome
         return problem
 
     def _judge(self, listing: _Listing, file: str) -> Location | Problem:
@@ -183,7 +183,7 @@ class Locator:
         return known
 
     def missing_text(self, family: Family, release: str | None) -> tuple[str, str]:
-        """Say what stands around a short name in the detail of a missing picture."""
+        """Return the text around a short name in the detail of a missing picture."""
         before, _, after = _missing(family, release, _MARK).detail.partition(_MARK)
         return before, after
 
@@ -260,7 +260,7 @@ def _nfc(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    """Write a name so that case and Unicode form do not count."""
+    """Return a name in a form without case and Unicode differences."""
     return _nfc(_nfc(name).casefold())
 
 

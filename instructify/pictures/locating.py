@@ -1,9 +1,9 @@
-"""Second step of the passes: for a range of keys, where folders have their files.
+"""Second step of the passes: for a range of keys, find the files in the folders.
 
-Patterns lead from a key to a file, and folders are listed once a unit, so that plain names are
-looked up as whole columns and no call to the system is made for a key. Names with folders in them,
-odd entries and links go through `Locator`, key by key, with the same result. What may lie in a
-container, such as a tar, is left for the containers to tell.
+Patterns lead from a key to a file, and folders are listed once per unit, so that plain names are
+looked up as whole columns and no system call is made for a key. Names that contain folders,
+entries that are no regular files, and links go through `Locator`, key by key, with the same
+result. Pictures that may be in a container, such as a tar, are left to the third step.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,10 +40,10 @@ _NOTES = ("root", "file", "offset", "size_bytes", "mtime_ns")
 
 
 class State(IntEnum):
-    """What is to be done about a key; the numbers stand in work files."""
+    """What remains to be done for a key; the numbers are stored in work files."""
 
     MISSING = 0  # there is no file
-    KNOWN = 1  # it is as the build knows it
+    KNOWN = 1  # unchanged since the last conversion
     FILE = 2  # a file has to be looked at
     CONTAINED = 3  # a container may hold it
 
@@ -75,7 +75,7 @@ class Located(NamedTuple):
 
 
 class _Places:
-    """What was found out of the keys of a table, row by row."""
+    """The results for the keys of a table, row by row."""
 
     def __init__(self, num_rows: int) -> None:
         self.state = np.full(num_rows, State.MISSING, np.int8)
@@ -95,7 +95,7 @@ class _Places:
 
 
 def run_locate(unit: LocateUnit) -> Located:
-    """Locate a range of keys; always anew, since folders may have changed."""
+    """Locate a range of keys, always anew, since folders may have changed."""
     wanted = read_wanted(unit.keys, unit.part)
     known = read_known(unit.known, unit.part)
     locator = Locator(families=unit.families, roots=unit.roots)
@@ -124,17 +124,17 @@ def run_locate(unit: LocateUnit) -> Located:
 
 
 def _by_family(keys: pa.Array, rows: Rows) -> Iterator[tuple[str, Rows]]:
-    """Share rows out to the families that their keys begin with."""
+    """Divide rows by the families that their keys begin with."""
     left = rows
     while len(left):
         family = keys[int(left[0])].as_py().partition("/")[0]
-        own = np.asarray(pc.starts_with(keys.take(pa.array(left)), f"{family}/"))
-        if not own[0]:  # a key without a slash
-            own = own.copy()
-            own[0] = True
-            own[1:] = False
-        yield family, left[own]
-        left = left[~own]
+        in_family = np.asarray(pc.starts_with(keys.take(pa.array(left)), f"{family}/"))
+        if not in_family[0]:  # a key without a slash
+            in_family = in_family.copy()
+            in_family[0] = True
+            in_family[1:] = False
+        yield family, left[in_family]
+        left = left[~in_family]
 
 
 def _locate(
@@ -168,7 +168,7 @@ def _locate_plain(
     places: _Places,
 ) -> Rows:
     """Locate plain names as columns; returns the rows that have to be judged one by one."""
-    if len(family.patterns[0]) > _LONG_PATTERN:  # what is told of a missing picture is cut
+    if len(family.patterns[0]) > _LONG_PATTERN:  # the detail of a missing picture is shortened
         return rows
     names = pc.utf8_slice_codeunits(keys.take(pa.array(rows)), len(family.name) + 1)
     plain = np.asarray(pc.match_substring_regex(names, _PLAIN))
@@ -184,11 +184,11 @@ def _locate_plain(
                 unsure.append(rows[left[odd]])
                 left, files = left[~odd], files.filter(pa.array(~odd))
             hit = np.asarray(pc.is_in(files, value_set=listing.names()))
-            found = rows[left[hit]]
+            hit_rows = rows[left[hit]]
             folder = f"{listing.folder}/" if listing.folder else ""
-            places.state[found] = State.FILE
-            places.root[found] = listing.label
-            places.file[found] = _around(folder, files.filter(pa.array(hit)), "").to_pylist()
+            places.state[hit_rows] = State.FILE
+            places.root[hit_rows] = listing.label
+            places.file[hit_rows] = _around(folder, files.filter(pa.array(hit)), "").to_pylist()
             left = left[~hit]
     left, near = _apart_from_alike(locator, family, releases[-1], names, left)
     unsure.append(rows[near])
@@ -202,7 +202,7 @@ def _locate_plain(
 def _apart_from_alike(
     locator: Locator, family: Family, release: str, names: pa.Array, left: Rows
 ) -> tuple[Rows, Rows]:
-    """Divide missing names into those that nothing is like, and those that a file is nearly."""
+    """Divide missing names into those without a similar file, and those with one."""
     slots = tuple(locator.slots_of(family, release))
     texts = names.take(pa.array(left)).to_pylist()
     near = np.fromiter((bool(locator.alike(slots, text)) for text in texts), np.bool_, len(texts))
@@ -214,7 +214,7 @@ def _around(before: str, texts: pa.Array, after: str) -> pa.Array:
 
 
 def _mark_known(places: _Places, known: Known, at: Rows, roots: Roots) -> set[str]:
-    """Mark the pictures that need not be looked at again; returns where they were found."""
+    """Mark the pictures that need not be looked at again; return where they are."""
     used: set[str] = set()
     rows = np.flatnonzero((at >= 0) & (places.state != State.CONTAINED))
     notes = taken(known.seen.select(_NOTES), at[rows]).to_pylist()
@@ -258,10 +258,10 @@ def _located_table(wanted: pa.Table, places: _Places, known: Known, at: Rows) ->
 def _requests(located: pa.Table, places: _Places) -> pa.Table:
     """List the files to be looked at, neighbours on the disk one after the other."""
     rows = np.flatnonzero(places.state == State.FILE)
-    own = taken(located.select(["key_hash", "key", "media"]), rows)
+    key_columns = taken(located.select(["key_hash", "key", "media"]), rows)
     table = pa.Table.from_arrays(
         [
-            *own.columns,
+            *key_columns.columns,
             pa.array(places.root[rows], pa.string()),
             pa.array(places.file[rows], pa.string()),
             pa.nulls(len(rows), pa.int64()),

@@ -1,8 +1,9 @@
-"""Third step of the passes: each wanted picture decoded once, where its bytes lie.
+"""Third step of the passes: decode each wanted picture once, where its bytes are stored.
 
-A unit is a range of files, or the pictures of a tar (of a share of it, where it is large), read in
-the order of the disk. What it finds is spilled in the order of keys. The result is named by all
-that it depends on: places, sizes and times of change; these reach no file of the build.
+A unit is a range of files, or the pictures of a tar (of a part of it, if it is large), read in the
+order of the disk. Its result is written in the order of keys, under a name made from everything
+that the result depends on: places, sizes and modification times. None of these reaches a file of
+the build.
 """
 
 import hashlib
@@ -62,7 +63,7 @@ class FilesUnit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContainerUnit:
-    """Look at the wanted pictures of a share of a tar, a pack, or a folder of loose files."""
+    """Look at the wanted pictures in a part of a tar, of a pack, or of a folder of loose files."""
 
     container: WebScan
     share: int
@@ -93,15 +94,15 @@ def plan_files(located: Sequence[Located], roots: Roots, staging: Path) -> list[
     """Cut the files that are to be looked at into units."""
     return [
         FilesUnit(
-            requests=one.requests,
-            part=one.part,
+            requests=entry.requests,
+            part=entry.part,
             start=start,
-            stop=min(start + UNIT_FILES, one.num_files),
+            stop=min(start + UNIT_FILES, entry.num_files),
             roots=roots,
             staging=staging,
         )
-        for one in located
-        for start in range(0, one.num_files, UNIT_FILES)
+        for entry in located
+        for start in range(0, entry.num_files, UNIT_FILES)
     ]
 
 
@@ -113,7 +114,7 @@ def plan_containers(
     staging: Path,
 ) -> list[ContainerUnit]:
     """Cut tars, packs and folders into units, in the order of search."""
-    wanted = tuple(one for one in located if one.num_contained)
+    wanted = tuple(entry for entry in located if entry.num_contained)
     return [
         ContainerUnit(
             container=container,
@@ -131,7 +132,7 @@ def plan_containers(
 
 
 def run_files(unit: FilesUnit) -> Facts:
-    """Look at a range of files, unless that was done for the same state of them."""
+    """Look at a range of files, unless a result for their present state exists."""
     rows = read_arrow(unit.requests).slice(unit.start, unit.stop - unit.start).to_pylist()
     with SourceReader(unit.roots) as source:
         states = [source.state(_location(row)) for row in rows]
@@ -141,7 +142,7 @@ def run_files(unit: FilesUnit) -> Facts:
 
 
 def run_container(unit: ContainerUnit) -> Facts:
-    """Look at the wanted pictures of a container, unless that was done for the same state of it."""
+    """Look at the wanted pictures of a container, unless a result for its present state exists."""
     rows, known = _wanted_rows(unit, unit.container)
     with SourceReader(unit.roots) as source:
         states = [source.state(_location(row)) for row in rows]
@@ -157,19 +158,19 @@ def _num_shares(path: Path) -> int:
 
 
 def _wanted_rows(unit: ContainerUnit, scan: WebScan) -> tuple[list[Row], list[Row | None]]:
-    """List the wanted pictures of a share in the order of the disk, and what is known of each."""
+    """List the wanted pictures of a part in the order of the disk, with what is known of each."""
     pairs: list[tuple[Row, Row | None]] = []
     size = unit.roots.path(scan.root, scan.file).stat().st_size
     for family in unit.families:
         there = _keyed(family, read_arrow(scan.path))
-        for one in unit.located:
-            own = cut(there, one.part)
-            wanted = read_arrow(one.path)
-            at = match(own, wanted)
+        for entry in unit.located:
+            in_part = cut(there, entry.part)
+            wanted = read_arrow(entry.path)
+            at = match(in_part, wanted)
             hits = np.flatnonzero(at >= 0)
             hits = hits[numbers(wanted["state"])[at[hits]] == State.CONTAINED]
             notes = taken(wanted.select(_NOTES), at[hits]).to_pylist()
-            for place, note in zip(taken(own, hits).to_pylist(), notes, strict=True):
+            for place, note in zip(taken(in_part, hits).to_pylist(), notes, strict=True):
                 offset = place["offset"] or 0
                 if offset * unit.num_shares // max(1, size) == unit.share:
                     pairs.append((_request(place, family, scan), note if note["root"] else None))
@@ -216,12 +217,12 @@ def _looked_at(
         digest.update(repr((*row.values(), *state, is_same)).encode())
     path = staging / f"facts-{digest.hexdigest()[:32]}.arrow"
     if not path.exists():
-        found = [
+        facts_rows = [
             _probe(source, row, state, unchanged=is_same)
             for row, state, is_same in zip(rows, states, unchanged, strict=True)
         ]
-        table = pa.Table.from_pylist(found, schema=FACTS_SCHEMA)
-        # Synced, since the next run counts on it.
+        table = pa.Table.from_pylist(facts_rows, schema=FACTS_SCHEMA)
+        # Synced, since the next run relies on it.
         stream_arrow(path, FACTS_SCHEMA, sorted_by_hash(table).combine_chunks().to_batches())
     return Facts(path, len(rows))
 
@@ -230,14 +231,14 @@ def _probe(
     source: SourceReader, row: Row, state: FileState | Problem, *, unchanged: bool
 ) -> dict[str, object]:
     """Look at one picture and return a row of FACTS_SCHEMA."""
-    found: dict[str, object] = {name: row.get(name) for name in FACTS_SCHEMA.names}
-    found["unchanged"] = unchanged
+    new_row: dict[str, object] = {name: row.get(name) for name in FACTS_SCHEMA.names}
+    new_row["unchanged"] = unchanged
     if isinstance(state, FileState):
-        found["mtime_ns"] = state.mtime_ns
+        new_row["mtime_ns"] = state.mtime_ns
     if not unchanged:
         facts = state if isinstance(state, Problem) else _probed(source, row)
-        found.update(facts._asdict())
-    return found
+        new_row.update(facts._asdict())
+    return new_row
 
 
 def _probed(source: SourceReader, row: Row) -> PictureFacts | Problem:

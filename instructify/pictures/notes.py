@@ -1,8 +1,9 @@
-"""The problems of a range of keys, told to the splits and shards of records that name the keys.
+"""Write the problems of a range of keys for each split and shard of records that names these keys.
 
-The table of problems is sorted by key, and a shard of samples needs the few that its records name.
-So a unit goes through a range of keys and writes its problems once for each shard that names them,
-in the order of the shards. It also counts for each split, and hashes what samples depend on.
+The table of problems is sorted by key, but a shard of samples needs only the few that its records
+name. So a unit goes through a range of keys and writes its problems once for each shard that names
+them, in the order of the shards. It also counts the keys of each split, and hashes the facts on
+which samples depend.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ _DIGEST_SHIFT = np.uint64(56)  # digests are of 256 ranges of hashes, however th
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotesUnit:
-    """Tell the problems of a range of keys to the shards that name them, numbered as in `keys`."""
+    """Write the problems of a range of keys for the shards that name them; `keys` numbers these."""
 
     number: int
     part: KeyRange
@@ -48,7 +49,7 @@ class NotesUnit:
 
 
 class SplitShare(NamedTuple):
-    """What a range says of a split: its keys, those with problems, and digests of these."""
+    """What a range contributes to a split: its keys, those with problems, and digests of these."""
 
     num_keys: int
     num_problems: int
@@ -56,7 +57,7 @@ class SplitShare(NamedTuple):
 
 
 class Notes(NamedTuple):
-    """A file of NOTE_SCHEMA, in the order of the shards, and what it says of each split."""
+    """A file of NOTE_SCHEMA, in the order of the shards, and the shares of each split."""
 
     path: Path
     num_rows: int
@@ -64,7 +65,7 @@ class Notes(NamedTuple):
 
 
 class SplitPictures(NamedTuple):
-    """How many pictures a split names, and those that it can't use, by number and by hash."""
+    """The pictures that a split names, and those that can't be used: their number and hash."""
 
     num_keys: int
     num_problems: int
@@ -75,21 +76,21 @@ NO_PICTURES = SplitPictures(0, 0, hashlib.sha256(b"[]").hexdigest())
 
 
 def run_notes(unit: NotesUnit) -> Notes:
-    """Go through a range of keys."""
+    """Write the notes of a range of keys."""
     problems = read_index(unit.problems)
     lines = _lines(problems)
     shards: list[pa.Table] = []
     keys: dict[str, list[pa.Table]] = {}
-    for number, one in enumerate(unit.keys):
-        own = cut(read_arrow(one.path), unit.part)
-        keys.setdefault(one.split, []).append(own)
-        rows = match(own, problems)
-        told = taken(problems, rows[rows >= 0]).replace_schema_metadata()
-        column = pa.repeat(pa.scalar(number, pa.int32()), told.num_rows)
-        if told.num_rows:
-            shards.append(told.add_column(0, NOTE_SCHEMA.field("shard"), column))
+    for number, entry in enumerate(unit.keys):
+        shard_keys = cut(read_arrow(entry.path), unit.part)
+        keys.setdefault(entry.split, []).append(shard_keys)
+        rows = match(shard_keys, problems)
+        shard_problems = taken(problems, rows[rows >= 0]).replace_schema_metadata()
+        column = pa.repeat(pa.scalar(number, pa.int32()), shard_problems.num_rows)
+        if shard_problems.num_rows:
+            shards.append(shard_problems.add_column(0, NOTE_SCHEMA.field("shard"), column))
     table = pa.concat_tables([NOTE_SCHEMA.empty_table(), *shards])
-    splits = {name: _share(own, problems, lines) for name, own in keys.items()}
+    splits = {name: _share(tables, problems, lines) for name, tables in keys.items()}
     path = write_work(unit.staging / f"notes-{unit.number:03}.arrow", table)
     return Notes(path, table.num_rows, splits)
 
@@ -105,23 +106,23 @@ def read_notes(paths: Sequence[Path], shard: int) -> pa.Table:
 
 
 def sum_up(notes: Sequence[Notes]) -> dict[str, SplitPictures]:
-    """Put together what all ranges say of each split."""
+    """Add up the shares of each split over all ranges."""
     names = dict.fromkeys(name for note in notes for name in note.splits)
     shares = {name: [note.splits[name] for note in notes if name in note.splits] for name in names}
     return {
         name: SplitPictures(
-            num_keys=sum(share.num_keys for share in own),
-            num_problems=sum(share.num_problems for share in own),
-            problems_sha256=_digest_of(own),
+            num_keys=sum(share.num_keys for share in split_shares),
+            num_problems=sum(share.num_problems for share in split_shares),
+            problems_sha256=_digest_of(split_shares),
         )
-        for name, own in shares.items()
+        for name, split_shares in shares.items()
     }
 
 
 def _share(keys: Sequence[pa.Table], problems: pa.Table, lines: pa.Array) -> SplitShare:
     table = keys[0] if len(keys) == 1 else sorted_by_hash(pa.concat_tables(keys))
-    own = taken(table, np.flatnonzero(first_of_each(table))).cast(KEY_SCHEMA)
-    bad = match(own, problems)
+    distinct = taken(table, np.flatnonzero(first_of_each(table))).cast(KEY_SCHEMA)
+    bad = match(distinct, problems)
     bad = bad[bad >= 0]
     ranges = hashes_of(problems)[bad] >> _DIGEST_SHIFT
     edges = np.flatnonzero(ranges[1:] != ranges[:-1]) + 1
@@ -130,7 +131,7 @@ def _share(keys: Sequence[pa.Table], problems: pa.Table, lines: pa.Array) -> Spl
     for start, stop in itertools.pairwise([0, *edges.tolist(), len(bad)] if len(bad) else []):
         digest = hashlib.sha256(text[ends[start] : ends[stop]]).hexdigest()
         digests.append((int(ranges[start]), digest))
-    return SplitShare(own.num_rows, len(bad), tuple(digests))
+    return SplitShare(distinct.num_rows, len(bad), tuple(digests))
 
 
 def _lines(problems: pa.Table) -> pa.Array:
@@ -148,6 +149,6 @@ def _text_of(lines: pa.Array) -> tuple[NDArray[np.int64], memoryview]:
 
 
 def _digest_of(shares: Sequence[SplitShare]) -> str:
-    """Hash the problems of a split from the shares of all ranges, however they were cut."""
+    """Hash the problems of a split from the shares of all ranges, however the ranges were cut."""
     digests = sorted(digest for share in shares for digest in share.digests)
     return hashlib.sha256(repr(digests).encode()).hexdigest()

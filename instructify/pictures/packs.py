@@ -1,8 +1,9 @@
-"""Pictures that stand in raw files themselves (Parquet, tars, base64), taken out at their reading.
+"""Take pictures out of raw files that contain them (Parquet, tars, base64) while these are read.
 
-The reading of a split leaves them one behind the other in a pack, a file in the staging folder, and
-beside it where each lies. To the search for pictures a pack is one more tar: `merge_web` puts it
-into the map of names. Names are made of contents, so what a build has stored is not read again.
+The unit that reads a split writes them one after another into a pack, a file in the staging folder,
+and beside it an index of their places. The search for pictures treats a pack as a tar: `merge_web`
+adds it to the map of names. Names are made from contents, so a picture that the build already
+stores is not read again.
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ PACK_INDEX = "pictures.arrow"
 
 
 class PackWriter:
-    """Writes the pack of one split into the folder of its unit; nothing where there is none."""
+    """Writes the pack of a split into the folder of its unit; no file if no picture is added."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -43,7 +44,7 @@ class PackWriter:
         self._size_bytes += len(data)
 
     def close(self) -> list[FileFacts]:
-        """Finish pack and index, and say what they are; nothing where no picture was added."""
+        """Finish pack and index and describe both files; empty if no picture was added."""
         if self._file is None:
             return []
         path = self._folder / PACK

@@ -1,14 +1,15 @@
-"""The passes over the pictures of a conversion: which units there are, and in which order.
+"""The passes over the pictures of a conversion: their units and the order of the steps.
 
 1. `wanted`: the keys of each shard of records, sorted by hash.
-2. `locating`: a range of keys a unit: which files they are, which may lie in a tar.
-3. `looking`: a range of files, or a tar a unit: each wanted picture decoded once.
-4. `joining`, `notes`: a range of keys a unit: pictures, problems, and who has to be told of these.
-5. `contents`, `store`: a range of contents a unit, then a shard a unit.
-6. `index`: a part of the index a unit.
+2. `locating`, a unit per range of keys: the file of each key, and which keys may be in a tar.
+3. `looking`, a unit per range of files or per tar: each wanted picture is decoded once.
+4. `joining` and `notes`, a unit per range of keys: pictures, problems, and the shards that need
+   these problems.
+5. `contents`, a unit per range of contents, and `store`, a unit per shard.
+6. `index`, a unit per part of the index.
 
-Who runs this holds receipts: paths and counts, never keys. Any process may run any unit of a step,
-in any order, also twice: equal units leave equal files, each put in its place whole.
+The caller holds only receipts: paths and counts, never keys. Any process may run any unit of a
+step, in any order, and more than once: equal units write equal files, each moved into place whole.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -51,7 +52,7 @@ Result = TypeVar("Result")
 
 
 class Runner(Protocol):
-    """Whatever runs units and returns their results in the order of the units."""
+    """Runs units and returns their results in the order of the units."""
 
     def map(
         self,
@@ -75,10 +76,10 @@ Stage = Callable[[str, int, str], AbstractContextManager[Bar]]  # its name, tota
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PicturesWanted:
-    """What the passes go through.
+    """The input of the passes.
 
-    `contained` are the families whose pictures may lie in tars or packs. `packs` hold the pictures
-    that stood in raw files; they come after the tars.
+    `contained` names the families whose pictures may be in tars or packs. `packs` hold the pictures
+    that were inside raw files; they come after the tars.
     """
 
     shards: Sequence[RecordShard]
@@ -91,7 +92,7 @@ class PicturesWanted:
 
 
 class FoundPictures(NamedTuple):
-    """All pictures of a build, found and looked at, not yet stored."""
+    """All pictures of a build, located and decoded, but not yet stored."""
 
     joined: list[Joined]
     notes: list[Notes]
@@ -103,8 +104,8 @@ class FoundPictures(NamedTuple):
 
     @property
     def problems(self) -> list[FileFacts]:
-        """The parts of the table of problems, as they lie in the staging folder."""
-        return [one.problems for one in self.joined]
+        """The parts of the table of problems, in the staging folder."""
+        return [entry.problems for entry in self.joined]
 
 
 class StoredPictures(NamedTuple):
@@ -117,7 +118,7 @@ class StoredPictures(NamedTuple):
 
 
 class StorePlan(NamedTuple):
-    """What there is to be stored, before any of it is."""
+    """What will be stored."""
 
     contents: list[Contents]
     units: list[StoreUnit]
@@ -133,7 +134,7 @@ class StorePlan(NamedTuple):
 
 
 def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPictures:
-    """Go through the first four steps: every wanted picture is looked at, or is a problem."""
+    """Run the first four steps: every wanted picture is decoded, or recorded as a problem."""
     keys = list_keys(wanted.shards, wanted.staging, pool)
     located = _locate(wanted, keys, pool, stage)
     scans = pool.map(
@@ -143,12 +144,12 @@ def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPi
         through=True,
     )
     facts = _look(wanted, located, scans, pool, stage)
-    parts = key_ranges(parts_for(sum(one.num_rows for one in located)))
+    parts = key_ranges(parts_for(sum(entry.num_rows for entry in located)))
     joins = [
         JoinUnit(
             number=number,
             part=part,
-            located=tuple(one for one in located if one.part.meets(part)),
+            located=tuple(entry for entry in located if entry.part.meets(part)),
             facts=tuple(fact for fact in facts if fact.num_rows and fact.part.meets(part)),
             known=wanted.known,
             embedded=frozenset(n for n, of in wanted.contained.items() if of.embedded),
@@ -158,19 +159,19 @@ def find_pictures(wanted: PicturesWanted, pool: Runner, stage: Stage) -> FoundPi
     ]
     joined = pool.map(run_join, joins, stage="index", through=True)
     notes = note_problems(
-        keys, [wanted.staging / one.problems.name for one in joined], wanted.staging, pool
+        keys, [wanted.staging / entry.problems.name for entry in joined], wanted.staging, pool
     )
-    used = [*(one.used_roots for one in located), *(one.used_roots for one in joined)]
+    used = [*(entry.used_roots for entry in located), *(entry.used_roots for entry in joined)]
     families: dict[str, int] = {}
-    for one in joined:
-        for name, count in one.families.items():
+    for entry in joined:
+        for name, count in entry.families.items():
             families[name] = families.get(name, 0) + count
     return FoundPictures(
         joined=joined,
         notes=notes,
         splits=sum_up(notes),
         families=families,
-        num_keys=sum(one.num_keys for one in located),
+        num_keys=sum(entry.num_keys for entry in located),
         used_roots=frozenset().union(*used),
         container_problems=[scan.problem for scan in scans if scan.problem is not None],
     )
@@ -191,7 +192,7 @@ def list_keys(shards: Sequence[RecordShard], staging: Path, pool: Runner) -> tup
 def note_problems(
     keys: tuple[Keys, ...], problems: Sequence[Path], staging: Path, pool: Runner
 ) -> list[Notes]:
-    """Tell the problems of all parts of a table to the shards of records that name the keys."""
+    """Write the problems of all parts of a table for the shards of records that name the keys."""
     units = [
         NotesUnit(number=number, part=part, keys=keys, problems=path, staging=staging)
         for number, (part, path) in enumerate(zip(key_ranges(len(problems)), problems, strict=True))
@@ -200,7 +201,7 @@ def note_problems(
 
 
 def plan_storing(
-    found: FoundPictures,
+    pictures: FoundPictures,
     wanted: PicturesWanted,
     stored_families: frozenset[str],
     pool: Runner,
@@ -211,18 +212,18 @@ def plan_storing(
     spills = [
         SpillUnit(
             number=number,
-            part=one.part,
-            found=one.found,
+            part=entry.part,
+            found=entry.found,
             known=wanted.known,
             stored_families=stored_families,
             staging=wanted.staging,
         )
-        for number, one in enumerate(found.joined)
+        for number, entry in enumerate(pictures.joined)
     ]
     paths = tuple(pool.map(run_spill, spills, stage="index", through=True))
     units = [
         ContentsUnit(number=number, part=part, spills=paths, staging=wanted.staging)
-        for number, part in enumerate(key_ranges(len(found.joined)))
+        for number, part in enumerate(key_ranges(len(pictures.joined)))
     ]
     contents = pool.map(run_contents, units, stage="index", through=True)
     shards = plan_store(contents, wanted.roots, wanted.staging, shard_bytes)
@@ -231,13 +232,13 @@ def plan_storing(
 
 def store_pictures(
     plan: StorePlan,
-    found: FoundPictures,
+    pictures: FoundPictures,
     wanted: PicturesWanted,
     standing: Sequence[str],
     pool: Runner,
     stage: Stage,
 ) -> StoredPictures:
-    """Write the new shards and the index; `standing` are the shards that the build has."""
+    """Write the new shards and the index; `standing` are the shards of the build so far."""
     with stage("store", len(plan.units), "shard") as bar:
         written = pool.map(
             run_store, plan.units, lambda *_: bar.advance(), stage="index", through=True
@@ -246,13 +247,13 @@ def store_pictures(
     units = [
         IndexUnit(
             number=number,
-            found=one.found,
+            found=entry.found,
             contents=tuple(plan.contents),
             shards=tuple((name, shard.facts.rows) for name, shard in shards),
             stored_families=plan.stored_families,
             staging=wanted.staging,
         )
-        for number, one in enumerate(found.joined)
+        for number, entry in enumerate(pictures.joined)
     ]
     return StoredPictures(
         parts=pool.map(run_index, units, stage="index"),
@@ -290,13 +291,13 @@ def _look(
     pool: Runner,
     stage: Stage,
 ) -> list[Facts]:
-    """Look at files and then into containers; of a key that is in several the first counts."""
+    """Look at files, then into containers; where a key is in several, the first counts."""
     files = plan_files(located, wanted.roots, wanted.staging)
     families = wanted.contained
     containers = plan_containers(
         [*scans, *wanted.packs], located, [*families.values()], wanted.roots, wanted.staging
     )
-    with stage("pictures", sum(one.num_files for one in located), "file") as bar:
+    with stage("pictures", sum(entry.num_files for entry in located), "file") as bar:
         facts = pool.map(
             run_files,
             files,

@@ -1,8 +1,9 @@
-"""What a picture or clip is, told by decoding it: its facts, or the reason not to use it.
+"""Decode a picture or clip and return its facts, or the reason not to use it.
 
-Every picture is decoded once, large JPEGs at a fraction of their size, so a file that breaks off
-or is damaged shows here and not in the middle of a training run. The suffix of a file counts for
-nothing: `kind` is what the bytes say. Damage that a JPEG decoder repairs without a word passes.
+Every picture is decoded once, large JPEGs at a fraction of their size, so that a truncated or
+damaged file is reported here and not in the middle of a training run. The suffix of a file is
+ignored: `kind` follows from the bytes. Damage that a JPEG decoder repairs silently is not
+detected.
 """
 
 import hashlib
@@ -45,7 +46,7 @@ END_BYTES = 1024  # of either end of a file, enough to tell whether it is whole
 
 
 class PictureFacts(NamedTuple):
-    """What the index says of a content; `phash` is None for clips."""
+    """The facts of a content in the index; `phash` is None for clips."""
 
     sha256: str
     phash: int | None
@@ -56,7 +57,7 @@ class PictureFacts(NamedTuple):
 
 
 def probe_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureFacts | Problem:
-    """Decode a picture and tell its facts, or why it is not used."""
+    """Decode a picture and return its facts, or why it is not used."""
     if not data:
         return Problem("picture-empty", "0 bytes")
     kind = picture_kind(data)
@@ -78,22 +79,22 @@ def probe_picture(data: bytes, *, max_pixels: int = MAX_PIXELS) -> PictureFacts 
 
 
 def probe_clip(data: bytes) -> PictureFacts | Problem:
-    """Decode one frame of a clip and tell its facts, or why it is not used."""
+    """Decode one frame of a clip and return its facts, or why it is not used."""
     if not data:
         return Problem("picture-empty", "0 bytes")
-    found = clip_format(data)
-    if found is None:
+    container = clip_format(data)
+    if container is None:
         return Problem("clip-unreadable", f"the bytes are {other_kind(data)}")
     try:
         size = first_frame_size(data)
     except ClipUnreadable as error:
         return Problem("clip-unreadable", str(error))
     sha256 = hashlib.sha256(data).hexdigest()
-    return PictureFacts(sha256, None, size.width, size.height, found.kind, len(data))
+    return PictureFacts(sha256, None, size.width, size.height, container.kind, len(data))
 
 
 def picture_kind(data: bytes) -> str | None:
-    """Tell the kind of picture by its first bytes; None if it is none that we read."""
+    """Return the kind of picture by its first bytes; None if the kind is not supported."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
     return next((kind for magic, kind in _KINDS.items() if data.startswith(magic)), None)
@@ -109,7 +110,7 @@ def _damage(kind: str, data: bytes, error: Exception) -> Problem:
 
 
 def is_cut(kind: str, head: bytes, tail: bytes, size_bytes: int) -> bool:
-    """Tell by the first and last `END_BYTES` whether the end that a whole file has is missing."""
+    """Return whether the end is missing, judged by the first and last `END_BYTES`."""
     match kind:
         case "jpeg":
             return b"\xff\xd9" not in tail
@@ -125,7 +126,7 @@ def is_cut(kind: str, head: bytes, tail: bytes, size_bytes: int) -> bool:
 
 
 def other_kind(data: bytes) -> str:
-    """Name what the bytes are instead, as far as their beginning tells."""
+    """Name what the bytes are instead, as far as their beginning shows."""
     head = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html", b"<head")):
         return "an HTML page"

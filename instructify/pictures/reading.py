@@ -1,8 +1,8 @@
 """Read pictures of a build by key: facts, original bytes, or RGB.
 
-Rows are reached by batch and offset, straight out of memory-mapped files. A store may be read by
-several threads, and by processes forked from the one that opened it: what is opened lazily is
-only ever replaced as a whole. Pictures that the build refers to are read from their folders.
+Rows are reached by batch and offset, directly in memory-mapped files. Several threads, and
+processes forked from the one that opened the store, may read it: whatever is opened lazily is only
+replaced as a whole. Pictures that the build refers to are read from their folders.
 """
 
 import bisect
@@ -161,13 +161,13 @@ class PictureStore:
         row = self._find(key)
         if row is None:
             raise KeyError(key)
-        found = self._index.row(row)
-        facts = StoredFacts(*(found.column(name)[0].as_py() for name in StoredFacts._fields))
+        index_row = self._index.row(row)
+        facts = StoredFacts(*(index_row.column(name)[0].as_py() for name in StoredFacts._fields))
         check_index_row(facts)
         return facts
 
     def bytes(self, key: str) -> Content:
-        """Return the original bytes of a picture or clip, proved by its hash; raises KeyError."""
+        """Return the original bytes of a picture or clip, checked by hash; raises KeyError."""
         facts = self.facts(key)
         if facts.shard is None or facts.row is None:
             return self._referenced(facts)
@@ -185,7 +185,7 @@ class PictureStore:
         return frames(self.bytes(key), num_frames)
 
     def _find(self, key: str) -> int | None:
-        """Find the row of a key by its hash, which another key may have too."""
+        """Find the row of a key by its hash, which a second key may share."""
         wanted = int(hash_texts([key])[0])
         at = max(0, bisect.bisect_left(self._lowest, wanted) - 1)
         while at < len(self._hashes) and self._lowest[at] <= wanted:
@@ -230,14 +230,14 @@ class PictureStore:
 
 def _only_index(folder: Path) -> list[Path]:
     """Find the parts of the only index of a folder."""
-    found = sorted(folder.glob("index-*.arrow"))
-    numbers = [path.name.split("-")[1] for path in found]
-    if not found or numbers != [f"{number:03}" for number in range(len(found))]:
+    parts = sorted(folder.glob("index-*.arrow"))
+    numbers = [path.name.split("-")[1] for path in parts]
+    if not parts or numbers != [f"{number:03}" for number in range(len(parts))]:
         raise UserError(
-            f"{folder} holds {len(found)} parts of picture indices, all of one index are needed; "
+            f"{folder} holds {len(parts)} parts of picture indices, all of one index are needed; "
             f"run `instructify verify {os.fspath(folder.parent)}`"
         )
-    return found
+    return parts
 
 
 def _open_shard(path: Path) -> _Texts:

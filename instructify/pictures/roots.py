@@ -1,8 +1,8 @@
 """The folders that pictures may come from, under labels: `raw`, `images0`, `images1`, ...
 
-Every file of a build that names a picture's file says label and path below it, so that a build
-holds no absolute path. Where the labels lie on this machine is kept apart, in `pictures/local/`,
-which no manifest lists; whoever moves the pictures gives the roots anew.
+Every file of a build that names a picture's file gives a label and a path below it, so that a
+build contains no absolute path. The places of the labels on this machine are kept apart, in
+`pictures/local/`, which no manifest lists. After the pictures have moved, give the roots again.
 """
 
 import json

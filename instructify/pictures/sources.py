@@ -1,7 +1,8 @@
-"""Read the bytes of located pictures, and nothing but regular files and their parts.
+"""Read the bytes of located pictures, from regular files and parts of them only.
 
-Folders may change after they were listed, so what is opened is judged again: no link is followed,
-no pipe waited for, no device read, no more bytes taken than a picture may have.
+Folders may change after they were listed, so a file is checked again when it is opened: links are
+not followed, pipes are not waited for, devices are not read, and no more bytes are read than a
+picture may have.
 """
 
 import os
@@ -27,7 +28,7 @@ class Problem(NamedTuple):
 
 
 class FileState(NamedTuple):
-    """What tells on this machine whether a file is still the same; the size is the picture's."""
+    """Size (the picture's) and time of change, which show whether a file is still the same."""
 
     size_bytes: int
     mtime_ns: int
@@ -47,7 +48,7 @@ class OpenPart(NamedTuple):
 
 
 class SourceReader:
-    """Reads pictures one after the other; keeps the last tar open. Not for threads to share."""
+    """Reads pictures one after another and keeps the last tar open. Not thread-safe."""
 
     def __init__(self, roots: Roots) -> None:
         self._roots = roots
@@ -59,11 +60,11 @@ class SourceReader:
     def state(self, location: Location) -> FileState | Problem:
         """Look at size and time of change without opening the file."""
         try:
-            found = os.stat(self._path(location), follow_symlinks=False)
+            status = os.stat(self._path(location), follow_symlinks=False)
         except OSError as error:
             return _unreadable(location, error)
-        size = found.st_size if location.size_bytes is None else location.size_bytes
-        return FileState(size, found.st_mtime_ns)
+        size = status.st_size if location.size_bytes is None else location.size_bytes
+        return FileState(size, status.st_mtime_ns)
 
     def read(self, location: Location, max_bytes: int) -> bytes | Problem:
         """Read the picture's bytes as they are stored."""
@@ -85,10 +86,10 @@ class SourceReader:
                 return judge(part)
             descriptor = os.open(self._path(location), _OPEN_FLAGS)
             try:
-                found = os.fstat(descriptor)
-                if not stat.S_ISREG(found.st_mode):
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
                     return _not_regular(location)
-                return judge(OpenPart(descriptor, 0, found.st_size))
+                return judge(OpenPart(descriptor, 0, status.st_size))
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -108,11 +109,11 @@ class SourceReader:
     def _read_file(self, location: Location, max_bytes: int) -> bytes | Problem:
         descriptor = os.open(self._path(location), _OPEN_FLAGS)
         with open(descriptor, "rb", buffering=0) as handle:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 return _not_regular(location)
-            if found.st_size > max_bytes:
-                return too_many_bytes(location.file, found.st_size)
+            if status.st_size > max_bytes:
+                return too_many_bytes(location.file, status.st_size)
             return handle.read(max_bytes)
 
     def _read_member(self, location: Location, max_bytes: int) -> bytes | Problem:

@@ -1,8 +1,8 @@
-"""The picture store: every distinct content once, original bytes, in Arrow shards by hash.
+"""The picture store: every distinct content once, as original bytes, in Arrow shards by hash.
 
-A commit cuts its new contents into as many shards as their bytes ask for, by the first bits of the
-hash, sorted inside. A shard gets its number when all are written, and is named by what it holds.
-Later commits append shards and touch no old one.
+A commit divides its new contents by the first bits of the hash into shards of bounded size, each
+sorted. A shard gets its number when all shards are written, and its name contains a hash of its
+content. Later commits add shards and leave existing ones unchanged.
 """
 
 import hashlib
@@ -62,9 +62,11 @@ def plan_store(
     edges = [-(-at * _PREFIXES // count) for at in range(count + 1)]
     units = []
     for start, stop in itertools.pairwise(edges):
-        own = KeyRange(start << 32, stop << 32)
+        hash_range = KeyRange(start << 32, stop << 32)
         paths = tuple(
-            content.new for content in contents if content.num_new and content.part.meets(own)
+            content.new
+            for content in contents
+            if content.num_new and content.part.meets(hash_range)
         )
         units.append(
             StoreUnit(start=start, stop=stop, contents=paths, roots=roots, staging=staging)
@@ -73,7 +75,7 @@ def plan_store(
 
 
 def run_store(unit: StoreUnit) -> Stored:
-    """Write one shard; one that is there already is only hashed."""
+    """Write a shard; a shard that already exists is only hashed."""
     rows = _rows(unit)
     hashes = "".join(one_array(rows["sha256"]).to_pylist())
     digest = hashlib.sha256(hashes.encode()).hexdigest()
@@ -88,9 +90,9 @@ def run_store(unit: StoreUnit) -> Stored:
 
 
 def named_shards(stored: Sequence[Stored], first: int) -> list[tuple[str, Stored]]:
-    """Number the shards that hold anything, and name them."""
-    full = [one for one in stored if one.facts.rows]
-    return [(f"{first + at:05}-{one.stem}.arrow", one) for at, one in enumerate(full)]
+    """Number and name the shards that are not empty."""
+    full = [shard for shard in stored if shard.facts.rows]
+    return [(f"{first + at:05}-{shard.stem}.arrow", shard) for at, shard in enumerate(full)]
 
 
 def next_number(shards: Sequence[str]) -> int:
@@ -99,7 +101,7 @@ def next_number(shards: Sequence[str]) -> int:
 
 
 def staged_bytes(staging: Path) -> int:
-    """Return how many bytes of shards a run that was ended before has left."""
+    """Return the bytes of the shards that an interrupted run has written."""
     return sum(path.stat().st_size for path in staging.glob("shard-*.arrow"))
 
 
@@ -109,7 +111,7 @@ def needed_bytes(num_contents: int, content_bytes: int) -> int:
 
 
 def check_space(folder: Path, bytes_needed: int) -> None:
-    """Refuse to start on a disk that is too small."""
+    """Raise UserError if the disk is too small."""
     place = folder.absolute()
     while not place.exists():
         place = place.parent
@@ -153,7 +155,7 @@ def _batches(rows: pa.Table, roots: Roots) -> Iterator[pa.RecordBatch]:
 
 
 def _content(source: SourceReader, row: dict[str, object]) -> bytes:
-    """Read a picture; it must be what it was when it was looked at."""
+    """Read a picture, whose bytes must be those that were looked at."""
     offset, size = row["offset"], row["size_bytes"]
     place = Location(str(row["root"]), str(row["file"]))
     if isinstance(offset, int) and isinstance(size, int):

@@ -1,6 +1,6 @@
-"""What the tables of the picture index hold, and how one part of them is read and written.
+"""The schemas of the tables of the picture index, and how a part of them is read and written.
 
-The index and the table of problems are parts of a build. All others are work files: they hold
+The index and the table of problems are parts of a build. All others are work files: they contain
 times and never reach a manifest. Every table is sorted by `key_hash` and `key` (`key_order.py`).
 """
 
@@ -77,7 +77,7 @@ FOUND_SCHEMA = pa.schema([*_KEY, _MEDIA, *_CONTENT, *_PLACE, ("mtime_ns", pa.int
 FACTS_SCHEMA = pa.schema(
     [
         *FOUND_SCHEMA,
-        ("unchanged", pa.bool_()),  # it is as the build knows it, and was not looked at
+        ("unchanged", pa.bool_()),  # unchanged since the last conversion, so not looked at again
         ("reason", pa.string()),  # why there are no facts
         ("detail", pa.string()),
     ]
@@ -88,7 +88,7 @@ LOCATED_SCHEMA = pa.schema(
         *_KEY,
         _MEDIA,
         ("state", pa.int8()),  # one of the numbers of `locating.State`
-        ("reason", pa.string()),  # why there is no file, as far as folders tell
+        ("reason", pa.string()),  # why there is no file in the folders
         ("detail", pa.string()),
         # When the build last saw it, for a key that may lie in a container:
         *_PLACE,
@@ -99,16 +99,17 @@ LOCATED_SCHEMA = pa.schema(
 
 
 def read_index(path: Path, *, validated: bool = True) -> pa.Table:
-    """Map a part of an index or of a table of problems; one of another format is refused.
+    """Map a part of an index or of a table of problems; UserError if it has another format.
 
-    Without `validated` nothing but its columns is looked at, and who touches a batch validates it.
+    Without `validated` only the columns are checked, and the caller validates each batch before
+    use.
     """
     table = read_arrow(path)
     if (table.schema.metadata or {}).get(b"format") != INDEX_FORMAT.encode():
         raise UserError(
             f"{path} was written by another version of instructify; convert into a new folder"
         )
-    if not any(table.schema.equals(one) for one in (PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA)):
+    if not any(table.schema.equals(schema) for schema in (PICTURE_INDEX_SCHEMA, PROBLEM_SCHEMA)):
         raise UserError(f"{path} is damaged; run `instructify verify` on its build.")
     if validated:
         validate(table, path)
@@ -122,7 +123,7 @@ def read_indices(paths: Sequence[Path], schema: pa.Schema, *, validated: bool = 
 
 
 def validate(table: pa.Table | pa.RecordBatch, path: Path) -> None:
-    """Check what Arrow trusts, offsets and UTF-8; a wrong offset can take the process down."""
+    """Check offsets and UTF-8, which Arrow trusts: a wrong offset can crash the process."""
     try:
         table.validate(full=True)
     except pa.ArrowException as error:
@@ -141,7 +142,7 @@ def write_part(folder: Path, stem: str, number: int, table: pa.Table) -> FileFac
 def write_work(path: Path, table: pa.Table) -> Path:
     """Write a work file as one batch, which is mapped without copies.
 
-    It is whole or not there, but neither hashed nor synced: every run makes such files anew.
+    The file is complete or absent, but neither hashed nor synced: every run writes such files anew.
     """
     beside = path.with_name(private_name(path.name))
     try:
@@ -156,7 +157,7 @@ def write_work(path: Path, table: pa.Table) -> Path:
 
 
 def write_named(folder: Path, stem: str, table: pa.Table) -> Path:
-    """Write a work file under a name of its content, by which units that read it are known."""
+    """Write a work file under a name made from its content, which units that read it depend on."""
     digest = hashlib.sha256()
     for batch in table.combine_chunks().to_batches():
         digest.update(batch.serialize())

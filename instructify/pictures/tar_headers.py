@@ -1,10 +1,10 @@
-"""The members of a tar by their headers, for tars that nobody vouches for.
+"""Read the members of an untrusted tar by their headers.
 
-`tarfile` is not used for reading: before Python 3.11.14 a negative size makes it loop for ever
-(CVE-2025-8194), it ends at the first empty block, and what it raises for broken pax headers is
-open-ended. Here every number is checked, every header moves forward, and nothing is expanded.
-Archives joined end to end are read to the end of the file. Of links and sparse files only the
-header is read. Formats: v7, ustar, GNU (long names, base-256 numbers, sparse) and pax.
+`tarfile` is not used: before Python 3.11.14 a negative size makes it loop for ever
+(CVE-2025-8194), it stops at the first empty block, and it raises many kinds of exceptions for
+broken pax headers. Here every number is checked, every header moves forward, and nothing is
+expanded. Archives that were concatenated are read to the end of the file. Of links and sparse
+files only the header is read. Formats: v7, ustar, GNU (long names, base-256 numbers, sparse), pax.
 """
 
 import os
@@ -34,7 +34,7 @@ _WITH_NAME_OF_ITS_OWN = ("GNU.sparse.name", "path")
 
 
 class MemberKind(Enum):
-    """What a member is, as far as a picture is concerned."""
+    """The kind of a member, as far as pictures are concerned."""
 
     FILE = "a regular file"
     HARD_LINK = "a hard link"
@@ -56,7 +56,7 @@ class Member(NamedTuple):
 
 
 class TarDamage(Exception):
-    """The tar can't be read further; carries the reason."""
+    """The tar can't be read further; the message gives the reason."""
 
 
 class TarWindow:
@@ -106,7 +106,7 @@ class _Header(NamedTuple):
 
 
 class _Extra(NamedTuple):
-    """What headers in front of a member say of it."""
+    """What headers in front of a member say about it."""
 
     name: bytes | None = None
     target: bytes | None = None
@@ -147,12 +147,12 @@ def tar_members(window: TarWindow) -> Iterator[Member]:
 
 
 def shown_name(name: bytes) -> str:
-    """Write a member's name for people, without what a terminal would obey."""
+    """Return a member's name for display, without terminal control characters."""
     return visible(_text(name[:_SHOWN_NAME]))
 
 
 def holds_header(data: bytes) -> bool:
-    """Tell whether the data of a member hold the header of another: its size is too large then."""
+    """Return whether the data of a member contain another header: its size is too large then."""
     at = data.find(_MAGIC)
     while at >= 0:
         block = data[at - _MAGIC_AT : at - _MAGIC_AT + BLOCK]

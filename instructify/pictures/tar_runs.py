@@ -1,17 +1,18 @@
-"""Where one run ends and the next begins in a tar that holds several, as far as names can tell.
+"""Find where one run ends and the next begins in a tar that holds several, as far as names show it.
 
-A run has each name once, so it ends before a name is met again. Read from the front, a run ends as
-late as it can; read from the back, as early as it can; it truly ends somewhere between.
+Each name occurs once in a run, so a run ends before a name is repeated. Read from the front, each
+run ends as late as possible; read from the back, as early as possible. The true end is between
+these two places.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_PAIR = 2  # members: a picture and its JSON, each of which may be all that its run has kept
+_PAIR = 2  # members: a picture and its JSON, either of which may be the only member left of its run
 
 
 class Unit(NamedTuple):
-    """The members of one sample, as they lie in a row."""
+    """The consecutive members of one sample."""
 
     key: str
     names: tuple[str, ...]
@@ -21,9 +22,9 @@ class Unit(NamedTuple):
 def units_at_seams(units: Sequence[Unit]) -> set[int]:
     """Number the units within which one run may end and the next begin.
 
-    Runs count upwards, so a run ends where keys fall; then a pair beside that place, or at an end
-    of its archive, may be what is left of two samples. Where keys fall elsewhere too, a run ends
-    anywhere between the two places that its names allow.
+    Keys count upwards within a run, so a run ends where keys decrease; a pair beside that place, or
+    at an end of its archive, may then combine parts of two samples. Where keys decrease elsewhere
+    too, a run may end anywhere between the two places that its names allow.
     """
     result: set[int] = set()
     begin = 0
@@ -56,7 +57,7 @@ def _seams(units: Sequence[Unit]) -> set[int]:
 
 
 def _ends(names: Sequence[str]) -> list[int]:
-    """Say before which names a run has to end, if each goes on as long as it can."""
+    """Return before which names a run has to end, if each run goes on as long as it can."""
     ends: list[int] = []
     seen: set[str] = set()
     for at, name in enumerate(names):

@@ -1,13 +1,14 @@
-"""Which url the pictures of a tar belong to: members of a sample lie beside each other.
+"""Assign the pictures of a tar to their urls: the members of a sample are adjacent.
 
 A tar may hold several runs of img2dataset, each of which counts from 000000000, so a name alone
-tells nothing. Members in a row with one key are a sample, cut where a name is met again. Where the
-names of a row can be cut in two ways, none of its pictures is used. Members that lie apart are
-put together only in a tar that keeps no sample together, and holds each name once. What is left
-of one run's last sample and the rest of another's first may look like a sample: where a tar holds
-several runs and lacks members, no picture that lies where two runs may meet is used, and neither
-is one whose JSON lies on the other side than everywhere else. A tar that shows neither a second run
-nor a gap can't be told from a whole one.
+does not identify a sample. Consecutive members with the same key form a row, and a row is cut into
+samples where a name is repeated. If a row can be cut in two ways, none of its pictures is used.
+Members that are not adjacent are combined only in a tar that keeps no sample together and has each
+name once. The rest of a run's last sample and the rest of the next run's first sample may look
+like one sample. Therefore, in a tar with several runs and missing members, two kinds of pictures
+are not used: those at a place where two runs may meet, and those whose JSON is on the other side
+than in most samples. A tar without signs of a second run or of a gap can't be distinguished from a
+complete one.
 """
 
 import os
@@ -85,7 +86,7 @@ class _Whole(NamedTuple):
 
 
 class Faults:
-    """What can't be used of a tar or folder, counted; the first few are kept in words."""
+    """Counts what can't be used in a tar or folder, and keeps sentences for the first few."""
 
     def __init__(self) -> None:
         self._sentences: list[str] = []
@@ -96,8 +97,8 @@ class Faults:
         if self._count <= _SHOWN_FAULTS:
             self._sentences.append(f"key {visible(key[:_SHOWN_CHARS])}: {sentence}")
 
-    def told(self, name: str, damage: str | None = None) -> str | None:
-        """Put it all into one line about the file of this name; None if there is nothing."""
+    def summary(self, name: str, damage: str | None = None) -> str | None:
+        """Return one line about the file of this name; None if there are no faults."""
         parts = [f"can't be read to its end: {damage}"] if damage else []
         parts += self._sentences
         if self._count > len(self._sentences):
@@ -221,11 +222,11 @@ def scan_tar(path: Path) -> tuple[dict[str, Span], str | None]:
     tar.end_row()
     tar.settle()
     _join_apart(tar, faults, path)
-    return tar.urls, faults.told(path.name, damage)
+    return tar.urls, faults.summary(path.name, damage)
 
 
 def note_url(stem: str, data: bytes, faults: Faults) -> str | None:
-    """Take the url of a JSON file; one without a url leaves its picture unclaimed."""
+    """Return the url in a JSON file; a picture whose JSON has none is not used."""
     try:
         note = msgspec.json.decode(data, type=_Note)
     except (msgspec.MsgspecError, RecursionError):
@@ -308,7 +309,7 @@ def _span(member: Member, stem: str, files: dict[str, Span | None], faults: Faul
 
 
 def _usual(counts: Counter[T], most_only: bool) -> set[T]:
-    """Keep what most have, and unless `most_only` what no fewer than one of twenty have."""
+    """Keep the values that most have; unless `most_only`, also those of at least one in twenty."""
     most, total = max(counts.values(), default=0), counts.total()
     return {
         what
@@ -340,7 +341,7 @@ def _greedy(row: Sequence[_Item]) -> list[list[_Item]]:
 
 
 def _join_apart(tar: _Tar, faults: Faults, path: Path) -> None:
-    """Give urls to pictures that have none beside them, where no other picture can be meant."""
+    """Assign urls to pictures without a neighbouring JSON, where only one picture fits."""
     if not tar.lone_pictures:
         return
     table = path.with_suffix(".parquet")

@@ -1,10 +1,9 @@
-"""Pictures fetched by img2dataset: which tar, or folder of loose files, holds which url.
+"""Pictures fetched by img2dataset: find the tar, or the folder of loose files, that contains a url.
 
-img2dataset names its files by number; the url stands in the JSON file beside each picture. Here a
-tar is scanned once by its headers (one unit of work each), and the scans become one map from
-url name to place: arrays sorted by hash, mapped from disk, 26 bytes a picture.
-A tar that breaks off gives the pictures before the break, and a note. Which member belongs to
-which is the business of `tar_samples`.
+img2dataset names its files by number and writes the url into the JSON file beside each picture. A
+tar is scanned once by its headers (one unit of work per tar), and the scans become one map from
+url name to place: arrays sorted by hash, memory-mapped, 26 bytes a picture. A truncated tar gives
+the pictures before the break, and a note. `tar_samples` decides which members belong together.
 """
 
 import hashlib
@@ -54,7 +53,7 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebUnit:
-    """Scan one tar or folder; its result lies in `staging` under a name made of its state."""
+    """Scan a tar or folder; the result is in `staging` under a name made from the file's state."""
 
     roots: Roots
     root: str
@@ -63,7 +62,7 @@ class WebUnit:
 
 
 class WebScan(NamedTuple):
-    """A finished scan; `problem` says what of the tar could not be used, if anything."""
+    """A finished scan; `problem` says what could not be used of the tar, or is None."""
 
     root: str
     file: str
@@ -73,7 +72,7 @@ class WebScan(NamedTuple):
 
 def plan_web(families: Mapping[str, Family], roots: Roots, staging: Path) -> list[WebUnit]:
     """List the tars and folders of all families that have any, in order of search."""
-    found: dict[Location, None] = {}
+    places: dict[Location, None] = {}
     for root in roots:
         for family in families.values():
             bases = [*family.folders] if root.label == "raw" else [*family.folders, ""]
@@ -81,9 +80,9 @@ def plan_web(families: Mapping[str, Family], roots: Roots, staging: Path) -> lis
                 for path in _containers(root.path / base, family.tars):
                     place = roots.place(os.path.realpath(path))
                     if place is not None:
-                        found[place] = None
+                        places[place] = None
     return [
-        WebUnit(roots=roots, root=place.root, file=place.file, staging=staging) for place in found
+        WebUnit(roots=roots, root=place.root, file=place.file, staging=staging) for place in places
     ]
 
 
@@ -109,7 +108,7 @@ def run_web(unit: WebUnit) -> WebScan:
 
 
 class WebMap:
-    """Where each url's picture lies; mapped from the files that `merge_web` wrote."""
+    """The place of each url's picture, mapped from the files that `merge_web` writes."""
 
     def __init__(self, folder: Path) -> None:
         self._hashes: NDArray[np.uint64] = np.load(folder / "hashes.npy", mmap_mode="r")
@@ -148,7 +147,7 @@ class WebMap:
 
 
 def merge_web(scans: Sequence[WebScan], folder: Path) -> WebMap:
-    """Write the map of all scans; of a url that several hold, the first in their order counts."""
+    """Write the map of all scans; where several contain a url, the first scan counts."""
     tables = [read_arrow(scan.path) for scan in scans]
     total = sum(table.num_rows for table in tables)
     hashes = np.empty(total, np.uint64)
@@ -201,7 +200,7 @@ def _first_of_equals(hashes: NDArray[np.uint64], tails: NDArray[np.uint16]) -> N
 
 
 def _containers(base: Path, globs: Sequence[str]) -> Iterator[Path]:
-    """List tars, and where those might be the numbered folders of img2dataset's loose files."""
+    """List tars, and the places of img2dataset's numbered folders of loose files."""
     for pattern in globs:
         yield from sorted(path for path in base.glob(pattern) if path.is_file())
         folders = base.glob(pattern.removesuffix(".tar"))
@@ -216,7 +215,7 @@ def _scan_tar(path: Path, rows: dict[str, _Part]) -> str | None:
 
 
 def _scan_folder(path: Path, rows: dict[str, _Part]) -> str | None:
-    """Pair the loose files of a folder, where each name is there once."""
+    """Pair the loose files of a folder, in which each name occurs once."""
     pictures: dict[str, list[str]] = {}
     urls: dict[str, str] = {}
     faults = Faults()
@@ -241,7 +240,7 @@ def _scan_folder(path: Path, rows: dict[str, _Part]) -> str | None:
             faults.add(stem, f"{len(names)} pictures, so none of them is used")
         else:
             rows.setdefault(url_name(urls[stem]), _Part(names[0], None, None))
-    return faults.told(path.name)
+    return faults.summary(path.name)
 
 
 def _scan_batch(rows: dict[str, _Part], problem: str | None) -> pa.RecordBatch:

@@ -1,12 +1,13 @@
-"""Frames of a clip, at places that depend on the decoded frames alone, since headers lie.
+"""Frames of a clip, at places that depend on the decoded frames alone, since headers may be wrong.
 
-Of N decoded frames and n asked for, frame k is number floor((k + 1/2) N / n); a clip with fewer
-than n gives them all and repeats its last. AVI, MP4, WebM and their kin only, told by their first
-bytes and read from memory, so that no playlist makes the decoder open other files.
+Of N decoded frames and n requested ones, frame k is number floor((k + 1/2) N / n). A clip with
+fewer than n frames gives all of them and repeats the last. Only AVI, MP4, WebM, MKV and FLV are
+read, recognised by their first bytes and read from memory, so that no playlist makes the decoder
+open other files.
 
-Decoding is bounded: a frame has at most MAX_PIXELS, and of a clip no more is decoded than
-MAX_FRAMES frames, MAX_PACKETS packets or MAX_CLIP_PIXELS pixels, whatever its header claims. The
-frames up to there are the clip's, on every machine alike, so that no clock decides about data.
+Decoding is bounded: a frame has at most MAX_PIXELS, and at most MAX_FRAMES frames, MAX_PACKETS
+packets or MAX_CLIP_PIXELS pixels of a clip are decoded, whatever its header claims. The frames up
+to that limit count as the clip, on every machine alike; no time limit affects the data.
 """
 
 import io
@@ -41,7 +42,7 @@ _LIBRARY_ERRORS = (
 
 
 class ClipUnreadable(Exception):
-    """No frame can be decoded; carries the reason."""
+    """No frame can be decoded; the message gives the reason."""
 
 
 class ClipFrames(NamedTuple):
@@ -51,7 +52,7 @@ class ClipFrames(NamedTuple):
 
 
 class ClipFormat(NamedTuple):
-    """A container: what we call it, and the demuxer that reads it."""
+    """A container: our name for it, and the demuxer that reads it."""
 
     kind: str
     demuxer: str
@@ -63,7 +64,7 @@ class ClipSize(NamedTuple):
 
 
 def clip_format(data: bytes) -> ClipFormat | None:
-    """Tell the container by its first bytes; None if it is none that we read."""
+    """Return the container by its first bytes; None if it is not supported."""
     if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
         return ClipFormat("avi", "avi")
     if data[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
@@ -146,7 +147,7 @@ def _frames_of(
     container: "av.container.InputContainer", stream: "av.VideoStream"
 ) -> "Generator[av.VideoFrame]":
     """Decode packet by packet; one that can't be decoded costs no more than its frame."""
-    import av.error  # a tenth of a second, and few builds have clips
+    import av.error  # the import takes a tenth of a second, and few builds have clips
 
     errors = (av.error.FFmpegError, *_LIBRARY_ERRORS)
     try:
@@ -168,7 +169,7 @@ def _frames_of(
 
 
 def _video_stream(container: "av.container.InputContainer") -> "av.VideoStream":
-    """Return the first stream of moving pictures; a cover picture is none."""
+    """Return the first video stream; a cover picture does not count."""
     import av.stream
 
     streams = container.streams.video
@@ -198,12 +199,12 @@ def _announced_frames(data: bytes) -> int:
 def _open(data: bytes) -> "av.container.InputContainer":
     import av
 
-    found = clip_format(data)
-    if found is None:
+    container = clip_format(data)
+    if container is None:
         raise ClipUnreadable("not a clip that we read: AVI, MP4, WebM, MKV or FLV")
     try:
         # Titles and comments are not used, so they may be in any encoding.
-        return av.open(io.BytesIO(data), format=found.demuxer, metadata_errors="replace")
+        return av.open(io.BytesIO(data), format=container.demuxer, metadata_errors="replace")
     except (av.error.FFmpegError, *_LIBRARY_ERRORS) as error:
         raise ClipUnreadable(f"the container can't be opened: {_words(error)}") from error
 

@@ -1,6 +1,6 @@
-"""The picture keys that a shard of records names, each once: the first step of the passes.
+"""First step of the passes: list the picture keys that a shard of records names, each once.
 
-One unit reads one shard of records.
+A unit reads one shard of records.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ _COLUMNS = pa.schema([RECORD_SCHEMA.field("pictures")])
 
 
 class RecordShard(NamedTuple):
-    """A file of records, by its content, and what it belongs to."""
+    """A file of records, identified by its content, with its release and split."""
 
     path: Path
     sha256: str
@@ -84,7 +84,7 @@ class WantedKeys(NamedTuple):
 
 
 def read_wanted(keys: Sequence[Keys], part: KeyRange) -> WantedKeys:
-    """Unite the keys of a range; releases are in the order in which `keys` first has them."""
+    """Merge the keys of a range; releases are in the order in which `keys` first has them."""
     releases = list(dict.fromkeys(key.release for key in keys))
     pieces = []
     for number, release in enumerate(releases):

@@ -1,4 +1,4 @@
-"""Protocols: how a dataset is evaluated, as data; prompts, candidates and golds made by them."""
+"""Protocols: data that says how a dataset is evaluated, and the questions made from it."""
 
 from instructify.protocols.candidates import CandidateSet, prediction_of, value_scores
 from instructify.protocols.defaults import evaluated_form, metric_for

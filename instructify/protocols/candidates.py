@@ -1,7 +1,7 @@
-"""The candidates of questions, and what likelihoods of candidates say: labels, options, scores.
+"""The candidates of questions, and predictions from the likelihoods of candidates.
 
-The texts that a model scores are not always what is answered: `yes` and `true` both say yes, and
-`(b)` stands for the second choice.
+The texts that a model scores are not always the answers: `yes` and `true` both mean yes, and `(b)`
+means the second choice.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ Scores = Sequence[float] | NDArray[np.float64]
 
 
 class CandidateSet(NamedTuple):
-    """Texts to be scored, and of each the number of the value that it stands for."""
+    """Texts to score, and for each text the index of its value in `values`."""
 
     texts: tuple[str, ...]
     stands_for: tuple[int, ...]
@@ -29,13 +29,13 @@ class CandidateSet(NamedTuple):
 
     @property
     def sha256(self) -> str:
-        """Hash texts, values and their order."""
+        """The hash of texts, values and their order."""
         content = json.dumps([self.texts, self.stands_for, self.values], ensure_ascii=False)
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def of_choices(choices: Sequence[str], rule: CandidateRule) -> CandidateSet:
-    """Make the candidates of a record's own choices."""
+    """Make the candidates of the choices of a record."""
     values = tuple(choices)
     texts = values
     if rule.kind == "letters":
@@ -57,13 +57,13 @@ def of_vocabulary(values: Sequence[str]) -> CandidateSet:
 
 
 def value_scores(scores: Scores, candidates: CandidateSet, merge: str) -> NDArray[np.float64]:
-    """Merge the log-likelihoods of the texts of each value: their maximum, or log of their sum."""
-    found = np.asarray(scores, np.float64)[: len(candidates.texts)]
+    """Merge the log-likelihoods of the texts of each value: the maximum, or the log of the sum."""
+    likelihoods = np.asarray(scores, np.float64)[: len(candidates.texts)]
     if len(candidates.values) == len(candidates.texts):
-        return found
+        return likelihoods
     merged = np.full(len(candidates.values), -np.inf)
     reduce = np.maximum if merge == "max" else np.logaddexp
-    for score, at in zip(found, candidates.stands_for, strict=True):
+    for score, at in zip(likelihoods, candidates.stands_for, strict=True):
         merged[at] = reduce(merged[at], score)
     return merged
 
@@ -71,20 +71,20 @@ def value_scores(scores: Scores, candidates: CandidateSet, merge: str) -> NDArra
 def prediction_of(
     scores: Scores, candidates: CandidateSet, *, merge: str, metric: str
 ) -> dict[str, Any]:
-    """Turn log-likelihoods into the prediction that a metric takes; of equal values the first wins.
+    """Turn log-likelihoods into a prediction for a metric; the first of equal values wins.
 
-    `auc`: the probability of the first of two values among both. `mrr`: a score for each option.
+    `auc` gets the probability of the first of two values, `mrr` a score for each option.
     """
     merged = value_scores(scores, candidates, merge)
     if metric == "auc":
         return {"score": _sigmoid(float(merged[0] - merged[1]))}
     if metric == "mrr":
-        return {"scores": [float(one) for one in merged]}
+        return {"scores": [float(score) for score in merged]}
     return {"prediction": candidates.values[int(merged.argmax())]}
 
 
 def _sigmoid(value: float) -> float:
-    """Take the form that keeps small probabilities apart; those next to 1 may still tie."""
+    """Return the sigmoid in a form that keeps small probabilities distinct; near 1 they may tie."""
     if value >= 0:
         return 1 / (1 + math.exp(-value))
     return math.exp(value) / (1 + math.exp(value))
@@ -93,7 +93,7 @@ def _sigmoid(value: float) -> float:
 def vocabulary_of(
     sets: Mapping[str, Sequence[str]], name: str | None, dataset: str
 ) -> CandidateSet:
-    """Take the answer vocabulary that a split names."""
+    """Make the candidates of the answer vocabulary of a split."""
     if name is None or name not in sets:
         raise UserError(
             f"{dataset} has no answer vocabulary in this build: it is made of the answers of "

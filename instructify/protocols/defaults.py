@@ -1,8 +1,8 @@
-"""The protocols of the user's own datasets, where no file says otherwise: one for each form.
+"""Default protocols of the user's own datasets, one for each form, used if there is no file.
 
-What has candidates is ranked, the rest is generated; the metric is the one of the catalog entry, or
-the usual one of the form. They are put together as the text of a protocol file and read like one,
-so that `--set` and every check hold for them too.
+Forms with candidates are ranked, the others are generated. The metric is that of the catalog entry,
+or the usual metric of the form. A default protocol is made as the text of a protocol file and read
+like a file, so that `--set` and every check work for it too.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from instructify.catalog import Dataset
 from instructify.metrics import metric_of_form, variants
 from instructify.protocols.model import USUAL
 
-READER = "table"  # which all of the user's own datasets have
+READER = "table"  # of all own datasets of the user
 _CAPTION = "A short image description."
 _CONTEXT = "{% if context %}Context: {{ context }} {% endif %}"
 _TEXT = '{% if text %}This image has the words "{{ text }}" written on it. {% endif %}'
@@ -23,18 +23,23 @@ _HISTORY = (
     "{% if history %}Dialog history: {% for turn in history %}{{ turn.question | sentence('?') }} "
     "{{ turn.answer | sentence }} {% endfor %}{% endif %}"
 )
-_ROUNDS = (  # as the template of llava_instruct, so that models are asked as they are trained
+_ROUNDS = (  # like the template of llava_instruct, so that prompts are the same as in training
     "{% for turn in history %}{{ turn.question | sentence }}\n{{ turn.answer | sentence }}\n"
     "{% endfor %}{{ question }}"
 )
 _CHOOSE = {"method": "rank", "mode": "sum+eos"}
 _YES_NO = {"source": "labels", "labels": {"yes": ["yes", "true"], "no": ["no", "false"]}}
 _FOR_CHOOSING = ("test", "testdev", "val", "dev")  # of a held-out dataset
-_WHILE_TRAINING = ("val", "dev", "test", "testdev")  # of a held-in one: test is for the end
+_WHILE_TRAINING = (
+    "val",
+    "dev",
+    "test",
+    "testdev",
+)  # of a held-in dataset: test is for the final evaluation
 
 
 class _Form(NamedTuple):
-    """How records of a form are asked, and which metrics can score them, the usual one first."""
+    """The prompt and decoding of a form, and the metrics that can score it, the usual one first."""
 
     instruction: str
     most_tokens: int
@@ -71,12 +76,12 @@ _FORMS = {
 
 
 def is_own(dataset: Dataset) -> bool:
-    """Tell whether a dataset is the user's own."""
+    """Return whether a dataset is one of the user's own datasets."""
     return dataset.reader == READER
 
 
 def evaluation_split(dataset: Dataset) -> str | None:
-    """Choose the split to evaluate on; None for a dataset that is trained on whole."""
+    """Return the split to evaluate on; None if the whole dataset is trained on."""
     labelled = [split.name for split in dataset.splits if split.labelled]
     held_out = dataset.role == "held-out"
     for name in _FOR_CHOOSING if held_out else _WHILE_TRAINING:
@@ -89,7 +94,7 @@ def evaluation_split(dataset: Dataset) -> str | None:
 
 
 def default_protocols(dataset: Dataset) -> str | None:
-    """Write the protocol file of an own dataset; None where no form of it can be scored."""
+    """Return the text of the default protocol file; None if no form can be scored."""
     forms = _evaluated_forms(dataset)
     if not forms:
         return None
@@ -101,19 +106,19 @@ def default_protocols(dataset: Dataset) -> str | None:
 
 
 def evaluated_form(dataset: Dataset) -> str:
-    """Name the form that is scored where none is named."""
+    """Return the form that is scored by default."""
     return next(iter(_evaluated_forms(dataset) or dataset.forms))
 
 
 def _evaluated_forms(dataset: Dataset) -> list[str]:
     forms = [form for form in _FORMS if form in dataset.forms]
     if "caption_set" in forms and "caption" in forms:
-        forms.remove("caption")  # to train on; a picture with all its captions is scored
+        forms.remove("caption")  # is for training; a picture with all its captions is scored
     return forms
 
 
 def _protocol(dataset: Dataset, form: str, split: str) -> dict[str, Any]:
-    asked = _FORMS[form]
+    defaults = _FORMS[form]
     metric = metric_for(dataset, form)
     candidates = _candidates(dataset, form, metric)
     decode: dict[str, Any] = dict(_CHOOSE)
@@ -121,21 +126,21 @@ def _protocol(dataset: Dataset, form: str, split: str) -> dict[str, Any]:
         decode = {
             "method": "generate",
             "beams": 5,
-            "max_new_tokens": asked.most_tokens,
-            "min_new_tokens": asked.least_tokens,
-            "length_penalty": asked.penalty,
+            "max_new_tokens": defaults.most_tokens,
+            "min_new_tokens": defaults.least_tokens,
+            "length_penalty": defaults.penalty,
             "repetition_penalty": 1.5,
         }
-    given = {"split": split, "instruction": asked.instruction, "decode": decode}
+    required = {"split": split, "instruction": defaults.instruction, "decode": decode}
     chosen = {} if candidates is None else {"candidates": candidates}
     scored = next(iter(variants(dataset.name, metric, form)))
-    sourced = (*given, *chosen, "score")
+    sourced = (*required, *chosen, "score")
     return {
         "id": form.replace("_", "-"),
         "version": 1,
         "form": form,
         "metric": metric,
-        **given,
+        **required,
         **chosen,
         "score": scored,
         "sources": dict.fromkeys(sourced, "ours"),
@@ -144,7 +149,11 @@ def _protocol(dataset: Dataset, form: str, split: str) -> dict[str, Any]:
 
 
 def metric_for(dataset: Dataset, form: str) -> str:
-    """Take the metric of the entry, or the form's usual one; UserError where they do not fit."""
+    """Return the metric of the catalog entry, or the usual metric of the form.
+
+    Raises:
+        UserError: the metric can't score records of this form.
+    """
     if not is_own(dataset) or form not in _FORMS:
         if dataset.metric is None:
             raise UserError(

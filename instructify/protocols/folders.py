@@ -1,4 +1,4 @@
-"""Where protocol files lie: ours or the user's in place of them, and folders that join."""
+"""The folders of protocol files: the built-in one or the user's, and added folders."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +11,9 @@ FOLDER = "protocols"
 
 @dataclass(frozen=True, slots=True)
 class ProtocolFolders:
-    """The folder of protocols that is used, and those that join it.
+    """The folder of protocols, and folders that are added to it.
 
-    A dataset that `base` has no file for is evaluated by our protocols.
+    A dataset without a file in `base` is evaluated with the built-in protocols.
     """
 
     base: Path
@@ -21,32 +21,32 @@ class ProtocolFolders:
 
     @property
     def all(self) -> tuple[Path, ...]:
-        """The base, then what joins it."""
+        """The base, then the added folders."""
         return (self.base, *self.added)
 
     def file(self, name: str) -> Path:
-        """Return the file of a dataset, or of the suites: that of the base, else ours."""
+        """Return the file of a dataset or of the suites, of the base or else the built-in one."""
         path = self.base / f"{name}.yaml"
         return path if path.is_file() else find("templates") / FOLDER / f"{name}.yaml"
 
     def files(self, name: str) -> list[Path]:
-        """List the files of a name that are there, the base's first."""
+        """List the existing files of a name, that of the base first."""
         every = [self.file(name), *(folder / f"{name}.yaml" for folder in self.added)]
         return [path for path in every if path.is_file()]
 
 
 def protocol_folders(templates: TemplateFolders | None = None) -> ProtocolFolders:
-    """Find the protocols that lie beside templates; ours where there are none."""
+    """Return the folders of protocols inside template folders, or the built-in protocols."""
     ours = find("templates") / FOLDER
     if templates is None:
         return ProtocolFolders(ours)
-    own = templates.base / FOLDER
-    added = tuple(path for one in templates.added if (path := one / FOLDER).is_dir())
-    return ProtocolFolders(own if own.is_dir() else ours, added)
+    beside = templates.base / FOLDER
+    added = tuple(path for folder in templates.added if (path := folder / FOLDER).is_dir())
+    return ProtocolFolders(beside if beside.is_dir() else ours, added)
 
 
 def as_folders(folder: "Path | ProtocolFolders | None") -> ProtocolFolders:
-    """Take one folder as the base that nothing joins; None: ours."""
+    """Turn a single folder into `ProtocolFolders`; None means the built-in protocols."""
     if folder is None:
         return protocol_folders()
     return ProtocolFolders(folder) if isinstance(folder, Path) else folder

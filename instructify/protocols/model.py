@@ -1,4 +1,4 @@
-"""What a protocol fixes: split, prompt, decoding, candidates and scorer, each with its source."""
+"""The settings of a protocol: split, prompt, decoding, candidates, scorer, and their sources."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -22,8 +22,8 @@ from instructify._util.yaml_marks import (
 from instructify.build import content_key
 from instructify.templating import Mode, mistakes
 
-USUAL = "default"  # the id of a dataset's usual protocol, which is left out of its name
-PUBLISHED = "paper"  # the id of the published protocol where the usual one is worded otherwise
+USUAL = "default"  # the id of the usual protocol of a dataset; its name has no id
+PUBLISHED = "paper"  # the id of the published protocol if the usual one has another prompt
 Method = Literal["generate", "rank", "restrict"]
 Source = Literal["paper", "author", "likely", "lavis", "authors", "ours", "set"]
 Kind = Literal["texts", "letters"]
@@ -36,12 +36,12 @@ _KEEP = words(keep=True, drop=False)
 
 
 def _first(node: Node) -> int | None:
-    """Read how many come first, or `all`."""
+    """Read a number, or `all` as None."""
     return None if node.value == "all" else node.integer()
 
 
 def _jinja(text: str | None, node: Node, names: Names) -> Iterator[UserError]:
-    """Yield what is wrong with the Jinja of a prompt."""
+    """Yield the errors in the Jinja of a prompt."""
     for error in () if text is None else mistakes(text):
         yield node.error(str(error), kind=error.kind, text_line=error.line)
 
@@ -55,15 +55,15 @@ def _words(node: Node) -> str:
 
 
 def _given_words(node: Node) -> str | None:
-    """Read a prompt, or null where the user is to write it down."""
+    """Read a prompt, or null if the user has to write it."""
     return None if node.is_null else _words(node)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fields:
-    """Which of a record's texts the prompt may show.
+    """The texts of a record that the prompt may use.
 
-    `ocr_tokens`: the first N, 0 for none, None for all that the build has. `history`: the last N
+    `ocr_tokens`: the first N tokens, 0 for none, None for all of the build. `history`: the last N
     rounds, None for all.
     """
 
@@ -76,9 +76,9 @@ class Fields:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decode:
-    """How an answer comes about; settings of other methods play no part.
+    """How answers are decoded; settings of other methods have no effect.
 
-    `generate` and `restrict` search with beams, `rank` takes the likelihood of every candidate.
+    `generate` and `restrict` use beam search, `rank` computes the likelihood of every candidate.
     """
 
     method: Method = "generate"
@@ -93,11 +93,11 @@ class Decode:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CandidateRule:
-    """What may be answered: a record's choices, fixed labels with verbalisers, or a vocabulary.
+    """The possible answers: choices of a record, fixed labels with verbalisers, or a vocabulary.
 
-    `kind`: whether the model sees choices as their `texts` or as the `letters` of the prompt.
-    `labels`: the texts that stand for each label. `merge`: how the likelihoods of the texts of one
-    label become one, their `max` or their `sum` (of probabilities).
+    `kind`: whether the model scores the `texts` of choices or the `letters` of the prompt.
+    `labels`: the texts of each label. `merge`: how the likelihoods of the texts of one label are
+    merged, as their `max` or their `sum` (of probabilities).
     """
 
     source: CandidateSource
@@ -110,10 +110,10 @@ class CandidateRule:
 class Protocol:
     """How a dataset, or one form of it, is evaluated.
 
-    `sources` says of every setting whether it is the paper's, LAVIS', the dataset's authors' or
-    ours (`likely`: probably the paper's; `set`: given on the command line). `instruction` is None
-    where the wording is the paper's and left to the user to write down. `prompt`: plain and prefix
-    take the texts of the multitask baselines instead of `instruction`.
+    `sources` says for every setting whether it comes from the paper, from LAVIS, from the authors
+    of the dataset or from this project (`likely`: probably from the paper; `set`: given on the
+    command line). `instruction` is None if the wording is the paper's, which the user has to write.
+    `prompt`: plain and prefix use the texts of the multitask baselines instead of `instruction`.
     """
 
     dataset: Annotated[str, NO_KEY]
@@ -125,28 +125,28 @@ class Protocol:
     qformer_instruction: Annotated[str | None, By(_words), Check(_jinja)] = None
     prompt: Mode = "instruction"
     fields: Fields = Fields()
-    # Questions that A-OKVQA marks so.
+    # Whether questions that A-OKVQA marks as difficult are left out.
     skips_difficult: Annotated[bool, Key("difficult"), words(keep=False, skip=True)] = False
-    frames: _Count | None = None  # of a clip; None: as the model was trained
+    frames: _Count | None = None  # of a clip; None: as in the training of the model
     decode: Decode
     candidates: CandidateRule | None = None
-    metric: Annotated[str, NO_KEY]  # the key, or what the dataset has
+    metric: Annotated[str, NO_KEY]  # from the key `metric`, or else from the dataset
     variant: Annotated[str, Key("score"), OneOf("scores")]
     sources: Mapping[str, Source]
     note: Annotated[str | None, STRIPPED] = None
 
     @property
     def name(self) -> str:
-        """The name that results and folders carry: the dataset's, or `dataset.id` for a second."""
+        """The name in results and folders: `dataset` for the usual protocol, else `dataset.id`."""
         return self.dataset if self.id == USUAL else f"{self.dataset}.{self.id}"
 
     @property
     def key(self) -> str:
-        """Hash everything that decides what is asked, answered and scored."""
+        """The hash of all settings that affect prompts, answers and scores."""
         return content_key("protocol", self.value(with_words=False))
 
     def value(self, *, with_words: bool = True) -> dict[str, Any]:
-        """Shape it as plain values; without `sources` and `note`, which decide nothing."""
+        """Return plain values; without `with_words` they lack `sources` and `note`."""
         value = dataclasses.asdict(self)
         value["candidates"] = None if self.candidates is None else _rule_value(self.candidates)
         value["sources"] = dict(self.sources)
@@ -156,9 +156,11 @@ class Protocol:
 
 
 def prompt_text(protocol: Mapping[str, Any]) -> str:
-    """Show the prompt of a protocol, given as plain values."""
+    """Return the prompt of a protocol that is given as plain values."""
     if protocol["prompt"] == "instruction":
-        return str(protocol["instruction"] or "the paper's, which is yours to write down")
+        return str(
+            protocol["instruction"] or "the paper's wording, which you have to write yourself"
+        )
     return f"the {protocol['prompt']} text of multitask.yaml"
 
 

@@ -1,4 +1,4 @@
-"""From records to the prompts of a protocol, as columns."""
+"""Render the prompts of a protocol for records, as columns."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ _DROPPED = ("context", "caption", "text")
 
 
 class Prompts(NamedTuple):
-    """The texts of records in their order; null in those that failed."""
+    """The texts of records in their order; None where rendering failed."""
 
     instruction: list[str | None]
     qformer_instruction: list[str | None]
@@ -24,7 +24,7 @@ class Prompts(NamedTuple):
 
 
 def prompt_template(protocol: Protocol, task: str, templates: TemplateFolders) -> Template:
-    """Give a protocol's prompt as a template; that of a baseline where it asks for one."""
+    """Return the prompt of a protocol as a template, or the template of a multitask baseline."""
     if protocol.prompt == "instruction":
         if protocol.instruction is None:
             raise unworded(protocol)
@@ -37,19 +37,19 @@ def prompt_template(protocol: Protocol, task: str, templates: TemplateFolders) -
             qformer_instruction=protocol.qformer_instruction,
         )
     baselines = templates.load().for_task(task, protocol.prompt)
-    found = fitting(baselines, protocol.form)
-    if not found:
+    templates_of_form = fitting(baselines, protocol.form)
+    if not templates_of_form:
         raise UserError(
             f"{MULTITASK}.yaml has no {protocol.prompt} template for {task} of form "
             f"'{protocol.form}'; add one, or use `--set prompt=instruction`"
         )
-    return found[0]
+    return templates_of_form[0]
 
 
 def render_prompts(
     records: pa.Table, protocol: Protocol, template: Template, constants: dict[str, str]
 ) -> Prompts:
-    """Render the prompts of records as the protocol wants them."""
+    """Render the prompts of records with the fields that the protocol allows."""
     shown = _shown(records, protocol.fields)
     which = np.zeros(shown.num_rows, np.int64)
     rendered = render_table(shown, (template,), which, constants)
@@ -62,7 +62,7 @@ def render_prompts(
 
 
 def _shown(records: pa.Table, fields: Fields) -> pa.Table:
-    """Take away what the prompt may not show."""
+    """Remove the fields that the prompt may not use."""
     place = records.schema.get_field_index("form")
     table = records.set_column(place, "form", records.column("form").cast(pa.string()))
     for name in _DROPPED:
@@ -88,5 +88,7 @@ def _first(tokens: pa.ChunkedArray, count: int) -> pa.Array | pa.ChunkedArray:
 def _last(history: pa.ChunkedArray, count: int) -> pa.Array:
     if count == 0:
         return pa.nulls(len(history), history.type)
-    rounds = [None if one is None else one[-count:] for one in history.to_pylist()]
+    rounds = [
+        None if rounds_of is None else rounds_of[-count:] for rounds_of in history.to_pylist()
+    ]
     return pa.array(rounds, history.type)

@@ -1,8 +1,8 @@
-"""What is published of an evaluation, and where a protocol departs from it.
+"""Published settings of evaluations, and where a protocol departs from them.
 
-The facts stand in `published.yaml`, below their sources. Prompts are compared as rendered for one
-probe record, with what the protocol's `fields` take away: it is the text that counts, not how the
-Jinja is written, nor whether it came by `--set`, by a file or with us.
+`published.yaml` lists the facts by source. Prompts are compared as rendered for one probe record,
+without the fields that the protocol removes. So the text counts, not how the Jinja is written or
+whether it comes from `--set`, from a file or from the built-in protocols.
 """
 
 import dataclasses
@@ -52,8 +52,8 @@ _NAMES = {
 class Departure(NamedTuple):
     """One setting of an evaluation that differs from what is published.
 
-    `part` is the group that it belongs to: split, prompt, fields, frames, decode, candidates or
-    score. `published` and `source` say what is published and by whom.
+    `part` is the group of the setting: split, prompt, fields, frames, decode, candidates or score.
+    `published` is the published value, and `source` says by whom it is published.
     """
 
     part: str
@@ -72,18 +72,18 @@ class Fact(NamedTuple):
     values: tuple[tuple[str, Any], ...]
 
     def allows(self, value: object) -> bool:
-        """Tell whether a value is among them."""
-        return any(one == value for _, one in self.values)
+        """Return whether a value is one of the published values."""
+        return any(published == value for _, published in self.values)
 
     @property
     def first(self) -> tuple[str, Any]:
-        """The source and value to show."""
+        """The source and the value to show."""
         return self.values[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _File:
-    """The facts by setting: those of each dataset, and those of the kind that it has."""
+    """The facts by setting: those of each dataset, and those of each kind of dataset."""
 
     format: Annotated[int, format_is(FORMAT)]
     kinds: Mapping[str, Mapping[str, Node]]
@@ -92,7 +92,7 @@ class _File:
 
 @functools.cache
 def published_facts() -> Mapping[str, Mapping[str, Fact]]:
-    """Read what is published of each dataset, by setting."""
+    """Read the published facts of each dataset, by setting."""
     path = Path(__file__).parent / "published.yaml"
     file = decode(_File, read_yaml(path))
     return {name: _facts(entries, file.kinds) for name, entries in file.protocols.items()}
@@ -101,11 +101,11 @@ def published_facts() -> Mapping[str, Mapping[str, Fact]]:
 def departures(
     protocol: Mapping[str, Any], language_model: str | None = None
 ) -> tuple[Departure, ...]:
-    """List where a protocol, given as plain values, departs from what is published.
+    """List where a protocol, given as plain values, departs from the published settings.
 
-    `language_model` is the kind that was evaluated (`t5`, `llama`): the reference code ranks by
-    another rule for each. Without it that rule is not compared. A dataset of which nothing is
-    published, such as those that are trained on, has no departures.
+    `language_model` is the evaluated kind (`t5`, `llama`): the reference code has another ranking
+    rule for each kind. Without it the rule is not compared. A dataset without published settings,
+    such as a held-in one, has no departures.
     """
     facts = published_facts().get(protocol["dataset"])
     if facts is None:
@@ -114,7 +114,7 @@ def departures(
 
 
 def is_published_prompt(dataset: str, instruction: str) -> bool | None:
-    """Tell whether a prompt is the published one; None where none is published."""
+    """Return whether a prompt is the published one; None if no prompt is published."""
     facts = published_facts().get(dataset, {})
     if not any(name.startswith("prompt") for name in facts):
         return None
@@ -150,7 +150,7 @@ def _differs(facts: Mapping[str, Fact], part: str, name: str, value: object) -> 
 def _decoding(
     decode: Mapping[str, Any], facts: Mapping[str, Fact], language_model: str | None
 ) -> Iterator[Departure]:
-    """Compare the method, and its settings where the method is the published one."""
+    """Compare the method, and if it is the published one also its settings."""
     method = list(_differs(facts, "decode", "decode.method", decode["method"]))
     yield from method
     if method:
@@ -162,7 +162,7 @@ def _decoding(
 
 
 def _prompt(protocol: Mapping[str, Any], facts: Mapping[str, Fact]) -> Iterator[Departure]:
-    """Compare the prompt's text, and that the Q-Former reads the same one."""
+    """Compare the text of the prompt, and check that the Q-Former reads the same text."""
     source, published = _published_prompt(facts)
     if source is None:
         return
@@ -182,7 +182,7 @@ def _prompt(protocol: Mapping[str, Any], facts: Mapping[str, Fact]) -> Iterator[
 
 
 def _published_prompt(facts: Mapping[str, Fact]) -> tuple[str | None, str]:
-    """Say whose prompt is published, and show it where it is short and ours to show."""
+    """Return the source of the published prompt, and its text if the facts hold the text."""
     if "prompt" in facts:
         source, text = facts["prompt"].first
         return source, _quoted(_rendered(text, _values(None)) or text)
@@ -194,14 +194,16 @@ def _published_prompt(facts: Mapping[str, Fact]) -> tuple[str | None, str]:
 
 
 def _matching(facts: Mapping[str, Fact], rendered: str) -> Iterator[str]:
-    """Yield the sources whose prompt this is."""
+    """Yield the sources that publish this prompt."""
     if "prompt" in facts:
         for source, text in facts["prompt"].values:
             if _rendered(text, _values(None)) == rendered:
                 yield source
     if "prompt_sha256" in facts:
         hashed = hashlib.sha256(rendered.encode()).hexdigest()
-        yield from (source for source, one in facts["prompt_sha256"].values if one == hashed)
+        yield from (
+            source for source, prompt_hash in facts["prompt_sha256"].values if prompt_hash == hashed
+        )
     if "prompt_pattern" in facts:
         for source, pattern in facts["prompt_pattern"].values:
             if re.fullmatch(_filled(pattern), rendered):
@@ -209,7 +211,7 @@ def _matching(facts: Mapping[str, Fact], rendered: str) -> Iterator[str]:
 
 
 def _filled(pattern: str) -> str:
-    """Put the probe's texts into a pattern."""
+    """Insert the texts of the probe into a pattern."""
     first, second = PROBE["history"]
     texts = {
         "{q1}": first["question"], "{a1}": first["answer"],
@@ -221,7 +223,7 @@ def _filled(pattern: str) -> str:
 
 
 def _values(fields: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Take the probe, without what the protocol's fields take away."""
+    """Return the probe without the fields that the protocol removes."""
     values: dict[str, Any] = dict(PROBE)
     shown = dataclasses.asdict(Fields()) | dict(fields or {})
     for name in ("context", "caption", "text"):
@@ -230,13 +232,13 @@ def _values(fields: Mapping[str, Any] | None) -> dict[str, Any]:
     if shown["ocr_tokens"] is not None:
         values["ocr_tokens"] = values["ocr_tokens"][: shown["ocr_tokens"]] or None
     if shown["history"] is not None:
-        kept = shown["history"]
-        values["history"] = values["history"][-kept:] if kept else None
+        num_rounds = shown["history"]
+        values["history"] = values["history"][-num_rounds:] if num_rounds else None
     return values
 
 
 def _rendered(text: str | None, values: Mapping[str, Any]) -> str | None:
-    """Render a prompt for the probe; None where that fails."""
+    """Render a prompt for the probe; None if that fails."""
     if text is None or mistakes(text):
         return None
     compiled = program(text)
@@ -254,8 +256,8 @@ def _facts(entries: Mapping[str, Node], kinds: Mapping[str, Mapping[str, Node]])
 
 def _fact(node: Node) -> Fact:
     values: list[tuple[str, Any]] = []
-    for source, one in node.fields(optional=SOURCES).items():
-        listed = one.items() if one.is_list else [one]
+    for source, published in node.fields(optional=SOURCES).items():
+        listed = published.items() if published.is_list else [published]
         values += [(source, _plain(each)) for each in listed]
     if not values:
         raise node.error("a published value needs its source")
@@ -263,9 +265,9 @@ def _fact(node: Node) -> Fact:
 
 
 def _plain(node: Node) -> Any:
-    """Take a value as it is; labels with their texts in a fixed order."""
+    """Return a value, or labels with their texts in sorted order."""
     if node.is_mapping:
-        return {label: sorted(one.texts()) for label, one in node.entries().items()}
+        return {label: sorted(node_of.texts()) for label, node_of in node.entries().items()}
     return node.scalar()
 
 

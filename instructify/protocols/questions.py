@@ -1,4 +1,4 @@
-"""The questions of a protocol: a build's records with prompt, candidates and gold."""
+"""The questions of a protocol: records of a build with prompt, candidates and reference."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _GOLDS = (
 
 
 class Question(NamedTuple):
-    """One question; `candidates` is the number of its set among those of all, None without."""
+    """One question; `candidates` is the index of its candidate set, or None."""
 
     id: str
     pictures: tuple[str, ...]
@@ -44,7 +44,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Questions:
-    """All questions of a protocol in the order of the build, and what was left out.
+    """All questions of a protocol in the order of the build, and counts of those left out.
 
     `skipped` counts by reason. `vocabulary` is that of video answers, for the scorer.
     """
@@ -59,17 +59,17 @@ class Questions:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether all was asked that the protocol wants."""
+        """Whether these are all questions of the protocol."""
         asked_for = {name: n for name, n in self.skipped.items() if name != DIFFICULT}
         return len(self.rows) == self.of_total and not asked_for
 
     @property
     def candidates_sha256(self) -> str | None:
-        """Hash all candidate sets and which question has which; None without candidates."""
+        """The hash of all candidate sets and the set of each question; None without candidates."""
         if not self.sets:
             return None
         used = [row.candidates for row in self.rows]
-        return content_key("candidates", [[one.sha256 for one in self.sets], used])
+        return content_key("candidates", [[candidates.sha256 for candidates in self.sets], used])
 
 
 def read_questions(
@@ -80,10 +80,17 @@ def read_questions(
     *,
     limit: int | None = None,
 ) -> Questions:
-    """Read a split's records and ask them as the protocol says.
+    """Read the records of a split and make the questions of a protocol.
 
-    `limit` takes so many of them, chosen by a key. UserError where the build lacks the split, or
-    has no record of the form.
+    Args:
+        build: the build to evaluate on.
+        protocol: the protocol, which names dataset, split and form.
+        catalog: the catalog with the titles of tasks.
+        templates: the templates for prompts of the multitask baselines.
+        limit: number of questions, chosen by a key; None for all.
+
+    Raises:
+        UserError: the build lacks the split, or has no record of the form.
     """
     records, skipped = _records(build, protocol)
     total = records.num_rows
@@ -107,15 +114,15 @@ def read_questions(
             raise UserError(
                 f"no prompt of {protocol.name} could be rendered: {prompts.failed[0].detail}"
             )
-    asked = _asked(build, protocol, records, prompts.instruction, prompts.qformer_instruction)
+    asked_rows = _asked(build, protocol, records, prompts.instruction, prompts.qformer_instruction)
     return Questions(
-        rows=asked.rows,
-        sets=asked.sets,
+        rows=asked_rows.rows,
+        sets=asked_rows.sets,
         skipped=skipped,
         split_sha256=_split_sha256(build, protocol),
         of_total=total,
-        vocabulary=asked.vocabulary,
-        labelled=any(is_gold_for(row.item, protocol.metric) for row in asked.rows),
+        vocabulary=asked_rows.vocabulary,
+        labelled=any(is_gold_for(row.item, protocol.metric) for row in asked_rows.rows),
     )
 
 
@@ -126,12 +133,12 @@ class _Asked(NamedTuple):
 
 
 def _records(build: Build, protocol: Protocol) -> tuple[pa.Table, dict[str, int]]:
-    """Take the records of the form whose pictures are usable: those that have a sample."""
+    """Return the records of the form that have a sample, so that their pictures are usable."""
     splits = build.dataset(protocol.dataset).splits
     if protocol.split not in splits:
         raise UserError(
             f"{build.paths.root} has no split '{protocol.split}' of {protocol.dataset}, which its "
-            f"protocol evaluates; convert it by `--split {protocol.split}`, or take another one by "
+            f"protocol evaluates; convert it with `--split {protocol.split}`, or use another with "
             f"`--set split=NAME`; {did_you_mean(protocol.split, splits)}"
         )
     opened = build.records(protocol.dataset, protocol.split)
@@ -144,22 +151,22 @@ def _records(build: Build, protocol: Protocol) -> tuple[pa.Table, dict[str, int]
         )
     samples = build.samples(protocol.dataset, protocol.split).select(["record_id"])
     usable = pc.is_in(table.column("record_id"), samples.column("record_id"))
-    kept = table.filter(usable)
-    if not kept.num_rows:
+    usable_rows = table.filter(usable)
+    if not usable_rows.num_rows:
         raise UserError(
             f"none of the {table.num_rows:,} records of {protocol.dataset}/{protocol.split} in "
             f"{build.paths.root} has a usable picture; `instructify check {protocol.dataset}` says "
             "how to get them"
         )
     skipped: dict[str, int] = {}
-    if kept.num_rows < table.num_rows:
-        skipped["picture missing or unusable"] = table.num_rows - kept.num_rows
+    if usable_rows.num_rows < table.num_rows:
+        skipped["picture missing or unusable"] = table.num_rows - usable_rows.num_rows
     if protocol.skips_difficult:
-        easy = kept.filter(pc.invert(pc.fill_null(kept.column("difficult"), False)))
-        if easy.num_rows < kept.num_rows:
-            skipped[DIFFICULT] = kept.num_rows - easy.num_rows
-        kept = easy
-    return kept, skipped
+        easy = usable_rows.filter(pc.invert(pc.fill_null(usable_rows.column("difficult"), False)))
+        if easy.num_rows < usable_rows.num_rows:
+            skipped[DIFFICULT] = usable_rows.num_rows - easy.num_rows
+        usable_rows = easy
+    return usable_rows, skipped
 
 
 def _asked(
@@ -175,21 +182,21 @@ def _asked(
     if rule is not None and shared is not None:
         sets[shared] = 0
     rows = []
-    for row, instruction, own in zip(
+    for row, instruction, qformer_instruction in zip(
         records.select(list(_GOLDS)).to_pylist(), instructions, qformer, strict=True
     ):
         if instruction is None:
             continue
         number = None
         if rule is not None:
-            found = shared if shared is not None else _own(row, rule)
-            number = sets.setdefault(found, len(sets))
+            candidates = shared if shared is not None else _own(row, rule)
+            number = sets.setdefault(candidates, len(sets))
         rows.append(
             Question(
                 id=row["record_id"],
                 pictures=tuple(row["pictures"]),
                 instruction=instruction,
-                qformer_instruction=own,
+                qformer_instruction=qformer_instruction,
                 candidates=number,
                 item=item_of_row(
                     row, row["choices"] if protocol.form == "multiple_choice" else None
@@ -202,9 +209,9 @@ def _asked(
 def _shared(
     build: Build, protocol: Protocol, rule: CandidateRule | None
 ) -> tuple[CandidateSet | None, tuple[str, ...] | None]:
-    """Give the one set of all questions, if they share it, and the vocabulary that scoring wants.
+    """Return the candidate set of all questions if they share one, and the scorer's vocabulary.
 
-    Video answers are scored within their vocabulary whether or not they are chosen from it.
+    Video answers are scored with their vocabulary even if they are not chosen from it.
     """
     if rule is not None and rule.source == "labels":
         return of_labels(rule.labels), None
@@ -213,8 +220,8 @@ def _shared(
     name = build.split(protocol.dataset, protocol.split).candidate_set
     if rule is None and name is None:
         return None, None
-    found = vocabulary_of(build.candidate_sets(), name, protocol.dataset)
-    return (None if rule is None else found), found.values
+    vocabulary = vocabulary_of(build.candidate_sets(), name, protocol.dataset)
+    return (None if rule is None else vocabulary), vocabulary.values
 
 
 def _own(row: Mapping[str, Any], rule: CandidateRule) -> CandidateSet:
@@ -226,7 +233,7 @@ def _own(row: Mapping[str, Any], rule: CandidateRule) -> CandidateSet:
 
 
 def _split_sha256(build: Build, protocol: Protocol) -> str:
-    """Hash the shards of records and of samples, which say which pictures were usable."""
+    """Hash the shards of records and of samples, which depend on the usable pictures."""
     split = build.split(protocol.dataset, protocol.split)
     files = build.manifest.files
     shards = [*split.record_shards, *split.sample_shards]

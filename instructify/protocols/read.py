@@ -1,7 +1,7 @@
 """Protocol files: `templates/protocols/<dataset>.yaml`, checked whole, changed by `--set`.
 
-A file lists the protocols of a dataset, the usual one first. Every setting that is written down
-needs a word on where it comes from, below `sources`. Mistakes are one sentence with file and line.
+A file lists the protocols of a dataset, the usual one first. Every setting in the file needs its
+source below `sources`. A mistake raises UserError with file and line.
 """
 
 import dataclasses
@@ -33,13 +33,13 @@ from instructify.protocols.model import (
 )
 
 FORMAT = 1
-Where = Path | ProtocolFolders | None  # a folder of protocols, with what joins it; None: ours
+Where = Path | ProtocolFolders | None  # a folder, or folders, of protocols; None: the built-in ones
 SUITES = "suites"
 _SOURCED = (
     *("split", "instruction", "qformer_instruction", "prompt", "fields", "difficult", "frames"),
     *("decode", "candidates", "score"),
 )
-_TEXTS = ("instruction", "qformer_instruction")  # what --set takes as it stands, not as YAML
+_TEXTS = ("instruction", "qformer_instruction")  # --set takes these as plain text, not as YAML
 OF_METHOD: Mapping[str, tuple[str, ...]] = {
     "generate": (
         *("beams", "max_new_tokens", "min_new_tokens", "length_penalty", "repetition_penalty"),
@@ -59,19 +59,19 @@ class _File:
 
 
 def check_folder(catalog: Catalog, folder: Where) -> None:
-    """Refuse folders with a file that no dataset has; it would be passed over without a word."""
-    known = [*catalog.datasets, SUITES]
-    for one in as_folders(folder).all:
-        for path in sorted(one.glob("*.y*ml")):
-            if path.suffix != ".yaml" or path.stem not in known:
+    """Raise UserError for a file that belongs to no dataset, since it would have no effect."""
+    names = [*catalog.datasets, SUITES]
+    for part in as_folders(folder).all:
+        for path in sorted(part.glob("*.y*ml")):
+            if path.suffix != ".yaml" or path.stem not in names:
                 raise UserError(
                     f"{path} is not the file of a dataset and has no effect; name it "
-                    f"<dataset>.yaml; {did_you_mean(path.stem, known)}"
+                    f"<dataset>.yaml; {did_you_mean(path.stem, names)}"
                 )
 
 
 def has_protocols(catalog: Catalog, dataset: str, *, folder: Where = None) -> bool:
-    """Tell whether a dataset can be evaluated: by a file, or as an own one by its form."""
+    """Return whether a dataset can be evaluated: it has a file, or default protocols."""
     entry = catalog.dataset(dataset)
     if as_folders(folder).files(dataset):
         return True
@@ -94,14 +94,15 @@ def named_protocol(
 ) -> Protocol:
     """Read a protocol by its name (a dataset's, or `dataset.id`), changed by settings.
 
-    UserError where its prompt is the user's to write down and was not given, unless it
-    `may_lack_words`.
+    Raises:
+        UserError: there is no such protocol, or the user has to write its prompt and gives none.
+            With `may_lack_words` the prompt may be missing.
     """
-    dataset, _, wanted = name.partition(".")
+    dataset, _, protocol_id = name.partition(".")
     entry = catalog.dataset(dataset)
     nodes = _nodes(entry, folder)
     _check_split(entry, settings, nodes)
-    chosen = wanted or next(iter(nodes))
+    chosen = protocol_id or next(iter(nodes))
     if chosen not in nodes:
         names = [dataset if node == USUAL else f"{dataset}.{node}" for node in nodes]
         raise UserError(f"{dataset} has no protocol '{name}'; {did_you_mean(name, names)}")
@@ -112,7 +113,7 @@ def named_protocol(
 
 
 def unworded(protocol: Protocol) -> UserError:
-    """Say that a protocol's prompt is the paper's, and how to give it."""
+    """Make the error for a protocol without a prompt; it says how to give the prompt."""
     return UserError(
         f"the wording of {protocol.name} is the paper's and not part of this project; write it "
         "with {{ fields }} into `--set instruction=...`, or into a file for `instructify "
@@ -121,14 +122,14 @@ def unworded(protocol: Protocol) -> UserError:
 
 
 def _nodes(entry: Dataset, folder: Where) -> dict[str, Node]:
-    """Read the files of a dataset: its protocols by id, not looked into yet."""
+    """Read the files of a dataset, and return its protocols by id, not decoded yet."""
     nodes: dict[str, Node] = {}
     for node in _files(entry, as_folders(folder)):
-        for name, one in _listed(node, entry.name).items():
-            known = nodes.setdefault(name, one)
-            if known is not one and _plain(known) != _plain(one):
-                raise one.error(
-                    f"the protocol '{name}' is also in {known.file}, with other settings; give "
+        for name, protocol in _listed(node, entry.name).items():
+            first = nodes.setdefault(name, protocol)
+            if first is not protocol and _plain(first) != _plain(protocol):
+                raise protocol.error(
+                    f"the protocol '{name}' is also in {first.file}, with other settings; give "
                     "this one another id"
                 )
     return nodes
@@ -146,8 +147,8 @@ def _files(entry: Dataset, folders: ProtocolFolders) -> list[Node]:
             f"records of the form {' or '.join(entry.forms)} have no usual way to be scored; write "
             f"protocols/{entry.name}.yaml into a folder for --add-templates (docs/evaluation.md)"
         )
-    known = [one.stem for one in files_of(folders.base, "*.yaml") if one.stem != SUITES]
-    raise UserError(f"there is no protocol for '{entry.name}'; {did_you_mean(entry.name, known)}")
+    names = [path.stem for path in files_of(folders.base, "*.yaml") if path.stem != SUITES]
+    raise UserError(f"there is no protocol for '{entry.name}'; {did_you_mean(entry.name, names)}")
 
 
 def _listed(node: Node, dataset: str) -> dict[str, Node]:
@@ -164,7 +165,7 @@ def _listed(node: Node, dataset: str) -> dict[str, Node]:
 
 
 def _check_split(entry: Dataset, settings: Sequence[str], nodes: Mapping[str, Node]) -> None:
-    """Refuse to evaluate an own dataset on what it is trained on, unless that is asked for."""
+    """Raise UserError if an own dataset would be evaluated on its training split by default."""
     is_default = all(node.file.startswith("the default ") for node in nodes.values())
     chosen = any(setting.partition("=")[0].strip() == "split" for setting in settings)
     if is_default and not chosen and evaluation_split(entry) is None:
@@ -176,7 +177,7 @@ def _check_split(entry: Dataset, settings: Sequence[str], nodes: Mapping[str, No
 
 
 def _changed(node: Node, settings: Sequence[str]) -> Node:
-    """Put settings in; what they change has the source `set`."""
+    """Apply settings; changed values get the source `set`."""
     for setting in settings:
         before, node = node, with_setting(node, setting, texts=_TEXTS)
         key = setting.partition("=")[0].strip().partition(".")[0]
@@ -186,23 +187,23 @@ def _changed(node: Node, settings: Sequence[str]) -> Node:
 
 
 def _values(node: Node, key: str) -> Any:
-    """Take the plain values below a key."""
-    found = node.entries().get(key)
-    return None if found is None else _plain(found)
+    """Return the plain values below a key."""
+    value = node.entries().get(key)
+    return None if value is None else _plain(value)
 
 
 def _plain(node: Node) -> Any:
     if node.is_mapping:
-        return {key: _plain(one) for key, one in node.entries().items()}
-    return [_plain(one) for one in node.items()] if node.is_list else node.scalar()
+        return {key: _plain(item) for key, item in node.entries().items()}
+    return [_plain(item) for item in node.items()] if node.is_list else node.scalar()
 
 
 def _protocol(node: Node, entry: Dataset) -> Protocol:
     form = node.at("form").choice(tuple(entry.forms))
-    given = (
+    metric_name = (
         node.at("metric").choice(METRICS) if "metric" in node.entries() else metric_for(entry, form)
     )
-    metric = metric_of_form(given, form)
+    metric = metric_of_form(metric_name, form)
     protocol = decode(
         Protocol,
         node,
@@ -222,7 +223,7 @@ def _protocol(node: Node, entry: Dataset) -> Protocol:
 
 
 def _check_pair(node: Node, protocol: Protocol) -> None:
-    """Refuse a method that lacks its candidates, and one that can't give what is scored."""
+    """Raise UserError if a method lacks candidates, or can't give what the metric scores."""
     method, rule, metric = protocol.decode.method, protocol.candidates, protocol.metric
     if method != "generate" and rule is None:
         raise node.error(f"method '{method}' needs 'candidates' to choose from")
@@ -233,12 +234,12 @@ def _check_pair(node: Node, protocol: Protocol) -> None:
 
 
 def settings_of(decode: Decode) -> dict[str, Any]:
-    """List the settings that the method uses."""
+    """Return the settings that the method uses."""
     return {name: getattr(decode, name) for name in ("method", *OF_METHOD[decode.method])}
 
 
 def _check_rule(node: Node, rule: CandidateRule) -> None:
-    """Refuse candidates whose settings do not fit each other."""
+    """Raise UserError if the settings of candidates do not fit each other."""
     if rule.kind == "letters" and rule.source != "choices":
         raise node.at("kind").error("letters stand for choices that a prompt shows; write texts")
     if (rule.source == "labels") != ("labels" in node.entries()):
@@ -246,12 +247,14 @@ def _check_rule(node: Node, rule: CandidateRule) -> None:
 
 
 def _check_sources(node: Node) -> None:
-    """Refuse a setting that is written down without a word on where it comes from."""
+    """Raise UserError if a setting in the file has no source."""
     sources = node.at("sources")
     needed = [key for key in _SOURCED if key in node.entries()]
     for key in needed:
         if key not in sources.entries():
             raise sources.error(f"'sources' does not say where '{key}' comes from")
-    for key, one in sources.entries().items():
+    for key, source in sources.entries().items():
         if key.partition(".")[0] not in needed:
-            raise one.error(f"'{key}' is no setting of this protocol; {did_you_mean(key, needed)}")
+            raise source.error(
+                f"'{key}' is no setting of this protocol; {did_you_mean(key, needed)}"
+            )

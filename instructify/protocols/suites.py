@@ -16,9 +16,9 @@ _Lists = Annotated[Mapping[str, tuple[str, ...]], MAY_BE_EMPTY]
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Protocols by name, the settings that all of them get, and those of single ones.
+    """Names of protocols, settings for all of them, and settings for single protocols.
 
-    `means` name protocols whose scores are averaged.
+    `means` lists the protocols whose scores are averaged.
     """
 
     protocols: tuple[str, ...]
@@ -27,12 +27,12 @@ class Suite:
     means: _Lists = field(default_factory=dict)
 
     def settings_of(self, protocol: str) -> tuple[str, ...]:
-        """Give the settings of a protocol: those of all, then its own."""
+        """Return the settings of a protocol: those for all, then those for this one."""
         return (*self.settings, *self.settings_for.get(protocol, ()))
 
 
 class Mean(NamedTuple):
-    """The mean score over the protocols of a suite that it is about; None where `lacks` are out."""
+    """The mean score of some protocols of a suite; None if protocols in `lacks` have no score."""
 
     name: str
     value: float | None
@@ -50,14 +50,18 @@ class _File:
 
 
 def load_suites(folder: Where = None) -> dict[str, Suite]:
-    """Read which protocols belong together; UserError where two files name one suite."""
-    found: dict[str, Suite] = {}
+    """Read all suites.
+
+    Raises:
+        UserError: two files define a suite of the same name.
+    """
+    suites: dict[str, Suite] = {}
     for path in as_folders(folder).files(SUITES):
         for name, node in decode(_File, read_yaml(path)).suites.items():
-            if name in found:
-                raise node.error(f"the suite '{name}' is there already; give yours another name")
-            found[name] = _suite(node)
-    return found
+            if name in suites:
+                raise node.error(f"the suite '{name}' exists already; choose another name")
+            suites[name] = _suite(node)
+    return suites
 
 
 def named_suite(name: str, folder: Where = None) -> Suite:
@@ -69,7 +73,7 @@ def named_suite(name: str, folder: Where = None) -> Suite:
 
 
 def suite_means(suite: Suite, results: Iterable[Mapping[str, Any]]) -> list[Mean]:
-    """Average the scores of results as the suite says; a mean needs all of its protocols."""
+    """Average the scores of results for each mean of a suite; a mean needs all its protocols."""
     scored = {result["name"]: result for result in results if result["score"] is not None}
     means = []
     for name, protocols in suite.means.items():

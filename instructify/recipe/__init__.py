@@ -1,9 +1,9 @@
 """The mixture of a recipe, applied to a build.
 
-`read` reads the mixture part of a recipe file into `model`, `changed` puts settings in; `members`
-finds its datasets in a build. `plan` says what a run draws, with `lengths` and `loss_share`;
-`run_settings` reads what it needs of the run. `sample_index` finds record k of a form in the sample
-shards.
+`read` reads the mixture of a recipe file into the classes of `model`, and `changed` applies
+settings of the command line. `members` finds the datasets in a build. `plan` computes what a run
+draws, with `lengths` and `loss_share`; `run_settings` reads the settings of the run that this
+needs. `sample_index` finds record k of a form in the sample shards.
 """
 
 from instructify.recipe.changed import changed_recipe, mixtures_of

@@ -1,4 +1,4 @@
-"""A recipe file with the settings of a command line put into it, `a.b=value`."""
+"""Apply settings of the command line, `a.b=value`, to a recipe file."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from instructify.recipe.read import base_of, read_recipe, recipe_path
 
 
 def changed_recipe(recipe: str, settings: Sequence[str] = ()) -> Node:
-    """Read the file of a recipe, ours by name or any by its path, and change it."""
+    """Read the file of a recipe, a built-in one by name or any by path, and change it."""
     root = read_yaml(recipe_path(recipe))
     for setting in settings:
         root = with_setting(_opened(root, setting), setting)
@@ -17,7 +17,7 @@ def changed_recipe(recipe: str, settings: Sequence[str] = ()) -> Node:
 
 
 def mixtures_of(mixture: Node) -> Iterator[Mapping[str, Node]]:
-    """Go through the settings of a mixture, then those of the mixture that it takes, and so on."""
+    """Iterate over the settings of a mixture, then of the mixture it is based on, and so on."""
     seen: set[str] = set()
     while True:
         if not isinstance(mixture.value, str):
@@ -30,9 +30,9 @@ def mixtures_of(mixture: Node) -> Iterator[Mapping[str, Node]]:
 
 
 def _opened(root: Node, setting: str) -> Node:
-    """Let a setting reach into a mixture that is only named: `paper` becomes `{like: paper}`.
+    """Make a mixture that is given by name changeable: `paper` becomes `{like: paper}`.
 
-    Below `members`, those of the named mixture stay and one of them changes.
+    Below `members`, the members of the named mixture stay, and the setting changes one of them.
     """
     entries = root.value if isinstance(root.value, dict) else {}
     mixture = entries.get("mixture")

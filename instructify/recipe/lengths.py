@@ -1,6 +1,6 @@
-"""How long the instructions and responses of each member are, in words between white space.
+"""The lengths of each member's instructions and responses, in words separated by white space.
 
-No tokenizer is chosen yet when a mixture is planned. Of large members a spread of batches is
+When a mixture is planned, no tokenizer is chosen yet. For large members, evenly spread batches are
 counted.
 """
 
@@ -21,7 +21,7 @@ Counts = NDArray[np.int64]
 
 
 class Words(NamedTuple):
-    """Words of some samples of a member, of at least one."""
+    """Numbers of words of some samples of a member, at least one."""
 
     instruction: Counts
     response: Counts
@@ -34,27 +34,27 @@ def count_words(mixed: MixedBuild) -> Mapping[str, Words]:
         if part.member.name in counted:
             continue
         of_forms = _of_forms(part.index.shards)
-        for own in mixed.parts:
-            if own.dataset == part.dataset:
+        for other_part in mixed.parts:
+            if other_part.dataset == part.dataset:
                 none = Words(np.zeros(1, np.int64), np.zeros(1, np.int64))
-                counted[own.member.name] = of_forms.get(own.form, none)
+                counted[other_part.member.name] = of_forms.get(other_part.form, none)
     return counted
 
 
 def _of_forms(shards: Sequence[Path]) -> dict[str, Words]:
-    found: dict[str, list[Words]] = {}
+    by_form: dict[str, list[Words]] = {}
     for batch in _spread(shards):
         answered = batch.column("response").is_valid().to_numpy(False)
         instruction, response = (_words(batch, name) for name in Words._fields)
         forms = batch.column("form")
         codes = forms.indices.to_numpy(zero_copy_only=False)
         for code, form in enumerate(forms.dictionary.to_pylist()):
-            own = (codes == code) & answered
-            if own.any():
-                found.setdefault(form, []).append(Words(instruction[own], response[own]))
+            in_form = (codes == code) & answered
+            if in_form.any():
+                by_form.setdefault(form, []).append(Words(instruction[in_form], response[in_form]))
     return {
         form: Words(*(np.concatenate(columns) for columns in zip(*words, strict=True)))
-        for form, words in found.items()
+        for form, words in by_form.items()
     }
 
 
@@ -68,7 +68,7 @@ def _words(batch: pa.RecordBatch, column: str) -> Counts:
 
 
 def _spread(shards: Sequence[Path]) -> Iterator[pa.RecordBatch]:
-    """Take all batches, or as many as are counted, spread evenly."""
+    """Return all batches, or evenly spread ones if there are more than are counted."""
     columns = ("instruction", "response", "form")
     batches = [batch for shard in shards for batch in valid_batches(shard, columns)]
     places = np.linspace(0, len(batches) - 1, min(len(batches), _COUNTED_BATCHES))

@@ -1,11 +1,12 @@
-"""What part of the loss each member has: what its label tokens count, not how high its loss is.
+"""The share of each member in the loss: the weight of its label tokens, not the value of its loss.
 
-Batches per rank give each logical batch the same part, so a member's part of the loss is its share
-of the samples. In mixed batches each label token of a step counts the same. There the parts are
-worked out as training makes them: samples of all members in their shares, each as long as some
-sample of its member, are dealt into batches by length as the trainer deals them, and what each
-label counts in its batch is added up. Batches of like length bring the parts nearer to the shares
-of the samples than label tokens alone would say, since short answers meet in batches of few tokens.
+With batches per rank, each logical batch has the same weight, so a member's share of the loss is
+its share of the samples. With mixed batches, each label token of a step has the same weight. The
+shares are then computed as in training: samples of all members are drawn in their proportions, each
+as long as some sample of its member, and dealt into batches by length as the trainer does, and the
+weights of their labels are added up. Since batches contain samples of similar length, short answers
+share batches of few tokens, so the result is closer to the shares of the samples than counting
+label tokens alone would give.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ class _Drawn(NamedTuple):
 def loss_shares(
     mixture: Mixture, words: Mapping[str, Words], settings: RunSettings, batch: int
 ) -> list[float]:
-    """Give each member's part of the loss, in the order of the mixture's members."""
+    """Return each member's share of the loss, in the order of the mixture's members."""
     if mixture.logical_batch is not None:
         return [float(share) for share in mixture.probabilities]
     each = settings.window * batch
@@ -47,17 +48,19 @@ def loss_shares(
 
 
 def _draw(mixture: Mixture, words: Mapping[str, Words], count: int, most_labels: int) -> _Drawn:
-    """Take samples of all members in their shares, each member's spread over its lengths."""
+    """Draw samples of all members in their proportions, spread over each member's lengths."""
     ends = np.rint(np.cumsum(mixture.probabilities) * count).astype(np.int64)
     shares = np.diff(ends, prepend=0)
     lengths, labels = [], []
     for member, share in zip(mixture.members, shares.tolist(), strict=True):
-        own = words[member.name]
-        by_length = np.argsort(own.response, kind="stable")
+        member_words = words[member.name]
+        by_length = np.argsort(member_words.response, kind="stable")
         taken = by_length[np.arange(share) * len(by_length) // max(share, 1)]
-        tokens = own.response[taken] * TOKENS_PER_WORD + 1  # with the token that ends a response
+        tokens = (
+            member_words.response[taken] * TOKENS_PER_WORD + 1
+        )  # with the token that ends a response
         labels.append(np.minimum(tokens, most_labels))
-        lengths.append(labels[-1] + own.instruction[taken] * TOKENS_PER_WORD)
+        lengths.append(labels[-1] + member_words.instruction[taken] * TOKENS_PER_WORD)
     order = choose_rows(count, count, mixture.hash, "plan")
     return _Drawn(
         np.repeat(np.arange(len(shares)), shares)[order],

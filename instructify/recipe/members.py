@@ -1,7 +1,7 @@
-"""A recipe meets a build: every member found, weighed and addressable, or refused in a sentence.
+"""Find the members of a recipe in a build, with their weights and samples.
 
-Held-out datasets are refused, but for a recipe that fine-tunes on one of them alone; a member that
-is missing is never left out in silence.
+A held-out dataset is refused, unless the recipe fine-tunes on that dataset alone. A member that is
+missing is refused too, so that none is left out silently.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ _NO_TARGET = "caption_set"  # a picture with all its captions is for scoring
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """One member and where its samples are; `entry` is the manifest's word on it."""
+    """A member and its samples; `entry` is its description in the manifest."""
 
     member: Member
     dataset: str
@@ -33,7 +33,7 @@ class Part:
 
 
 class SamplePlace(NamedTuple):
-    """A sample of the build: the part it belongs to, the shard of its index, the row in that."""
+    """A sample of the build: its part, the shard in the part's index, and the row in the shard."""
 
     part: int
     shard: int
@@ -42,7 +42,7 @@ class SamplePlace(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MixedBuild:
-    """A build under a recipe; `parts` are in the order of the mixture's members."""
+    """A build with the mixture of a recipe; `parts` are in the order of the mixture's members."""
 
     build: Build
     recipe: MixtureRecipe
@@ -52,15 +52,15 @@ class MixedBuild:
     def hashes(self) -> dict[str, str]:
         """Hash the samples of each dataset, for the state of a run."""
         files = self.build.manifest.files
-        told = {}
+        hashes = {}
         for part in self.parts:
             splits = [part.entry.splits[split] for split in part.splits]
             sums = [files[name].sha256 for split in splits for name in split.sample_shards]
-            told[part.dataset] = content_key("mixture samples", sums)
-        return told
+            hashes[part.dataset] = content_key("mixture samples", sums)
+        return hashes
 
     def evaluation_prompts(self) -> list[str]:
-        """Name the datasets whose evaluation prompts the mixture trains on."""
+        """Return the datasets whose evaluation prompts the mixture trains on."""
         datasets = self.build.manifest.datasets
         splits = (
             datasets[part.dataset].splits[name] for part in self.parts for name in part.splits
@@ -68,13 +68,15 @@ class MixedBuild:
         return sorted({dataset for split in splits for dataset in split.evaluation_prompts})
 
     def places(self, drawn: Drawn) -> list[SamplePlace]:
-        """Find what was drawn in the sample shards, in the order drawn."""
+        """Return the places of drawn samples in the sample shards, in the order drawn."""
         places = [SamplePlace(0, 0, 0)] * len(drawn.member)
         for number, part in enumerate(self.parts):
-            own = (drawn.member == number).nonzero()[0]
-            if len(own):
-                found = part.index.locate(part.form, drawn.record[own], drawn.draw[own])
-                for at, shard, row in zip(own, found.shard, found.row, strict=True):
+            positions = (drawn.member == number).nonzero()[0]
+            if len(positions):
+                located = part.index.locate(
+                    part.form, drawn.record[positions], drawn.draw[positions]
+                )
+                for at, shard, row in zip(positions, located.shard, located.row, strict=True):
                     places[at] = SamplePlace(number, int(shard), int(row))
         return places
 
@@ -82,29 +84,29 @@ class MixedBuild:
 def mix_build(
     build: Build, recipe: MixtureRecipe, catalog: Catalog, *, batch: int | None = None
 ) -> MixedBuild:
-    """Resolve a recipe on a build; `batch`, the global one, is needed for batches per rank."""
+    """Find the members of a recipe in a build; `batch`, the global one, is needed per rank."""
     if recipe.takes_all:
         recipe = _with_all(build, recipe, catalog)
-    found: dict[str, Part] = {}
+    parts_by_name: dict[str, Part] = {}
     for wanted in recipe.members:
         for part in _parts(build, recipe, wanted, catalog):
-            found[part.member.name] = part
+            parts_by_name[part.member.name] = part
     if batch is None and recipe.batches != "mixed":
         raise UserError(f"'{recipe.name}' has batches per rank; give the size of a global batch")
     mixture = Mixture(
-        [part.member for part in found.values()],
+        [part.member for part in parts_by_name.values()],
         alpha=recipe.alpha,
         fixed=recipe.fixed,
         order=recipe.order,
         seed=recipe.seed,
         logical_batch=None if batch is None else recipe.logical_batch(batch),
     )
-    parts = tuple(found[member.name] for member in mixture.members)
+    parts = tuple(parts_by_name[member.name] for member in mixture.members)
     return MixedBuild(build=build, recipe=recipe, mixture=mixture, parts=parts)
 
 
 def _with_all(build: Build, recipe: MixtureRecipe, catalog: Catalog) -> MixtureRecipe:
-    """Make members of all held-in datasets with samples to train on; the note names the others."""
+    """Take all held-in datasets with samples to train on; the note names the others."""
     members: list[RecipeMember] = []
     left: list[str] = []
     for name, entry in build.manifest.datasets.items():
@@ -122,16 +124,16 @@ def _with_all(build: Build, recipe: MixtureRecipe, catalog: Catalog) -> MixtureR
             f"{build.paths.root} has no held-in dataset with a split '{TRAIN}' that has samples, "
             "which 'mixture: all' takes; convert one, or write 'members' with 'splits'"
         )
-    said = [] if recipe.note is None else [recipe.note]
+    notes = [] if recipe.note is None else [recipe.note]
     if left:
-        said.append(f"'all' leaves out {', '.join(left)}: nothing to train on in '{TRAIN}'.")
-    return dataclasses.replace(recipe, members=tuple(members), note=" ".join(said) or None)
+        notes.append(f"'all' leaves out {', '.join(left)}: nothing to train on in '{TRAIN}'.")
+    return dataclasses.replace(recipe, members=tuple(members), note=" ".join(notes) or None)
 
 
 def official_size(
     catalog: Catalog, wanted: RecipeMember, options: Mapping[str, str | int | float | bool]
 ) -> int | None:
-    """Look up how many records the complete release gives, None where nobody counted."""
+    """Return the number of records of the complete release; None if it is not known."""
     if wanted.official is not None:
         return wanted.official
     dataset = catalog.datasets.get(wanted.dataset)
@@ -185,15 +187,15 @@ def _parts(
 def _factor(
     recipe: MixtureRecipe, wanted: RecipeMember, entry: DatasetEntry, form: str, *, num_forms: int
 ) -> float:
-    """Weigh a form: by recipe and catalog, or as its part of a dataset where all are equal."""
+    """Return the factor of a form: of recipe and catalog, or its equal part of the dataset."""
     if recipe.shares == "uniform":
         return 1 / num_forms
-    given = None if wanted.forms is None else wanted.forms[form]
-    return wanted.factor * (entry.weights.get(form, 1.0) if given is None else given)
+    form_factor = None if wanted.forms is None else wanted.forms[form]
+    return wanted.factor * (entry.weights.get(form, 1.0) if form_factor is None else form_factor)
 
 
 def _check_prompts(build: Build, recipe: MixtureRecipe, wanted: RecipeMember) -> None:
-    """Refuse samples that were rendered in another way than the recipe is about."""
+    """Refuse samples that were rendered in another mode than the recipe asks for."""
     for split in wanted.splits:
         has = build.split(wanted.dataset, split).prompts
         if has != recipe.prompts:
@@ -212,7 +214,7 @@ def _weighed(
     *,
     num_forms: int,
 ) -> int | None:
-    """Return the size that the share is computed from; the forms of a dataset are made alike."""
+    """Return the size from which the share is computed; forms of a dataset are scaled alike."""
     if recipe.size == "build":
         return None
     if isinstance(recipe.size, int):
@@ -220,8 +222,9 @@ def _weighed(
     size = official_size(catalog, wanted, entry.options)
     if size is None:
         raise UserError(
-            f"nobody counted the records of {wanted.dataset}/{'+'.join(wanted.splits)}, which "
-            f"'size: official' needs; write 'official: N' below {wanted.dataset}, or 'size: build'."
+            f"the catalog has no number of records for {wanted.dataset}/{'+'.join(wanted.splits)}, "
+            f"which 'size: official' needs; write 'official: N' below {wanted.dataset}, or "
+            "'size: build'."
         )
     return size if wanted.official is not None else max(1, round(size / num_forms))
 
@@ -229,14 +232,19 @@ def _weighed(
 def _entry(
     build: Build, recipe: MixtureRecipe, wanted: RecipeMember, catalog: Catalog
 ) -> DatasetEntry:
-    """Find a member in the build, and refuse what must not be trained on."""
+    """Return a member's entry in the build; refuse what must not be trained on."""
     name, root = wanted.dataset, build.paths.root
     known = catalog.datasets.get(name)
     entry = build.manifest.datasets.get(name)
     if known is None and entry is None:
-        names = {*(one.name for one in catalog.select(role="held-in")), *build.manifest.datasets}
+        names = {
+            *(dataset.name for dataset in catalog.select(role="held-in")),
+            *build.manifest.datasets,
+        }
         raise UserError(f"'{name}' in '{recipe.name}' is no dataset; {did_you_mean(name, names)}")
-    for role, cluster in ((one.role, one.cluster) for one in (entry, known) if one is not None):
+    for role, cluster in (
+        (dataset.role, dataset.cluster) for dataset in (entry, known) if dataset is not None
+    ):
         if role == "held-out" and not recipe.fine_tune:
             raise UserError(
                 f"{name} is held out (cluster {cluster or 'of its own'}): it is there to evaluate "
@@ -265,7 +273,7 @@ def _without(recipe: MixtureRecipe, name: str) -> str:
 
 
 def _all_instead(build: Build) -> str:
-    """Name the mixture of what is there, where something is."""
+    """Return the hint to train on all datasets of the build, if there are any."""
     entries = build.manifest.datasets.values()
     if not any(entry.role == "held-in" and TRAIN in entry.splits for entry in entries):
         return ""
@@ -291,7 +299,7 @@ def _why_empty(build: Build, wanted: RecipeMember) -> str:
     if any(split.rejects for split in splits):
         return f"see rejects/{wanted.dataset}.jsonl there"
     if any(split.records for split in splits):
-        return "its records have none, they are there to evaluate on"
+        return "its records have none, since they are for evaluation only"
     return "the raw files that were converted hold no record of the split"
 
 

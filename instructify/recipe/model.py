@@ -1,4 +1,4 @@
-"""What the mixture part of a recipe says, as values."""
+"""The mixture of a recipe as dataclasses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ def _factor(node: Node) -> float:
 
 
 def _forms(node: Node) -> dict[str, float | None]:
-    """Forms as a list take the catalog's factors; as a mapping they bring their own."""
+    """Read forms: a list takes the factors of the catalog, a mapping gives its own."""
     if not node.is_mapping:
         return dict.fromkeys(node.texts())
     forms: dict[str, float | None] = {
@@ -56,9 +56,9 @@ def _batches(node: Node) -> str:
 class RecipeMember:
     """A dataset of the mixture.
 
-    `forms` None: all that have a target; the value of a form is its factor, None that of the
-    catalog. `factor` multiplies all of them. `official` is the size that `size: official` takes,
-    None that of the catalog.
+    `forms` None: all forms that have a target; the value of a form is its factor, or None for the
+    factor of the catalog. `factor` multiplies all of them. `official` is the size that `size:
+    official` uses, or None for the size in the catalog.
     """
 
     dataset: Annotated[str, FROM_KEY]
@@ -106,7 +106,7 @@ class MixtureRecipe:
     note: Annotated[str | None, STRIPPED] = None
 
     def logical_batch(self, batch: int) -> int | None:
-        """Say how many samples of one member a global batch takes together; None: mixed."""
+        """Return how many samples of one member a global batch takes together; None: mixed."""
         if self.batches == "mixed":
             return None
         each, rest = divmod(batch, self.reference_ranks)

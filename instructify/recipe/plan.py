@@ -1,4 +1,4 @@
-"""What a mixture comes to: a row per member for a run of so many steps, and two plans compared."""
+"""The plan of a mixture: a row per member for a run of some number of steps; plans compared."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from instructify.recipe.run_settings import RunSettings
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanRow:
-    """A member of the plan. `probability` is the share that is kept; `passes` are over records.
+    """A member of the plan. `probability` is the share over a cycle; `passes` are over records.
 
-    `loss_share` is its part of the loss (`loss_share.py`), `answer_share` that of all words of
-    responses.
+    `loss_share` is the member's share of the loss (`loss_share.py`), `answer_share` its share of
+    all words of responses.
     """
 
     member: str
@@ -39,7 +39,7 @@ class PlanRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """All rows, in the order of the recipe, and what holds for the whole."""
+    """All rows, in the order of the recipe, and the figures for the whole plan."""
 
     recipe: str
     build: str
@@ -82,18 +82,18 @@ class Change:
 
     @property
     def points(self) -> float:
-        """Percentage points of all samples that the member gains."""
+        """Percentage points of all samples that the member gains or loses."""
         return 100 * (_probability(self.now) - _probability(self.before))
 
 
 def make_plan(
     mixed: MixedBuild, *, steps: int, batch: int, settings: RunSettings | None = None
 ) -> Plan:
-    """Work out the plan of a recipe on a build; `settings` say how its batches are dealt."""
+    """Compute the plan of a recipe on a build; `settings` say how its batches are dealt."""
     mixture, recipe = mixed.mixture, mixed.recipe
     dealt = RunSettings() if settings is None else settings
     counted = count_words(mixed)
-    words = {name: float(one.response.mean()) for name, one in counted.items()}
+    words = {name: float(counts.response.mean()) for name, counts in counted.items()}
     losses = loss_shares(mixture, counted, dealt, batch)
     probabilities = mixture.probabilities.tolist()
     spoken = [
@@ -169,7 +169,7 @@ def _row(
 
 
 def compare(before: Plan, now: Plan) -> tuple[Change, ...]:
-    """Set two plans side by side, the members of `now` first."""
+    """Compare two plans by member, the members of `now` first."""
     old = {row.member: row for row in before.rows}
     new = {row.member: row for row in now.rows}
     names = [*new, *(name for name in old if name not in new)]
@@ -177,12 +177,12 @@ def compare(before: Plan, now: Plan) -> tuple[Change, ...]:
 
 
 def plan_value(plan: Plan, changes: Sequence[Change] = ()) -> dict[str, Any]:
-    """Shape a plan as JSON."""
+    """Return a plan as JSON values."""
     value = {name: getattr(plan, name) for name in Plan.__slots__ if name != "rows"}
     rows = [{name: getattr(row, name) for name in PlanRow.__slots__} for row in plan.rows]
-    told = {**value, "samples": plan.samples, "num_datasets": plan.num_datasets, "members": rows}
+    result = {**value, "samples": plan.samples, "num_datasets": plan.num_datasets, "members": rows}
     if changes:
-        told["changes"] = [
+        result["changes"] = [
             {
                 "member": change.member,
                 "probability_before": None if change.before is None else change.before.probability,
@@ -193,7 +193,7 @@ def plan_value(plan: Plan, changes: Sequence[Change] = ()) -> dict[str, Any]:
             }
             for change in changes
         ]
-    return told
+    return result
 
 
 def _probability(row: PlanRow | None) -> float:
@@ -201,7 +201,7 @@ def _probability(row: PlanRow | None) -> float:
 
 
 def _disk_bytes(mixed: MixedBuild, part: Part) -> int:
-    """Records and samples of the member's splits, by its part of the samples; no pictures."""
+    """Return the bytes of the member's records and samples, without pictures."""
     manifest = mixed.build.manifest
     splits = [part.entry.splits[split] for split in part.splits]
     shards = [name for split in splits for name in (*split.record_shards, *split.sample_shards)]

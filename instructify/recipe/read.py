@@ -1,7 +1,7 @@
-"""Load the mixture of a recipe: which datasets, which forms, how their shares come about.
+"""Load the mixture of a recipe: its datasets, their forms, and how the shares are computed.
 
-A recipe is a YAML file, ours by name (`paper`) or the user's by path. Unknown keys are refused
-with the nearest name. Whether a build holds the members is for `members` to say.
+A recipe is a YAML file, a built-in one given by name (`paper`) or the user's given by path. Unknown
+keys are refused with the nearest name. `members` checks whether a build has the members.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ ALL = "all"  # in place of members: the held-in datasets of the build
 class RecipeFile:
     """The top of a recipe file; its sections are decoded where they are needed.
 
-    `name` is that of a resolved recipe, which is no longer the name of its file.
+    `name` is the name of a resolved recipe, which need not be the name of its file.
     """
 
     format: Annotated[int, format_is(RECIPE_FORMAT)]
@@ -40,11 +40,11 @@ class RecipeFile:
 
 
 def load_mixture(recipe: str) -> MixtureRecipe:
-    """Load the mixture of a recipe of ours by name, or of a file by its path.
+    """Load the mixture of a built-in recipe by name, or of a file by its path.
 
-    A recipe may name another one whose mixture it takes (`mixture: paper`), or changes
-    (`mixture: {like: paper, alpha: 0}`); that one must write it out. `mixture: all` has all
-    held-in datasets of the build as members.
+    A recipe may take the mixture of another recipe (`mixture: paper`) or change it (`mixture:
+    {like: paper, alpha: 0}`). With `mixture: all`, the members are all held-in datasets of the
+    build.
     """
     path = recipe_path(recipe)
     file = _read(path)
@@ -52,15 +52,15 @@ def load_mixture(recipe: str) -> MixtureRecipe:
 
 
 def load_waivers(recipe: str) -> tuple[Waiver, ...]:
-    """Load which shared pictures a recipe knows of and accepts, each with its reason.
+    """Load the shared pictures that a recipe accepts, each with its reason.
 
-    A recipe that takes another one's mixture takes its waivers too, unless it has its own.
+    A recipe that takes the mixture of another recipe takes its waivers too, unless it has its own.
     """
     return inherited_waivers(_read(recipe_path(recipe)))
 
 
 def inherited_waivers(recipe: RecipeFile) -> tuple[Waiver, ...]:
-    """Take a recipe's own waivers, or those of the recipe whose mixture it has."""
+    """Return a recipe's own waivers, or those of the recipe whose mixture it takes."""
     seen: tuple[str, ...] = ()
     while recipe.waivers is None:
         base = base_of(recipe.mixture)
@@ -72,13 +72,13 @@ def inherited_waivers(recipe: RecipeFile) -> tuple[Waiver, ...]:
 
 
 def base_of(mixture: Node) -> str | None:
-    """Name the recipe whose mixture this one takes or changes; None where it is written out."""
+    """Return the recipe whose mixture this recipe takes or changes; None if it has its own."""
     like = mixture if isinstance(mixture.value, str) else mixture.entries().get("like")
     return None if like is None or like.value == ALL else like.text()
 
 
 def _taken(mixture: Node, base: str, seen: tuple[str, ...]) -> MixtureRecipe:
-    """Read the mixture of another recipe, which may take it from a third."""
+    """Read the mixture of another recipe, which may itself take it from a third."""
     path = recipe_path(base)
     return mixture_of(_read(path).mixture, path.stem, _once(mixture, base, seen))
 
@@ -93,12 +93,12 @@ def _once(mixture: Node, base: str, seen: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def recipe_names() -> tuple[str, ...]:
-    """List the recipes that ship with us."""
+    """List the built-in recipes."""
     return tuple(sorted(path.stem for path in find("recipes").glob("*.yaml")))
 
 
 def mixture_of(node: Node, name: str, seen: tuple[str, ...] = ()) -> MixtureRecipe:
-    """Read the mixture part of a recipe; `seen` are the recipes that it was asked for by."""
+    """Read the mixture of a recipe; `seen` are the recipes that led to this one."""
     base = base_of(node)
     takes_all = MixtureRecipe(name=name, members=(), takes_all=True)
     if isinstance(node.value, str):
@@ -115,7 +115,7 @@ def mixture_of(node: Node, name: str, seen: tuple[str, ...] = ()) -> MixtureReci
 def _changed(
     node: Node, written: dict[str, Node], name: str, start: MixtureRecipe | None
 ) -> MixtureRecipe:
-    """Decode a mixture that is written out (None), or the changes to the one that it is like."""
+    """Decode a mixture that is written out (None), or the changes to a named one."""
     members = written.get("members")
     if start is not None and members is not None:
         start = dataclasses.replace(start, members=(), takes_all=members.value == ALL)
@@ -133,7 +133,7 @@ def _changed(
 
 
 def _checked(node: Node, recipe: MixtureRecipe) -> MixtureRecipe:
-    """Refuse settings that have no effect beside each other."""
+    """Refuse settings without effect."""
     fields = node.entries()
     if "reference_ranks" in fields and recipe.batches == "mixed":
         raise fields["reference_ranks"].error(
@@ -149,7 +149,7 @@ def _checked(node: Node, recipe: MixtureRecipe) -> MixtureRecipe:
 
 
 def _made_uniform(recipe: MixtureRecipe, fields: Mapping[str, Node]) -> MixtureRecipe:
-    """Drop the weights of the recipe that this one is like; refuse those beside `uniform`."""
+    """Drop the weights of the named mixture; refuse weights beside `uniform`."""
     for key in ("alpha", "size"):
         if key in fields:
             raise fields[key].error(f"'{key}' changes nothing with 'shares: uniform'; leave it out")
@@ -169,7 +169,7 @@ def _made_uniform(recipe: MixtureRecipe, fields: Mapping[str, Node]) -> MixtureR
 
 
 def _has_factor(member: RecipeMember) -> bool:
-    return member.factor != 1 or any(one is not None for one in (member.forms or {}).values())
+    return member.factor != 1 or any(factor is not None for factor in (member.forms or {}).values())
 
 
 def read_recipe(root: Node) -> RecipeFile:
@@ -196,7 +196,7 @@ def waivers_of(node: Node) -> tuple[Waiver, ...]:
 
 
 def recipe_path(recipe: str) -> Path:
-    """Find the file of a recipe: ours by name, any other by its path."""
+    """Return the file of a recipe: a built-in one by name, any other by its path."""
     if recipe.endswith((".yaml", ".yml")) or "/" in recipe:
         return Path(recipe)
     if recipe not in recipe_names():

@@ -1,7 +1,7 @@
-"""What a recipe says of its run that a plan needs: steps, batch, and how batches are dealt.
+"""Read the settings of a recipe's run that a plan needs: steps, batch, and how batches are dealt.
 
-The trainer reads and checks the whole recipe; here what is not there takes the default of the
-trainer.
+The trainer reads and checks the whole recipe; a setting that is missing here has the trainer's
+default.
 """
 
 from collections.abc import Iterable
@@ -42,5 +42,5 @@ def run_settings(recipe: RecipeFile) -> RunSettings:
 
 
 def _keys(section: Node | None) -> Iterable[str]:
-    """Name the keys of a section, whose others are the trainer's."""
+    """Return the keys of a section that a plan needs; the trainer reads the others."""
     return () if section is None or section.is_null else section.entries()

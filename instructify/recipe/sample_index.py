@@ -1,8 +1,9 @@
-"""Where record k of a form stands in the sample shards of a dataset.
+"""Find record k of a form in the sample shards of a dataset.
 
-Shards hold the samples of a record one after another, as many as it has draws, or fewer where a
-rendering failed. A record without a sample, or without a target, does not count. Only columns that
-are needed are read, and a dataset whose rows are its records (one draw, one form) costs no memory.
+Shards have the samples of a record one after another: as many as it has draws, or fewer if a
+rendering failed. A record without a sample, or without a target, does not count. Only the columns
+that are needed are read, and a dataset with one row per record (one draw, one form) costs no
+memory.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ Rows = NDArray[np.int64]
 
 
 class Places(NamedTuple):
-    """Samples by the number of their shard and their row in it."""
+    """Samples, each by the number of its shard and its row in it."""
 
     shard: Rows
     row: Rows
@@ -83,7 +84,7 @@ class SampleIndex:
 
 
 def batches_of(path: Path, schema: pa.Schema = SAMPLE_SCHEMA) -> Iterator[pa.RecordBatch]:
-    """Map a shard and go through its batches; whose columns are touched validates them first."""
+    """Map a shard and iterate over its batches; the caller validates a batch before use."""
     try:
         yield from map_batches(path, schema)
     except (pa.ArrowException, OSError) as error:
@@ -93,13 +94,13 @@ def batches_of(path: Path, schema: pa.Schema = SAMPLE_SCHEMA) -> Iterator[pa.Rec
 def valid_batches(
     path: Path, columns: Sequence[str], schema: pa.Schema = SAMPLE_SCHEMA
 ) -> Iterator[pa.RecordBatch]:
-    """Go through some columns of a shard, validated: Arrow trusts offsets, a stranger's too."""
+    """Iterate over some columns of a shard, validated, since Arrow trusts offsets in a file."""
     for batch in batches_of(path, schema):
         yield valid_batch(batch.select(list(columns)), path)
 
 
 def valid_batch(batch: pa.RecordBatch, path: Path) -> pa.RecordBatch:
-    """Give back a batch once its offsets and texts are known to be right."""
+    """Return a batch after its offsets and texts are checked."""
     try:
         batch.validate(full=True)
     except pa.ArrowException as error:
@@ -122,7 +123,7 @@ def _all_have_targets(shards: Sequence[Path]) -> bool:
 
 
 class _Starts(NamedTuple):
-    """What one batch holds: rows with a target, which of them begin a record, and their forms."""
+    """For one batch: rows with a target, which of them begin a record, and their forms."""
 
     rows: Rows
     begins: NDArray[np.bool_]
@@ -131,26 +132,28 @@ class _Starts(NamedTuple):
 
 def _forms(shards: Sequence[Path]) -> dict[str, FormRows]:
     names: list[str] = []
-    found = list(_read(shards, names))
-    if not found:
+    parts = list(_read(shards, names))
+    if not parts:
         return {}
     rows, begins, forms = (
-        np.concatenate([getattr(one, part) for one in found]) for part in _Starts._fields
+        np.concatenate([getattr(starts, part) for starts in parts]) for part in _Starts._fields
     )
     first = np.flatnonzero(begins)
     count = np.diff(np.append(first, len(rows)))
     of_record = forms[first]
     result = {}
     for code, name in enumerate(names):
-        own = of_record == code
-        if own.any():
-            counts = count[own].astype(np.uint16)
-            result[name] = FormRows(len(counts), int(count[own].sum()), rows[first[own]], counts)
+        in_form = of_record == code
+        if in_form.any():
+            counts = count[in_form].astype(np.uint16)
+            result[name] = FormRows(
+                len(counts), int(count[in_form].sum()), rows[first[in_form]], counts
+            )
     return result
 
 
 def _read(shards: Sequence[Path], names: list[str]) -> Iterator[_Starts]:
-    """Read what tells records apart; forms are numbered as they come up, their names collected."""
+    """Read the columns that separate records; forms are numbered in order of appearance."""
     row = 0
     previous = pa.array([None], pa.string())
     for path in shards:
@@ -168,8 +171,8 @@ def _read(shards: Sequence[Path], names: list[str]) -> Iterator[_Starts]:
 
 
 def _codes(column: pa.DictionaryArray, names: list[str]) -> NDArray[np.int32]:
-    own = column.dictionary.to_pylist()
-    names += [name for name in own if name not in names]
-    numbers = np.array([names.index(name) for name in own], np.int32)
+    values = column.dictionary.to_pylist()
+    names += [name for name in values if name not in names]
+    numbers = np.array([names.index(name) for name in values], np.int32)
     codes: NDArray[np.int32] = numbers[column.indices.to_numpy(zero_copy_only=False)]
     return codes

@@ -1,7 +1,7 @@
-"""The answers of an evaluation with their questions and golds, read from its folder.
+"""The answers of an evaluation with their questions and references, read from its folder.
 
-The files are data of whoever evaluated: bounded, decoded into known types, and refused with one
-sentence where they are damaged.
+The files may come from a stranger: their size is limited, they are decoded into fixed types, and a
+damaged file raises UserError.
 """
 
 import math
@@ -40,9 +40,9 @@ class _Reference(msgspec.Struct):
 
 
 class AnsweredItem(NamedTuple):
-    """A question with what the model says and what is right; `score` is that of the item.
+    """A question, the answer of the model, the accepted answers, and the score of the item.
 
-    `candidate` is the number of the candidate that was ranked first, whose text may lie elsewhere.
+    `candidate` is the index of the candidate ranked first, whose text may be in the build only.
     """
 
     id: str
@@ -54,7 +54,7 @@ class AnsweredItem(NamedTuple):
 
 
 def read_answers(folder: Path) -> list[AnsweredItem]:
-    """Read the answers of one evaluation; none where the folder has no file of them.
+    """Read the answers of one evaluation; empty if the folder has no file of answers.
 
     Raises:
         UserError: a file is damaged.
@@ -100,7 +100,7 @@ def _answer(row: _Prediction, gold: _Reference | None) -> str:
 
 
 def _ranked(scores: Sequence[float], gold: _Reference | None) -> str:
-    """Name the candidate with the highest score, and the rank of the right one."""
+    """Return the candidate with the highest score as text, with the rank of the right one."""
     best = _best(scores)
     choices = gold.choices if gold is not None else []
     text = choices[best] if best < len(choices) else f"candidate {best + 1} of {len(scores)}"
@@ -126,7 +126,7 @@ def _accepted(gold: _Reference | None) -> tuple[str, ...]:
 
 
 def counted_texts(texts: Sequence[str]) -> list[tuple[str, int]]:
-    """Count equal texts, in the order in which they come first."""
+    """Count equal texts, in the order of their first occurrence."""
     counts: dict[str, int] = {}
     for text in texts:
         counts[text] = counts.get(text, 0) + 1
@@ -134,16 +134,16 @@ def counted_texts(texts: Sequence[str]) -> list[tuple[str, int]]:
 
 
 def choose_items(items: Sequence[AnsweredItem], most: int) -> list[AnsweredItem]:
-    """Choose items to show, wrong ones first: two in three of them wrong where there are as many.
+    """Choose items to show, wrong ones first: two thirds are wrong if there are that many.
 
-    Both kinds are spread over the questions as they stand, so that the choice is always the same.
+    Both kinds are spread over the questions in their order, so the choice is always the same.
     """
     wrong = [item for item in items if item.score is not None and item.score < 1]
     right = [item for item in items if item.score is not None and item.score >= 1]
     others = [item for item in items if item.score is None]
     num_right = min(len(right), max(most // 3, most - len(wrong)))
     num_wrong = min(len(wrong), most - num_right)
-    chosen = sorted(_spread(wrong, num_wrong), key=lambda one: one.score or 0.0)
+    chosen = sorted(_spread(wrong, num_wrong), key=lambda item: item.score or 0.0)
     chosen += _spread(right, num_right)
     return chosen + _spread(others, most - len(chosen))
 

@@ -1,4 +1,4 @@
-"""The result of an evaluation, checked where it is read: the folder may be a stranger's."""
+"""Checks of a result when it is read, since the folder may come from a stranger."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -58,7 +58,7 @@ class _Model(msgspec.Struct):
 
 
 class _Result(msgspec.Struct, kw_only=True):
-    """What is shown of a result; it may hold more."""
+    """The values of a result that are shown; a result may hold more."""
 
     name: str
     dataset: str
@@ -75,32 +75,38 @@ class _Result(msgspec.Struct, kw_only=True):
 
 
 def checked_results(results: Iterable[Mapping[str, Any]], folder: Path) -> list[Mapping[str, Any]]:
-    """Return the results of a folder; UserError at one that could not be shown."""
-    found = list(results)
-    for one in found:
-        fault = _fault(one)
+    """Return the results of a folder.
+
+    Raises:
+        UserError: a result is damaged, so that it can't be shown.
+    """
+    checked = list(results)
+    for result in checked:
+        fault = _fault(result)
         if fault is not None:
             raise UserError(
                 f"{folder} holds a result that is damaged ({fault}); evaluate again into another "
                 "--out"
             )
-    return found
+    return checked
 
 
 def _fault(result: Mapping[str, Any]) -> str | None:
     try:
-        known = msgspec.convert(result, _Result)
+        shown = msgspec.convert(result, _Result)
     except (msgspec.ValidationError, RecursionError, OverflowError) as error:
         return str(error)
-    decodes = [known.protocol.decode, *_decodes_below(result["protocol"])]
+    decodes = [shown.protocol.decode, *_decodes_below(result["protocol"])]
     for decode in decodes:
         method = decode.get("method")
         settings = OF_METHOD.get(method) if isinstance(method, str) else None
         if settings is None or any(key not in decode for key in settings):
-            return f"{str(method)[:40]!r} is no way of answering"
+            return f"{str(method)[:40]!r} is not a decoding method"
     return None
 
 
 def _decodes_below(protocol: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Find what else is shown as a way of answering, for it has a method."""
-    return [one for one in protocol.values() if isinstance(one, Mapping) and "method" in one]
+    """Return other values of a protocol that are shown as decoding, since they have a method."""
+    return [
+        value for value in protocol.values() if isinstance(value, Mapping) and "method" in value
+    ]

@@ -1,4 +1,4 @@
-"""What of our figures compares with the published ones, and what stands apart, and why."""
+"""Which of our figures compare with the published ones, and why others do not."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from instructify.protocols import departures
 from instructify.results.table import Cell, Row, Table, is_fine_tuned, percent
 
-MOST_REFERENCES = 20  # rows that others are held against, as the stylesheet knows them
+MOST_REFERENCES = 20  # rows that others can be compared with; the stylesheet has as many rules
 _REFERENCE = {"llama": "InstructBLIP Vicuna-7B", "t5": "InstructBLIP FlanT5-XL"}
 
 
 class ShownCell(NamedTuple):
-    """A figure, what marks it, and its difference from each row."""
+    """A figure, its marks, and its difference from each published row."""
 
     text: str
     is_trained_prompt: bool
@@ -20,7 +20,7 @@ class ShownCell(NamedTuple):
 
 
 class ShownRow(NamedTuple):
-    """A row of the table; a cell is None where nothing comparable was measured."""
+    """A row of the table; a cell is None if no comparable figure was measured."""
 
     name: str
     is_ours: bool
@@ -28,7 +28,7 @@ class ShownRow(NamedTuple):
 
 
 class Apart(NamedTuple):
-    """A figure of ours that compares with no published one."""
+    """A figure of ours that does not compare with a published one, and the reason."""
 
     run: str
     anchor: str
@@ -38,12 +38,12 @@ class Apart(NamedTuple):
 
 
 def is_comparable(cell: Cell) -> bool:
-    """Tell whether a figure is zero-shot, of a whole official split, by a published protocol."""
+    """Return whether a figure is zero-shot, of a whole official split, with published settings."""
     return not cell.is_partial and not cell.is_fine_tuned and not cell.departures
 
 
 def comparable_rows(table: Table) -> list[ShownRow]:
-    """Lay out published rows and what of ours compares with them; rows without a cell go."""
+    """Return the published rows and our comparable figures; rows without a cell are left out."""
     rows = [row for row in map(_comparable, table.rows) if row.cells or not row.is_ours]
     best = {
         column: max((row.cells[column].value for row in rows if column in row.cells), default=0.0)
@@ -63,15 +63,15 @@ def comparable_rows(table: Table) -> list[ShownRow]:
 
 
 def chosen_reference(rows: Sequence[ShownRow], results: Mapping[str, Sequence[Any]]) -> int:
-    """Choose the row that ours are held against at first: that of the same language model."""
-    models = [one["model"].get("language_model") for each in results.values() for one in each]
+    """Return the row to compare with at first: the one with the same language model."""
+    models = [result["model"].get("language_model") for each in results.values() for result in each]
     name = next((_REFERENCE[model] for model in models if model in _REFERENCE), None)
     names = [row.name for row in rows]
     return names.index(name) if name in names else max(len(names) - 1, 0)
 
 
 def figures_apart(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Apart]:
-    """Go through all figures of ours that have to stand apart."""
+    """Yield all figures of ours that do not compare with published ones."""
     for number, (run, each) in enumerate(results.items()):
         for result in each:
             why = list(_why_apart(result))
@@ -82,18 +82,20 @@ def figures_apart(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterato
 
 
 def anchor_of(number: int, result: Mapping[str, Any]) -> str:
-    """Name the place of a result on the page; the name of a protocol may hold anything."""
-    sign = "".join(one if one.isascii() and one.isalnum() else "-" for one in result["name"])
+    """Return the anchor of a result on the page; the name of a protocol may hold any character."""
+    sign = "".join(
+        letter if letter.isascii() and letter.isalnum() else "-" for letter in result["name"]
+    )
     return f"run-{number}-{sign}"
 
 
 def _why_apart(result: Mapping[str, Any]) -> Iterator[str]:
     if result["complete"] is False:
-        asked, total = result["asked"], result["of_total"]
-        if asked < total:
-            yield f"{asked:,} of {total:,} questions"
+        num_asked, total = result["asked"], result["of_total"]
+        if num_asked < total:
+            yield f"{num_asked:,} of {total:,} questions"
         else:
-            yield f"{asked:,} questions, which are not the whole official split"
+            yield f"{num_asked:,} questions, which are not the whole official split"
     if is_fine_tuned(result):
         yield "fine-tuned on this dataset, so not zero-shot"
     yield from map(str, departures(result["protocol"], result["model"].get("language_model")))

@@ -1,4 +1,4 @@
-"""The page of results: the table, and for each figure its answers and what produced it."""
+"""The page of results: the table, and for each figure its answers and its settings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -49,7 +49,7 @@ class Evaluated(NamedTuple):
 
 
 class ShownAnswer(NamedTuple):
-    """An answered question as it is shown; `verdict` is right, wrong, partly or nothing."""
+    """An answered question as it is shown; `verdict` is "right", "wrong", "partly" or empty."""
 
     item: AnsweredItem
     verdict: str
@@ -60,18 +60,18 @@ class ShownAnswer(NamedTuple):
 def results_page(
     table: Table, runs: Mapping[str, Evaluated], page: Path, pictures: ItemPictures | None = None
 ) -> bytes:
-    """Write the page of some evaluations.
+    """Return the page of some evaluations.
 
     Args:
         table: the published rows and ours.
         runs: evaluations by the name of their row.
-        page: the file that is going to be written.
-        pictures: pictures of the build that was evaluated on, if it is at hand.
+        page: the file that the page is written to.
+        pictures: pictures of the evaluated build, if it is given.
     """
     results = {name: run.results for name, run in runs.items()}
     rows = comparable_rows(table)
     trained = sorted(
-        {Path(str(one["model"]["source"])).name for each in results.values() for one in each}
+        {Path(str(result["model"]["source"])).name for each in results.values() for result in each}
     )
     identity = Identity(kind="Results", name=", ".join(runs), runs=tuple(trained))
     dates = [file_date(folder / "result.json") for run in runs.values() for folder in run.folders]
@@ -118,7 +118,9 @@ def _section(
     return {
         "name": name,
         "model": model,
-        "versions": ", ".join(f"{key} {one}" for key, one in run.results[0]["versions"].items()),
+        "versions": ", ".join(
+            f"{key} {version}" for key, version in run.results[0]["versions"].items()
+        ),
         "cards": [
             _card(number, result, answers, table, name, pictures)
             for result, answers in zip(run.results, run.answers, strict=True)
@@ -134,12 +136,12 @@ def _card(
     run: str,
     pictures: ItemPictures | None,
 ) -> dict[str, Any]:
-    """Shape one result: figure, interval, answers, facts and settings."""
+    """Return one result as values: figure, interval, answers, facts and settings."""
     shown = choose_items(answers, _SHOWN_ITEMS)
-    found: Mapping[str, ItemPicture] = {}
+    pictures_of: Mapping[str, ItemPicture] = {}
     if pictures is not None and shown:
         split = str(result["protocol"]["split"])
-        found = pictures.find(str(result["dataset"]), split, [one.id for one in shown])
+        pictures_of = pictures.find(str(result["dataset"]), split, [item.id for item in shown])
     metric = "" if result["score"] is None else str(result["score"]["metric"])
     return {
         "anchor": anchor_of(number, result),
@@ -155,12 +157,12 @@ def _card(
         "note": result["protocol"]["note"],
         "answers": [
             ShownAnswer(
-                _named(one, found.get(one.id)),
-                verdict(one, metric),
-                counted_texts(one.accepted),
-                found.get(one.id),
+                _named(item, pictures_of.get(item.id)),
+                verdict(item, metric),
+                counted_texts(item.accepted),
+                pictures_of.get(item.id),
             )
-            for one in shown
+            for item in shown
         ],
         "total": len(answers),
         "searchable": min(len(answers), _SEARCHED_ITEMS),
@@ -169,15 +171,15 @@ def _card(
 
 
 def verdict(item: AnsweredItem, metric: str) -> str:
-    """Say whether an answer is right, wrong or partly right; nothing where that has no meaning."""
+    """Return whether an answer is right, wrong or partly right; empty for continuous metrics."""
     if item.score is None or metric in _CONTINUOUS:
         return ""
-    is_wrong = item.score <= 0 or metric == "mrr"  # what is not ranked first is wrong
+    is_wrong = item.score <= 0 or metric == "mrr"  # not ranked first counts as wrong
     return "right" if item.score >= 1 else "wrong" if is_wrong else "partly"
 
 
 def _named(item: AnsweredItem, picture: ItemPicture | None) -> AnsweredItem:
-    """Write the text of a candidate that is known by its number only."""
+    """Fill in the text of a candidate that is known by its index only."""
     texts = () if picture is None else picture.candidates
     if item.candidate is None or item.candidate >= len(texts):
         return item
@@ -198,12 +200,12 @@ def _value(result: Mapping[str, Any]) -> str:
 
 
 def _scale(result: Mapping[str, Any], table: Table, run: str) -> Mapping[str, Any] | None:
-    """Place value and interval on 0 to 100; CIDEr goes beyond and is drawn on 0 to 200."""
+    """Place value and interval on a scale from 0 to 100; CIDEr, which may be larger, to 200."""
     score = result["score"]
     if score is None:
         return None
     most = 200.0 if score["metric"] == "cider" else 100.0
-    low, high = (100 * one for one in score["interval"])
+    low, high = (100 * bound for bound in score["interval"])
     rows = {row.name: row for row in table.rows}
     published = None
     cell = rows[run].cells.get(str(result["name"])) if run in rows else None
@@ -223,7 +225,7 @@ def _scale(result: Mapping[str, Any], table: Table, run: str) -> Mapping[str, An
 def _facts(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     score = result["score"]
     if score is not None:
-        low, high = (100 * one for one in score["interval"])
+        low, high = (100 * bound for bound in score["interval"])
         others = ", ".join(
             f"{name} {100 * value:.1f}"
             for name, value in result["variants"].items()
@@ -240,8 +242,8 @@ def _facts(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "answers", _decoding(result["protocol"]["decode"])
     if is_fine_tuned(result):
         yield "not zero-shot", "the model was fine-tuned on this dataset"
-    for one in departures(result["protocol"], result["model"].get("language_model")):
-        yield "not as published", str(one)
+    for departure in departures(result["protocol"], result["model"].get("language_model")):
+        yield "not as published", str(departure)
 
 
 def _settings(protocol: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -263,5 +265,5 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         if "method" in value:
             return _decoding(value)
-        return ", ".join(f"{key} {one}" for key, one in value.items() if one not in (None, {}))
+        return ", ".join(f"{key} {item}" for key, item in value.items() if item not in (None, {}))
     return str(value)

@@ -1,4 +1,4 @@
-"""Pictures of answered questions, small, out of the build that was evaluated on."""
+"""Small pictures of answered questions from the evaluated build."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ _SIDE, _BYTES = 260, 9_000
 
 
 class ItemPicture(NamedTuple):
-    """The picture of a question, or why there is none."""
+    """The picture of a question, or the reason why there is none."""
 
     key: str
     data: str | None
     problem: str
     alt: str = "the picture of the question"
-    candidates: tuple[str, ...] = ()  # those of the question, where it has its own
+    candidates: tuple[str, ...] = ()  # the choices of the question, if it has any
 
 
 class ItemPictures:
@@ -31,7 +31,11 @@ class ItemPictures:
         self._small: dict[str, str | None] = {}
 
     def find(self, dataset: str, split: str, ids: Sequence[str]) -> dict[str, ItemPicture]:
-        """Find the first picture of each question; UserError where the build has no such split."""
+        """Find the first picture of each question.
+
+        Raises:
+            UserError: the build has no such split.
+        """
         records = find_records(self._build.records(dataset, split), set(ids))
         return {
             record_id: self._first(record["pictures"])._replace(
@@ -52,7 +56,7 @@ class ItemPictures:
 
 
 def _encoded(store: PictureStore, key: str) -> str | None:
-    """Encode a picture, or the middle of a clip."""
+    """Encode a picture, or the middle frame of a clip."""
     try:
         is_clip = store.facts(key).media == "video"
         image = store.frames(key, 1).images[0] if is_clip else store.image(key)

@@ -12,26 +12,29 @@ RESULT_FORMAT = 1
 
 
 def read_results(folder: Path) -> Iterator[dict[str, Any]]:
-    """Read the results below a folder, or of a folder; UserError where there is none."""
-    for one in result_folders(folder):
-        yield read_result(one / RESULT)
+    """Read the results of a folder or of the folders in it; UserError if there are none."""
+    for result_folder in result_folders(folder):
+        yield read_result(result_folder / RESULT)
 
 
 def result_folders(folder: Path) -> list[Path]:
-    """List the folders of single results, in the order in which they are read."""
+    """Return the folders of single results, in the order in which they are read."""
     if (folder / RESULT).is_file():
         return [folder]
     folders = [path.parent for path in sorted(folder.glob(f"*/{RESULT}"))]
     if not folders:
         raise UserError(
-            f"{folder} holds no finished evaluation; make one by `instructify eval ... --out DIR`"
+            f"{folder} holds no finished evaluation; make one with `instructify eval ... --out DIR`"
         )
     return folders
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """Read one result, or what was asked for one; UserError where it is damaged or of another
-    format."""
+    """Read one result, or the request of one.
+
+    Raises:
+        UserError: the file is damaged or has another format.
+    """
     try:
         value = decode_values(read_regular(path))
     except (OSError, NotReadableError) as error:

@@ -23,15 +23,18 @@ MARKS: Mapping[str, str] = {
     "split": "s", "prompt": "p", "fields": "t", "frames": "f",
     "decode": "d", "candidates": "c", "score": "v",
 }  # fmt: skip
-# What departs in training, before the letters of the protocol.
+# Marks for the training, which come before those for the protocol.
 FINE_TUNED = "n"
 TRAINED_PROMPT = "e"
 
 
 class Cell(NamedTuple):
-    """A figure in per cent; `is_partial`: not of the whole official split, `departures`: where its
-    protocol is not the published one, `is_trained_prompt`: the model was trained on the prompt,
-    `is_fine_tuned`: on the dataset itself, so that the figure is no zero-shot one."""
+    """A figure in per cent, and what it differs in from a published figure.
+
+    `is_partial`: not all of the official split is evaluated. `departures`: where the protocol
+    differs from the published one. `is_trained_prompt`: the model was trained on the prompt.
+    `is_fine_tuned`: it was fine-tuned on the dataset, so the figure is not zero-shot.
+    """
 
     value: float
     is_partial: bool = False
@@ -41,14 +44,14 @@ class Cell(NamedTuple):
 
     @property
     def marks(self) -> str:
-        """A letter for each part of training and protocol that departs."""
+        """A letter for each part of training and protocol that differs."""
         parts = {departure.part for departure in self.departures}
         training = FINE_TUNED * self.is_fine_tuned + TRAINED_PROMPT * self.is_trained_prompt
         return training + "".join(letter for part, letter in MARKS.items() if part in parts)
 
 
 class Row(NamedTuple):
-    """A model's figures by column; what is not there was not measured."""
+    """The figures of a model by column; columns that were not measured are missing."""
 
     name: str
     cells: Mapping[str, Cell]
@@ -57,7 +60,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """Columns are protocols by name; `others` are results of ours that no cell has."""
+    """The table: columns are names of protocols; `others` are results of ours without a cell."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -67,7 +70,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Published:
-    """The published rows, a value for each column; null where none is published."""
+    """The published rows, with a value or null for each column."""
 
     format: Annotated[int, format_is(FORMAT)]
     source: str
@@ -76,7 +79,7 @@ class _Published:
 
 
 def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
-    """Put results of ours, by the name of their row, below the published ones."""
+    """Make the table of the published rows and of results of ours, by the name of their row."""
     file = decode(_Published, read_yaml(Path(__file__).parent / "published.yaml"))
     columns = file.columns
     published = []
@@ -102,7 +105,7 @@ def make_table(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
 
 
 def remarks_on(table: Table) -> list[str]:
-    """Say what a reader must know before comparing our rows with the published ones."""
+    """Return the remarks that matter when our rows are compared with the published ones."""
     ours = [row for row in table.rows if row.is_ours]
     remarks = []
     if any(cell.is_partial for row in ours for cell in row.cells.values()):
@@ -117,7 +120,7 @@ def remarks_on(table: Table) -> list[str]:
 
 
 def training_remarks(rows: Iterable[Row]) -> list[str]:
-    """Say which models were trained on the prompts or the datasets that they are evaluated on."""
+    """Return remarks about models that were trained on evaluated prompts or datasets."""
     remarks = []
     for row in rows:
         trained = [column for column, cell in row.cells.items() if cell.is_trained_prompt]
@@ -136,7 +139,7 @@ def training_remarks(rows: Iterable[Row]) -> list[str]:
 
 
 def _departing(row: Row) -> Iterator[str]:
-    """Name each departure of a row once, with all columns that have it."""
+    """Yield each departure of a row once, with all columns that have it."""
     columns: dict[Departure, list[str]] = {}
     for column, cell in row.cells.items():
         for departure in cell.departures:
@@ -146,7 +149,7 @@ def _departing(row: Row) -> Iterator[str]:
 
 
 def row_names(folders: Sequence[Path]) -> list[str]:
-    """Name the rows by their folders, as shortly as keeps them apart."""
+    """Name the rows by their folders, as short as possible but distinct."""
     for depth in range(1, 1 + max(len(folder.parts) for folder in folders)):
         names = ["/".join(folder.parts[-depth:]) for folder in folders]
         if len(set(names)) == len(names):
@@ -155,7 +158,7 @@ def row_names(folders: Sequence[Path]) -> list[str]:
 
 
 def percent(cell: Cell | None) -> str:
-    """Write a cell in five characters: a star where it is partial, a dash where there is none."""
+    """Format a cell in five characters, with a star if it is partial; a dash if there is none."""
     if cell is None:
         return "-"
     star = "*" if cell.is_partial else ""
@@ -163,14 +166,14 @@ def percent(cell: Cell | None) -> str:
 
 
 def _is_trained_prompt(result: Mapping[str, Any]) -> bool:
-    """Tell whether a model was trained on the prompt as the protocol has it."""
+    """Return whether a model was trained on the prompt of the protocol."""
     trained = result["model"].get("evaluation_prompts", ())
     is_changed = result["protocol"]["sources"].get("instruction") == "set"
     return not is_changed and result["dataset"] in trained
 
 
 def is_fine_tuned(result: Mapping[str, Any]) -> bool:
-    """Tell whether the model of a result was fine-tuned on its dataset."""
+    """Return whether the model of a result was fine-tuned on its dataset."""
     tuned = result["model"].get("fine_tuned_on", ())
     return result["dataset"] in ([tuned] if isinstance(tuned, str) else tuned)
 
@@ -192,7 +195,7 @@ def _cell(result: Mapping[str, Any]) -> Cell:
 def _shown(
     results: Iterable[Mapping[str, Any]], columns: Sequence[str]
 ) -> dict[str, Mapping[str, Any]]:
-    """Choose the result of each column: that of the dataset's `paper` protocol before the usual."""
+    """Return the result of each column: that of the `paper` protocol, else of the usual one."""
     shown: dict[str, Mapping[str, Any]] = {}
     for result in results:
         column, _, protocol = str(result["name"]).partition(".")
@@ -204,6 +207,6 @@ def _shown(
 
 
 def why_unscored(result: Mapping[str, Any]) -> str:
-    """Say why a result has no score."""
+    """Return the reason why a result has no score."""
     undefined: str | None = result.get("undefined")
     return undefined or "golds not public"

@@ -19,7 +19,7 @@ _CELL = 6
 
 
 def text_lines(table: Table) -> Iterator[str]:
-    """Lay out 13 columns in 80: the name of a model stands on a line of its own."""
+    """Return the table in 80 columns; the name of a model has a separate line."""
     yield "".join(f"{SHORT.get(column, column)[:5]:>{_CELL}}" for column in table.columns)
     was_ours = False
     for row in table.rows:
@@ -27,13 +27,16 @@ def text_lines(table: Table) -> Iterator[str]:
             yield "-" * _CELL * len(table.columns)
         was_ours = row.is_ours
         yield row.name[:WIDTH]
-        yield "".join(f"{percent(row.cells.get(one)):>{_CELL}}" for one in table.columns)
+        yield "".join(f"{percent(row.cells.get(column)):>{_CELL}}" for column in table.columns)
         if any(cell.marks for cell in row.cells.values()):
-            yield "".join(f"{_marks(row, one):>{_CELL}}" for one in table.columns).rstrip()
+            yield "".join(f"{_marks(row, column):>{_CELL}}" for column in table.columns).rstrip()
     yield ""
-    for one in [f"Published: {table.source}, zero-shot.", *remarks_on(table)]:
+    for line in [f"Published: {table.source}, zero-shot.", *remarks_on(table)]:
         yield from textwrap.wrap(
-            one, WIDTH, initial_indent=one[: len(one) - len(one.lstrip())], subsequent_indent="    "
+            line,
+            WIDTH,
+            initial_indent=line[: len(line) - len(line.lstrip())],
+            subsequent_indent="    ",
         )
     if table.others:
         yield ""
@@ -42,15 +45,15 @@ def text_lines(table: Table) -> Iterator[str]:
 
 
 def markdown_lines(table: Table) -> Iterator[str]:
-    """Write the table as Markdown."""
+    """Return the table as Markdown."""
     yield "| model | " + " | ".join(table.columns) + " |"
     yield "|---|" + "---:|" * len(table.columns)
     for row in table.rows:
         name = f"**{_cell(row.name)}**" if row.is_ours else _cell(row.name)
         yield f"| {name} | " + " | ".join(_figures(row, table)) + " |"
     yield ""
-    for one in [f"Published: {table.source}, zero-shot.", *remarks_on(table)]:
-        yield f"{one}  "
+    for line in [f"Published: {table.source}, zero-shot.", *remarks_on(table)]:
+        yield f"{line}  "
     for other in table.others:
         yield f"{_other(other)}  "
 

@@ -1,9 +1,9 @@
 """Templates: YAML files read and checked, rendered by Jinja, and chosen for each draw.
 
-`language` says which Jinja a template may use, `filters` which filters; `jinja_program` compiles
-one text, `model` has what files say, `load` reads a folder of them, `rendering` renders a record,
-`folders` joins several folders, `plain_text` reads a list of lines, `conditions` says which records
-a template fits, `draws` chooses a template for each draw.
+`language` defines the Jinja that a template may use, `filters` its filters. `jinja_program`
+compiles a text, `model` has the classes, `load` reads a folder, `rendering` renders a record,
+`folders` combines several folders, `plain_text` reads a list of lines, `conditions` decides which
+records a template fits, and `draws` chooses a template for each draw.
 """
 
 from instructify.templating.conditions import misfit

@@ -1,8 +1,8 @@
-"""What a template asks of a record beside its form, for one row or for whole columns.
+"""The conditions of a template on a record beside its form, for a row or for whole columns.
 
-`requires` and `excludes` ask whether fields are there; `begins` and `unless_begins` ask for the
-first words of a text, ASCII case ignored; `at_most_words` counts what blanks, tabs and line ends
-part. Rows and columns are judged alike.
+`requires` and `excludes` test whether fields are present; `begins` and `unless_begins` test the
+first words of a text, ignoring ASCII case; `at_most_words` counts words separated by spaces, tabs
+and line ends. Rows and columns give the same results.
 """
 
 import re
@@ -20,7 +20,7 @@ _ONE_WORD = "[^ \t\n\r]+"  # RE2 and re read it alike
 
 
 class Condition(NamedTuple):
-    """What templates ask of a record; most templates of a task ask the same."""
+    """The conditions on a record; most templates of a task have the same ones."""
 
     forms: tuple[str, ...]
     requires: tuple[str, ...]
@@ -31,7 +31,7 @@ class Condition(NamedTuple):
 
 
 def condition_of(template: Template) -> Condition:
-    """Take a template's condition."""
+    """Return a template's condition."""
     return Condition(
         template.forms,
         template.requires,
@@ -43,9 +43,10 @@ def condition_of(template: Template) -> Condition:
 
 
 def misfit(template: Template, row: Mapping[str, Any]) -> str | None:
-    """Say why a record of a fitting form may not draw a template; None where it may.
+    """Return why a record of a fitting form may not draw a template; None if it may.
 
-    A field that `row` lacks is null, but for its pictures: these are there or not as is wanted.
+    A field that `row` lacks is null, except for pictures: these count as whatever the template
+    requires.
     """
     has = {name for name, value in row.items() if value not in (None, "", [])}
     has |= {name for name in template.fields if value_of(row, name)}
@@ -73,10 +74,10 @@ def fulfils(
     condition: Condition,
     seen: dict[tuple[str, tuple[str, ...]], pa.BooleanArray] | None = None,
 ) -> pa.BooleanArray:
-    """Tell which rows of a table fulfil a condition.
+    """Return which rows of a table fulfil a condition.
 
-    `seen` holds which texts of this table begin with which words, for the next condition: what one
-    template asks for, another mostly excludes.
+    `seen` caches which texts of this table begin with which words, for the next condition: words
+    that one template requires, another usually excludes.
     """
     seen = {} if seen is None else seen
     forms = table.column("form").cast(pa.string())
@@ -96,7 +97,7 @@ def fulfils(
 
 
 def _pattern(words: Sequence[str]) -> str:
-    """Match any of some words at the beginning; RE2 and re read it alike."""
+    """Return a pattern for any of some words at the beginning; RE2 and re read it alike."""
     return f"^(?:{'|'.join(words)})(?:[^a-z0-9]|$)"
 
 
@@ -127,7 +128,7 @@ def _column_begins(
 
 
 def _is_present(table: pa.RecordBatch | pa.Table, name: str) -> pa.BooleanArray:
-    """Tell where a field is neither null nor empty; a number is never empty."""
+    """Return where a field is neither null nor empty; a number is never empty."""
     is_own = name not in table.schema.names and OWN_FIELDS in table.schema.names
     column = own_column(table, name) if is_own else table.column(name)
     if pa.types.is_integer(column.type):

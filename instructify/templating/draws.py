@@ -1,7 +1,7 @@
-"""Which template each draw of a record uses: keyed by record, seed and draw, and by nothing else.
+"""The template that each draw of a record uses: a function of record, seed and draw alone.
 
-Every fitting template is equally likely; the draws of one record use different ones, as many as fit
-it.
+Every fitting template is equally likely; the draws of a record use different templates, as many as
+fit the record.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,10 +37,10 @@ def choose_templates(
     draw: int,
     seed: int,
 ) -> NDArray[np.int64]:
-    """Draw for each row among the templates that fit its form and fields.
+    """Choose for each row among the templates that fit its form and fields.
 
-    NO_TEMPLATE where none fits, NONE_LEFT where there are no more than `draw`: a template is drawn
-    once for a record.
+    NO_TEMPLATE if none fits; NONE_LEFT if no more than `draw` templates fit, since a record draws a
+    template only once.
     """
     chosen = np.full(table.num_rows, NO_TEMPLATE, np.int64)
     for group in _groups(table, templates):
@@ -53,7 +53,7 @@ def choose_templates(
 
 
 class _Group(NamedTuple):
-    """Rows that the same templates fit, and the numbers of these; there is at least one."""
+    """Rows that the same templates fit, and the numbers of these templates, at least one."""
 
     rows: NDArray[np.int64]
     fitting: NDArray[np.int64]

@@ -1,9 +1,9 @@
 """The filters that templates may use, as Python functions.
 
-`sentence` ends a text with a mark unless it has one; `capfirst` begins it with a capital. A null
-passes through all but `length` and `default`. They differ from Jinja's own where that would guess:
-`default` replaces a null, `first` and `last` of nothing are null, `length` of a null is 0,
-`join` of a list that holds a null is null.
+`sentence` adds a full stop to a text that ends without a mark; `capfirst` capitalises its first
+letter. A null stays null in all filters but `length` and `default`. They differ from Jinja's where
+Jinja guesses: `default` replaces a null, `first` and `last` of an empty list are null, `length` of
+a null is 0, and `join` of a list that contains a null is null.
 """
 
 import re
@@ -18,11 +18,11 @@ _SENTENCE_END = re.compile(SENTENCE_END)
 
 
 class RenderError(Exception):
-    """The template cannot be rendered with this record; the message says why."""
+    """The template can't be rendered with this record; the message gives the reason."""
 
 
 def letter(index: int | None) -> str | None:
-    """Letter the choices as spreadsheets letter columns: a ... z, aa, ab ..."""
+    """Return the letters of a choice, in the way of spreadsheet columns: a ... z, aa, ab ..."""
     if index is None:
         return None
     if index < 0:
@@ -36,7 +36,7 @@ def letter(index: int | None) -> str | None:
 
 
 def lettered(choices: Sequence[str | None] | None) -> str | None:
-    """Lay out choices as `(a) red (b) blue`."""
+    """Write choices as `(a) red (b) blue`."""
     if choices is None or None in choices:
         return None
     return " ".join(f"({letter(index)}) {choice}" for index, choice in enumerate(choices))
@@ -59,7 +59,7 @@ def _capitalize(value: str | None) -> str | None:
 
 
 def _capfirst(value: str | None) -> str | None:
-    """Begin with a capital where the first character is one of a to z; the rest stays."""
+    """Capitalise the first character if it is one of a to z; the rest stays."""
     if not value or not "a" <= value[0] <= "z":
         return value
     return value[0].upper() + value[1:]
@@ -75,7 +75,7 @@ def _replace(value: str | None, old: str, new: str) -> str | None:
 
 
 def _sentence(value: str | None, mark: str = ".") -> str | None:
-    """End a text with a mark, unless it is empty or has one; white space at its end goes."""
+    """End a text with a full stop unless it is empty or has a mark; trailing space is stripped."""
     if value is None:
         return None
     text = value.rstrip()
@@ -92,7 +92,7 @@ def _join(values: Sequence[str | None] | None, separator: str = "") -> str | Non
 
 
 def grows_too_long(length: int, growth: int) -> bool:
-    """Tell whether a filter would grow a text beyond the cap; a longer record's text may pass."""
+    """Return whether a filter would grow a text beyond the cap; a text already longer may pass."""
     return length + growth > max(MAX_TEXT_BYTES, length)
 
 

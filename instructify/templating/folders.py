@@ -1,6 +1,6 @@
-"""The folders that a command takes templates from: ours or the user's, and others that join it.
+"""The folders that a command takes templates from: a base folder, built in or the user's, and more.
 
-`--templates DIR` takes DIR instead of ours, `--add-templates DIR` joins DIR to that.
+`--templates DIR` uses DIR instead of the built-in folder, `--add-templates DIR` adds DIR to it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ _JOINED = " + "
 
 @dataclass(frozen=True, slots=True)
 class TemplateFolders:
-    """A base folder, the name that a manifest has for it, and the folders that join it."""
+    """A base folder, its name in a manifest, and the folders added to it."""
 
     base: Path
     name: str = BUILT_IN
@@ -26,9 +26,10 @@ class TemplateFolders:
 
     @classmethod
     def of(cls, templates: Path | None = None, added: Sequence[Path] = ()) -> "TemplateFolders":
-        """Resolve the options of a command line; `templates` None or "built-in": ours.
+        """Return the folders for the options of a command; `templates` None or "built-in": the
+        built-in ones.
 
-        UserError for a folder that is not there: a mistyped name would have no effect.
+        UserError for a folder that does not exist, since a mistyped name would have no effect.
         """
         for folder in (*(() if _is_ours(templates) else (templates,)), *added):
             if folder is not None and not folder.is_dir():
@@ -47,7 +48,7 @@ class TemplateFolders:
 
     @property
     def all(self) -> tuple[Path, ...]:
-        """The base, then what joins it."""
+        """The base folder, then the added ones."""
         return (self.base, *self.added)
 
     def load(self, mode: Mode = "instruction") -> TemplateSet:
@@ -55,25 +56,25 @@ class TemplateFolders:
         templates = list(load_templates(self.base, mode).templates)
         where = {_name(template): (template, self.base) for template in templates}
         for folder in self.added:
-            for one in _added(folder, mode):
-                known, at = where.setdefault(_name(one), (one, folder))
-                if known is one:
-                    templates.append(one)
-                elif known.sha256 != one.sha256:
-                    raise UserError(conflict(one, at, folder))
+            for added in _added(folder, mode):
+                known, at = where.setdefault(_name(added), (added, folder))
+                if known is added:
+                    templates.append(added)
+                elif known.sha256 != added.sha256:
+                    raise UserError(conflict(added, at, folder))
         folders = " and ".join(str(folder) for folder in self.all)
         return TemplateSet(folder=folders, templates=tuple(templates), mode=mode, label=self.label)
 
 
 def template_options(label: str) -> str:
-    """Say which options give the templates that a manifest calls `label`."""
+    """Return the options that give the templates which a manifest calls `label`."""
     base, *added = label.split(_JOINED)
     options = [] if base == BUILT_IN and added else [f"--templates {base}"]
     return " ".join([*options, *(f"--add-templates {name}" for name in added)])
 
 
 def conflict(template: Template, first: Path, second: Path) -> str:
-    """Say that two folders have another template under the same name."""
+    """Return the message for two folders with different templates under one name."""
     return (
         f"{first} and {second} both have a template {_name(template)}, with other texts; give the "
         "one that you add another id, or take its folder by --templates, which is instead of ours"
@@ -81,13 +82,13 @@ def conflict(template: Template, first: Path, second: Path) -> str:
 
 
 def unknown_pools(templates: TemplateSet, datasets: Iterable[str]) -> list[str]:
-    """Name the datasets that have templates of their own and that no catalog knows."""
+    """Return the datasets with templates of their own that no catalog contains."""
     pools = {template.dataset for template in templates.templates if template.dataset is not None}
     return sorted(pools - set(datasets))
 
 
 def _added(folder: Path, mode: Mode) -> Sequence[Template]:
-    """Read a folder that joins others; one with protocols alone has no template."""
+    """Read an added folder; a folder with protocols alone has no templates."""
     if (folder / "protocols").is_dir() and not any(folder.glob("*.yaml")):
         return ()
     return load_templates(folder, mode).templates

@@ -1,7 +1,8 @@
-"""One template text, checked and compiled by Jinja: the reference for what a template renders to.
+"""A template text, checked and compiled by Jinja: the reference for what a template renders to.
 
-Text of a record is never template source. A null that is printed, an item outside its list and a
-text beyond 64 kB are failures of the record; everything else is refused when the text is compiled.
+The text of a record is never used as template source. A null that is printed, an item outside its
+list and a text above 64 kB are faults of the record; every other fault is refused when the text is
+compiled.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,7 +34,7 @@ class Program:
     names: frozenset[str]
 
     def render(self, values: dict[str, Any]) -> str:
-        """Render with a value for each of `names`; RenderError where the record does not fit."""
+        """Render with a value for each of `names`; RenderError if the record does not fit."""
         try:
             # A bare context: Template.render would copy the environment's globals for each row.
             text = _joined(_compiled(self.source)(Context(_ENVIRONMENT, values, None, {})))
@@ -51,27 +52,27 @@ class Program:
 
 
 @lru_cache(maxsize=4096)
-def program(source: str, own: tuple[str, ...] = ()) -> Program:
-    """Check a template text; CheckError names the line that is not allowed.
+def program(source: str, own_fields: tuple[str, ...] = ()) -> Program:
+    """Check a template text; CheckError names the line of what is not allowed.
 
-    `own` are the fields of own data that it may read.
+    `own_fields` are the fields of own data that it may read.
     """
     tree = _parse(source)
-    names = check(tree, own)
+    names = check(tree, own_fields)
     return Program(source=source, tree=tree, names=names)
 
 
-def mistakes(source: str, own: tuple[str, ...] = ()) -> list[CheckError]:
-    """List all that `program` would refuse in a text, where one mistake does not hide the rest."""
+def mistakes(source: str, own_fields: tuple[str, ...] = ()) -> list[CheckError]:
+    """List all that `program` refuses in a text, unless one mistake hides others."""
     try:
-        return check_all(_parse(source), own)
+        return check_all(_parse(source), own_fields)
     except CheckError as error:
         return [error]
 
 
 @lru_cache(maxsize=4096)
 def _compiled(source: str) -> Callable[[Context], Iterator[str]]:
-    """Compile a checked text to Python; most are rendered in columns and never need it."""
+    """Compile a checked text to Python; most texts are rendered in columns and never need it."""
     return _ENVIRONMENT.from_string(_with_empty_loops(_parse(source))).root_render_func
 
 
@@ -89,14 +90,14 @@ def _parse(source: str) -> nodes.Template:
 
 
 def _with_empty_loops(tree: nodes.Template) -> nodes.Template:
-    """Make a loop over a null list an empty loop."""
+    """Turn a loop over a null list into an empty loop."""
     for loop in tree.find_all(nodes.For):
         loop.iter = nodes.Filter(loop.iter, "_items", [], [], None, None, lineno=loop.lineno)
     return tree
 
 
 def _joined(pieces: Iterable[str]) -> str:
-    """Join what a text prints; of more than the cap nothing is held, but nulls are still found."""
+    """Join the printed texts; beyond the cap nothing is kept, but nulls are still detected."""
     kept: list[str] = []
     length = 0
     for piece in pieces:
@@ -125,7 +126,7 @@ def _printable(value: object) -> object:
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, narrowed to data; items and attributes of a null are null."""
+    """Jinja's sandbox, restricted to data; items and attributes of a null are null."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         if obj is None:

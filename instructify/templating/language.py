@@ -1,8 +1,9 @@
-"""Which Jinja a template may use: a small typed language without calls, arithmetic or side effects.
+"""The Jinja that a template may use: a small typed language without calls, arithmetic or side
+effects.
 
-What passes here cannot run code, cannot loop over more than its record holds, and cannot print a
-list or compare a text with a number. A null flows through filters and items and makes a loop empty;
-only printing it is a mistake of the record, which is for the renderer to report.
+A text that passes the check can't run code, can't loop over more than its record contains, and
+can't print a list or compare a text with a number. A null passes through filters and items and
+makes a loop empty; only printing it is a fault of the record, which the renderer reports.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,7 +16,7 @@ from instructify._util.errors import did_you_mean
 
 
 class Kind(Enum):
-    """What an expression yields; every kind but BOOL may also be null."""
+    """The type of an expression; every kind but BOOL may also be null."""
 
     TEXT = "a text"
     INT = "a whole number"
@@ -75,7 +76,7 @@ Trouble = Literal["syntax", "undefined-field", "costly-construct", "construct"]
 
 
 class CheckError(Exception):
-    """A construct that templates may not use, and the line of the template it stands on."""
+    """A construct that templates may not use, and its line in the template."""
 
     def __init__(self, message: str, line: int, kind: Trouble = "construct") -> None:
         super().__init__(message)
@@ -83,43 +84,43 @@ class CheckError(Exception):
         self.kind = kind
 
 
-def check(tree: nodes.Template, own: Collection[str] = ()) -> frozenset[str]:
+def check(tree: nodes.Template, own_fields: Collection[str] = ()) -> frozenset[str]:
     """Refuse what is outside the language; return the fields and constants that are read.
 
-    `own` are fields of own data, which hold texts.
+    `own_fields` are fields of own data, which hold texts.
     """
-    checker = _Checker(None, own)
+    checker = _Checker(None, own_fields)
     checker.statements(tree.body, checker.known, 0)
     return frozenset(checker.used)
 
 
-def check_all(tree: nodes.Template, own: Collection[str] = ()) -> list[CheckError]:
-    """List everything in a text that is outside the language, at most one for an expression."""
-    found: list[CheckError] = []
-    checker = _Checker(found, own)
+def check_all(tree: nodes.Template, own_fields: Collection[str] = ()) -> list[CheckError]:
+    """List everything in a text that is outside the language, at most one per expression."""
+    errors: list[CheckError] = []
+    checker = _Checker(errors, own_fields)
     checker.statements(tree.body, checker.known, 0)
-    return found
+    return errors
 
 
 def refuse(node: nodes.Node, message: str, kind: Trouble = "construct") -> NoReturn:
-    """Stop at a construct."""
+    """Raise CheckError for a construct."""
     raise CheckError(message, _line(node), kind)
 
 
 def _line(node: nodes.Node) -> int:
-    """Tell the line of a construct; some nodes of Jinja have none, but what is in them has."""
+    """Return the line of a construct; some Jinja nodes have none, but their children have."""
     if node.lineno:
         return node.lineno
-    return next((one.lineno for one in node.find_all(nodes.Node) if one.lineno), 1)
+    return next((child.lineno for child in node.find_all(nodes.Node) if child.lineno), 1)
 
 
 class _Checker:
-    """Walks a text; stops at the first mistake, or goes on behind it where `found` collects."""
+    """Checks a text; stops at the first mistake, or continues and collects all in `errors`."""
 
-    def __init__(self, found: list[CheckError] | None, own: Collection[str]) -> None:
+    def __init__(self, errors: list[CheckError] | None, own_fields: Collection[str]) -> None:
         self.used: set[str] = set()
-        self.known: Mapping[str, Kind] = _NAMES | dict.fromkeys(own, Kind.TEXT)
-        self._found = found
+        self.known: Mapping[str, Kind] = _NAMES | dict.fromkeys(own_fields, Kind.TEXT)
+        self._found = errors
 
     def statements(self, body: Sequence[nodes.Node], names: Mapping[str, Kind], depth: int) -> None:
         for node in body:

@@ -1,9 +1,9 @@
-"""Templates: read from a folder of YAML files, checked whole before the first record is rendered.
+"""Read templates from a folder of YAML files; all are checked before the first record is rendered.
 
-A file holds the templates of one task, `multitask.yaml` those of the baselines (`mode`, `tasks`),
-and one that says `dataset: NAME` those of one dataset, which takes them instead of its task's. Its
-`fields` are columns of own data that its templates read.
-Every mistake is one sentence with file, line and id.
+A file has the templates of one task, `multitask.yaml` those of the baselines (`mode`, `tasks`), and
+a file with `dataset: NAME` those of one dataset, which uses them instead of its task's. Its
+`fields` are columns of own data that its templates read. Every mistake is one sentence with file,
+line and id.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ def _field_names(node: Node) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _File:
-    """The top of a template file; it may say again whose templates it has."""
+    """The top of a template file, which may repeat the name of its task or dataset."""
 
     format: Annotated[int, format_is(FORMAT)]
     templates: Annotated[tuple[Node, ...], MAY_BE_EMPTY]
@@ -43,21 +43,21 @@ class _File:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Multitask:
-    """What a template of the baselines says in addition."""
+    """The further keys of a baseline's template."""
 
     mode: Literal["plain", "prefix"]
     tasks: tuple[str, ...]
 
 
 class PlacedTemplate(NamedTuple):
-    """A template and where it stands in its file."""
+    """A template and its place in a file."""
 
     template: Template
     node: Node
 
 
 class Mistake(NamedTuple):
-    """Something wrong in a template file, and the id of the template if it is about one."""
+    """A mistake in a template file, and the id of the template if it is about one."""
 
     template: str | None
     error: UserError
@@ -66,7 +66,7 @@ class Mistake(NamedTuple):
 def load_templates(folder: Path, mode: Mode = "instruction") -> TemplateSet:
     """Read every `<task>.yaml` of a folder; UserError with file and line at the first mistake.
 
-    `mode` is which of them `for_task` gives: instructions, or one of the baselines.
+    `mode` selects the templates that `for_task` returns: instructions, or those of a baseline.
     """
     files = files_of(folder, "*.yaml")
     if not files:
@@ -78,14 +78,14 @@ def load_templates(folder: Path, mode: Mode = "instruction") -> TemplateSet:
 
 
 class Mistakes:
-    """What is wrong with template files: raises the first mistake, or collects them all."""
+    """Raises the first mistake in template files, or collects all of them."""
 
     def __init__(self, *, collect: bool = False) -> None:
         self.found: list[Mistake] = []
         self._collect = collect
 
     def attempt(self, read: Callable[[], T], otherwise: T, template: str | None = None) -> T:
-        """Read something; where that fails and mistakes are collected, go on with another value."""
+        """Read something; if that fails and mistakes are collected, continue with a default."""
         try:
             return read()
         except UserError as error:
@@ -93,14 +93,14 @@ class Mistakes:
             return otherwise
 
     def tell(self, error: UserError, template: str | None = None) -> None:
-        """Take a mistake, which may be about a template of this id."""
+        """Report a mistake, which may be about the template with this id."""
         if not self._collect:
             raise error
         self.found.append(Mistake(template, error))
 
 
 def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
-    """Read the templates of a file; those with mistakes are left out where these are collected."""
+    """Read the templates of a file; those with mistakes are left out if these are collected."""
     top = mistakes.attempt(lambda: read_yaml(path), None)
     if top is None:
         return []
@@ -109,12 +109,12 @@ def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
     if file is not None:
         mistakes.attempt(partial(_check_top, file, top, task), None)
     dataset = task if top.is_mapping and "dataset" in top.entries() else None
-    own = _own_fields(top) if file is None else file.fields
+    own_fields = _own_fields(top) if file is None else file.fields
     listed = _listed(top) if file is None else file.templates
     seen: dict[str, int] = {}
     placed = []
     for node in listed:
-        template = _read_template(node, task, dataset, own, mistakes)
+        template = _read_template(node, task, dataset, own_fields, mistakes)
         if template is None:
             continue
         if template.id in seen:
@@ -124,7 +124,7 @@ def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
         placed.append(PlacedTemplate(template, node))
     if len(placed) == len(listed):
         read = {name for template, _ in placed for name in template.fields}
-        for name in (name for name in own if name not in read):
+        for name in (name for name in own_fields if name not in read):
             what = f"no template of this file reads the field '{name}'; remove it from 'fields'"
             mistakes.tell(top.at("fields").error(what))
     return placed
@@ -139,7 +139,7 @@ def _own_fields(top: Node) -> tuple[str, ...]:
 
 
 def _listed(top: Node) -> tuple[Node, ...]:
-    """List the templates of a file whose top has mistakes, so that theirs are told too."""
+    """List the templates of a file whose top has mistakes, to report their mistakes too."""
     listed = top.entries().get("templates") if top.is_mapping else None
     return tuple(listed.items()) if listed is not None and listed.is_list else ()
 
@@ -153,7 +153,7 @@ def _check_top(file: _File, top: Node, task: str) -> None:
 
 
 def _read_template(
-    node: Node, task: str, dataset: str | None, own: tuple[str, ...], mistakes: Mistakes
+    node: Node, task: str, dataset: str | None, own_fields: tuple[str, ...], mistakes: Mistakes
 ) -> Template | None:
     before = len(mistakes.found)
     given = node.value.get("id") if isinstance(node.value, dict) else None
@@ -165,26 +165,30 @@ def _read_template(
         others = tuple(_Multitask.__dataclass_fields__)
         baseline = decode_all(_Multitask, node, tell, others=node.entries())
         more |= {} if baseline is None else dataclasses.asdict(baseline)
-    names = {"conditions": (*CONDITIONS, *own), "own": own}
+    names = {"conditions": (*CONDITIONS, *own_fields), "own": own_fields}
     template = decode_all(Template, node, tell, names=names, given=more, others=others)
     both = () if template is None else set(template.requires) & set(template.excludes)
     if both:
         tell(node.error(f"it both requires and excludes {', '.join(sorted(both))}"))
     if template is None or len(mistakes.found) > before:
         return None
-    return dataclasses.replace(template, fields=_read_of(own, template)) if own else template
+    return (
+        dataclasses.replace(template, fields=_read_of(own_fields, template))
+        if own_fields
+        else template
+    )
 
 
-def _read_of(own: tuple[str, ...], template: Template) -> tuple[str, ...]:
-    """Keep the fields of own data that a template reads."""
+def _read_of(own_fields: tuple[str, ...], template: Template) -> tuple[str, ...]:
+    """Return the fields of own data that a template reads."""
     read = {*template.requires, *template.excludes}
     for source in (template.instruction, template.response, template.qformer_instruction):
-        read |= set() if source is None else program(source, own).names
-    return tuple(name for name in own if name in read)
+        read |= set() if source is None else program(source, own_fields).names
+    return tuple(name for name in own_fields if name in read)
 
 
 def _tell(mistakes: Mistakes, name: str | None, error: UserError) -> None:
-    """Take a mistake in a template, and say in which."""
+    """Report a mistake in a template, with its id."""
     if name is not None and isinstance(error, PlacedError):
         error = PlacedError(
             error.file,

@@ -1,4 +1,4 @@
-"""What a template file says of its templates, and the templates of some folders together."""
+"""The classes of a template file, and the templates of several folders together."""
 
 import hashlib
 import json
@@ -59,30 +59,30 @@ def _text(node: Node) -> str:
 
 
 def _jinja(source: str | None, node: Node, names: Names) -> Iterator[UserError]:
-    """Yield all that is wrong with the Jinja of a text, which may read the fields `own`."""
+    """Yield all mistakes in the Jinja of a text, which may read the fields `own`."""
     for error in () if source is None else mistakes(source, tuple(names["own"])):
         where = f"line {error.line} of the text: " if error.line > 1 else ""
         yield node.error(f"{where}{error}", kind=error.kind, text_line=error.line)
 
 
 def _beginnings(node: Node) -> Beginnings:
-    """Read which fields begin with which words."""
-    asked = node.fields(optional=_TEXT_FIELDS)
-    if not asked:
+    """Read which fields must begin with which words."""
+    fields = node.fields(optional=_TEXT_FIELDS)
+    if not fields:
         raise node.error("name a field and its first words, as in {question: [is, are]}")
-    for field in asked.values():
+    for field in fields.values():
         for word in field.texts():
             if not _WORDS.fullmatch(word):
                 raise field.error(f"'{word}' may hold a-z, 0-9, and single blanks, ' or - between")
-    return tuple((name, asked[name].texts()) for name in sorted(asked))
+    return tuple((name, fields[name].texts()) for name in sorted(fields))
 
 
 def _limits(node: Node) -> Limits:
-    """Read how many words fields may have."""
-    asked = node.fields(optional=_TEXT_FIELDS)
-    if not asked:
+    """Read the largest number of words of fields."""
+    fields = node.fields(optional=_TEXT_FIELDS)
+    if not fields:
         raise node.error("name a field and its number of words, as in {answer: 20}")
-    return tuple((name, asked[name].integer(minimum=1)) for name in sorted(asked))
+    return tuple((name, fields[name].integer(minimum=1)) for name in sorted(fields))
 
 
 _TEXT = (By(_text), Check(_jinja))
@@ -90,9 +90,9 @@ _TEXT = (By(_text), Check(_jinja))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Template:
-    """One way to ask and to answer, in Jinja.
+    """One wording of a task, in Jinja.
 
-    `task` is the name of its file: a task's, or the name of the `dataset` that alone draws it.
+    `task` is the name of its file: that of a task, or of the `dataset` that alone draws it.
     """
 
     task: Annotated[str, NO_KEY]
@@ -117,24 +117,24 @@ class Template:
     fields: Annotated[tuple[str, ...], NO_KEY] = ()
 
     def serves(self, task: str) -> bool:
-        """Tell whether all datasets of a task may draw it."""
+        """Return whether all datasets of a task may draw it."""
         return self.dataset is None and task in (self.task, *self.tasks)
 
     @property
     def key(self) -> str:
-        """The name that samples carry."""
+        """The name in samples."""
         return f"{self.task}/{self.id}@{self.version}"
 
     @property
     def sha256(self) -> str:
-        """Hash all that the file says of it: what is rendered, and for which records."""
+        """Hash everything in its file entry: the texts, and the records it is for."""
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
         content = {name: value for name, value in content.items() if value or name not in _LATER}
         canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def program(self, part: Part) -> Program | None:
-        """Compile one of its texts; None where the template has no such text."""
+        """Compile one of its texts; None if the template has no such text."""
         source: str | None = getattr(self, part)
         return None if source is None else program(source, self.fields)
 
@@ -151,19 +151,20 @@ class TemplateSet:
     def for_task(
         self, task: str, mode: Mode | None = None, *, dataset: str | None = None
     ) -> tuple[Template, ...]:
-        """Give the templates of a task in the set's mode, or another; UserError without any.
+        """Return the templates of a task in the set's mode, or in another; UserError if there are
+        none.
 
-        A `dataset` that has templates of its own gets these alone.
+        A `dataset` with templates of its own gets only these.
         """
         mode = mode or self.mode
         of_mode = [t for t in self.templates if t.mode == mode]
-        own = tuple(t for t in of_mode if dataset is not None and t.dataset == dataset)
-        found = own or tuple(t for t in of_mode if t.serves(task))
-        if not found:
+        of_dataset = tuple(t for t in of_mode if dataset is not None and t.dataset == dataset)
+        templates = of_dataset or tuple(t for t in of_mode if t.serves(task))
+        if not templates:
             known = {name for t in of_mode if t.dataset is None for name in (t.task, *t.tasks)}
             hint = did_you_mean(task, known - {MULTITASK})
             raise UserError(f"{self.folder} has no {mode} template for task '{task}'; {hint}")
-        return found
+        return templates
 
 
 def fitting(templates: Iterable[Template], form: str) -> tuple[Template, ...]:

@@ -1,6 +1,6 @@
 """Fields of own data in a record: a list of names with their texts, read by rows or by columns.
 
-A field that a record lacks is null, like any other.
+A field that a record lacks is null.
 """
 
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ OWN_FIELDS = "fields"  # the column of a record that holds them
 
 
 def value_of(row: Mapping[str, Any], name: str) -> Any:
-    """Return a field of a record, of those that all datasets share or of own data."""
+    """Return a field of a record: a common field, or a field of own data."""
     if name in row:
         return row[name]
-    for one in row.get(OWN_FIELDS) or ():
-        if one["name"] == name:
-            return one["value"]
+    for field in row.get(OWN_FIELDS) or ():
+        if field["name"] == name:
+            return field["value"]
     return None
 
 
 def own_column(table: pa.RecordBatch | pa.Table, name: str) -> pa.StringArray:
-    """Take one field of own data out of a table of records; null where a record lacks it."""
+    """Return a field of own data as a column of a table of records; null if a record lacks it."""
     if OWN_FIELDS not in table.schema.names:
         return pa.nulls(table.num_rows, pa.string())
     column = table.column(OWN_FIELDS)

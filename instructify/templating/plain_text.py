@@ -1,8 +1,8 @@
-"""Templates written down as plain text: one a line, with slots such as `{Question}`.
+"""Templates as plain text: one per line, with slots such as `{Question}`.
 
-A published list can be put in as it is printed. Slots become fields of a record; all other text
-stays text, since a line that holds any other brace is refused. Square brackets hold what is left
-out where a record lacks the field in them: `[Context: {Context} ]Question: {Question}`.
+A published list can be used as it is printed. Slots become fields of a record and all other text
+stays text; a line with any other brace is refused. Text in square brackets is left out if a record
+lacks the field in it: `[Context: {Context} ]Question: {Question}`.
 """
 
 import re
@@ -44,7 +44,7 @@ _WORDS_IN_ID = 6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlainTemplate:
-    """One line: its text as Jinja, the fields in it, and what it asks of records."""
+    """One line: its text as Jinja, the fields in it, and its conditions on records."""
 
     id: str
     line: int
@@ -54,7 +54,7 @@ class PlainTemplate:
     brief: bool
 
     def forms(self, known: Sequence[str]) -> tuple[str, ...]:
-        """Choose the forms of a task that fit: with options, statements, or neither."""
+        """Return the forms of a task that fit: with options, statements, or neither."""
         if {"options", "choices"} & set(self.slots):
             wanted = [form for form in known if form == "multiple_choice"]
         elif "statement" in self.slots:
@@ -71,12 +71,13 @@ class _Text(NamedTuple):
 
 
 def read_plain(text: str, where: str, *, asks_for_answer: bool = True) -> list[PlainTemplate]:
-    """Read templates from the lines of a text; empty lines and those that begin with # are none.
+    """Read templates from the lines of a text; empty lines and lines that begin with # are skipped.
 
-    `asks_for_answer`: the answer is the response, so that its slot may only end a line, where it is
-    cut off. For question generation it is given in the instruction. UserError with the line.
+    `asks_for_answer`: the answer is the response, so its slot may only end a line, where it is
+    removed. For question generation the answer is part of the instruction. UserError names the
+    line.
     """
-    found: list[PlainTemplate] = []
+    templates: list[PlainTemplate] = []
     lines: dict[str, int] = {}
     for number, raw in enumerate(text.splitlines(), 1):
         line = _IMAGE.sub("", raw, count=1).strip() if _IMAGE.match(raw) else raw.strip()
@@ -86,11 +87,11 @@ def read_plain(text: str, where: str, *, asks_for_answer: bool = True) -> list[P
         if line in lines:
             raise UserError(f"{place}: the same as line {lines[line]}; leave one of them out")
         lines[line] = number
-        taken = {one.id for one in found}
-        found.append(_template(line, number, place, taken, asks_for_answer=asks_for_answer))
-    if not found:
+        taken = {template.id for template in templates}
+        templates.append(_template(line, number, place, taken, asks_for_answer=asks_for_answer))
+    if not templates:
         raise UserError(f"{where} holds no template; write one a line, as: Question: {{Question}}")
-    return found
+    return templates
 
 
 def _template(
@@ -112,7 +113,7 @@ def _template(
 
 
 def _without_answer(line: str, place: str) -> str:
-    """Cut the answer's slot off the end; anywhere else it would tell the answer."""
+    """Remove the answer's slot from the end; anywhere else it would give the answer away."""
     cut = re.sub(r"\s*\{\s*(short )?answer\s*\}\s*$", "", line, flags=re.IGNORECASE)
     if re.search(r"\{\s*(short )?answer\s*\}", cut, re.IGNORECASE):
         raise UserError(
@@ -169,11 +170,11 @@ def _slot(piece: str, place: str) -> str:
 
 
 def _id(line: str, taken: set[str]) -> str:
-    """Make an id of the first words; a number behind it where it is taken."""
+    """Make an id from the first words, with a number if the id is taken."""
     words = re.findall(r"[a-z0-9]+", line.lower())[:_WORDS_IN_ID] or ["template"]
     name = "-".join(words)
-    number, found = 2, name
-    while found in taken:
-        found = f"{name}-{number}"
+    number, candidate = 2, name
+    while candidate in taken:
+        candidate = f"{name}-{number}"
         number += 1
-    return found
+    return candidate

@@ -16,7 +16,7 @@ _NO_CONSTANTS: Mapping[str, str] = MappingProxyType({})
 
 
 class Rendered(NamedTuple):
-    """The texts of one sample; without response: for inference only."""
+    """The texts of a sample; without a response it is for inference only."""
 
     instruction: str
     response: str | None
@@ -24,7 +24,7 @@ class Rendered(NamedTuple):
 
 
 class RenderFailedError(Exception):
-    """A record that a template cannot render; `reason` is a code of `instructify.rejects`."""
+    """A template can't render a record; `reason` is a code of `instructify.rejects`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -71,13 +71,14 @@ def _render_part(
 
 
 def failure_detail(template: Template, part: Part, what: str) -> str:
-    """Say which text of which template failed, and why.
+    """Return which text of which template failed, and why.
 
-    The key, not file and line: a ledger of rejects must be the same wherever the templates lie.
+    It has the template's key instead of file and line, so that the table of rejects is the same
+    wherever the templates are.
     """
     return f"template {template.key}, {part}: {what}"
 
 
 def refuses_empty(template: Template, part: Part) -> bool:
-    """Tell whether a text of white space alone is a failure."""
+    """Return whether a text of white space alone is a failure."""
     return part == "response" or not template.allow_empty

@@ -1,7 +1,7 @@
 """Book covers: title, author or year, and an emblem on one picture, with OCR-VQA's questions.
 
-The emblem's shape tells the genre, so that the genre must be seen; a printed year instead of an
-author makes it a calendar. Everything asked can be read or seen on the cover.
+The shape of the emblem gives the genre, so a model has to see it to know the genre; a printed year
+instead of an author marks a calendar. Every question can be answered from the cover.
 """
 
 from typing import NamedTuple
@@ -81,20 +81,20 @@ def cover(seed: int, index: int | str, *, held_out: bool = False) -> Cover:
         background=dice.pick(BACKGROUNDS),
         held_out=held_out,
     )
-    asked = _questions(dice, title.title(), author.title(), genre, year)
+    questions = _questions(dice, title.title(), author.title(), genre, year)
     words = (*title.split(), *foot.split())
-    return Cover(shown, title.title(), author.title(), genre, year, asked, words)
+    return Cover(shown, title.title(), author.title(), genre, year, questions, words)
 
 
 def _questions(
     dice: Dice, title: str, author: str, genre: str, year: int | None
 ) -> tuple[CoverQA, ...]:
-    asked = [CoverQA(dice.pick(_AUTHOR), author)] if author else []
-    asked += [CoverQA(dice.pick(_TITLE), title), CoverQA(dice.pick(_GENRE), genre)]
+    questions = [CoverQA(dice.pick(_AUTHOR), author)] if author else []
+    questions += [CoverQA(dice.pick(_TITLE), title), CoverQA(dice.pick(_GENRE), genre)]
     # The genre asked for is drawn alike for both answers, else the rarer one would tell "No".
     yes = dice.chance(0.5)
     claim = genre if yes else dice.pick([other for other in _ALL_GENRES if other != genre])
-    asked.append(CoverQA(dice.pick(_IS_GENRE).format(claim.lower()), "Yes" if yes else "No"))
+    questions.append(CoverQA(dice.pick(_IS_GENRE).format(claim.lower()), "Yes" if yes else "No"))
     if year:
-        asked.append(CoverQA(_YEAR, str(year)))
-    return tuple(asked)
+        questions.append(CoverQA(_YEAR, str(year)))
+    return tuple(questions)

@@ -1,7 +1,9 @@
-"""Talks about a scene: VisDial's rounds with a hundred options, and the three LLaVA-Instruct kinds.
+"""Dialogues about a scene: VisDial's rounds with a hundred options, and the kinds of
+LLaVA-Instruct.
 
-A round may speak of `it`, the thing of an earlier round; then the history is needed to answer.
-Each option list holds the right answer once, many of the same sort, and nothing else that is right.
+A round may refer to the thing of an earlier round as `it`; then the history is needed for the
+answer. Each list of options has the right answer once, many options of the same sort, and no other
+right one.
 """
 
 from typing import NamedTuple
@@ -86,9 +88,12 @@ def dialog(scene: Scene, dice: Dice, rounds: int = 10, num_options: int = 100) -
     """
     truths = {name(thing) for thing in scene.things}
     truths |= {name(thing, size=True) for thing in scene.things}
-    asked = _rounds(scene, dice, rounds)
+    asked_rounds = _rounds(scene, dice, rounds)
     pool = dice.shuffled([wording for wording in _POOL if wording.value not in truths])
-    return [_with_options(question, said, pool, num_options, dice) for question, said in asked]
+    return [
+        _with_options(question, answer, pool, num_options, dice)
+        for question, answer in asked_rounds
+    ]
 
 
 def conversation(scene: Scene, dice: Dice, turns: int = 3) -> list[Turn]:
@@ -147,9 +152,9 @@ def _singled_out(scene: Scene, text: str) -> Thing | None:
     if "more" in words:
         return None
     for parts in ((0, 1), (1,), (0,)):
-        found = [thing for thing in scene.things if {thing[part] for part in parts} <= words]
-        if len(found) == 1:
-            return found[0]
+        matches = [thing for thing in scene.things if {thing[part] for part in parts} <= words]
+        if len(matches) == 1:
+            return matches[0]
     return None
 
 

@@ -1,7 +1,8 @@
-"""Chance without hidden state: a stream of numbers that is a pure function of its key.
+"""Random numbers without hidden state: a stream that is a pure function of its key.
 
-The n-th number of a stream is xxh3 of the key, seeded with n: the same on every machine and Python.
-Streams with different keys are independent. This module keeps nothing global and reads no clock.
+The n-th number of a stream is xxh3 of the key, seeded with n: the same on every machine and in
+every version of Python. Streams with different keys are independent. This module has no global
+state and reads no clock.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Simple events over time, for clips: things of one kind do something, another may look on.
+"""Simple events over time, for clips: things of one kind act, and another thing may be a bystander.
 
 An event is a pure function of (seed, family, index, held_out), like a scene; its frames are scenes.
 Every attribute is drawn uniformly: action, actors, direction, moment, place.

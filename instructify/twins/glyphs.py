@@ -1,6 +1,6 @@
-"""A bitmap font of our own in two cuts: five by seven pixels, and three by five for longer lines.
+"""A bitmap font in two sizes: five by seven pixels, and three by five for longer lines.
 
-One case only; digits and a few marks. An unknown character becomes a full block, never a gap.
+It has one case only, digits and a few marks. An unknown character becomes a full block.
 """
 
 from functools import lru_cache

@@ -1,7 +1,7 @@
-"""What the writers of the held-out releases share: sizes, typing habits, names of videos.
+"""Code that the writers of the held-out releases share: sizes, typing errors, names of videos.
 
 The split that the paper evaluates is the largest. Everything is a pure function of the request and
-the dice; nothing is written here.
+the dice; this module writes nothing.
 """
 
 import re

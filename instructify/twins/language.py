@@ -1,8 +1,8 @@
-"""Words about scenes: names of things, captions, descriptions, what people make of an answer.
+"""Texts about scenes: names of things, captions, descriptions, and variants of answers.
 
-Everything said is true of the scene and a pure function of the scene and the dice; all twins
-together need about four hundred words. Questions live in `questions`, statements and memes in
-`statements`, talks in `talks`, exercises in `lessons`.
+Every text is true for the scene and a pure function of the scene and the dice; all twins together
+need about four hundred words. `questions` has questions, `statements` statements and memes, `talks`
+dialogues, and `lessons` exercises.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -122,12 +122,12 @@ def sign_phrase(sign: Sign) -> str:
 
 def captions(scene: Scene, num: int, dice: Dice) -> list[str]:
     """Write `num` different captions, each true of the scene; signs are always mentioned."""
-    found: dict[str, None] = {}
+    distinct: dict[str, None] = {}
     turn = 0
-    while len(found) < num:
-        found[_caption(scene, dice, plain=turn < 4 * num)] = None
+    while len(distinct) < num:
+        distinct[_caption(scene, dice, plain=turn < 4 * num)] = None
         turn += 1
-    return list(found)
+    return list(distinct)
 
 
 def description(scene: Scene, dice: Dice) -> str:

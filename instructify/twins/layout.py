@@ -1,9 +1,9 @@
-"""What all 21 writers share: the request, the sizes, the shared photographs and the album that
-draws each once.
+"""Code that all 21 writers share: the request, the sizes, the shared photographs, and the album
+that draws each photograph once.
 
 Photographs that several releases name (COCO, Open Images) are drawn from one world: pool and index
-decide id, file and scene, whoever asks. Held-in and held-out sets have pools of their own, so no
-held-out scene gets into training.
+determine id, file and scene for every writer. Held-in and held-out sets have separate pools, so no
+held-out scene is in the training data.
 """
 
 import os

@@ -1,7 +1,7 @@
 """School exercises: IconQA's three kinds, and ScienceQA's items with hint, lecture and solution.
 
-All of the held-out world. The right choice stands anywhere with equal chance, and no choice can be
-ruled out by the question alone.
+All belong to the held-out world. The right choice is at each position with equal chance, and no
+choice can be ruled out by the question alone.
 """
 
 from typing import Literal, NamedTuple
@@ -95,8 +95,8 @@ def lesson(seed: int, index: int | str, *, picture: bool) -> Lesson:
     shown = scene(seed, "scienceqa", index, held_out=True)
     kind = dice.pick(KNOWLEDGE_KINDS)
     # Where a scene has nothing to ask of this kind, its background always has.
-    asked = questions(shown, dice, 1, (kind,)) or questions(shown, dice, 1, ("tool",))
-    qa = asked[0]
+    drawn = questions(shown, dice, 1, (kind,)) or questions(shown, dice, 1, ("tool",))
+    qa = drawn[0]
     choices = multiple_choice(qa.answer, qa.wrong, dice, 2 + dice.below(4))
     about = _subject(qa)
     hint = description(shown, dice) if not picture else dice.pick(("", "Look at the picture."))
@@ -118,12 +118,12 @@ def lesson(seed: int, index: int | str, *, picture: bool) -> Lesson:
 def _order(seed: int, index: int | str, dice: Dice) -> IconProblem:
     shown = row_scene(seed, "iconqa", index, held_out=True)
     shapes = [thing.shape for thing in shown.things]
-    known, asked = dice.some((0, 1, 2), 2)
+    given_place, asked_place = dice.some((0, 1, 2), 2)
     # The picture that the question names is no choice: it could be ruled out without looking.
-    wrong = [shape for shape in SHAPES if shape not in (shapes[known], shapes[asked])]
-    choices = multiple_choice(shapes[asked], wrong, dice, 3)
-    text = f"The {_ORDINALS[known]} picture is {a(shapes[known])}. Which picture is "
-    return _text_problem(shown, f"{text}{_ORDINALS[asked]}?", choices)
+    wrong = [shape for shape in SHAPES if shape not in (shapes[given_place], shapes[asked_place])]
+    choices = multiple_choice(shapes[asked_place], wrong, dice, 3)
+    text = f"The {_ORDINALS[given_place]} picture is {a(shapes[given_place])}. Which picture is "
+    return _text_problem(shown, f"{text}{_ORDINALS[asked_place]}?", choices)
 
 
 def _quiz(seed: int, index: int | str, dice: Dice) -> IconProblem:

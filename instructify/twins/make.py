@@ -1,7 +1,7 @@
-"""Make twins: which writer serves which release, and the folder that takes them.
+"""Make twins: the writer of each release, and the folder that the twins are written to.
 
-A folder holds the world of one seed. A folder that holds anything else is refused, so that no real
-release is ever overwritten by a twin.
+A folder has the world of one seed. A folder with any other content is refused, so that a twin never
+overwrites a real release.
 """
 
 import math
@@ -141,15 +141,15 @@ def _claim(out: Path, seed: int) -> None:
     marker = _marker(out)
     if os.path.lexists(marker):
         try:
-            found = decode_values(read_regular(marker))
+            world = decode_values(read_regular(marker))
         except (OSError, NotReadableError) as error:
             raise UserError(
                 f"{marker} is damaged ({first_line(error)}); give another --out"
             ) from error
-        if found != {"format": WORLD_FORMAT, "seed": seed}:
+        if world != {"format": WORLD_FORMAT, "seed": seed}:
             raise UserError(
-                f"{out} holds twins of another world ({marker.name}: {str(found)[:200]}); "
-                f"give --seed {str(found.get('seed'))[:40]} or another --out"
+                f"{out} holds twins of another world ({marker.name}: {str(world)[:200]}); "
+                f"give --seed {str(world.get('seed'))[:40]} or another --out"
             )
         return
     if out.is_file() or (out.is_dir() and any(out.iterdir())):

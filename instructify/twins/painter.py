@@ -1,7 +1,7 @@
-"""Our own painter: a scene becomes a small square picture, the same pixels on every machine.
+"""Draw a scene as a small square picture, with the same pixels on every machine.
 
-No antialiasing, no font files; grey noise is seeded by the scene's key. Pixels are promised,
-encoded bytes only within one version of Pillow.
+There is no antialiasing and no font file; grey noise is seeded by the scene's key. The pixels are
+the same everywhere, the encoded bytes only within one version of Pillow.
 """
 
 from functools import lru_cache

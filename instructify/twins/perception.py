@@ -1,6 +1,8 @@
-"""Open questions that one look answers: color, shape, size, number, place, neighbour, background.
+"""Open questions about what a picture shows: color, shape, size, number, place, neighbour,
+background.
 
-Each function draws the answer first where the scene leaves a choice; None: nothing to ask here.
+Where the scene leaves a choice, each function draws the answer first; it returns None if the scene
+allows no such question.
 """
 
 from instructify.twins.dice import Dice
@@ -178,10 +180,10 @@ def ask_beside(view: View, dice: Dice) -> QA | None:
         return None
     anchor = dice.pick(anchors)
     direction = dice.pick(DIRECTIONS)
-    found = [thing for thing in view.things if lies(thing, direction, anchor)]
-    if len(found) != 1:
+    matches = [thing for thing in view.things if lies(thing, direction, anchor)]
+    if len(matches) != 1:
         return None
-    answer = found[0].shape
+    answer = matches[0].shape
     which = dice.below(len(_BESIDE))
     return QA(
         "beside",
@@ -189,7 +191,7 @@ def ask_beside(view: View, dice: Dice) -> QA | None:
         _BESIDE[which].format(direction, anchor.shape),
         answer,
         f"{a(answer).capitalize()} is {direction} the {anchor.shape}.",
-        f"The {name(found[0])} is {direction} the {name(anchor)}.",
+        f"The {name(matches[0])} is {direction} the {name(anchor)}.",
         tuple(shape for shape in SHAPES if shape not in (answer, anchor.shape)),
     )
 

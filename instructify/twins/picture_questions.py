@@ -1,7 +1,8 @@
 """Questions about a scene, balanced by construction: the answer is drawn before the question.
 
-A question is asked only where exactly one answer is right. The kinds are grouped for the releases:
-what a look answers, what needs a fact, what must be read. No text is asked twice of one scene.
+A question is asked only if exactly one answer is right. The kinds are grouped for the releases:
+questions about what is visible, questions that need a fact, and questions about printed words. No
+question is asked twice about one scene.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -61,11 +62,11 @@ def questions(scene: Scene, dice: Dice, num: int, kinds: Sequence[str] = PICTURE
     A kind that stands twice in `kinds` is asked twice as often.
     """
     view = View(scene)
-    asked: dict[str, QA] = {}
+    by_text: dict[str, QA] = {}
     for _ in range(12 * num):
-        if len(asked) == num:
+        if len(by_text) == num:
             break
         qa = ASK[dice.pick(kinds)](view, dice)
         if qa is not None:
-            asked.setdefault(qa.question, qa)
-    return list(asked.values())
+            by_text.setdefault(qa.question, qa)
+    return list(by_text.values())

@@ -1,4 +1,4 @@
-"""Questions about printed signs: what they say, which color they have, how many there are."""
+"""Questions about printed signs: their text, their color, and their number."""
 
 from instructify.twins.dice import Dice
 from instructify.twins.language import QA

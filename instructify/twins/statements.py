@@ -61,12 +61,12 @@ def statement(scene: Scene, dice: Dice) -> Statement | None:
     single = [thing for thing in scene.things if names.count(name(thing)) == 1]
     if len(single) < 2:
         return None
-    one, two = dice.some(single, 2)
+    subject, other = dice.some(single, 2)
     truth = dice.chance(0.5)
-    first, second = (one, two) if truth else (two, one)
+    first, second = (subject, other) if truth else (other, subject)
     fitting = [word for word, direction in RELATIONS.items() if lies(first, direction, second)]
     relation = dice.pick(fitting)
-    return Statement(f"The {name(one)} is {relation} the {name(two)}.", truth, relation)
+    return Statement(f"The {name(subject)} is {relation} the {name(other)}.", truth, relation)
 
 
 def meme(seed: int, index: int | str) -> Meme:

@@ -1,7 +1,8 @@
-"""The truth file beside a twin's pictures: what is in each picture, and where, as JSON lines.
+"""The truth file beside a twin's pictures: the content of each picture with places, as JSON lines.
 
-One line a picture, keyed by the project's picture key, in the order of writing. Tiny vision towers
-are taught on it. No reader of a release ever looks at it: a twin without it is a whole release.
+It has one line per picture, keyed by the project's picture key, in the order of writing. Tiny
+vision towers are trained on it. No reader of a release uses it: a twin without it is a complete
+release.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Closed questions: yes or no, or one of two. A fair coin decides the answer before the question.
 
-Where a scene offers only one of the answers for a kind, that kind is not asked: the other answer
-would be rarer.
+If a scene allows only one of the answers to a kind of question, this kind is not asked, since the
+other answer would become rarer.
 """
 
 from collections.abc import Sequence
@@ -126,11 +126,11 @@ def ask_same(view: View, dice: Dice) -> QA | None:
     fitting = [pair for pair in pairs if (pair[0][at] == pair[1][at]) == yes]
     if len(fitting) in (0, len(pairs)):
         return None
-    one, two = dice.pick(fitting)
-    why = f"The {one.shape} is {one[at]} and the {two.shape} is {two[at]}."
-    both = f"the {one.shape} and the {two.shape}"
+    left, right = dice.pick(fitting)
+    why = f"The {left.shape} is {left[at]} and the {right.shape} is {right[at]}."
+    both = f"the {left.shape} and the {right.shape}"
     claim = _Claim(f"{both} have the same {quality}", f"{both} do not have the same {quality}")
-    texts = (one.shape, two.shape, quality)
+    texts = (left.shape, right.shape, quality)
     return _yes_no("same", _SAME, texts, _Verdict(yes, claim, why), dice)
 
 
@@ -157,12 +157,12 @@ def ask_both(view: View, dice: Dice) -> QA | None:
     if len(here) < 2:
         return None
     yes = dice.chance(0.5)
-    one, two = dice.some(here, 2)
+    left, right = dice.some(here, 2)
     if not yes:
-        two = dice.pick([shape for shape in SHAPES if shape not in view.shapes])
-    texts = dice.shuffled((a(one), a(two)))
-    why = f"The picture shows {texts[0]} and {texts[1]}." if yes else f"There is no {two}."
-    claim = _Claim(f"there are both {texts[0]} and {texts[1]}", f"there is no {two}")
+        right = dice.pick([shape for shape in SHAPES if shape not in view.shapes])
+    texts = dice.shuffled((a(left), a(right)))
+    why = f"The picture shows {texts[0]} and {texts[1]}." if yes else f"There is no {right}."
+    claim = _Claim(f"there are both {texts[0]} and {texts[1]}", f"there is no {right}")
     return _yes_no("both", _BOTH, tuple(texts), _Verdict(yes, claim, why), dice)
 
 

@@ -1,4 +1,4 @@
-"""A scene as an asker sees it: which words pick out exactly one thing, and what can be counted.
+"""References to things in a scene: words that fit exactly one thing, and sets that can be counted.
 
 A reference is a noun phrase without article that fits one thing only: `big circle`, `red thing`.
 """
@@ -95,14 +95,14 @@ class View:
         return [pair.shape for pair in pairs if pair.colour == colour]
 
     def _references(self, secret: Secret) -> list[Reference]:
-        found = []
+        references = []
         for way in _WAYS[secret]:
             texts = [way(thing) for thing in self.things]
-            found += [
+            references += [
                 Reference(text, thing)
                 for text, thing in zip(texts, self.things, strict=True)
                 if texts.count(text) == 1
             ]
         if secret != "place":
-            found += [Reference(f"thing in the {place(t)}", t, True) for t in self.things]
-        return found
+            references += [Reference(f"thing in the {place(t)}", t, True) for t in self.things]
+        return references

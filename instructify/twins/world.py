@@ -2,8 +2,8 @@
 
 A scene is a pure function of (seed, family, index, held_out). Some pairs of colour and shape are
 reserved: scenes with `held_out=False` never show one, scenes with `held_out=True` draw from all
-pairs alike. Attributes are drawn uniformly, so that none tells another. This module neither paints
-nor puts anything into words.
+pairs equally. Attributes are drawn uniformly, so that no attribute predicts another. This module
+neither draws pictures nor writes texts.
 """
 
 from dataclasses import dataclass

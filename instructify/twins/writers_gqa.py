@@ -90,8 +90,8 @@ def _items(request: TwinRequest, split: str) -> Iterator[_Item]:
         photo = _photo(request, split, index)
         dice = request.dice("questions", split, index)
         number = 4 * index + _SPLITS.index(split)
-        asked = questions(photo.scene, dice, NUM_QUESTIONS, KINDS)
-        for nth, qa in enumerate(asked):
+        drawn = questions(photo.scene, dice, NUM_QUESTIONS, KINDS)
+        for nth, qa in enumerate(drawn):
             question_id = f"{number:06d}{nth:02d}"
             entailed = [f"{number:06d}{nth + 50:02d}"] if dice.chance(0.3) else []
             value = _value(photo.scene, qa, question_id, entailed)

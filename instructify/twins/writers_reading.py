@@ -138,7 +138,7 @@ def _tokens(caption: str) -> list[str]:
 
 def _rosetta_row(photo: Photo) -> Json:
     signs = sorted(photo.scene.signs, key=lambda sign: sign.row)
-    found: list[Json] = []
+    words: list[Json] = []
     for sign in signs:
         box = sign_box(sign)
         frame: dict[str, Json] = {
@@ -151,11 +151,11 @@ def _rosetta_row(photo: Photo) -> Json:
             "roll": 0.0,
             "pitch": 0.0,
         }
-        found.append({"word": sign.text, "bounding_box": frame})
+        words.append({"word": sign.text, "bounding_box": frame})
     return {
         "image_id": photo.key.rpartition("/")[2],
         "ocr_tokens": [sign.text for sign in signs],
-        "ocr_info": found,
+        "ocr_info": words,
     }
 
 

@@ -88,15 +88,15 @@ def _dialog(
     if split == "test":
         talk = talk[: 1 + dice.below(NUM_ROUNDS)]
     rounds: list[Json] = []
-    for nth, said in enumerate(talk, start=1):
-        row: dict[str, Json] = {"question": questions.place(said.question)}
-        asked = split == "test" and nth == len(talk)
-        if not asked:
-            row["answer"] = answers.place(said.answer)
+    for nth, round_ in enumerate(talk, start=1):
+        row: dict[str, Json] = {"question": questions.place(round_.question)}
+        lacks_answer = split == "test" and nth == len(talk)
+        if not lacks_answer:
+            row["answer"] = answers.place(round_.answer)
         if split != "test":
-            row["gt_index"] = said.right
-        if split != "test" or asked:
-            row["answer_options"] = [answers.place(text) for text in said.options]
+            row["gt_index"] = round_.right
+        if split != "test" or lacks_answer:
+            row["answer_options"] = [answers.place(text) for text in round_.options]
         rounds.append(row)
     return {"image_id": picture.image_id, "dialog": rounds, "caption": caption}
 
@@ -111,10 +111,10 @@ def _dense_rows(request: TwinRequest, split: str, num: int, name: str) -> Iterat
     for index in range(num):
         dice = request.dice("dense", split, index)
         nth = dice.below(NUM_ROUNDS)
-        said = _rounds(request, split, index)[nth]
-        relevance = [0.0] * len(said.options)
+        round_ = _rounds(request, split, index)[nth]
+        relevance = [0.0] * len(round_.options)
         relevance[dice.below(len(relevance))] = 0.2
-        relevance[said.right] = dice.pick((1.0, 1.0, 0.8))
+        relevance[round_.right] = dice.pick((1.0, 1.0, 0.8))
         image_id = _picture(request, split, index).image_id
         yield {"image_id": image_id, "round_id": nth + 1, name: relevance}
 

@@ -49,10 +49,10 @@ def _rows(request: TwinRequest, split: str, names: list[str], album: Album) -> I
         draw = sign_scene if dice.chance(0.3) else scene
         shown = draw(request.seed, "vizwiz", f"{split}-{index}", held_out=True)
         album.add(Photo(f"vizwiz/{name}", f"vizwiz/{split}/{name}", shown))
-        asked = _ask(shown, dice)
-        row: dict[str, Json] = {"image": name, "question": _spoken(asked.qa.question, dice)}
+        question = _ask(shown, dice)
+        row: dict[str, Json] = {"image": name, "question": _spoken(question.qa.question, dice)}
         if split != "test":
-            row = _labelled(row, asked, dice)
+            row = _labelled(row, question, dice)
         yield row
 
 
@@ -62,8 +62,8 @@ def _ask(shown: Scene, dice: Dice) -> _Asked:
         return _Asked(_ask_absent(shown, dice), False)
     kinds = PICTURE_KINDS + (SIGN_KINDS if shown.signs else ())
     # Where no kind that is drawn fits, there is always a background to ask about.
-    asked = questions(shown, dice, 1, kinds) or questions(shown, dice, 1, ("setting",))
-    return _Asked(asked[0], True)
+    drawn = questions(shown, dice, 1, kinds) or questions(shown, dice, 1, ("setting",))
+    return _Asked(drawn[0], True)
 
 
 def _ask_absent(shown: Scene, dice: Dice) -> QA:
@@ -87,8 +87,8 @@ def _spoken(question: str, dice: Dice) -> str:
     return dice.pick(_ADDRESSES).format(question)
 
 
-def _labelled(row: dict[str, Json], asked: _Asked, dice: Dice) -> dict[str, Json]:
-    qa, answerable = asked
+def _labelled(row: dict[str, Json], question: _Asked, dice: Dice) -> dict[str, Json]:
+    qa, answerable = question
     answer_type: str = qa.answer_type
     if answerable:
         answers = ten_answers(qa.answer, (*qa.wrong, "unanswerable"), dice)

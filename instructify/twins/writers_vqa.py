@@ -39,9 +39,9 @@ def write_vqav2(request: TwinRequest) -> None:
 
 
 def _write_split(request: TwinRequest, album: Album, subset: str, num: int) -> None:
-    asked = request.folder / f"v2_OpenEnded_mscoco_{subset}_questions.json"
+    questions_path = request.folder / f"v2_OpenEnded_mscoco_{subset}_questions.json"
     answered = request.folder / f"v2_mscoco_{subset}_annotations.json"
-    with _questions_file(asked, subset) as ask, JsonObject(answered) as answer:
+    with _questions_file(questions_path, subset) as ask, JsonObject(answered) as answer:
         answer.put("info", _info())
         answer.put("license", LICENCE)
         answer.put("data_subtype", subset)
@@ -106,8 +106,8 @@ def confidence(right: bool, dice: Dice) -> str:
 def question_type(question: str) -> str:
     """Name VQA's question type: the longest known opening of the question."""
     text = question.lower() + " "
-    found = [opening for opening in QUESTION_TYPES if text.startswith(opening + " ")]
-    return max(found, key=len) if found else "none of the above"
+    openings = [opening for opening in QUESTION_TYPES if text.startswith(opening + " ")]
+    return max(openings, key=len) if openings else "none of the above"
 
 
 def answer_rows(answers: Sequence[str], right: str, dice: Dice) -> list[Json]:

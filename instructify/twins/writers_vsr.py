@@ -39,8 +39,8 @@ def write_vsr(request: TwinRequest) -> None:
     }
     stated = list(_stated(request, sum(nums["random"])))
     with Album(request) as album:
-        for one in stated:
-            album.add(one.photo.photo)
+        for example in stated:
+            album.add(example.photo.photo)
     for variant, sizes in nums.items():
         order = request.dice("order").shuffled(stated) if variant == "random" else stated
         first = 0
@@ -53,32 +53,32 @@ def write_vsr(request: TwinRequest) -> None:
 
 def _stated(request: TwinRequest, num: int) -> Iterator[_Stated]:
     """State one thing about each photograph of which something can be stated."""
-    index = given = 0
-    while given < num:
+    index = num_stated = 0
+    while num_stated < num:
         folder = "val2017" if index % 7 == 0 else "train2017"
         photo = coco_photo(request.seed, folder, index)
-        said = statement(photo.photo.scene, request.dice("statement", index))
+        spatial = statement(photo.photo.scene, request.dice("statement", index))
         index += 1
-        if said is not None:
-            given += 1
-            yield _Stated(photo, folder, said)
+        if spatial is not None:
+            num_stated += 1
+            yield _Stated(photo, folder, spatial)
 
 
 def _rows(request: TwinRequest, variant: str, stated: Sequence[_Stated]) -> Iterator[Json]:
-    for one in stated:
-        dice = request.dice("votes", one.photo.image_id)
-        name = f"{one.photo.image_id:012d}.jpg"
+    for example in stated:
+        dice = request.dice("votes", example.photo.image_id)
+        name = f"{example.photo.image_id:012d}.jpg"
         row: dict[str, Json] = {
             "image": name,
-            "image_link": f"http://images.cocodataset.org/{one.folder}/{name}",
-            "caption": one.said.text,
-            "label": int(one.said.truth),
-            "relation": one.said.relation,
+            "image_link": f"http://images.cocodataset.org/{example.folder}/{name}",
+            "caption": example.said.text,
+            "label": int(example.said.truth),
+            "relation": example.said.relation,
         }
         if variant == "zeroshot":
-            subject, object_ = _parts(one.said)
+            subject, object_ = _parts(example.said)
             row |= {"subj": subject, "obj": object_}
-        row |= _votes(one.said.truth, dice)
+        row |= _votes(example.said.truth, dice)
         if variant == "random":
             row["reference_frame"] = dice.pick((None, None, 0.0, 1.0, 2.0))
         yield row
@@ -97,7 +97,7 @@ def _votes(truth: bool, dice: Dice) -> dict[str, Json]:
     }
 
 
-def _parts(said: Statement) -> tuple[str, str]:
+def _parts(spatial: Statement) -> tuple[str, str]:
     """Take the two things out of `The X is RELATION the Y.`."""
-    subject, object_ = said.text[len("The ") : -1].split(f" is {said.relation} the ")
+    subject, object_ = spatial.text[len("The ") : -1].split(f" is {spatial.relation} the ")
     return subject, object_

@@ -189,7 +189,7 @@ def test_readers_show_a_decided_build_whole_and_change_nothing(
             assert list(opened.samples(dataset, split)) == list(theirs)
     verified = command("verify", build)
     assert verified.code == 0
-    assert "a commit is decided" in verified.stdout
+    assert "a commit is written down" in verified.stdout
     assert command("diff", build, new, "--json").json()["equal"] is True
     for folder, out in ((build, "a"), (new, "b")):
         line = ("--to", "llava", "--out", build.parent / out)

@@ -194,7 +194,7 @@ def test_a_conversion_keeps_the_kind_of_prompts_and_says_so(
     assert difference(before, tree(build)) == []
     both = command("convert", "shapes", "quiz", *own)
     assert both.code == 2
-    assert "say which all are to get by --prompts" in both.stderr
+    assert "choose one for all with --prompts" in both.stderr
     assert command("convert", "shapes", *own, "--prompts", "instruction").code == 0
     assert ledger(build, "shapes") == []
 

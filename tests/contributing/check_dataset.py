@@ -8,33 +8,21 @@ explained: each of some samples is made again from the item that its position na
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-from typer.testing import CliRunner
+from conversion import converted
+from finding import Finding
 
 from instructify._util.errors import UserError
 from instructify._util.resources import find
-from instructify.build import Build
 from instructify.catalog import Dataset, load_catalog
-from instructify.cli import app
-from instructify.explaining import ExplainRequest, explain
 from instructify.protocols import load_protocols, protocol_folders
 from instructify.readers import READERS
 from instructify.templating import fitting, load_templates
-from instructify.twins import WRITERS, make_twin
+from instructify.twins import WRITERS
 
 _TESTS = Path(__file__).parents[1]
-_EXPLAINED = 5  # samples a split
-
-
-class Finding(NamedTuple):
-    """What is missing; `is_needed` is false where the dataset is whole without it."""
-
-    text: str
-    is_needed: bool = True
 
 
 def findings(name: str, raw: Path | None) -> Iterator[Finding]:
@@ -48,7 +36,7 @@ def findings(name: str, raw: Path | None) -> Iterator[Finding]:
     yield from places
     yield from _useful(entry)
     if not any(finding.is_needed for finding in places):
-        yield from _converted(entry, raw)
+        yield from converted(entry, raw)
 
 
 def _reader(entry: Dataset) -> Iterator[Finding]:
@@ -66,10 +54,14 @@ def _reader(entry: Dataset) -> Iterator[Finding]:
 
 def _templates(entry: Dataset) -> Iterator[Finding]:
     folder = find("templates")
+    if not (folder / f"{entry.task}.yaml").is_file():
+        text = f"there is no templates/{entry.task}.yaml; docs/templates.md says how it is written"
+        yield Finding(text)
+        return
     try:
         templates = load_templates(folder).for_task(entry.task)
     except UserError as error:
-        yield Finding(f"{error}: write templates/{entry.task}.yaml (docs/templates.md)")
+        yield Finding(str(error).rstrip("."))
         return
     for form in entry.forms:
         if not fitting(templates, form):
@@ -81,6 +73,8 @@ def _templates(entry: Dataset) -> Iterator[Finding]:
 
 def _protocol(entry: Dataset) -> Iterator[Finding]:
     if entry.metric is None:
+        text = "`metric` is null: the dataset is evaluated without a score"
+        yield Finding(text, is_needed=False)
         return
     path = protocol_folders().base / f"{entry.name}.yaml"
     if not path.is_file():
@@ -89,7 +83,12 @@ def _protocol(entry: Dataset) -> Iterator[Finding]:
             "without it `eval` doesn't know how to ask (docs/evaluation.md)"
         )
         return
-    for protocol in load_protocols(load_catalog(), entry.name):
+    try:
+        protocols = load_protocols(load_catalog(), entry.name)
+    except UserError as error:
+        yield Finding(str(error).rstrip("."))
+        return
+    for protocol in protocols:
         for setting, source in protocol.sources.items():
             if source == "ours" and not protocol.note:
                 text = f"{protocol.name}: '{setting}' is our choice; a `note` may say why"
@@ -115,50 +114,6 @@ def _useful(entry: Dataset) -> Iterator[Finding]:
         yield Finding(text, is_needed=False)
 
 
-def _converted(entry: Dataset, raw: Path | None) -> Iterator[Finding]:
-    if raw is None and entry.release not in WRITERS:
-        yield Finding("nothing was converted: give --raw DIR (RAW=DIR)", is_needed=False)
-        return
-    with tempfile.TemporaryDirectory(prefix="check-dataset-") as name:
-        folder = Path(name)
-        if raw is None:
-            raw = folder / "raw"
-            make_twin([entry.release], raw, scale=0.3)
-        build = folder / "build"
-        line = ("convert", entry.name, "--raw", raw, "--out", build, "--max-rejects", "100")
-        for command, says in ((line, "it can't be converted"), (("verify", build), "not whole")):
-            done = CliRunner().invoke(app, [str(word) for word in command])
-            if done.exit_code:
-                yield Finding(f"{says}: {done.exception if done.exception else done.output}")
-                return
-        yield from _explained(entry, build, raw)
-
-
-def _explained(entry: Dataset, folder: Path, raw: Path) -> Iterator[Finding]:
-    build = Build.open(folder)
-    for split in build.dataset(entry.name).splits:
-        rows = build.records(entry.name, split).select(["record_id", "form"])
-        forms = {str(form) for form in rows.column("form").to_pylist()}
-        for form in sorted(forms - set(entry.forms)):
-            yield Finding(f"split '{split}' has records of the form '{form}': name it in `forms`")
-        for record in rows.column("record_id").to_pylist()[:: max(1, len(rows) // _EXPLAINED)]:
-            explanation = explain(
-                ExplainRequest(
-                    build=build,
-                    sample_id=f"{record}#0",
-                    catalog=load_catalog(),
-                    templates=load_templates(find("templates")),
-                    raw=raw,
-                    ocr=None,
-                )
-            )
-            differing = [step.name for step in explanation.steps if step.state == "differs"]
-            if differing:
-                links = " and ".join(differing)
-                yield Finding(f"{record} can't be made again from its raw item: {links} differs")
-                return
-
-
 def main() -> int:
     """Print the findings; returns 1 where something that is needed is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -168,7 +123,7 @@ def main() -> int:
     try:
         found = list(findings(given.name, given.raw))
     except UserError as error:
-        found = [Finding(str(error))]
+        found = [Finding(str(error).rstrip("."))]
     for finding in found:
         end = "" if finding.text.endswith("?") else "."
         print(f"{'missing' if finding.is_needed else 'note   '}  {finding.text}{end}")

@@ -35,7 +35,7 @@ def test_a_folder_with_other_files_is_never_written_to(
         told = command(*line(odd_build, out, *more))
         assert told.code == 2
         assert is_sentence(told)
-        assert "is no export" in told.stderr
+        assert "is not an export" in told.stderr
     assert tree(out) == {"notes.txt": hash_file(out / "notes.txt")}
 
 
@@ -84,10 +84,10 @@ def test_places_that_are_refused(odd_build: Path, command: Commands, tmp_path: P
     file = tmp_path / "file"
     file.write_text("")
     for out, said in (
-        (odd_build / "export", "lie in one another"),
-        (odd_build.parent, "lie in one another"),
+        (odd_build / "export", "are inside each other"),
+        (odd_build.parent, "are inside each other"),
         (copy, "is a build"),
-        (file, "is no folder"),
+        (file, "is not a folder"),
     ):
         told = command(*line(odd_build, out, "--overwrite"))
         assert told.code == 2
@@ -98,7 +98,7 @@ def test_places_that_are_refused(odd_build: Path, command: Commands, tmp_path: P
 def test_an_unknown_format_is_refused(odd_build: Path, command: Commands, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    for text, said in (('{"format": 99}', "format 99"), ("{]", "not an export's")):
+    for text, said in (('{"format": 99}', "format 99"), ("{]", "not the receipt of an export")):
         (out / "export.json").write_text(text)
         told = command(*line(odd_build, out, "--overwrite"))
         assert told.code == 2

@@ -204,7 +204,7 @@ def test_what_to_score_against_is_one_thing(run: Run) -> None:
     gone = run.command("score", "vqav2", "--predictions", "gone", "--references", path)
     assert "gone cannot be read" in gone.stderr
     told = run("vqav2", CAT, VQA, "--split", "val")
-    assert "--split chooses from a build" in told.stderr
+    assert "--split is for --build" in told.stderr
 
 
 def test_the_table_fits_eighty_columns(run: Run) -> None:

@@ -290,7 +290,7 @@ def test_what_could_not_be_compared_is_said(
     planted: Planted, command: Commands, tmp_path: Path
 ) -> None:
     gaps = " ".join(command("overlap", planted.build).stdout.split())
-    assert "held-out sets that are not there: nocaps, flickr30k" in gaps
+    assert "held-out sets that are not in the build: nocaps, flickr30k" in gaps
     assert "clips have no perceptual hash" in gaps
     bare = tmp_path / "bare"
     line = ("convert", "vqav2", "vsr", "--raw", planted.raw, "--out", bare, "--pictures", "none")
@@ -371,7 +371,7 @@ def test_a_build_that_nothing_is_trained_on(
     assert command("convert", "visdial", "--raw", raw_root, "--out", build).code == 0
     told = command("overlap", build)
     assert told.code == 0
-    assert "nothing is there that one would train on" in told.stdout
+    assert "there is no split to train on" in told.stdout
 
 
 def test_a_split_without_samples_is_not_trained_on(
@@ -386,7 +386,7 @@ def test_a_split_without_samples_is_not_trained_on(
     value = command("overlap", build, "--json").json()
     assert [part["split"] for part in value["parts"] if part["is_trained"]] == []
     assert value["texts"] == []
-    assert "nothing is there that one would train on" in value["not_compared"]
+    assert "there is no split to train on" in value["not_compared"]
 
 
 def test_a_damaged_shard_is_refused(planted: Planted, command: Commands, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_a_wording_that_is_not_ours_is_asked_for(name: str, command: Commands) -
     assert named_protocol(CATALOG, name, ["prompt=plain"]).instruction is None
     told = command("protocols", name)
     assert told.code == 0
-    assert "yours to write down" in told.stdout
+    assert "you have to write yourself" in told.stdout
     dataset = name.partition(".")[0]
     usual, paper = load_protocols(CATALOG, dataset)
     assert (usual.id, paper.id) == ("default", "paper")
