@@ -1,11 +1,11 @@
-"""Checkpoints: what is trained, the optimizer and where the run is; whole or not there.
+"""Checkpoints: trained weights, optimizer state and position of the run, written atomically.
 
     RUN/checkpoints/step-00003000/model.safetensors      trained weights, 32 bits
                                   optimizer.safetensors  both moments of each
                                   state.json             step, mixture, sums, hashes of the others
 
-A checkpoint is written beside, synced and renamed. One that is damaged is passed over for the one
-before it, in words. No pickle is written or read.
+A checkpoint is written to a temporary folder, synced and renamed. A damaged checkpoint is skipped
+for the one before it, with a message. No pickle is written or read.
 """
 
 import os
@@ -53,7 +53,7 @@ class Best(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunState:
-    """Where a run is after `step` steps; `tally` is what was drawn so far.
+    """The position of a run after `step` steps; `tally` counts the samples drawn so far.
 
     `awaits_validation` tells that this step is to be validated and was not yet: a run that was
     stopped or killed there does so at its next start.
@@ -95,7 +95,7 @@ def steps_of(run: Path) -> list[int]:
 
 
 def save(run: Path, checkpoint: Checkpoint) -> Path:
-    """Write a checkpoint; at its name there is all of it, or nothing."""
+    """Write a checkpoint atomically: its folder holds all files or does not exist."""
     final = folder_of(run, checkpoint.state.step)
     staged = final.with_name(f"{_STAGED}{final.name}")
     fresh_folder(staged)

@@ -1,7 +1,7 @@
-"""What a training run can be told: one frozen dataclass, a section for each part of a recipe.
+"""The settings of a training run: a frozen dataclass with a section for each part of a recipe.
 
-The values here are the paper's where it prints them (arXiv 2305.06500, section 2.6), otherwise
-ours, and a recipe may change each. `recipe.py` fills them from YAML and `--set`.
+The defaults are the paper's values where it prints them (arXiv 2305.06500, section 2.6), otherwise
+ours. A recipe may change each of them. `recipe.py` fills them from YAML and `--set`.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class LoraConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelConfig:
-    """Which model, and what of it is trained.
+    """The model, and which of its parts are trained.
 
     `name` is a preset, a hub name or a folder. `train` lists parts: vision (the whole tower), norm
     (the layer norm after it), qformer (with its queries), projection, language.
@@ -61,7 +61,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureCacheConfig:
-    """Keep what the frozen tower says of a picture on disk, up to a size."""
+    """A cache of picture features of the frozen vision tower on disk, up to a size."""
 
     folder: str
     gigabytes: Annotated[float, Between(0, 1e6)] = 50.0
@@ -111,7 +111,7 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunConfig:
-    """How long, on what, and how often it is looked at and saved.
+    """How long a run trains, on which devices, and how often it validates and saves.
 
     A device takes as many positions at once, padding included, as fit by estimate, or at most
     `device_tokens`; `pass_cost` says to how many positions the start of a pass compares (None: 512
@@ -147,7 +147,7 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainConfig:
-    """A run: the model, the mixture, and everything else that decides what comes out.
+    """A run: the model, the mixture, and all other settings that decide the result.
 
     `waivers` name the held-out datasets whose pictures may be in the mixture.
     """

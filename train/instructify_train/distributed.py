@@ -1,4 +1,4 @@
-"""Several processes that share a run: who they are, how they share the model, how they add up.
+"""A run in several processes: their ranks, how they share the model, and how they add tensors.
 
 Started by torchrun or `accelerate launch`, which set RANK, WORLD_SIZE and LOCAL_RANK; without
 them there is one process. `ddp` keeps the model in every process and averages what is trained;
@@ -37,12 +37,12 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Tell the one process that prints and writes."""
+        """Whether this process is the one that prints and writes."""
         return self.rank == 0
 
 
 def join(device: torch.device) -> Ranks:
-    """Meet the other processes, where a launcher started several."""
+    """Join the process group if a launcher started several processes."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Ranks()
@@ -67,7 +67,7 @@ def join(device: torch.device) -> Ranks:
 
 
 def leave() -> None:
-    """Part from the other processes."""
+    """Leave the process group."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
@@ -176,8 +176,8 @@ class InStep:
             whole: Any = model  # a class of its own, made from InstructBlip and FSDPModule
             self._modules = [whole, *sharded_layers(whole)]
         self._is_known = False
-        for one in self._modules:
-            one.register_forward_pre_hook(lambda module, _: self._enter(module))
+        for layer in self._modules:
+            layer.register_forward_pre_hook(lambda module, _: self._enter(module))
 
     def _enter(self, module: nn.Module) -> None:
         self._is_known = True
@@ -190,7 +190,7 @@ class InStep:
 
     @property
     def says(self) -> bool:
-        """Tell whether this process is the one that speaks of what all of them did."""
+        """Whether this process reports what all processes did."""
         return self._root is None or dist.get_rank() == 0
 
     def meets(self, *, last: bool) -> bool:
@@ -237,16 +237,16 @@ def add_up(values: torch.Tensor) -> torch.Tensor:
 
 
 def gather(value: Any) -> list[Any]:
-    """Collect a value of each process, in the order of ranks."""
+    """Gather a value from each process, in the order of ranks."""
     if not dist.is_initialized():
         return [value]
-    found: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(found, value)
-    return found
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def wait_for_all() -> None:
-    """Go on when all processes have come here."""
+    """Wait until all processes reach this point."""
     if dist.is_initialized():
         dist.barrier()
 
@@ -257,7 +257,7 @@ def whole(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def like(value: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Place a whole tensor as another one is placed: its device, and its shards."""
+    """Distribute a whole tensor like another one: on its device, with its shards."""
     moved = value.to(target.device, target.dtype)
     if isinstance(target, DTensor):
         return distribute_tensor(moved, target.device_mesh, target.placements)

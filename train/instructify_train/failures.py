@@ -1,4 +1,4 @@
-"""Which exceptions of a run are foreseen, as one sentence each; the others keep their traceback."""
+"""Expected exceptions of a run, as one sentence each; all others keep their traceback."""
 
 import errno
 import re
@@ -14,7 +14,7 @@ _PEER = ("gloo", "Connection closed by peer", "Connection reset by peer", "NCCL"
 
 
 def foreseen(error: BaseException) -> str | None:
-    """Say in a sentence what an exception means, without a period; None for what nobody foresaw."""
+    """Describe an exception in a sentence without a period; None if it is not an expected one."""
     if isinstance(error, UserError):
         return str(error).rstrip(".")
     if is_out_of_memory(error):
@@ -53,7 +53,7 @@ def is_lost_peer(error: BaseException) -> bool:
 
 
 def _of_the_network(error: BaseException) -> str:
-    """Take what happened out of a message that begins with a place in a source file."""
+    """Extract the event from a message that begins with a place in a source file."""
     return re.sub(r"^\[[^]]*\] ", "", first_line(error)).split(". ")[0]
 
 

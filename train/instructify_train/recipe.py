@@ -81,7 +81,7 @@ def recipe_value(config: TrainConfig) -> dict[str, Any]:
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Name the settings, by their dotted paths, that two recipes do not share."""
+    """List the settings that differ between two recipes, by their dotted paths."""
     flat_before, flat_now = dict(_flat(before)), dict(_flat(now))
     return [
         f"{key} was {flat_before.get(key)} and is {flat_now.get(key)}"
@@ -185,8 +185,8 @@ def _plain(value: Any) -> Any:
 
 
 def _flat(value: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]:
-    for key, one in value.items():
-        if isinstance(one, Mapping):
-            yield from _flat(one, f"{path}{key}.")
+    for key, setting in value.items():
+        if isinstance(setting, Mapping):
+            yield from _flat(setting, f"{path}{key}.")
         else:
-            yield f"{path}{key}", one
+            yield f"{path}{key}", setting

@@ -1,4 +1,4 @@
-"""Where the processes of a run meet, so that those of an earlier start are never met.
+"""The rendezvous of the processes of a run, kept apart from those of earlier starts.
 
 torchrun with `--max-restarts` keeps one store for all starts of a run. What the processes of the
 first start wrote there (their addresses among it) is still there at the second, where torch takes
@@ -18,7 +18,7 @@ POLL_SECONDS = 0.05
 
 
 def fresh_store() -> tuple[Store, int, int]:
-    """Join the launcher's store below a prefix that only the processes of this start know.
+    """Join the launcher's store below a prefix that only the processes of this start use.
 
     Returns:
         The store, the rank of this process and the number of processes.

@@ -1,4 +1,4 @@
-"""The folder of a run: its recipe as resolved, what it is made of, and whether it may go on.
+"""The folder of a run: its resolved recipe, its inputs, and whether the run may be resumed.
 
 RUN/recipe.yaml        all settings, as the run uses them
 RUN/run.json           versions, build, model, sizes
@@ -49,9 +49,9 @@ _FREE = (
 
 @contextmanager
 def claimed(run: Path, *, resume: bool, take_over: bool, is_first: bool) -> Iterator[None]:
-    """Hold a run's folder as its only writer; refuse one that holds another run or other things.
+    """Lock the folder of a run for one writer; refuse a folder with another run or other files.
 
-    Of a run that is refused before it begins nothing is left, not even the folder.
+    A run that is refused before it begins leaves nothing behind, not even its folder.
 
     `take_over`: also where a process of another host may still hold it.
     """
@@ -74,7 +74,7 @@ def claimed(run: Path, *, resume: bool, take_over: bool, is_first: bool) -> Iter
 def starting_point(
     run: Path, config: TrainConfig, *, accept: bool, from_scratch: bool
 ) -> tuple[Checkpoint | None, list[str]]:
-    """Find where a run goes on, and what has to be said of it; UserError if its recipe changed.
+    """Find the checkpoint to resume from, and messages about it; UserError if the recipe changed.
 
     None is step 0: there is no checkpoint yet, or (`from_scratch`) none that is whole.
     """
@@ -101,8 +101,8 @@ def starting_point(
             f"--from-scratch has no effect: the checkpoint of step {start.state.step} is whole"
         )
     if start is None and passed:
-        return None, [*said, *(f"removed: {one}" for one in passed)]
-    return start, [*said, *(f"passed over: {one}" for one in passed)]
+        return None, [*said, *(f"removed: {name}" for name in passed)]
+    return start, [*said, *(f"passed over: {name}" for name in passed)]
 
 
 def _free(config: TrainConfig) -> tuple[str, ...]:
@@ -162,14 +162,14 @@ def write_run(run: Path, config: TrainConfig, mixed: MixedBuild, facts: Mapping[
 
 
 def _trained_on(config: TrainConfig, mixed: MixedBuild) -> TrainedOn:
-    """Say what the model of a run has been trained on at its end, and before the run."""
+    """Record what the model of a run is trained on, before the run and in it."""
     datasets = tuple(sorted(part.dataset for part in mixed.parts))
-    own = TrainedOn(
+    trained = TrainedOn(
         datasets=tuple(dict.fromkeys(datasets)),
         fine_tuned_on=tuple(sorted(set(datasets))) if config.mixture.fine_tune else (),
         evaluation_prompts=tuple(mixed.evaluation_prompts()),
     )
-    return own.after(read_trained_on(config.model.name))
+    return trained.after(read_trained_on(config.model.name))
 
 
 def trained_on(run: Path) -> TrainedOn:
@@ -256,7 +256,7 @@ def chosen_checkpoint(run: Path, which: str) -> Checkpoint:
 
 
 def _others(run: Path) -> Iterator[Path]:
-    """List what no run that was just begun may have left."""
+    """List what is in a folder besides the lock, the checkpoints and temporary files."""
     return (
         path
         for path in run.iterdir()
@@ -266,10 +266,10 @@ def _others(run: Path) -> Iterator[Path]:
 
 def versions(names: Sequence[str]) -> dict[str, str]:
     """Say which versions of libraries are installed; those that are not are left out."""
-    found = {}
+    installed = {}
     for name in names:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

@@ -129,11 +129,11 @@ def test_a_few_steps_improve_both_towers() -> None:
     seen: list[float] = []
     with torch.random.fork_rng():
         teach_vision(
-            loaded.model.vision_model, steps=20, seed=0, told=lambda _, loss: seen.append(loss)
+            loaded.model.vision_model, steps=20, seed=0, on_step=lambda _, loss: seen.append(loss)
         )
     assert sum(seen[-3:]) < 0.7 * sum(seen[:3])
     before = examine_language(loaded, seed=0, num=64)
-    teach_language(loaded, steps=40, seed=0, told=_quiet)
+    teach_language(loaded, steps=40, seed=0, on_step=_quiet)
     after = examine_language(loaded, seed=0, num=64)
     assert after.loss < 0.7 * before.loss
     assert not loaded.model.training
@@ -191,7 +191,7 @@ def test_grounding_changes_the_qformer_alone() -> None:
     loaded, fresh = build_preset("tiny-t5"), build_preset("tiny-t5").model.state_dict()
     seen: list[float] = []
     with torch.random.fork_rng():
-        teach_grounding(loaded, steps=20, seed=0, told=lambda _, loss: seen.append(loss))
+        teach_grounding(loaded, steps=20, seed=0, on_step=lambda _, loss: seen.append(loss))
     assert sum(seen[-3:]) < 0.95 * sum(seen[:3])
     now = loaded.model.state_dict()
     changed = {name.split(".")[0] for name in fresh if not torch.equal(fresh[name], now[name])}

@@ -25,8 +25,8 @@ def plan_encoding(passes: Sequence[Sequence[int]], group: int, first: int = 0) -
     """
     order = list(dict.fromkeys(picture for pass_ in passes for picture in pass_))
     groups = [tuple(order[at : at + group]) for at in range(0, len(order), group)]
-    group_of = {picture: number for number, one in enumerate(groups) for picture in one}
-    last_use = {picture: at for at, one in enumerate(passes) for picture in one}
+    group_of = {picture: number for number, pictures in enumerate(groups) for picture in pictures}
+    last_use = {picture: at for at, pictures in enumerate(passes) for picture in pictures}
     encode: list[list[tuple[int, ...]]] = [[] for _ in passes]
     forget: list[list[int]] = [[] for _ in passes]
     begun: set[int] = set()
@@ -36,6 +36,9 @@ def plan_encoding(passes: Sequence[Sequence[int]], group: int, first: int = 0) -
             if number not in begun:
                 begun.add(number)
                 encode[at].append(groups[number])
-                for one in groups[number]:
-                    forget[max(last_use[one], at)].append(one)
-    return [EncodeStep(tuple(one), tuple(two)) for one, two in zip(encode, forget, strict=True)]
+                for member in groups[number]:
+                    forget[max(last_use[member], at)].append(member)
+    return [
+        EncodeStep(tuple(groups_now), tuple(last_used))
+        for groups_now, last_used in zip(encode, forget, strict=True)
+    ]

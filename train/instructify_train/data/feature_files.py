@@ -1,8 +1,8 @@
-"""What a frozen tower says of pictures, kept on disk within a stated size.
+"""A cache on disk, of bounded size, for the picture features of a frozen vision tower.
 
 A file for each frame, named by the content of the picture, in a folder named by what the features
 depend on: the tower's weights, the size of pictures, how they are decoded. Files are written beside
-and renamed, so that a killed run leaves nothing half; a damaged one is made again.
+and renamed, so that a killed run leaves no partial file; a damaged file is computed again.
 """
 
 import contextlib
@@ -45,11 +45,13 @@ class FeatureFiles:
         self._used_bytes = _folder_bytes(self._folder)
         room = max(0, limit_bytes - self._used_bytes)
         self._limit_bytes = self._used_bytes + room // writers
-        self._writer: ThreadPoolExecutor | None = None  # made late: loaders are forked before
+        self._writer: ThreadPoolExecutor | None = (
+            None  # created on first use, since loaders are forked before
+        )
         self._waiting: deque[Future[None]] = deque()
 
     def read(self, name: str) -> torch.Tensor | None:
-        """Return kept features, [patches, width]; None where there are none that are whole."""
+        """Return stored features, [patches, width]; None if there is no intact file."""
         path = self.path(name)
         try:
             data = path.read_bytes()
@@ -100,7 +102,7 @@ class FeatureFiles:
             self._waiting.popleft().result()
 
     def path(self, name: str) -> Path:
-        """Say where the features of a frame lie, or would."""
+        """Return the path of the features of a frame, whether the file exists or not."""
         return self._folder / name[:2] / f"{name}.bin"
 
 

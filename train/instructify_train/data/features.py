@@ -1,4 +1,4 @@
-"""The features of the pictures that a run is working with: encoded once, kept while needed."""
+"""Features of the pictures of the current window: encoded once, kept in memory while needed."""
 
 import torch
 
@@ -24,15 +24,15 @@ class FeatureTable:
         """Tell whether each pass encodes its pictures anew, since the tower is trained."""
         return not self._model.tower_is_frozen
 
-    def take(self, one: Pass) -> torch.Tensor:
+    def take(self, pass_: Pass) -> torch.Tensor:
         """Encode what a pass needs first; returns the features of its frames, [P, V, width]."""
-        for group in one.encode:
+        for group in pass_.encode:
             self._encode(group)
-        return torch.stack([self._kept[frame] for frame in one.frames])
+        return torch.stack([self._kept[frame] for frame in pass_.frames])
 
-    def forget(self, one: Pass) -> None:
-        """Let go of what no later pass needs."""
-        for frame in one.forget:
+    def forget(self, pass_: Pass) -> None:
+        """Drop the features that no later pass needs."""
+        for frame in pass_.forget:
             self._kept.pop(frame, None)
 
     def finish(self) -> None:
@@ -41,7 +41,7 @@ class FeatureTable:
             self._files.finish()
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Drop all features."""
         self._kept.clear()
 
     def _encode(self, group: Encode) -> None:

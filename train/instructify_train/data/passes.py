@@ -53,10 +53,10 @@ ONE_PASS = FixedRule()
 
 
 class Piece(NamedTuple):
-    """What one process puts through at once: rows, and the most positions of any process then.
+    """The rows of a pass of one process, and the most positions of any process in that pass.
 
-    A piece that does not count is there for company: its loss weighs nothing, but processes that
-    share layers have to run equally many passes.
+    A piece that does not count has no weight in the loss. It exists because processes that share
+    layers have to run equally many passes.
     """
 
     rows: tuple[int, ...]
@@ -95,9 +95,9 @@ def plan_step(
 
 
 def _of_rank(pieces: list[Numbers], sizes: Numbers, rank: int, world: int) -> Iterator[Piece]:
-    """Take a process's piece of each round; one without samples keeps its shortest for company."""
-    own = np.concatenate(pieces[rank::world])
-    rows = own if len(own) else np.concatenate(pieces)
+    """Take the piece of a process in each round; a process without samples repeats its shortest."""
+    rank_rows = np.concatenate(pieces[rank::world])
+    rows = rank_rows if len(rank_rows) else np.concatenate(pieces)
     shortest = int(rows[np.argmin(sizes[rows, :2].sum(axis=1))])
     for at in range(0, len(pieces), world):
         most = max(padded(sizes[piece]) for piece in pieces[at : at + world])
@@ -122,11 +122,11 @@ def _cheapest(
     rows: Numbers, sizes: Numbers, rule: PassRule, *, reorder: bool
 ) -> list[NDArray[np.int64]]:
     """Cut a step into the passes that cost least together."""
-    found: list[tuple[float, list[Numbers]]] = []
+    candidates: list[tuple[float, list[Numbers]]] = []
     for order in _orders(rows, sizes, reorder=reorder):
         cost, bounds = _cut(sizes[order], rule)
-        found.append((cost, np.split(order, bounds)))
-    return min(found, key=lambda one: one[0])[1]
+        candidates.append((cost, np.split(order, bounds)))
+    return min(candidates, key=lambda candidate: candidate[0])[1]
 
 
 def _cut(sizes: Numbers, rule: PassRule) -> tuple[float, list[int]]:
@@ -163,7 +163,7 @@ def _balanced(
     """Cut a step into rounds of a pass for each process, all passes of nearly the same cost."""
     best: tuple[float, int, list[Numbers]] | None = None
     for order in _orders(rows, sizes, reorder=reorder):
-        values = [Size(*one) for one in sizes[order].tolist()]
+        values = [Size(*size) for size in sizes[order].tolist()]
         fewest = len(_filled(values, rule, np.inf)) + 1
         first, before = -(-fewest // world), np.inf
         for rounds in range(first, first + _MOST_ROUNDS):
@@ -204,13 +204,13 @@ def _filled(values: Sequence[Size], rule: PassRule, most: float) -> list[int]:
     """Fill pieces in order up to a cost and to the positions of a pass; returns where to cut."""
     bounds: list[int] = []
     start = encoder = decoder = frames = 0
-    for at, one in enumerate(values):
-        wide, deep = max(encoder, one.encoder), max(decoder, one.decoder)
-        count, shown = at - start + 1, frames + one.frames
+    for at, size in enumerate(values):
+        wide, deep = max(encoder, size.encoder), max(decoder, size.decoder)
+        count, shown = at - start + 1, frames + size.frames
         over = count * (wide + deep) > rule.positions
         if at > start and (over or _cost(wide, deep, shown, count, rule) > most):
             bounds.append(at)
-            start, (encoder, decoder, frames) = at, one
+            start, (encoder, decoder, frames) = at, size
         else:
             encoder, decoder, frames = wide, deep, shown
     return bounds

@@ -9,37 +9,37 @@ from instructify_train.data.steps import Encode, Pass
 from instructify_train.model import rows_of
 
 
-def split_pass(one: Pass, parts: int, *, encodes_anew: bool = False) -> list[Pass]:
-    """Cut a pass into so many; where samples are too few, the rest are for company only.
+def split_pass(pass_: Pass, parts: int, *, encodes_anew: bool = False) -> list[Pass]:
+    """Cut a pass into `parts`; if there are too few samples, the other parts have no weight.
 
     The first part encodes what the pass encodes, unless each encodes its own pictures anew, as a
     tower that is trained does.
     """
-    found = []
+    smaller = []
     for number in range(parts):
-        span = cut(len(one.samples), parts, number)
-        counts = one.counts and len(span) > 0
+        span = cut(len(pass_.samples), parts, number)
+        counts = pass_.counts and len(span) > 0
         rows = span if len(span) else range(1)
-        micro = rows_of(one.micro, rows.start, rows.stop)
+        micro = rows_of(pass_.micro, rows.start, rows.stop)
         used, local = torch.unique(micro.frame_feature_F, return_inverse=True)
-        frames = tuple(one.frames[at] for at in used.tolist())
-        encode = one.encode if number == 0 else []
+        frames = tuple(pass_.frames[at] for at in used.tolist())
+        encode = pass_.encode if number == 0 else []
         if encodes_anew:
-            encode = [_some(group, frames) for group in one.encode]
-        weights_B = one.weights_B[rows.start : rows.stop]
-        found.append(
-            one._replace(
+            encode = [_some(group, frames) for group in pass_.encode]
+        weights_B = pass_.weights_B[rows.start : rows.stop]
+        smaller.append(
+            pass_._replace(
                 encode=encode,
                 micro=micro.showing(local),
                 frames=frames,
-                samples=one.samples[rows.start : rows.stop],
+                samples=pass_.samples[rows.start : rows.stop],
                 weights_B=weights_B if counts else torch.zeros_like(weights_B),
-                cut=one.cut if number == 0 else (0, 0, 0),
-                most=-(-one.most // parts),
+                cut=pass_.cut if number == 0 else (0, 0, 0),
+                most=-(-pass_.most // parts),
                 counts=counts,
             )
         )
-    return found
+    return smaller
 
 
 def _some(group: Encode, frames: tuple[int, ...]) -> Encode:
@@ -47,7 +47,7 @@ def _some(group: Encode, frames: tuple[int, ...]) -> Encode:
     pictured = [frame for frame in group.frames if frame not in group.features]
     rows = [at for at, frame in enumerate(pictured) if frame in frames]
     kept: dict[str, Any] = {
-        "features": {at: one for at, one in group.features.items() if at in frames},
+        "features": {at: feature for at, feature in group.features.items() if at in frames},
         "keep": {at: name for at, name in group.keep.items() if at in frames},
     }
     return group._replace(

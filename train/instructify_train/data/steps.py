@@ -1,9 +1,9 @@
 """The steps of a run as a map from step to arrays, for one of the processes that share it.
 
-A step is computed from its number alone: window, samples, tokens, batches, pictures. So any number
-of loader workers gives the same, and resuming is starting at another number. All processes see the
-same window and take their own pieces of its batches; so each of them knows what a label counts in
-the loss of the whole global batch, and no one has to ask.
+A step is computed from its number alone: window, samples, tokens, batches, pictures. So the arrays
+do not depend on the number of loader workers, and a resumed run starts at another number. All
+processes see the same window and take their own pieces of its batches; so each of them knows the
+weight of a label in the loss of the whole global batch without communication.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -57,7 +57,7 @@ class Pass(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one process does in a step."""
+    """The passes of one process in a step."""
 
     step: int
     passes: list[Pass]
@@ -120,7 +120,7 @@ class Steps:
             return Failed(str(error))
 
     def take_parts_from(self, ask: Callable[[int], Window | None]) -> None:
-        """Ask for windows before making them; another process may have done so."""
+        """Request each window from another process before computing it here."""
         self._ask = ask
 
     def window(self, number: int) -> Window:
@@ -138,8 +138,8 @@ class Steps:
         frames = self._frames.number(samples)
         sizes = np.array(
             [
-                (*positions_of(one, len(shown), self._layout), len(shown))
-                for one, shown in zip(tokens, frames.of, strict=True)
+                (*positions_of(sample, len(shown), self._layout), len(shown))
+                for sample, shown in zip(tokens, frames.of, strict=True)
             ],
             np.int64,
         )
@@ -188,7 +188,7 @@ class Steps:
             before = passes[: begin.batch] if window == begin.window else ()
             flat = plan_encoding(wanted, self._group, sum(map(len, before)))
         else:
-            flat = [EncodeStep((one,), one) for one in wanted]
+            flat = [EncodeStep((group,), group) for group in wanted]
         rest = iter(flat)
         return [[next(rest) for _ in pieces] for pieces in passes]
 
@@ -253,9 +253,9 @@ class FrameReader:
             key, at = frames.places[number]
             if self._features is not None and key != NO_PICTURE:
                 name = f"{self._pixels.sha256(key)}-{at}"
-                found = self._features.read(name)
-                if found is not None:
-                    features[number] = found
+                stored = self._features.read(name)
+                if stored is not None:
+                    features[number] = stored
                     continue
                 keep[number] = name
             if key not in decoded:
@@ -282,11 +282,11 @@ def make_pass(
 
     Without `weights` (in validation) each label counts one.
     """
-    distinct = tuple(dict.fromkeys(frame for one in used for frame in one))
+    distinct = tuple(dict.fromkeys(frame for frames in used for frame in frames))
     local = {frame: at for at, frame in enumerate(distinct)}
     return Pass(
         encode=encode,
-        micro=collate(tokens, [[local[frame] for frame in one] for one in used], layout),
+        micro=collate(tokens, [[local[frame] for frame in frames] for frames in used], layout),
         frames=distinct,
         samples=samples,
         weights_B=torch.from_numpy(np.ones(len(samples)) if weights is None else weights),

@@ -1,4 +1,4 @@
-"""Candidate texts as token ids: the one place that says how an answer is tokenised.
+"""Candidate texts as token ids; how an answer is tokenised is decided only here.
 
 A candidate is tokenised alone, exactly as given, without start or end token. Data is data: `</s>`
 in a text is tokenised as characters, and where a vocabulary can't (T5's pieces hold it), the

@@ -86,10 +86,10 @@ def score_candidates(
         stop = start + size.rows
         rows = prefix.rows(start, stop)
         with torch.no_grad():
-            found = _score_rows(
+            part_scores = _score_rows(
                 language_model, rows, trie, row_sets[start:stop], ranking, size, end_token
             )
-        scores[start:stop, : found.shape[1]] = found
+        scores[start:stop, : part_scores.shape[1]] = part_scores
     return scores[:, : int(np.diff(trie.first_candidate)[row_sets].max())]
 
 

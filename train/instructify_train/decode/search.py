@@ -165,8 +165,8 @@ def generate_answers(
     ids, scores = _search(language_model, prefix, decoding, ends, processors)
     rows = ids[:, start:].view(len(prefix.mask), decoding.num_answers, -1).tolist()
     return [
-        _answers(tokenizer, ends, decoding, found, of_row, number)
-        for found, of_row, number in zip(rows, scores, numbers, strict=True)
+        _answers(tokenizer, ends, decoding, row_ids, of_row, number)
+        for row_ids, of_row, number in zip(rows, scores, numbers, strict=True)
     ]
 
 

@@ -26,7 +26,7 @@ _ATTENTION = ("sdpa", "eager")
 
 
 class TreeModel(Protocol):
-    """A language model that has read a batch of prefixes and can score trie nodes after them."""
+    """A language model that has read a batch of prefixes; it scores trie nodes after them."""
 
     root_states: Any
     """The states from which a first token is predicted [B, 1, D], known without evaluating; None

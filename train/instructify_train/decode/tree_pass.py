@@ -51,13 +51,13 @@ def tree_passes(
     names = list(dict.fromkeys(sets))
     pieces = {name: _pieces(trie, name, width, with_root, leaves) for name in names}
     rows = names if len(names) == 1 else sets
-    for number in range(max(len(found) for found in pieces.values())):
+    for number in range(max(len(set_pieces) for set_pieces in pieces.values())):
         of_rows = [pieces[name][number : number + 1] for name in rows]
-        widest = max(len(piece.nodes[0]) for found in of_rows for piece in found)
+        widest = max(len(piece.nodes[0]) for row_pieces in of_rows for piece in row_pieces)
         nodes = np.full((len(rows), widest), PADDING, np.int64)
         is_read = np.zeros((len(rows), widest), np.bool_)
-        for row, found in enumerate(of_rows):
-            for piece in found:
+        for row, row_pieces in enumerate(of_rows):
+            for piece in row_pieces:
                 nodes[row, : piece.nodes.shape[1]] = piece.nodes
                 is_read[row, : piece.nodes.shape[1]] = piece.is_read
         yield TreePass(nodes, is_read)
@@ -69,14 +69,14 @@ def _pieces(trie: Trie, number: int, width: int, with_root: bool, leaves: bool) 
         nodes = nodes[trie.first_child[nodes + 1] > trie.first_child[nodes]]
     if not with_root:
         nodes = nodes[trie.depth[nodes] > 0]
-    found = []
+    passes = []
     for start in range(0, len(nodes), width):
         fresh = nodes[start : start + width]
         above = trie.path(int(fresh[0]))[0 if with_root else 1 : -1]
         of_piece = np.concatenate([np.array(above, np.int64), fresh])
         is_read = np.arange(len(of_piece)) >= len(above)
-        found.append(TreePass(of_piece[None], is_read[None]))
-    return found
+        passes.append(TreePass(of_piece[None], is_read[None]))
+    return passes
 
 
 def as_tree(trie: Trie, nodes: Ints, device: Any) -> Tree:
@@ -124,10 +124,10 @@ class NodeScores:
         device = hidden.device
         states = hidden[torch.as_tensor(row, device=device), torch.as_tensor(column, device=device)]
         position, child = _edges(self._trie, node)
-        found, ends = _log_probs(
+        log_probs, ends = _log_probs(
             states, head, step, position, self._trie.token[child], self._end_token
         )
-        self.edge[row[position], child - self._first[row[position]]] = found
+        self.edge[row[position], child - self._first[row[position]]] = log_probs
         if self._end_token is not None:
             self.end[row, node - self._first[row]] = ends
 

@@ -124,8 +124,8 @@ class Trie:
             if place == len(below) or self.token[below[place]] != token:
                 return None
             node = int(below[place])
-        found = np.flatnonzero(self.candidate_ends(number) == node)
-        return int(found[0]) if len(found) else None
+        matches = np.flatnonzero(self.candidate_ends(number) == node)
+        return int(matches[0]) if len(matches) else None
 
 
 def _as_table(sets: Sequence[Sequence[Sequence[int]]], end: int | None) -> tuple[Ints, Ints, Ints]:

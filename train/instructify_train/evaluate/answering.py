@@ -1,4 +1,4 @@
-"""A trained model that answers: pictures and instructions in, prefixes or texts out.
+"""Answers of a trained model: from pictures and instructions to prefixes or texts.
 
 Instructions are whole for the language model and cut at 128 tokens, from the left, for the
 Q-Former, as in the reference code at inference.
@@ -36,7 +36,7 @@ class Prefixes(NamedTuple):
 
 
 class Answerer:
-    """A whole model on a device and in evaluation mode, for questions about pictures."""
+    """A model on a device, in evaluation mode, that answers questions about pictures."""
 
     def __init__(
         self, model: InstructBlip, processor: Any, data: DataConfig, device: torch.device
@@ -110,7 +110,7 @@ class Answerer:
 def answerer_of(
     trained: Trained, device: torch.device, precision: torch.dtype = torch.float32
 ) -> Answerer:
-    """Bring a trained model to a device and a precision, to answer."""
+    """Move a trained model to a device and cast it, for inference."""
     set_dropout(trained.model, trained.config)
     whole = trained.model.to(device=device, dtype=precision)
     model = InstructBlip(whole, instruction_aware=trained.config.instruction_aware)

@@ -1,4 +1,4 @@
-"""A run's whole model as transformers reads it: base and learnt weights, processor, a card.
+"""Writes the model of a run for transformers: base and trained weights, processor, model card.
 
 What was trained is written in 32 bits also where the base has 16: a step of 1e-5 is below the
 rounding of bf16. `config.json` then names float32, so that nothing is rounded in loading either.
@@ -46,11 +46,11 @@ def merge(run: Path, out: Path, which: str = "best", precision: str = "auto") ->
 
 def precisions(model: Any) -> dict[str, int]:
     """Count the numbers of a model in each precision."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for parameter in model.parameters():
         name = _NAMES.get(parameter.dtype, str(parameter.dtype))
-        found[name] = found.get(name, 0) + parameter.numel()
-    return found
+        counts[name] = counts.get(name, 0) + parameter.numel()
+    return counts
 
 
 def card(run: Path, trained: Trained) -> str:

@@ -1,9 +1,9 @@
-"""Is a model what it should be, before hours are spent on it: a list of checks, each a sentence.
+"""Checks of a model before hours are spent on it, each reported as a sentence.
 
-Whatever the size: what stands before and behind a text, where the queries are, how pictures become
-numbers, that no part is blank, and that our forward pass gives the loss of transformers' own on ten
-samples. For the published sizes also the ids that LAVIS trained with, and that right answers
-cost less than exchanged ones.
+For models of any size: what stands before and behind a text, where the queries are, how pictures
+become numbers, that no part is blank, and that our forward pass gives the same loss as that of
+transformers on ten samples. For the published sizes also the ids that LAVIS trained with, and that
+right answers have a lower loss than exchanged ones.
 """
 
 import math
@@ -43,7 +43,7 @@ class Checked(NamedTuple):
 def check_model(loaded: Loaded) -> list[Checked]:
     """Check a model and its processor; what is compared with the published ids is said."""
     tokens = SampleTokens(loaded.processor, Limits())
-    pictures = [drawn(one) for one in SAMPLES]
+    pictures = [drawn(sample) for sample in SAMPLES]
     with torch.no_grad():
         return [
             *_texts(loaded, tokens),
@@ -65,7 +65,7 @@ def _texts(loaded: Loaded, tokens: SampleTokens) -> Iterator[Checked]:
     model, processor = loaded
     kind = model.config.text_config.model_type
     tokenizer, frame = processor.tokenizer, tokens.frame
-    names = [f"'{tokenizer.convert_ids_to_tokens(one)}' ({one})" for one in frame.prefix]
+    names = [f"'{tokenizer.convert_ids_to_tokens(token)}' ({token})" for token in frame.prefix]
     if model.config.use_decoder_only_language_model:
         yield Checked(
             "prefix",
@@ -88,21 +88,24 @@ def _texts(loaded: Loaded, tokens: SampleTokens) -> Iterator[Checked]:
         f"padding is id {padding}, the end token {tokens.end}, the unknown one "
         f"{tokenizer.unk_token_id}; padding has to be an id of its own",
     )
-    own = tokens.qformer_frame
+    qformer_frame = tokens.qformer_frame
     yield Checked(
         "Q-Former's text",
-        len(own.prefix) == 1 and len(own.suffix) == 1,
-        f"the Q-Former reads {own.prefix} in front and {own.suffix} behind a text; BERT has one "
-        "token on each side",
+        len(qformer_frame.prefix) == 1 and len(qformer_frame.suffix) == 1,
+        f"the Q-Former reads {qformer_frame.prefix} in front and {qformer_frame.suffix} behind a "
+        "text; BERT has one token on each side",
     )
     if kind in _IDS and _is_published(model):
         rows = model.config.qformer_config.vocab_size
-        found = ((tokens.end, padding), (tuple(own.prefix), tuple(own.suffix), rows))
+        ids = (
+            (tokens.end, padding),
+            (tuple(qformer_frame.prefix), tuple(qformer_frame.suffix), rows),
+        )
         yield Checked(
             "published ids",
-            found == (_IDS[kind], _QFORMER_IDS),
-            f"end and padding {found[0]}, LAVIS has {_IDS[kind]}; the Q-Former's first, last and "
-            f"number of words {found[1]}, LAVIS has {_QFORMER_IDS}",
+            ids == (_IDS[kind], _QFORMER_IDS),
+            f"end and padding {ids[0]}, LAVIS has {_IDS[kind]}; the Q-Former's first, last and "
+            f"number of words {ids[1]}, LAVIS has {_QFORMER_IDS}",
         )
 
 
@@ -116,21 +119,21 @@ def _queries(loaded: Loaded, tokens: SampleTokens) -> Checked:
     picture = np.zeros((8, 8, 3), np.uint8)
     given = processor(images=[picture], text=[text], return_tensors="np")
     ids = given["input_ids"][0].tolist()
-    own = given["qformer_input_ids"][0].tolist()
+    qformer_ids = given["qformer_input_ids"][0].tolist()
     rows = model.query_tokens.shape[1]
     return Checked(
         "queries",
-        ids == wanted and own == made.qformer and rows == number,
+        ids == wanted and qformer_ids == made.qformer and rows == number,
         f"{rows} queries in the weights and {number} in config.json; transformers' processor gives "
         f"{_sketch(ids, model.config.image_token_index)}, and training reads "
-        f"{_sketch(wanted, model.config.image_token_index)}; for the Q-Former {own} and "
+        f"{_sketch(wanted, model.config.image_token_index)}; for the Q-Former {qformer_ids} and "
         f"{made.qformer}",
     )
 
 
 def _sketch(ids: list[int], image: int) -> str:
     """Write ids with the run of picture tokens counted."""
-    head = next((at for at, one in enumerate(ids) if one != image), len(ids))
+    head = next((at for at, token in enumerate(ids) if token != image), len(ids))
     return f"{head} picture tokens and {ids[head:]}"
 
 
@@ -187,7 +190,11 @@ def _round(values: Any) -> list[float]:
 def _weights(loaded: Loaded) -> Iterator[Checked]:
     """Check that no part is blank: a loader that finds no weights leaves zeros or noise."""
     model = loaded.model
-    broken = [name for name, one in model.named_parameters() if not bool(torch.isfinite(one).all())]
+    broken = [
+        name
+        for name, parameter in model.named_parameters()
+        if not bool(torch.isfinite(parameter).all())
+    ]
     yield Checked(
         "numbers",
         not broken,
@@ -196,8 +203,8 @@ def _weights(loaded: Loaded) -> Iterator[Checked]:
     )
     blank = [
         name
-        for name, one in model.named_parameters()
-        if one.dim() >= 2 and one.numel() > 1 and float(one.float().std()) < 1e-8
+        for name, parameter in model.named_parameters()
+        if parameter.dim() >= 2 and parameter.numel() > 1 and float(parameter.float().std()) < 1e-8
     ]
     yield Checked(
         "blank parts",
@@ -221,8 +228,8 @@ def _losses(loaded: Loaded, tokens: SampleTokens, pictures: list[np.ndarray]) ->
         spread > 1e-4,
         f"features of unlike pictures differ by {spread:.1e} on the average",
     )
-    asked = [one.question for one in SAMPLES]
-    answers = [one.answer for one in SAMPLES]
+    asked = [sample.question for sample in SAMPLES]
+    answers = [sample.answer for sample in SAMPLES]
     made = tokens.encode(asked, answers)
     right = _mean_loss(inner, features, made)
     theirs = _their_loss(loaded, made, pixels)
@@ -260,23 +267,23 @@ def _mean_loss(inner: InstructBlip, features: torch.Tensor, made: list[Tokens]) 
 def _their_loss(loaded: Loaded, made: list[Tokens], pixels: torch.Tensor) -> float:
     """Compute the mean loss over labels, sample by sample, by transformers' own forward pass."""
     model, processor = loaded
-    mean, std = (torch.tensor(one) for one in pixel_mean_std(processor))
+    mean, std = (torch.tensor(values) for values in pixel_mean_std(processor))
     scaled = (pixels.float() / 255 - mean[:, None, None]) / std[:, None, None]
     image = [model.config.image_token_index] * model.config.num_query_tokens
     total, labels = 0.0, 0
-    for number, one in enumerate(made):
-        prompt = [*image, *one.instruction]
+    for number, sample in enumerate(made):
+        prompt = [*image, *sample.instruction]
         decoder_only = model.config.use_decoder_only_language_model
-        ids = [*prompt, *one.response] if decoder_only else prompt
-        given = [-100] * len(prompt) + one.response if decoder_only else one.response
+        ids = [*prompt, *sample.response] if decoder_only else prompt
+        given = [-100] * len(prompt) + sample.response if decoder_only else sample.response
         loss = model(
             pixel_values=scaled[number : number + 1].to(model.dtype),
-            qformer_input_ids=torch.tensor([one.qformer]),
-            qformer_attention_mask=torch.ones(1, len(one.qformer), dtype=torch.long),
+            qformer_input_ids=torch.tensor([sample.qformer]),
+            qformer_attention_mask=torch.ones(1, len(sample.qformer), dtype=torch.long),
             input_ids=torch.tensor([ids]),
             attention_mask=torch.ones(1, len(ids), dtype=torch.long),
             labels=torch.tensor([given]),
         ).loss
-        total += float(loss) * len(one.response)
-        labels += len(one.response)
+        total += float(loss) * len(sample.response)
+        labels += len(sample.response)
     return total / labels

@@ -1,7 +1,7 @@
 """Answer the questions of a protocol with a model, part by part, in one or several processes.
 
-A part is a fixed run of questions, whoever answers it and in whatever batches, so that a killed
-evaluation goes on where it stopped. What a question gets does not depend on its neighbours.
+A part is a fixed range of questions, independent of processes and batches, so that a killed
+evaluation resumes where it stopped. An answer does not depend on the other questions of its batch.
 """
 
 from collections import deque
@@ -74,8 +74,8 @@ class Evaluator:
 
     def parts(self, wanted: Sequence[int]) -> Iterator[tuple[int, list[Prediction]]]:
         """Answer some parts; the pictures of the next batch are decoded in the meantime."""
-        for number, batches in groupby(self._loaded(wanted), key=lambda one: one.part):
-            yield number, [one for batch in batches for one in self._answered(batch)]
+        for number, batches in groupby(self._loaded(wanted), key=lambda batch: batch.part):
+            yield number, [prediction for batch in batches for prediction in self._answered(batch)]
 
     def _loaded(self, wanted: Sequence[int]) -> Iterator[_Batch]:
         sent: deque[tuple[int, list[Question], dict[str, Future[Pixels]]]] = deque()
@@ -103,8 +103,8 @@ class Evaluator:
         else:
             answers = self._searched(batch, prefixes)
         return [
-            {"id": one.id, **answer, **_prompt(one)}
-            for one, answer in zip(batch.questions, answers, strict=True)
+            {"id": question.id, **answer, **_prompt(question)}
+            for question, answer in zip(batch.questions, answers, strict=True)
         ]
 
     def _prefixes(self, batch: _Batch) -> Prefixes:
@@ -136,14 +136,14 @@ class Evaluator:
             sets=numbers,
         )
         merge = "max" if protocol.candidates is None else protocol.candidates.merge
-        found: list[Prediction] = []
+        predictions: list[Prediction] = []
         for row, number in zip(scores, numbers, strict=True):
-            one = sets[number]
-            answer = prediction_of(row, one, merge=merge, metric=protocol.metric)
-            if "scores" not in answer and len(one.values) <= _MOST_SHOWN:
-                answer["log_likelihoods"] = value_scores(row, one, merge).tolist()
-            found.append(answer)
-        return found
+            candidates = sets[number]
+            answer = prediction_of(row, candidates, merge=merge, metric=protocol.metric)
+            if "scores" not in answer and len(candidates.values) <= _MOST_SHOWN:
+                answer["log_likelihoods"] = value_scores(row, candidates, merge).tolist()
+            predictions.append(answer)
+        return predictions
 
     def _searched(self, batch: _Batch, prefixes: Prefixes) -> list[Prediction]:
         decode = self._protocol.decode
@@ -175,15 +175,18 @@ class Evaluator:
 
     def _sets(self, batch: _Batch) -> tuple[list[CandidateSet], list[int]]:
         """Number the candidate sets of a batch anew, in the order in which they come up."""
-        own = [question.candidates for question in batch.questions]
-        distinct = list(dict.fromkeys(number for number in own if number is not None))
-        numbers = [distinct.index(number) for number in own if number is not None]
+        set_numbers = [question.candidates for question in batch.questions]
+        distinct = list(dict.fromkeys(number for number in set_numbers if number is not None))
+        numbers = [distinct.index(number) for number in set_numbers if number is not None]
         return [self._questions.sets[number] for number in distinct], numbers
 
     def _trie(self, sets: Sequence[CandidateSet], *, end: int | None) -> Trie:
         if self._shared is not None:
             return self._shared
-        tokens = [candidate_tokens(self._answerer.tokenizer, one.texts) for one in sets]
+        tokens = [
+            candidate_tokens(self._answerer.tokenizer, candidate_set.texts)
+            for candidate_set in sets
+        ]
         trie = Trie.of_sets(tokens, end=end)
         if len(self._questions.sets) == 1:
             self._shared = trie
@@ -195,6 +198,10 @@ def _received(part: int, questions: list[Question], pixels: Mapping[str, Future[
 
 
 def _prompt(question: Question) -> dict[str, str]:
-    own = question.qformer_instruction
-    told = {"instruction": question.instruction}
-    return told if own is None else {**told, "qformer_instruction": own}
+    qformer_instruction = question.qformer_instruction
+    prompt = {"instruction": question.instruction}
+    return (
+        prompt
+        if qformer_instruction is None
+        else {**prompt, "qformer_instruction": qformer_instruction}
+    )

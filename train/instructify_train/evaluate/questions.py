@@ -1,8 +1,8 @@
-"""Ask a model the questions of a build and compare: a first look, not an evaluation.
+"""Ask a model questions of a build and compare its answers: a quick check, not an evaluation.
 
 An answer counts as right where it is, but for case and a final dot, the response of the sample or
-the reference that most people gave. What single people said besides is not accepted: of ten who
-answer yes or no, one often errs, and who accepts all of them finds hardly any answer wrong.
+the reference that most people gave. Other references are not accepted: of ten people who answer
+yes or no, one often errs, so that accepting all references counts hardly any answer as wrong.
 """
 
 from collections import Counter
@@ -32,8 +32,8 @@ class Asked(NamedTuple):
 
     @property
     def is_right(self) -> bool:
-        """Tell whether the answer is an accepted one."""
-        return _plain(self.answer) in {_plain(one) for one in self.accepted}
+        """Whether the answer is accepted."""
+        return _plain(self.answer) in {_plain(text) for text in self.accepted}
 
 
 def ask(
@@ -45,28 +45,28 @@ def ask(
         raise UserError(f"{build.paths.root} has no pictures to ask about")
     pixels = answerer.reader(store, num_frames=1)
     decoding = Decoding(beams=beams, max_new_tokens=_MAX_TOKENS)
-    found: list[Asked] = []
+    answered: list[Asked] = []
     for rows in _batches(_chosen(build, dataset, split, num)):
         keys = list(dict.fromkeys(row["pictures"][0] for row in rows))
         features = answerer.features(np.concatenate([pixels.read(key, "") for key in keys]))
         shown = [[keys.index(row["pictures"][0])] for row in rows]
-        told = answerer.answers(features, shown, [row["instruction"] for row in rows], decoding)
-        found += [
+        answers = answerer.answers(features, shown, [row["instruction"] for row in rows], decoding)
+        answered += [
             Asked(row["sample_id"], row["instruction"], answer, accepted(row), row["subset"])
-            for row, answer in zip(rows, told, strict=True)
+            for row, answer in zip(rows, answers, strict=True)
         ]
-    return found
+    return answered
 
 
 def share_right(asked: list[Asked]) -> float:
     """Return the share of right answers."""
-    return sum(one.is_right for one in asked) / max(1, len(asked))
+    return sum(question.is_right for question in asked) / max(1, len(asked))
 
 
 def accepted(row: Mapping[str, Any]) -> tuple[str, ...]:
     """List the answers to a sample that count as right."""
-    found = [*_most_given(row["references"] or ()), *filter(None, [row["response"]])]
-    return tuple(dict.fromkeys(found))
+    answers = [*_most_given(row["references"] or ()), *filter(None, [row["response"]])]
+    return tuple(dict.fromkeys(answers))
 
 
 def _chosen(build: Build, dataset: str, split: str, num: int) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ class ResultFolder:
             yield
 
     def claim(self, key: str, facts: Mapping[str, Any], *, resume: bool) -> None:
-        """Begin, or go on with the same evaluation; refuse a folder that holds anything else."""
+        """Begin or resume an evaluation; refuse a folder that holds anything else."""
         sweep(self.folder)
         sweep(self.folder / _PARTS)
         asked = self.folder / _ASKED
@@ -76,7 +76,7 @@ class ResultFolder:
         return {int(path.stem) for path in parts if path.stem.isascii() and path.stem.isdigit()}
 
     def write_part(self, number: int, predictions: Sequence[Mapping[str, Any]]) -> None:
-        """Write a part, whole or not at all."""
+        """Write a part atomically."""
         write_bytes(self._part(number), _lines(predictions))
 
     def read_parts(self, count: int) -> list[dict[str, Any]]:

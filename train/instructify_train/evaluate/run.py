@@ -37,7 +37,7 @@ _LIBRARIES = ("torch", "transformers", "tokenizers")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluatedModel:
-    """The model that is examined, ready to answer, and what identifies it."""
+    """The model to evaluate, ready to answer, and what identifies it."""
 
     answerer: Answerer
     facts: Mapping[str, Any]
@@ -45,7 +45,7 @@ class EvaluatedModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationOptions:
-    """What may be chosen of an evaluation beside its protocol; `batch` changes no result."""
+    """Options of an evaluation beside its protocol; `batch` changes no result."""
 
     out: Path
     templates: TemplateFolders
@@ -58,7 +58,7 @@ class EvaluationOptions:
 def evaluated_model(
     source: str, trained: Trained, device: torch.device, precision: torch.dtype
 ) -> EvaluatedModel:
-    """Take a model for examination; its weights are hashed as they are used."""
+    """Prepare a model for evaluation; its weights are hashed as they are used."""
     answerer = answerer_of(trained, device, precision)
     facts: dict[str, Any] = {
         "source": source,
@@ -79,12 +79,12 @@ def evaluated_model(
 
 def weights_sha256(model: torch.nn.Module) -> str:
     """Hash names, types, shapes and bytes of all weights."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         plain = value.detach().cpu().contiguous()
-        found.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
-        found.update(plain.flatten().view(torch.uint8).numpy().data)
-    return found.hexdigest()
+        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        digest.update(plain.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def evaluate_protocol(
@@ -211,14 +211,16 @@ def _scored(
         name: score_predictions(rows, protocol, questions, name)
         for name in variants(protocol.dataset, protocol.metric, protocol.form)
     }
-    return results[protocol.variant], {name: one.value for name, one in results.items()}
+    return results[protocol.variant], {name: result.value for name, result in results.items()}
 
 
 def score_predictions(
     rows: Sequence[Mapping[str, Any]], protocol: Protocol, questions: Questions, variant: str
 ) -> Result:
     """Score the predictions for questions that have golds by a variant of the metric."""
-    items = [one.item for one in questions.rows if is_gold_for(one.item, protocol.metric)]
+    items = [
+        answered.item for answered in questions.rows if is_gold_for(answered.item, protocol.metric)
+    ]
     known = {item.id for item in items}
     key = answer_key(protocol.metric)
     predictions = [Prediction(row["id"], row[key]) for row in rows if row["id"] in known]

@@ -1,4 +1,4 @@
-"""A trained model put together again: the weights that a run started from, and those it learnt."""
+"""Loads a trained model: the weights that a run started from, and those that it trained."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,13 +49,13 @@ def load_trained(source: str, which: str = "best") -> Trained:
 
 
 def put_weights(model: Any, weights: dict[str, torch.Tensor]) -> None:
-    """Lay learnt weights over a model's, in place.
+    """Load trained weights into a model, in place.
 
     They stay in the 32 bits in which they were learnt: rounded to a base of bf16, nine in ten
     would be what they were before a short run.
     """
-    own = dict(model.named_parameters())
-    unknown = sorted(set(weights) - set(own))
+    parameters = dict(model.named_parameters())
+    unknown = sorted(set(weights) - set(parameters))
     if unknown:
         raise UserError(
             f"the checkpoint has weights that the model of its recipe has not ({unknown[0]}, ...); "
@@ -63,4 +63,4 @@ def put_weights(model: Any, weights: dict[str, torch.Tensor]) -> None:
         )
     with torch.no_grad():
         for name, value in weights.items():
-            own[name].data = value.to(own[name].device)
+            parameters[name].data = value.to(parameters[name].device)

@@ -1,7 +1,7 @@
-"""What the model reads of a sample, for people: every id, query slot, label and cut of it.
+"""A readable view of what the model reads of a sample: every id, query slot, label and cut.
 
-Ids come from `tokens`, their layout and the labels from `collate`, so that nothing is shown that
-training would not do. A model's weights are not loaded, only its tokenizers and configuration.
+Ids come from `tokens`, their layout and the labels from `collate`, so that the view shows what
+training does. A model's weights are not loaded, only its tokenizers and configuration.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,9 @@ class XRay:
         self._asked = SampleTokens(processor, asked)
         self._whole = SampleTokens(processor, _NO_LIMITS)
         self._tokenizers = {"qformer": processor.qformer_tokenizer, "language": processor.tokenizer}
-        self._drops_breaks = {name: _drops_breaks(one) for name, one in self._tokenizers.items()}
+        self._drops_breaks = {
+            name: _drops_breaks(tokenizer) for name, tokenizer in self._tokenizers.items()
+        }
 
     @classmethod
     def open(cls, name: str, data: DataConfig | None = None) -> "XRay":
@@ -67,8 +69,8 @@ class XRay:
         if is_run(Path(name)):
             recipe = run_recipe(Path(name))
             blip2 = recipe.model.blip2
-            own = recipe.model.name or (blip2 and (blip2.processor or blip2.stage2))
-            return cls.open(str(own), recipe.data)
+            model_name = recipe.model.name or (blip2 and (blip2.processor or blip2.stage2))
+            return cls.open(str(model_name), recipe.data)
         data = data or DataConfig()
         if name in PRESETS:
             loaded = build_preset(name)
@@ -90,16 +92,20 @@ class XRay:
         asked = self._encode(self._asked, texts)
         whole = self._encode(self._whole, texts)
         return [
-            self._reading(text, one if text.is_learnt else two, three) if text.num_frames else None
-            for text, one, two, three in zip(texts, trained, asked, whole, strict=True)
+            self._reading(text, trained_on_text if text.is_learnt else prompt, uncut)
+            if text.num_frames
+            else None
+            for text, trained_on_text, prompt, uncut in zip(
+                texts, trained, asked, whole, strict=True
+            )
         ]
 
     def pieces(self, tokenizer: str, ids: Sequence[int]) -> list[Piece]:
         """Spell ids as the vocabulary does, bytes of a text as the text."""
-        one = self._tokenizers[tokenizer]
-        special = {int(number) for number in one.all_special_ids}
-        special |= {int(n) for n, token in one.added_tokens_decoder.items() if token.special}
-        return [Piece(_spelled(one, number), number in special) for number in ids]
+        opened = self._tokenizers[tokenizer]
+        special = {int(number) for number in opened.all_special_ids}
+        special |= {int(n) for n, token in opened.added_tokens_decoder.items() if token.special}
+        return [Piece(_spelled(opened, number), number in special) for number in ids]
 
     def _encode(self, tokens: SampleTokens, texts: Sequence[Text]) -> list[Tokens]:
         return tokens.encode(
@@ -114,7 +120,7 @@ class XRay:
         slots = micro.slots_FK.numel()
         decoder = micro.decoder_ids_BD
         first = slots if decoder is None else 0
-        cuts = [_cut(one) for one in self._trained.left_out(kept, whole)]
+        cuts = [_cut(left_out) for left_out in self._trained.left_out(kept, whole)]
         return Reading(
             qformer=micro.qformer_ids_BQ[0].tolist(),
             slots=slots,

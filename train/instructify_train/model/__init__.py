@@ -1,8 +1,8 @@
-"""The model: loaded from anywhere, frozen in parts, and its forward pass; texts to token ids.
+"""The model: loading, freezing, the forward pass, and tokenization.
 
-`names` says what the name of a model means, `hub` whether the hub is asked. `loading` (and `blip2`,
-`lora`, `lavis_import`) makes a transformers model and its processor, `parts` chooses what is
-trained, `tokens` and `collation` turn texts into padded arrays with labels, `forward` is the
+`names` resolves the name of a model, `hub` decides whether the hub is asked. `loading` (and
+`blip2`, `lora`, `lavis_import`) makes a transformers model and its processor, `parts` chooses what
+is trained, `tokens` and `collation` turn texts into padded arrays with labels, `forward` is the
 forward pass.
 """
 

@@ -1,10 +1,10 @@
-"""InstructBLIP from BLIP-2, in the two parts that it takes.
+"""Build InstructBLIP from two checkpoints of BLIP-2.
 
 The stage-2 checkpoint has tower, queries, projection and language model, but its Q-Former lost the
 side that reads text: word and position embeddings and the text feed-forwards of each layer. The
 stage-1 checkpoint (image-text matching) has these. Loading stage 2 alone leaves 74 tensors of
-BERT-base random without a word (LAVIS issues 344, 414). Here every tensor has a stated source, and
-nothing may be missing or left over but stage 1's three heads.
+BERT-base random without a word (LAVIS issues 344, 414). Here every tensor has a stated source.
+No tensor may be missing, and only the three heads of stage 1 may be left over.
 """
 
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def assemble_weights(stage1: Any, stage2: Any, processor: Any) -> Any:
     model.language_model = stage2.language_model
     positions = config.qformer_config.max_position_embeddings
     model.qformer.embeddings.position_ids = torch.arange(positions).expand((1, -1))
-    assert not any(one.is_meta for one in (*model.parameters(), *model.buffers()))
+    assert not any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
     rows = model.language_model.get_input_embeddings().weight.shape[0]
     if len(processor.tokenizer) > rows:
         model.language_model.resize_token_embeddings(len(processor.tokenizer))

@@ -75,7 +75,7 @@ def rows_of(micro: Micro, start: int, stop: int) -> Micro:
     decoder = micro.decoder_ids_BD
     label_width = width if decoder is None else decoder.shape[1]
     masks = (micro.qformer_mask_BQ, micro.attention_mask_BL)
-    qformer_mask, mask = (None if one is None else one[rows] for one in masks)
+    qformer_mask, mask = (None if array is None else array[rows] for array in masks)
     return Micro(
         qformer_ids_BQ=micro.qformer_ids_BQ[rows],
         qformer_mask_BQ=qformer_mask,
@@ -129,7 +129,7 @@ def collate(
     decoder = None if decoder_only else _decoder_ids(samples, layout)
     label_width = width if decoder is None else decoder.shape[1]
     firsts = starts if decoder is None else [0] * len(samples)
-    qformer_ids, qformer_mask = _padded([one.qformer for one in samples], layout.qformer_pad)
+    qformer_ids, qformer_mask = _padded([tokens.qformer for tokens in samples], layout.qformer_pad)
     return Micro(
         qformer_ids_BQ=torch.from_numpy(qformer_ids),
         qformer_mask_BQ=_mask(qformer_mask),
@@ -146,7 +146,7 @@ def collate(
         ),
         label_ids_N=_numbers(token for sample in samples for token in sample.response),
         label_sample_N=torch.from_numpy(
-            np.repeat(np.arange(len(samples)), [len(one.response) for one in samples])
+            np.repeat(np.arange(len(samples)), [len(tokens.response) for tokens in samples])
         ),
     )
 

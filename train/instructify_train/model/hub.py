@@ -1,6 +1,6 @@
-"""Whether the hub may be asked for a model, and whether it answers: one question, a time limit.
+"""Whether a model can be fetched from the hub: a single request with a time limit.
 
-transformers by itself asks for each file, and five times where no answer comes.
+transformers itself sends a request for each file, and five if there is no answer.
 """
 
 import os
@@ -41,7 +41,9 @@ def is_cached(name: str) -> bool:
 
 
 def _is_offline() -> bool:
-    set_now = (os.environ.get(one, "") for one in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+    set_now = (
+        os.environ.get(variable, "") for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    )
     return bool(constants.HF_HUB_OFFLINE) or any(value.lower() in _TRUE for value in set_now)
 
 

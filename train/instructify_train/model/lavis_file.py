@@ -1,4 +1,4 @@
-"""LAVIS' `.pth` files, read as data: tensors alone, nothing in them is executed."""
+"""Read LAVIS' `.pth` files as data: only tensors are loaded, and no code in them is executed."""
 
 import pickle
 import zipfile
@@ -69,15 +69,15 @@ def _check_zip(path: Path) -> None:
 
 def _weights(path: Path, content: Any) -> Weights:
     """Take the dictionary of tensors: below `model`, as LAVIS writes it, or the file's whole."""
-    found = content.get("model", content) if isinstance(content, dict) else None
-    if not isinstance(found, dict) or not found:
+    weights = content.get("model", content) if isinstance(content, dict) else None
+    if not isinstance(weights, dict) or not weights:
         raise UserError(f"{path} holds no dictionary of tensors; {_EXPECTED}")
-    for name, value in found.items():
+    for name, value in weights.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor):
             raise UserError(f"{path}: '{name}' is no tensor; {_EXPECTED}")
         if value.is_sparse or value.is_quantized or not _is_number(value):
             raise UserError(f"{path}: '{name}' is no plain tensor of numbers; {_EXPECTED}")
-    return dict(found)
+    return dict(weights)
 
 
 def _is_number(value: torch.Tensor) -> bool:

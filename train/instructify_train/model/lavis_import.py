@@ -84,7 +84,7 @@ def import_lavis(files: LavisFiles) -> Imported:
 
 def _published(raw: Mapping[str, torch.Tensor], family: str, path: Path) -> str:
     """Name the published model whose language model has the width of the projection."""
-    name = next(name for name, one in PROJECTIONS.items() if one == family)
+    name = next(name for name, of_family in PROJECTIONS.items() if of_family == family)
     width = int(raw[f"{name}.weight"].shape[0]) if f"{name}.weight" in raw else 0
     if (family, width) not in _PUBLISHED:
         raise UserError(
@@ -107,16 +107,16 @@ def _family(raw: Mapping[str, torch.Tensor], path: Path) -> str:
     families = {
         family
         for name, family in PROJECTIONS.items()
-        if any(one.startswith(f"{name}.") for one in raw)
+        if any(key.startswith(f"{name}.") for key in raw)
     }
     if len(families) == 1:
         return families.pop()
-    if any(one.startswith(("itm_head.", "vision_proj.")) for one in raw):
+    if any(key.startswith(("itm_head.", "vision_proj.")) for key in raw):
         raise UserError(
             f"{path} is a checkpoint of stage 1, which has no language model; give it as --stage1 "
             "beside a checkpoint of stage 2"
         )
-    if any(one.startswith(("opt_proj.", "opt_model.")) for one in raw):
+    if any(key.startswith(("opt_proj.", "opt_model.")) for key in raw):
         raise UserError(f"{path} is a BLIP-2 with OPT, and InstructBLIP has Vicuna or FlanT5")
     raise UserError(
         f"{path} has no projection to a language model (llm_proj or t5_proj; it begins with "
@@ -126,8 +126,8 @@ def _family(raw: Mapping[str, torch.Tensor], path: Path) -> str:
 
 def _add_text_side(weights: Weights, files: LavisFiles, made: Imported) -> None:
     """Take the Q-Former's text side from stage 1 where the checkpoint has none of it."""
-    own = any(is_text_path(name) for name in weights)
-    if own:
+    has_text_side = any(is_text_path(name) for name in weights)
+    if has_text_side:
         if files.stage1 is not None:
             raise UserError(
                 f"{files.checkpoint} has the Q-Former's text side itself, so --stage1 has no "
@@ -212,11 +212,11 @@ def _language_model(
         return model
     name = str(files.language_model)
     try:
-        own = AutoConfig.from_pretrained(name)
-        _same_family(own, family, name, files.checkpoint)
-        if family == "t5" and own.dense_act_fn == "gelu_new":
-            own.dense_act_fn = _GELU
-        model = cls.from_pretrained(name, config=own, dtype="auto")
+        model_config = AutoConfig.from_pretrained(name)
+        _same_family(model_config, family, name, files.checkpoint)
+        if family == "t5" and model_config.dense_act_fn == "gelu_new":
+            model_config.dense_act_fn = _GELU
+        model = cls.from_pretrained(name, config=model_config, dtype="auto")
     except (OSError, ValueError) as error:
         raise unloadable(f"the language model '{name}'", error) from error
     made.sources["language model"] = Path(name).name
@@ -249,7 +249,7 @@ def _assembled(config: Any, weights: Weights, language: Any, checkpoint: Path) -
     model.language_model = language
     positions = config.qformer_config.max_position_embeddings
     model.qformer.embeddings.position_ids = torch.arange(positions).expand((1, -1))
-    assert not any(one.is_meta for one in (*model.parameters(), *model.buffers()))
+    assert not any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
     return model
 
 

@@ -107,8 +107,8 @@ def pixel_mean_std(processor: Any) -> tuple[list[float], list[float]]:
     """
     picture = processor.image_processor
     try:
-        mean = [float(one) for one in picture.image_mean]
-        std = [float(one) for one in picture.image_std]
+        mean = [float(value) for value in picture.image_mean]
+        std = [float(value) for value in picture.image_std]
     except (TypeError, ValueError):
         mean, std = [], []
     if len(mean) != 3 or len(std) != 3 or not all(map(math.isfinite, mean + std)) or min(std) <= 0:

@@ -75,5 +75,5 @@ def fold_adapters(language_model: Any) -> None:
             learnt = next(iter(module.lora_A.values())).weight
             module.get_base_layer().to(learnt.dtype)  # a product of 32 bits is lost in 16
             module.merge(safe_merge=True)
-            owner, _, own = name.rpartition(".")
-            setattr(language_model.get_submodule(owner), own, module.get_base_layer())
+            owner, _, attribute = name.rpartition(".")
+            setattr(language_model.get_submodule(owner), attribute, module.get_base_layer())

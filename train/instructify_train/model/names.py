@@ -1,6 +1,6 @@
-"""What the name of a model means: a preset, a folder, or a name of the hub; and where it is.
+"""Resolve the name of a model: a preset, a folder, or a name on the hub.
 
-A name that is a path never becomes a question to the hub, whose repositories are anybody's. Paths
+The hub, where anybody may publish, is never asked for a name that is a path. Paths
 are made absolute when a run begins. A run also keeps where they lie from its own folder, so that
 it finds its model after both were moved together.
 """
@@ -106,9 +106,9 @@ def located_names(
         source = sources.get(setting, {})
         if name in PRESETS or source.get("kind") == "hub":
             return name
-        found = next((place for place in _places(name, run, source) if place.is_dir()), None)
-        if found is not None:
-            return os.path.abspath(found)
+        folder = next((place for place in _places(name, run, source) if place.is_dir()), None)
+        if folder is not None:
+            return os.path.abspath(folder)
         if not must_be_there or (not source and _HUB_NAME.fullmatch(name) and is_cached(name)):
             return name
         raise UserError(

@@ -1,8 +1,8 @@
 """Which parameters are trained, in which precision, and how many they are.
 
-By default what the paper trains: the layer norm after the vision tower, the Q-Former with its
-queries, and the projection. What is frozen is kept in the precision that it is computed in and
-never drops anything out; what is trained has masters of 32 bits.
+The default is that of the paper: the layer norm after the vision tower, the Q-Former with its
+queries, and the projection. Frozen parts are kept in the precision of the forward pass and have no
+dropout; trained parts have fp32 master weights.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ def is_text_path(name: str) -> bool:
     """Tell what only instructions go through: without them it gets no gradient."""
     if not name.startswith("qformer."):
         return False
-    if any(one in name for one in _TEXT_ONLY):
+    if any(word in name for word in _TEXT_ONLY):
         return True
     in_layer = name.split(".layer.")[-1].split(".", 1)[-1]
     return ".layer." in name and in_layer.startswith(("intermediate.", "output."))
@@ -60,7 +60,7 @@ def choose_trained(model: nn.Module, config: ModelConfig) -> None:
 def set_precision(
     model: nn.Module, precision: torch.dtype, device: torch.device | None = None
 ) -> None:
-    """Keep what is trained in 32 bits, cast the rest, and bring all to a device.
+    """Keep trained parameters in fp32, cast the others, and move all to a device.
 
     A parameter at a time, and the device before the precision: parameters that were loaded are
     mapped files, which the processes of a node share, so none of them needs memory of the host.
@@ -78,7 +78,7 @@ def placed(
 
 
 def set_dropout(model: Any, config: ModelConfig) -> None:
-    """Silence dropout in what is frozen, and set that of what is trained where one is given."""
+    """Turn dropout off in frozen parts, and set it in trained parts where a value is given."""
     trained = {
         "vision_model": "vision" in config.train,
         "qformer": "qformer" in config.train,
@@ -92,7 +92,7 @@ def set_dropout(model: Any, config: ModelConfig) -> None:
 
 
 def checkpoint_activations(part: Any, *, enabled: bool) -> None:
-    """Compute the layers of a part again in the backward pass, or keep what they gave.
+    """Turn activation checkpointing on or off for the layers of a part.
 
     transformers renamed the methods in 5.23 and warns of the old names from then on.
     """
@@ -110,8 +110,10 @@ def _first_method(part: Any, names: tuple[str, str]) -> Callable[..., None]:
 
 
 def trained_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Go through what is trained, by name."""
-    return ((name, one) for name, one in model.named_parameters() if one.requires_grad)
+    """Iterate over the trained parameters with their names."""
+    return (
+        (name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad
+    )
 
 
 def count(model: nn.Module) -> Counted:
@@ -122,11 +124,11 @@ def count(model: nn.Module) -> Counted:
 
 
 def _drop(module: nn.Module, probability: float) -> None:
-    for one in module.modules():
-        if "lora_" in type(one).__name__.lower():
+    for submodule in module.modules():
+        if "lora_" in type(submodule).__name__.lower():
             continue
-        if isinstance(one, nn.Dropout):
-            one.p = probability
+        if isinstance(submodule, nn.Dropout):
+            submodule.p = probability
         for name in ("attention_dropout", "dropout"):
-            if isinstance(getattr(one, name, None), float):
-                setattr(one, name, probability)
+            if isinstance(getattr(submodule, name, None), float):
+                setattr(submodule, name, probability)

@@ -1,4 +1,4 @@
-"""Weights and processors from a folder or the hub, through transformers; failures in words.
+"""Load weights and processors from a folder or the hub through transformers, with clear errors.
 
 Only safetensors are read: weights in a pickle could run code.
 """

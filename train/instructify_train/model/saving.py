@@ -1,4 +1,4 @@
-"""A model as a folder for transformers: written whole, or not there."""
+"""Save a model as a folder for transformers, atomically."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""From texts to token ids: the one place where special tokens are put in.
+"""From texts to token ids; special tokens are added here and nowhere else.
 
 Text is data. Whatever it spells (`<image>`, `</s>`, `[SEP]`), it never becomes a token that means
 something to the model: special tokens are only those that the tokenizer itself puts around a text,
@@ -77,22 +77,22 @@ class TextTokens:
         self._text.no_truncation()
         self._text.encode_special_tokens = True
         self.prefix, self.suffix = _frame(tokenizer, what)
-        special = {int(one) for one in tokenizer.all_special_ids}
+        special = {int(special_id) for special_id in tokenizer.all_special_ids}
         for number, token in tokenizer.added_tokens_decoder.items():
             if token.special:
                 special.add(int(number))
         meaningful = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
         self._forbidden = special - ({tokenizer.unk_token_id} - meaningful)
-        names = [tokenizer.convert_ids_to_tokens(one) for one in sorted(special)]
+        names = [tokenizer.convert_ids_to_tokens(token) for token in sorted(special)]
         spelled = sorted((name for name in names if len(name) > 1), key=len, reverse=True)
         self._spelled = re.compile("|".join(map(re.escape, spelled)) or "(?!)", re.IGNORECASE)
 
     def plain(self, texts: Sequence[str]) -> list[Ids]:
         """Turn texts into ids, without any special token."""
-        found = self._text.encode_batch_fast([*texts], add_special_tokens=False)
-        ids = [one.ids for one in found]
-        for at, one in enumerate(ids):
-            if not self._forbidden.isdisjoint(one):
+        encodings = self._text.encode_batch_fast([*texts], add_special_tokens=False)
+        ids = [encoding.ids for encoding in encodings]
+        for at, sequence in enumerate(ids):
+            if not self._forbidden.isdisjoint(sequence):
                 ids[at] = self._broken(texts[at])
         return ids
 
@@ -111,8 +111,13 @@ class TextTokens:
             start = match.end()
         parts.append(text[start:])
         pieces = [part for part in parts if part]
-        found = self._text.encode_batch_fast(pieces, add_special_tokens=False) if pieces else []
-        return [token for one in found for token in one.ids if token not in self._forbidden]
+        encodings = self._text.encode_batch_fast(pieces, add_special_tokens=False) if pieces else []
+        return [
+            token
+            for encoding in encodings
+            for token in encoding.ids
+            if token not in self._forbidden
+        ]
 
 
 class SampleTokens:
@@ -133,18 +138,20 @@ class SampleTokens:
         qformer_instructions: Sequence[str | None] | None = None,
     ) -> list[Tokens]:
         """Turn samples into ids; a Q-Former instruction of None is the instruction itself."""
-        own = [
+        qformer_texts = [
             instruction if other is None else other
             for instruction, other in zip(
                 instructions, qformer_instructions or [None] * len(instructions), strict=True
             )
         ]
-        asked = self._qformer.plain(own)
-        told = self._language.plain(instructions)
-        answers = self._language.plain([one or "" for one in responses])
+        qformer_ids = self._qformer.plain(qformer_texts)
+        instruction_ids = self._language.plain(instructions)
+        response_ids = self._language.plain([response or "" for response in responses])
         return [
-            self._sample(one, two, None if response is None else three)
-            for one, two, three, response in zip(asked, told, answers, responses, strict=True)
+            self._sample(qformer, text, None if response is None else answer)
+            for qformer, text, answer, response in zip(
+                qformer_ids, instruction_ids, response_ids, responses, strict=True
+            )
         ]
 
     @property
@@ -170,10 +177,12 @@ class SampleTokens:
             LeftOut(end, whole.response[end : end + kept.cut_response]),
         )
 
-    def _sample(self, asked: Ids, told: Ids, answer: Ids | None) -> Tokens:
-        qformer, cut_qformer = self._qformer.framed(asked, self.limits.qformer)
-        instruction, cut_instruction = self._language.framed(told, self.limits.instruction)
-        response, cut_response = self._response(answer)
+    def _sample(self, qformer_ids: Ids, instruction_ids: Ids, response_ids: Ids | None) -> Tokens:
+        qformer, cut_qformer = self._qformer.framed(qformer_ids, self.limits.qformer)
+        instruction, cut_instruction = self._language.framed(
+            instruction_ids, self.limits.instruction
+        )
+        response, cut_response = self._response(response_ids)
         return Tokens(qformer, instruction, response, cut_qformer, cut_instruction, cut_response)
 
     def _response(self, answer: Ids | None) -> tuple[Ids, int]:
@@ -190,7 +199,9 @@ def rows_needed(tokenizer: Any) -> int:
 
     Processors put `<image>` at the end of tokenizers whose model never sees it.
     """
-    special = {int(number) for number, one in tokenizer.added_tokens_decoder.items() if one.special}
+    special = {
+        int(number) for number, token in tokenizer.added_tokens_decoder.items() if token.special
+    }
     rows = len(tokenizer)
     while rows - 1 in special:
         rows -= 1

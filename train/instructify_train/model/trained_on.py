@@ -1,7 +1,7 @@
-"""What a model was trained on: written beside its weights, and read with them.
+"""The datasets that a model was trained on, stored beside its weights.
 
-The folder of a model may be a stranger's, so the file is checked where it is read: it holds names
-of datasets and nothing else. A model without the file was trained on what nobody noted.
+The folder of a model may come from anybody, so the file is checked when it is read: it holds names
+of datasets and nothing else. Without the file the datasets of a model are unknown.
 """
 
 from collections.abc import Iterable
@@ -76,5 +76,5 @@ def as_trained_on(value: Any) -> TrainedOn:
     return msgspec.convert(value, TrainedOn)
 
 
-def _union(one: Iterable[str], other: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({*one, *other}))
+def _union(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({*first, *second}))

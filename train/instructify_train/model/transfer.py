@@ -1,4 +1,4 @@
-"""Arrays brought to the device of the model."""
+"""Move tensors to the device of the model."""
 
 import torch
 

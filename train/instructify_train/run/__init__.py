@@ -1,6 +1,6 @@
-"""A training run: set up, started, trained, validated, logged.
+"""Training runs: set up, start, train, validate and log.
 
-`launcher` starts or resumes a run, `setup` makes everything that it needs, `trainer` is the loop.
+`launcher` starts or resumes a run, `setup` builds what it needs, `trainer` is the training loop.
 """
 
 from instructify_train.run.launcher import StartOptions, launch

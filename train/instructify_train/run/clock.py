@@ -1,4 +1,4 @@
-"""How fast a run goes: samples a second, waiting for data, peak memory."""
+"""Throughput of a run: samples per second, time spent waiting for data, peak memory."""
 
 import resource
 import time
@@ -11,7 +11,7 @@ from instructify_train.data import Step
 
 
 class Clock:
-    """Time and samples since the last look: rates, and how long the model waited for data."""
+    """Time and samples since the last log line: rates, and the time spent waiting for data."""
 
     def __init__(self) -> None:
         self._left_out = 0
@@ -22,20 +22,20 @@ class Clock:
         self._left_out = steps
 
     def end_of_step(self) -> None:
-        """Begin anew where the step that ended is one of those left out."""
+        """Restart the count if the step that ended is left out."""
         if self._left_out > 0:
             self._left_out -= 1
             self.begin()
 
     def begin(self) -> None:
-        """Count from now on."""
+        """Start counting now."""
         self.samples = 0
         self.cut = [0, 0, 0]
         self._waited_s = 0.0
         self._since = time.monotonic()
 
     def waiting(self, items: Iterable[Step]) -> Iterable[Step]:
-        """Go through items, timing how long each is waited for."""
+        """Iterate over items and measure the time spent waiting for each."""
         iterator = iter(items)
         while True:
             start = time.monotonic()
@@ -46,7 +46,7 @@ class Clock:
             yield item
 
     def facts(self, device: torch.device) -> dict[str, Any]:
-        """Give the rates since the last call, and begin anew."""
+        """Return the rates since the last call and restart the count."""
         wall_s = max(time.monotonic() - self._since, 1e-9)
         facts = {
             "samples_per_s": self.samples / wall_s,
@@ -58,7 +58,7 @@ class Clock:
         return facts
 
     def shown(self, loss: float, device: torch.device) -> dict[str, str]:
-        """Give what the progress bar says."""
+        """Return the text of the progress bar."""
         wall_s = max(time.monotonic() - self._since, 1e-9)
         return {
             "loss": f"{loss:.3f}",

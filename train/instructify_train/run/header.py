@@ -1,4 +1,4 @@
-"""What is said before the first step: model, trained part, batches, memory, data."""
+"""The summary printed before the first step: model, trained parts, batches, memory, data."""
 
 from instructify._util import terminal
 from instructify_train.checkpoint import Checkpoint
@@ -7,7 +7,7 @@ from instructify_train.run.setup import Setup
 
 
 def header_lines(setup: Setup, start: Checkpoint | None) -> list[str]:
-    """Say what is about to run, in lines of 80 columns."""
+    """Describe the run in lines of 80 columns."""
     config, prepared = setup.config, setup.prepared
     memory = prepared.memory
     counted = prepared.counted

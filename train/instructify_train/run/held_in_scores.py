@@ -1,7 +1,7 @@
 """Scores on held-in protocols while a model trains: what `run.best_by` chooses a checkpoint by.
 
 As in the paper, one checkpoint serves all datasets: the one with the highest mean of the scores.
-The questions are the same each time and whoever asks them; processes share them part by part.
+The questions are the same each time and for any number of processes, which share them by parts.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ from instructify_train.run.stop import BrokenOff
 
 
 class HeldInScores:
-    """The protocols that a run is judged by, asked of the model as it is."""
+    """Scores the current model on the protocols that `run.best_by` names."""
 
     def __init__(
         self,
@@ -68,21 +68,21 @@ class HeldInScores:
         model = self._answerer.model
         was_training = model.training
         model.eval()
-        found: dict[str, float] = {}
+        scores: dict[str, float] = {}
         with torch.no_grad():
             for name, asked in self._asked.items():
                 if any(gather(is_asked())):
                     break
-                found[name] = self._score(*asked)
+                scores[name] = self._score(*asked)
         model.train(was_training)
-        if len(found) < len(self._asked):
+        if len(scores) < len(self._asked):
             raise BrokenOff
-        return found
+        return scores
 
     def _score(self, protocol: Protocol, questions: Questions, examiner: Evaluator) -> float:
         mine = range(self._ranks.rank, examiner.num_parts, self._ranks.world)
         parts = [part for value in gather([*examiner.parts(mine)]) for part in value]
-        rows = [row for _, found in sorted(parts, key=itemgetter(0)) for row in found]
+        rows = [row for _, part_rows in sorted(parts, key=itemgetter(0)) for row in part_rows]
         return score_predictions(rows, protocol, questions, protocol.variant).value
 
 

@@ -1,4 +1,4 @@
-"""What is seen of a run while it goes: `metrics.jsonl`, TensorBoard, trackers, a bar or lines.
+"""The log of a run: `metrics.jsonl`, TensorBoard, trackers, and a progress bar or lines.
 
 A line is written whole or, if the process was killed in it, dropped by the next start; lines past
 the checkpoint that a run resumes from are taken back, since those steps are done again.
@@ -81,7 +81,7 @@ class Journal:
             tracker.log(numbers, line["step"])
 
     def advance(self, shown: Mapping[str, str]) -> None:
-        """Move the bar by a step; where there is none, say now and then how far the run is."""
+        """Advance the progress bar by a step; without a bar, print the progress now and then."""
         self._step += 1
         if self._bar is not None:
             self._bar.set_postfix(shown, refresh=False)
@@ -119,9 +119,9 @@ class Journal:
 
     def close(self) -> None:
         """Close what is open."""
-        for one in (self._file, self._writer, self._bar):
-            if one is not None:
-                one.close()
+        for output in (self._file, self._writer, self._bar):
+            if output is not None:
+                output.close()
         for tracker in self._trackers:
             tracker.finish()
 
@@ -168,10 +168,10 @@ def _tensorboard(run: Path, step: int) -> Any:
 
 
 def _numbers(line: Mapping[str, Any], path: str = "") -> list[tuple[str, float]]:
-    found: list[tuple[str, float]] = []
+    numbers: list[tuple[str, float]] = []
     for name, value in line.items():
         if isinstance(value, Mapping):
-            found += _numbers(value, f"{path}{name}/")
+            numbers += _numbers(value, f"{path}{name}/")
         elif isinstance(value, int | float) and name != "step":
-            found.append((f"{path}{name}", float(value)))
-    return found
+            numbers.append((f"{path}{name}", float(value)))
+    return numbers

@@ -93,7 +93,7 @@ def launch(
 
 @contextmanager
 def _foreseen_in_words(run: Path) -> Iterator[None]:
-    """Turn what is foreseen into a sentence, also where it comes before the first step."""
+    """Turn expected exceptions into a sentence, also before the first step."""
     try:
         yield
     except UserError:
@@ -107,7 +107,7 @@ def _foreseen_in_words(run: Path) -> Iterator[None]:
 
 @contextmanager
 def _said_and_drawn(run: Path, *, is_first: bool) -> Iterator[None]:
-    """Say of a mistake that ends the loop where the run goes on; write the page at any end."""
+    """Add the step to resume from to errors that end the loop; write the page in any case."""
     try:
         yield
     except UserError as error:

@@ -1,4 +1,4 @@
-"""How much memory a run takes, reckoned before it starts, and how many positions a device holds.
+"""An estimate of the memory of a run before it starts, and of the positions that fit on a device.
 
 Weights, gradients and moments are counted. What the forward pass keeps for the backward pass is
 counted too, not guessed: the pass is run on the meta device, where tensors have shapes and no
@@ -48,7 +48,7 @@ class Estimate(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What a device takes at once, and the memory that it takes.
+    """The size of a pass on a device, and the memory for it.
 
     `device_tokens` are positions of a pass, or None where passes have a fixed number of samples,
     `device_batch`: otherwise the number of samples of full length that go into a pass.
@@ -60,7 +60,7 @@ class Fit(NamedTuple):
 
 
 def fit(model: InstructBlip, config: TrainConfig, ranks: Ranks, device: torch.device) -> Fit:
-    """Choose what a device takes at once: what the recipe says, or what fits."""
+    """Choose the size of a pass on a device: the value of the recipe, or what fits."""
     share = -(-config.data.batch // ranks.world)
     fixed = estimate(model, config, 0, shards=shards(ranks))
     full = full_sample(config)
@@ -84,7 +84,7 @@ def fit(model: InstructBlip, config: TrainConfig, ranks: Ranks, device: torch.de
 
 
 def _room(config: TrainConfig, device: torch.device, fixed: int, of_position: float) -> int:
-    """Say how many positions a pass may have."""
+    """Return how many positions a pass may have."""
     if config.run.device_tokens is not None:
         return config.run.device_tokens
     if device.type != "cuda":
@@ -96,14 +96,14 @@ def _room(config: TrainConfig, device: torch.device, fixed: int, of_position: fl
 def estimate(
     model: InstructBlip, config: TrainConfig, device_batch: int, *, shards: int = 1
 ) -> Estimate:
-    """Reckon the memory of a process whose samples are as long as the recipe allows.
+    """Estimate the memory of a process whose samples are as long as the recipe allows.
 
     With `parallel: fsdp` the sharded layers are divided by `shards`.
     """
     divided: set[int] = set()
     if config.run.parallel == "fsdp":
         layers = sharded_layers(model)
-        divided = {id(one) for layer in layers for one in layer.parameters()}
+        divided = {id(weight) for layer in layers for weight in layer.parameters()}
     weights = optimizer = 0
     for parameter in model.parameters():
         numbers = parameter.numel() // (shards if id(parameter) in divided else 1)
@@ -137,8 +137,8 @@ def _kept_by(shadow: InstructBlip, model: InstructBlip, samples: int, like: Toke
     dtype = next(model.model.vision_model.encoder.parameters()).dtype
     features = torch.empty(samples, patches, vision.hidden_size, dtype=dtype, device="meta")
     kept: dict[int, int] = {}
-    own = {parameter.untyped_storage()._cdata for parameter in shadow.parameters()}
-    with _counting(kept, own):
+    parameters = {parameter.untyped_storage()._cdata for parameter in shadow.parameters()}
+    with _counting(kept, parameters):
         losses = shadow(features, micro)
     return int(sum(kept.values()) + losses.numel() * losses.element_size())
 
@@ -199,7 +199,7 @@ def _counting(kept: dict[int, int], parameters: set[int]) -> Iterator[None]:
 
 
 def _feature_bytes(model: InstructBlip, config: TrainConfig) -> int:
-    """Reckon the features of a window, each sample with a picture of its own."""
+    """Estimate the bytes of a window of features, with a different picture for each sample."""
     vision = model.model.config.vision_config
     if not model.tower_is_frozen:
         return 0

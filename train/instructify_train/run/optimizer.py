@@ -1,4 +1,4 @@
-"""The optimizer, and its way into a checkpoint and back: AdamW, decay on matrices alone.
+"""The optimizer, AdamW with weight decay on matrices only, and its state in checkpoints.
 
 Where processes shard the model, weights and moments are put together to be saved, and dealt out
 again when they are restored.
@@ -20,8 +20,8 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 def make_optimizer(parameters: Parameters, config: OptimizerConfig, *, fused: bool) -> AdamW:
     """Make AdamW, without weight decay on biases and norms, as LAVIS has it."""
-    decayed = [one for name, one in parameters.items() if _decays(name, one)]
-    others = [one for name, one in parameters.items() if not _decays(name, one)]
+    decayed = [parameter for name, parameter in parameters.items() if _decays(name, parameter)]
+    others = [parameter for name, parameter in parameters.items() if not _decays(name, parameter)]
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},
@@ -39,21 +39,21 @@ def _decays(name: str, parameter: torch.nn.Parameter) -> bool:
 
 
 def weights_of(parameters: Parameters) -> dict[str, torch.Tensor]:
-    """Copy what is trained; all processes have to ask."""
-    return {name: _to_save(one) for name, one in parameters.items()}
+    """Copy the trained parameters; all processes have to call this."""
+    return {name: _to_save(parameter) for name, parameter in parameters.items()}
 
 
 def moments_of(optimizer: AdamW, parameters: Parameters) -> dict[str, torch.Tensor]:
-    """Copy both moments of each parameter; all processes have to ask."""
+    """Copy both moments of each parameter; all processes have to call this."""
     return {
-        f"{kind}/{name}": _to_save(optimizer.state[one][kind])
+        f"{kind}/{name}": _to_save(optimizer.state[parameter][kind])
         for kind in _MOMENTS
-        for name, one in parameters.items()
+        for name, parameter in parameters.items()
     }
 
 
 def restore(optimizer: AdamW, parameters: Parameters, start: Checkpoint) -> None:
-    """Lay weights and moments of a checkpoint over those here; UserError if they do not belong."""
+    """Load weights and moments of a checkpoint; UserError if its parameters are not these."""
     if set(start.weights) != set(parameters):
         odd = sorted(set(start.weights) ^ set(parameters))[:3]
         raise UserError(

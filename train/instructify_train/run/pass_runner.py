@@ -44,43 +44,43 @@ class PassRunner:
         self._step = 0
 
     def run(self, passes: Sequence[Pass], step: int, world: int) -> Losses:
-        """Go through all passes of a step; gradients are added to those that are there.
+        """Run all passes of a step; gradients are accumulated.
 
         Raises Again where the step has to be done anew, in smaller passes, with no gradients.
         """
         self._step = step
         waiting = [part for pass_ in passes for part in self._parts(pass_)]
         done: list[Pass] = []
-        found: list[torch.Tensor] = []
+        all_losses: list[torch.Tensor] = []
         while waiting:
-            one = waiting.pop(0)
-            losses = self._try(one, world, last=not waiting)
+            current = waiting.pop(0)
+            losses = self._try(current, world, last=not waiting)
             if losses is None:
-                self._shrink(one)
-                waiting[:0] = self._split(one, 2)
+                self._shrink(current)
+                waiting[:0] = self._split(current, 2)
                 continue
-            if one.counts:
-                done.append(one)
-                found.append(losses)
-        for one in passes:  # only now: a pass that is done again needs its pictures again
-            self._features.forget(one)
-        return Losses(done, torch.cat(found) if found else torch.zeros(0))
+            if current.counts:
+                done.append(current)
+                all_losses.append(losses)
+        for pass_ in passes:  # only now: a pass that is done again needs its pictures again
+            self._features.forget(pass_)
+        return Losses(done, torch.cat(all_losses) if all_losses else torch.zeros(0))
 
-    def _parts(self, one: Pass) -> list[Pass]:
-        if self._limit is None or one.most <= self._limit:
-            return [one]
-        return self._split(one, -(-one.most // self._limit))
+    def _parts(self, pass_: Pass) -> list[Pass]:
+        if self._limit is None or pass_.most <= self._limit:
+            return [pass_]
+        return self._split(pass_, -(-pass_.most // self._limit))
 
-    def _split(self, one: Pass, parts: int) -> list[Pass]:
-        return split_pass(one, parts, encodes_anew=self._features.encodes_anew)
+    def _split(self, pass_: Pass, parts: int) -> list[Pass]:
+        return split_pass(pass_, parts, encodes_anew=self._features.encodes_anew)
 
-    def _try(self, one: Pass, world: int, *, last: bool) -> torch.Tensor | None:
+    def _try(self, pass_: Pass, world: int, *, last: bool) -> torch.Tensor | None:
         """Run a pass; None where the memory of this process, or of one in step with it, ran out."""
-        failed, rows = False, len(one.samples)
+        failed, rows = False, len(pass_.samples)
         made: tuple[torch.Tensor, torch.Tensor] | None = None
         with gradients_meet(self._model, now=last), self._in_step.forward():
             try:
-                made = self._forward(one, world)
+                made = self._forward(pass_, world)
             except Exception as error:
                 failed = self._note(error)
                 if not failed or not self._in_step.can_start_again:
@@ -99,30 +99,30 @@ class PassRunner:
                 return None
             assert made is not None
             loss, losses = made
-            self._backward(loss, one, last=last)
+            self._backward(loss, pass_, last=last)
         return losses
 
-    def _forward(self, one: Pass, world: int) -> tuple[torch.Tensor, torch.Tensor]:
-        micro = one.micro.to(self._device)
-        per_label = self._model(self._features.take(one), micro)
-        weights_B = to_device(one.weights_B, self._device).to(per_label.dtype)
+    def _forward(self, pass_: Pass, world: int) -> tuple[torch.Tensor, torch.Tensor]:
+        micro = pass_.micro.to(self._device)
+        per_label = self._model(self._features.take(pass_), micro)
+        weights_B = to_device(pass_.weights_B, self._device).to(per_label.dtype)
         weighted = per_label * weights_B.index_select(0, micro.label_sample_N)
         loss = weighted.sum() * world  # gradients are averaged over processes
-        of_samples = torch.zeros(len(one.samples), device=self._device)
+        of_samples = torch.zeros(len(pass_.samples), device=self._device)
         return loss, of_samples.index_add(0, micro.label_sample_N, per_label.detach())
 
-    def _backward(self, loss: torch.Tensor, one: Pass, *, last: bool) -> None:
+    def _backward(self, loss: torch.Tensor, pass_: Pass, *, last: bool) -> None:
         failed = False
         try:
             loss.backward()  # type: ignore[no-untyped-call]
         except Exception as error:
-            # Where processes met half-way, none of them can go back.
+            # After a collective operation within a pass no process can run it again.
             failed = self._note(error)
-            if not failed or len(one.samples) <= 1 or self._in_step.meets(last=last):
+            if not failed or len(pass_.samples) <= 1 or self._in_step.meets(last=last):
                 raise
         if failed:
             self._free()
-            self._shrink(one)
+            self._shrink(pass_)
             raise Again
 
     def _note(self, error: Exception) -> bool:
@@ -135,12 +135,12 @@ class PassRunner:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def _shrink(self, one: Pass) -> None:
+    def _shrink(self, pass_: Pass) -> None:
         first = self._limit is None
-        self._limit = max(1, min(one.most // 2, self._limit or one.most))
+        self._limit = max(1, min(pass_.most // 2, self._limit or pass_.most))
         if first and self._in_step.says:
             print(
-                f"memory ran out at step {self._step:,} in a pass of {one.most:,} positions: "
+                f"memory ran out at step {self._step:,} in a pass of {pass_.most:,} positions: "
                 f"passes are cut to {self._limit:,} from here on, which changes no result; "
                 f"'run.device_tokens={self._limit}' sets that from the start",
                 file=sys.stderr,

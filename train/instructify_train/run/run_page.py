@@ -75,7 +75,7 @@ def run_page(
         "sentence": _sentence(facts),
         "figures": list(_figures(facts, log, state)),
         "charts": _training(log),
-        "over_time": [one for one in over_time if one is not None],
+        "over_time": [chart for chart in over_time if chart is not None],
         "members": [] if state is None else _shares(state, "member"),
         "templates": [] if state is None else _shares(state, "template"),
     }
@@ -111,7 +111,7 @@ def _figures(
 
 
 def best_figure(best: Best) -> tuple[str, str]:
-    """Say by what the best checkpoint is the best, how good it is, and after which step."""
+    """Describe the best checkpoint: the criterion, its value, and its step."""
     if best.score is not None:
         return "best mean score", f"{100 * best.score:.1f} at step {best.step:,}"
     return "best validation loss", f"{best.loss:.3f} at step {best.step:,}"
@@ -165,7 +165,7 @@ def _over_time(
         if line[key]
     ]
     choose = min if best == "lowest" else max
-    values = [(one.name, [value for _, value in one.points]) for one in series]
+    values = [(curve.name, [value for _, value in curve.points]) for curve in series]
     return OverTime(
         title=title,
         about="the mean of the datasets, and each of them",
@@ -173,7 +173,7 @@ def _over_time(
         mean=make_chart(
             f"Mean {y_name} of {len(names)}" if len(names) > 1 else names[0],
             [
-                *(one._replace(style=f"faint {style}") for one in series),
+                *(curve._replace(style=f"faint {style}") for curve in series),
                 Series("mean", means, style),
             ],
             y_name=y_name,
@@ -181,8 +181,8 @@ def _over_time(
             clips=y_name == "loss",
         ),
         panels=tuple(
-            make_chart(one.name, [one], y_name=y_name, best=best, clips=y_name == "loss")
-            for one in series
+            make_chart(curve.name, [curve], y_name=y_name, best=best, clips=y_name == "loss")
+            for curve in series
             if len(names) > 1
         ),
         rows=tuple((name, each[0], choose(each), each[-1]) for name, each in values),
@@ -196,7 +196,7 @@ def _shares(state: RunState, kind: str) -> list[Share]:
     widest = max((max(row.samples / samples, row.loss_share) for row in rows), default=1.0) or 1.0
     return [
         Share(row, row.samples / samples, row.labels / labels, widest)
-        for row in sorted(rows, key=lambda one: (-one.samples, one.name))
+        for row in sorted(rows, key=lambda row: (-row.samples, row.name))
     ]
 
 

@@ -1,4 +1,4 @@
-"""Everything a run needs, made from its recipe and a build before the first step."""
+"""Builds all objects of a run from its recipe and a build, before the first step."""
 
 import time
 from collections.abc import Mapping
@@ -131,7 +131,7 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
 
 
 def _agreed(device_tokens: int | None) -> int | None:
-    """Take what fits on each device, since all processes cut a step by one rule."""
+    """Use the size of a pass that fits on every device, since all processes cut steps alike."""
     return None if device_tokens is None else min(gather(device_tokens))
 
 
@@ -142,7 +142,7 @@ def configure(
     precision: torch.dtype,
     device: torch.device | None = None,
 ) -> InstructBlip:
-    """Freeze, cast and silence what the recipe says; with a device, bring parameters to it."""
+    """Freeze parts, cast parameters and set dropout by the recipe; move parameters to a device."""
     choose_trained(model, config.model)
     set_precision(model, precision, device)
     set_dropout(model, config.model)
@@ -164,7 +164,7 @@ def configure(
 def set_up(
     build: Build, config: TrainConfig, catalog: Catalog, ranks: Ranks, loaded: Loaded | None = None
 ) -> Setup:
-    """Make a run out of a recipe and a build."""
+    """Set up a run from a recipe and a build."""
     mixed = mix_build(build, config.mixture, catalog, batch=config.data.batch)
     prepared = prepare_model(config, ranks, loaded)
     tokens = SampleTokens(prepared.processor, limits_of(config.data))
@@ -239,7 +239,7 @@ def open_pixels(build: Build, data: DataConfig, model: InstructBlip, seed: int) 
 
 
 def facts_of(setup: Setup) -> Mapping[str, Any]:
-    """Say in plain values what a run is made of, for its folder and for `--json`."""
+    """Describe the inputs of a run in plain values, for its folder and for `--json`."""
     prepared, config = setup.prepared, setup.config
     return {
         "model": config.model.name or "BLIP-2 in two parts",

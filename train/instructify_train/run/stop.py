@@ -12,11 +12,11 @@ SAME_REQUEST_SECONDS = 2.0
 
 
 class BrokenOff(Exception):
-    """A validation ends early, in all processes at the same place: a stop was asked for."""
+    """A validation ends early, at the same place in all processes, because the run has to stop."""
 
 
 class StopRequest:
-    """Whether a stop was asked for, and by which signal."""
+    """Whether a signal requested a stop, and which one."""
 
     def __init__(self) -> None:
         self.number: int | None = None
@@ -41,8 +41,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
         if not request.asked:
             request.number, asked_at = number, monotonic()
         elif monotonic() - asked_at >= SAME_REQUEST_SECONDS:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+            for signal_number, handler in before.items():
+                signal.signal(signal_number, handler)
             signal.raise_signal(number)
 
     for number in _SIGNALS:

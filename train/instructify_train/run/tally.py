@@ -1,7 +1,7 @@
-"""What was drawn and learnt so far, by member and by template: samples, label tokens, losses.
+"""Counts by member and by template: samples, label tokens and losses so far.
 
 Each process counts its own; what all of them counted is put together when it is logged. A
-checkpoint keeps the sums, so that a run that was resumed tells of all its steps.
+checkpoint keeps the sums, so that the counts of a resumed run cover all its steps.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +53,7 @@ class Tally:
                 _put(self._recent[kind], name, values)
 
     def take_recent(self) -> Sums:
-        """Hand over what was counted since the last time."""
+        """Return the counts since the last call and reset them."""
         recent, self._recent = self._recent, {kind: {} for kind in KINDS}
         return recent
 

@@ -42,17 +42,17 @@ def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) 
     if not names:
         return []
     identifier = _identifier(run)
-    found: list[Tracker] = []
+    trackers: list[Tracker] = []
     for name in names:
         client = _client(name)
         try:
-            found.append(_OPEN[name](client, run, identifier, settings))
+            trackers.append(_OPEN[name](client, run, identifier, settings))
         except Exception as error:  # each client has errors of its own kind
             raise UserError(
                 f"{name} does not start ({first_line(error)}); see its documentation, or leave it "
                 "out of 'run.trackers'"
             ) from error
-    return found
+    return trackers
 
 
 def _client(name: str) -> Any:

@@ -1,9 +1,9 @@
-"""The loop: steps in, a model that learnt out. Read it from `run` down.
+"""The training loop; read it from `run` down.
 
 A step takes the global batch of its number, computes the loss of each label token, and multiplies
 it by what the label counts among those of all processes and passes together, so that neither
-accumulation nor ranks change the result. Every random number is keyed by the step. What is saved is
-whole; a run that was killed goes on from its last checkpoint with the very bits it would have had.
+accumulation nor ranks change the result. Every random number is keyed by the step. Checkpoints
+are written atomically; a killed run resumes from its last one with bitwise the same results.
 """
 
 import math
@@ -109,7 +109,7 @@ class Trainer:
         return Result(step, loss, self.best, max((n for n in signals if n), default=None))
 
     def _validate_first(self) -> bool:
-        """Validate before the first step, or what the last start left; tells whether to stop."""
+        """Validate before the first step, or a step still to validate; returns whether to stop."""
         if self.first > 0:
             return self._awaits_validation and not self._validate_saved(self.first)
         self._validate(0)
@@ -132,7 +132,7 @@ class Trainer:
         return step, loss, stopped
 
     def _after(self, step: int, loss: float, stopped: bool) -> bool:
-        """Log, save and validate, whatever is due after a step; tells whether to stop.
+        """Log, save and validate where due after a step; returns whether to stop.
 
         A checkpoint that is due anyway comes first, so that a validation of minutes can be killed
         without loss, and a run that was asked to stop leaves it to the next start.
@@ -196,16 +196,16 @@ class Trainer:
     def _account(self, done: Losses) -> None:
         samples = [sample for pass_ in done.passes for sample in pass_.samples]
         labels: list[int] = []
-        for one in done.passes:
-            counted = torch.bincount(one.micro.label_sample_N, minlength=len(one.samples))
+        for finished in done.passes:
+            counted = torch.bincount(finished.micro.label_sample_N, minlength=len(finished.samples))
             labels += counted.tolist()
-            self.clock.cut = [a + b for a, b in zip(self.clock.cut, one.cut, strict=True)]
+            self.clock.cut = [a + b for a, b in zip(self.clock.cut, finished.cut, strict=True)]
         weights = [weight for pass_ in done.passes for weight in pass_.weights_B.tolist()]
         self.tally.add(samples, labels, done.losses.tolist(), weights)
         self.clock.samples += self.config.data.batch
 
     def _refuse(self, step: int, done: Losses) -> None:
-        """Stop on a loss that is no number, naming the samples."""
+        """Raise an error that names the samples if the loss is not finite."""
         samples = [sample.sample_id for pass_ in done.passes for sample in pass_.samples]
         bad = [
             name
@@ -243,10 +243,10 @@ class Trainer:
             loss, score = self._validation_loss(step, is_asked), self._held_in_score(step, is_asked)
         except BrokenOff:
             return "stopped"
-        found = Best(step=step, loss=loss, score=score)
-        if step == 0 or (loss is None and score is None) or not found.is_better_than(self.best):
+        candidate = Best(step=step, loss=loss, score=score)
+        if step == 0 or (loss is None and score is None) or not candidate.is_better_than(self.best):
             return "other"
-        self.best = found
+        self.best = candidate
         return "best"
 
     def _validation_loss(self, step: int, is_asked: Callable[[], bool]) -> float | None:
@@ -304,10 +304,10 @@ class Trainer:
         return key_of(purpose, self.config.run.seed, step, self.setup.ranks.rank) & _SEED_MASK
 
 
-def _share_value(one: Tallied) -> dict[str, float]:
+def _share_value(share: Tallied) -> dict[str, float]:
     return {
-        "samples": one.samples,
-        "labels": one.labels,
-        "loss": one.loss,
-        "loss_share": one.loss_share,
+        "samples": share.samples,
+        "labels": share.labels,
+        "loss": share.loss,
+        "loss_share": share.loss_share,
     }

@@ -1,4 +1,4 @@
-"""The loss on held-in validation splits: the same samples each time, whoever computes them.
+"""The loss on held-in validation splits: the same samples each time, for any number of processes.
 
 Of each held-in dataset of the mixture whose build has a validation split, some records are chosen
 by a key. A picture with all its captions, which is there for scoring, gets one of them to answer.
@@ -45,17 +45,17 @@ class Chosen(NamedTuple):
 
 def choose(mixed: MixedBuild, num_samples: int) -> Chosen:
     """Choose samples of each held-in dataset, the same for the same build and number."""
-    found: dict[str, list[Sample]] = {}
+    chosen: dict[str, list[Sample]] = {}
     without = []
     for dataset in dict.fromkeys(part.dataset for part in mixed.parts):
         splits = mixed.build.dataset(dataset).splits
-        split = next((one for one in _SPLITS if one in splits), None)
+        split = next((split for split in _SPLITS if split in splits), None)
         samples = [] if split is None else _chosen(mixed.build, dataset, split, num_samples)
         if samples:
-            found[dataset] = samples
+            chosen[dataset] = samples
         else:
             without.append(dataset)
-    return Chosen(found, tuple(without))
+    return Chosen(chosen, tuple(without))
 
 
 class Validation:
@@ -81,13 +81,13 @@ class Validation:
         self._numbered = self._frames.number(self._samples)
         self._layout = layout
         lengths = [
-            length_of(one, len(shown), layout)
-            for one, shown in zip(self._tokens, self._numbered.of, strict=True)
+            length_of(sample, len(shown), layout)
+            for sample, shown in zip(self._tokens, self._numbered.of, strict=True)
         ]
         order = np.argsort(-np.array(lengths), kind="stable")
         whole = device_batch * share.world
         cuts = [order[at : at + whole] for at in range(0, len(order), whole)]
-        self._rows = [_mine(one, share) for one in cuts]
+        self._rows = [_mine(pass_rows, share) for pass_rows in cuts]
         self.counted = [len(row) for row in self._rows]
 
     def __len__(self) -> int:
@@ -154,7 +154,7 @@ class Validator:
         """
         was_training = model.training
         model.eval()
-        found: dict[str, float] = {}
+        means: dict[str, float] = {}
         asked = False
         with torch.no_grad():
             for name, passes in self._sets.items():
@@ -162,18 +162,18 @@ class Validator:
                     break
                 sums = torch.zeros(3, dtype=torch.float64)
                 with load(passes, range(len(passes)), workers) as loaded:
-                    for one, counted in zip(loaded, passes.counted, strict=True):
-                        losses = model(table.take(one), one.micro.to(device))
-                        table.forget(one)
+                    for pass_, counted in zip(loaded, passes.counted, strict=True):
+                        losses = model(table.take(pass_), pass_.micro.to(device))
+                        table.forget(pass_)
                         if counted:
                             sums[:2] += torch.tensor([losses.double().sum().item(), len(losses)])
                 sums[2] = float(is_asked())
                 add_up(sums)
-                found[name], asked = float(sums[0] / sums[1]), bool(sums[2])
+                means[name], asked = float(sums[0] / sums[1]), bool(sums[2])
         model.train(was_training)
-        if len(found) < len(self._sets):
+        if len(means) < len(self._sets):
             raise BrokenOff
-        return found
+        return means
 
 
 def _mine(rows: NDArray[np.int64], share: Share) -> NDArray[np.int64]:
@@ -184,8 +184,8 @@ def _mine(rows: NDArray[np.int64], share: Share) -> NDArray[np.int64]:
 def _chosen(build: Build, dataset: str, split: str, num_samples: int) -> list[Sample]:
     table = build.samples(dataset, split)
     rows = choose_rows(len(table), num_samples, f"{dataset}/{split}", "validation")
-    found = [_sample(table[int(row)]) for row in rows]
-    return [one for one in found if one is not None]
+    samples = [_sample(table[int(row)]) for row in rows]
+    return [sample for sample in samples if sample is not None]
 
 
 def _sample(row: dict[str, Any]) -> Sample | None:

@@ -1,4 +1,4 @@
-"""The Q-Former is taught to find what a question speaks of, and examined on other scenes.
+"""Train the Q-Former to find what a question refers to, and evaluate it on other scenes.
 
 InstructBLIP's Q-Former starts from BLIP-2, whose first stage taught it to match texts with
 pictures; a random one needs far more samples to find that words pick out things than a tiny run
@@ -71,24 +71,24 @@ def phrase(shown: Scene, dice: Dice) -> Phrase:
     """Draw a phrase: by looks, by place, or by what lies beside."""
     kind = dice.below(8)
     if kind == 0:
-        one = dice.pick(shown.things)
-        return Phrase(f"thing in the {place(one)}", (one,))
+        thing = dice.pick(shown.things)
+        return Phrase(f"thing in the {place(thing)}", (thing,))
     if kind <= 2 and len(shown.things) > 1:
         return _beside(shown, dice)
     return _by_looks(shown, dice)
 
 
-def ask(one: Phrase, dice: Dice) -> str:
+def ask(target: Phrase, dice: Dice) -> str:
     """Put a phrase into a question as the twins ask them, and that into a template's words."""
-    if one.plural and dice.chance(0.4):
-        return asked(dice.pick(OF_MANY).format(one.plural), dice)
-    if len(one.fitting) != 1 or dice.chance(0.2):
-        return asked(dice.pick(EXISTS).format(a(one.text)), dice)
-    return asked(dice.pick(OF_ONE).format(one.text), dice)
+    if target.plural and dice.chance(0.4):
+        return asked(dice.pick(OF_MANY).format(target.plural), dice)
+    if len(target.fitting) != 1 or dice.chance(0.2):
+        return asked(dice.pick(EXISTS).format(a(target.text)), dice)
+    return asked(dice.pick(OF_ONE).format(target.text), dice)
 
 
 def teach_grounding(
-    loaded: Loaded, *, steps: int, seed: int, told: Callable[[int, float], None]
+    loaded: Loaded, *, steps: int, seed: int, on_step: Callable[[int, float], None]
 ) -> Found:
     """Teach Q-Former and queries in place and examine them; the towers stay as they are."""
     model = loaded.model
@@ -98,12 +98,12 @@ def teach_grounding(
     def loss_of(step: int) -> torch.Tensor:
         said, truth = _lesson(loaded, heads, seed, step * BATCH)
         losses = [
-            functional.cross_entropy(one, truth[:, at], ignore_index=_IGNORED)
-            for at, one in enumerate(said)
+            functional.cross_entropy(logits, truth[:, at], ignore_index=_IGNORED)
+            for at, logits in enumerate(said)
         ]
         return torch.stack(losses).sum()
 
-    fit_tower(taught, loss_of, steps=steps, rate=RATE, told=told)
+    fit_tower(taught, loss_of, steps=steps, rate=RATE, on_step=on_step)
     return _examine(loaded, heads, seed)
 
 
@@ -113,16 +113,18 @@ def _lesson(
     """Give what is said of a batch of phrases, head by head, and the truth, [phrases, heads]."""
     scenes = [scene(seed, FAMILY, first + at, held_out=False) for at in range(BATCH)]
     drawn = [
-        (one, Dice("grounding", seed, first + at, number))
-        for at, one in enumerate(scenes)
+        (scene_drawn, Dice("grounding", seed, first + at, number))
+        for at, scene_drawn in enumerate(scenes)
         for number in range(PHRASES)
     ]
-    phrases = [phrase(one, dice) for one, dice in drawn]
-    texts = [ask(one, dice) for one, (_, dice) in zip(phrases, drawn, strict=True)]
+    phrases = [phrase(scene_drawn, dice) for scene_drawn, dice in drawn]
+    texts = [ask(target, dice) for target, (_, dice) in zip(phrases, drawn, strict=True)]
     with torch.no_grad():
         seen = loaded.model.vision_model(as_input(scenes)).last_hidden_state
     hidden = _queries(loaded, seen.repeat_interleave(PHRASES, 0), texts)
-    return heads(hidden.mean(1)).split(_HEADS, dim=-1), _truth(phrases, [one for one, _ in drawn])
+    return heads(hidden.mean(1)).split(_HEADS, dim=-1), _truth(
+        phrases, [shown for shown, _ in drawn]
+    )
 
 
 def _queries(loaded: Loaded, seen: torch.Tensor, texts: Sequence[str]) -> torch.Tensor:
@@ -141,10 +143,10 @@ def _queries(loaded: Loaded, seen: torch.Tensor, texts: Sequence[str]) -> torch.
 
 def _truth(phrases: Sequence[Phrase], scenes: Sequence[Scene]) -> torch.Tensor:
     rows = []
-    for one, shown in zip(phrases, scenes, strict=True):
-        row = [len(one.fitting), *[_IGNORED] * 4, BACKGROUNDS.index(shown.background)]
-        if len(one.fitting) == 1:
-            (thing,) = one.fitting
+    for target, shown in zip(phrases, scenes, strict=True):
+        row = [len(target.fitting), *[_IGNORED] * 4, BACKGROUNDS.index(shown.background)]
+        if len(target.fitting) == 1:
+            (thing,) = target.fitting
             row[1:5] = [
                 COLOURS.index(thing.colour),
                 SHAPES.index(thing.shape),
@@ -160,16 +162,16 @@ def _examine(loaded: Loaded, heads: nn.Module, seed: int, batches: int = 4) -> F
     with torch.no_grad():
         for number in range(batches):
             said, truth = _lesson(loaded, heads, seed, _EXAM + number * BATCH)
-            right = torch.stack([one.argmax(-1) for one in said], dim=1) == truth
+            right = torch.stack([logits.argmax(-1) for logits in said], dim=1) == truth
             numbers.append(right[:, 0])
             things.append(right[truth[:, 0] == 1, 1:5].all(1))
-    return Found(*(torch.cat(one).float().mean().item() for one in (numbers, things)))
+    return Found(*(torch.cat(is_right).float().mean().item() for is_right in (numbers, things)))
 
 
 def _by_looks(shown: Scene, dice: Dice) -> Phrase:
     """Name size, colour and shape, or some of them, of a thing that is there or might be."""
-    one = dice.pick(shown.things)
-    size, colour, shape = one.size, one.colour, one.shape
+    likeness = dice.pick(shown.things)
+    size, colour, shape = likeness.size, likeness.colour, likeness.shape
     if not dice.chance(_HERE_RATE):
         colour, shape = dice.pick(SEEN_PAIRS)
     which = dice.pick(((0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 1), (1, 1, 0), (1, 0, 0), (0, 0, 0)))
@@ -196,6 +198,7 @@ def _beside(shown: Scene, dice: Dice) -> Phrase:
     fitting = tuple(
         thing
         for thing in shown.things
-        if noun in ("thing", names[thing]) and any(lies(thing, direction, one) for one in anchors)
+        if noun in ("thing", names[thing])
+        and any(lies(thing, direction, place_of) for place_of in anchors)
     )
     return Phrase(f"{noun} {direction} the {names[anchor]}", fitting)

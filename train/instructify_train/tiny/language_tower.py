@@ -1,4 +1,4 @@
-"""The language model is taught on the twins' text alone: three parts of four tell of a picture.
+"""Train the language model on the text of the twins; three of four lessons describe a picture.
 
 What stands for the picture is one position a phrase, the sum of the embeddings of its words, where
 a picture's query tokens stand later: as there, one vector says several things. Half of these
@@ -83,8 +83,8 @@ class Reader:
         return ids
 
 
-def teach_language(loaded: Loaded, *, steps: int, seed: int, told: Any) -> None:
-    """Teach the language model in place; `told(step, loss)` hears of each step."""
+def teach_language(loaded: Loaded, *, steps: int, seed: int, on_step: Any) -> None:
+    """Teach the language model in place; `on_step(step, loss)` is called after each step."""
     model = loaded.model.language_model
     batches = _batches(loaded, seed)
 
@@ -93,7 +93,7 @@ def teach_language(loaded: Loaded, *, steps: int, seed: int, told: Any) -> None:
         return functional.cross_entropy(logits_NV, labels_N)
 
     model.train()
-    fit_tower(model.parameters(), loss_of, steps=steps, rate=RATE, told=told)
+    fit_tower(model.parameters(), loss_of, steps=steps, rate=RATE, on_step=on_step)
     model.eval()
 
 
@@ -146,12 +146,12 @@ def _embed(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Lay out phrases, then words, padded at the right: embeddings [B, L, H] and mask [B, L]."""
     table = model.get_input_embeddings()
-    lengths = [len(text.phrases) + len(one) for text, one in zip(texts, words, strict=True)]
+    lengths = [len(text.phrases) + len(ids) for text, ids in zip(texts, words, strict=True)]
     # One bag a position: a phrase's words, or a single word.
     bags = [
         bag
-        for text, one in zip(texts, words, strict=True)
-        for bag in (*text.phrases, *((token,) for token in one))
+        for text, ids in zip(texts, words, strict=True)
+        for bag in (*text.phrases, *((token,) for token in ids))
     ]
     offsets = torch.tensor([0, *(len(bag) for bag in bags[:-1])]).cumsum(0)
     flat = torch.tensor([token for bag in bags for token in bag])

@@ -31,7 +31,9 @@ LanguageKind = Literal["llama", "t5"]
 MOST_TOKENS = 4_096
 # Every printable ASCII character has a token of its own, so that names and numbers can be spelled.
 _LETTERS = "".join(sorted(set(string.printable) - set(string.whitespace)))
-_NEVER_LONGER = 10_000  # no limit of ours on the length of a text: who trains says where to cut
+_NEVER_LONGER = (
+    10_000  # no limit on the length of a text here: the training settings say where to cut
+)
 
 
 def qformer_tokenizer() -> PreTrainedTokenizerFast:

@@ -1,4 +1,4 @@
-"""What a vision tower must tell of a generated scene, as numbers: cell by cell and of the whole.
+"""Targets of the vision tower for a generated scene, as numbers: of each cell and of the whole.
 
 A cell: what is in it, which cell it is, the background, a sign across it, and which colours and
 shapes lie to its left and right, above and below. The whole: how many things there are of each
@@ -80,28 +80,28 @@ def stacked(scenes: list[Scene]) -> Truth:
 
 
 def _cells(scene: Scene) -> npt.NDArray[np.int64]:
-    told = np.zeros((len(CELLS), len(CELL_HEADS)), np.int64)
-    told[:, 3] = np.arange(len(CELLS))
-    told[:, 4] = BACKGROUNDS.index(scene.background)
+    cells = np.zeros((len(CELLS), len(CELL_HEADS)), np.int64)
+    cells[:, 3] = np.arange(len(CELLS))
+    cells[:, 4] = BACKGROUNDS.index(scene.background)
     for thing in scene.things:
-        told[CELLS.index((thing.row, thing.column)), :3] = (
+        cells[CELLS.index((thing.row, thing.column)), :3] = (
             1 + COLOURS.index(thing.colour),
             1 + SHAPES.index(thing.shape),
             1 + SIZES.index(thing.size),
         )
     for sign in scene.signs:
         row = slice(3 * sign.row, 3 * sign.row + 3)
-        told[row, 5] = 1 + COLOURS.index(sign.colour) if sign.colour else NONE
-        told[row, 6] = 1 + SIGN_WORDS.index(sign.text)
-    return told
+        cells[row, 5] = 1 + COLOURS.index(sign.colour) if sign.colour else NONE
+        cells[row, 6] = 1 + SIGN_WORDS.index(sign.text)
+    return cells
 
 
 def _around(scene: Scene) -> npt.NDArray[np.float32]:
-    told = np.zeros((len(CELLS), NUM_DIRECTIONS, len(LOOKS)), np.float32)
+    around = np.zeros((len(CELLS), NUM_DIRECTIONS, len(LOOKS)), np.float32)
     for number, (row, column) in enumerate(CELLS):
         for thing in scene.things:
             lies = (thing.column < column, thing.column > column, thing.row < row, thing.row > row)
             for direction in np.flatnonzero(lies):
-                told[number, direction, LOOKS.index(thing.colour)] = 1
-                told[number, direction, LOOKS.index(thing.shape)] = 1
-    return told.reshape(len(CELLS), NUM_AROUND)
+                around[number, direction, LOOKS.index(thing.colour)] = 1
+                around[number, direction, LOOKS.index(thing.shape)] = 1
+    return around.reshape(len(CELLS), NUM_AROUND)

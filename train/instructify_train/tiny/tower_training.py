@@ -1,7 +1,7 @@
-"""How a tower is taught: AdamW with warm-up and cosine over a fixed number of steps.
+"""Train a tower with AdamW, warm-up and cosine decay over a fixed number of steps.
 
-The number of steps, not the clock, says when it ends: for one number of threads the same seed gives
-the same weights.
+The number of steps is fixed, not the time: with the same number of threads the same seed gives the
+same weights.
 """
 
 import math
@@ -21,9 +21,9 @@ def fit_tower(
     *,
     steps: int,
     rate: float,
-    told: Callable[[int, float], None],
+    on_step: Callable[[int, float], None],
 ) -> None:
-    """Take `steps` steps down `loss_of(step)`; `told(step, loss)` hears of each, from 1."""
+    """Take `steps` steps down `loss_of(step)`; `on_step(step, loss)` is called after each."""
     taught = [parameter for parameter in parameters if parameter.requires_grad]
     optimizer = torch.optim.AdamW(taught, lr=rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
     for step in range(steps):
@@ -33,7 +33,7 @@ def fit_tower(
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(taught, CLIP)
         optimizer.step()
-        told(step + 1, loss.item())
+        on_step(step + 1, loss.item())
 
 
 def _share(step: int, steps: int) -> float:

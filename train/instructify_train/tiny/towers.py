@@ -36,7 +36,7 @@ Told = Callable[[str, int, int, float], None]  # stage, step, steps, loss
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TowersRequest:
-    """What is to be taught, and for how long."""
+    """Which towers to train, and for how many steps."""
 
     preset: str = "tiny-llama"
     seed: int = 0
@@ -47,7 +47,7 @@ class TowersRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TowersReport:
-    """How well all was taught, measured on scenes that were not; times are wall clock."""
+    """Results of the training, measured on held-out scenes; times are wall clock."""
 
     preset: str
     seed: int
@@ -70,7 +70,7 @@ class TowersReport:
         return {"format": FORMAT, **plain}
 
 
-def teach_towers(request: TowersRequest, out: Path, told: Told) -> TowersReport:
+def teach_towers(request: TowersRequest, out: Path, on_step: Told) -> TowersReport:
     """Teach, measure and write; UserError for a preset that is not tiny or a folder in use."""
     if request.preset not in TINY:
         raise UserError(
@@ -79,12 +79,12 @@ def teach_towers(request: TowersRequest, out: Path, told: Told) -> TowersReport:
         )
     _check_folder(out)
     loaded = build_preset(request.preset, seed=request.seed)
-    report = teach(loaded, request, told)
+    report = teach(loaded, request, on_step)
     _write(loaded, report, out)
     return report
 
 
-def teach(loaded: Loaded, request: TowersRequest, told: Told) -> TowersReport:
+def teach(loaded: Loaded, request: TowersRequest, on_step: Told) -> TowersReport:
     """Teach both towers and the Q-Former of a model in place."""
     seed = request.seed
     with torch.random.fork_rng(devices=[]):
@@ -94,22 +94,22 @@ def teach(loaded: Loaded, request: TowersRequest, told: Told) -> TowersReport:
             loaded.model.vision_model,
             steps=request.vision_steps,
             seed=seed,
-            told=lambda step, loss: told("vision", step, request.vision_steps, loss),
+            on_step=lambda step, loss: on_step("vision", step, request.vision_steps, loss),
         )
         between = time.monotonic()
         teach_language(
             loaded,
             steps=request.language_steps,
             seed=seed,
-            told=lambda step, loss: told("language", step, request.language_steps, loss),
+            on_step=lambda step, loss: on_step("language", step, request.language_steps, loss),
         )
         lend_words(loaded)
         later = time.monotonic()
-        found = teach_grounding(
+        grounding = teach_grounding(
             loaded,
             steps=request.grounding_steps,
             seed=seed,
-            told=lambda step, loss: told("Q-Former", step, request.grounding_steps, loss),
+            on_step=lambda step, loss: on_step("Q-Former", step, request.grounding_steps, loss),
         )
         end = time.monotonic()
     return TowersReport(
@@ -124,7 +124,7 @@ def teach(loaded: Loaded, request: TowersRequest, told: Told) -> TowersReport:
         marks=examine_language(loaded, seed=seed),
         grounding_steps=request.grounding_steps,
         grounding_s=round(end - later, 1),
-        found=found,
+        found=grounding,
     )
 
 
@@ -137,14 +137,14 @@ def lend_words(loaded: Loaded) -> None:
     words, lender = loaded.processor.qformer_tokenizer, loaded.processor.tokenizer
     table = loaded.model.qformer.embeddings.word_embeddings.weight
     source = loaded.model.language_model.get_input_embeddings().weight
-    found = {
+    spellings = {
         number: tokens
         for word, number in words.get_vocab().items()
         if word.isalnum() and (tokens := _spellings(lender, word))
     }
     with torch.no_grad():
-        numbers = torch.tensor(sorted(found))
-        lent = torch.stack([source[found[number]].mean(0) for number in sorted(found)])
+        numbers = torch.tensor(sorted(spellings))
+        lent = torch.stack([source[spellings[number]].mean(0) for number in sorted(spellings)])
         lent -= lent.mean(0)
         table[numbers] = lent * (table.std() / lent.std())
 

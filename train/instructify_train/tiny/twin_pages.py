@@ -1,4 +1,4 @@
-"""What the towers are told of generated scenes: phrases that stand for a picture, and records.
+"""Training data of the towers from generated scenes: phrases for a picture, and records.
 
 A theme draws a scene and asks about it as one kind of release does. The scenes are of a family of
 their own that no twin shows, and show no reserved combination, as held-in sets don't. A page is a
@@ -71,8 +71,8 @@ def told_of(task: str, kind: str, form: str, **fields: object) -> Told:
 def _open(task: str, qas: Iterable[QA], **fields: object) -> list[Told]:
     out = []
     for qa in qas:
-        told = told_of(task, qa.kind, "open", question=qa.question, answer=qa.answer, **fields)
-        out.append(told._replace(remark=qa.sentence))
+        record = told_of(task, qa.kind, "open", question=qa.question, answer=qa.answer, **fields)
+        out.append(record._replace(remark=qa.sentence))
     return out
 
 
@@ -99,21 +99,21 @@ def _words(shown: Scene) -> list[str]:
 
 def _captions(seed: int, index: int | str, dice: Dice) -> Page:
     shown = _scene(seed, index)
-    told = [
+    records = [
         told_of("image_captioning", "caption", "caption", answer=text)
         for text in captions(shown, 2, dice)
     ]
-    return Page(_phrases(shown, dice), told)
+    return Page(_phrases(shown, dice), records)
 
 
 def _reading_captions(seed: int, index: int | str, dice: Dice) -> Page:
     shown = _signs(seed, index)
     words = _words(shown)
-    told = [
+    records = [
         told_of("image_captioning_reading", "caption", "caption", answer=text, ocr_tokens=words)
         for text in captions(shown, 2, dice)
     ]
-    return Page(_phrases(shown, dice), told)
+    return Page(_phrases(shown, dice), records)
 
 
 def _picture_questions(seed: int, index: int | str, dice: Dice) -> Page:
@@ -129,20 +129,20 @@ def _closed_questions(seed: int, index: int | str, dice: Dice) -> Page:
     """Ask as GQA, VSR and IconQA do."""
     shown = _scene(seed, index)
     task = "visual_reasoning"
-    told = _open(task, questions(shown, dice, 2, CLOSED_KINDS))
+    records = _open(task, questions(shown, dice, 2, CLOSED_KINDS))
     said = statement(shown, dice)
     if said is not None:
         answer = "yes" if said.truth else "no"
-        one = told_of(task, "statement", "binary", question=said.text, answer=answer)
-        told.append(one._replace(remark=f"It is {str(said.truth).lower()}: {answer}."))
+        record = told_of(task, "statement", "binary", question=said.text, answer=answer)
+        records.append(record._replace(remark=f"It is {str(said.truth).lower()}: {answer}."))
     for qa in questions(shown, dice, 1, ("count", "color", "shape", "more", "setting")):
-        told.append(_choice(task, qa, dice))
-    return Page(_phrases(shown, dice), told)
+        records.append(_choice(task, qa, dice))
+    return Page(_phrases(shown, dice), records)
 
 
 def _choice(task: str, qa: QA, dice: Dice, **fields: object) -> Told:
     choices = multiple_choice(qa.answer, qa.wrong, dice, 2 + dice.below(4))
-    told = told_of(
+    record = told_of(
         task,
         f"{qa.kind} of choices",
         "multiple_choice",
@@ -151,17 +151,17 @@ def _choice(task: str, qa: QA, dice: Dice, **fields: object) -> Told:
         choices=list(choices.texts),
         **fields,
     )
-    return told._replace(remark=qa.sentence)
+    return record._replace(remark=qa.sentence)
 
 
 def _knowledge(seed: int, index: int | str, dice: Dice) -> Page:
     """Ask as OK-VQA, A-OKVQA and ScienceQA do."""
     shown = _scene(seed, index)
     asked = questions(shown, dice, _PER_SCENE, KNOWLEDGE_KINDS)
-    told = _open("knowledge_qa", asked[:2])
+    records = _open("knowledge_qa", asked[:2])
     hint = "Look at the picture." if dice.chance(0.3) else ""
-    told += [_choice("knowledge_qa", qa, dice, context=hint) for qa in asked[2:]]
-    return Page(_phrases(shown, dice), told)
+    records += [_choice("knowledge_qa", qa, dice, context=hint) for qa in asked[2:]]
+    return Page(_phrases(shown, dice), records)
 
 
 def _reading(seed: int, index: int | str, dice: Dice) -> Page:
@@ -173,7 +173,7 @@ def _reading(seed: int, index: int | str, dice: Dice) -> Page:
 def _covers(seed: int, index: int | str, dice: Dice) -> Page:
     shown = cover(seed, f"{FAMILY}-{index}")
     words = list(shown.words)
-    told = [
+    records = [
         told_of(
             "image_qa_reading",
             "cover",
@@ -184,13 +184,13 @@ def _covers(seed: int, index: int | str, dice: Dice) -> Page:
         )
         for qa in dice.some(shown.questions, _PER_SCENE)
     ]
-    return Page(_phrases(shown.scene, dice), told)
+    return Page(_phrases(shown.scene, dice), records)
 
 
 def _question_generation(seed: int, index: int | str, dice: Dice) -> Page:
     shown = _scene(seed, index)
     kinds = KNOWLEDGE_KINDS if dice.chance(0.4) else PICTURE_KINDS
-    told = [
+    records = [
         told_of(
             "question_generation",
             "question_generation",
@@ -200,16 +200,16 @@ def _question_generation(seed: int, index: int | str, dice: Dice) -> Page:
         )
         for qa in questions(shown, dice, 2, kinds)
     ]
-    return Page(_phrases(shown, dice), told)
+    return Page(_phrases(shown, dice), records)
 
 
 def _clips(seed: int, index: int | str, dice: Dice) -> Page:
     shown = event(seed, FAMILY, index, held_out=False)
-    told = [
+    records = [
         told_of("video_qa", "clip", "open", question=qa.question, answer=qa.answer)
         for qa in clip_questions(shown, dice, _PER_SCENE)
     ]
-    return Page(_event_phrases(shown), told)
+    return Page(_event_phrases(shown), records)
 
 
 def _event_phrases(shown: Event) -> tuple[str, ...]:
@@ -230,7 +230,7 @@ def _dialogues(seed: int, index: int | str, dice: Dice) -> Page:
     shown = _scene(seed, index)
     caption = captions(shown, 1, dice)[0].removesuffix(".").lower()
     rounds = dialog(shown, dice, rounds=3, num_options=2)
-    told = [
+    records = [
         told_of(
             "visual_dialog",
             "dialog",
@@ -242,7 +242,7 @@ def _dialogues(seed: int, index: int | str, dice: Dice) -> Page:
         )
         for nth, round_ in enumerate(rounds[: _MOST_ROUNDS + 1])
     ]
-    return Page(_phrases(shown, dice), dice.some(told, 2))
+    return Page(_phrases(shown, dice), dice.some(records, 2))
 
 
 def _memes(seed: int, index: int | str, dice: Dice) -> Page:
@@ -250,15 +250,15 @@ def _memes(seed: int, index: int | str, dice: Dice) -> Page:
     while (shown := meme(seed, f"{FAMILY}-{index}-{turn}")).scene.novel:
         turn += 1  # reserved combinations are for the twins of held-out sets alone
     answer = "yes" if shown.label else "no"
-    told = [told_of("image_classification", "meme", "binary", text=shown.text, answer=answer)]
-    return Page(_phrases(shown.scene, dice), told)
+    records = [told_of("image_classification", "meme", "binary", text=shown.text, answer=answer)]
+    return Page(_phrases(shown.scene, dice), records)
 
 
 def _talks(seed: int, index: int | str, dice: Dice) -> Page:
     """Talk as the three parts of LLaVA-Instruct do."""
     shown = _scene(seed, index)
     turns = conversation(shown, dice, _MOST_ROUNDS + 1)
-    told = [
+    records = [
         told_of(
             "llava_instruct",
             "conversation",
@@ -269,13 +269,17 @@ def _talks(seed: int, index: int | str, dice: Dice) -> Page:
         )
         for nth, turn in enumerate(turns)
     ]
-    for kind, one in (("detail", detail(shown, dice)), ("reasoning", reasoning(shown, dice))):
-        told.append(
+    for kind, dialogue in (("detail", detail(shown, dice)), ("reasoning", reasoning(shown, dice))):
+        records.append(
             told_of(
-                "llava_instruct", kind, "conversation", question=one.human, answer=one.assistant
+                "llava_instruct",
+                kind,
+                "conversation",
+                question=dialogue.human,
+                answer=dialogue.assistant,
             )
         )
-    return Page(_phrases(shown, dice), dice.some(told, 2))
+    return Page(_phrases(shown, dice), dice.some(records, 2))
 
 
 class Theme(NamedTuple):

@@ -52,8 +52,8 @@ def lessons(seed: int, index: int | str) -> list[Lesson]:
 
 def asked(question: str, dice: Dice) -> str:
     """Put a question about a picture into the words of a template."""
-    told = told_of("image_qa", "", "open", question=question, answer="yes")
-    return _worded(Page((), [told]), dice)[0].instruction
+    record = told_of("image_qa", "", "open", question=question, answer="yes")
+    return _worded(Page((), [record]), dice)[0].instruction
 
 
 def corpus(num_scenes: int = 600) -> list[str]:
@@ -92,7 +92,9 @@ def _worded(page: Page, dice: Dice) -> list[Lesson]:
     for task, kind, row, remark in page.told:
         # A page always has a picture.
         asked = {**row, "pictures": [page.picture]}
-        pool = [one for one in _pool(task, row["form"]) if misfit(one, asked) is None]
+        pool = [
+            candidate for candidate in _pool(task, row["form"]) if misfit(candidate, asked) is None
+        ]
         bare = [template for template in pool if template.id == _BARE]
         template = dice.pick(bare if bare and dice.chance(_BARE_RATE) else pool)
         text = render_row(template, row)

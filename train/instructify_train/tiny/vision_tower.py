@@ -1,9 +1,9 @@
-"""The vision tower is taught on what is true of generated scenes, and examined on others.
+"""Train the vision tower on facts about generated scenes, and evaluate it on other scenes.
 
-A picture of 48 pixels has nine patches, and they are the nine cells of the twins. Linear heads must
-tell from what the tower says of a patch what is true of the cell, and from its class token what is
-true of the whole (`scene_truth`). The heads are thrown away. The scenes are of a family of their
-own and never show a reserved combination.
+A picture of 48 pixels has nine patches, which are the nine cells of the twins. Linear heads predict
+the facts of a cell from the features of its patch, and those of the whole scene from the class
+token (`scene_truth`). The heads are thrown away. The scenes are of a family of their own and never
+show a reserved combination.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ _WEIGHTS = {"around": 4.0, "counts": 4.0, "pairs": 4.0}
 
 
 class Sight(NamedTuple):
-    """How well held-out scenes are seen, as parts of one.
+    """Accuracies on held-out scenes, from 0 to 1.
 
     `things` is the share of things whose colour, shape and size are all right. `heads`: over all
     cells, those of signs over the cells of signs; `around` and `pairs` over what is there to be
@@ -82,9 +82,9 @@ def teach_vision(
     *,
     steps: int,
     seed: int,
-    told: Callable[[int, float], None],
+    on_step: Callable[[int, float], None],
 ) -> Sight:
-    """Teach the tower in place and examine it; `told(step, loss)` hears of each step."""
+    """Teach the tower in place and examine it; `on_step(step, loss)` is called after each step."""
     heads = Heads(tower.config.hidden_size)
 
     def loss_of(step: int) -> torch.Tensor:
@@ -93,7 +93,7 @@ def teach_vision(
 
     tower.train()
     fit_tower(
-        [*tower.parameters(), *heads.parameters()], loss_of, steps=steps, rate=RATE, told=told
+        [*tower.parameters(), *heads.parameters()], loss_of, steps=steps, rate=RATE, on_step=on_step
     )
     tower.eval()
     return _examine(tower, heads, seed)
@@ -101,7 +101,7 @@ def teach_vision(
 
 def as_input(scenes: Sequence[Scene], size: int = 48) -> torch.Tensor:
     """Paint scenes and normalise them as the presets' processor does: [B, 3, size, size]."""
-    painted = torch.from_numpy(np.stack([pixels(one, size) for one in scenes]))
+    painted = torch.from_numpy(np.stack([pixels(shown, size) for shown in scenes]))
     mean, deviation = torch.tensor(CLIP_MEAN), torch.tensor(CLIP_STD)
     return ((painted / 255 - mean) / deviation).permute(0, 3, 1, 2)
 
@@ -118,8 +118,8 @@ def _loss(said: Said, truth: Truth) -> torch.Tensor:
     """Add up the means over cells, or over the whole, of all heads."""
     cells = torch.from_numpy(truth.cells)
     parts = [
-        functional.cross_entropy(one.flatten(0, 1), cells[..., number].flatten())
-        for number, one in enumerate(said.cells)
+        functional.cross_entropy(logits.flatten(0, 1), cells[..., number].flatten())
+        for number, logits in enumerate(said.cells)
     ]
     counts = functional.cross_entropy(
         said.counts.flatten(0, 1), torch.from_numpy(truth.counts).flatten()
@@ -143,8 +143,8 @@ def _examine(tower: InstructBlipVisionModel, heads: Heads, seed: int) -> Sight:
     is_thing, is_sign = cells[..., 0] != NONE, cells[..., 6] != NONE
     shares = {}
     for number, head in enumerate(CELL_HEADS):
-        one = right[..., number]
-        shares[head.name] = one[is_sign] if head.name.startswith("sign") else one
+        is_right = right[..., number]
+        shares[head.name] = is_right[is_sign] if head.name.startswith("sign") else is_right
     shares["counts"] = said.counts.argmax(-1) == torch.from_numpy(truth.counts)
     shares["around"] = said.around[torch.from_numpy(truth.around == 1)] > 0
     shares["pairs"] = said.pairs[torch.from_numpy(truth.pairs == 1)] > 0
