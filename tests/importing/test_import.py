@@ -130,7 +130,7 @@ def test_a_failure_advises_what_import_has(tmp_path: Path) -> None:
     assert not any(
         word in said for word in ("--max-rejects", "--allow-empty", "see /", str(Path("/tmp/in")))
     )
-    entry = said[said.index("format: 1") : said.index("\nMend")]
+    entry = said[said.index("format: 1") : said.index("\nCorrect the data")]
     (tmp_path / "mine.yaml").write_text(entry + "\n    max_rejects_percent: 26\n", "utf-8")
     assert "talk" in load_catalog(extra=tmp_path / "mine.yaml").datasets
 

@@ -126,7 +126,7 @@ def test_a_folder_is_made_that_templates_takes(
     assert load_templates(mine).for_task("video_qa") == load_templates(Path("templates")).for_task(
         "video_qa"
     )
-    assert "2 templates, of these asking for brevity: 1" in capsys.readouterr().out
+    assert "2 templates, of which 1 ask for a short answer" in capsys.readouterr().out
     with pytest.raises(UserError, match="is there already"):
         written(tmp_path, "{Question}", task="image_qa")
 
@@ -138,8 +138,8 @@ def test_what_a_list_leaves_without_a_template_is_said(
     assert "no template fits records of form 'multiple_choice'" in capsys.readouterr().out
     written(tmp_path / "b", "OCR tokens: {OCR tokens}. {Question}", task="image_qa_reading")
     told = capsys.readouterr().out
-    assert "records of form 'open' without ocr_tokens fit none" in told
-    with pytest.raises(UserError, match="no record of image_qa has what it asks for"):
+    assert "records of form 'open' without ocr_tokens fit no template" in told
+    with pytest.raises(UserError, match="no record of image_qa has the fields it uses"):
         written(tmp_path / "c", "{Question} {Options}", task="image_qa")
     with pytest.raises(UserError, match="did you mean 'image_qa'"):
         written(tmp_path / "d", "{Question}", task="image_aq")
