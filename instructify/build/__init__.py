@@ -7,7 +7,7 @@ from instructify.build.coverage import Coverage, CoverageCounter, sides_of, voca
 from instructify.build.effect_stage import unprinted_tokens
 from instructify.build.effects import Covered, Effect, effects_of, idle_settings, unnamed_ocr
 from instructify.build.engine import convert
-from instructify.build.engine_options import STAGES, EngineOptions, Stage, engine_options
+from instructify.build.engine_options import STAGES, EngineOptions, Part, Stage, engine_options
 from instructify.build.ledger import ledger_lines, read_ledger
 from instructify.build.lock import write_lock
 from instructify.build.manifest import (
@@ -20,7 +20,7 @@ from instructify.build.manifest import (
 )
 from instructify.build.opened import Build, ShardedTable, public_sample
 from instructify.build.other_forms import forms_at_hand
-from instructify.build.part_workers import PartDone
+from instructify.build.part_workers import PartDone, open_noted, part_at_work
 from instructify.build.paths import MANIFEST, rejects_name
 from instructify.build.progress import Progress
 from instructify.build.raw import (
@@ -54,6 +54,7 @@ from instructify.build.request import (
 from instructify.build.rerender import retemplate
 from instructify.build.samples import SAMPLES, SamplesSpec, SamplesUnit, run_samples
 from instructify.build.state import SplitState
+from instructify.build.unit_folder import private_folder, publish_folder
 from instructify.build.workers import LocalWorkers, Workers, open_workers
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "LookedFor",
     "MANIFEST",
     "Manifest",
+    "Part",
     "PartDone",
     "PictureMode",
     "Progress",
@@ -106,9 +108,13 @@ __all__ = [
     "ledger_lines",
     "look_for_files",
     "ocr_side_file",
+    "open_noted",
     "open_workers",
     "option_values",
+    "part_at_work",
+    "private_folder",
     "public_sample",
+    "publish_folder",
     "read_chunks",
     "read_ledger",
     "read_split",
