@@ -7,7 +7,7 @@ ends there; whoever writes the export then puts the pieces together.
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,12 +44,22 @@ class Pieces(NamedTuple):
         return MovedPictures(place, self.picture_units, self.picture_receipts)
 
 
-def write_pieces(work: Work, build: Build, chosen: Sequence[Chosen], workers: Workers) -> Pieces:
+def write_pieces(
+    work: Work,
+    build: Build,
+    chosen: Sequence[Chosen],
+    workers: Workers,
+    advance: Callable[[int], None],
+) -> Pieces:
     """Write the pieces that are not there yet; a part ends here with PartDone."""
+
+    def written(unit: PieceUnit, receipt: PieceReceipt) -> None:
+        advance(receipt.rows)
+
     plans = plan_pieces(work, build, chosen, workers)
     units = [unit for plan in plans for unit in plan.pieces]
     has_files = work.options.pictures and work.options.shape in TRAINS_ONLY
-    receipts = workers.map(run_piece, units, stage="export", through=has_files)
+    receipts = workers.map(run_piece, units, written, stage="export", through=has_files)
     picture_units: list[PictureUnit] = []
     picture_receipts: list[PicturesReceipt] = []
     if has_files:

@@ -14,7 +14,7 @@ from instructify._util.outside import NotReadableError, decode_json, read_regula
 from instructify._util.shards import sync, write_bytes
 from instructify.build import Build, private_folder, publish_folder
 from instructify.exporting.contents import Content, Contents
-from instructify.exporting.pieces import PieceUnit, Work
+from instructify.exporting.pieces import PieceUnit, Work, writing
 from instructify.exporting.receipt import RECEIPT, PicturesReceipt
 from instructify.exporting.sink import PICTURE_FOLDERS, WANTED, PictureFiles
 
@@ -59,7 +59,11 @@ def run_pictures(unit: PictureUnit) -> PicturesReceipt:
         return done
     build = unit.work.open()
     rows = np.load(unit.work.staging / unit.rows)
-    with private_folder(unit.work.staging) as place, Contents(build, unit.work.folders) as contents:
+    with (
+        writing(unit.folder),
+        private_folder(unit.work.staging) as place,
+        Contents(build, unit.work.folders) as contents,
+    ):
         files = PictureFiles(place, contents)
         files.want(rows)
         receipt = files.write()

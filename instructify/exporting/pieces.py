@@ -6,7 +6,8 @@ bytes; it is written under a private name and published by one rename.
 """
 
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.outside import NotReadableError, decode_json, read_regular
-from instructify._util.shards import Syncer, make_folder, sync, write_bytes
+from instructify._util.shards import Syncer, make_folder, sync, unwritable, write_bytes
 from instructify.build import Build, content_key, private_folder, publish_folder
 from instructify.exporting.contents import Contents
 from instructify.exporting.losses import count_losses
@@ -107,6 +108,17 @@ def find_piece(unit: PieceUnit) -> PieceReceipt | None:
     return receipt if sizes == receipt.sizes else None
 
 
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say where a write to an open file failed, as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise unwritable(folder, error) from error
+        raise
+
+
 def run_piece(unit: PieceUnit) -> PieceReceipt:
     """Write or measure the rows of a unit, unless that is done."""
     done = find_piece(unit)
@@ -119,7 +131,7 @@ def run_piece(unit: PieceUnit) -> PieceReceipt:
         if (one.dataset, one.split) == (unit.dataset, unit.split)
     )
     make_folder(unit.work.staging)
-    with private_folder(unit.work.staging) as place:
+    with writing(unit.folder), private_folder(unit.work.staging) as place:
         write = _write_rows if unit.what == "rows" else _write_sizes
         receipt = write(unit, build, chosen, place)
         write_bytes(place / RECEIPT, encode_piece(receipt))

@@ -69,16 +69,10 @@ def read_rows(
     num_read = 0
     for batch in _batches(build, chosen, first):
         num_read += batch.num_rows
-        rows = choice.of(batch)
-        skipped = min(skip, len(rows))
-        skip -= skipped
-        rows = rows[skipped:]
-        num_kept = min(len(rows), room - counts.written)
-        counts.leave_out(OVER_LIMIT, len(rows) - num_kept)
-        counts.written += num_kept
-        if num_kept:
-            whole = num_kept == batch.num_rows
-            yield batch if whole else batch.take(row_numbers(rows[:num_kept]))
+        rows = choice.take(batch, room, skip)
+        skip -= min(skip, choice.num_last)
+        if len(rows):
+            yield batch if len(rows) == batch.num_rows else batch.take(row_numbers(rows))
         if counts.written == room:
             break
     if span is None:
@@ -89,16 +83,15 @@ def count_rows(build: Build, chosen: Chosen, options: ExportOptions, counts: Cou
     """Count the rows to write of each sample shard, as `read_rows` counts those of a split."""
     room = options.limit if options.limit is not None else chosen.of.samples
     choice = _Choice(options, counts, None)
-    numbers = []
-    for name in chosen.of.sample_shards:
-        number = build.manifest.files[name].rows
-        if options.draws == "first" or options.shape in TRAINS_ONLY:
-            batches = valid_batches(build.path(name), _CHOICE)
-            number = sum(len(choice.of(batch)) for batch in batches)
-        written = min(number, room - counts.written)
-        counts.leave_out(OVER_LIMIT, number - written)
-        counts.written += written
-        numbers.append(written)
+    numbers = [0] * len(chosen.of.sample_shards)
+    num_read = 0
+    for shard, name in enumerate(chosen.of.sample_shards):
+        for batch in valid_batches(build.path(name), _CHOICE):
+            if counts.written == room:
+                break
+            num_read += batch.num_rows
+            numbers[shard] += len(choice.take(batch, room))
+    counts.leave_out(OVER_LIMIT, chosen.of.samples - num_read)
     return numbers
 
 
@@ -110,9 +103,19 @@ class _Choice:
         self._needs_response = options.shape in TRAINS_ONLY
         self._counts = counts
         self._previous = previous  # the record of the row before
+        self.num_last = 0  # rows of the last batch that may be written
 
-    def of(self, batch: pa.RecordBatch) -> NDArray[np.int64]:
-        """Return the numbers of the rows that may be written."""
+    def take(self, batch: pa.RecordBatch, room: int, skip: int = 0) -> NDArray[np.int64]:
+        """Return which rows are written, after the first `skip`, until `room` are written."""
+        rows = self._allowed(batch)
+        self.num_last = len(rows)
+        rows = rows[skip:]
+        kept = rows[: room - self._counts.written]
+        self._counts.leave_out(OVER_LIMIT, len(rows) - len(kept))
+        self._counts.written += len(kept)
+        return kept
+
+    def _allowed(self, batch: pa.RecordBatch) -> NDArray[np.int64]:
         keep = np.ones(batch.num_rows, np.bool_)
         if self._first_draws and batch.num_rows:
             ids = batch.column("record_id")

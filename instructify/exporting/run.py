@@ -18,7 +18,7 @@ from instructify.build import Build, Workers
 from instructify.exporting.card import render_hub_card
 from instructify.exporting.contents import Contents
 from instructify.exporting.folder import LOCK, pieces_beside, staged
-from instructify.exporting.gathering import adopt_split, clear_pieces, write_pieces
+from instructify.exporting.gathering import Pieces, adopt_split, clear_pieces, write_pieces
 from instructify.exporting.losses import count_losses
 from instructify.exporting.options import TRAINS_ONLY, ExportOptions, PictureFolders
 from instructify.exporting.pieces import Work
@@ -89,7 +89,7 @@ def run_export(export: Export, workers: Workers | None = None) -> Receipt:
 
 def run_part(export: Export, workers: Workers) -> None:
     """Write the pieces of one part of an export; raises PartDone."""
-    write_pieces(_work(export), export.build, export.selection.chosen, workers)
+    _pieces(export, workers)
 
 
 class _Written(NamedTuple):
@@ -123,24 +123,26 @@ def _written(export: Export, place: Path, stack: ExitStack, syncer: Syncer) -> _
 
 def _gathered(export: Export, place: Path, workers: Workers, syncer: Syncer) -> _Written:
     """Let workers write pieces, and put them together."""
-    pieces = write_pieces(_work(export), export.build, export.selection.chosen, workers)
+    pieces = _pieces(export, workers)
     sink = _sink(export, place, syncer, contents=None, pictures=pieces.pictures(place), columns={})
     sets: set[str] = set()
     datasets: dict[str, dict[str, SplitReceipt]] = {}
     for plan in pieces.plans:
         receipts = datasets.setdefault(plan.chosen.dataset, {})
         receipts[plan.chosen.split] = adopt_split(plan, pieces, sink, sets)
-        export.advance(plan.chosen.of.samples)
     return _Written(datasets, sets, sink.close())
 
 
-def _work(export: Export) -> Work:
-    return Work(
+def _pieces(export: Export, workers: Workers) -> Pieces:
+    work = Work(
         build=export.build.paths.root,
         build_sha256=build_hash(export.build.manifest),
         options=export.options,
         folders=export.folders,
         staging=pieces_beside(export.out),
+    )
+    return write_pieces(
+        work, export.build, export.selection.chosen, workers, advance=export.advance
     )
 
 
