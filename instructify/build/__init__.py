@@ -2,6 +2,7 @@
 
 from instructify.build.candidates import candidate_values
 from instructify.build.check import check_build
+from instructify.build.checked import check_writable
 from instructify.build.commit import carry_out
 from instructify.build.coverage import Coverage, CoverageCounter, sides_of, vocabulary_use
 from instructify.build.effect_stage import unprinted_tokens
@@ -20,7 +21,7 @@ from instructify.build.manifest import (
 )
 from instructify.build.opened import Build, ShardedTable, public_sample
 from instructify.build.other_forms import forms_at_hand
-from instructify.build.part_workers import PartDone, open_noted, part_at_work
+from instructify.build.part_workers import PartDone, clear_noted, open_noted
 from instructify.build.paths import MANIFEST, rejects_name
 from instructify.build.progress import Progress
 from instructify.build.raw import (
@@ -93,6 +94,8 @@ __all__ = [
     "check_build",
     "check_line",
     "check_raw_root",
+    "check_writable",
+    "clear_noted",
     "collector_paused",
     "content_key",
     "convert",
@@ -111,7 +114,6 @@ __all__ = [
     "open_noted",
     "open_workers",
     "option_values",
-    "part_at_work",
     "private_folder",
     "public_sample",
     "publish_folder",

@@ -4,6 +4,8 @@ Parts know of each other by files only. Each notes the receipts of its units; a 
 the notes of the earlier ones, and ends with a list of what lacks where a unit is not done yet.
 """
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,6 +160,19 @@ def part_at_work(folder: Path) -> Owner | None:
     """Return the owner of a part that still runs and has its notes in `folder`."""
     owners = (holder_of(lock) for lock in folder.glob("*.lock"))
     return next((owner for owner in owners if owner is not None), None)
+
+
+def clear_noted(folder: Path, notes: Path, work: str) -> None:
+    """Remove what parts have left, unless one that came late still works there."""
+    owner = part_at_work(notes)
+    if owner is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    print(
+        f"{folder} stays: process {owner.pid} on {owner.host} works there as a part of this "
+        f"{work}; delete it when that has ended.",
+        file=sys.stderr,
+    )
 
 
 def _manifest(paths: BuildPaths) -> bytes:

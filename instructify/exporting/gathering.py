@@ -4,14 +4,12 @@ All but the last step is the same for all of them: plan the pieces, write what i
 ends there; whoever writes the export then puts the pieces together.
 """
 
-import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from instructify.build import Build, Workers, part_at_work
+from instructify.build import Build, Workers
 from instructify.exporting.options import TRAINS_ONLY
 from instructify.exporting.picture_units import (
     MovedPictures,
@@ -89,17 +87,4 @@ def adopt_split(plan: SplitPlan, pieces: Pieces, sink: Sink, sets: set[str]) -> 
         with_pictures=tally.with_pictures,
         files=tally.files,
         not_carried=dict(sorted(lost.items())),
-    )
-
-
-def clear_pieces(staging: Path) -> None:
-    """Remove the pieces, unless a part that came late still works on them."""
-    owner = part_at_work(staging / NOTES)
-    if owner is None:
-        shutil.rmtree(staging, ignore_errors=True)
-        return
-    print(
-        f"{staging} stays: process {owner.pid} on {owner.host} works there as a part of this "
-        "export; delete it when that has ended.",
-        file=sys.stderr,
     )

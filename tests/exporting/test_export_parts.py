@@ -146,7 +146,9 @@ def test_a_damaged_piece_is_written_again(shards: Path, tmp_path: Path) -> None:
 
         def map(self, function: Any, units: Any, done: Any = None, **more: Any) -> Any:
             receipts = super().map(function, units, done, **more)
-            seen.extend(unit for unit in units if isinstance(unit, pieces.PieceUnit) and unit.what == "rows")
+            seen.extend(
+                unit for unit in units if isinstance(unit, pieces.PieceUnit) and unit.what == "rows"
+            )
             if seen:
                 raise KeyboardInterrupt
             return receipts
