@@ -110,7 +110,7 @@ def _no_cluster(address: str, error: Exception) -> UserError:
 def open_ray(address: str, jobs: int) -> Iterator[RayWorkers]:
     """Connect to a cluster, or start a Ray of `jobs` CPUs on this machine where there is none."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
-    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 starves workers on a shared machine
+    os.environ.setdefault("RAY_worker_niceness", "0")  # 15 would starve them beside other programs
     try:
         import ray
     except ImportError as error:
