@@ -15,12 +15,16 @@ from export_help import export, tree
 from instructify._util.shards import read_arrow, write_arrow
 from instructify.build.manifest import file_entry, read_manifest
 from instructify.build.paths import shard_name
+from instructify.build.unit_folder import publish_folder
 from instructify.build.workers import LocalWorkers
 from instructify.exporting import pieces, planning, row_groups, webdataset
 from instructify.exporting.folder import pieces_beside
+from instructify.exporting.options import ExportOptions, PictureFolders
+from instructify.exporting.rows import RowSpan
 from instructify.schema import SAMPLE_SCHEMA
 
 HERE = LocalWorkers(None)
+MOST_SAMPLES = 11  # of a tar
 ROWS = 13  # of a shard of samples: two draws of a record may lie in two shards
 CASES: dict[str, dict[str, Any]] = {
     "all": {},
@@ -58,8 +62,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let files, row groups and units be small, so that there are many of each."""
     monkeypatch.setattr(row_groups, "GROUP_BYTES", 10_000)
     monkeypatch.setattr(row_groups, "GROUP_ROWS", 20)
-    monkeypatch.setattr(webdataset, "MAX_SHARD_SAMPLES", 11)
-    monkeypatch.setattr(planning, "MAX_SHARD_SAMPLES", 11)
+    monkeypatch.setattr(webdataset, "MAX_SHARD_SAMPLES", MOST_SAMPLES)
+    monkeypatch.setattr(planning, "MAX_SHARD_SAMPLES", MOST_SAMPLES)
     monkeypatch.setattr(planning, "FILES_A_PIECE", 2)
     monkeypatch.setattr(planning, "GROUPS_A_UNIT", 3)
 
@@ -117,16 +121,16 @@ def test_a_piece_that_two_write_at_once(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before a unit is published, another process publishes the same unit."""
-    publish, raced = pieces.publish_folder, set()
+    raced: set[pieces.PieceUnit] = set()
 
     def second(place: Path, final: Path, receipt: Any, find: Any) -> Any:
         unit = find.__closure__[0].cell_contents
         if unit not in raced:
             raced.add(unit)
             assert pieces.run_piece(unit) == receipt
-        return publish(place, final, receipt, find)
+        return publish_folder(place, final, receipt, find)
 
-    options = {"shape": "webdataset", "names": ("vizwiz",)}
+    options: dict[str, Any] = {"shape": "webdataset", "names": ("vizwiz",)}
     export(shards, tmp_path / "whole", **options)
     monkeypatch.setattr(pieces, "publish_folder", second)
     export(shards, tmp_path / "raced", workers=HERE, **options)
@@ -136,7 +140,7 @@ def test_a_piece_that_two_write_at_once(
 
 def test_a_damaged_piece_is_written_again(shards: Path, tmp_path: Path) -> None:
     """A unit whose file is shorter than its receipt says is not taken for done."""
-    options = {"shape": "parquet", "names": ("vqav2",), "pictures": False}
+    options: dict[str, Any] = {"shape": "parquet", "names": ("vqav2",), "pictures": False}
     export(shards, tmp_path / "whole", **options)
     out = tmp_path / "out"
     seen: list[pieces.PieceUnit] = []
@@ -178,9 +182,10 @@ def test_tars_begin_where_the_writer_begins_them() -> None:
     chance = random.Random(1)
     for _ in range(50):
         sizes = [chance.choice((1, 5, 20, 90, 150)) for _ in range(chance.randint(0, 60))]
-        starts, used, rows = [], 0, 0
+        starts: list[int] = []
+        used = rows = 0
         for row, size in enumerate(sizes):
-            if not row or used + size > 100 or rows == planning.MAX_SHARD_SAMPLES:
+            if not row or used + size > 100 or rows == MOST_SAMPLES:
                 starts, used, rows = [*starts, row], 0, 0
             used, rows = used + size, rows + 1
         assert list(planning.tar_starts(np.array(sizes, np.int64), 100)) == starts
@@ -189,7 +194,8 @@ def test_tars_begin_where_the_writer_begins_them() -> None:
 def test_row_groups_take_the_rows_of_a_batch_once() -> None:
     chance = random.Random(2)
     sizes = [chance.choice((0, 10, 4_000, 12_000)) for _ in range(300)]
-    cutter, groups = row_groups.GroupCutter(), []
+    cutter = row_groups.GroupCutter()
+    groups: list[list[int]] = []
     for start in range(0, len(sizes), 16):
         batch = sizes[start : start + 16]
         for cut in cutter.cut(batch):
@@ -207,14 +213,14 @@ def test_receipts_of_pieces_are_read_with_care(shards: Path, tmp_path: Path) -> 
         work=pieces.Work(
             build=shards,
             build_sha256="",
-            options=pieces.ExportOptions(shape="chat"),
-            folders=pieces.PictureFolders(),
+            options=ExportOptions(shape="chat"),
+            folders=PictureFolders(),
             staging=tmp_path,
         ),
         what="rows",
         dataset="vqav2",
         split="train",
-        span=pieces.RowSpan(0, 0, 1),
+        span=RowSpan(0, 0, 1),
     )
     unit.folder.mkdir()
     for text in (b"", b"[]", msgspec.json.encode({"rows": 1})):
