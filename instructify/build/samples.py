@@ -190,11 +190,9 @@ def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) 
 def _rendered(records: pa.Table, spec: SamplesSpec, ledger: LedgerWriter) -> pa.Table:
     """Render a slice; samples come in the order of its records, their draws one after another."""
     hashes = hash_texts(records.column("record_id"))
-    drawn = [
-        choose_templates(records, spec.templates, hashes, draw=draw, seed=spec.seed)
-        for draw in range(spec.draws)
-    ]
-    which = np.stack(drawn, axis=1).reshape(-1)
+    which = choose_templates(
+        records, spec.templates, hashes, draws=spec.draws, seed=spec.seed
+    ).reshape(-1)
     rows = np.repeat(np.arange(records.num_rows), spec.draws)
     draws = np.tile(np.arange(spec.draws), records.num_rows)
     lost = np.flatnonzero(which == NO_TEMPLATE)
