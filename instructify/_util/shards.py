@@ -102,6 +102,47 @@ def stream_arrow(
         return FileFacts(path.name, rows, sink.size_bytes, sink.hexdigest())
 
 
+def stream_tables(
+    path: Path,
+    schema: pa.Schema,
+    tables: Iterable[pa.Table],
+    *,
+    batch_rows: int = BATCH_ROWS,
+    syncer: Syncer | None = None,
+) -> FileFacts:
+    """Write tables as they come, so that one is in memory at a time; bytes as of `write_arrow`.
+
+    ArrowInvalid where a table has other dictionaries than the first.
+    """
+    rows = 0
+    with _hashed(path, syncer) as sink:
+        with _arrow_file(sink, schema) as writer:
+            for piece in _regrouped(tables, batch_rows):
+                writer.write_table(piece, batch_rows)
+                rows += piece.num_rows
+        return FileFacts(path.name, rows, sink.size_bytes, sink.hexdigest())
+
+
+def _regrouped(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
+    """Cut tables into pieces of equal length, all but the last, whatever their own lengths."""
+    held: list[pa.Table] = []
+    held_rows = 0
+    for table in tables:
+        if table.num_rows:
+            held.append(table)
+            held_rows += table.num_rows
+        if held_rows < num_rows:
+            continue
+        whole = pa.concat_tables(held)
+        stop = held_rows - held_rows % num_rows
+        for start in range(0, stop, num_rows):
+            yield whole.slice(start, num_rows).combine_chunks()
+        held_rows -= stop
+        held = [whole.slice(stop)] if held_rows else []
+    if held:
+        yield pa.concat_tables(held).combine_chunks()
+
+
 def write_bytes(path: Path, data: bytes) -> FileFacts:
     """Write a small file atomically."""
     with _hashed(path, None) as sink:

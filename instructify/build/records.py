@@ -213,6 +213,7 @@ def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> Written
         writer.finish()
         packed = {facts.name: file_entry(facts) for facts in pack.close()}
         syncer.wait()
+    pa.default_memory_pool().release_unused()  # or the threads that render samples add to it
     return Written(
         records=writer.records,
         forms=writer.forms,

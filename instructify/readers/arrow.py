@@ -43,7 +43,7 @@ def lists_of(values: pa.Array, lengths: Iterable[int]) -> pa.ListArray:
 def whole_numbers(values: Sequence[int]) -> pa.Int64Array:
     """Make a column of whole numbers; those of a range are not gone through one by one."""
     if isinstance(values, range):
-        return pa.array(np.arange(values.start, values.stop, values.step, np.int64))
+        return pa.array(np.arange(values.start, values.stop, values.step, dtype=np.int64))
     return pa.array(np.asarray(values, np.int64))
 
 

@@ -115,6 +115,7 @@ def serve() -> None:
     """Answer requests until stdin ends."""
     import datasets  # noqa: F401
     import pyarrow.compute  # noqa: F401
+    import typer._adapters  # noqa: F401
 
     import instructify.commands.convert
     import instructify.commands.export
