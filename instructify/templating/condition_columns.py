@@ -107,7 +107,7 @@ def _num_words(texts: pa.StringArray) -> NDArray[np.int32]:
     counts = np.diff(before[offsets])
     if texts.null_count:
         counts[_mask(texts.is_null())] = 0  # a null may have bytes
-    return counts.astype(np.int32, copy=False)
+    return np.asarray(counts, np.int32)
 
 
 def _is_present(table: pa.RecordBatch | pa.Table, name: str) -> pa.BooleanArray:
