@@ -36,9 +36,9 @@ def own_field_notes(request: ConvertRequest, state: SplitState) -> Iterator[str]
 
 
 def _present(shards: Iterable[Path]) -> set[str]:
-    found: set[str] = set()
+    present: set[str] = set()
     for path in shards:
         for chunk in read_arrow(path).column("fields").chunks:
             names = pc.struct_field(chunk.flatten(), "name")
-            found.update(pc.unique(names).to_pylist())
-    return found
+            present.update(pc.unique(names).to_pylist())
+    return present

@@ -176,13 +176,13 @@ def _write(unit: SamplesUnit, folder: Path) -> SamplesReceipt:
 def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) -> pa.Table:
     """Drop the records that name an unusable picture."""
     pictures = records.column("pictures").combine_chunks()
-    rows, found = problems.rows_with_problems(pictures)
+    rows, reasons = problems.rows_with_problems(pictures)
     if not len(rows):
         return records
     keep = np.ones(records.num_rows, np.bool_)
     keep[rows] = False
     dropped = records.select(["record_id", "source", "position"]).filter(pa.array(~keep))
-    key, reason, detail = (found.column(name).combine_chunks() for name in _PROBLEM)
+    key, reason, detail = (reasons.column(name).combine_chunks() for name in _PROBLEM)
     ledger.add_records(dropped, "pictures", reason, pc.binary_join_element_wise(key, detail, ": "))
     return records.filter(pa.array(keep))
 
@@ -218,7 +218,7 @@ def _rendered(records: pa.Table, spec: SamplesSpec, ledger: LedgerWriter) -> pa.
         "response": rendered.response,
     }
     if rendered.failed:
-        failed = [one.row for one in rendered.failed]
+        failed = [failure.row for failure in rendered.failed]
         _reject_failed(table.take(failed), rendered.failed, ledger)
         good = np.delete(np.arange(len(rows)), failed)
         table, draws, which = table.take(good), draws[good], which[good]
@@ -244,8 +244,8 @@ def _reject_unfitting(lost: pa.Table, ledger: LedgerWriter) -> None:
 def _reject_failed(lost: pa.Table, failures: Sequence[Failure], ledger: LedgerWriter) -> None:
     rows = lost.select(["record_id", "source", "position"]).to_pylist()
     rejects = [
-        Reject(row["source"], row["position"], None, one.reason, one.detail)
-        for row, one in zip(rows, failures, strict=True)
+        Reject(row["source"], row["position"], None, failure.reason, failure.detail)
+        for row, failure in zip(rows, failures, strict=True)
     ]
     ledger.add(rejects, [row["record_id"] for row in rows])
 

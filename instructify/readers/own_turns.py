@@ -189,9 +189,9 @@ def _with_pictures(
 ) -> list[_Turn]:
     """Assign a picture to each mark."""
     field, listed = _listed_pictures(item, plan)
-    own = sum(mark is not None for turn in turns for mark in turn.marks)
-    marks = sum(len(turn.marks) for turn in turns) - own
-    if not marks and listed and not own:
+    num_embedded = sum(mark is not None for turn in turns for mark in turn.marks)
+    marks = sum(len(turn.marks) for turn in turns) - num_embedded
+    if not marks and listed and not num_embedded:
         first = next((at for at, turn in enumerate(turns) if turn.role == "user"), 0)
         return [
             turn._replace(marks=list(listed)) if at == first else turn
@@ -204,7 +204,7 @@ def _with_pictures(
         raise _BadTurn(field, "bad-value", detail)
     following = iter(listed)
     return [
-        turn._replace(marks=[next(following) if one is None else one for one in turn.marks])
+        turn._replace(marks=[next(following) if mark is None else mark for mark in turn.marks])
         for turn in turns
     ]
 

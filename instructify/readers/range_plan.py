@@ -67,15 +67,15 @@ def _joined(
         if role == largest:
             continue
         with _mapped(files[role].path) as data:
-            found = [0]
+            commas = [0]
             for cut in cuts:
                 share = cut.comma / places[largest][-1]
                 comma = _comma_of(data, field, cut.fields.get(field), share)
-                if comma is None or comma <= found[-1]:
+                if comma is None or comma <= commas[-1]:
                     return []
-                found.append(comma)
-            places[role] = [*found, len(data)]
-    spans = {role: _spans(found) for role, found in places.items()}
+                commas.append(comma)
+            places[role] = [*commas, len(data)]
+    spans = {role: _spans(commas) for role, commas in places.items()}
     return [{role: spans[role][at] for role in roles} for at in range(len(cuts) + 1)]
 
 
@@ -145,13 +145,15 @@ def _next_item(data: mmap.mmap, target: int, fields: set[str], *, keyed: bool) -
     text = block.decode("latin-1")
     alike: _Item | None = None
     for match in (_PAIR if keyed else _ITEM).finditer(block):
-        found = _item_at(text, match.end(), keyed=keyed)
-        if found is None:
+        fields_here = _item_at(text, match.end(), keyed=keyed)
+        if fields_here is None:
             continue
-        item = _Item(target + match.start(1), found)
-        if found.keys() == fields:
+        item = _Item(target + match.start(1), fields_here)
+        if fields_here.keys() == fields:
             return item
-        if alike is None and 2 * len(found.keys() & fields) > max(len(found), len(fields)):
+        if alike is None and 2 * len(fields_here.keys() & fields) > max(
+            len(fields_here), len(fields)
+        ):
             alike = item
     return alike
 
@@ -186,5 +188,5 @@ def _comma_of(data: mmap.mmap, field: str, value: object, share: float) -> int |
     if match is None:
         return None
     lower = max(0, match.start() - (1 << 16))
-    commas = [one.start(1) for one in _ITEM.finditer(data, lower, match.start() + 1)]
+    commas = [comma.start(1) for comma in _ITEM.finditer(data, lower, match.start() + 1)]
     return commas[-1] if commas else None
