@@ -1,4 +1,4 @@
-"""Notes on the fields of own data: named and not there, or named or read on one side alone."""
+"""Make notes on the fields of own data that the data, the entry or the templates lack."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from instructify.build.state import SplitState
 
 
 def own_field_notes(request: ConvertRequest, state: SplitState) -> Iterator[str]:
-    """List what of the fields of a split has no effect, and what its templates ask for in vain."""
+    """List fields of a split without effect, and fields that its templates use but it lacks."""
     options = request.catalog.dataset(state.dataset).options
     named: set[str] = set(json.loads(str(options.get("fields") or "{}")))
     templates = request.templates.for_task(state.entry.task, dataset=state.dataset)
@@ -36,9 +36,9 @@ def own_field_notes(request: ConvertRequest, state: SplitState) -> Iterator[str]
 
 
 def _present(shards: Iterable[Path]) -> set[str]:
-    found: set[str] = set()
+    present: set[str] = set()
     for path in shards:
         for chunk in read_arrow(path).column("fields").chunks:
             names = pc.struct_field(chunk.flatten(), "name")
-            found.update(pc.unique(names).to_pylist())
-    return found
+            present.update(pc.unique(names).to_pylist())
+    return present

@@ -1,10 +1,11 @@
-"""Conversations as people hold them, taken apart: a record for each turn of the assistant.
+"""Split conversations into records, one for each turn of the assistant.
 
-LLaVA and ShareGPT (`from`, `value`), OpenAI's messages (`role`, `content` as text or parts), pairs
-of `user` and `assistant`, TRL's `prompt` and `completion`. A mark `<image>` stands for the next
-picture of the item; the marks and the pictures must be as many. The marks go, as in LLaVA, since a
-model gets its pictures before the text. Earlier turns are the history; what the system says stands
-before the next question. A dialogue is read up to the first turn that cannot be used.
+Supported forms are LLaVA and ShareGPT (`from`, `value`), OpenAI's messages (`role`, `content` as
+text or parts), pairs of `user` and `assistant`, and TRL's `prompt` and `completion`. A mark
+`<image>` stands for the next picture of the item, and there must be as many marks as pictures. The
+marks are removed, as in LLaVA, since a model gets its pictures before the text. Earlier turns
+become the history, and a system message comes before the next question. A dialogue is read up to
+the first turn that can't be used.
 """
 
 import json
@@ -17,7 +18,7 @@ from instructify.readers.own_plan import Plan
 from instructify.readers.table_cells import Fault, text_of
 
 MARK = "<image>"
-# The fields of the cells that a turn becomes, which are columns of their own name.
+# The fields of a turn; each is also the name of its column.
 PART_COLUMNS = {name: name for name in ("question", "answer", "history", "picture")}
 TURN_KEYS = ("conversations", "messages", "conversation", "texts", "dialogue", "dialog")
 PICTURE_KEYS = ("images", "image", "picture", "pictures", "image_path", "image_paths", "img")
@@ -36,14 +37,14 @@ _CLOSING = re.compile(r"[.,;:!?)\]]")
 
 
 class Part(NamedTuple):
-    """One record of an item: what its raw id ends in, and its cells."""
+    """A record of an item: the end of its raw id, and its cells."""
 
     suffix: str
     cells: Mapping[str, object]
 
 
 class Problem(NamedTuple):
-    """Why an item is not read any further."""
+    """The reason why an item is not read any further."""
 
     field: str
     fault: Fault
@@ -52,12 +53,12 @@ class Problem(NamedTuple):
 class _Turn(NamedTuple):
     role: str
     text: str
-    marks: list[object]  # a picture that the turn itself holds, or None: the next of the item
+    marks: list[object]  # a picture in the turn itself; None: the next picture of the item
     is_trained: bool
 
 
 class _BadTurn(Exception):
-    """Ends the reading of an item; caught where the item is taken apart."""
+    """A turn can't be used, which ends the reading of its item."""
 
     def __init__(self, field: str, reason: str, detail: str) -> None:
         super().__init__(detail)
@@ -65,7 +66,7 @@ class _BadTurn(Exception):
 
 
 def parts_of(item: Mapping[str, object], plan: Plan) -> tuple[list[Part], Problem | None]:
-    """Take a conversation apart; with it comes what ended its reading, if anything."""
+    """Split a conversation; also returns the problem that ended its reading, if any."""
     try:
         column, turns = _turns(item, plan)
         turns = _with_pictures(item, plan, turns, column)
@@ -75,7 +76,7 @@ def parts_of(item: Mapping[str, object], plan: Plan) -> tuple[list[Part], Proble
 
 
 def turns_column(item: Mapping[str, object]) -> str | None:
-    """Name the column that holds the turns of an item."""
+    """Return the column with the turns of an item."""
     usual = next((key for key in TURN_KEYS if item.get(key) is not None), None)
     halves = (item.get("prompt"), item.get("completion"))
     return usual or ("prompt" if all(isinstance(half, list) for half in halves) else None)
@@ -103,7 +104,7 @@ def _turns(item: Mapping[str, object], plan: Plan) -> tuple[str, list[_Turn]]:
 
 
 def _listed(value: object) -> list[object] | None:
-    """Read a list, which a table may hold as JSON."""
+    """Read a list, which may be JSON text in a table."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
@@ -159,7 +160,7 @@ def _turn_of(role: str, value: object, field: str, is_trained: bool) -> _Turn:
 
 
 def _part_of(part: Mapping[str, object], texts: list[str], field: str) -> list[object]:
-    """Read one part of a message: add its text, or return its picture."""
+    """Read a part of a message: add its text, or return its picture."""
     kind = part.get("type")
     if kind in _TEXT_PARTS or (kind is None and isinstance(part.get("text"), str)):
         text = text_of(part.get("text"))
@@ -173,7 +174,7 @@ def _part_of(part: Mapping[str, object], texts: list[str], field: str) -> list[o
 
 
 def _part_picture(part: Mapping[str, object]) -> object:
-    """Return the picture that a part holds; None: it stands in the item's list."""
+    """Return the picture of a part; None if it is in the list of the item."""
     for key in ("image_url", "image", "url", "path", "base64", "bytes", "source", "data"):
         value = part.get(key)
         if isinstance(value, dict) and "data" in value and value.get("type") == "base64":
@@ -186,11 +187,11 @@ def _part_picture(part: Mapping[str, object]) -> object:
 def _with_pictures(
     item: Mapping[str, object], plan: Plan, turns: Sequence[_Turn], column: str
 ) -> list[_Turn]:
-    """Give each mark its picture."""
+    """Assign a picture to each mark."""
     field, listed = _listed_pictures(item, plan)
-    own = sum(mark is not None for turn in turns for mark in turn.marks)
-    marks = sum(len(turn.marks) for turn in turns) - own
-    if not marks and listed and not own:
+    num_embedded = sum(mark is not None for turn in turns for mark in turn.marks)
+    marks = sum(len(turn.marks) for turn in turns) - num_embedded
+    if not marks and listed and not num_embedded:
         first = next((at for at, turn in enumerate(turns) if turn.role == "user"), 0)
         return [
             turn._replace(marks=list(listed)) if at == first else turn
@@ -203,7 +204,7 @@ def _with_pictures(
         raise _BadTurn(field, "bad-value", detail)
     following = iter(listed)
     return [
-        turn._replace(marks=[next(following) if one is None else one for one in turn.marks])
+        turn._replace(marks=[next(following) if mark is None else mark for mark in turn.marks])
         for turn in turns
     ]
 
@@ -262,7 +263,7 @@ def _rounds(turns: Sequence[_Turn], column: str) -> tuple[list[Part], Problem | 
 
 
 def _without_marks(text: str) -> str:
-    """Take the marks out of a text, and the blanks or the line that they leave."""
+    """Remove the marks from a text, with the spaces or the line that they leave."""
     if MARK not in text:
         return text.strip()
     left = ""

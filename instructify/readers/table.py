@@ -1,11 +1,12 @@
-"""The user's own data: tables, conversations, lists of COCO and VQA, or class folders.
+"""Read the user's own data: tables, conversations, lists of COCO and VQA, or class folders.
 
-Every shape becomes rows (`own_rows`), and rows become records here. The raw id of a record is its
-`id` column, else its 0-based row, after the file's name where a split has several; behind it `-<n>`
-for the n-th turn of a conversation or the n-th caption of a row. In class folders it is
-`<class>/<file>`. A picture's key is `<dataset>/<name>` with the name as the data gives it, or made
-of its content where it stands in the data itself. In the name of a class folder an underscore
-stands for a blank. The columns that templates read by a name are in `fields`, sorted by name.
+`own_rows` converts every shape to rows, and this module converts rows to records. The raw id of a
+record is its `id` column, else its 0-based row, after the name of the file if a split has several
+files. `-<n>` is added for turn n of a conversation or caption n of a row. In class folders the raw
+id is `<class>/<file>`. The key of a picture is `<dataset>/<name>` with the name in the data; for a
+picture embedded in the data the name is made from its content. An underscore in the name of a class
+folder stands for a space. The columns that templates read by a name are in `fields`, sorted by
+name.
 """
 
 import posixpath
@@ -34,7 +35,7 @@ from instructify.readers.rows import Cells
 from instructify.readers.table_cells import Fault
 from instructify.readers.whole_numbers import pointed_columns, without_point
 
-# Where the positions of records may count, the lists of COCO and VQA among them.
+# What positions of records may count, including the lists of COCO and VQA.
 _PLACES = (A_LIST, "questions", "annotations", "images", "data", JSON_LINES)
 
 
@@ -61,7 +62,7 @@ def _read_rows(context: ReadContext, plan: Plan) -> Iterator[Chunk]:
 
 
 class _Records:
-    """Turns rows into records or rejects, one after the other."""
+    """Converts rows to records or rejects, one after another."""
 
     def __init__(self, context: ReadContext, plan: Plan) -> None:
         self.rows = RecordRows(context)
@@ -110,7 +111,7 @@ class _Records:
         columns: Mapping[str, object],
         cells: Cells,
     ) -> bool:
-        """Add the records of one part of a row; False where it is a reject."""
+        """Add the records of one part of a row; returns False if it is rejected."""
         plan = self._plan
         row = Row(plan, part.cells, columns)
         try:
@@ -122,7 +123,7 @@ class _Records:
                 if plan.shared_split(content) != plan.split:
                     return True
             fields = fields_of(plan, row)
-            own = own_fields_of(plan, whole) if plan.fields else None
+            own_fields = own_fields_of(plan, whole) if plan.fields else None
         except BadCell as error:
             if plan.split_by is None or plan.split_by.column or plan.is_first_split:
                 self.rows.reject(file, position, error.column, *error.fault)
@@ -131,7 +132,7 @@ class _Records:
         self.rows.remark("empty-choice", row.empty_choices)
         if self._pointed and any(cells.get(name) is not None for name in self._pointed):
             self.rows.remark("whole-number")
-        for number, one in enumerate(fields):
+        for number, record_fields in enumerate(fields):
             suffix = f"-{number}" if len(fields) > 1 else ""
             self.rows.add(
                 f"{raw_id}{part.suffix}{suffix}",
@@ -139,13 +140,13 @@ class _Records:
                 pictures=keys,
                 source=file,
                 position=position,
-                fields=own,
-                **one,
+                fields=own_fields,
+                **record_fields,
             )
         return True
 
     def _prefix(self, file: RawFile) -> tuple[str, str]:
-        """Say what stands before row numbers in raw ids, and before names of pictures."""
+        """Return the prefixes of row numbers in raw ids and of names of pictures."""
         known = self._prefixes.get(file.name)
         if known is None:
             name = file.name.removeprefix(self._base).lstrip("/")
@@ -220,7 +221,7 @@ def _options() -> dict[str, Option]:
         "raw": "the folder of the raw root, where it is not named like the dataset",
         "fields": "the columns that templates read by a name, as JSON",
     }
-    texts = {name: Option(kind="text", help=told) for name, told in fixed.items()}
+    texts = {name: Option(kind="text", help=help_text) for name, help_text in fixed.items()}
     columns = {
         f"column_{field}": Option(kind="text", help=f"the column of {field}")
         for field in (*FIELDS, TURNS)
