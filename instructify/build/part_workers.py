@@ -106,7 +106,7 @@ class PartWorkers:
             if done is not None:
                 done(unit, result)
 
-        self._inner.map(function, todo, note)
+        self._inner.map(function, todo, note, stage=self._part.stage)
 
     def _sum_up(self) -> str:
         return (

@@ -5,7 +5,7 @@ with an unusable picture or a failing template becomes a reject. Only text is wr
 change of templates needs neither pictures nor raw files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from instructify._util.outside import NotReadableError, decode_json, read_regula
 from instructify._util.shards import (
     Syncer,
     read_arrow,
+    stream_tables,
     valid_arrow,
-    write_arrow,
     write_bytes,
 )
 from instructify.build.ledger import LedgerWriter
@@ -147,25 +147,27 @@ def _write(unit: SamplesUnit, folder: Path) -> SamplesReceipt:
         read_arrow(unit.shard).slice(unit.start, unit.stop - unit.start), RECORD_SCHEMA, unit.shard
     )
     spec = unit.spec
-    kept = 0
-    tables: list[pa.Table] = []
-    with (
-        Syncer() as syncer,
-        LedgerWriter(folder / REJECTS, spec.dataset, spec.split) as ledger,
-    ):
+    kept = [0]
+
+    def tables() -> Iterator[pa.Table]:
         for start in range(0, records.num_rows, SLICE_ROWS):
             piece = records.slice(start, SLICE_ROWS).combine_chunks()
             if problems is not None:
                 piece = _with_pictures(piece, problems, ledger)
             table = _rendered(piece, spec, ledger)
-            tables.append(table)
-            kept += len(pc.unique(table.column("record_id")))
-        facts = write_arrow(folder / SAMPLES, SAMPLE_SCHEMA, tables, syncer=syncer)
+            kept[0] += len(pc.unique(table.column("record_id")))
+            yield table
+
+    with (
+        Syncer() as syncer,
+        LedgerWriter(folder / REJECTS, spec.dataset, spec.split) as ledger,
+    ):
+        facts = stream_tables(folder / SAMPLES, SAMPLE_SCHEMA, tables(), syncer=syncer)
         syncer.wait()
     receipt = SamplesReceipt(
         key=unit.key,
         samples=facts.rows,
-        records=kept,
+        records=kept[0],
         rejects=dict(sorted(ledger.counts.items())),
         shard=file_entry(facts),
     )
@@ -190,11 +192,9 @@ def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) 
 def _rendered(records: pa.Table, spec: SamplesSpec, ledger: LedgerWriter) -> pa.Table:
     """Render a slice; samples are in the order of records, with the draws of each in order."""
     hashes = hash_texts(records.column("record_id"))
-    drawn = [
-        choose_templates(records, spec.templates, hashes, draw=draw, seed=spec.seed)
-        for draw in range(spec.draws)
-    ]
-    which = np.stack(drawn, axis=1).reshape(-1)
+    which = choose_templates(
+        records, spec.templates, hashes, draws=spec.draws, seed=spec.seed
+    ).reshape(-1)
     rows = np.repeat(np.arange(records.num_rows), spec.draws)
     draws = np.tile(np.arange(spec.draws), records.num_rows)
     lost = np.flatnonzero(which == NO_TEMPLATE)

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from instructify.readers.base import A_LIST, BY_ID, Ranges, RawFile
 
 RANGE_BYTES = 64 << 20
+_WORTH_CUTTING = 1.5  # a file of fewer ranges is not cut
+_TOGETHER = 4  # ranges come in fours, so that two or four processes finish together
 _HEAD_BYTES = 4 << 20
 _BLOCK_BYTES = 4 << 20  # a cut is searched in so many bytes after its place
 _NEAR_BYTES = 1 << 20
@@ -97,7 +99,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def _places(path: Path, place: str, range_bytes: int) -> list[int]:
-    if path.stat().st_size < 1.5 * range_bytes:
+    if path.stat().st_size < _WORTH_CUTTING * range_bytes:
         return [0, path.stat().st_size]
     with _mapped(path) as data:
         return [0, *(cut.comma for cut in _cuts(data, place, range_bytes)), len(data)]
@@ -110,13 +112,19 @@ def _spans(places: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _cuts(data: mmap.mmap, place: str, range_bytes: int) -> Iterator[_Item]:
-    """Find a cut after each multiple of `range_bytes`, if there is one."""
+    """Find the cuts between ranges of equal length, which is at most `range_bytes`.
+
+    A file that is not much longer than one range has none.
+    """
     size = len(data)
+    if size < _WORTH_CUTTING * range_bytes:
+        return
+    num_ranges = -(-size // range_bytes // _TOGETHER) * _TOGETHER
     fields = _first_fields(data, place)
     if fields is None:
         return
     last = 0
-    for target in range(range_bytes, size - range_bytes // 2, range_bytes):
+    for target in (size * number // num_ranges for number in range(1, num_ranges)):
         if target <= last:
             continue
         item = _next_item(data, target, fields, keyed=place == BY_ID)
