@@ -15,14 +15,16 @@ from instructify.readers.base import RawFile, ReadContext
 from instructify.readers.json_items import read_list
 from instructify.readers.own_fields import head_of
 from instructify.readers.own_plan import Plan
-from instructify.readers.own_turns import PICTURE_KEYS, TURN_KEYS
+from instructify.readers.own_turns import TOOLS, TURN_KEYS
 from instructify.readers.rows import Cells, Rows
 from instructify.readers.table_cells import text_of
 from instructify.readers.table_rows import column_names, read_rows, table_suffix
+from instructify.readers.turn_pictures import OTHER_MEDIA, PICTURE_KEYS
 from instructify.rejects import Reject
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _NESTED = (".parquet", ".arrow")
+_BESIDE_TURNS = ("system", "system_prompt", "prompt", "completion", TOOLS)
 
 
 def files_in(place: RawFile) -> list[RawFile]:
@@ -94,7 +96,7 @@ def _turn_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:
     """Choose the columns of conversations that a file with a schema has."""
     if table_suffix(file) not in _NESTED:
         return _wanted(file, plan)
-    usual = (*TURN_KEYS, *PICTURE_KEYS, "system", "system_prompt", "prompt", "completion", "videos")
+    usual = (*TURN_KEYS, *PICTURE_KEYS, *OTHER_MEDIA, *_BESIDE_TURNS)
     present = table_schema(file).names
     return tuple(
         dict.fromkeys([*_wanted(file, plan), *(name for name in usual if name in present)])

@@ -1,4 +1,4 @@
-"""Pictures in a zip or tar that lies beside the table, read by their names.
+"""Pictures in zips or tars that lie beside the table, read by their names.
 
 The names of a zip stand at its end, those of a tar in its headers, which are read once. Nothing is
 unpacked to disk, and no more is read of a member than a picture may have.
@@ -9,7 +9,7 @@ import posixpath
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from instructify._util.errors import UserError
@@ -57,6 +57,15 @@ class PictureArchive:
             raise unreadable(file, error) from error
         self._names = _by_plain_name(self._places)
 
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return self._file.name
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a picture of this name."""
+        return name in self._places or name in self._names
+
     def find(self, name: str) -> RowPicture | Fault:
         """Read a picture; a name may leave out the one folder that everything lies in."""
         place = self._places.get(name) or self._places.get(self._names.get(name, ""))
@@ -84,6 +93,29 @@ class PictureArchive:
         assert isinstance(place, tarfile.TarInfo)
         self._handle.seek(place.offset_data)
         return self._handle.read(place.size)
+
+
+class PictureArchives:
+    """Archives of pictures that are open; a name that several of them have is no name."""
+
+    def __init__(self, files: Sequence[RawFile]) -> None:
+        self._archives = [PictureArchive(file) for file in files]
+
+    def find(self, name: str) -> RowPicture | Fault:
+        """Read a picture from the archive that has it."""
+        having = [archive for archive in self._archives if archive.has(name)]
+        if len(having) == 1:
+            return having[0].find(name)
+        if having:
+            shown = " and ".join(archive.name for archive in having[:3])
+            how = "write the folder of the archive before the name"
+            return Fault("bad-value", f"{name[:200]} is in {shown}; {how}")
+        shown = ", ".join(archive.name for archive in self._archives[:5])
+        return Fault("picture-missing", f"no {name[:200]} in {shown}")
+
+    def close(self) -> None:
+        for archive in self._archives:
+            archive.close()
 
 
 def _by_plain_name(names: dict[str, object]) -> dict[str, str]:
