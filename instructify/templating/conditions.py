@@ -58,13 +58,13 @@ def misfit(template: Template, row: Mapping[str, Any]) -> str | None:
     if unwanted:
         return f"not with {', '.join(unwanted)}"
     for name, words in template.begins:
-        if not _begins(row.get(name), words):
+        if not _begins(value_of(row, name), words):
             return f"needs a {name} that begins with {_listed(words)}"
     for name, words in template.unless_begins:
-        if _begins(row.get(name), words):
+        if _begins(value_of(row, name), words):
             return f"not with a {name} that begins with {_listed(words)}"
     for name, most in template.at_most_words:
-        if _num_words(row.get(name)) > most:
+        if _num_words(value_of(row, name)) > most:
             return f"not with {'an' if name[0] in 'ao' else 'a'} {name} of more than {most} words"
     return None
 
@@ -91,7 +91,7 @@ def fulfils(
     for name, words in condition.unless_begins:
         mask = pc.and_(mask, pc.invert(_column_begins(table, name, words, seen)))
     for name, most in condition.at_most_words:
-        num_words = pc.count_substring_regex(table.column(name), pattern=_ONE_WORD)
+        num_words = pc.count_substring_regex(_column(table, name), pattern=_ONE_WORD)
         mask = pc.and_(mask, pc.fill_null(pc.less_equal(num_words, most), True))
     return mask
 
@@ -121,16 +121,21 @@ def _column_begins(
     seen: dict[tuple[str, tuple[str, ...]], pa.BooleanArray],
 ) -> pa.BooleanArray:
     if (name, words) not in seen:
-        lowered = pc.ascii_lower(table.column(name))
+        lowered = pc.ascii_lower(_column(table, name))
         begins = pc.match_substring_regex(lowered, pattern=_pattern(words))
         seen[name, words] = pc.fill_null(begins, False)
     return seen[name, words]
 
 
+def _column(table: pa.RecordBatch | pa.Table, name: str) -> pa.Array | pa.ChunkedArray:
+    """Return a column, or a field of own data as one."""
+    is_own = name not in table.schema.names and OWN_FIELDS in table.schema.names
+    return own_column(table, name) if is_own else table.column(name)
+
+
 def _is_present(table: pa.RecordBatch | pa.Table, name: str) -> pa.BooleanArray:
     """Return where a field is neither null nor empty; a number is never empty."""
-    is_own = name not in table.schema.names and OWN_FIELDS in table.schema.names
-    column = own_column(table, name) if is_own else table.column(name)
+    column = _column(table, name)
     if pa.types.is_integer(column.type):
         return column.is_valid()
     is_list = pa.types.is_list(column.type)

@@ -27,7 +27,7 @@ def lines(raw: Path, entry: str, *rows: object) -> Read:
 
 
 def test_pictures_of_several_columns_are_read_in_the_order_of_the_entry(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {"right": "2.jpg", "left": "1.jpg"},
         {"left": "", "right": "3.jpg"},
         {"left": "a.jpg|b.jpg", "right": ["c.jpg"]},
