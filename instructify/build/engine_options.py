@@ -1,4 +1,4 @@
-"""How a command runs its units: `--jobs`, `--engine`, `--part` and `--stage`, read and checked."""
+"""Read and check the options that say how units run: `--jobs`, `--engine`, `--part`, `--stage`."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Notes on the fields of own data: named and not there, or named or read on one side alone."""
+"""Make notes on the fields of own data that the data, the entry or the templates lack."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator
@@ -13,7 +13,7 @@ from instructify.catalog import Dataset
 
 
 def own_field_notes(request: ConvertRequest, state: SplitState) -> Iterator[str]:
-    """List what of the fields of a split has no effect, and what its templates ask for in vain."""
+    """List fields of a split without effect, and fields that its templates use but it lacks."""
     named = named_fields(request.catalog.dataset(state.dataset))
     templates = request.templates.for_task(state.entry.task, dataset=state.dataset)
     read = {name for template in templates for name in template.fields}

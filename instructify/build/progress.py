@@ -1,4 +1,4 @@
-"""Progress for a person who waits: one bar a step on stderr, none where that is no terminal."""
+"""Show the progress of each step as a bar on stderr, if that is a terminal."""
 
 import sys
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Progress:
 
     @contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
-        """Open the bar of one step; it vanishes when the step is done."""
+        """Open the bar of a step, which disappears when the step is done."""
         with tqdm(
             total=total,
             desc=f"{name:<9}",

@@ -1,7 +1,7 @@
-"""One unit of work: a split's raw files into record shards, rejects and picture keys.
+"""A unit of work: convert the raw files of a split to record shards, rejects and picture keys.
 
-It runs in any process and on any machine, and leaves a folder with a receipt, by which the unit is
-found again after a kill. Memory is that of one shard.
+It runs in any process and on any machine, and writes a folder with a receipt, which a restarted run
+finds. It needs memory for one shard.
 """
 
 import re
@@ -45,7 +45,7 @@ _SHARD = re.compile(r"records-[0-9]{5,9}\.arrow")
 
 
 class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What a finished unit left in its folder, which has the name of the key."""
+    """The contents of the folder of a finished unit, whose name is the key."""
 
     key: str
     raw: list[RawSource]
@@ -56,11 +56,11 @@ class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
     rejects: dict[str, int]
     coverage: Coverage = Coverage()
     shards: dict[str, FileEntry]  # file name in the folder => facts
-    pack: dict[str, FileEntry] = {}  # the pictures that stand in the raw files, and their index
+    pack: dict[str, FileEntry] = {}  # the pictures embedded in the raw files, and their index
 
 
 def find_records(unit: RecordsUnit, key: str) -> RecordsReceipt | None:
-    """Return the receipt of a unit that was finished before, if it is of the same inputs."""
+    """Return the receipt of a unit that was finished before with the same inputs."""
     folder = unit_folder(unit.staging, key)
     try:
         receipt = decode_json(read_regular(folder / RECEIPT), RecordsReceipt)
@@ -75,10 +75,10 @@ def find_records(unit: RecordsUnit, key: str) -> RecordsReceipt | None:
 
 
 def run_records(unit: RecordsUnit) -> RecordsReceipt:
-    """Read a split into its folder, or find that this was done already.
+    """Read a split into its folder, unless this was done already.
 
-    The raw files are hashed while they are read; only where other work is staged already do the
-    hashes come first, for this unit may be among it.
+    The raw files are hashed while they are read. If there are staged results, files are hashed
+    first, since the result of this unit may be among them.
     """
     with unit.hashing() as hashes:
         if has_units(unit.staging):
@@ -91,7 +91,7 @@ def run_records(unit: RecordsUnit) -> RecordsReceipt:
             else:
                 written = put_together(unit, unit.made, folder)
             repeated = repeated_hashes(written.id_hashes)
-            if repeated:  # rare, so it may cost a second reading: the first of equal ids stays
+            if repeated:  # rare, so a second reading is acceptable; the first of equal ids stays
                 written = _write(unit, folder, repeated)
             sources = sources_of(unit, hashes)
             hashes.check_unchanged()
@@ -121,7 +121,7 @@ def _receipt(key: str, sources: Sources, written: Written) -> RecordsReceipt:
 
 
 class _Writer:
-    """Collects chunks into shards and what the receipt has to say of them."""
+    """Collects chunks into shards, and the facts about them for the receipt."""
 
     def __init__(self, folder: Path, syncer: Syncer, coverage: CoverageCounter) -> None:
         self.records = 0
@@ -136,7 +136,7 @@ class _Writer:
         self._held_rows = 0
 
     def add(self, batch: pa.RecordBatch, id_hashes: Hashes) -> None:
-        """Take a batch; write full shards of exactly SHARD_ROWS rows."""
+        """Add a batch; write full shards of exactly SHARD_ROWS rows."""
         self.id_hashes.append(id_hashes)
         self.records += batch.num_rows
         counts = pc.value_counts(batch.column("form").cast(pa.string()))
@@ -151,7 +151,7 @@ class _Writer:
                 self.flush()
 
     def flush(self) -> None:
-        """Write what is held as a shard, and the distinct picture keys of it."""
+        """Write the collected rows as a shard, and its distinct picture keys."""
         if not self._held:
             return
         number = len(self.shards)
@@ -165,7 +165,7 @@ class _Writer:
 
 
 def write_records(path: Path, table: pa.Table, syncer: Syncer | None = None) -> FileFacts:
-    """Write a shard, whose bytes depend on its rows alone."""
+    """Write a shard, whose bytes depend only on its rows."""
     return write_arrow(path, RECORD_SCHEMA, [canonical(table)], syncer=syncer)
 
 
@@ -218,7 +218,7 @@ def _limited(chunks: Iterator[Chunk], limit: int | None) -> Iterator[Chunk]:
 def _without_doubles(
     batch: pa.RecordBatch, repeated: frozenset[int], seen: set[str]
 ) -> tuple[pa.RecordBatch, Hashes, list[Reject]]:
-    """Drop records whose id was seen before; `repeated`: the hashes of ids that may be double."""
+    """Drop records whose id came before; `repeated`: the hashes of ids that may be repeated."""
     hashes = hash_texts(batch.column("record_id"))
     if not repeated:
         return batch, hashes, []
@@ -249,7 +249,7 @@ def num_distinct(parts: list[Hashes]) -> int:
 
 
 def _sorted(parts: list[Hashes]) -> Hashes:
-    """Join and sort in place, and let the parts go: there are millions, eight bytes each."""
+    """Concatenate and sort in place, and free the parts: there are millions of hashes."""
     hashes = np.concatenate([np.empty(0, np.uint64), *parts])
     parts.clear()
     hashes.sort()

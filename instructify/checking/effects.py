@@ -1,4 +1,4 @@
-"""Inputs without effect, and labels that are absent: what a conversion would say of them."""
+"""Find inputs without effect and missing labels, as a conversion does."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def note_effects(
     raws: Sequence[tuple[RawSplit, SplitReport]],
     surveys: Sequence[Survey],
 ) -> None:
-    """Note what is found of every split that could be read, and of all of them together."""
+    """Add the findings about every split that could be read, and about all of them together."""
     covered: list[Covered] = []
     example: str | None = None
     for (raw, row), survey in zip(raws, surveys, strict=True):

@@ -1,7 +1,7 @@
-"""Pictures looked at in units: by their two ends, or decoded with `deep`.
+"""Check pictures in units: by the beginning and end of files, or by decoding with `deep`.
 
-What the ends say of a missing end is confirmed by decoding that one file, so that this and a
-conversion never disagree about a picture that is reported.
+If the end of a file seems to be missing, the file is decoded to confirm it, so a reported picture
+is also unusable for a conversion.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class PictureUnit:
 
 
 def run_picture_unit(unit: PictureUnit) -> list[PictureFinding]:
-    """Check the pictures and return what is to be said of some of them."""
+    """Check the pictures of a unit and return findings."""
     findings: list[PictureFinding] = []
     with SourceReader(unit.roots) as source:
         for one in unit.wanted:
@@ -84,7 +84,7 @@ def _probed(data: bytes, is_clip: bool) -> PictureFacts | Problem:
 
 
 def _suffix_differs(place: Location, kind: str) -> bool:
-    """Tell whether a file's name claims another kind; a member of a tar has no name here."""
+    """Whether the suffix of a file names another kind; members of tars have no name here."""
     if place.offset is not None:
         return False
     _, dot, suffix = place.file.rpartition("/")[2].rpartition(".")

@@ -1,7 +1,6 @@
-"""The pictures of an examination: each key found once, its file looked at, findings by split.
+"""Check the pictures of an examination: locate each key once, check its file, count by split.
 
-Keys are located in windows and looked at in units, so that memory is that of the keys and of the
-findings.
+Keys are located in windows and checked in units, so memory holds only the keys and the findings.
 """
 
 import tempfile
@@ -37,8 +36,8 @@ from instructify.pictures import (
     wanted_keys,
 )
 
-USUAL_LOSS_PERCENT = 1.0  # a dataset that may lose more is known to have gaps on the net
-_WINDOW_KEYS = 1 << 18  # located before they are looked at
+USUAL_LOSS_PERCENT = 1.0  # a dataset that may have more rejects is known to have dead links
+_WINDOW_KEYS = 1 << 18  # keys of a window
 _UNIT_KEYS = 2_000
 _FINDINGS = pa.schema([(name, pa.string()) for name in PictureFinding._fields])
 
@@ -53,7 +52,7 @@ def check_pictures(
 ) -> pa.Table:
     """Locate every distinct key and check its file; returns a table of findings.
 
-    `faults` are those of the pictures that stand in raw files, found when these were read.
+    `faults` are those of pictures embedded in raw files, found while reading.
     """
     roots = Roots.resolve(request.roots.raw, request.roots.images)
     wanted, releases = wanted_keys(_by_release(request, keys))
@@ -129,7 +128,7 @@ def _located(
 def _web_map(
     request: CheckRequest, report: Report, roots: Roots, scratch: Path, pool: Workers
 ) -> WebMap | None:
-    """Map urls to places in tars, where a dataset keeps its pictures so."""
+    """Map URLs to places in tars, for datasets with pictures in tars."""
     families = {
         family.name: dataset
         for dataset in request.datasets
@@ -154,7 +153,7 @@ def note_findings(
     keys: Sequence[tuple[SplitReport, pa.Array]],
     findings: pa.Table,
 ) -> None:
-    """Count each finding once for all splits together, and once for each split that names it."""
+    """Count each finding once for all splits together, and once for each split with its key."""
     found: dict[str, list[tuple[SplitReport, pa.Table]]] = {}
     for split, own in keys if findings.num_rows else ():
         rows = findings.filter(pc.is_in(findings["key"], value_set=own))

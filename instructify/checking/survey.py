@@ -1,7 +1,7 @@
-"""One split read to its end and not written: how many records, what was rejected, which pictures.
+"""Read a split without writing it: count records, collect rejects and picture keys.
 
-The readers are those of a conversion, and so are the counts. Memory is that of the distinct
-picture keys and eight bytes a record.
+Readers and counts are those of a conversion. Memory holds the distinct picture keys and eight bytes
+a record.
 """
 
 from collections import Counter
@@ -33,7 +33,7 @@ from instructify.readers import Chunk, RawFile
 from instructify.rejects import Reject
 
 MOST_EXAMPLES = 1_000  # of each reason
-_MOST_DOUBLES = 10  # examples of them cost a second reading
+_MOST_DOUBLES = 10  # examples of them need a second reading
 _PARTS = 64
 
 
@@ -45,11 +45,11 @@ class SurveyUnit:
     roots: RawRoots
     ocr: RawFile | None = None  # the user's side file
     vocabulary: tuple[str, ...] | None = None  # that its answers should be of
-    decode: bool = False  # the pictures that stand in the raw files themselves
+    decode: bool = False  # the pictures embedded in the raw files
 
 
 class Survey(NamedTuple):
-    """What reading a split told; `failure` is the sentence that a conversion would end with."""
+    """The result of reading a split; `failure` is the error with which a conversion would end."""
 
     records: int
     rejects: dict[str, int]
@@ -58,7 +58,7 @@ class Survey(NamedTuple):
     failure: str | None
     coverage: Coverage
     vocabulary: tuple[int, int, int] | None  # answers in it, all answers, its size
-    embedded: pa.Array  # the keys of pictures that stand in the raw files themselves
+    embedded: pa.Array  # the keys of pictures embedded in the raw files
     faults: list[tuple[str, str, str]]  # of those: key, reason, detail
     fields: frozenset[str]  # of own data, which some record has
 
@@ -129,7 +129,7 @@ def _distinct(parts: list[pa.Array]) -> pa.Array:
 
 
 def _doubles(unit: SurveyUnit, repeated: frozenset[int]) -> list[Reject]:
-    """Read again up to some records whose id was taken, for examples."""
+    """Read again until some records with a repeated id are found, for examples."""
     found: list[Reject] = []
     seen: set[int] = set()
     try:
@@ -142,7 +142,7 @@ def _doubles(unit: SurveyUnit, repeated: frozenset[int]) -> list[Reject]:
                 if len(found) == _MOST_DOUBLES:
                     return found
     except UserError:
-        pass  # it was told when the split was read the first time
+        pass  # reported at the first reading
     return found
 
 

@@ -1,7 +1,7 @@
-"""Readers: raw files of a release in, records and rejects out; one module for each release.
+"""Readers turn the raw files of a release into records and rejects; each release has a module.
 
-`READERS` has them by the names that catalog.yaml uses. Below them, `json_items` and the modules
-that it is made of stream raw JSON in bounded memory.
+`READERS` maps the names that catalog.yaml uses to readers. `json_items` and the modules that it
+uses stream raw JSON in bounded memory.
 """
 
 from instructify.readers.base import (

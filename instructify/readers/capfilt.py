@@ -1,9 +1,9 @@
-"""Web CapFilt: JSON lists of {url, caption}, up to 20 GB each; the picture of a record is its url.
+"""Web CapFilt: JSON lists of {url, caption}, up to 20 GB each; the picture is named by its URL.
 
-Picture: the first 20 hex digits of the url's sha256, the url taken as written. Raw id: those,
-`-w` (web) or `-s` (synthetic), and how many captions of that kind the url has before it, in the
-order ccs, laion. The lists are read twice: once for the urls alone, to number, choose and sample
-(capfilt_plan.py), once for the records. An url that isn't http(s) can't be fetched: `bad-value`.
+The picture key is the first 20 hex digits of the sha256 of the URL as written. The raw id is the
+key, `-w` (web) or `-s` (synthetic), and the number of captions of that kind and URL before it, in
+the order ccs, laion. The lists are read twice: first only the URLs, to number, choose and sample
+captions (capfilt_plan.py), then the records. A URL that is not http(s) is rejected: `bad-value`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +49,7 @@ class _List(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """Good pairs, their captions cleaned, and where in the file they stand."""
+    """Good pairs with cleaned captions, and their positions in the file."""
 
     urls: Sequence[str]
     captions: pa.StringArray
@@ -83,7 +83,7 @@ def _decide(context: ReadContext, urls: Iterable[Urls]) -> Plan:
 
 
 def _lists(context: ReadContext) -> list[_List]:
-    """List the files that the options ask for and that are there."""
+    """List the existing files that the options select."""
     options = context.options
     sources = ("ccs", "laion") if options["sources"] == "both" else (options["sources"],)
     large = "_large" if options["size"] == "large" else ""

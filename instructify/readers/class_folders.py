@@ -1,7 +1,8 @@
 """Pictures in folders that are named after their classes.
 
-Lists them by class and name, folder by folder, so that a million pictures need no more memory than
-the largest folder. In the name of a class folder an underscore stands for a blank. Opens no file.
+Files are listed by class and name, one folder at a time, so the memory for a million pictures is
+that of the largest folder. An underscore in the name of a class folder stands for a space. No file
+is opened.
 """
 
 import os
@@ -25,7 +26,7 @@ _LINK_OUT = "a link that leads out of the folder"
 
 
 class ClassFile(NamedTuple):
-    """A file of a class folder, or what is wrong with it."""
+    """A file of a class folder, or the reason why it can't be used."""
 
     name: str  # below the folder of classes
     label: str
@@ -45,7 +46,7 @@ def class_names(folder: RawFile) -> tuple[str, ...]:
 
 
 def _refuse_splits(folder: RawFile, names: list[str]) -> None:
-    """Refuse folders of splits that hold the class folders; they would be taken for classes."""
+    """Refuse folders of splits around the class folders, which would be read as classes."""
     splits = {name: split_word(name) for name in names if _holds_folders_alone(folder.path / name)}
     named = {name: split for name, split in splits.items() if split is not None}
     if not named or (len(named) < len(names) and len(set(named.values())) < 2):
@@ -93,9 +94,7 @@ def _holds_folders_alone(folder: str | Path) -> bool:
 
 
 def class_files(folder: RawFile, classes: tuple[str, ...]) -> Iterator[ClassFile]:
-    """List the files below the class folders, by class and name; hidden ones and
-    those of a desktop are not ours.
-    """
+    """List the files below the class folders, by class and name, without hidden files."""
     root = os.path.realpath(folder.path)
     for entry in _visible(folder.path):
         if not _is_class(entry, root):
@@ -113,9 +112,9 @@ def class_files(folder: RawFile, classes: tuple[str, ...]) -> Iterator[ClassFile
 
 
 def _is_class(entry: os.DirEntry[str], root: str) -> bool:
-    """Tell a class folder, which may be a link to another folder below the same root.
+    """Whether an entry is a class folder, or a link to a folder below the same root.
 
-    What lies behind a link that leads out is neither listed nor named.
+    The target of a link that leads outside is neither listed nor named.
     """
     return _is_folder(entry) and (not entry.is_symlink() or _is_below(entry.path, root))
 
@@ -171,5 +170,5 @@ def _files_below(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def printable(name: str) -> str:
-    """Make a file name fit for a message."""
+    """Return a file name that can be printed in a message."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)

@@ -1,9 +1,10 @@
-"""COCO Caption: Karpathy's file, the official files or LAVIS's; a caption's or a picture's record.
+"""COCO Caption: Karpathy's file, the official files, or those of LAVIS.
 
-`split_source=auto` takes Karpathy's splits where his file (or LAVIS's copy of the splits) is there,
-else the official files, whose val2014 then mixes what others test on. `restval` joins train.
-Raw id: the annotation id (Karpathy's `sentid` is the same) in training, the picture's id in
-evaluation; LAVIS's files have no caption ids, there it is `<picture id>-<how many before it>`.
+`split_source=auto` uses Karpathy's splits if his file (or LAVIS's copy of the splits) exists, else
+the official files, whose val2014 contains the pictures of Karpathy's test split. `restval` is part
+of train. The raw id is the annotation id in training (equal to Karpathy's `sentid`) and the picture
+id in evaluation. LAVIS's files have no caption ids; there it is `<picture id>-<number of captions
+before it>`.
 """
 
 import re
@@ -67,7 +68,7 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
 
 
 def _source(context: ReadContext) -> str:
-    """Decide which of the files at hand tells the splits."""
+    """Decide which of the existing files gives the splits."""
     wanted = str(context.options["split_source"])
     for source in _SOURCES if wanted == "auto" else [wanted]:
         if _SOURCES[source] in context.files:
@@ -79,7 +80,7 @@ def _source(context: ReadContext) -> str:
 
 
 def _read_captions(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
-    """Read the official file, one record per annotation."""
+    """Read the official file; each annotation is a record."""
     for items in read_list(file, Annotation, key="annotations"):
         rows: list[Caption] = []
         rejects = list(items.rejects)
@@ -93,7 +94,7 @@ def _read_captions(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
 
 
 def _read_caption_sets(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
-    """Read the official file, one record per picture in the order of its list of pictures."""
+    """Read the official file; each picture is a record, in the order of its list of pictures."""
     rejects: list[Reject] = []
     positions = _picture_positions(file, rejects)
     captions: dict[int, list[str]] = {number: [] for number in positions}
@@ -119,7 +120,7 @@ def _read_caption_sets(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
 
 
 def _picture_positions(file: RawFile, rejects: list[Reject]) -> dict[int, int]:
-    """Read where in the list of pictures each id stands."""
+    """Return the position of each id in the list of pictures."""
     positions: dict[int, int] = {}
     for items in read_list(file, Picture, key="images"):
         rejects += items.rejects

@@ -1,8 +1,8 @@
-"""NoCaps: a record per picture with its ten captions as references, for evaluation.
+"""NoCaps: each picture is a record with its ten captions as references, for evaluation.
 
-Raw id: the picture's id in the file, counted from 0. The picture itself is named by its Open Images
-id. The captions of test are kept by the authors: its records have no references. `subset` is the
-domain (in, near, out) where the file tells it, which the official one need not.
+The raw id is the id of the picture in the file, counted from 0. The picture is named by its Open
+Images id. The authors did not publish the captions of test, so its records have no references.
+`subset` is the domain (in, near, out) if the file has it; the official file may lack it.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class _Caption(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Captions:
-    """The captions of one picture, and where the first of them stands."""
+    """The captions of one picture, and the position of the first."""
 
     __slots__ = ("position", "texts")
 

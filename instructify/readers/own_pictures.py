@@ -1,7 +1,7 @@
-"""The pictures of a row of own data: names, or the bytes themselves in one of many dresses.
+"""Read the pictures of a row of own data: names, or bytes in one of several forms.
 
 A cell may hold a name, an absolute path, an address, bytes, base64, a data URL, the `{bytes, path}`
-of the `datasets` library, or a list of these. What a name means is decided here by its text alone.
+of the `datasets` library, or a list of these. The form is recognised by the text alone.
 """
 
 import base64
@@ -31,7 +31,7 @@ _NO_PLAIN_START = ("", "[", "{", "(", " ", "/")
 def pictures_in(
     cell: object, plan: Plan, archive: PictureArchives | None
 ) -> list[RowPicture] | Fault:
-    """Read the pictures of a cell, in their order; none where it holds nothing."""
+    """Read the pictures of a cell, in order; empty if the cell is empty."""
     if archive is None and isinstance(cell, str) and _is_plain(cell, plan.separator):
         return [RowPicture(posixpath.normpath(cell.strip()), None)]
     pictures: list[RowPicture] = []
@@ -54,10 +54,10 @@ def listed_pictures(cell: object, separator: str) -> list[object]:
 
 
 def _is_plain(cell: str, separator: str) -> bool:
-    """Whether a cell is what nearly all are, the ASCII name of one file below the folder."""
+    """Whether a cell is the ASCII name of one file below the folder, as nearly all are."""
     if len(cell) >= _LEAST_BASE64 or not cell.isascii() or separator in cell:
         return False
-    if "'" in cell or '"' in cell:  # a list that Python or NumPy printed, perhaps
+    if "'" in cell or '"' in cell:  # maybe a list that Python or NumPy printed
         return False
     return cell[:1] not in _NO_PLAIN_START and safe_name(cell) and not cell.isspace()
 
@@ -81,7 +81,7 @@ def _items(cell: object, separator: str) -> Sequence[object]:
 
 
 def _is_long_text(cell: str) -> bool:
-    """Whether a text is one picture, whatever separators stand in it."""
+    """Whether a text is a single picture in spite of any separators in it."""
     return bool(_DATA_URL.match(cell) or _BASE64.match(cell) or _WEB.match(cell))
 
 
@@ -94,7 +94,7 @@ def _object(cell: str) -> object:
 
 
 def _objects(cell: str) -> object | None:
-    """Read a JSON list of objects, of which the first is returned where it is the only one."""
+    """Read a JSON list of objects; a list of one object gives the object."""
     try:
         value = json.loads(cell)
     except (ValueError, RecursionError):
@@ -123,7 +123,7 @@ def _picture(item: object, plan: Plan, archive: PictureArchives | None) -> RowPi
 
 
 def _of_object(item: dict[str, object]) -> object:
-    """Take bytes before a path: with bytes, the path of `datasets` is only a name."""
+    """Return the bytes, else the path; beside bytes, the path of `datasets` is only a name."""
     for key in ("bytes", "path", "file_name", "url", "image", "data"):
         value = item.get(key)
         if value is not None and value != b"":

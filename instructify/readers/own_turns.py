@@ -1,9 +1,9 @@
-"""Conversations as people hold them, taken apart: a record for each turn of the assistant.
+"""Split conversations into records, one for each turn of the assistant.
 
-LLaVA and ShareGPT (`from`, `value`), OpenAI's messages (`role`, `content` as text or parts), pairs
-of `user` and `assistant`, TRL's `prompt` and `completion`. Which pictures a turn has is read by
-`turn_pictures`. Earlier turns are the history; what the system says stands before the next
-question. A dialogue is read up to the first turn that cannot be used.
+Supported forms are LLaVA and ShareGPT (`from`, `value`), OpenAI's messages (`role`, `content` as
+text or parts), pairs of `user` and `assistant`, and TRL's `prompt` and `completion`.
+`turn_pictures` assigns the pictures to turns. Earlier turns become the history, and a system
+message comes before the next question. A dialogue is read up to the first turn that can't be used.
 """
 
 import json
@@ -24,7 +24,7 @@ from instructify.readers.turn_pictures import (
     without_marks,
 )
 
-# The fields of the cells that a turn becomes, which are columns of their own name.
+# The fields of a turn; each is also the name of its column.
 PART_COLUMNS = {name: name for name in ("question", "answer", "history", "picture")}
 TURN_KEYS = ("conversations", "messages", "conversation", "texts", "dialogue", "dialog")
 _MEMBER = "json"  # of a tar, where it is the list of turns itself
@@ -42,14 +42,14 @@ _IMAGE_PARTS = ("image", "image_url", "input_image")
 
 
 class Part(NamedTuple):
-    """One record of an item: what its raw id ends in, and its cells."""
+    """A record of an item: the end of its raw id, and its cells."""
 
     suffix: str
     cells: Mapping[str, object]
 
 
 def parts_of(item: Mapping[str, object], plan: Plan) -> tuple[list[Part], Problem | None]:
-    """Take a conversation apart; with it comes what ended its reading, if anything."""
+    """Split a conversation; also returns the problem that ended its reading, if any."""
     try:
         column, turns = _turns(item, plan)
         turns = with_pictures(item, plan, turns, column)
@@ -59,7 +59,7 @@ def parts_of(item: Mapping[str, object], plan: Plan) -> tuple[list[Part], Proble
 
 
 def turns_column(item: Mapping[str, object]) -> str | None:
-    """Name the column that holds the turns of an item."""
+    """Return the column with the turns of an item."""
     usual = next((key for key in TURN_KEYS if item.get(key) is not None), None)
     whole = item.get(_MEMBER)
     if usual is None and isinstance(whole, list) and all(isinstance(one, dict) for one in whole):
@@ -153,7 +153,7 @@ def _turn_of(role: str, value: object, field: str, is_trained: bool) -> Turn:
 
 
 def _part_of(part: Mapping[str, object], texts: list[str], field: str) -> list[object]:
-    """Read one part of a message: add its text, or return its picture."""
+    """Read a part of a message: add its text, or return its picture."""
     kind = part.get("type")
     if kind in _TEXT_PARTS or (kind is None and isinstance(part.get("text"), str)):
         text = text_of(part.get("text"))

@@ -1,7 +1,7 @@
-"""Pictures in zips or tars that lie beside the table, read by their names.
+"""Read pictures by name from zip or tar archives beside the table.
 
-The names of a zip stand at its end, those of a tar in its headers, which are read once. Nothing is
-unpacked to disk, and no more is read of a member than a picture may have.
+The names are read once, from the end of a zip or the headers of a tar. Nothing is unpacked to disk,
+and a member is read only up to the maximum size of a picture.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ class RowPicture(NamedTuple):
 
     @property
     def content(self) -> str:
-        """Say what tells this picture from others, the same wherever the data lies."""
+        """Return the identity of this picture, which does not depend on the place of the data."""
         return self.name if self.data is None else hashlib.sha256(self.data).hexdigest()
 
 
 class PictureArchive:
-    """An archive of pictures that is open."""
+    """An open archive of pictures."""
 
     def __init__(self, file: RawFile) -> None:
         self._file = file
@@ -67,7 +67,7 @@ class PictureArchive:
         return name in self._places or name in self._names
 
     def find(self, name: str) -> RowPicture | Fault:
-        """Read a picture; a name may leave out the one folder that everything lies in."""
+        """Read a picture; a name may omit the single top folder of the archive."""
         place = self._places.get(name) or self._places.get(self._names.get(name, ""))
         if place is None:
             return Fault("picture-missing", f"no {name[:200]} in {self._file.name}")
@@ -119,7 +119,7 @@ class PictureArchives:
 
 
 def _by_plain_name(names: dict[str, object]) -> dict[str, str]:
-    """Map the names without `./`, and without the one folder that all lie in, to the whole ones."""
+    """Map names without `./` and without a single top folder to full names."""
     plain = {posixpath.normpath(name): name for name in names}
     roots = set(_roots(plain))
     if len(roots) == 1 and all("/" in name for name in plain):

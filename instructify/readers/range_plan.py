@@ -1,7 +1,7 @@
-"""Where a large JSON file may be cut: guesses, made from a few bytes around each place.
+"""Guess where a large JSON file can be split, from a few bytes around each place.
 
-A cut is a comma behind which an item begins that has the fields of the file's first item. Whether
-it lies between two items is proved later, by whoever reads the range before it to its end.
+A cut is a comma followed by an item with the same fields as the first item of the file. Whether it
+really lies between two items is proved later, when the range before it is read to its end.
 """
 
 import json
@@ -16,18 +16,18 @@ from instructify.readers.base import A_LIST, BY_ID, Ranges, RawFile
 
 RANGE_BYTES = 64 << 20
 _HEAD_BYTES = 4 << 20
-_BLOCK_BYTES = 4 << 20  # a cut has to be found within so many bytes behind its place
+_BLOCK_BYTES = 4 << 20  # a cut is searched in so many bytes after its place
 _NEAR_BYTES = 1 << 20
 _ITEM = re.compile(rb"\}\s*(,)\s*(?=\{)")
 _PAIR = re.compile(rb'\}\s*(,)\s*(?="(?:[^"\\]|\\.)*"\s*:\s*\{)', re.DOTALL)
 _COLON = re.compile(r"\s*:\s*")
 _SPACE = re.compile(r"\s*")
 
-Cut = Mapping[str, tuple[int, int]]  # of some files, by role, the bytes that are read
+Cut = Mapping[str, tuple[int, int]]  # the bytes that are read of some files, by role
 
 
 class _Item(NamedTuple):
-    """A comma, and the fields of the item behind it."""
+    """A comma, and the fields of the item after it."""
 
     comma: int
     fields: Mapping[str, Any]
@@ -36,10 +36,10 @@ class _Item(NamedTuple):
 def plan_ranges(
     files: Mapping[str, RawFile], ranges: Ranges, range_bytes: int = RANGE_BYTES
 ) -> list[Cut]:
-    """Cut the files of a split into ranges, in the order in which they are read.
+    """Split the files of a split into ranges, in the order in which they are read.
 
-    A range names what is read of one file, or, of files that are joined, of each of them. An empty
-    list says that there is no more than one range, or that a file is one that can't be cut.
+    A range gives the part of one file or, for joined files, of each of them. The list is empty if
+    there is only one range, or if a file can't be split.
     """
     roles = [role for role in ranges.places if role in files]
     if not roles or len(roles) < len(files) or not all(_is_plain(files[role]) for role in roles):
@@ -57,7 +57,7 @@ def plan_ranges(
 def _joined(
     files: Mapping[str, RawFile], ranges: Ranges, roles: Sequence[str], range_bytes: int
 ) -> list[Cut]:
-    """Cut files that have the same items in the same order, all at the same items."""
+    """Split files with the same items in the same order, all at the same items."""
     field = ranges.joined_by or ""
     largest = max(roles, key=lambda role: files[role].path.stat().st_size)
     with _mapped(files[largest].path) as data:
@@ -80,7 +80,7 @@ def _joined(
 
 
 def _is_plain(file: RawFile) -> bool:
-    """Whether a file is one of JSON text that is not packed, as far as its first byte tells."""
+    """Whether a file is JSON text that is not compressed, by its first byte."""
     try:
         if not stat.S_ISREG(file.path.stat().st_mode):
             return False
@@ -104,13 +104,13 @@ def _places(path: Path, place: str, range_bytes: int) -> list[int]:
 
 
 def _spans(places: Sequence[int]) -> list[tuple[int, int]]:
-    """Pair the places; the comma of a cut belongs to no range."""
+    """Make ranges of cuts; the comma of a cut belongs to no range."""
     starts = [place + 1 if place else 0 for place in places[:-1]]
     return list(zip(starts, places[1:], strict=True))
 
 
 def _cuts(data: mmap.mmap, place: str, range_bytes: int) -> Iterator[_Item]:
-    """Find a cut behind each multiple of `range_bytes`, where there is one."""
+    """Find a cut after each multiple of `range_bytes`, if there is one."""
     size = len(data)
     fields = _first_fields(data, place)
     if fields is None:
@@ -126,7 +126,7 @@ def _cuts(data: mmap.mmap, place: str, range_bytes: int) -> Iterator[_Item]:
 
 
 def _first_fields(data: mmap.mmap, place: str) -> set[str] | None:
-    """Read the fields of the first item; None where it is not in sight."""
+    """Read the fields of the first item; None if it is not near the beginning."""
     head = bytes(data[:_HEAD_BYTES])
     start = 0
     if place not in (A_LIST, BY_ID):
@@ -157,7 +157,7 @@ def _next_item(data: mmap.mmap, target: int, fields: set[str], *, keyed: bool) -
 
 
 def _item_at(text: str, start: int, *, keyed: bool) -> dict[str, Any] | None:
-    """Decode the object that begins here; as latin-1, so that places in text and bytes agree."""
+    """Decode the object at an offset, as latin-1, so that offsets in text and bytes are equal."""
     decoder = json.JSONDecoder()
     try:
         at = _skip(_SPACE, text, start)
@@ -176,7 +176,7 @@ def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _comma_of(data: mmap.mmap, field: str, value: object, share: float) -> int | None:
-    """Find the comma before the item with this value; it is looked for near its share first."""
+    """Find the comma before the item with this value, near the expected place first."""
     if not isinstance(value, int):
         return None
     wanted = re.compile(rb'"' + re.escape(field.encode()) + rb'"\s*:\s*%d(?![\d.eE])' % value)

@@ -1,4 +1,4 @@
-"""What every reader of tables gives: rows with their positions, and the bad ones among them."""
+"""The output of every reader of tables: rows with their positions, and rejects among them."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,14 +11,14 @@ Cells = Mapping[str, object]
 
 
 class Rows(NamedTuple):
-    """Consecutive good rows with their 0-based positions, and the bad ones among them."""
+    """Consecutive good rows with their 0-based positions, and rejects among them."""
 
     rows: Sequence[tuple[int, Cells]]
     rejects: Sequence[Reject]
 
 
 def check_columns(file: RawFile, wanted: Sequence[str], present: Sequence[str]) -> None:
-    """Refuse a table that lacks a column as a whole, or has it twice."""
+    """Refuse a table that lacks a column or has it twice."""
     for column in wanted:
         if column not in present:
             raise UserError(

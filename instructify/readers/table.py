@@ -1,11 +1,12 @@
-"""The user's own data: tables, conversations, lists of COCO and VQA, or class folders.
+"""Read the user's own data: tables, conversations, lists of COCO and VQA, or class folders.
 
-Every shape becomes rows (`own_rows`), and rows become records here. The raw id of a record is its
-`id` column, else its 0-based row, after the file's name where a split has several; behind it `-<n>`
-for the n-th turn of a conversation or the n-th caption of a row. In class folders it is
-`<class>/<file>`. A picture's key is `<dataset>/<name>` with the name as the data gives it, or made
-of its content where it stands in the data itself. In the name of a class folder an underscore
-stands for a blank. The columns that templates read by a name are in `fields`, sorted by name.
+`own_rows` converts every shape to rows, and this module converts rows to records. The raw id of a
+record is its `id` column, else its 0-based row, after the name of the file if a split has several
+files. `-<n>` is added for turn n of a conversation or caption n of a row. In class folders the raw
+id is `<class>/<file>`. The key of a picture is `<dataset>/<name>` with the name in the data; for a
+picture embedded in the data the name is made from its content. An underscore in the name of a class
+folder stands for a space. The columns that templates read by a name are in `fields`, sorted by
+name.
 """
 
 import posixpath
@@ -35,7 +36,7 @@ from instructify.readers.table_cells import Fault
 from instructify.readers.whole_numbers import pointed_columns, without_point
 
 _NO_TOOLS: tuple[object, ...] = (None, "", "[]", [])
-# Where the positions of records may count, the lists of COCO and VQA among them.
+# What positions of records may count, including the lists of COCO and VQA.
 _PLACES = (A_LIST, "questions", "annotations", "images", "data", JSON_LINES)
 
 
@@ -62,7 +63,7 @@ def _read_rows(context: ReadContext, plan: Plan) -> Iterator[Chunk]:
 
 
 class _Records:
-    """Turns rows into records or rejects, one after the other."""
+    """Converts rows to records or rejects, one after another."""
 
     def __init__(self, context: ReadContext, plan: Plan) -> None:
         self.rows = RecordRows(context)
@@ -113,7 +114,7 @@ class _Records:
         columns: Mapping[str, object],
         cells: Cells,
     ) -> bool:
-        """Add the records of one part of a row; False where it is a reject."""
+        """Add the records of one part of a row; returns False if it is rejected."""
         plan = self._plan
         row = Row(plan, part.cells, columns)
         try:
@@ -150,7 +151,7 @@ class _Records:
         return True
 
     def _prefix(self, file: RawFile) -> tuple[str, str]:
-        """Say what stands before row numbers in raw ids, and before names of pictures."""
+        """Return the prefixes of row numbers in raw ids and of names of pictures."""
         known = self._prefixes.get(file.name)
         if known is None:
             name = file.name.removeprefix(self._base).lstrip("/")

@@ -1,8 +1,8 @@
-"""Rows of a WebDataset tar: consecutive members of one key are a row, with a column per suffix.
+"""Read the rows of a WebDataset tar: consecutive members with the same key are a row.
 
-A suffix is read in small letters, as WebDataset does. `.json` also gives its own keys as columns,
-of which a member of that suffix takes the place; `.txt` and `.cls` are texts, pictures are bytes.
-The column `__pictures__` has all pictures of the row in the order of the tar, `__key__` the key.
+Each suffix is a column, in small letters as in WebDataset. The keys of a `.json` member are columns
+too, except where a member has that suffix; `.txt` and `.cls` are texts, and pictures are bytes. The
+column `__pictures__` has all pictures of the row in the order of the tar, and `__key__` the key.
 """
 
 import json
@@ -54,7 +54,7 @@ def _batches(file: RawFile, handle: BinaryIO) -> Iterator[Rows]:
 
 
 class _Collected:
-    """The rows that were put together and not handed out yet."""
+    """Complete rows that were not returned yet, and the row that is being read."""
 
     def __init__(self, file: RawFile, handle: BinaryIO) -> None:
         self.position = 0
@@ -73,7 +73,7 @@ class _Collected:
         return len(self._rows) >= CHUNK_ROWS or self._num_bytes >= _BATCH_BYTES
 
     def take(self, member: TarInfo) -> None:
-        """Add a member to the present row, or begin the next one with it."""
+        """Add a member to the current row, or start the next row with it."""
         folder, _, name = member.name.rpartition("/")
         if is_stray(name) or name.startswith("."):
             return
@@ -88,7 +88,7 @@ class _Collected:
             self._fault = self._fault or (suffix, fault)
 
     def finish_row(self) -> None:
-        """Close the present row."""
+        """Complete the current row."""
         if self._key is None:
             return
         if self._fault is None:

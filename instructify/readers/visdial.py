@@ -1,9 +1,10 @@
-"""Visual Dialog v1.0: one record per round, with the earlier rounds as history.
+"""Visual Dialog v1.0: a record for each round, with the earlier rounds as history.
 
-A record for every round that has an answer or options: ten a dialogue in train and val; in test the
-earlier rounds have an answer but no options, the last one options but no answer. Raw id:
-`<image_id>-<round>`, rounds counted from 1. The relevance of the options joins from the dense
-annotations where that file is there. Nothing here looks a text up one by one: see `visdial_rounds`.
+Every round with an answer or options is a record: ten for each dialogue in train and val. In test
+the earlier rounds have an answer but no options, and the last round has options but no answer. The
+raw id is `<image_id>-<round>`, with rounds counted from 1. The relevance of options comes from the
+file of dense annotations, if it exists. Texts are looked up for many rounds at once, in
+`visdial_rounds`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from instructify.readers.visdial_rounds import (
 )
 from instructify.rejects import Reject
 
-_GROUP = 1024  # dialogues looked up at once: about ten thousand records and a million options
+_GROUP = 1024  # dialogues in a chunk: about ten thousand records and a million options
 
 _Relevance = Mapping[tuple[int, int], tuple[int, Sequence[float]]]
 
@@ -57,7 +58,7 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
 
 
 def _read_dense(context: ReadContext) -> tuple[_Relevance, list[Reject]]:
-    """Read the dense annotations by image and round, each with its position in their file."""
+    """Read the dense annotations by image and round, each with its position in the file."""
     file = context.files.get("dense")
     found: dict[tuple[int, int], tuple[int, Sequence[float]]] = {}
     rejects: list[Reject] = []
@@ -110,7 +111,7 @@ def _to_chunk(
 
 
 def _family(split: str) -> str:
-    """Name the pictures: those of train are COCO's, the others were taken for this release."""
+    """Return the picture family: COCO for train, and the release's own pictures for others."""
     return "coco/" if split == "train" else f"visdial/VisualDialog_{split}2018_"
 
 
@@ -125,7 +126,7 @@ def _references(answer: pa.Array) -> pa.Array:
 def _relevance_of(
     context: ReadContext, rounds: Rounds, rows: np.ndarray, relevance: _Relevance
 ) -> tuple[list[Sequence[float] | None], list[Reject]]:
-    """Look up the relevance of each round's options; one that does not fit them is a reject."""
+    """Look up the relevance of each round's options; one of another length is a reject."""
     found: list[Sequence[float] | None] = [None] * len(rows)
     rejects: list[Reject] = []
     if not relevance:
