@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from instructify._util.errors import UserError
 from instructify._util.field_names import MOST_FIELDS, is_own_field
 from instructify.catalog import SPELLINGS, Catalog
-from instructify.importing.pictures import USUAL, picture_entry, picture_folder
+from instructify.importing.pictures import USUAL, column_by_split, picture_entry, picture_folder
 from instructify.importing.places import Place, split_of
+from instructify.importing.values import entry_value
 from instructify.readers import (
     PICTURE_KEYS,
     ChoiceCells,
@@ -37,7 +38,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "question": ("question", "query", "q", "instruction", "problem", "question_text", "input_text"),
     "choices": ("choices", "options", "multiple_choices", "candidates", "answer_choices"),
     "references": ("answers", "direct_answers", "references", "references_answers"),
-    "answer": ("answer", "a", "response", "output", "target", "label", "gt_answer", "solution"),
+    "answer": (
+        *("answer", "a", "response", "output", "target", "label", "gt_answer", "solution"),
+        *("reply", "ground_truth", "gt"),
+    ),
     "caption": ("captions", "caption", "text", "txt", "sentences", "description", "alt_text"),
     "context": ("context", "hint", "input", "passage", "lecture"),
     "history": ("history",),
@@ -103,6 +107,9 @@ def _key(place: Place, file: RawFile) -> str | Guess | None:
     if "images" in keys or (keys == ["annotations"] and _has(file, "annotations", "caption")):
         names = [row.get("file_name") for row in islice(_rows(file, "images"), _LOOKED_AT)]
         folder = picture_folder(place, names)
+        column = column_by_split(place, folder, "file_name")
+        if column is not None:
+            folder = {"columns": {"picture": column}}
         return Guess("image_captioning", None, {"kind": "coco", **folder}, ())
     return keys[0]
 
@@ -345,8 +352,10 @@ def _check_needed(
         needs = (("answer",),)
     lacking = [group[0] for group in needs if not any(columns.get(field) for field in group)]
     if lacking:
+        blank = dict.fromkeys(lacking, "COLUMN")
         shown = ", ".join(names[:20])
-        example = ", ".join(f"{field}: COLUMN" for field in ("picture", *lacking))
+        known = {field: entry_value(column) for field, column in columns.items() if column}
+        example = ", ".join(f"{field}: {column}" for field, column in {**known, **blank}.items())
         raise UserError(
             f"{place.first} has the columns {shown}; which of them holds the "
             f"{' and the '.join(lacking)} that {task} needs is not clear. Give another "

@@ -54,6 +54,9 @@ def picture_entry(place: Place, rows: Sequence[Row], names: Sequence[str]) -> Pi
                 continue
             data = entry.data if separator == USUAL else {**entry.data, "separator": separator}
             beside = _beside(column, rows, names) if entry.column == column else []
+            by_split = None if beside else column_by_split(place, data, entry.column)
+            if by_split is not None:
+                return PictureEntry(by_split, {k: v for k, v in data.items() if k != "pictures"})
             return PictureEntry(beside or entry.column, data)
     if failed is not None:
         raise failed
@@ -78,6 +81,24 @@ def picture_folder(place: Place, values: Sequence[object]) -> dict[str, object]:
     """Find the folder of the pictures of conversations or of COCO files."""
     texts = [text for value in values[:_TRIED] for text in _texts(value, USUAL)]
     return _entry(place, "image", texts, patterns=False).data
+
+
+def column_by_split(
+    place: Place, data: Mapping[str, object], column: str | Sequence[str]
+) -> str | None:
+    """Put the folder of the pictures into the column where each split has its own folder.
+
+    `train2017` and `val2017` become `{split}2017/{file_name}`.
+    """
+    folder, splits = data.get("pictures"), list(place.sources)
+    if len(splits) < 2 or not isinstance(folder, str) or not isinstance(column, str):
+        return None
+    for split in splits:
+        pattern = re.sub(rf"(?<![A-Za-z]){split}(?![A-Za-z])", "{split}", folder)
+        folders = [place.folder / pattern.replace("{split}", name) for name in splits]
+        if pattern != folder and all(path.is_dir() for path in folders):
+            return f"{pattern}/{column if '{' in column else f'{{{column}}}'}"
+    return None
 
 
 def _entry(

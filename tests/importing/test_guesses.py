@@ -155,3 +155,38 @@ def test_tars_of_webdataset(
     shard(tmp_path / "mine", *written)
     entry = guessed(tmp_path / "mine")
     assert all(line in entry for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["coco", "table"])
+@pytest.mark.parametrize(
+    ("names", "column"),
+    [
+        (("train2017", "val2017"), '"{split}2017/{file_name}"'),
+        (("images/train", "images/val"), '"images/{split}/{file_name}"'),
+        (("photos", "photos"), None),
+    ],
+)
+def test_pictures_in_a_folder_a_split_are_not_taken_from_one(
+    tmp_path: Path, kind: str, names: Sequence[str], column: str | None
+) -> None:
+    folder = tmp_path / "mine"
+    for split, name in zip(("train", "val"), names, strict=True):
+        photos(folder / name)
+        images = [{"id": 1, "file_name": "0.jpg"}]
+        notes = [{"id": 1, "image_id": 1, "caption": "a"}]
+        if kind == "coco":
+            text = json.dumps({"images": images, "annotations": notes})
+            (folder / f"{split}.json").write_text(text, encoding="utf-8")
+        else:
+            dump_csv(folder / f"{split}.csv", [{"file_name": "0.jpg", "caption": "a"}])
+    entry = guessed(folder)
+    assert ("pictures: photos" in entry) == (column is None)
+    assert column is None or f"picture: {column}" in entry
+
+
+def test_what_is_clear_stands_in_the_advice_for_the_rest(tmp_path: Path) -> None:
+    photos(tmp_path / "mine")
+    row: dict[str, object] = {"key": 7, "photo": "0.jpg", "query": "Q?", "x": "a", "y": "b"}
+    dump_csv(tmp_path / "mine/t.csv", [row])
+    with pytest.raises(UserError, match=r"columns: \{picture: photo, question: query, answer: COL"):
+        guessed(tmp_path / "mine")

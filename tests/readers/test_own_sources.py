@@ -155,3 +155,27 @@ def test_a_header_with_other_separators_is_said(tmp_path: Path, header: str, say
     put(tmp_path, "t.csv", f"{header}\n{header}\n")
     with pytest.raises(UserError, match=says):
         run(tmp_path, (TWO % "").replace("t.jsonl", "t.csv"))
+
+
+COCO = "task: image_captioning\ndata: {file: c.json, kind: coco}"
+
+
+def test_a_second_picture_of_one_id_is_a_reject(tmp_path: Path) -> None:
+    names = [(1, "a.jpg"), ("1", "b.jpg"), (2, "c.jpg"), (None, "d.jpg")]
+    images = [{"id": key, "file_name": name} for key, name in names]
+    notes = [{"id": at, "image_id": at, "caption": f"c{at}"} for at in (1, 2)]
+    put(tmp_path, "c.json", json.dumps({"images": images, "annotations": notes}))
+    result = run(tmp_path, COCO)
+    assert [row["pictures"] for row in result.records] == [["mine/a.jpg"], ["mine/c.jpg"]]
+    assert reasons(result) == [(1, "id", "duplicate-id"), (3, "id", "missing-field")]
+
+
+def test_a_second_annotation_of_one_question_is_a_reject(tmp_path: Path) -> None:
+    questions = [{"question_id": 1, "image": "a.jpg", "question": "Q?"}]
+    notes = [
+        {"question_id": key, "answers": [{"answer": text}]} for key, text in ((1, "x"), ("1", "y"))
+    ]
+    put(tmp_path, "q.json", json.dumps({"questions": questions, "annotations": notes}))
+    result = run(tmp_path, "task: image_qa\ndata: {file: q.json, kind: vqa}")
+    assert [row["answer"] for row in result.records] == ["x"]
+    assert reasons(result) == [(1, "question_id", "duplicate-id")]
