@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
-from instructify.build import Covered, RawSplit, effects_of, idle_settings, unnamed_ocr
+from instructify.build import (
+    Covered,
+    RawSplit,
+    absent_fields,
+    effects_of,
+    idle_settings,
+    unnamed_ocr,
+)
 from instructify.checking.report import Example, Report, SplitReport
 from instructify.checking.request import CheckRequest
 from instructify.checking.survey import Survey
@@ -33,6 +40,9 @@ def note_effects(
         for effect in effects_of(split):
             finding = Example(row.name, effect.item, effect.detail)
             report.add(effect.cause, row, effect.number, [finding])
+        if survey.records:
+            for name, sentence in absent_fields(raw.dataset, survey.fields).items():
+                report.add("field-without-value", row, 1, [Example(row.name, name, sentence)])
     _note_ocr(request, report, covered, example)
     _note_settings(request, report, [raw for raw, _ in raws])
 

@@ -67,8 +67,14 @@ class ColumnConditions:
         return self._num_words[name]
 
 
+def _column(table: pa.RecordBatch | pa.Table, name: str) -> pa.Array | pa.ChunkedArray:
+    """Return a column, or a field of own data as a column."""
+    is_own = name not in table.schema.names and OWN_FIELDS in table.schema.names
+    return own_column(table, name) if is_own else table.column(name)
+
+
 def _texts(table: pa.RecordBatch | pa.Table, name: str) -> pa.StringArray:
-    column = table.column(name)
+    column = _column(table, name)
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
@@ -112,8 +118,7 @@ def _num_words(texts: pa.StringArray) -> NDArray[np.int32]:
 
 def _is_present(table: pa.RecordBatch | pa.Table, name: str) -> pa.BooleanArray:
     """Return where a field is neither null nor empty; a number is never empty."""
-    is_own = name not in table.schema.names and OWN_FIELDS in table.schema.names
-    column = own_column(table, name) if is_own else table.column(name)
+    column = _column(table, name)
     if pa.types.is_integer(column.type):
         return column.is_valid()
     is_list = pa.types.is_list(column.type)

@@ -56,13 +56,13 @@ def misfit(template: Template, row: Mapping[str, Any]) -> str | None:
     if unwanted:
         return f"not with {', '.join(unwanted)}"
     for name, words in template.begins:
-        if not _begins(row.get(name), words):
+        if not _begins(value_of(row, name), words):
             return f"needs a {name} that begins with {_listed(words)}"
     for name, words in template.unless_begins:
-        if _begins(row.get(name), words):
+        if _begins(value_of(row, name), words):
             return f"not with a {name} that begins with {_listed(words)}"
     for name, most in template.at_most_words:
-        if _num_words(row.get(name)) > most:
+        if _num_words(value_of(row, name)) > most:
             return f"not with {'an' if name[0] in 'ao' else 'a'} {name} of more than {most} words"
     return None
 
