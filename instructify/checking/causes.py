@@ -125,6 +125,24 @@ CAUSES: dict[str, Cause] = {
         "a wrong choice is empty",
         "Nothing to do; it is left out, and the index of the right one follows.",
     ),
+    "whole-number": Cause(
+        "note",
+        "record",
+        "a whole number is written as 1.0",
+        "Nothing to do; where all of a column are, they are read as whole numbers.",
+    ),
+    "tools": Cause(
+        "note",
+        "record",
+        "its conversation has 'tools', which are not read",
+        "Nothing to do if no turn calls one; name the column under 'fields' to keep it.",
+    ),
+    "field-without-value": Cause(
+        "note",
+        "field",
+        "no record has this field of your own",
+        "See which column 'fields' names for it.",
+    ),
     "option-without-effect": Cause(
         "note",
         "option",

@@ -21,6 +21,7 @@ from instructify.build import (
     RawRoots,
     RawSplit,
     collector_paused,
+    fields_in,
     option_values,
     read_split,
     repeated_hashes,
@@ -59,6 +60,7 @@ class Survey(NamedTuple):
     vocabulary: tuple[int, int, int] | None  # answers in it, all answers, its size
     embedded: pa.Array  # the keys of pictures embedded in the raw files
     faults: list[tuple[str, str, str]]  # of those: key, reason, detail
+    fields: frozenset[str]  # of own data, which some record has
 
 
 def run_survey(unit: SurveyUnit) -> Survey:
@@ -69,6 +71,7 @@ def run_survey(unit: SurveyUnit) -> Survey:
     keys: list[pa.Array] = []
     embedded: list[str] = []
     faults: list[tuple[str, str, str]] = []
+    fields: set[str] = set()
     failure: str | None = None
     sides = sides_of(unit.raw.files, option_values(unit.raw.dataset), unit.ocr)
     coverage = CoverageCounter(sides)
@@ -83,6 +86,7 @@ def run_survey(unit: SurveyUnit) -> Survey:
                 hashes.append(hash_texts(chunk.records.column("record_id")))
                 keys.append(pc.unique(chunk.records.column("pictures").flatten()))
                 coverage.add(chunk.records, chunk.remarks)
+                fields |= fields_in([chunk.records])
                 for picture in chunk.embedded:
                     key = f"{unit.raw.dataset.name}/{picture.name}"
                     embedded.append(key)
@@ -112,6 +116,7 @@ def run_survey(unit: SurveyUnit) -> Survey:
         vocabulary=None if size is None else (inside, answers, size),
         embedded=pa.array(embedded, pa.string()),
         faults=faults,
+        fields=frozenset(fields),
     )
 
 
@@ -125,20 +130,20 @@ def _distinct(parts: list[pa.Array]) -> pa.Array:
 
 def _doubles(unit: SurveyUnit, repeated: frozenset[int]) -> list[Reject]:
     """Read again until some records with a repeated id are found, for examples."""
-    found: list[Reject] = []
+    rejects: list[Reject] = []
     seen: set[int] = set()
     try:
         for chunk in _chunks(unit):
             hashes = hash_texts(chunk.records.column("record_id")).tolist()
             for row in (row for row, value in enumerate(hashes) if value in repeated):
                 if hashes[row] in seen:
-                    found.append(_double(chunk.records, row))
+                    rejects.append(_double(chunk.records, row))
                 seen.add(hashes[row])
-                if len(found) == _MOST_DOUBLES:
-                    return found
+                if len(rejects) == _MOST_DOUBLES:
+                    return rejects
     except UserError:
         pass  # reported at the first reading
-    return found
+    return rejects
 
 
 def _double(records: pa.RecordBatch, row: int) -> Reject:

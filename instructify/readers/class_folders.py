@@ -6,6 +6,7 @@ is opened.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from instructify.readers.own_rows import METADATA
 from instructify.readers.table_cells import Fault
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+_WORD = re.compile(r"[^A-Za-z]+")
+_BESIDE_SPLITS = ("set", "data", "images", "imgs", "dataset")  # words in the names of splits
 _LINK_NOWHERE = "a link to nothing"
 _LINK_OUT = "a link that leads out of the folder"
 
@@ -35,6 +38,7 @@ def class_names(folder: RawFile) -> tuple[str, ...]:
     root = os.path.realpath(folder.path)
     folders = [entry.name for entry in _visible(folder.path) if _is_class(entry, root)]
     _refuse_splits(folder, folders)
+    _refuse_wrapper(folder, folders)
     names = {class_name(name) for name in folders if name == printable(name)}
     if not names:
         raise UserError(f"{folder.name} holds no class folders; give the folder that holds them.")
@@ -43,18 +47,50 @@ def class_names(folder: RawFile) -> tuple[str, ...]:
 
 def _refuse_splits(folder: RawFile, names: list[str]) -> None:
     """Refuse folders of splits around the class folders, which would be read as classes."""
-    spelled = {spelling: split for split, spellings in SPELLINGS.items() for spelling in spellings}
-    if not names or not all(name.lower() in spelled for name in names):
+    splits = {name: split_word(name) for name in names if _holds_folders_alone(folder.path / name)}
+    named = {name: split for name, split in splits.items() if split is not None}
+    if not named or (len(named) < len(names) and len(set(named.values())) < 2):
         return
-    for name in names:
-        below = _visible(folder.path / name)
-        if not below or not all(_is_folder(entry) for entry in below):
-            return
-    keys = ", ".join(f"{spelled[name.lower()]}: {folder.path.name}/{name}" for name in names)
+    keys = ", ".join(f"{split}: {_below(folder, name)}" for name, split in named.items())
     raise UserError(
-        f"{folder.name} holds folders of splits ({', '.join(names)}), not of classes; "
+        f"{folder.name} holds folders of splits ({', '.join(named)}), not of classes; "
         f"write folders: {{{keys}}}."
     )
+
+
+def _refuse_wrapper(folder: RawFile, names: list[str]) -> None:
+    """Refuse a folder around the class folders, whose name would be that of every picture."""
+    if len(names) != 1 or not _holds_folders_alone(folder.path / names[0]):
+        return
+    path = names[0]
+    while len(below := _visible(folder.path / path)) == 1 and _holds_folders_alone(below[0].path):
+        path = f"{path}/{below[0].name}"
+    inner = RawFile(f"{folder.name}/{path}", folder.path / path)
+    _refuse_splits(inner, [entry.name for entry in below])
+    raise UserError(
+        f"{folder.name} holds one folder alone, {names[0]}, which would be the class of every "
+        f"picture; write folder: {_below(folder, path)}, whose folders are the classes."
+    )
+
+
+def _below(folder: RawFile, name: str) -> str:
+    """Write a path for the entry: below the dataset's folder, as `folder` itself is given."""
+    given = folder.name.rstrip("/").partition("/")[2]
+    return name if given in ("", ".") else f"{given}/{name}"
+
+
+def split_word(name: str) -> str | None:
+    """Return the split that a folder is named after: `Training`, `test_set`, `val2017`."""
+    words = [word.lower() for word in _WORD.split(name) if word]
+    named = [word for word in words if word not in _BESIDE_SPLITS]
+    if len(named) != 1:
+        return None
+    return next((split for split, spelled in SPELLINGS.items() if named[0] in spelled), None)
+
+
+def _holds_folders_alone(folder: str | Path) -> bool:
+    below = _visible(folder)
+    return bool(below) and all(_is_folder(entry) for entry in below)
 
 
 def class_files(folder: RawFile, classes: tuple[str, ...]) -> Iterator[ClassFile]:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from instructify.readers.own_plan import Plan
-from instructify.readers.picture_archive import PictureArchive, RowPicture
+from instructify.readers.picture_archive import PictureArchives, RowPicture
 from instructify.readers.printed import looks_printed
 from instructify.readers.table_cells import Fault, text_of, texts_of
 from instructify.readers.text import safe_name
@@ -23,13 +23,13 @@ _DATA_URL = re.compile(r"\s*data:\s*[\w.+-]*/?[\w.+-]*(?:\s*;\s*[\w.+=-]+)*\s*,"
 _BASE64 = re.compile(r"\s*(?:/9j/|iVBORw0KGgo|R0lGOD[dl]h|UklGR|Qk[\w+/]{4}AAAAAA)[\w+/]", re.ASCII)
 _LEAST_BASE64 = 64
 _WEB = re.compile(r"https?://", re.IGNORECASE)
-_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _URL_DIGITS = 20
 _NO_PLAIN_START = ("", "[", "{", "(", " ", "/")
 
 
 def pictures_in(
-    cell: object, plan: Plan, archive: PictureArchive | None
+    cell: object, plan: Plan, archive: PictureArchives | None
 ) -> list[RowPicture] | Fault:
     """Read the pictures of a cell, in order; empty if the cell is empty."""
     if archive is None and isinstance(cell, str) and _is_plain(cell, plan.separator):
@@ -45,6 +45,12 @@ def pictures_in(
             return picture
         pictures.append(picture)
     return pictures
+
+
+def listed_pictures(cell: object, separator: str) -> list[object]:
+    """List the pictures of a cell, without reading them; a bad list counts as one picture."""
+    items = _items(cell, separator)
+    return [cell] if any(isinstance(item, Fault) for item in items) else list(items)
 
 
 def _is_plain(cell: str, separator: str) -> bool:
@@ -96,7 +102,7 @@ def _objects(cell: str) -> object | None:
     return value[0] if isinstance(value, list) and len(value) == 1 else None
 
 
-def _picture(item: object, plan: Plan, archive: PictureArchive | None) -> RowPicture | Fault:
+def _picture(item: object, plan: Plan, archive: PictureArchives | None) -> RowPicture | Fault:
     if isinstance(item, dict):
         item = _of_object(item)
     if isinstance(item, Fault):
@@ -136,7 +142,7 @@ def _decoded(text: str, kind: str) -> RowPicture | Fault:
     return RowPicture("", data) if data else Fault("picture-empty", "base64 of no bytes")
 
 
-def _named(text: str, plan: Plan, archive: PictureArchive | None) -> RowPicture | Fault:
+def _named(text: str, plan: Plan, archive: PictureArchives | None) -> RowPicture | Fault:
     if _WEB.match(text):
         if plan.is_cached:
             return RowPicture(hashlib.sha256(text.encode()).hexdigest()[:_URL_DIGITS], None)
@@ -144,6 +150,8 @@ def _named(text: str, plan: Plan, archive: PictureArchive | None) -> RowPicture 
         how = "fetch with img2dataset into a folder beside the table, and name it: cache: FOLDER"
         return Fault("bad-value", f"{what}; {how}")
     text = text.removeprefix("file://")
+    if "\\" in text and not _WINDOWS.match(text):
+        text = text.replace("\\", "/")  # as Windows writes folders; no other name has it
     if _WINDOWS.match(text):
         how = "write the path below the dataset's folder"
         return Fault("path-outside-root", f"'{text[:80]}' is a path of Windows; {how}")

@@ -21,7 +21,8 @@ class Pattern(NamedTuple):
     columns: tuple[tuple[str, str], ...]  # and the format of each
 
 
-Column = str | tuple[str, ...] | Pattern  # a column, several for choices, or a pattern of several
+# A column, several for choices or pictures, or a pattern of several.
+Column = str | tuple[str, ...] | Pattern
 
 
 class SplitBy(NamedTuple):
@@ -73,11 +74,14 @@ class Plan:
         by = self.split_by
         if by is None or by.column is None:
             return None
-        text = text_of(cells.get(by.column))
+        cell = cells.get(by.column)
+        text = str(cell) if isinstance(cell, bool) else text_of(cell)
         if isinstance(text, Fault):
             return text
         text = text or ""
         split = by.values.get(text.lower() if by.usual else text)
+        if split is None and text.lower() in ("true", "false"):
+            split = by.values.get(text.lower(), by.values.get(text.capitalize()))
         if split is None and not text:
             how = f"fill it, or say under 'values' which split it is: {{{self.split}: ['', ...]}}"
             return Fault("bad-value", f"the cell that names the split is empty; {how}")
@@ -142,9 +146,13 @@ def raw_name(name: str, several: bool) -> str:
 def _split_by(text: str) -> SplitBy | None:
     if not text:
         return None
-    told = json.loads(text)
-    values = {value: split for split, values in told.get("values", {}).items() for value in values}
-    return SplitBy(told.get("column"), values, told.get("shares", {}), told.get("usual", False))
+    options = json.loads(text)
+    values = {
+        value: split for split, values in options.get("values", {}).items() for value in values
+    }
+    return SplitBy(
+        options.get("column"), values, options.get("shares", {}), options.get("usual", False)
+    )
 
 
 def _fields(text: str) -> dict[str, str]:

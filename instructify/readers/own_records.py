@@ -14,6 +14,7 @@ from instructify.readers.choice_cells import (
     right_choice,
 )
 from instructify.readers.choices import without_empty
+from instructify.readers.own_pictures import listed_pictures
 from instructify.readers.own_plan import Pattern, Plan
 from instructify.readers.rows import Cells
 from instructify.readers.table_cells import (
@@ -29,6 +30,7 @@ from instructify.readers.text import clean_caption, most_common
 
 Fields = dict[str, object]
 
+_SHOWN_COLUMNS = 8
 _SAID = ("question", "answer", "caption")  # texts that are used as they are
 
 
@@ -63,6 +65,15 @@ class Row:
             return self.filled(column)
         return {name: self.cells.get(name) for name in column}  # type: ignore[attr-defined]
 
+    def pictures(self) -> object:
+        """Return the cell of the pictures; those of several columns are one list."""
+        column = self._columns.get("picture")
+        if column is None or isinstance(column, str | Pattern):
+            return self.cell("picture")
+        cells = [self.cells.get(name) for name in column]  # type: ignore[attr-defined]
+        filled = [cell for cell in cells if cell not in (None, "", [])]
+        return [item for cell in filled for item in listed_pictures(cell, self._plan.separator)]
+
     def text(self, field: str) -> str | None:
         if field not in self._columns:
             return None
@@ -90,7 +101,9 @@ class Row:
         if not isinstance(column, str):
             return self.bad(field, Fault("empty-text", f"the columns of {field} are empty"))
         if column not in self.cells:
-            return self.bad(field, Fault("missing-field", f"the row has no '{column}'"))
+            there = ", ".join(map(str, list(self.cells)[:_SHOWN_COLUMNS]))
+            detail = f"the row has no '{column}'; it has {there or 'nothing'}"
+            return self.bad(field, Fault("missing-field", detail))
         if self.cells[column] is None:
             return self.bad(field, Fault("null-field", f"'{column}' holds nothing"))
         return self.bad(field, Fault("empty-text", f"'{column}' is empty"))
@@ -120,7 +133,7 @@ class Row:
 
 def listed_text(cell: Sequence[object] | Mapping[str, object]) -> str | None:
     """Format a list inside a text: texts and numbers with commas, other items (boxes) as JSON."""
-    if isinstance(cell, Mapping) or any(isinstance(one, list | dict) for one in cell):
+    if isinstance(cell, Mapping) or any(isinstance(item, list | dict) for item in cell):
         return json.dumps(cell, ensure_ascii=False, default=str) if cell else None
     return ", ".join(text for text in map(text_of, cell) if isinstance(text, str)) or None
 

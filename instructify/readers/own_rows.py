@@ -14,14 +14,16 @@ from instructify.readers.base import RawFile, ReadContext
 from instructify.readers.json_items import read_list
 from instructify.readers.own_fields import head_of
 from instructify.readers.own_plan import Plan
-from instructify.readers.own_turns import PICTURE_KEYS, TURN_KEYS
+from instructify.readers.own_turns import TOOLS, TURN_KEYS
 from instructify.readers.rows import Cells, Rows
 from instructify.readers.table_cells import text_of
 from instructify.readers.table_rows import column_names, read_rows, table_suffix
+from instructify.readers.turn_pictures import OTHER_MEDIA, PICTURE_KEYS
 from instructify.rejects import Reject
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _NESTED = (".parquet", ".arrow")
+_BESIDE_TURNS = ("system", "system_prompt", "prompt", "completion", TOOLS)
 
 
 def files_in(place: RawFile) -> list[RawFile]:
@@ -93,7 +95,7 @@ def _turn_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:
     """Return the columns of conversations that are in the schema of a file."""
     if table_suffix(file) not in _NESTED:
         return _wanted(file, plan)
-    usual = (*TURN_KEYS, *PICTURE_KEYS, "system", "system_prompt", "prompt", "completion", "videos")
+    usual = (*TURN_KEYS, *PICTURE_KEYS, *OTHER_MEDIA, *_BESIDE_TURNS)
     present = table_schema(file).names
     return tuple(
         dict.fromkeys([*_wanted(file, plan), *(name for name in usual if name in present)])
@@ -107,7 +109,13 @@ def _coco_rows(file: RawFile, *, sets: bool) -> Iterator[Rows]:
     for items in read_list(file, dict[str, Any], key="images"):
         rejects += items.rejects
         for position, picture in zip(items.positions, items.items, strict=True):
-            pictures.setdefault(_id_of(picture.get("id")), (position, picture))
+            key = _id_of(picture.get("id"))
+            if key is None:
+                rejects.append(Reject(file.name, position, "id", "missing-field", "it has no id"))
+            elif key in pictures:
+                rejects.append(_taken(file, position, "id", key))
+            else:
+                pictures[key] = (position, picture)
     yield Rows((), rejects)
     captions: dict[object, list[object]] = {key: [] for key in pictures}
     for items in read_list(file, dict[str, Any], key="annotations"):
@@ -133,13 +141,22 @@ def _coco_rows(file: RawFile, *, sets: bool) -> Iterator[Rows]:
         )
 
 
+def _taken(file: RawFile, position: int, field: str, key: object) -> Reject:
+    """Make the reject for a second item of one id, which the first keeps."""
+    return Reject(file.name, position, field, "duplicate-id", f"the id {key} is taken")
+
+
 def _vqa_rows(questions: RawFile, annotations: RawFile) -> Iterator[Rows]:
     """Join the questions of VQA's JSON to their annotations by question id."""
     notes: dict[object, dict[str, Any]] = {}
     rejects: list[Reject] = []
     for items in read_list(annotations, dict[str, Any], key="annotations"):
         rejects += items.rejects
-        notes |= {_id_of(note.get("question_id")): note for note in items.items}
+        for position, note in zip(items.positions, items.items, strict=True):
+            key = _id_of(note.get("question_id"))
+            if key in notes:
+                rejects.append(_taken(annotations, position, "question_id", key))
+            notes.setdefault(key, note)
     used: set[object] = set()
     for items in read_list(questions, dict[str, Any], key="questions"):
         rejects += items.rejects

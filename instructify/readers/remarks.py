@@ -8,6 +8,10 @@ from typing import NamedTuple
 
 REMARKS: dict[str, tuple[str, str]] = {  # the wording for one, and for several
     "empty-choice": ("empty wrong choice is left out", "empty wrong choices are left out"),
+    "tools": (
+        "record is of a conversation with 'tools', which are not read",
+        "records are of conversations with 'tools', which are not read",
+    ),
     "whole-number": (
         "record has a whole number written as 1.0, which is read as 1",
         "records have whole numbers written as 1.0, which are read as 1",
