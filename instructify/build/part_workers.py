@@ -4,16 +4,20 @@ Parts know of each other by files only. Each notes the receipts of its units; a 
 the notes of the earlier ones, and ends with a list of what lacks where a unit is not done yet.
 """
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.shards import make_folder, private_name
 from instructify._util.wording import counted
 from instructify.build.checked import check_writable
 from instructify.build.commit import read_pending
-from instructify.build.engine_options import STAGES, Part, Stage
-from instructify.build.lock import write_lock
+from instructify.build.engine_options import Part, Stage
+from instructify.build.lock import holder_of, write_lock
+from instructify.build.lock_owner import Owner
 from instructify.build.part_notes import PartNotes
 from instructify.build.paths import BuildPaths
 from instructify.build.workers import Result, Unit, Workers, name_of
@@ -50,7 +54,8 @@ class PartWorkers:
             return self._inner.map(function, units, done)
         if stage not in self._part.stages:
             return self._together(function, units, done)
-        order = STAGES.index(stage) - STAGES.index(self._part.stage)
+        stages = self._part.stages
+        order = stages.index(stage) - stages.index(self._part.stage)
         if order < 0:
             return self._receipts(function, units, stage)
         if order == 0 and through:
@@ -125,21 +130,49 @@ def open_part(part: Part, paths: BuildPaths, inner: Workers) -> Iterator[PartWor
             f"{paths.root} has a commit that was not carried out to its end; run the same command "
             "without --part, which does that."
         )
-    name = private_name(f"part-{part.number}").removesuffix(".tmp").lstrip(".")
-    hold = paths.parts / f"{name}.lock"
     before = _manifest(paths)
-    with write_lock(hold), PartNotes(paths, name) as notes:
+    try:
+        with open_noted(part, paths.root, paths.parts, inner) as workers:
+            yield workers
+    except UserError as error:
+        if _manifest(paths) == before:
+            raise
+        raise UserError(
+            f"{part.name}: {paths.root} was committed while this part worked, so there is "
+            "nothing left for it to do."
+        ) from error
+
+
+@contextmanager
+def open_noted(part: Part, root: Path, folder: Path, inner: Workers) -> Iterator[PartWorkers]:
+    """Work as a part whose notes are in `folder`, with paths from `root`."""
+    make_folder(folder)
+    name = private_name(f"part-{part.number}").removesuffix(".tmp").lstrip(".")
+    hold = folder / f"{name}.lock"
+    with write_lock(hold), PartNotes(root, folder, name) as notes:
         try:
             yield PartWorkers(part, notes, inner)
-        except UserError as error:
-            if _manifest(paths) == before:
-                raise
-            raise UserError(
-                f"{part.name}: {paths.root} was committed while this part worked, so there is "
-                "nothing left for it to do."
-            ) from error
         finally:
             hold.unlink(missing_ok=True)
+
+
+def part_at_work(folder: Path) -> Owner | None:
+    """Return the owner of a part that still runs and has its notes in `folder`."""
+    owners = (holder_of(lock) for lock in folder.glob("*.lock"))
+    return next((owner for owner in owners if owner is not None), None)
+
+
+def clear_noted(folder: Path, notes: Path, work: str) -> None:
+    """Remove what parts have left, unless one that came late still works there."""
+    owner = part_at_work(notes)
+    if owner is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    print(
+        f"{folder} stays: process {owner.pid} on {owner.host} works there as a part of this "
+        f"{work}; delete it when that has ended.",
+        file=sys.stderr,
+    )
 
 
 def _manifest(paths: BuildPaths) -> bytes:
