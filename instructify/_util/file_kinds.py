@@ -1,4 +1,4 @@
-"""What a raw file is by its first bytes, where it is no text, and what to do about it.
+"""What a file is by its first bytes, where it is no text, and what to do about it.
 
 Annotation files come with the wrong content under the right name: archives, pages of a server,
 pointers of Git LFS, texts in UTF-16. What a decoder says of such bytes helps nobody.
@@ -25,6 +25,9 @@ class OtherKind(NamedTuple):
 
 
 _MAGIC: tuple[tuple[bytes, OtherKind], ...] = (
+    (b"\x1f\x8b\x08", OtherKind("a gzip archive", _UNPACK)),
+    (b"BZh91AY&SY", OtherKind("a bzip2 archive", _UNPACK)),
+    (b"\x28\xb5\x2f\xfd", OtherKind("a zstd archive", _UNPACK)),
     (b"\xfd7zXZ\0", OtherKind("an xz archive", _UNPACK)),
     (b"7z\xbc\xaf\x27\x1c", OtherKind("a 7z archive", _UNPACK)),
     (b"Rar!\x1a\x07", OtherKind("a RAR archive", _UNPACK)),
