@@ -24,6 +24,8 @@ from instructify.build.paths import CANDIDATES, BuildPaths
 from instructify.pictures import PictureStore
 from instructify.schema import PROVENANCE, RECORD_SCHEMA, SAMPLE_SCHEMA
 
+_LOOKS = 3  # for a file, which a commit may be moving to its place
+
 
 class ShardedTable:
     """The rows of several Arrow files of one schema, as one sequence of dicts.
@@ -141,9 +143,11 @@ class Build:
         """
         paths = BuildPaths(Path(folder))
         pending = read_pending(paths)
+        manifest = None if pending is not None else read_manifest(paths.manifest)
+        if pending is None:  # another command may have begun to commit meanwhile
+            pending = read_pending(paths)
         if pending is not None:
             return cls(paths, pending.manifest, pending)
-        manifest = read_manifest(paths.manifest)
         if manifest is None:
             raise UserError(
                 f"{folder} is not a build: it has no manifest.json; "
@@ -155,11 +159,32 @@ class Build:
         """Say where a file of the build lies, by its name in the manifest.
 
         UserError where it is a link out of the build, no regular file, or not as long as the
-        manifest says; a file that is missing is for whoever opens it.
+        manifest says; a file that is missing is for whoever opens it. Another command may commit
+        while the build is read: what looks damaged is looked at again, and UserError says so.
         """
-        path = self.place(name)
-        check_file(path, self.paths.root, self.manifest.files.get(name))
+        for _ in range(_LOOKS):
+            path = self.place(name)
+            try:
+                check_file(path, self.paths.root, self.manifest.files.get(name))
+            except UserError:
+                self.check_current()
+                raise
+            if path.exists():
+                return path
+        self.check_current()
         return path
+
+    def check_current(self) -> None:
+        """Raise UserError if another command has written this build anew since it was opened."""
+        try:
+            now = Build.open(self.paths.root).manifest
+        except UserError:  # whoever asks has a sentence of the damage
+            return
+        if now != self.manifest:
+            raise UserError(
+                f"{self.paths.root} was written anew by another command while it was read; "
+                "run this command again."
+            )
 
     def place(self, name: str) -> Path:
         """Say where a file of the build lies, without looking at it."""

@@ -1,5 +1,6 @@
 """`overlap`: pictures and texts that datasets share, as text of 80 columns, a page, or JSON."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,11 @@ def run_overlap(
     recipe names the pair, else 0. With a recipe only the splits of the recipe count.
     """
     build = Build.open(folder)
+    if not os.access(folder, os.W_OK):
+        raise UserError(
+            f"{folder} can't be written, and overlap saves its result there; make it writable, or "
+            "copy it and look at the copy."
+        )
     if build.pending is not None:  # this command writes: it saves its result in the build
         carry_out(build.paths)
         build = Build.open(folder)
