@@ -48,3 +48,8 @@ def check_field_names(node: Node, names: Sequence[str]) -> tuple[str, ...]:
     if len(names) > MOST_FIELDS:
         raise node.error(f"{len(names)} fields are more than {MOST_FIELDS}; leave some out")
     return tuple(sorted(names))
+
+
+def read_field_names(node: Node) -> tuple[str, ...]:
+    """Read a list of fields of own data."""
+    return check_field_names(node, node.texts())

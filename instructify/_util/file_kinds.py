@@ -1,7 +1,7 @@
-"""What a file is by its first bytes, where it is no text, and what to do about it.
+"""Recognise files that are not UTF-8 text by their first bytes, and advise what to do.
 
-Annotation files come with the wrong content under the right name: archives, pages of a server,
-pointers of Git LFS, texts in UTF-16. What a decoder says of such bytes helps nobody.
+A file may have the right name and the wrong content: an archive, an HTML page of a server, a Git
+LFS pointer, or text in UTF-16. The error of a decoder would not name the cause.
 """
 
 import re
@@ -18,7 +18,7 @@ _UNPACK = "unpack it and put the file that it holds in its place"
 
 
 class OtherKind(NamedTuple):
-    """A kind of file that is no text: what it is, and what to do."""
+    """A kind of file other than text: its name, and advice."""
 
     what: str
     advice: str
@@ -56,11 +56,11 @@ _PICKLE = re.compile(rb"\x80[\x02-\x05](?:\x95.{8}|[\]}(c)X\x8cq])", re.DOTALL)
 
 
 def other_kind(head: bytes, path: Path | None = None) -> OtherKind | None:
-    """Tell what a file is that is no UTF-8 text; None where it may be one.
+    """Recognise a file that is not UTF-8 text; None if it may be.
 
     Args:
-        head: the first bytes of the file, `HEAD_BYTES` of them.
-        path: the file; with it, a zip archive says what it holds.
+        head: the first `HEAD_BYTES` bytes of the file.
+        path: the file; needed to list the contents of a zip archive.
     """
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip(path)
@@ -77,7 +77,7 @@ def other_kind(head: bytes, path: Path | None = None) -> OtherKind | None:
 
 
 def _wide_text(head: bytes) -> OtherKind | None:
-    """Tell UTF-16 and UTF-32, by their mark or by the zeros between ASCII characters."""
+    """Recognise UTF-16 and UTF-32 by the byte order mark or by zeros between ASCII characters."""
     if head.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         return OtherKind("text in UTF-32", _UTF32)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -101,7 +101,7 @@ def _zip(path: Path | None) -> OtherKind:
 
 
 def zip_names(path: Path, most: int = 200_000) -> list[str]:
-    """List the files in a zip archive; none where it can't be read."""
+    """List the files in a zip archive; empty if it can't be read."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [

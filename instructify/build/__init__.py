@@ -20,6 +20,7 @@ from instructify.build.manifest import (
 )
 from instructify.build.opened import Build, ShardedTable, public_sample
 from instructify.build.other_forms import forms_at_hand
+from instructify.build.own_fields import absent_fields, fields_in, named_fields
 from instructify.build.part_workers import PartDone
 from instructify.build.paths import MANIFEST, rejects_name
 from instructify.build.progress import Progress
@@ -86,6 +87,7 @@ __all__ = [
     "SplitState",
     "Stage",
     "Workers",
+    "absent_fields",
     "candidate_values",
     "carry_out",
     "check_build",
@@ -96,6 +98,7 @@ __all__ = [
     "convert",
     "effects_of",
     "engine_options",
+    "fields_in",
     "file_names",
     "find_split",
     "find_splits",
@@ -105,6 +108,7 @@ __all__ = [
     "idle_settings",
     "ledger_lines",
     "look_for_files",
+    "named_fields",
     "ocr_side_file",
     "open_workers",
     "option_values",

@@ -1,6 +1,6 @@
-"""The table of shared answer sets, `candidates.arrow`: how it is written and read.
+"""Read and write the table of shared answer sets, `candidates.arrow`.
 
-Apart from the making of the sets, which needs every reader, so that opening a build stays light.
+Making the sets needs every reader and is in another module, so that opening a build stays fast.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,13 +22,14 @@ def write_candidates(path: Path, sets: Mapping[str, Sequence[str]]) -> FileFacts
     """Write all sets of a build, sorted by id."""
     ids = sorted(sets)
     table = pa.table(
-        {"id": ids, "values": [list(sets[one]) for one in ids]}, schema=CANDIDATES_SCHEMA
+        {"id": ids, "values": [list(sets[identifier]) for identifier in ids]},
+        schema=CANDIDATES_SCHEMA,
     )
     return write_arrow(path, CANDIDATES_SCHEMA, [table])
 
 
 def read_candidates(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read all sets of a build; none where the file is not there."""
+    """Read all sets of a build; empty if there is no file."""
     if not path.exists():
         return {}
     return {

@@ -1,4 +1,4 @@
-"""Closed answer sets that many samples share, stored once under the hash of their content."""
+"""Make closed answer sets that many samples share, stored once under the hash of their content."""
 
 import hashlib
 import json
@@ -11,14 +11,14 @@ from instructify.catalog import Candidates, Catalog, Dataset
 
 
 def set_id(values: Sequence[str]) -> str:
-    """Name a set by its content, order included, since a tie goes to the earlier answer."""
+    """Hash a set with its order, since the earlier of equally scored answers wins."""
     return hashlib.sha256(json.dumps(list(values)).encode()).hexdigest()[:16]
 
 
 def candidate_values(
     catalog: Catalog, dataset: Dataset, roots: RawRoots, seed: int
 ) -> tuple[tuple[str, ...] | None, str | None]:
-    """Return the shared answer set of a dataset, or None and, where that is a lack, why."""
+    """Return the shared answer set of a dataset, or None and the reason if it should have one."""
     candidates = dataset.candidates
     if candidates is None or candidates.kind == "record":
         return None, None
@@ -34,12 +34,12 @@ def candidate_values(
 def _vocabulary(
     catalog: Catalog, dataset: Dataset, candidates: Candidates, roots: RawRoots, seed: int
 ) -> tuple[str, ...]:
-    """Count the answers of the vocabulary's splits; the most frequent first, then by text."""
+    """Count the answers of the vocabulary's splits, sorted by frequency and then by text."""
     counts: Counter[str] = Counter()
     for name in candidates.splits:
         split = dataset.split(name)
-        found = find_split(catalog, dataset, split, roots)
-        for chunk in reader_of(dataset).read(read_context(found, roots, seed, None)):
+        split_files = find_split(catalog, dataset, split, roots)
+        for chunk in reader_of(dataset).read(read_context(split_files, roots, seed, None)):
             counts.update(chunk.records.column("answer").drop_null().to_pylist())
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     kept = [answer for answer, count in ranked if count >= candidates.min_count]

@@ -1,7 +1,7 @@
-"""The dataset card: what a person reads first, and what makes `datasets.load_dataset(BUILD)` work.
+"""Write the dataset card, which also makes `datasets.load_dataset(BUILD)` work.
 
-The datasets library caches by the card's text, not by file content, so each configuration carries
-the hash of its shards; and it checks the row counts that stand here.
+The datasets library caches by the text of the card, not by the content of files, so each
+configuration has the hash of its shards. The library also checks the row counts in the card.
 """
 
 import hashlib
@@ -45,12 +45,12 @@ def _config(manifest: Manifest, name: str, entry: DatasetEntry) -> dict[str, Any
 
 
 def _readable(entry: DatasetEntry) -> list[tuple[str, SplitEntry]]:
-    """Splits that have samples; the datasets library refuses to load any without."""
+    """Return the splits with samples; the datasets library does not load empty splits."""
     return [(name, of) for name, of in sorted(entry.splits.items()) if of.samples]
 
 
 def _split_name(split: str) -> str:
-    """Name a split as the datasets library lets it be named: "all" is a word of its own."""
+    """Return a name of a split that the datasets library accepts: it reserves "all"."""
     return "all_splits" if split == "all" else split
 
 
@@ -88,7 +88,7 @@ def _dtype(kind: pa.DataType) -> str:
 
 
 def _pictures(manifest: Manifest) -> str:
-    """Say how the pictures of each family are kept."""
+    """Describe how the pictures of each family are kept."""
     by_mode: dict[str, list[str]] = {}
     for name, mode in sorted(manifest.pictures.modes.items()):
         by_mode.setdefault(mode, []).append(name)

@@ -1,4 +1,4 @@
-"""Checks a build against its manifest, byte by byte: nothing missing, changed or left over."""
+"""Check a build against its manifest, byte by byte, for missing, changed and extra files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,14 +27,14 @@ from instructify.pictures import (
 
 
 class Finding(NamedTuple):
-    """Something wrong with one file of a build."""
+    """A fault of a file in a build."""
 
     file: str
     what: str
 
 
 def check_build(build: Build) -> Iterator[Finding]:
-    """Yield what is wrong, file by file; reads every byte (about 1 GB a second)."""
+    """Yield the faults of a build file by file; reads every byte (about 1 GB a second)."""
     stores = set(build.manifest.pictures.stores)
     for name, entry in build.manifest.files.items():
         finding = _check_file(build, name, entry)
@@ -53,7 +53,7 @@ def check_build(build: Build) -> Iterator[Finding]:
 
 
 def _manifest_and_card(build: Build) -> tuple[bytes, bytes]:
-    """Read both as they lie there, or as the commit says that is not carried out yet."""
+    """Read manifest and card from the build or, if it has an unfinished commit, from that."""
     if build.pending is not None:
         return build.pending.manifest_bytes, build.pending.card
     card = build.paths.card
@@ -77,7 +77,7 @@ def _check_file(build: Build, name: str, entry: FileEntry) -> Finding | None:
 
 
 def _check_index(build: Build) -> Iterator[Finding]:
-    """Names and places in the picture index: a build may be whole and yet somebody's trap."""
+    """Check names and places in the picture index, which may be hostile in an intact build."""
     for name in build.manifest.pictures.index:
         if build.place(name).is_file():
             try:
@@ -90,7 +90,7 @@ def _check_index(build: Build) -> Iterator[Finding]:
 
 
 def _check_places(build: Build, name: str, index: pa.Table) -> Iterator[Finding]:
-    """Hold the place of each stored picture against the shards of the store."""
+    """Check the place of each stored picture against the shards of the store."""
     stored = index.filter(pc.is_valid(index["shard"])).select(["sha256", "shard", "row"])
     for shard in pc.unique(stored["shard"]).to_pylist():
         file = f"pictures/{shard}"
@@ -111,7 +111,7 @@ def _are_there(places: pa.Table, shard: Path) -> bool:
 
 
 def _check_store(build: Build, name: str) -> Iterator[Finding]:
-    """Hold the bytes of pictures of the store against their hashes, as reading and `export` do."""
+    """Check the bytes of pictures of the store against their hashes, as reading and `export` do."""
     path = build.place(name)
     if path.is_file():
         try:
@@ -124,7 +124,7 @@ def _check_store(build: Build, name: str) -> Iterator[Finding]:
 
 
 def _check_unlisted(build: Build) -> Iterator[Finding]:
-    """Shards that the manifest does not name; other files below a build are the user's affair."""
+    """Report shards that the manifest does not name; other files in a build are ignored."""
     for folder in ("records", "samples", "pictures"):
         for path in sorted((build.paths.root / folder).rglob("*.arrow")):
             name = path.relative_to(build.paths.root).as_posix()

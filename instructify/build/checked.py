@@ -1,9 +1,8 @@
-"""What comes from a build, checked where it enters: a build may be a stranger's.
+"""Check everything that is read from a build, since a build may come from a stranger.
 
-A manifest and a commit's note are the only things in a build that name files. Every name in them
-has one of the few forms that our own writers give, so that none can lead out of the build, and
-every count is bounded by the bytes that are there. Content is for hashes to prove; see
-docs/security.md.
+Only the manifest and the note of a commit name files. Every name in them must have one of the few
+forms that this package writes, so that no name leads out of the build, and every count is limited
+by the bytes in the files. Hashes prove the content; see docs/security.md.
 """
 
 import re
@@ -24,7 +23,7 @@ from instructify.build.paths import (
 )
 from instructify.pictures import MOST_PARTS
 
-if TYPE_CHECKING:  # the manifest checks itself by this module when it is read
+if TYPE_CHECKING:  # this module checks the manifest when it is read
     from instructify.build.manifest import FileEntry, Manifest
 
 _NAME = re.compile(r"[a-z0-9_]{1,200}")
@@ -38,21 +37,21 @@ _WRITTEN = ("records", "samples", "pictures", "rejects", STAGING, LOCK, MANIFEST
 
 
 class BadBuildError(ValueError):
-    """Something in a manifest or a commit's note that no build of ours has; says what."""
+    """A manifest or commit note has contents that this package does not write."""
 
 
 def is_build_file(name: str) -> bool:
-    """Tell whether a name is that of a file which a commit may put into a build."""
+    """Whether a commit may put a file of this name into a build."""
     return _FILE.fullmatch(name) is not None
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a name is one that a dataset or split may have."""
+    """Whether a dataset or split may have a name."""
     return _NAME.fullmatch(name) is not None
 
 
 def check_manifest(manifest: "Manifest") -> None:
-    """Hold every name and count of a manifest against what our writers give; BadBuildError."""
+    """Check every name and count of a manifest; raises BadBuildError."""
     for name, entry in manifest.files.items():
         if not is_build_file(name):
             raise BadBuildError(f"it names {name!r}, which is no file of a build")
@@ -69,7 +68,7 @@ def check_manifest(manifest: "Manifest") -> None:
 
 
 def check_moves(moves: Mapping[str, str], removes: Iterable[str], manifest: "Manifest") -> None:
-    """Hold the names of a commit against the manifest that it brings; BadBuildError."""
+    """Check the names of a commit against its new manifest; raises BadBuildError."""
     for name, staged in moves.items():
         if name not in manifest.files:
             raise BadBuildError(f"it brings {name!r}, which its manifest does not name")
@@ -81,9 +80,9 @@ def check_moves(moves: Mapping[str, str], removes: Iterable[str], manifest: "Man
 
 
 def check_file(path: Path, root: Path, entry: "FileEntry | None") -> None:
-    """Refuse a file of a build that is a link out of it, a pipe or a device, or of another size.
+    """Refuse a file that is a link out of the build, a pipe or a device, or of another size.
 
-    Where nothing is there, nothing is said: who opens the file says it better.
+    A missing file is not refused here; opening it gives a better error.
     """
     try:
         facts = check_regular(path)
@@ -98,12 +97,12 @@ def check_file(path: Path, root: Path, entry: "FileEntry | None") -> None:
 
 
 def check_writable(paths: BuildPaths) -> None:
-    """Refuse to write into a build that has links out of it where we write."""
+    """Refuse to write into a build with links out of it at places that are written."""
     check_links(paths.root, _WRITTEN)
 
 
 def _check_shards(manifest: "Manifest") -> None:
-    """Shards lie in the folder of their dataset and belong to one split."""
+    """Check that shards are in the folder of their dataset and belong to one split."""
     seen: set[str] = set()
     for dataset, entry in manifest.datasets.items():
         for split, of in entry.splits.items():
@@ -125,7 +124,7 @@ def _check_shards(manifest: "Manifest") -> None:
 
 
 def _check_parts(stem: str, parts: Sequence[str]) -> None:
-    """Parts are those of ranges of keys: all there, each once, in order."""
+    """Check that the parts of ranges of keys are complete, in order, and each once."""
     for number, name in enumerate(parts):
         if not name.startswith(f"pictures/{stem}-{number:03}-"):
             raise BadBuildError(f"{name!r} is no part {number} of the picture {stem}")
@@ -134,7 +133,7 @@ def _check_parts(stem: str, parts: Sequence[str]) -> None:
 
 
 def _named(manifest: "Manifest") -> Iterator[str]:
-    """Every file that some other part of the manifest speaks of."""
+    """Return every file that other entries of the manifest name."""
     pictures = manifest.pictures
     yield from (*pictures.index, *pictures.problems, *pictures.stores)
     for name, dataset in manifest.datasets.items():

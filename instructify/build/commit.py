@@ -1,10 +1,10 @@
-"""Makes staged files part of a build in one decision.
+"""Make staged files part of a build atomically.
 
-A commit is first written down whole (which staged file goes where, what goes away, the new
-manifest and card) and then carried out. The note is the decision: killed before it, the old build
-stands; killed after it, the new one does. Readers show the new build through the note and change
-nothing; the next command that writes carries it out to the end. A note may be a stranger's, so it
-is checked whole before anything is read or moved by it.
+A commit first writes a note: the target of each staged file, the files to delete, and the new
+manifest and card. Then it carries the note out. A process that is killed before the note is written
+leaves the old build, and one that is killed after it leaves the new build. Readers show the new
+build through the note without changing anything, and the next command that writes completes the
+commit. A note may come from a stranger, so all of it is checked before any file is read or moved.
 """
 
 import os
@@ -31,7 +31,7 @@ class _Commit(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Pending(NamedTuple):
-    """A commit that is decided and not carried out to its end, checked."""
+    """A commit whose note is written and checked, but that is not complete yet."""
 
     moves: Mapping[str, str]
     removes: Sequence[str]
@@ -40,7 +40,7 @@ class Pending(NamedTuple):
     card: bytes
 
     def path(self, name: str, paths: BuildPaths) -> Path:
-        """Say where a file of the new build lies now: still staged, or in its place."""
+        """Return the present path of a file of the new build: staged, or in its place."""
         staged = self.moves.get(name)
         if staged is not None and os.path.lexists(paths.staging / staged):
             return paths.staging / staged
@@ -55,7 +55,7 @@ def commit(
     manifest: bytes,
     card: str,
 ) -> None:
-    """Put staged files in their places and replace manifest and card; all of it or nothing."""
+    """Put staged files in their places and replace manifest and card, atomically."""
     note = _Commit(
         moves={
             name: str(staged.relative_to(paths.staging)) for name, staged in sorted(moves.items())
@@ -70,7 +70,7 @@ def commit(
 
 
 def read_pending(paths: BuildPaths) -> Pending | None:
-    """Read and check the note of a commit, if there is one; changes nothing."""
+    """Read and check the note of a commit, if there is one, without changing anything."""
     try:
         data = read_regular(paths.commit)
     except (FileNotFoundError, NotADirectoryError):
@@ -97,7 +97,7 @@ def read_pending(paths: BuildPaths) -> Pending | None:
 
 
 def carry_out(paths: BuildPaths) -> None:
-    """Carry out a commit that was decided, if there is one, as the build's only writer."""
+    """Complete an unfinished commit, if there is one, under the write lock."""
     if read_pending(paths) is None:
         return
     with write_lock(paths.lock):
@@ -105,9 +105,9 @@ def carry_out(paths: BuildPaths) -> None:
 
 
 def finish_commit(paths: BuildPaths) -> None:
-    """Carry out a commit that was decided, if there is one. Needs the write lock.
+    """Complete an unfinished commit, if there is one; the caller holds the write lock.
 
-    Also refuses a build that has links out of it in places that we write.
+    Also refuses a build with links out of it at places that are written.
     """
     check_writable(paths)
     pending = read_pending(paths)
@@ -129,10 +129,10 @@ def _carry_out(pending: Pending, paths: BuildPaths) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         folders.add(target.parent)
         source = paths.staging / staged
-        if source.exists():  # else an earlier attempt moved it
+        if source.exists():  # otherwise an earlier attempt moved it
             os.replace(source, target)
     for name, data in ((CARD, pending.card), (MANIFEST, pending.manifest_bytes)):
-        beside = paths.staging / f"next-{name}"  # there, since a kill may leave a part of it
+        beside = paths.staging / f"next-{name}"  # if there, since a kill may leave a part of it
         write_bytes(beside, data)
         os.replace(beside, paths.root / name)
     for name in pending.removes:

@@ -1,9 +1,9 @@
-"""What the records of a split got of what lies beside them: labels, side files, kept answers.
+"""Count what the records of a split have: labels, values from side files, empty answers.
 
-A file that is there, and an answer that should be there, are easily without effect: the OCR file is
-of another split, its keys are written another way, the labels were kept by the authors. So the
-records of a split are counted by what they have, whatever the dataset, and `Coverage` goes into the
-manifest, so that a run that reads nothing anew says the same.
+An input may have no effect: the OCR file belongs to another split or writes its keys in another
+way, or the authors did not publish the labels. Therefore the records of every split are counted by
+what they have. `Coverage` is stored in the manifest, so that a run that reads nothing again gives
+the same notes.
 """
 
 from collections import Counter
@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 from instructify._util.keyed import Hashes, hash_texts
 from instructify.readers import OptionValue, RawFile, Remark
 
-OCR_OPTION = "--ocr"  # the user's own side file, beside the roles that the catalog names
+OCR_OPTION = "--ocr"  # the role of the user's own side file, besides those in the catalog
 
 _NO_PICTURE = pa.scalar([""], pa.list_(pa.string()))
 
 
 class SideUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of how many main pictures of a split a side file says something that records took over."""
+    """The number of main pictures of a split for which records took values from a side file."""
 
     named: int
     pictures: int
@@ -33,7 +33,7 @@ class SideUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Coverage(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Counts over the records of a split; those that are zero are left out of the manifest."""
+    """Counts over the records of a split; zero counts are not written to the manifest."""
 
     unlabelled: int = 0  # records with neither an answer nor a reference
     empty_answers: int = 0  # records with an empty answer among their references
@@ -42,16 +42,16 @@ class Coverage(
 
 
 class Side(NamedTuple):
-    """How one tells that a record took something from a side file."""
+    """The column and value that show that a record took something from a side file."""
 
     column: str
-    source: str | None  # what the column holds then; None: anything
+    source: str | None  # the value of the column; None: any value
 
 
 def sides_of(
     files: Mapping[str, RawFile], options: Mapping[str, OptionValue], ocr: RawFile | None
 ) -> dict[str, Side]:
-    """List the side files of a split that its options let the reader use."""
+    """List the side files of a split that the reader uses with its options."""
     sides: dict[str, Side] = {}
     if "ocr" in files and options.get("ocr_tokens") != 0:
         sides["ocr"] = Side("ocr_source", files["ocr"].name)
@@ -63,7 +63,7 @@ def sides_of(
 
 
 class CoverageCounter:
-    """Counts the coverage of a split batch by batch; eight bytes a record where it has sides."""
+    """Counts the coverage of a split batch by batch; needs eight bytes a record with side files."""
 
     def __init__(self, sides: Mapping[str, Side]) -> None:
         self._sides = sides
@@ -74,7 +74,7 @@ class CoverageCounter:
         self._named: dict[str, list[Hashes]] = {role: [] for role in sides}
 
     def add(self, batch: pa.RecordBatch, remarks: Sequence[Remark]) -> None:
-        """Count a batch of records and what its reader remarks."""
+        """Count a batch of records and the remarks of its reader."""
         self._unlabelled += _num_unlabelled(batch)
         self._empty_answers += _num_with_empty(batch.column("references"))
         self._remarks.update(remark.kind for remark in remarks)
@@ -86,7 +86,7 @@ class CoverageCounter:
             self._named[role].append(np.unique(pictures[_has(batch, side)]))
 
     def coverage(self) -> Coverage:
-        """Sum up."""
+        """Return the counts."""
         pictures = _num_distinct(self._pictures)
         return Coverage(
             unlabelled=self._unlabelled,

@@ -1,4 +1,4 @@
-"""Between records and pictures: notes on what had no effect, or the end where it spoils most."""
+"""The step between records and pictures: note inputs without effect, or stop for serious ones."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ from instructify.templating import PARTS
 def run_effect_stage(
     request: ConvertRequest, splits: Sequence[RawSplit], states: Sequence[SplitState]
 ) -> None:
-    """Add notes to the states; UserError where a conversion should not go on.
+    """Add notes to the states; raises UserError if a conversion should not continue.
 
-    With `--limit` or `--max-rejects` it always goes on: the few records of a trial may meet
-    nothing, and who allows rejects wants what there is. A file that is cut off is the cause of what
-    it lacks, and is refused later.
+    With `--limit` or `--max-rejects` it always continues: a few records may have no values from a
+    side file, and a user who allows rejects wants all that can be converted. A file that is cut off
+    is refused later, since its end is the cause of what is missing.
     """
     ocr = ocr_file(request)
     lenient = request.limit is not None or request.max_rejects is not None
@@ -53,7 +53,7 @@ def run_effect_stage(
 def unprinted_tokens(
     request: ConvertRequest, states: Sequence[SplitState]
 ) -> Iterator[tuple[str, str]]:
-    """List the splits whose pictures the user's OCR file names, and whose samples never show it.
+    """Yield splits whose pictures are in the user's OCR file, but whose samples show no tokens.
 
     Yields the name of the split and the task whose templates print no OCR tokens.
     """
@@ -71,7 +71,7 @@ def unprinted_tokens(
 
 
 def _example(states: Sequence[SplitState]) -> str | None:
-    """Name one picture of the records."""
+    """Return the key of a picture of the records."""
     for shard in (shard for state in states for shard in state.record_shards):
         keys = pc.list_flatten(read_arrow(shard.path).column("pictures").slice(0, 1))
         if len(keys):
@@ -80,13 +80,13 @@ def _example(states: Sequence[SplitState]) -> str | None:
 
 
 def _vocabulary(request: ConvertRequest, state: SplitState) -> tuple[int, int, int] | None:
-    """Count how many answers of a split are in the vocabulary that other splits give."""
+    """Count the answers of a split that are in the vocabulary made of other splits."""
     candidates = request.catalog.dataset(state.dataset).candidates
     if candidates is None or candidates.kind != "vocabulary" or state.candidates is None:
         return None
     inside = answers = 0
     for shard in state.record_shards:
         for chunk in read_arrow(shard.path).column("answer").chunks:
-            found, given = vocabulary_use(chunk, state.candidates)
-            inside, answers = inside + found, answers + given
+            num_matches, num_answers = vocabulary_use(chunk, state.candidates)
+            inside, answers = inside + num_matches, answers + num_answers
     return inside, answers, len(state.candidates)

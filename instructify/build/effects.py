@@ -1,8 +1,8 @@
-"""What of a conversion's inputs had no effect, or is absent: found alike by `convert` and `check`.
+"""Find inputs that have no effect or are missing, in the same way for `convert` and `check`.
 
-A finding is a cause with a sentence. Where most of a split is affected the conversion ends with it,
-since a build would look complete and not be; `--max-rejects` or the option named in the sentence
-lets it pass.
+A finding is a cause with a sentence. If most of a split is affected, it ends the conversion, since
+a build would look complete without being so; `--max-rejects`, or the option that the sentence
+names, allows it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,14 +17,14 @@ from instructify.readers import REMARKS, RawFile, example_key
 
 _WHAT = {"ocr": "OCR tokens", OCR_OPTION: "OCR tokens", "dense": "dense annotations"}
 _TO_LEAVE_OUT = {"ocr": "ocr_tokens=0", "dense": "dense=off"}
-_COVERS_ALL = ("ocr", OCR_OPTION)  # the dense annotations of train are of a sample by design
-_FEW_ANSWERS = 10  # a small slice of train lacks many answers; that of another release nearly all
+_COVERS_ALL = ("ocr", OCR_OPTION)  # the dense annotations of train cover only a sample
+_FEW_ANSWERS = 10  # a small slice of train lacks many answers; another release lacks nearly all
 
 
 class Effect(NamedTuple):
-    """A finding about one split: what is counted, about which file, in a sentence of its own.
+    """A finding about one split: its cause, its file, and a sentence.
 
-    `stops` tells that a conversion should not go on with it, and `remedy` what then to do.
+    `stops` means that a conversion should not continue, and `remedy` says what to do then.
     """
 
     cause: str
@@ -37,7 +37,7 @@ class Effect(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Covered:
-    """A split that was read: its files, how many records it has, and their coverage."""
+    """A split that was read: its files, its number of records, and their coverage."""
 
     raw: RawSplit
     ocr: RawFile | None
@@ -63,7 +63,7 @@ class Covered:
 
 
 def effects_of(split: Covered) -> Iterator[Effect]:
-    """List what is to be said of a split."""
+    """List the findings about a split."""
     yield from _labels(split)
     for role, use in split.coverage.sides.items():
         yield from _side(split, role, use)
@@ -82,24 +82,24 @@ def effects_of(split: Covered) -> Iterator[Effect]:
 def idle_settings(
     settings: Sequence[str], splits: Sequence[RawSplit], *, ocr: bool
 ) -> Iterator[tuple[str, str]]:
-    """List the `--set` texts that change nothing for the splits at hand, each with the reason."""
+    """List the `--set` texts without effect on the given splits, each with the reason."""
     for text in settings:
         name, _, assignment = text.partition(".")
         option = assignment.partition("=")[0]
-        own = [split for split in splits if split.dataset.name == name]
-        reasons = {_idle(split, option, ocr=ocr) for split in own}
-        if own and None not in reasons:
+        splits_of_dataset = [split for split in splits if split.dataset.name == name]
+        reasons = {_idle(split, option, ocr=ocr) for split in splits_of_dataset}
+        if splits_of_dataset and None not in reasons:
             yield text, " and ".join(sorted(reason for reason in reasons if reason))
 
 
 def unnamed_ocr(ocr: RawFile, splits: Sequence[Covered], example: str | None) -> str | None:
-    """Say that the user's OCR file names no picture of any split; None where it does.
+    """Return a sentence if the user's OCR file names no picture of any split, else None.
 
-    `example` is the key of a picture that it could have named. Nothing is said where a build of an
-    earlier version did not count.
+    `example` is the key of a picture that it could have named. The result is also None for a build
+    of an earlier version, which has no counts.
     """
     keeping = [split for split in splits if split.keeps_ocr]
-    uses = [use for one in keeping if (use := one.coverage.sides.get(OCR_OPTION)) is not None]
+    uses = [use for split in keeping if (use := split.coverage.sides.get(OCR_OPTION)) is not None]
     if not keeping:
         return (
             f"{OCR_OPTION} {ocr.name} has no effect: no dataset here keeps OCR tokens "
@@ -109,7 +109,7 @@ def unnamed_ocr(ocr: RawFile, splits: Sequence[Covered], example: str | None) ->
     if len(uses) < len(keeping) or not pictures or any(use.named for use in uses):
         return None
     if any(_has_tokens(split) for split in keeping):
-        return None  # the note of that split says why
+        return None  # the note of that split gives the reason
     names = ", ".join(split.name for split in keeping)
     wanted = f" '{example}'" if example is not None else ""
     return (
@@ -177,7 +177,7 @@ def _vocabulary(inside: int, answers: int, size: int) -> Iterator[Effect]:
 
 
 def _idle(split: RawSplit, option: str, *, ocr: bool) -> str | None:
-    """Say why an option changes nothing for a split; None where it may."""
+    """Return why an option has no effect on a split; None if it may have one."""
     declared = reader_of(split.dataset).options[option]
     for other, values in declared.idle_with.items():
         value = split.dataset.options.get(other)

@@ -1,7 +1,7 @@
-"""The road from raw splits to a committed build: records, pictures, samples, one commit.
+"""Convert raw splits to a committed build: records, pictures, samples, and one commit.
 
-Each step is cut into units that know by a hash whether they were done before, here or in the
-build that stands. Nothing in the build changes until the commit.
+Each step consists of units. A hash tells whether a unit was done before, in the staging folder or
+in the existing build. Nothing in the build changes before the commit.
 """
 
 from instructify.build.effect_stage import run_effect_stage
@@ -20,11 +20,11 @@ from instructify.build.state import SplitState
 
 
 def convert(request: ConvertRequest, progress: Progress) -> list[SplitState]:
-    """Convert what is asked for into the build at `request.out`, and say what came of each split.
+    """Convert the requested splits into the build at `request.out`; returns the result of each.
 
-    UserError for the user's mistakes, RejectsError where the rejects pass a dataset's threshold or
-    no sample came, PartDone at the end of what `request.engine` makes a part; only what is no part
-    commits.
+    Raises UserError for mistakes of the user, RejectsError if a dataset has too many rejects or
+    there is no sample at all, and PartDone at the end of a part (`request.engine`), which does not
+    commit.
     """
     splits = find_splits(request)
     paths = BuildPaths(request.out)

@@ -1,4 +1,4 @@
-"""The ledger of rejects: one JSON line for every item that did not become a sample."""
+"""The ledger of rejects: a JSON line for every item that did not become a sample."""
 
 import json
 from collections import Counter
@@ -19,12 +19,12 @@ from instructify.build.state import SplitState
 from instructify.rejects import REASONS, Reject
 
 Order = tuple[str, str, int, bytes]
-_ESCAPED = r'["\\\x00-\x1f]'  # what JSON writes otherwise than it is
+_ESCAPED = r'["\\\x00-\x1f]'  # characters that JSON escapes
 _SLICE_ROWS = 8_192
 
 
 class LedgerLine(msgspec.Struct, kw_only=True):
-    """A line of a ledger, as it is read."""
+    """A decoded line of a ledger."""
 
     dataset: str
     split: str
@@ -33,13 +33,13 @@ class LedgerLine(msgspec.Struct, kw_only=True):
     field: str | None
     reason: str
     detail: str
-    record_id: str | None = None  # only of what was a record already
+    record_id: str | None = None  # only for items that were records already
 
 
 class LedgerWriter:
-    """Writes rejects of one split as they come, counted by reason; not atomic, not synced.
+    """Writes the rejects of a split and counts them by reason; not atomic and not synced.
 
-    When it is closed, the lines are in the order of a ledger.
+    After it is closed, the lines are in the order of a ledger.
     """
 
     def __init__(self, path: Path, dataset: str, split: str) -> None:
@@ -57,7 +57,7 @@ class LedgerWriter:
     def add(
         self, rejects: Iterable[Reject], record_ids: Iterable[str | None] | None = None
     ) -> None:
-        """Append rejects; those that were records already are named by their ids."""
+        """Append rejects; items that were records already have their record ids."""
         ids = iter(record_ids) if record_ids is not None else None
         for reject in rejects:
             if reject.reason not in REASONS:
@@ -75,9 +75,9 @@ class LedgerWriter:
     def add_records(
         self, records: pa.Table, field: str, reasons: pa.Array, details: pa.Array
     ) -> None:
-        """Append records that are left out for one field, as whole columns.
+        """Append records that are rejected for one field, as whole columns.
 
-        `records` has record_id, source and position, the others a text for each of them.
+        `records` has record_id, source and position; the other columns have a text for each record.
         """
         if not records.num_rows:
             return
@@ -95,14 +95,14 @@ class LedgerWriter:
         parts += [', "detail": ', quoted(details)]
         parts += [', "record_id": ', quoted(records.column("record_id").combine_chunks()), "}\n"]
         for begin in range(0, records.num_rows, _SLICE_ROWS):
-            own = [
+            slices = [
                 part if isinstance(part, str) else part.slice(begin, _SLICE_ROWS) for part in parts
             ]
-            lines = pc.binary_join_element_wise(*own, "")
+            lines = pc.binary_join_element_wise(*slices, "")
             self._write("".join(lines.to_pylist()).encode())
 
     def _note_order(self, sources: pa.Array, positions: pa.Array) -> None:
-        """Note whether the lines to come are in order."""
+        """Record whether the next lines are in order."""
         one_source = len(pc.unique(sources)) == 1 and positions.null_count == 0
         numbers = np.asarray(positions) if one_source else np.zeros(0)
         first = (sources[0].as_py(), int(numbers[0])) if one_source else self._last
@@ -137,7 +137,7 @@ class LedgerWriter:
 
 
 def quoted(texts: pa.Array) -> pa.Array:
-    """Write texts as JSON; those without an escape are not touched by Python."""
+    """Encode texts as JSON; only those with characters to escape are processed in Python."""
     odd = np.flatnonzero(np.asarray(pc.match_substring_regex(texts, _ESCAPED)))
     plain = pc.binary_join_element_wise('"', texts, '"', "")
     if not len(odd):
@@ -149,7 +149,7 @@ def quoted(texts: pa.Array) -> pa.Array:
 
 
 def ledger_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a ledger; nothing where there is none."""
+    """Yield the lines of a ledger; empty if there is none."""
     try:
         check_regular(path)
         with path.open("rb") as handle:
@@ -159,12 +159,12 @@ def ledger_lines(path: Path) -> Iterator[bytes]:
 
 
 def read_ledger(path: Path) -> Iterator[LedgerLine]:
-    """Decode the lines of a ledger; UserError at one that is not of ours."""
+    """Decode the lines of a ledger; raises UserError for a line of another form."""
     return (_row(line) for line in ledger_lines(path))
 
 
 def still_true(line: bytes, state: SplitState) -> bool:
-    """Whether a line of the standing ledger is of this split and not replaced by this run."""
+    """Whether a line of the existing ledger is of this split and not replaced by this run."""
     row = _row(line)
     if row.split != state.split:
         return False
@@ -172,7 +172,7 @@ def still_true(line: bytes, state: SplitState) -> bool:
 
 
 def split_of(line: bytes) -> str:
-    """Name the split of a line."""
+    """Return the split of a line."""
     return _row(line).split
 
 

@@ -1,7 +1,7 @@
-"""Ledgers of rejects put together: each is in order, and none is held as a whole.
+"""Merge sorted ledgers of rejects without loading a whole ledger into memory.
 
-The units of a split mostly leave ledgers that follow each other, which are copied. Others are
-merged line by line.
+The ledgers of a split's units mostly follow each other in order and are copied. Others are merged
+line by line.
 """
 
 import heapq
@@ -15,7 +15,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 def merged(standing: Iterator[bytes], files: Iterable[Path]) -> Iterator[bytes]:
-    """Merge ledgers that are each in order; yields one line, or a block of them, at a time."""
+    """Merge ledgers that are each in order; yields lines or blocks of lines."""
     chains = _chains(files)
     first = next(standing, None)
     if first is None and len(chains) < 2:
@@ -31,7 +31,7 @@ def merged(standing: Iterator[bytes], files: Iterable[Path]) -> Iterator[bytes]:
 
 
 def _chains(files: Iterable[Path]) -> list[list[Path]]:
-    """Put ledgers together that follow each other, so that few have to be open at once."""
+    """Group ledgers that follow each other, so that few have to be open at once."""
     spans = sorted((*span, path) for path in files if (span := _span(path)) is not None)
     chains: list[list[Path]] = []
     ends: list[tuple[str, str, int, bytes]] = []
@@ -47,7 +47,7 @@ def _chains(files: Iterable[Path]) -> list[list[Path]]:
 
 
 def _span(path: Path) -> tuple[Order, Order] | None:
-    """Return the places of the first and the last line of a ledger; None where it has none."""
+    """Return the positions of the first and the last line of a ledger; None if it is empty."""
     size = path.stat().st_size if path.exists() else 0
     if not size:
         return None

@@ -1,8 +1,8 @@
-"""One writer at a time in a folder, and the other one is told who it is.
+"""Allow one writer at a time in a folder; a second writer gets an error that names the first.
 
-The lock is the kernel's (flock), so a killed writer leaves none behind, and processes that a writer
-forks let go of it. Some network file systems ignore flock, hence the owner's record in the file:
-there, a record of another host counts as held.
+The lock is an flock of the kernel, so a killed writer leaves no lock, and processes forked by a
+writer release it. Some network file systems ignore flock. Therefore the file also has a record of
+the owner: on such file systems, a record of another host counts as a lock.
 """
 
 import errno
@@ -18,27 +18,26 @@ from instructify._util.errors import UserError
 from instructify._util.shards import unwritable
 from instructify.build.lock_owner import Owner, mount_of
 
-_DYING_S = 5.0  # how long the kernel may take to end a killed process with a lot of memory
+_DYING_S = 5.0  # the kernel may take that long to end a killed process with a lot of memory
 
-# No link is followed: what the lock is written to is emptied afterwards.
+# No link is followed, since the file is truncated.
 _OPEN_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @contextmanager
 def write_lock(path: Path, *, take_over: bool | None = None) -> Iterator[None]:
-    """Hold a folder's lock; UserError naming the owner where another writer has it.
+    """Hold the lock of a folder; raises UserError naming the owner if another writer has it.
 
-    A folder that holds nothing but the lock at the end is left as it was before: the lock goes, and
-    so do the folders that were made for it.
+    If the folder holds nothing but the lock at the end, the lock and the folders made for it are
+    removed.
 
-    `take_over`: pay no attention to what another host left; None where the command has no such
-    option.
+    `take_over`: ignore the record of another host; None if the command has no such option.
     """
     made = _missing(path.parent)
     held = _opened(path)
     try:
         _take(held.number, path, take_over)
-        while not _is_at(held.number, path):  # its last owner removed it meanwhile
+        while not _is_at(held.number, path):  # its last owner removed it in the meantime
             held.close()
             held = _opened(path)
             _take(held.number, path, take_over)
@@ -47,20 +46,20 @@ def write_lock(path: Path, *, take_over: bool | None = None) -> Iterator[None]:
             yield
         finally:
             if held.number >= 0:  # not in a fork
-                os.ftruncate(held.number, 0)  # whoever leaves alive leaves no record
+                os.ftruncate(held.number, 0)  # a process that ends normally leaves no record
                 _leave_nothing(path, made)
     finally:
         held.close()
 
 
 def _missing(folder: Path) -> list[Path]:
-    """List the folders that have to be made for this one, itself first."""
-    return [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    """List the missing folders of a path, the path itself first."""
+    return [parent for parent in (folder, *folder.parents) if not os.path.lexists(parent)]
 
 
 def _leave_nothing(path: Path, made: Sequence[Path]) -> None:
-    """Remove the lock of a folder into which nothing was written, and the folders made for it."""
-    with suppress(OSError):  # somebody else has put something there, or moved it
+    """Remove the lock of a folder without other files, and the folders made for it."""
+    with suppress(OSError):  # another process has put something there, or moved it
         if os.listdir(path.parent) == [path.name]:
             path.unlink()
             for folder in made:
@@ -68,7 +67,7 @@ def _leave_nothing(path: Path, made: Sequence[Path]) -> None:
 
 
 def _opened(path: Path) -> "_Descriptor":
-    """Open the lock file, which is made where there is none."""
+    """Open the lock file, and create it if it does not exist."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         held = _Descriptor(os.open(path, _OPEN_FLAGS, 0o666))
@@ -82,7 +81,7 @@ def _opened(path: Path) -> "_Descriptor":
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Tell whether the open file is still the one at its path."""
+    """Whether the open file is still the one at its path."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:
@@ -90,7 +89,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def holder_of(path: Path) -> Owner | None:
-    """Tell who holds a lock, or may hold it for all that this machine can see; None if nobody."""
+    """Return who holds a lock, or may hold it as far as this machine can tell; None if nobody."""
     try:
         descriptor = os.open(path, _OPEN_FLAGS & ~os.O_CREAT)
     except OSError:
@@ -106,7 +105,7 @@ def holder_of(path: Path) -> Owner | None:
 
 
 class _Descriptor:
-    """An open lock file that forks of this process close, or they would hold its lock too."""
+    """An open lock file, which forks of this process close so that they do not hold the lock."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -119,7 +118,7 @@ class _Descriptor:
 
 
 def _sign(descriptor: int, path: Path) -> None:
-    """Say who has the lock."""
+    """Write the record of the owner."""
     try:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, Owner.me().record(), 0)
@@ -147,7 +146,7 @@ def _take(descriptor: int, path: Path, take_over: bool | None) -> None:
 
 
 def _locked(descriptor: int, path: Path) -> bool:
-    """Take the lock, waiting for a killed owner to be gone; False where somebody has it."""
+    """Take the lock, after a killed owner has ended; returns False if another process has it."""
     end = time.monotonic() + _DYING_S
     while True:
         try:

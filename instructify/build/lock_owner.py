@@ -1,9 +1,9 @@
-"""Who holds a lock, and whether a record that another host left can still be true.
+"""Describe the owner of a lock, and decide whether a record of another host is still valid.
 
-A lock that the kernel gave to us is nobody else's, where the kernel speaks for all hosts: on the
-disks of this machine, and on network file systems that pass locks on. Where it does not, the
-record of another host stands, unless Slurm says that the job that wrote it was started again.
-No rule looks at the age of a record: clocks differ, and runs are long.
+A lock taken from the kernel is exclusive for all hosts on local disks and on network file systems
+that forward locks. On other file systems the record of another host counts, unless Slurm shows that
+the job that wrote it was started again. The age of a record is not used: clocks differ, and runs
+are long.
 """
 
 import json
@@ -21,7 +21,7 @@ _MOUNTS = Path("/proc/self/mountinfo")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Owner:
-    """A process that took a lock; `job` and `restarts` are Slurm's, where Slurm started it."""
+    """A process that took a lock; `job` and `restarts` are those of Slurm, if it started it."""
 
     pid: int = 0
     host: str = ""
@@ -40,7 +40,7 @@ class Owner:
 
     @classmethod
     def of(cls, text: bytes) -> "Owner":
-        """Read a record; one that is damaged names nobody."""
+        """Read a record; a damaged record names nobody."""
         try:
             record = json.loads(text or b"{}")
             job = record.get("job")
@@ -54,17 +54,17 @@ class Owner:
             return cls()
 
     def record(self) -> bytes:
-        """Write it as JSON."""
+        """Encode the record as JSON."""
         return json.dumps(asdict(self)).encode()
 
     @property
     def is_elsewhere(self) -> bool:
-        """Tell a process of another host."""
+        """Whether the process is on another host."""
         return self.host not in ("", socket.gethostname())
 
     @property
     def is_gone(self) -> bool:
-        """Tell a process of this host that ended or is about to."""
+        """Whether the process is on this host and has ended or is ending."""
         if self.is_elsewhere or not self.pid:
             return False
         try:
@@ -72,24 +72,24 @@ class Owner:
             state = Path(f"/proc/{self.pid}/stat").read_text("utf-8", "replace")
         except ProcessLookupError:
             return True
-        except OSError:  # it is another user's, or there is no /proc
+        except OSError:  # it belongs to another user, or there is no /proc
             return False
         return state.rpartition(")")[2].split()[0] in ("Z", "X")
 
     def was_started_again(self, now: "Owner") -> bool:
-        """Tell whether `now` is the same Slurm job after a requeue, which ends the run before."""
+        """Whether `now` is the same Slurm job after a requeue, which ends the earlier run."""
         return self.job is not None and self.job == now.job and now.restarts > self.restarts
 
 
 class Mount(NamedTuple):
-    """A mounted file system: its kind and its options."""
+    """The type and options of a mounted file system."""
 
     kind: str
     options: frozenset[str]
 
     @property
     def locks_span_hosts(self) -> bool:
-        """Tell whether a lock taken here is seen by all who could take it."""
+        """Whether a lock taken here is visible to all hosts that could take it."""
         if self.kind in _LOCAL:
             return True
         if self.kind in ("nfs", "nfs4"):
@@ -101,12 +101,12 @@ class Mount(NamedTuple):
 
 
 def mount_of(path: Path) -> Mount:
-    """Find the file system of a path; of kind '' where the system does not say."""
-    best, found = -1, Mount("", frozenset())
+    """Return the file system of a path; of type '' if the system does not tell."""
+    best, mount = -1, Mount("", frozenset())
     try:
         lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
-        return found
+        return mount
     resolved = path.resolve()
     for line in lines:
         before, _, after = line.partition(" - ")
@@ -115,12 +115,12 @@ def mount_of(path: Path) -> Mount:
         if (resolved == point or point in resolved.parents) and len(point.parts) >= best:
             best = len(point.parts)
             options = frozenset((*fields[5].split(","), *tail[-1].split(",")))
-            found = Mount(tail[0], options)
-    return found
+            mount = Mount(tail[0], options)
+    return mount
 
 
 def _plain(name: str) -> str:
-    """Undo the kernel's escapes of blanks in a mount point."""
+    """Decode the kernel's escapes of spaces in a mount point."""
     for escape, character in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
         name = name.replace(escape, character)
     return name

@@ -1,7 +1,7 @@
-"""The manifest: what a build holds, from what it was made, and the hash of every file in it.
+"""The manifest: the contents of a build, its inputs, and the hash of every file in it.
 
-It has no times, hosts or absolute paths, so equal inputs give equal bytes. It is written last: what
-it does not name is not part of the build.
+It has no times, hosts or absolute paths, so equal inputs give equal bytes. It is written last:
+files that it does not name are not part of the build.
 """
 
 import hashlib
@@ -41,26 +41,26 @@ class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SplitEntry(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
 ):
-    """One split of a dataset; its keys hash all that records and samples depend on."""
+    """A split of a dataset; its keys hash everything that records and samples depend on."""
 
     records: Count
     samples: Count
     pictures: Count
     draws: Count
-    wanted_draws: Count | None  # None: as many as the rule gives
+    wanted_draws: Count | None  # None: by the rule
     seed: int
     limit: Count | None
     forms: dict[str, Count]
-    record_rejects: dict[str, Count]  # by the reader
-    sample_rejects: dict[str, Count]  # later: pictures and templates
+    record_rejects: dict[str, Count]  # of the reader
+    sample_rejects: dict[str, Count]  # of later steps: pictures and templates
     reader: str
     raw: list[RawSource]
     ocr: RawSource | None
     candidate_set: str | None
     templates_sha256: str
-    templates_folder: str  # "built-in" or a base name, and what joins it: "built-in + mine"
+    templates_folder: str  # "built-in" or a folder's name, and added folders: "built-in + mine"
     prompts: Mode = "instruction"  # or one of the baselines
-    evaluation_prompts: list[str] = []  # datasets whose evaluation prompt is among the templates
+    evaluation_prompts: list[str] = []  # datasets whose evaluation prompt is one of the templates
     records_key: str
     samples_key: str
     problems_sha256: str | None  # of the list of unusable pictures; None: pictures not looked at
@@ -98,7 +98,7 @@ PictureMode = Literal["store", "reference", "none"]
 
 
 class FamilyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a build has of the pictures of one family, the part of their keys before the slash."""
+    """The pictures of one family in a build; the family is the part of a key before the slash."""
 
     mode: PictureMode
     keys: Count = 0
@@ -117,17 +117,17 @@ class PicturesEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     @property
     def modes(self) -> dict[str, PictureMode]:
-        """How the pictures of each family are kept."""
+        """The mode of each family of pictures."""
         return {name: family.mode for name, family in self.families.items()}
 
     @property
     def referenced(self) -> int:
-        """How many keys lead to files outside the build."""
+        """The number of keys that refer to files outside of the build."""
         return sum(family.keys for family in self.families.values() if family.mode == "reference")
 
     @property
     def looked_at(self) -> bool:
-        """Whether any picture was wanted."""
+        """Whether pictures were looked for."""
         return bool(self.index)
 
 
@@ -141,13 +141,13 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     files: dict[str, FileEntry]  # every file of the build but this one and the card
 
     def to_bytes(self) -> bytes:
-        """Serialise for the file: sorted, indented, reproducible."""
+        """Encode as JSON: sorted, indented, reproducible."""
         value = msgspec.to_builtins(self)
         return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """Read a manifest; None where there is none, UserError where it is not ours to read."""
+    """Read a manifest; None if there is none. Raises UserError for another version or form."""
     try:
         data = read_regular(path)
     except FileNotFoundError:
@@ -158,7 +158,7 @@ def read_manifest(path: Path) -> Manifest | None:
 
 
 def parse_manifest(data: bytes, path: Path) -> Manifest:
-    """Decode a manifest and hold every name and count in it against what our writers give."""
+    """Decode a manifest and check every name and count in it."""
     rebuild = "make it anew: `instructify convert NAME... --raw DIR --out NEW-FOLDER`"
     try:
         version = decode_json(data, _Version)
@@ -180,12 +180,12 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
 
 
 def check_shared_files(manifest: Manifest | None, root: Path) -> None:
-    """Refuse to add to a build that has lost pictures or answer sets, which datasets share."""
+    """Refuse to add to a build that has lost pictures or answer sets, which its datasets share."""
     if manifest is None:
         return
     for name, entry in manifest.files.items():
         if name.startswith(("records/", "samples/", "rejects/")):
-            continue  # of one dataset, and made anew with it
+            continue  # of one dataset, and made again with it
         if not is_whole(root / name, entry):
             raise UserError(
                 f"{root / name} is missing or cut; put it back, or make the build anew: "
@@ -194,7 +194,7 @@ def check_shared_files(manifest: Manifest | None, root: Path) -> None:
 
 
 def is_whole(path: Path, entry: FileEntry) -> bool:
-    """Whether a file is there at its full length; a changed byte is for `verify` to find."""
+    """Whether a file exists with its full length; only `verify` finds changed bytes."""
     try:
         return path.stat().st_size == entry.size_bytes
     except FileNotFoundError:
@@ -206,7 +206,7 @@ def file_entry(facts: FileFacts) -> FileEntry:
 
 
 def content_key(purpose: str, value: Any) -> str:
-    """Hash what a piece of work depends on; equal keys mean equal results."""
+    """Hash everything that a result depends on; equal keys mean equal results."""
     text = json.dumps([purpose, msgspec.to_builtins(value)], sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

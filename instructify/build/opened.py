@@ -1,9 +1,9 @@
-"""A build opened for reading: its manifest, samples, records and pictures.
+"""Open a build for reading: its manifest, samples, records and pictures.
 
     build = Build.open("my-build")
     sample = build.sample("vqav2/train/458752000#0")
 
-Shards are mapped, not read; rows are reached by shard, batch and offset.
+Shards are memory-mapped; rows are read by shard, batch and offset.
 """
 
 import bisect
@@ -28,10 +28,10 @@ _LOOKS = 3  # for a file, which a commit may be moving to its place
 
 
 class ShardedTable:
-    """The rows of several Arrow files of one schema, as one sequence of dicts.
+    """The rows of several Arrow files with one schema, as a sequence of dicts.
 
-    A batch is validated when it is first touched, since Arrow trusts offsets and a damaged one can
-    take the process down; UserError then, naming the file.
+    A batch is validated at first use, since Arrow does not check offsets and a damaged offset can
+    crash the process. Raises UserError with the name of a damaged file.
     """
 
     def __init__(self, paths: Sequence[Path], schema: pa.Schema) -> None:
@@ -73,7 +73,7 @@ class ShardedTable:
         return row
 
     def __reduce__(self) -> tuple[type["ShardedTable"], tuple[tuple[Path, ...], pa.Schema]]:
-        """Pickle by the files, which the other process maps again."""
+        """Pickle the paths of the files, which the other process maps again."""
         return type(self), (self._paths, self._schema)
 
     def __repr__(self) -> str:
@@ -84,18 +84,18 @@ class ShardedTable:
             yield from batch.to_pylist()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Go through the rows as the batches of the mapped files."""
+        """Iterate over the batches of the mapped files."""
         for number in range(len(self._batches)):
             yield self._batch(number)
 
     def select(self, columns: Sequence[str]) -> pa.Table:
-        """Return some columns of all rows, without making Python values of them."""
+        """Return some columns of all rows as Arrow data."""
         batches = [self._batch(number).select(columns) for number in range(len(self._batches))]
         fields = [self._schema.field(name) for name in columns]
         return pa.Table.from_batches(batches, pa.schema(fields))
 
     def find(self, column: str, value: str) -> int | None:
-        """Return the first row with this value, or None; reads one column."""
+        """Return the first row with a value, or None; reads one column."""
         start = 0
         for number in range(len(self._batches)):
             batch = self._batch(number)
@@ -127,7 +127,7 @@ class Build:
         self.pending = pending
 
     def __repr__(self) -> str:
-        """Name the folder, then each dataset with its splits and their numbers of samples."""
+        """List the folder, and each dataset with its splits and their numbers of samples."""
         modes = ", ".join(sorted(set(self.manifest.pictures.modes.values()))) or "none"
         lines = [f"Build({str(self.paths.root)!r}, pictures: {modes})"]
         for name, entry in self.manifest.datasets.items():
@@ -137,9 +137,9 @@ class Build:
 
     @classmethod
     def open(cls, folder: Path | str) -> "Build":
-        """Open a build for reading; nothing in it is changed.
+        """Open a build for reading, without changing anything in it.
 
-        A commit that was interrupted is not carried out: its files are read where they are staged.
+        The files of an interrupted commit are read from the staging folder.
         """
         paths = BuildPaths(Path(folder))
         pending = read_pending(paths)
@@ -156,11 +156,13 @@ class Build:
         return cls(paths, manifest)
 
     def path(self, name: str) -> Path:
-        """Say where a file of the build lies, by its name in the manifest.
+        """Return the path of a file of the build, by its name in the manifest.
 
-        UserError where it is a link out of the build, no regular file, or not as long as the
-        manifest says; a file that is missing is for whoever opens it. Another command may commit
-        while the build is read: what looks damaged is looked at again, and UserError says so.
+        Raises UserError if it is a link out of the build, not a regular file, or of another length
+        than in the manifest. A missing file is not checked here.
+
+        Another command may commit while the build is read: a file that looks damaged is checked
+        again, and the error names the commit.
         """
         for _ in range(_LOOKS):
             path = self.place(name)
@@ -187,20 +189,20 @@ class Build:
             )
 
     def place(self, name: str) -> Path:
-        """Say where a file of the build lies, without looking at it."""
+        """Return the path of a file of the build, without checking it."""
         if self.pending is not None:
             return self.pending.path(name, self.paths)
         return self.paths.root / name
 
     def dataset(self, name: str) -> DatasetEntry:
-        """Return what the manifest says of a dataset."""
+        """Return the entry of a dataset in the manifest."""
         if name not in self.manifest.datasets:
             hint = did_you_mean(name, self.manifest.datasets)
             raise UserError(f"{self.paths.root} has no dataset '{name}'; {hint}")
         return self.manifest.datasets[name]
 
     def split(self, name: str, split: str) -> SplitEntry:
-        """Return what the manifest says of a split."""
+        """Return the entry of a split in the manifest."""
         splits = self.dataset(name).splits
         if split not in splits:
             raise UserError(
@@ -225,9 +227,10 @@ class Build:
     def _table(
         self, what: str, shards: Sequence[str], rows: int, schema: pa.Schema
     ) -> ShardedTable:
-        """Open shards; a build that is being replaced, or was damaged, has other counts."""
+        """Open shards and check their counts, which differ in a damaged or replaced build."""
         table = ShardedTable([self.path(shard) for shard in shards], schema)
         if len(table) != rows:
+            self.check_current()
             raise UserError(
                 f"the {what} in {self.paths.root} are {len(table):,} and should be {rows:,}; "
                 f"if nobody is writing there, see `instructify verify {self.paths.root}`."
@@ -235,7 +238,7 @@ class Build:
         return table
 
     def sample(self, sample_id: str) -> dict[str, Any]:
-        """Find a sample by its id, `<dataset>/<split>/<raw id>#<draw>`."""
+        """Return a sample by its id, `<dataset>/<split>/<raw id>#<draw>`."""
         parts = sample_id.split("/", 2)
         if len(parts) < 3:
             raise UserError(f"'{sample_id}' is no sample id; it looks like dataset/split/id#draw")
@@ -250,21 +253,21 @@ class Build:
         return table[row]
 
     def pictures(self) -> PictureStore | None:
-        """Open the pictures; None where the build was made without them."""
+        """Open the pictures; None if the build was made without them."""
         if not self.manifest.pictures.looked_at:
             return None
         return PictureStore.open(self.paths.root, index=self.index_parts(), shard=self.store_shard)
 
     def index_parts(self) -> list[Path]:
-        """Say where the parts of the picture index lie; none where there is no index."""
+        """Return the paths of the parts of the picture index; empty if there is none."""
         return [self.path(name) for name in self.manifest.pictures.index]
 
     def problem_parts(self) -> list[Path]:
-        """Say where the parts of the table of unusable pictures lie."""
+        """Return the paths of the parts of the table of unusable pictures."""
         return [self.path(name) for name in self.manifest.pictures.problems]
 
     def store_shard(self, name: str) -> Path:
-        """Find a shard of the picture store by the name that the picture index gives it."""
+        """Return the path of a shard of the picture store by its name in the picture index."""
         whole = f"pictures/{name}"
         if whole not in self.manifest.pictures.stores:
             raise UserError(
@@ -281,7 +284,7 @@ class Build:
 
 
 def public_sample(sample: Mapping[str, Any]) -> dict[str, Any]:
-    """Shape a sample row for people and JSON: provenance in an object of its own."""
+    """Convert a sample row for printing and JSON: provenance becomes an object."""
     shown = {k: value for k, value in sample.items() if k == "template" or k not in PROVENANCE}
     return {**shown, "provenance": {name: sample[name] for name in PROVENANCE}}
 

@@ -1,7 +1,7 @@
-"""What lies at hand of a raw file that is not there: packed, elsewhere, or in another form.
+"""Look for a missing raw file in other forms: compressed, in another folder, or converted.
 
-Files are looked at by their names alone, archives of the zip kind by the list of what they hold.
-The walk is bounded: a raw root may hold millions of pictures.
+Only names are used, and the lists of contents of zip archives. The search is limited, since a raw
+root may hold millions of pictures.
 """
 
 import os
@@ -17,7 +17,7 @@ _MOST_IN_FOLDER = 4_000
 _MOST_DEPTH = 3
 _MOST_ZIPS = 20
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
-# Files that LAVIS makes of the releases under names of its own; several of a release in one.
+# Files that LAVIS makes of the releases under its own names, some from several files.
 _LAVIS = frozenset(
     f"{name}{split}.json"
     for name in ("vqa", "okvqa", "aokvqa", "ocrvqa", "gqa", "textvqa", "vizwiz", "iconqa")
@@ -26,7 +26,7 @@ _LAVIS = frozenset(
 
 
 class _Entry(NamedTuple):
-    """A file, by its path and by its name as people see it from the raw root."""
+    """A file: its path, and its name relative to the raw root."""
 
     path: Path
     shown: str
@@ -35,19 +35,19 @@ class _Entry(NamedTuple):
 def forms_at_hand(
     catalog: Catalog, dataset: Dataset, missing: Sequence[RawFileSpec], root: Path
 ) -> list[str]:
-    """Say of missing files where they seem to be, one phrase a finding, each once.
+    """Return phrases that say where missing files may be, without repetition.
 
-    The phrases follow "expected in FOLDER", which "there" speaks of.
+    The phrases follow "expected in FOLDER", to which "there" refers.
 
     Args:
-        missing: files of a split of the dataset that are not there.
-        root: the raw root; archives may lie in it as well as in the release's folder.
+        missing: missing files of a split of the dataset.
+        root: the raw root; archives may be in it or in the folder of the release.
     """
     folder = root / dataset.release
     here = list(_files(folder, root))
     loose = list(_files(root, root, depth=0))
-    zips = [one for one in (*here, *loose) if one.shown.lower().endswith(".zip")][:_MOST_ZIPS]
-    inside = {one: {_base(name): name for name in zip_names(one.path)} for one in zips}
+    zips = [entry for entry in (*here, *loose) if entry.shown.lower().endswith(".zip")][:_MOST_ZIPS]
+    inside = {archive: {_base(name): name for name in zip_names(archive.path)} for archive in zips}
     get = catalog.release_of(dataset).get
     phrases: list[str] = []
     for spec in missing:
@@ -65,7 +65,7 @@ def forms_at_hand(
 def _elsewhere(
     here: Sequence[_Entry], names: Sequence[str], folder: Path, root: Path
 ) -> str | None:
-    """Say where a file of the right name lies that is written otherwise, or in another folder."""
+    """Find a file whose name differs in case, or that is in another folder."""
     wanted = {_base(name): name for name in reversed(names) if PurePosixPath(name).suffix}
     for entry in here:
         base = _base(entry.shown)
@@ -90,7 +90,7 @@ def _in_zip(inside: dict[_Entry, dict[str, str]], names: Sequence[str]) -> str |
 def _unopened(
     files: Sequence[_Entry], inside: dict[_Entry, dict[str, str]], get: str
 ) -> Iterator[str]:
-    """Name archives of the release that can't be looked into."""
+    """List archives of the release whose contents can't be listed."""
     for entry in files:
         name = PurePosixPath(entry.shown).name
         if name not in get:
@@ -102,7 +102,7 @@ def _unopened(
 
 
 def _another_form(here: Sequence[_Entry]) -> Iterator[str]:
-    """Name the first file that holds the release in a form that no reader reads."""
+    """Return the first file that has the release in a form that no reader supports."""
     for entry in here:
         base = _base(entry.shown)
         if base.endswith(".parquet"):
@@ -119,7 +119,7 @@ def _another_form(here: Sequence[_Entry]) -> Iterator[str]:
 
 
 def _files(folder: Path, root: Path, depth: int = _MOST_DEPTH) -> Iterator[_Entry]:
-    """Walk the files below a folder, those of the folder itself first, in the order of names."""
+    """Iterate over the files below a folder, sorted by name, those of the folder itself first."""
     left = _MOST_ENTRIES
     level = [folder]
     for _ in range(depth + 1):
@@ -137,18 +137,18 @@ def _files(folder: Path, root: Path, depth: int = _MOST_DEPTH) -> Iterator[_Entr
 
 
 def _listed(folder: Path) -> list[tuple[Path, bool]]:
-    """List a folder, links left out; nothing where it holds too much to be one of annotations."""
-    found: list[tuple[Path, bool]] = []
+    """List a folder without links; empty if it has too many files to be one of annotations."""
+    listed: list[tuple[Path, bool]] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if len(found) == _MOST_IN_FOLDER:
+                if len(listed) == _MOST_IN_FOLDER:
                     break
                 if entry.is_file() or entry.is_dir(follow_symlinks=False):
-                    found.append((Path(entry.path), not entry.is_file()))
+                    listed.append((Path(entry.path), not entry.is_file()))
     except OSError:
         return []
-    return sorted(found)
+    return sorted(listed)
 
 
 def _shown(path: Path, root: Path) -> str:

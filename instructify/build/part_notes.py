@@ -1,8 +1,8 @@
-"""The notes of parts: which unit is done, and its receipt, one line of JSON each.
+"""The notes of parts: a JSON line with the receipt of each unit that is done.
 
-Each part appends to a file of its own and reads those of all. A line that a kill cut off counts as
-not written. Paths in receipts are noted from the build's root, which each machine may have mounted
-elsewhere, and lead nowhere else.
+Each part appends to its own file and reads the files of all parts. A line that a kill cut off is
+ignored. Paths in receipts are relative to the root of the build, which each machine may have
+mounted in another place, and can't lead out of it.
 """
 
 import os
@@ -23,7 +23,7 @@ from instructify.build.paths import BuildPaths
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
-# Another version may write other bytes, so its receipts are not taken.
+# Another version may write other bytes, so its receipts are not used.
 _VERSIONS = f"instructify {__version__}, pyarrow {pa.__version__}"
 
 
@@ -33,19 +33,19 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PartNotes:
-    """The receipts that all parts noted before now, and a file for this part's."""
+    """The receipts that all parts have noted, and the file of this part."""
 
     def __init__(self, paths: BuildPaths, name: str) -> None:
         self._root = paths.root
         self._path = paths.parts / f"{name}.jsonl"
         self._parts = paths.parts
         self._known: dict[str, bytes] = {}
-        self._read: dict[Path, int] = {}  # how much of each file was read
+        self._read: dict[Path, int] = {}  # bytes read of each file
         self.refresh()
         self._handle: BinaryIO | None = None
 
     def refresh(self) -> None:
-        """Read what was noted since the last time; of two receipts of a unit the first stands."""
+        """Read new notes; of two receipts of a unit the first counts."""
         for path in sorted(self._parts.glob("*.jsonl")):
             if path == self._path:
                 continue
@@ -62,7 +62,7 @@ class PartNotes:
                 self._known.setdefault(line.key, bytes(line.receipt))
 
     def find(self, function: Callable[[Unit], Result], unit: Unit) -> Result | None:
-        """Return the receipt of a unit, if some part noted it."""
+        """Return the receipt of a unit, if any part noted it."""
         raw = self._known.get(self._key(function, unit))
         if raw is None:
             return None
@@ -74,7 +74,7 @@ class PartNotes:
         return value
 
     def add(self, function: Callable[[Unit], Result], unit: Unit, receipt: Result) -> None:
-        """Note that a unit is done; the note is on the disk when this returns."""
+        """Note that a unit is done; the note is synced when this returns."""
         value = msgspec.json.encode(receipt, enc_hook=self._text_of)
         line = _Line(key=self._key(function, unit), receipt=msgspec.Raw(value))
         self._known.setdefault(line.key, value)
@@ -88,7 +88,7 @@ class PartNotes:
             raise unwritable(self._path, error) from error
 
     def _key(self, function: Callable[[Unit], Result], unit: Unit) -> str:
-        """Name a unit by its own key, or by all that it holds."""
+        """Return the key of a unit, or a hash of all its fields."""
         value = getattr(unit, "key", None)
         if not isinstance(value, str):
             value = msgspec.to_builtins(unit, enc_hook=self._text_of, order="deterministic")

@@ -1,4 +1,4 @@
-"""Where everything lies in a build: one place for names, free of time and machine."""
+"""Names of files and folders in a build, which do not depend on time or machine."""
 
 import os
 import re
@@ -33,7 +33,7 @@ class BuildPaths:
 
     @property
     def staging(self) -> Path:
-        """Work of runs that did not commit yet; what a killed run finished is found here again."""
+        """Results of runs that have not committed yet, which a restarted run uses again."""
         return self.root / STAGING
 
     @property
@@ -42,31 +42,31 @@ class BuildPaths:
 
     @property
     def commit(self) -> Path:
-        """A commit that is decided but perhaps not carried out yet."""
+        """The note of a commit that may not be complete yet."""
         return self.staging / "commit.json"
 
     def failed_ledger(self, dataset: str) -> Path:
-        """Rejects of a conversion that was refused for their number; gone when one succeeds."""
+        """Rejects of a conversion that was refused for their number, until the next success."""
         return self.root / "rejects" / f"{dataset}.failed.jsonl"
 
     @property
     def parts(self) -> Path:
-        """Notes of the parts of a conversion: who works, and what was done."""
+        """Notes of the parts of a conversion: running parts and finished units."""
         return self.staging / "parts"
 
 
 def shard_name(kind: str, dataset: str, split: str, number: int) -> str:
-    """Name of a shard below the root: `<kind>/<dataset>/<split>-00000.arrow`."""
+    """Return the name of a shard below the root: `<kind>/<dataset>/<split>-00000.arrow`."""
     return f"{kind}/{dataset}/{split}-{number:05d}.arrow"
 
 
 def rejects_name(dataset: str) -> str:
-    """Name of a dataset's ledger of rejects below the root."""
+    """Return the name of a dataset's ledger of rejects below the root."""
     return f"rejects/{dataset}.jsonl"
 
 
 def unit_folder(staging: Path, key: str) -> Path:
-    """Folder of the staged results of one unit of work."""
+    """Return the folder of the staged results of a unit."""
     return staging / key[:24]
 
 
@@ -76,5 +76,5 @@ def has_units(staging: Path) -> bool:
 
 
 def hash_notes(staging: Path) -> Path:
-    """Folder of the notes about raw files that were hashed."""
+    """The folder of the hashes of raw files."""
     return staging / "hashes"

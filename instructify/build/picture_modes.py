@@ -1,4 +1,4 @@
-"""How the pictures of each family are kept: as asked for, as the build has them, or by default."""
+"""Choose how the pictures of each family are kept: by request, as in the build, or by default."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,9 @@ from instructify.build.request import ConvertRequest
 
 
 def picture_modes(request: ConvertRequest, manifest: Manifest | None) -> Mapping[str, PictureMode]:
-    """Choose the mode of every family that the datasets of a request may name.
+    """Choose the mode of every family that the datasets of a request may use.
 
-    UserError where the request asks for another mode than the build has.
+    Raises UserError if the request has another mode than the build.
     """
     standing = {} if manifest is None else manifest.pictures.modes
     families = {
@@ -33,7 +33,7 @@ def picture_modes(request: ConvertRequest, manifest: Manifest | None) -> Mapping
 
 
 def _check_all_or_none(request: ConvertRequest, standing: Mapping[str, PictureMode]) -> None:
-    """A build has looked at all of its pictures or at none."""
+    """Check that a build looks at all of its pictures or at none."""
     if not standing:
         return
     without = "none" in standing.values()

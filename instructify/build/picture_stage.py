@@ -1,7 +1,8 @@
-"""Second step: the pictures that the records name, found, checked, indexed and stored once each.
+"""The second step: find, check and index the pictures of the records, and store each once.
 
-What a key's picture lacks becomes the split's list of problems, from which the samples step makes
-rejects. With `--pictures none` nobody looks. Keys are never here: units read and write them.
+Keys without a usable picture go to the list of problems of the split, from which the sample step
+makes rejects. `--pictures none` skips this step. This process holds no keys: units read and write
+them.
 """
 
 import dataclasses
@@ -54,11 +55,11 @@ from instructify.pictures import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PictureOutcome:
-    """What the manifest will say of the pictures, and the files to be moved in."""
+    """The entries of the manifest about pictures, and the files to be moved into the build."""
 
     entry: PicturesEntry
     staged: Mapping[str, Shard] = field(default_factory=dict)
-    roots: Roots | None = None  # None: nobody looked at pictures
+    roots: Roots | None = None  # None: without pictures
     seen: Sequence[Path] = ()
 
 
@@ -71,7 +72,7 @@ def run_picture_stage(
     pool: Workers,
     progress: Progress,
 ) -> PictureOutcome:
-    """Look at every picture that the splits name and lay out the store and index anew."""
+    """Process every picture that the splits name, and write a new store and index."""
     all_modes = {**({} if manifest is None else manifest.pictures.modes), **modes}
     if request.pictures == "none":
         for images in request.roots.images:
@@ -83,31 +84,31 @@ def run_picture_stage(
         check_roots(paths.root, roots)
     searched = _with_packs(request, states, roots, paths)
     wanted = _wanted(request, states, searched, paths, manifest)
-    found = find_pictures(wanted, pool, progress.stage)
-    for problem in found.container_problems:
+    pictures = find_pictures(wanted, pool, progress.stage)
+    for problem in pictures.container_problems:
         print(problem, file=sys.stderr)
-    for images in idle_folders(roots, found.used_roots) if found.num_keys else ():
+    for images in idle_folders(roots, pictures.used_roots) if pictures.num_keys else ():
         print(f"--images {images} has no effect: no picture comes from it", file=sys.stderr)
-    _tell_states(states, found.notes)
+    _tell_states(states, pictures.notes)
     for state in states:
-        of = found.splits.get(state.name, NO_PICTURES)
+        of = pictures.splits.get(state.name, NO_PICTURES)
         state.pictures = of.num_keys - of.num_problems
         state.problems_sha256 = of.problems_sha256
     stored = frozenset(name for name, mode in all_modes.items() if mode == "store")
-    plan = plan_storing(found, wanted, stored, pool)
+    plan = plan_storing(pictures, wanted, stored, pool)
     _tell_store(plan, wanted.staging, paths)
     before = [] if manifest is None else manifest.pictures.stores
     names = [Path(name).name for name in before]
-    done = store_pictures(plan, found, wanted, names, pool, progress.stage)
-    outcome = _outcome(wanted.staging, all_modes, found, done, before)
-    seen = tuple(one.found for one in found.joined)
+    done = store_pictures(plan, pictures, wanted, names, pool, progress.stage)
+    outcome = _outcome(wanted.staging, all_modes, pictures, done, before)
+    seen = tuple(receipt.found for receipt in pictures.joined)
     return dataclasses.replace(outcome, roots=roots, seen=seen)
 
 
 def note_machine(outcome: PictureOutcome, paths: BuildPaths) -> None:
-    """Note beside the build where its pictures lie on this machine, and when they were seen.
+    """Write the places of pictures on this machine, and the times they were seen, into the build.
 
-    Only who commits may: the notes save work, so they are among what units depend on.
+    Only a process that commits may do so: units use these notes to save work.
     """
     if outcome.roots is not None:
         save_roots(paths.root, outcome.roots)
@@ -117,9 +118,9 @@ def note_machine(outcome: PictureOutcome, paths: BuildPaths) -> None:
 def _with_packs(
     request: ConvertRequest, states: Sequence[SplitState], roots: Roots, paths: BuildPaths
 ) -> Roots:
-    """Return the roots to search: with the staging folder, where pictures were taken out of files.
+    """Return the roots to search, with the staging folder for pictures embedded in raw files.
 
-    UserError where the build shall only refer to pictures.
+    Raises UserError for embedded pictures in a build that only refers to pictures.
     """
     packed = [state for state in states if state.pack is not None]
     if not packed:
@@ -135,7 +136,7 @@ def _with_packs(
 def note_standing_problems(
     states: Sequence[SplitState], manifest: Manifest, paths: BuildPaths, pool: Workers
 ) -> None:
-    """Tell splits of a build again which pictures they can't use, from its table of problems."""
+    """Restore the unusable pictures of existing splits from the build's table of problems."""
     names = manifest.pictures.problems
     if not sum(manifest.files[name].rows for name in names):
         return
@@ -186,7 +187,7 @@ def _record_shards(states: Sequence[SplitState]) -> list[RecordShard]:
 
 
 def _contained_families(request: ConvertRequest, states: Sequence[SplitState]) -> dict[str, Family]:
-    """Name the families whose pictures may lie in tars or in raw files."""
+    """Return the families whose pictures may be in tars or in raw files."""
     return {
         family.name: family
         for state in states
@@ -196,7 +197,7 @@ def _contained_families(request: ConvertRequest, states: Sequence[SplitState]) -
 
 
 def _tell_states(states: Sequence[SplitState], notes: Sequence[Notes]) -> None:
-    """Give each shard of records the place of its problems, in the order of all shards."""
+    """Record the file of problems of each shard of records, in the order of all shards."""
     with_rows = tuple(note.path for note in notes if note.num_rows)
     number = 0
     for state in states:
@@ -207,7 +208,7 @@ def _tell_states(states: Sequence[SplitState], notes: Sequence[Notes]) -> None:
 
 
 def _tell_store(plan: StorePlan, staging: Path, paths: BuildPaths) -> None:
-    """Say how much will be stored; UserError where the disk is too small for it."""
+    """Report the size of the store; raises UserError if the disk is too small."""
     needed = needed_bytes(plan.num_new, plan.new_bytes) - staged_bytes(staging)
     check_space(paths.root, needed)
     if plan.num_new:
@@ -220,27 +221,27 @@ def _tell_store(plan: StorePlan, staging: Path, paths: BuildPaths) -> None:
 def _outcome(
     staging: Path,
     modes: Mapping[str, PictureMode],
-    found: FoundPictures,
+    pictures: FoundPictures,
     done: StoredPictures,
     before: Sequence[str],
 ) -> PictureOutcome:
-    parts = [*done.parts, *found.problems]
+    parts = [*done.parts, *pictures.problems]
     staged = {
         f"pictures/{facts.name}": Shard(staging / facts.name, file_entry(facts)) for facts in parts
     }
     for name, shard in done.shards:
         staged[f"pictures/{name}"] = Shard(shard.path, file_entry(shard.facts))
     families = {
-        name: FamilyEntry(mode=mode, keys=found.families.get(name, 0))
+        name: FamilyEntry(mode=mode, keys=pictures.families.get(name, 0))
         for name, mode in sorted(modes.items())
     }
     entry = PicturesEntry(
         families=families,
-        keys=sum(found.families.values()),
+        keys=sum(pictures.families.values()),
         distinct=done.num_distinct,
         size_bytes=done.distinct_bytes,
         index=[f"pictures/{facts.name}" for facts in done.parts],
-        problems=[f"pictures/{facts.name}" for facts in found.problems],
+        problems=[f"pictures/{facts.name}" for facts in pictures.problems],
         stores=sorted({*before, *(f"pictures/{name}" for name, _ in done.shards)}),
     )
     return PictureOutcome(entry=entry, staged=staged)

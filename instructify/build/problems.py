@@ -1,6 +1,6 @@
-"""Picture keys of a shard of records that have no usable picture, with the reason.
+"""Look up the picture keys of a shard of records that have no usable picture, with reasons.
 
-A web dataset may have millions of them, so keys are looked up by 64-bit hash in arrays and the
+A web dataset may have millions of them, so keys are looked up by 64-bit hashes in arrays, and the
 texts stay in Arrow.
 """
 
@@ -16,7 +16,7 @@ from instructify.pictures import read_notes
 
 
 class ShardProblems(NamedTuple):
-    """Where the problems of a shard of records stand, and its number there."""
+    """The file with the problems of a shard of records, and the number of the shard in it."""
 
     paths: tuple[Path, ...]
     shard: int
@@ -36,9 +36,9 @@ class Problems:
         return cls(read_notes(problems.paths, problems.shard))
 
     def rows_with_problems(self, pictures: pa.ListArray) -> tuple[NDArray[np.int64], pa.Table]:
-        """Name the rows with an unusable picture, in order, and the problem of the first in each.
+        """Return the rows with an unusable picture, in order, and the problem of its first one.
 
-        `pictures` holds the picture keys of each row.
+        `pictures` has the picture keys of each row.
         """
         if not len(self._hashes):
             return np.zeros(0, np.int64), self._table

@@ -1,4 +1,4 @@
-"""The last step: manifest, card, ledgers and answer sets of the new build, and one commit."""
+"""The last step: write manifest, card, ledgers and answer sets of the new build, and commit."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ from instructify.build.state import SplitState
 
 
 class _Plan:
-    """Files of the new build: those that stay, and those to be moved in."""
+    """The files of the new build: files that stay, and files to be moved in."""
 
     def __init__(self, manifest: Manifest | None, root: Path) -> None:
         self._root = root
@@ -40,7 +40,7 @@ class _Plan:
                 self.files[name] = self.before[name]
 
     def put(self, name: str, path: Path, facts: FileEntry) -> None:
-        """Name a file that is staged, or that lies in its place already."""
+        """Add a file that is staged, or already in its place."""
         self.files[name] = facts
         place = self._root / name
         if path != place and not (self.before.get(name) == facts and _holds(place, facts)):
@@ -48,7 +48,7 @@ class _Plan:
 
 
 def _holds(path: Path, facts: FileEntry) -> bool:
-    """Whether a file of the build is whole."""
+    """Whether a file of the build is complete."""
     return path.is_file() and hash_file(path) == facts.sha256
 
 
@@ -59,7 +59,7 @@ def publish(
     manifest: Manifest | None,
     catalog_sha256: str,
 ) -> None:
-    """Commit the splits of a run beside what the build holds, unless nothing would change."""
+    """Commit the splits of a run beside the others of the build, unless nothing would change."""
     plan = _Plan(manifest, paths.root)
     datasets = _datasets(states, manifest)
     touched = {state.dataset for state in states}
@@ -70,8 +70,8 @@ def publish(
             if (name, split) not in anew:
                 plan.keep([*of.record_shards, *of.sample_shards])
         if name in touched:
-            own = [state for state in states if state.dataset == name]
-            _place_ledger(plan, name, set(entry.splits), own, paths)
+            states_of_dataset = [state for state in states if state.dataset == name]
+            _place_ledger(plan, name, set(entry.splits), states_of_dataset, paths)
         else:
             plan.keep([rejects_name(name)])
     candidate_sizes = _place_candidates(plan, states, datasets, paths)
@@ -98,7 +98,7 @@ def _datasets(states: Sequence[SplitState], manifest: Manifest | None) -> dict[s
         standing = datasets.get(state.dataset)
         splits = dict(standing.splits) if standing is not None else {}
         if standing is not None and standing.options != state.entry.options:
-            # Other options make another dataset: splits that were made with the old ones go.
+            # Other options make another dataset: splits made with the old options are removed.
             splits = {
                 name: entry
                 for name, entry in splits.items()
@@ -126,7 +126,7 @@ def _place_ledger(
     states: Sequence[SplitState],
     paths: BuildPaths,
 ) -> None:
-    """Write a dataset's ledger anew: lines of the splits of this run, and those that stay."""
+    """Write a dataset's ledger: lines of the splits of this run, and of those that stay."""
     anew = {state.split: state for state in states}
 
     def stays(line: bytes) -> bool:
@@ -149,11 +149,11 @@ def _place_candidates(
     sets = read_candidates(paths.candidates)
     sets |= {set_id(state.candidates): state.candidates for state in states if state.candidates}
     used = {of.candidate_set for entry in datasets.values() for of in entry.splits.values()}
-    kept = {one: values for one, values in sets.items() if one in used}
+    kept = {identifier: values for identifier, values in sets.items() if identifier in used}
     if kept:
         staged = paths.staging / CANDIDATES
         plan.put(CANDIDATES, staged, file_entry(write_candidates(staged, kept)))
-    return {one: len(values) for one, values in sorted(kept.items())}
+    return {identifier: len(values) for identifier, values in sorted(kept.items())}
 
 
 def _place_pictures(plan: _Plan, pictures: PictureOutcome) -> None:

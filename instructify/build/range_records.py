@@ -1,5 +1,4 @@
-"""A split put together from its ranges: its ledger of rejects, and the shards that were made of
-them."""
+"""Assemble a split from its ranges: its ledger of rejects, and the shards made of them."""
 
 import os
 import shutil
@@ -14,11 +13,11 @@ from instructify.build.records_unit import REJECTS, Made, RecordsUnit, Written
 
 
 def put_together(unit: RecordsUnit, made: Made, folder: Path) -> Written:
-    """Fill the folder of a split from its ranges, as if one reader had read it all."""
+    """Fill the folder of a split from its ranges, with the result of a single reader."""
     fresh_folder(folder)
     with LedgerWriter(folder / REJECTS, unit.dataset.name, unit.split) as ledger:
-        for one in made.ranges:
-            ledger.add(range_rejects(one.folder, one.offset))
+        for made_range in made.ranges:
+            ledger.add(range_rejects(made_range.folder, made_range.offset))
     shards = {}
     for number, (path, facts) in enumerate(made.shards):
         name = f"records-{number:05d}.arrow"
@@ -39,7 +38,7 @@ def put_together(unit: RecordsUnit, made: Made, folder: Path) -> Written:
 
 
 def _link(path: Path, to: Path) -> None:
-    """Give a finished file a second name: another machine may put the same split together."""
+    """Link a finished file to a second name: another machine may assemble the same split."""
     try:
         try:
             os.link(path, to)

@@ -1,4 +1,4 @@
-"""A unit of work: a shard of records out of the rows of some ranges."""
+"""A unit of work: write a shard of records from the rows of some ranges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Piece(NamedTuple):
 
     folder: Path
     offset: int  # of the positions
-    rows: int  # that the range has in all
+    rows: int  # rows of the whole range
     start: int
     stop: int
 
@@ -49,14 +49,14 @@ class ShardUnit:
 
 
 class ShardReceipt(msgspec.Struct, frozen=True, kw_only=True):
-    """A shard that is on the disk."""
+    """A shard that is written and synced."""
 
     path: Path
     facts: FileEntry
 
 
 def shard_pieces(ranges: Sequence[MadeRange]) -> list[tuple[Piece, ...]]:
-    """Say which rows of which ranges each shard has; all but the last have SHARD_ROWS."""
+    """Return the rows and ranges of each shard; all shards but the last have SHARD_ROWS."""
     shards: list[list[Piece]] = []
     room = 0
     for range_ in ranges:
@@ -73,7 +73,7 @@ def shard_pieces(ranges: Sequence[MadeRange]) -> list[tuple[Piece, ...]]:
 
 
 def run_shard(unit: ShardUnit) -> ShardReceipt:
-    """Write a shard; it is on the disk when this returns."""
+    """Write a shard; it is synced when this returns."""
     path = unit.records.staging / private_name("shard")
     facts = write_records(path, pa.concat_tables([_rows(piece) for piece in unit.pieces]))
     return ShardReceipt(path=path, facts=file_entry(facts))

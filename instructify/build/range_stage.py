@@ -1,8 +1,8 @@
-"""Large raw files read by many: the ranges of a split as units, and its shards made of them.
+"""Read large raw files in several processes: units for ranges, and shards made of their rows.
 
-Ranges are guessed, and every one is read as if its beginning were right. What one says of its end
-proves the beginning of the next: where that fails, both are read as one. A split of which anything
-else is in doubt is left to one reader, so what comes of ranges is what one reader would give.
+Ranges are guessed, and each is read as if its beginning were right. The end of a range proves the
+beginning of the next; if that fails, both are read as one. If anything else of a split is in doubt,
+one reader reads it, so the result of ranges always equals that of one reader.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,19 +29,19 @@ from instructify.build.source_hashes import Hashing
 from instructify.build.workers import Workers
 from instructify.readers import RANGE_BYTES, Cut, Planned, plan_ranges
 
-_ROUNDS = 4  # how often neighbours are read as one before a split is left to one reader
+_ROUNDS = 4  # how often neighbours are joined before one reader reads the split
 
 
 @dataclass(kw_only=True, slots=True)
 class _Split:
-    """A split on its way: its ranges, and what is known of each."""
+    """The ranges of a split, and their results so far."""
 
     unit: RecordsUnit
     cuts: list[Cut]
     receipts: list[RangeReceipt | None]
 
     def firsts(self) -> list[dict[str, int]]:
-        """Add up the positions of the first items of all ranges, by role."""
+        """Compute the positions of the first items of all ranges, by role."""
         passed: dict[str, int] = {}
         firsts: list[dict[str, int]] = []
         for cut, receipt in zip(self.cuts, self.receipts, strict=True):
@@ -58,10 +58,10 @@ def with_ranges(
     progress: Progress,
     range_bytes: int = RANGE_BYTES,
 ) -> list[RecordsUnit]:
-    """Read the large splits among the units range by range, where more than one process can.
+    """Read the large splits among the units range by range, if there is more than one process.
 
-    They come back with what was made; the others, and those of which something is in doubt, as
-    they were.
+    Their units are returned with the results; other units, and those of splits in doubt, are
+    returned unchanged.
     """
     if engine.jobs == 1 and engine.ray is None and engine.part is None:
         return list(units)
@@ -75,13 +75,13 @@ def with_ranges(
         return list(units)
     stage = _Stage(pool, progress, durable=engine.ray is not None or engine.part is not None)
     files = [file for split in splits.values() for file in split.unit.raw_files]
-    with Hashing(files, hash_notes(units[0].staging)):  # leaves notes for the units of the splits
+    with Hashing(files, hash_notes(units[0].staging)):  # writes notes for the units of the splits
         made = stage.make(splits)
     return [replace(unit, made=made.get(at)) for at, unit in enumerate(units)]
 
 
 def _plan(unit: RecordsUnit, range_bytes: int) -> list[Cut]:
-    """Cut the files of a split; not at all where one reader has to see it all."""
+    """Plan the ranges of a split; none if one reader has to read all of it."""
     ranges = reader_of(unit.dataset).ranges
     if ranges is None or unit.limit is not None or sides_of_unit(unit):
         return []
@@ -90,7 +90,7 @@ def _plan(unit: RecordsUnit, range_bytes: int) -> list[Cut]:
 
 
 def _is_done(unit: RecordsUnit) -> bool:
-    """Whether a run that was killed, or another part, has finished the split."""
+    """Whether a killed run or another part has already finished the split."""
     if not has_units(unit.staging):
         return False
     with unit.hashing() as hashes:
@@ -103,7 +103,7 @@ def _needs_two_passes(unit: RecordsUnit) -> bool:
 
 
 class _Stage:
-    """Runs the units of ranges and shards."""
+    """Runs the units of ranges and of shards."""
 
     def __init__(self, pool: Workers, progress: Progress, *, durable: bool) -> None:
         self._pool = pool
@@ -111,7 +111,7 @@ class _Stage:
         self._durable = durable
 
     def make(self, splits: dict[int, _Split]) -> dict[int, Made]:
-        """Read all splits range by range; those that are in doubt are not among the result."""
+        """Read all splits range by range; splits in doubt are not in the result."""
         twice = {at: split for at, split in splits.items() if _needs_two_passes(split.unit)}
         once = {at: split for at, split in splits.items() if at not in twice}
         self._settle(twice, look_at_range)
@@ -128,9 +128,13 @@ class _Stage:
         return self._shards(splits, ranges)
 
     def _planned(self, splits: dict[int, _Split]) -> dict[int, list[Planned]]:
-        """Decide what has to be decided from all ranges of a split before any is read."""
+        """Run the surveys of splits, which have to see all ranges before any is read."""
         seen = {
-            at: [(one.folder, one.rows) for one in split.receipts if one and one.folder]
+            at: [
+                (receipt.folder, receipt.rows)
+                for receipt in split.receipts
+                if receipt and receipt.folder
+            ]
             for at, split in splits.items()
         }
         places = [at for at, folders in seen.items() if folders]
@@ -150,7 +154,7 @@ class _Stage:
     def _settle(
         self, splits: dict[int, _Split], function: Callable[[RangeUnit], RangeReceipt]
     ) -> None:
-        """Read ranges, and as one those between which no border is; drop splits in doubt."""
+        """Read ranges, join those without a proved border, and drop splits in doubt."""
         for _ in range(_ROUNDS):
             self._read(splits, function, {}, {})
             for at in list(splits):
@@ -215,14 +219,17 @@ class _Stage:
         return {
             at: Made(
                 made,
-                tuple((one.path, one.facts) for one in islice(receipts, len(shard_pieces(made)))),
+                tuple(
+                    (receipt.path, receipt.facts)
+                    for receipt in islice(receipts, len(shard_pieces(made)))
+                ),
             )
             for at, made in ranges.items()
         }
 
 
 def _made(split: _Split, firsts: list[dict[str, int]] | None) -> tuple[MadeRange, ...]:
-    """Say what was read, and what has to be added to the positions of each range."""
+    """Return the ranges that were read, with the position of the first item of each."""
     made: list[MadeRange] = []
     for place, receipt in enumerate(split.receipts):
         if receipt is None or receipt.folder is None:
@@ -235,10 +242,10 @@ def _made(split: _Split, firsts: list[dict[str, int]] | None) -> tuple[MadeRange
 
 
 def _prove(split: _Split) -> bool:
-    """Go through the ranges from the first on, whose beginning is the file's.
+    """Prove the borders of ranges, starting with the first, which begins with the file.
 
-    One that ends with an item proves the beginning of the next. One that doesn't is put together
-    with the next, to be read again. False where that is no help.
+    A range that ends with an item proves the beginning of the next. Otherwise it is joined with
+    the next and read again. Returns False if that does not help.
     """
     cuts: list[Cut] = []
     receipts: list[RangeReceipt | None] = []

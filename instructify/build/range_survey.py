@@ -1,4 +1,4 @@
-"""A unit of work: what has to be decided about a whole split before a range of it is read."""
+"""A unit of work: the decision about a whole split that is needed before a range is read."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from instructify.readers import Cut
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SurveyUnit:
-    """All ranges of a split: where what was seen of each lies, and of how many items it is."""
+    """All ranges of a split: the result of looking at each, and its number of items."""
 
     records: RecordsUnit
     cuts: tuple[Cut, ...]
@@ -32,13 +32,13 @@ class SurveyUnit:
 
 
 class SurveyReceipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The folder of a decision that is on the disk."""
+    """The folder of a decision that is written and synced."""
 
     folder: Path
 
 
 def run_survey(unit: SurveyUnit) -> SurveyReceipt:
-    """Decide, and save the decision for those who read the ranges."""
+    """Decide, and save the decision for the units that read the ranges."""
     ranges = reader_of(unit.records.dataset).ranges
     if ranges is None or ranges.survey is None:
         raise TypeError(f"the reader of {unit.records.name} decides nothing")

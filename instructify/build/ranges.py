@@ -1,8 +1,8 @@
-"""A unit of work that is less than a split: a range of its raw files into rows of records.
+"""A unit of work: read a range of the raw files of a split into rows of records.
 
-What comes of it is no part of a build: rows whose positions count from the start of the range, and
-the hashes that tell whether an id is there twice. A range that the reader is not sure of says so
-in its receipt, and is read again with its neighbour, or the split by one reader.
+Its result is not part of a build: rows with positions counted from the start of the range, and
+hashes to find repeated ids. If a range is in doubt, its receipt says so. It is then read again with
+its neighbour, or one reader reads the whole split.
 """
 
 import json
@@ -53,12 +53,12 @@ _URLS, _KIND = "urls.npy", "kind.npy"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RangeUnit:
-    """What of the files of a split is read; `first`: the positions of the first items, by role."""
+    """A range of the files of a split; `first`: the positions of the first items, by role."""
 
     records: RecordsUnit
     cut: Cut
     first: Mapping[str, int]
-    durable: bool  # whether other machines or later commands rely on the receipt
+    durable: bool  # whether other machines or later commands use the receipt
     planned: Planned | None = None
 
     @property
@@ -73,19 +73,20 @@ class RangeUnit:
 
 
 class RangeReceipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a range; the counts are worth nothing where it is in doubt."""
+    """The result of a range; if it is in doubt, the counts are not valid."""
 
     doubt: Doubt = "none"
     folder: Path | None = None
-    items: dict[str, int] = {}  # by role, the rejected ones too
+    items: dict[str, int] = {}  # by role, with rejected items
     rows: int = 0
     forms: dict[str, int] = {}
     coverage: Coverage = Coverage()
 
 
 def look_at_range(unit: RangeUnit) -> RangeReceipt:
-    """Go through the items of a range for what is needed of all ranges: their number, or what the
-    reader's survey is about."""
+    """Read the items of a range once for what is needed of all ranges.
+
+    That is the number of items, or what the survey of the reader collects."""
     spanned = _spanned(unit)
     places = reader_of(unit.records.dataset).ranges
     if places is not None and places.survey is not None:
@@ -111,10 +112,10 @@ def _surveyed(
         return RangeReceipt(doubt=_doubt(error))
     folder = unit.records.staging / private_name("range")
     fresh_folder(folder)
-    hashes = np.concatenate([np.empty(0, np.uint64), *(one.hashes for one in seen)])
+    hashes = np.concatenate([np.empty(0, np.uint64), *(part.hashes for part in seen)])
     try:
         np.save(folder / _URLS, hashes)
-        np.save(folder / _KIND, np.array([any(one.synthetic for one in seen)]))
+        np.save(folder / _KIND, np.array([any(part.synthetic for part in seen)]))
     except OSError as error:
         raise unwritable(folder, error) from error
     _settle(unit, folder, (_URLS, _KIND))
@@ -122,7 +123,7 @@ def _surveyed(
 
 
 def range_urls(folder: Path, rows: int) -> Urls:
-    """Read what was seen of a range."""
+    """Read the URLs that a survey found in a range."""
     try:
         hashes = np.load(folder / _URLS, allow_pickle=False)
         kind = np.load(folder / _KIND, allow_pickle=False)
@@ -134,7 +135,7 @@ def range_urls(folder: Path, rows: int) -> Urls:
 
 
 def _settle(unit: RangeUnit, folder: Path, names: Sequence[str]) -> None:
-    """Bring the files of a range to the disk, where others rely on its receipt."""
+    """Sync the files of a range if other processes use its receipt."""
     if unit.durable:
         for name in names:
             sync(folder / name)
@@ -142,7 +143,7 @@ def _settle(unit: RangeUnit, folder: Path, names: Sequence[str]) -> None:
 
 
 def run_range(unit: RangeUnit) -> RangeReceipt:
-    """Read a range into a folder of its own, whose name the receipt has."""
+    """Read a range into its own folder, which the receipt names."""
     folder = unit.records.staging / private_name("range")
     fresh_folder(folder)
     spanned = _spanned(unit)
@@ -156,7 +157,7 @@ def run_range(unit: RangeUnit) -> RangeReceipt:
 
 
 def range_rows(folder: Path, rows: int) -> pa.Table:
-    """Map the rows of a range; UserError where they are not all there."""
+    """Map the rows of a range; raises UserError if some are missing."""
     try:
         with map_file(folder / _ROWS) as source:
             table = pa.ipc.open_stream(source).read_all()
@@ -199,7 +200,7 @@ def _doubt(error: Exception) -> Doubt:
 
 
 def _spanned(unit: RangeUnit) -> RecordsUnit:
-    """Give the unit of the split, of whose files no more is read than the range."""
+    """Return the unit of the split, limited to the range of its files."""
 
     def span(role: str, file: RawFile) -> Span:
         start, stop = unit.cut.get(role, (0, 0))
@@ -222,7 +223,7 @@ def _items(unit: RangeUnit, spanned: RecordsUnit) -> dict[str, int]:
 
 
 def _chunks(unit: RecordsUnit) -> Iterator[Chunk]:
-    """Read the chunks; whatever a reader refuses is for a reader of the whole to refuse."""
+    """Read the chunks; an error is left to the reader of the whole split."""
     try:
         yield from read_chunks(unit)
     except UserError as error:

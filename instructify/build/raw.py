@@ -1,7 +1,7 @@
-"""Finds the raw files that a split is read from, and checks the options that shape the reading.
+"""Find the raw files of a split, and check the options of its reader.
 
-Nothing is opened but to hash it. What is missing is said with what was expected, where it was
-looked for and how to get it.
+Files are opened only to hash them. The error for missing files says what was expected, where it was
+searched and how to get it.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ _MOST_NAMES = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RawRoots:
-    """The folders that a user gave: the raw root and further picture folders."""
+    """The folders that a user gave: the raw root and more folders of pictures."""
 
     raw: Path
     images: tuple[Path, ...] = ()
@@ -54,11 +54,11 @@ class RawSplit:
 
 
 class FilesMissingError(UserError):
-    """Raw files of a split are not there."""
+    """Raw files of a split are missing."""
 
 
 class LookedFor(NamedTuple):
-    """What was found of a split's raw files, by role, and what was not."""
+    """The raw files of a split that exist, by role, and those that are missing."""
 
     files: Mapping[str, RawFile]
     missing: Sequence[RawFileSpec]  # without these the split can't be read
@@ -66,23 +66,23 @@ class LookedFor(NamedTuple):
 
     @property
     def any_one(self) -> bool:
-        """Whether any one of the missing files would do."""
+        """Whether any one of the missing files is enough."""
         return bool(self.missing) and all(spec.optional for spec in self.missing)
 
     def missing_names(self, dataset: Dataset) -> list[str]:
-        """Name each file that has to be got, the names that it may have joined by "or".
+        """Return each missing file, with its possible names joined by "or".
 
-        Where any one of the missing files would do, that is one entry.
+        If any one of the missing files is enough, there is one entry.
         """
         return [file_names(dataset, specs) for specs in self.wanted()]
 
     def wanted(self) -> list[Sequence[RawFileSpec]]:
-        """List what has to be got; any one file of an entry would do."""
+        """List the missing files; of each entry, any one file is enough."""
         return [self.missing] if self.any_one else [[spec] for spec in self.missing]
 
 
 def check_raw_root(roots: RawRoots) -> None:
-    """Refuse a raw root that is no folder."""
+    """Refuse a raw root that is not a folder."""
     for folder in (roots.raw, *roots.images):
         if not folder.is_dir():
             raise UserError(
@@ -92,7 +92,7 @@ def check_raw_root(roots: RawRoots) -> None:
 
 
 def find_split(catalog: Catalog, dataset: Dataset, split: Split, roots: RawRoots) -> RawSplit:
-    """Find a split's raw files; UserError naming those that are missing and how to get them."""
+    """Find the raw files of a split; raises UserError with missing files and how to get them."""
     looked = look_for_files(dataset, split, roots)
     if looked.missing:
         sentence = _missing_sentence(catalog, dataset, split, roots, looked)
@@ -101,7 +101,7 @@ def find_split(catalog: Catalog, dataset: Dataset, split: Split, roots: RawRoots
 
 
 def look_for_files(dataset: Dataset, split: Split, roots: RawRoots) -> LookedFor:
-    """Look for the raw files of a split and tell which are there."""
+    """Look for the raw files of a split; returns which exist and which are missing."""
     files: dict[str, RawFile] = {}
     missing: list[RawFileSpec] = []
     optional: list[RawFileSpec] = []
@@ -111,9 +111,9 @@ def look_for_files(dataset: Dataset, split: Split, roots: RawRoots) -> LookedFor
             files |= several
             missing += [dataclasses.replace(spec, names=(name,)) for name in lacking]
             continue
-        found = _find(roots, dataset, spec)
-        if found is not None:
-            files[spec.role] = found
+        place = _find(roots, dataset, spec)
+        if place is not None:
+            files[spec.role] = place
         else:
             (optional if spec.optional else missing).append(spec)
     if not missing and not files:
@@ -122,19 +122,19 @@ def look_for_files(dataset: Dataset, split: Split, roots: RawRoots) -> LookedFor
 
 
 def file_names(dataset: Dataset, specs: Sequence[RawFileSpec]) -> str:
-    """Name files of which any one would do, the first names of many."""
+    """List files of which any one is enough, only the first of many."""
     names = [name for spec in specs for name in spec.names_for(dataset.options)]
     more = len(names) - _MOST_NAMES
     return " or ".join(names[:_MOST_NAMES]) + (f" or {more} other names" if more > 0 else "")
 
 
 def how_to_get(catalog: Catalog, dataset: Dataset, roots: RawRoots) -> str:
-    """Say how to get the release of a dataset, in the lines of the catalog."""
+    """Return the lines of the catalog that say how to get the release of a dataset."""
     return catalog.release_of(dataset).get.rstrip().replace("{raw}", str(roots.raw))
 
 
 def read_context(raw: RawSplit, roots: RawRoots, seed: int, limit: int | None) -> ReadContext:
-    """Put together what the reader of a split is given."""
+    """Make the context of the reader of a split."""
     return ReadContext(
         dataset=raw.dataset.name,
         split=raw.split.name,
@@ -149,27 +149,29 @@ def read_context(raw: RawSplit, roots: RawRoots, seed: int, limit: int | None) -
 def _find_all(
     roots: RawRoots, dataset: Dataset, spec: RawFileSpec
 ) -> tuple[dict[str, RawFile], list[str]]:
-    """Find all files of own data that a spec names, by globs and folders too, and the names that
-    stand for none.
+    """Find all files of own data that a spec names, also by globs and folders.
 
-    A folder of classes, which has no columns, is itself, whatever table lies in it.
+    Also returns the names without a file. A folder of classes, which has no columns, stands for
+    itself, even if there is a table in it.
     """
-    found: list[RawFile] = []
+    found_files: list[RawFile] = []
     lacking: list[str] = []
     is_classes = spec.role == "folder" and not dataset.options.get("column_picture")
     for name in spec.names:
         names = _fitting(roots.release(dataset.release), name) if is_glob(name) else [name]
-        places = [_find(roots, dataset, dataclasses.replace(spec, names=(one,))) for one in names]
+        places = [_find(roots, dataset, dataclasses.replace(spec, names=(name,))) for name in names]
         there = [place for place in places if place is not None]
         files = there if is_classes else [file for place in there for file in files_in(place)]
-        found += files
+        found_files += files
         lacking += [] if files else [name]
-    named = {f"{spec.role}-{at:05d}" if at else spec.role: file for at, file in enumerate(found)}
+    named = {
+        f"{spec.role}-{at:05d}" if at else spec.role: file for at, file in enumerate(found_files)
+    }
     return named, lacking
 
 
 def _fitting(folder: Path, pattern: str) -> list[str]:
-    """List the files below a folder, or beside it, that a glob fits."""
+    """List the files that match a glob, below a folder or beside it."""
     up = "../" if pattern.startswith("../") else ""
     start = folder.parent if up else folder
     paths = sorted(start.glob(pattern.removeprefix(up)))
@@ -186,10 +188,10 @@ def _find(roots: RawRoots, dataset: Dataset, spec: RawFileSpec) -> RawFile | Non
     packed = [f"{name}{suffix}" for suffix in COMPRESSED_SUFFIXES for name in texts]
     for name in (*names, *packed):
         path = real_path(roots.release(dataset.release) / name)
-        if path.is_file() or path.is_dir():  # a pipe or device would be waited for without end
+        if path.is_file() or path.is_dir():  # opening a pipe or device could block forever
             root = real_path(roots.raw)
             shown = path.relative_to(root) if path.is_relative_to(root) else Path(name)
-            if not is_text(str(shown)):  # behind a link; records hold the name as text
+            if not is_text(str(shown)):  # the target of a link; records hold the name as text
                 shown = Path(name)
             return RawFile(shown.as_posix(), path)
     return None
@@ -206,7 +208,9 @@ def _missing_sentence(
     names = ", and ".join(looked.missing_names(dataset))
     there = "" if folder.is_dir() else " (that folder does not exist)"
     steps = how_to_get(catalog, dataset, roots)
-    seen = "".join(f"; {one}" for one in forms_at_hand(catalog, dataset, looked.missing, roots.raw))
+    seen = "".join(
+        f"; {form}" for form in forms_at_hand(catalog, dataset, looked.missing, roots.raw)
+    )
     return (
         f"{dataset.name} {split.name}: {names} expected in {folder}{there}{seen}. How to get it:\n"
         f"{steps}"
@@ -216,8 +220,8 @@ def _missing_sentence(
 def hash_source(role: str, file: RawFile) -> RawSource:
     """Hash a raw file (about 1 GB a second).
 
-    A folder is hashed by the names of all files in it, since class folders say their labels in
-    names, and by the content of its JSON files.
+    A folder is hashed by the names of all files in it, since the names of class folders are labels,
+    and by the content of its JSON files.
     """
     if file.path.is_dir():
         inside = sorted(
@@ -275,7 +279,7 @@ def with_settings(
 
 
 def option_values(dataset: Dataset) -> dict[str, OptionValue]:
-    """Give the options of a dataset as readers take them."""
+    """Return the options of a dataset as values for its reader."""
     return {
         name: value
         for name, value in dataset.options.items()
@@ -298,7 +302,7 @@ def _typed(value: str, option: Option, text: str) -> OptionValue:
 
 
 def _check_options(dataset: Dataset) -> None:
-    """Check the catalog's defaults too, since a user may have written the catalog."""
+    """Check the options, and the defaults of the catalog, which a user may have written."""
     declared = reader_of(dataset).options
     for name, value in dataset.options.items():
         option = declared.get(name)

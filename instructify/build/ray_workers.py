@@ -1,4 +1,4 @@
-"""Units on a Ray cluster: plain remote functions of Ray core, with the files on a shared disk."""
+"""Run units on a Ray cluster as remote functions of Ray core, with files on a shared disk."""
 
 import logging
 import os
@@ -12,13 +12,13 @@ from instructify._util.errors import UserError, first_line
 from instructify.build.engine_options import Stage
 from instructify.build.workers import AHEAD, Result, Unit, failed, name_of
 
-_RETRIES = 3  # after the loss of a node or a worker; an error of a unit is never retried
+_RETRIES = 3  # after the loss of a node or worker; an error of a unit is never retried
 _WAIT_S = 5.0
-_LOOK_S = 10.0  # how often the size of the cluster is asked for
+_LOOK_S = 10.0  # interval between requests for the size of the cluster
 
 
 class RayWorkers:
-    """Runs each unit as one task that takes one CPU."""
+    """Runs each unit as a task with one CPU."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
@@ -48,7 +48,7 @@ class RayWorkers:
         return [results[place] for place in range(len(units))]
 
     def _window(self) -> int:
-        """How many units may be submitted: nodes come and go."""
+        """Return how many units may be submitted, since the number of nodes changes."""
         if time.monotonic() > self._size_until:
             self._size = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
             self._size_until = time.monotonic() + _LOOK_S
@@ -61,7 +61,7 @@ class RayWorkers:
         results: dict[int, Result],
         done: Callable[[Unit, Result], None] | None,
     ) -> None:
-        """Wait for a unit and take its result."""
+        """Wait for a unit and return its result."""
         finished, _ = self._ray.wait(list(pending), num_returns=1, timeout=_WAIT_S)
         for reference in finished:
             place = pending.pop(reference)
@@ -82,17 +82,17 @@ class RayWorkers:
 
 
 def _run(function: Callable[[Unit], Result], unit: Unit, folder: str) -> Result:
-    """Run a unit in a worker, where relative paths mean what they mean to the command."""
+    """Run a unit in a worker, with relative paths as in the working folder of the command."""
     if os.getcwd() != folder and os.path.isdir(folder):
         os.chdir(folder)
     return function(unit)
 
 
 def _check_address(address: str) -> None:
-    """Refuse an address where nothing listens; Ray would try for two minutes."""
+    """Refuse an address without a server; Ray would try for two minutes."""
     host, colon, port = address.rpartition(":")
     if not colon or "://" in address or not port.isdigit():
-        return  # a word such as auto, which Ray understands
+        return  # a word for Ray, such as auto
     try:
         socket.create_connection((host.strip("[]"), int(port)), _WAIT_S).close()
     except (OSError, OverflowError) as error:
@@ -108,8 +108,8 @@ def _no_cluster(address: str, error: Exception) -> UserError:
 
 @contextmanager
 def open_ray(address: str, jobs: int) -> Iterator[RayWorkers]:
-    """Connect to a cluster, or start a Ray of `jobs` CPUs on this machine where there is none."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+    """Connect to a cluster, or start Ray with `jobs` CPUs on this machine."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage reports
     try:
         import ray
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""First step: every split's records, read anew only where something that they depend on changed."""
+"""The first step: read the records of every split, unless all of their inputs are unchanged."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def run_record_stage(
     pool: Workers,
     progress: Progress,
 ) -> list[SplitState]:
-    """Read all splits; the result is in their order."""
+    """Read all splits; the results are in their order."""
     units = _units(request, splits, paths)
     states = [_state(request, unit, manifest) for unit in units]
     standing = [u for s, u in zip(states, units, strict=True) if s.standing is not None]
@@ -51,7 +51,7 @@ def run_record_stage(
 
 
 def dataset_entry(catalog: Catalog, dataset: Dataset) -> DatasetEntry:
-    """Say of a dataset what the manifest keeps of the catalog."""
+    """Make the entry of a dataset in the manifest from the catalog."""
     release = catalog.release_of(dataset)
     return DatasetEntry(
         title=dataset.title,
@@ -113,7 +113,7 @@ def _reuse(
     paths: BuildPaths,
     manifest: Manifest | None,
 ) -> bool:
-    """Take the records of the build as it stands, if they are of the same inputs and whole."""
+    """Use the records of the existing build, if they are complete and from the same inputs."""
     standing = state.standing
     if standing is None or manifest is None:
         return False
@@ -130,7 +130,7 @@ def _reuse(
 
 
 def take_standing_records(state: SplitState, standing: SplitEntry, shards: list[Shard]) -> None:
-    """Fill in the records from the build as it stands."""
+    """Fill in the records of the existing build."""
     state.records = standing.records
     state.forms = standing.forms
     state.pictures = standing.pictures

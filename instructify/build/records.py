@@ -1,11 +1,12 @@
-"""One unit of work: a split's raw files into record shards, rejects and picture keys.
+"""A unit of work: convert the raw files of a split to record shards, rejects and picture keys.
 
-It runs in any process and on any machine, and leaves a folder with a receipt, by which the unit is
-found again after a kill. Memory is that of one shard.
+It runs in any process and on any machine, and writes a folder with a receipt, which a restarted run
+finds. It needs memory for one shard.
 """
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -45,7 +46,7 @@ _SHARD = re.compile(r"records-[0-9]{5,9}\.arrow")
 
 
 class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What a finished unit left in its folder, which has the name of the key."""
+    """The contents of the folder of a finished unit, whose name is the key."""
 
     key: str
     raw: list[RawSource]
@@ -56,11 +57,11 @@ class RecordsReceipt(msgspec.Struct, frozen=True, kw_only=True):
     rejects: dict[str, int]
     coverage: Coverage = Coverage()
     shards: dict[str, FileEntry]  # file name in the folder => facts
-    pack: dict[str, FileEntry] = {}  # the pictures that stand in the raw files, and their index
+    pack: dict[str, FileEntry] = {}  # the pictures embedded in the raw files, and their index
 
 
 def find_records(unit: RecordsUnit, key: str) -> RecordsReceipt | None:
-    """Return the receipt of a unit that was finished before, if it is of the same inputs."""
+    """Return the receipt of a unit that was finished before with the same inputs."""
     folder = unit_folder(unit.staging, key)
     try:
         receipt = decode_json(read_regular(folder / RECEIPT), RecordsReceipt)
@@ -75,10 +76,10 @@ def find_records(unit: RecordsUnit, key: str) -> RecordsReceipt | None:
 
 
 def run_records(unit: RecordsUnit) -> RecordsReceipt:
-    """Read a split into its folder, or find that this was done already.
+    """Read a split into its folder, unless this was done already.
 
-    The raw files are hashed while they are read; only where other work is staged already do the
-    hashes come first, for this unit may be among it.
+    The raw files are hashed while they are read. If there are staged results, files are hashed
+    first, since the result of this unit may be among them.
     """
     with unit.hashing() as hashes:
         if has_units(unit.staging):
@@ -91,7 +92,7 @@ def run_records(unit: RecordsUnit) -> RecordsReceipt:
             else:
                 written = put_together(unit, unit.made, folder)
             repeated = repeated_hashes(written.id_hashes)
-            if repeated:  # rare, so it may cost a second reading: the first of equal ids stays
+            if repeated:  # rare, so a second reading is acceptable; the first of equal ids stays
                 written = _write(unit, folder, repeated)
             sources = sources_of(unit, hashes)
             hashes.check_unchanged()
@@ -121,7 +122,10 @@ def _receipt(key: str, sources: Sources, written: Written) -> RecordsReceipt:
 
 
 class _Writer:
-    """Collects chunks into shards and what the receipt has to say of them."""
+    """Collects chunks into shards, and the facts about them for the receipt.
+
+    A thread writes a shard while the next one is read; most of writing needs no Python.
+    """
 
     def __init__(self, folder: Path, syncer: Syncer, coverage: CoverageCounter) -> None:
         self.records = 0
@@ -134,9 +138,17 @@ class _Writer:
         self._syncer = syncer
         self._held: list[pa.RecordBatch] = []
         self._held_rows = 0
+        self._thread = ThreadPoolExecutor(1)
+        self._pending: Future[FileFacts] | None = None
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(wait=True)
 
     def add(self, batch: pa.RecordBatch, id_hashes: Hashes) -> None:
-        """Take a batch; write full shards of exactly SHARD_ROWS rows."""
+        """Add a batch; write full shards of exactly SHARD_ROWS rows."""
         self.id_hashes.append(id_hashes)
         self.records += batch.num_rows
         counts = pc.value_counts(batch.column("form").cast(pa.string()))
@@ -148,24 +160,35 @@ class _Writer:
             self._held.append(piece)
             self._held_rows += piece.num_rows
             if self._held_rows == SHARD_ROWS:
-                self.flush()
+                self._flush()
 
-    def flush(self) -> None:
-        """Write what is held as a shard, and the distinct picture keys of it."""
-        if not self._held:
-            return
-        number = len(self.shards)
+    def finish(self) -> None:
+        """Write the rest, and wait until all shards are written."""
+        if self._held:
+            self._flush()
+        self._take_over()
+
+    def _flush(self) -> None:
+        """Start to write the collected rows as a shard, and hash its distinct picture keys."""
+        self._take_over()  # one shard at a time limits memory
         keys = pc.unique(pa.chunked_array([b.column("pictures").flatten() for b in self._held]))
         self.key_hashes.append(hash_texts(keys))
-        name = f"records-{number:05d}.arrow"
+        path = self._folder / f"records-{len(self.shards):05d}.arrow"
         table = pa.Table.from_batches(self._held, RECORD_SCHEMA)
-        facts = write_records(self._folder / name, table, self._syncer)
-        self.shards[name] = file_entry(facts)
+        self._pending = self._thread.submit(write_records, path, table, self._syncer)
         self._held, self._held_rows = [], 0
+
+    def _take_over(self) -> None:
+        """Wait for the shard that is being written; an error of the thread is raised here."""
+        if self._pending is None:
+            return
+        facts = self._pending.result()
+        self.shards[facts.name] = file_entry(facts)
+        self._pending = None
 
 
 def write_records(path: Path, table: pa.Table, syncer: Syncer | None = None) -> FileFacts:
-    """Write a shard, whose bytes depend on its rows alone."""
+    """Write a shard, whose bytes depend only on its rows."""
     return write_arrow(path, RECORD_SCHEMA, [canonical(table)], syncer=syncer)
 
 
@@ -176,8 +199,8 @@ def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> Written
         collector_paused(),
         Syncer() as syncer,
         LedgerWriter(folder / REJECTS, unit.dataset.name, unit.split) as ledger,
+        _Writer(folder, syncer, CoverageCounter(sides_of_unit(unit))) as writer,
     ):
-        writer = _Writer(folder, syncer, CoverageCounter(sides_of_unit(unit)))
         pack = PackWriter(folder)
         for chunk in _limited(read_chunks(unit), unit.limit):
             ledger.add(chunk.rejects)
@@ -187,9 +210,10 @@ def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> Written
             ledger.add(doubles)
             writer.coverage.add(batch, chunk.remarks)
             writer.add(batch, hashes)
-        writer.flush()
+        writer.finish()
         packed = {facts.name: file_entry(facts) for facts in pack.close()}
         syncer.wait()
+    pa.default_memory_pool().release_unused()  # or the threads that render samples add to it
     return Written(
         records=writer.records,
         forms=writer.forms,
@@ -218,7 +242,7 @@ def _limited(chunks: Iterator[Chunk], limit: int | None) -> Iterator[Chunk]:
 def _without_doubles(
     batch: pa.RecordBatch, repeated: frozenset[int], seen: set[str]
 ) -> tuple[pa.RecordBatch, Hashes, list[Reject]]:
-    """Drop records whose id was seen before; `repeated`: the hashes of ids that may be double."""
+    """Drop records whose id came before; `repeated`: the hashes of ids that may be repeated."""
     hashes = hash_texts(batch.column("record_id"))
     if not repeated:
         return batch, hashes, []
@@ -249,7 +273,7 @@ def num_distinct(parts: list[Hashes]) -> int:
 
 
 def _sorted(parts: list[Hashes]) -> Hashes:
-    """Join and sort in place, and let the parts go: there are millions, eight bytes each."""
+    """Concatenate and sort in place, and free the parts: there are millions of hashes."""
     hashes = np.concatenate([np.empty(0, np.uint64), *parts])
     parts.clear()
     hashes.sort()

@@ -1,4 +1,4 @@
-"""What a unit of records is: a split, its raw files and options, and the key made of them all."""
+"""The unit of records: a split, its raw files and options, and the key made from them."""
 
 import gc
 from collections.abc import Iterator, Mapping
@@ -25,14 +25,14 @@ REJECTS = "rejects.jsonl"
 
 
 class Sources(NamedTuple):
-    """What a split is read from, hashed."""
+    """The hashed raw files of a split."""
 
     raw: list[RawSource]
     ocr: RawSource | None
 
 
 class MadeRange(NamedTuple):
-    """A range of a split that was read: its folder, and the position of its first item."""
+    """A range of a split that was read: its folder and the position of its first item."""
 
     folder: Path
     offset: int
@@ -42,7 +42,7 @@ class MadeRange(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A split that was read in ranges, of which nothing is in doubt, and its finished shards."""
+    """A split that was read in ranges without doubt, and its finished shards."""
 
     ranges: tuple[MadeRange, ...]
     shards: tuple[tuple[Path, FileEntry], ...]
@@ -50,7 +50,7 @@ class Made(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class Written:
-    """What the receipt says of the files of a split, and the hashes of all ids and picture keys."""
+    """The files of a split for the receipt, and the hashes of all ids and picture keys."""
 
     records: int
     forms: dict[str, int]
@@ -64,7 +64,7 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecordsUnit:
-    """Everything that the records of a split depend on, and where staged work lies."""
+    """Everything that the records of a split depend on, and the staging folder."""
 
     dataset: Dataset
     split: str
@@ -74,8 +74,8 @@ class RecordsUnit:
     seed: int
     limit: int | None
     staging: Path
-    made: Made | None = None  # what was read range by range already; in no key
-    planned: Planned | None = None  # of a range: what was decided from all; in no key
+    made: Made | None = None  # the result of reading by ranges; not part of the key
+    planned: Planned | None = None  # for a range: the decision from all ranges; not part of the key
 
     @property
     def name(self) -> str:
@@ -92,7 +92,7 @@ class RecordsUnit:
         return [*self.files.values(), *(() if self.ocr is None else (self.ocr,))]
 
     def hashing(self) -> Hashing:
-        """Begin to hash the raw files."""
+        """Start to hash the raw files."""
         return Hashing(self.raw_files, hash_notes(self.staging))
 
 
@@ -103,7 +103,7 @@ def sources_of(unit: RecordsUnit, hashes: Hashing) -> Sources:
 
 
 def records_key(unit: RecordsUnit, sources: Sources) -> str:
-    """Hash what records depend on: raw content, reader version, options; not where files lie."""
+    """Hash what records depend on: raw content, reader version and options, but no paths."""
     reader = reader_of(unit.dataset)
     ocr = sources.ocr
     return content_key(
@@ -123,19 +123,19 @@ def records_key(unit: RecordsUnit, sources: Sources) -> str:
 
 
 def sides_of_unit(unit: RecordsUnit) -> dict[str, Side]:
-    """List the side files that records of this unit may take something from."""
+    """List the side files that records of this unit may use."""
     return sides_of(unit.files, option_values(unit.dataset), unit.ocr)
 
 
 def context_of(unit: RecordsUnit) -> ReadContext:
-    """Put together what the reader of a unit is given."""
+    """Make the context of the reader of a unit."""
     raw = RawSplit(dataset=unit.dataset, split=unit.dataset.split(unit.split), files=unit.files)
     return read_context(raw, unit.roots, unit.seed, unit.limit)
 
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Keep the cyclic collector from walking millions of objects that are in no cycle."""
+    """Disable the garbage collector, which would go through millions of objects without cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -146,7 +146,7 @@ def collector_paused() -> Iterator[None]:
 
 
 def read_chunks(unit: RecordsUnit) -> Iterator[Chunk]:
-    """Read a split as its reader gives it, OCR tokens of a side file put in."""
+    """Read the chunks of a split from its reader, with OCR tokens of a side file added."""
     raw = RawSplit(dataset=unit.dataset, split=unit.dataset.split(unit.split), files=unit.files)
     return read_split(
         raw, unit.roots, unit.ocr, seed=unit.seed, limit=unit.limit, planned=unit.planned
@@ -162,7 +162,7 @@ def read_split(
     limit: int | None,
     planned: Planned | None = None,
 ) -> Iterator[Chunk]:
-    """Read a split whose files were found, OCR tokens of a side file put in."""
+    """Read a split whose files were found, with OCR tokens of a side file added."""
     context = replace(read_context(raw, roots, seed, limit), planned=planned)
     chunks = reader_of(raw.dataset).read(context)
     if ocr is None:
@@ -171,7 +171,7 @@ def read_split(
 
 
 def _with_tokens(chunks: Iterator[Chunk], ocr: RawFile, most: int) -> Iterator[Chunk]:
-    """Add the tokens of a side file; what of it can't be read comes first, as rejects."""
+    """Add the tokens of a side file; lines of it that can't be read come first, as rejects."""
     table = load_ocr(ocr)
     yield Chunk(pa.RecordBatch.from_pylist([], schema=RECORD_SCHEMA), table.rejects)
     for chunk in chunks:

@@ -1,7 +1,7 @@
-"""When a conversion is refused before its commit: too many rejects, a file cut off, nothing at all.
+"""Refuse a conversion before its commit: too many rejects, a file that is cut off, or no sample.
 
-A refusal shows what was lost, in a ledger beside the build and the first item of it in the message,
-and advises what helps: where rows are wrong, allowing more rejects does not.
+A refusal shows the rejects in a ledger beside the build, and the first of them in the message. Its
+advice depends on the cause: for rows that are wrong, allowing more rejects does not help.
 """
 
 from collections import Counter
@@ -23,9 +23,9 @@ _DETAIL_CHARS = 300
 
 
 class RejectsError(Exception):
-    """A dataset has more rejects than it may, or nothing came of all; nothing was committed.
+    """A dataset has too many rejects, or there is no sample at all; nothing was committed.
 
-    `what` says what was lost and shows an item; the advice behind it is that of `convert`.
+    `what` counts the rejects and shows an item; the advice after it is that of `convert`.
     """
 
     def __init__(self, what: str, advice: str, share: float, first: str = "") -> None:
@@ -35,25 +35,26 @@ class RejectsError(Exception):
 
 
 def check_rejects(request: ConvertRequest, states: Sequence[SplitState], paths: BuildPaths) -> None:
-    """Refuse the commit where a dataset lost more items than it may, and show its ledger."""
+    """Refuse the commit if a dataset has too many rejects, and show its ledger."""
     for name in sorted({state.dataset for state in states}):
-        own = [state for state in states if state.dataset == name]
-        _check_whole(request, name, own, paths)
+        states_of_dataset = [state for state in states if state.dataset == name]
+        _check_whole(request, name, states_of_dataset, paths)
         allowed = request.max_rejects
         if allowed is None:
             allowed = request.catalog.dataset(name).max_rejects_percent
-        lost = sum(state.rejects.total() for state in own)
-        items = sum(state.records + state.record_rejects.total() for state in own)
-        share = min(100, 100 * lost / max(1, items))  # a record may be lost once for every draw
+        lost = sum(state.rejects.total() for state in states_of_dataset)
+        items = sum(state.records + state.record_rejects.total() for state in states_of_dataset)
+        share = min(100, 100 * lost / max(1, items))  # a record may be rejected once for each draw
         if share <= allowed:
             continue
-        ledger = _failed_ledger(name, own, paths)
-        reasons = sum((state.rejects for state in own), Counter[str]()).most_common(3)
-        told = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+        ledger = _failed_ledger(name, states_of_dataset, paths)
+        reasons = sum((state.rejects for state in states_of_dataset), Counter[str]()).most_common(3)
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+        advice = _advice(request, name, ledger, [reason for reason, _ in reasons], share)
         raise RejectsError(
             f"{name}: {_lost(request, name, lost, items)} ({share:.1f} %, allowed are "
-            f"{allowed:g} %): {told}",
-            f"; see {ledger}{_advice(request, name, ledger, [one for one, _ in reasons], share)}",
+            f"{allowed:g} %): {counts}",
+            f"; see {ledger}{advice}",
             share,
             _first(ledger, reasons[0][0]),
         )
@@ -62,16 +63,16 @@ def check_rejects(request: ConvertRequest, states: Sequence[SplitState], paths: 
 def check_not_empty(
     request: ConvertRequest, states: Sequence[SplitState], paths: BuildPaths
 ) -> None:
-    """Refuse a conversion of which no sample came."""
+    """Refuse a conversion without any sample."""
     if request.allow_empty or any(state.samples for state in states):
         return
     lost = sum(state.rejects.total() for state in states)
     name = states[0].dataset
     seen = ""
     if lost:
-        own = [state for state in states if state.rejects]
-        name = own[0].dataset
-        ledger = _failed_ledger(name, [one for one in own if one.dataset == name], paths)
+        rejected = [state for state in states if state.rejects]
+        name = rejected[0].dataset
+        ledger = _failed_ledger(name, [state for state in rejected if state.dataset == name], paths)
         why = f"all of {counted(lost, 'item')} were rejected{_first(ledger, None)}"
         seen = f"; see {ledger}"
         what = "mend the raw data or the catalog"
@@ -86,7 +87,7 @@ def check_not_empty(
 
 
 def _lost(request: ConvertRequest, name: str, lost: int, items: int) -> str:
-    """Count what was lost; a turn of a conversation and a caption of a row is a record each."""
+    """Count the rejects; each turn of a conversation and each caption of a row is a record."""
     options = request.catalog.dataset(name).options
     if options.get("kind") == "conversations" or options.get("form") == CAPTIONS:
         return f"{counted(lost, 'reject')} against {counted(items - lost, 'record')}"
@@ -96,7 +97,7 @@ def _lost(request: ConvertRequest, name: str, lost: int, items: int) -> str:
 def _advice(
     request: ConvertRequest, name: str, ledger: Path, reasons: Sequence[str], share: float
 ) -> str:
-    """Say what helps against the rejects."""
+    """Return advice on the rejects."""
     absent = any(reason == "picture-missing" for reason in reasons)
     look = f" or run `{check_line(request, [name])}`" if absent else ""
     is_own = request.catalog.dataset(name).reader == _OWN_READER
@@ -113,7 +114,7 @@ def _advice(
 
 
 def _first(ledger: Path, reason: str | None) -> str:
-    """Show the first reject of a reason."""
+    """Describe the first reject of a reason."""
     for line in ledger_lines(ledger):
         try:
             reject = decode_json(line, LedgerLine)
@@ -128,20 +129,20 @@ def _first(ledger: Path, reason: str | None) -> str:
 
 
 def _files(states: Sequence[SplitState]) -> str:
-    raws = [one for state in states for one in state.raw]
+    raws = [raw for state in states for raw in state.raw]
     names = list(dict.fromkeys(f"{raw.name} ({raw.size_bytes:,} bytes)" for raw in raws))
     more = f" and {len(names) - _MOST_FILES} more" if len(names) > _MOST_FILES else ""
     return ", ".join(names[:_MOST_FILES]) + more
 
 
 def _check_whole(
-    request: ConvertRequest, name: str, own: Sequence[SplitState], paths: BuildPaths
+    request: ConvertRequest, name: str, states: Sequence[SplitState], paths: BuildPaths
 ) -> None:
-    """Refuse a file that ends in the middle: how much is behind its end nobody can count."""
-    cut = [state for state in own if state.rejects["cut-off"]]
+    """Refuse a file that is cut off, since the number of missing items is unknown."""
+    cut = [state for state in states if state.rejects["cut-off"]]
     if not cut or request.max_rejects is not None:
         return
-    ledger = _failed_ledger(name, own, paths)
+    ledger = _failed_ledger(name, states, paths)
     raise RejectsError(
         f"{name} {', '.join(state.split for state in cut)}: a raw file ends in the middle",
         f" (see 'cut-off' in {ledger}); get it again, or convert what is there with "
@@ -150,9 +151,9 @@ def _check_whole(
     )
 
 
-def _failed_ledger(name: str, own: Sequence[SplitState], paths: BuildPaths) -> Path:
+def _failed_ledger(name: str, states: Sequence[SplitState], paths: BuildPaths) -> Path:
     ledger = paths.failed_ledger(name)
-    write_blocks(ledger, (line for state in own for line in _own_lines(state, paths)))
+    write_blocks(ledger, (line for state in states for line in _own_lines(state, paths)))
     return ledger
 
 
@@ -161,7 +162,7 @@ def _up(share: float) -> int:
 
 
 def _own_lines(state: SplitState, paths: BuildPaths) -> Iterator[bytes]:
-    """Yield lines that this run wrote, after those of the standing ledger that are still true."""
+    """Yield the valid lines of the existing ledger, then those that this run wrote."""
     for line in ledger_lines(paths.root / rejects_name(state.dataset)):
         if still_true(line, state):
             yield line

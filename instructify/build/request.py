@@ -1,4 +1,4 @@
-"""What a user asks of `convert`, resolved and checked before any work is done."""
+"""The request of a `convert` command, resolved and checked before any work is done."""
 
 import shlex
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from instructify.templating import TemplateSet
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConvertRequest:
-    """The inputs of a conversion; datasets have their options set."""
+    """The inputs of a conversion; the options of datasets are set."""
 
     catalog: Catalog
     catalog_sha256: str
@@ -31,11 +31,11 @@ class ConvertRequest:
     seed: int = 0
     engine: EngineOptions = field(default_factory=EngineOptions)
     limit: int | None = None
-    pictures: PictureMode | None = None  # None: as the build, or else the catalog, has each family
+    pictures: PictureMode | None = None  # None: as in the build, or else in the catalog
     ocr: Path | None = None
-    settings: Sequence[str] = ()  # the --set texts, which the datasets have in them already
+    settings: Sequence[str] = ()  # the --set texts, which are already applied to the datasets
     max_rejects: float | None = None  # percent; None: each dataset's own
-    allow_empty: bool = False  # commit though no sample came
+    allow_empty: bool = False  # commit even without samples
     catalog_file: Path | None = None  # the user's own catalog, for advice that names it
 
 
@@ -45,21 +45,21 @@ def ocr_file(request: ConvertRequest) -> RawFile | None:
 
 
 def ocr_side_file(path: Path) -> RawFile:
-    """Check that an OCR side file is there."""
+    """Check that an OCR side file exists."""
     if not path.is_file():
         raise UserError(f"--ocr {path} is not a file; give JSON lines or a Rosetta file.")
     return RawFile(path.name, path)
 
 
 def find_splits(request: ConvertRequest) -> list[RawSplit]:
-    """Find the raw files of everything asked for; UserError naming all that is missing.
+    """Find the raw files of all requested splits; raises UserError listing all missing files.
 
-    Of the default splits of a dataset those that were not downloaded are left out, unless that
-    leaves none; a split asked for by name has to be there.
+    Default splits of a dataset that were not downloaded are skipped, unless no split is left. A
+    split that was requested by name must exist.
     """
     check_raw_root(request.roots)
     _check_out(request)
-    found: list[RawSplit] = []
+    splits: list[RawSplit] = []
     missing: dict[str, UserError] = {}
     for dataset in request.datasets:
         names = [request.split] if request.split is not None else list(dataset.default_splits)
@@ -73,18 +73,18 @@ def find_splits(request: ConvertRequest) -> list[RawSplit]:
                 missing.setdefault(dataset.name, error)
         if here:
             missing.pop(dataset.name, None)
-        found += here
+        splits += here
     if missing:
-        sentence = _missing_sentence(missing, some_found=bool(found))
+        sentence = _missing_sentence(missing, some_found=bool(splits))
         lacking = [n for n, error in missing.items() if isinstance(error, FilesMissingError)]
         if lacking:
             sentence += f"\nEverything that is missing: {check_line(request, lacking)}"
         raise UserError(sentence)
-    return found
+    return splits
 
 
 def check_line(request: ConvertRequest, names: Sequence[str]) -> str:
-    """Write out the `check` that looks at what a conversion looked at."""
+    """Return the `check` command with the inputs of a conversion."""
     roots = request.roots
     words = ["instructify", "check", *names, "--raw", str(roots.raw)]
     for folder in roots.images:
@@ -95,7 +95,7 @@ def check_line(request: ConvertRequest, names: Sequence[str]) -> str:
         words += ["--split", request.split]
     if request.catalog_file is not None:
         words += ["--catalog", str(request.catalog_file)]
-    for dataset in (one for one in request.datasets if one.name in names):
+    for dataset in (dataset for dataset in request.datasets if dataset.name in names):
         usual = request.catalog.dataset(dataset.name).options
         for option, value in dataset.options.items():
             if value != usual.get(option):

@@ -1,4 +1,4 @@
-"""Samples of a build rendered anew from its records: text only, no picture, no raw file."""
+"""Render the samples of a build again from its records, without pictures and raw files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def retemplate(
     engine: EngineOptions,
     progress: Progress,
 ) -> list[SplitState]:
-    """Render the named datasets (all without names) and commit; options stay as they were."""
+    """Render the named datasets (by default all) and commit; options are not changed."""
     build = Build.open(folder)
     for name in names:
         build.dataset(name)
@@ -73,7 +73,7 @@ def retemplate(
 def _groups(
     states: Sequence[SplitState], seed: int | None, draws: int | None
 ) -> list[list[SplitState]]:
-    """Set seed and draws where they are given, and put splits with the same ones together."""
+    """Set seed and draws if they are given, and group splits with the same values."""
     groups: dict[tuple[int, int | None], list[SplitState]] = {}
     for state in states:
         if seed is not None:

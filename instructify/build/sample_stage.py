@@ -1,4 +1,4 @@
-"""Last step before the commit: records and templates into samples, unit by unit."""
+"""The last step before the commit: make samples of records and templates, unit by unit."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from instructify.templating import TemplateSet, fitting
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rendering:
-    """How samples are made, the same for all splits of a run."""
+    """The settings of rendering, which are the same for all splits of a run."""
 
     templates: TemplateSet
     folder: str
@@ -43,7 +43,7 @@ def run_sample_stage(
     pool: Workers,
     progress: Progress,
 ) -> None:
-    """Render all splits, but for those whose samples in the build are of the same inputs."""
+    """Render all splits whose samples in the build are not from the same inputs."""
     todo: list[tuple[SplitState, list[SamplesUnit]]] = []
     for rendering, states in groups:
         for state in states:
@@ -60,7 +60,7 @@ def run_sample_stage(
 
 
 def _check_records(states: Sequence[SplitState], paths: BuildPaths) -> None:
-    """Refuse standing records that changed: their samples would outlive the repair."""
+    """Refuse changed records of the build: wrong samples would remain after their repair."""
     for state in states:
         for path, facts in state.record_shards:
             if paths.staging not in path.parents and hash_file(path) != facts.sha256:

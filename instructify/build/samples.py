@@ -1,11 +1,11 @@
-"""One unit of work: a range of a record shard into a sample shard.
+"""A unit of work: render a range of a record shard to a sample shard.
 
-Each record gets one of the templates that fit it per draw, keyed by its id; a record whose picture
-is unusable, or whose template fails, becomes a reject. Only text is written here: a change of
-templates touches neither pictures nor raw files.
+In each draw a record gets one of the templates that fit it, chosen by a hash of its id. A record
+with an unusable picture or a failing template becomes a reject. Only text is written here, so a
+change of templates needs neither pictures nor raw files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from instructify._util.outside import NotReadableError, decode_json, read_regula
 from instructify._util.shards import (
     Syncer,
     read_arrow,
+    stream_tables,
     valid_arrow,
-    write_arrow,
     write_bytes,
 )
 from instructify.build.ledger import LedgerWriter
@@ -43,7 +43,7 @@ _PROBLEM = ("key", "reason", "detail")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamplesSpec:
-    """What the samples of a split depend on, beside its records."""
+    """Everything other than records that the samples of a split depend on."""
 
     dataset: str
     split: str
@@ -62,7 +62,7 @@ class SamplesSpec:
 
     @property
     def key(self) -> str:
-        """Hash everything above; templates by their content."""
+        """Hash all fields; templates by their content."""
         values: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
         values["templates"] = [(template.key, template.sha256) for template in self.templates]
         values["source_hashes"] = dict(self.source_hashes)
@@ -92,25 +92,25 @@ class SamplesUnit:
 
     @property
     def folder(self) -> Path:
-        """Where the result lies when the unit is done."""
+        """The folder of the result of the unit."""
         return unit_folder(self.staging, self.key)
 
 
 class SamplesReceipt(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     samples: int
-    records: int  # that have at least one sample
+    records: int  # with at least one sample
     rejects: dict[str, int]
     shard: FileEntry
 
 
 def draws_for(records: int, split: str, pool_sizes: Mapping[str, int], wanted: int | None) -> int:
-    """How often each record is rendered: as often as keeps a split under a million samples.
+    """Return the number of draws of each record, which keeps a split below a million samples.
 
-    At most once per template of the smallest pool (`pool_sizes`: by form); a record that fewer
-    templates fit has fewer samples. Once for evaluation splits (val, dev, test, minival) and forms
-    (caption_set), whose prompt is fixed by a protocol.
-    `wanted` overrides the rule but not the number of templates.
+    It is at most the number of templates in the smallest pool (`pool_sizes`: by form); a record
+    that fits fewer templates has fewer samples. It is 1 for evaluation splits (val, dev, test,
+    minival) and forms (caption_set), whose prompt comes from a protocol.
+    `wanted` overrides the rule, but not the number of templates.
     """
     most = max(1, min(pool_sizes.values(), default=1))
     if wanted is not None:
@@ -132,7 +132,7 @@ def find_samples(unit: SamplesUnit) -> SamplesReceipt | None:
 
 
 def run_samples(unit: SamplesUnit) -> SamplesReceipt:
-    """Render a unit into its folder, or find that this was done already."""
+    """Render a unit into its folder, unless this was done already."""
     done = find_samples(unit)
     if done is not None:
         return done
@@ -147,25 +147,27 @@ def _write(unit: SamplesUnit, folder: Path) -> SamplesReceipt:
         read_arrow(unit.shard).slice(unit.start, unit.stop - unit.start), RECORD_SCHEMA, unit.shard
     )
     spec = unit.spec
-    kept = 0
-    tables: list[pa.Table] = []
-    with (
-        Syncer() as syncer,
-        LedgerWriter(folder / REJECTS, spec.dataset, spec.split) as ledger,
-    ):
+    kept = [0]
+
+    def tables() -> Iterator[pa.Table]:
         for start in range(0, records.num_rows, SLICE_ROWS):
             piece = records.slice(start, SLICE_ROWS).combine_chunks()
             if problems is not None:
                 piece = _with_pictures(piece, problems, ledger)
             table = _rendered(piece, spec, ledger)
-            tables.append(table)
-            kept += len(pc.unique(table.column("record_id")))
-        facts = write_arrow(folder / SAMPLES, SAMPLE_SCHEMA, tables, syncer=syncer)
+            kept[0] += len(pc.unique(table.column("record_id")))
+            yield table
+
+    with (
+        Syncer() as syncer,
+        LedgerWriter(folder / REJECTS, spec.dataset, spec.split) as ledger,
+    ):
+        facts = stream_tables(folder / SAMPLES, SAMPLE_SCHEMA, tables(), syncer=syncer)
         syncer.wait()
     receipt = SamplesReceipt(
         key=unit.key,
         samples=facts.rows,
-        records=kept,
+        records=kept[0],
         rejects=dict(sorted(ledger.counts.items())),
         shard=file_entry(facts),
     )
@@ -176,25 +178,23 @@ def _write(unit: SamplesUnit, folder: Path) -> SamplesReceipt:
 def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) -> pa.Table:
     """Drop the records that name an unusable picture."""
     pictures = records.column("pictures").combine_chunks()
-    rows, found = problems.rows_with_problems(pictures)
+    rows, reasons = problems.rows_with_problems(pictures)
     if not len(rows):
         return records
     keep = np.ones(records.num_rows, np.bool_)
     keep[rows] = False
     dropped = records.select(["record_id", "source", "position"]).filter(pa.array(~keep))
-    key, reason, detail = (found.column(name).combine_chunks() for name in _PROBLEM)
+    key, reason, detail = (reasons.column(name).combine_chunks() for name in _PROBLEM)
     ledger.add_records(dropped, "pictures", reason, pc.binary_join_element_wise(key, detail, ": "))
     return records.filter(pa.array(keep))
 
 
 def _rendered(records: pa.Table, spec: SamplesSpec, ledger: LedgerWriter) -> pa.Table:
-    """Render a slice; samples come in the order of its records, their draws one after another."""
+    """Render a slice; samples are in the order of records, with the draws of each in order."""
     hashes = hash_texts(records.column("record_id"))
-    drawn = [
-        choose_templates(records, spec.templates, hashes, draw=draw, seed=spec.seed)
-        for draw in range(spec.draws)
-    ]
-    which = np.stack(drawn, axis=1).reshape(-1)
+    which = choose_templates(
+        records, spec.templates, hashes, draws=spec.draws, seed=spec.seed
+    ).reshape(-1)
     rows = np.repeat(np.arange(records.num_rows), spec.draws)
     draws = np.tile(np.arange(spec.draws), records.num_rows)
     lost = np.flatnonzero(which == NO_TEMPLATE)
@@ -218,7 +218,7 @@ def _rendered(records: pa.Table, spec: SamplesSpec, ledger: LedgerWriter) -> pa.
         "response": rendered.response,
     }
     if rendered.failed:
-        failed = [one.row for one in rendered.failed]
+        failed = [failure.row for failure in rendered.failed]
         _reject_failed(table.take(failed), rendered.failed, ledger)
         good = np.delete(np.arange(len(rows)), failed)
         table, draws, which = table.take(good), draws[good], which[good]
@@ -227,7 +227,7 @@ def _rendered(records: pa.Table, spec: SamplesSpec, ledger: LedgerWriter) -> pa.
 
 
 def _with_plain_form(records: pa.Table) -> pa.Table:
-    """Give templates the form as text; a dictionary column is no text to them."""
+    """Decode the form to text for templates, which can't use a dictionary column."""
     place = records.schema.get_field_index("form")
     return records.set_column(place, "form", records.column("form").cast(pa.string()))
 
@@ -244,8 +244,8 @@ def _reject_unfitting(lost: pa.Table, ledger: LedgerWriter) -> None:
 def _reject_failed(lost: pa.Table, failures: Sequence[Failure], ledger: LedgerWriter) -> None:
     rows = lost.select(["record_id", "source", "position"]).to_pylist()
     rejects = [
-        Reject(row["source"], row["position"], None, one.reason, one.detail)
-        for row, one in zip(rows, failures, strict=True)
+        Reject(row["source"], row["position"], None, failure.reason, failure.detail)
+        for row, failure in zip(rows, failures, strict=True)
     ]
     ledger.add(rejects, [row["record_id"] for row in rows])
 

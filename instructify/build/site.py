@@ -1,4 +1,4 @@
-"""Where a command writes a build: by whom, under which lock, and what of its staging stays."""
+"""Open a build for a writing command: the lock, the engine, and the staging folder."""
 
 import shutil
 import sys
@@ -16,7 +16,7 @@ from instructify.build.workers import Workers, open_workers
 
 @contextmanager
 def open_site(options: EngineOptions, paths: BuildPaths) -> Iterator[Workers]:
-    """Open the engine, and the build for writing: as its one writer, or as one part of many."""
+    """Open the engine, and the build for writing, as its only writer or as a part."""
     with open_workers(options) as workers:
         if options.part is not None:
             with open_part(options.part, paths, workers) as part:
@@ -29,7 +29,7 @@ def open_site(options: EngineOptions, paths: BuildPaths) -> Iterator[Workers]:
 
 
 def clear_staging(paths: BuildPaths) -> None:
-    """Remove staged work after a commit, unless a part that came late still works on it."""
+    """Remove staged results after a commit, unless a late part still uses them."""
     for lock in paths.parts.glob("*.lock"):
         owner = holder_of(lock)
         if owner is not None:

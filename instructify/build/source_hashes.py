@@ -1,8 +1,8 @@
-"""Hashes of raw files, each file hashed once for all who need it.
+"""Hash raw files, each once for all units and machines.
 
-What is hashed leaves a note in the staging folder, for the other units of the same file and for
-other machines. A note is of a file in one state (place, size, times, inode), so it never enters a
-key: keys hold the hash of the content.
+A hash is noted in the staging folder for other units of the same file and for other machines. A
+note belongs to a state of a file (path, size, times, inode). The state is never part of a key: keys
+contain the hash of the content.
 """
 
 import time
@@ -20,8 +20,8 @@ from instructify.build.manifest import RawSource, content_key
 from instructify.build.raw import hash_source
 from instructify.readers import RawFile
 
-_WORTH_BYTES = 8 << 20  # a smaller file is hashed sooner than its note is written
-_SETTLED_NS = 2_000_000_000  # a file that changed just now may change again within one time stamp
+_WORTH_BYTES = 8 << 20  # hashing a smaller file is faster than writing its note
+_SETTLED_NS = 2_000_000_000  # a file that has just changed may change again within one time stamp
 
 
 class _Note(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,7 +31,7 @@ class _Note(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _State(NamedTuple):
-    """What of a file, or of all files of a folder, changes with its content."""
+    """Properties of a file, or of all files of a folder, that change with the content."""
 
     size_bytes: int
     newest_ns: int
@@ -39,7 +39,7 @@ class _State(NamedTuple):
 
 
 def noted_hash(role: str, file: RawFile, notes: Path) -> RawSource:
-    """Hash a raw file, or take the hash that was noted of it in this very state."""
+    """Hash a raw file, or return the hash that was noted for the same state."""
     before = _state(file.path)
     note = notes / f"{before.key[:24]}.json"
     source = _read(note, before, role, file)
@@ -52,7 +52,7 @@ def noted_hash(role: str, file: RawFile, notes: Path) -> RawSource:
 
 
 class Hashing:
-    """Hashes files in the background, each once: hashing leaves the interpreter free."""
+    """Hashes each file once in a background thread: hashing releases the GIL."""
 
     def __init__(self, files: Iterable[RawFile], notes: Path) -> None:
         files = list(files)
@@ -67,7 +67,7 @@ class Hashing:
         return msgspec.structs.replace(self._pending[file].result(), role=role)
 
     def check_unchanged(self) -> None:
-        """Refuse what was read of files that changed since: their hashes may be of other bytes."""
+        """Refuse files that changed while they were read: their hashes may be of other bytes."""
         for file, before in self._before.items():
             if not file.path.is_file() or _state(file.path) != before:
                 raise UserError(
@@ -83,12 +83,12 @@ class Hashing:
 
 def _state(path: Path) -> _State:
     is_folder = path.is_dir()
-    files = sorted(one for one in path.rglob("*") if one.is_file()) if is_folder else [path]
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if is_folder else [path]
     rows: list[tuple[str, int, int, int, int]] = []
-    for one in files:
-        stat = one.stat()
+    for file in files:
+        stat = file.stat()
         times = (stat.st_mtime_ns, stat.st_ctime_ns)
-        rows.append((f"{one!a}", stat.st_size, *times, stat.st_ino))
+        rows.append((f"{file!a}", stat.st_size, *times, stat.st_ino))
     return _State(
         size_bytes=sum(row[1] for row in rows),
         newest_ns=max((max(row[2:4]) for row in rows), default=0),
@@ -107,7 +107,7 @@ def _read(note: Path, state: _State, role: str, file: RawFile) -> RawSource | No
 
 
 def _write(note: Path, before: _State, source: RawSource, path: Path) -> None:
-    """Note a hash, unless the file changed meanwhile, or too lately by the clock of the disk."""
+    """Note a hash, unless the file changed in the meantime or too recently."""
     if _state(path) != before:
         return
     value = _Note(key=before.key, size_bytes=source.size_bytes, sha256=source.sha256)

@@ -1,4 +1,4 @@
-"""A split on its way through a conversion: what each step found out, for the next one."""
+"""The state of a split during a conversion: the results of each step for the next one."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from instructify.templating import Mode
 
 
 class Shard(NamedTuple):
-    """A shard where it lies now: staged, or in its place in the build."""
+    """A shard at its present path: staged, or in the build."""
 
     path: Path
     facts: FileEntry
@@ -29,11 +29,11 @@ class Shard(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class SplitState:
-    """Filled in step by step; `standing` is the same split in the build as it stands."""
+    """The results of all steps; `standing` is the entry of the split in the existing build."""
 
     dataset: str
     split: str
-    entry: DatasetEntry  # everything of the dataset but its splits
+    entry: DatasetEntry  # the entry of the dataset without splits
     candidates: tuple[str, ...] | None
     notes: list[str]
     standing: SplitEntry | None
@@ -54,8 +54,8 @@ class SplitState:
     record_ledger: Path | None = None  # None: those lines of the standing ledger stay
 
     # pictures
-    pack: Path | None = None  # the folder of those that stand in the raw files themselves
-    problems: list[ShardProblems] | None = None  # for each shard of records, where there are any
+    pack: Path | None = None  # the folder of those embedded in raw files
+    problems: list[ShardProblems] | None = None  # for each shard of records, if there are any
     problems_sha256: str | None = None
 
     # samples
@@ -82,12 +82,12 @@ class SplitState:
 
     @property
     def new_ledgers(self) -> list[Path]:
-        """What this run wrote of rejects."""
+        """The ledgers that this run wrote."""
         records = [] if self.record_ledger is None else [self.record_ledger]
         return records + (self.sample_ledgers or [])
 
     def split_entry(self) -> SplitEntry:
-        """What the manifest says of the split."""
+        """The entry of the split in the manifest."""
         return SplitEntry(
             records=self.records,
             samples=self.samples,
@@ -123,7 +123,7 @@ class SplitState:
 def standing_shards(
     manifest: Manifest, paths: BuildPaths, dataset: str, names: Sequence[str]
 ) -> list[Shard] | None:
-    """Take shards of the build as it stands; None if one, or the ledger, is gone or cut."""
+    """Return the shards of the existing build; None if one or the ledger is missing or cut off."""
     shards = [Shard(paths.root / name, manifest.files[name]) for name in names]
     ledger = rejects_name(dataset)
     needed = [*shards, Shard(paths.root / ledger, manifest.files[ledger])]

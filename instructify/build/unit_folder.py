@@ -1,7 +1,7 @@
-"""The folder of a unit: written under a private name, published whole, the first receipt wins.
+"""Write the folder of a unit under a private name and publish it whole; the first receipt wins.
 
-A unit may be done twice at once, by two machines that know nothing of each other: each writes in a
-folder that nobody else has, and the one that renames it first has done the unit for both.
+Two machines may run the same unit at once without knowing of each other. Each writes to its own
+folder, and the result of the one that renames its folder first is used by both.
 """
 
 import errno
@@ -21,7 +21,7 @@ _TRIES = 5
 
 @contextmanager
 def private_folder(staging: Path) -> Iterator[Path]:
-    """Give an empty folder that no other writer has; what is left of it goes at the end."""
+    """Make an empty folder for this writer alone; it is removed at the end if it is still there."""
     folder = staging / private_name("unit")
     fresh_folder(folder)
     try:
@@ -33,10 +33,10 @@ def private_folder(staging: Path) -> Iterator[Path]:
 def publish_folder(
     private: Path, final: Path, receipt: Receipt, find: Callable[[], Receipt | None]
 ) -> Receipt:
-    """Give a private folder, whose receipt is written, the name of its unit.
+    """Rename a private folder, whose receipt is written, to the name of its unit.
 
-    Where another writer was first, its receipt is returned, if `find` says that its work is whole;
-    else this work takes the place of the damaged one.
+    If another writer was first and `find` reports a complete result, its receipt is returned. A
+    damaged result is replaced by this one.
     """
     for _ in range(_TRIES):
         try:
@@ -53,12 +53,12 @@ def publish_folder(
 
 
 def _put_aside(damaged: Path) -> None:
-    """Take a damaged folder away in one step, so that nobody sees a part of it."""
+    """Move a damaged folder away in one step, so that no process sees a part of it."""
     aside = damaged.with_name(private_name(damaged.name))
     try:
         os.replace(damaged, aside)
     except FileNotFoundError:
-        return  # another writer was quicker
+        return  # another writer was faster
     except OSError as error:
         raise unwritable(damaged, error) from error
     shutil.rmtree(aside, ignore_errors=True)

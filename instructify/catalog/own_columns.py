@@ -1,7 +1,7 @@
 """The columns of own data: the field of a record that each column gives.
 
 A column is named as in the data. A text with `{...}` is composed from columns
-(`COCO_{split}2014_{image_id:012}.jpg`), and the choices may be in several columns.
+(`COCO_{split}2014_{image_id:012}.jpg`), and choices or pictures may be in several columns.
 """
 
 import json
@@ -54,7 +54,7 @@ def read_columns(
 ) -> dict[str, str]:
     """Read the column of each field; `constant` are the fields that need no column.
 
-    Several columns of choices are a JSON list.
+    Several columns of choices or pictures are a JSON list.
     """
     if kind == "conversations":
         return _conversation_columns(fields)
@@ -109,6 +109,6 @@ def _conversation_columns(fields: dict[str, Node]) -> dict[str, str]:
 
 
 def _column(field: str, node: Node) -> str:
-    if node.is_list and field == "choices":
+    if node.is_list and field in ("choices", "picture"):
         return json.dumps([column.text() for column in node.items()])
     return node.text()

@@ -148,7 +148,7 @@ def _data(node: Node, task: Task, entry: OwnEntry) -> _Data:
         options={
             "form": chosen,
             "kind": said.kind,
-            "pictures": said.pictures,
+            "pictures": ", ".join(said.pictures),
             "cache": said.cache,
             "question": question,
             "classes": json.dumps(classes) if classes else "",

@@ -8,7 +8,7 @@ from instructify._util.yaml_lines import Node
 from instructify._util.yaml_marks import AS_IT_IS, NOT_NULL, STRIPPED, Between, By, OneOf
 from instructify.catalog.model import Role
 from instructify.catalog.own_columns import Kind, read_own_fields
-from instructify.catalog.own_sources import plain_path
+from instructify.catalog.own_sources import picture_paths, plain_path
 
 _Later = Annotated[Node | None, AS_IT_IS]
 _Path = Annotated[str, By(lambda node: plain_path(node, node.text()))]
@@ -57,7 +57,7 @@ class OwnData:
     split: _Later = None
     columns: _Later = None
     key: str = ""
-    pictures: _Path = ""
+    pictures: Annotated[tuple[str, ...], By(picture_paths)] = ()
     cache: _Path = ""
     question: str = ""
     classes: tuple[str, ...] = ()

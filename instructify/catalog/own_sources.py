@@ -135,14 +135,26 @@ def _is_percent(node: Node) -> bool:
     return isinstance(node.value, str) and bool(_PERCENT.fullmatch(node.value.strip()))
 
 
+def picture_paths(node: Node) -> tuple[str, ...]:
+    """Read where the pictures lie: one folder, or archives, of which a name may be a glob."""
+    paths = tuple(plain_path(node, text) for text in node.texts())
+    for path in paths:
+        if not is_archive(path) and (len(paths) > 1 or is_glob(path)):
+            raise node.error(
+                f"'{path}' is no archive; 'pictures' is one folder, or archives (.zip, .tar) as a "
+                "list or a glob"
+            )
+    return paths
+
+
 def _beside(fields: dict[str, Node], base: str) -> tuple[RawFileSpec, ...]:
-    """Return the archive of pictures, if there is one: it is read like the table."""
-    if "pictures" not in fields:
+    """Return the archives of pictures, if there are any: they are read like the table."""
+    paths = picture_paths(fields["pictures"]) if "pictures" in fields else ()
+    if not any(map(is_archive, paths)):
         return ()
-    path = plain_path(fields["pictures"], fields["pictures"].text())
-    if not is_archive(path):
-        return ()
-    return (RawFileSpec(role="pictures", names=(base + path,), optional=False),)
+    many = len(paths) > 1 or is_glob(paths[0])
+    names = tuple(base + path for path in paths)
+    return (RawFileSpec(role="pictures", names=names, optional=False, many=many),)
 
 
 def is_archive(path: str) -> bool:

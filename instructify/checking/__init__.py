@@ -1,7 +1,7 @@
-"""`check`: what a conversion of a raw root would stumble over, found before it begins.
+"""`check`: find the problems of a raw root before its conversion.
 
 `examination.examine` uses the same catalog, readers, locator and picture rules as a conversion, and
-writes nothing. `causes` says what mends each finding.
+writes nothing. `causes` has the advice for each kind of finding.
 """
 
 from instructify.checking.causes import cause_of

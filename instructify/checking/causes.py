@@ -1,7 +1,7 @@
-"""What may be wrong with a raw root, how bad that is, and what mends it.
+"""The kinds of findings about a raw root, their severity, and the advice for each.
 
-Reasons of `rejects.REASONS` keep their names here; the others are what only an examination of
-the raw root can tell. A fault costs records or spoils them; a note costs none that could be had.
+Reasons of `rejects.REASONS` have the same names here; all other causes come only from an
+examination of the raw root. A fault loses or spoils records; a note loses none that could be had.
 """
 
 from typing import Literal, NamedTuple
@@ -17,7 +17,7 @@ _ITEMS = "Fetch the file again if it should be whole; a conversion leaves these 
 
 
 class Cause(NamedTuple):
-    """One kind of finding: what is counted, what is wrong, and the sentence that mends it."""
+    """A kind of finding: what is counted, what is wrong, and a sentence of advice."""
 
     severity: Severity
     unit: str
@@ -26,7 +26,7 @@ class Cause(NamedTuple):
 
     @property
     def rank(self) -> int:
-        """Order causes before their consequences: files, then records, then their pictures."""
+        """Return a sort key that puts causes before consequences: files, records, pictures."""
         return _RANKS.get(self.unit, 1)
 
 
@@ -125,6 +125,24 @@ CAUSES: dict[str, Cause] = {
         "a wrong choice is empty",
         "Nothing to do; it is left out, and the index of the right one follows.",
     ),
+    "whole-number": Cause(
+        "note",
+        "record",
+        "a whole number is written as 1.0",
+        "Nothing to do; where all of a column are, they are read as whole numbers.",
+    ),
+    "tools": Cause(
+        "note",
+        "record",
+        "its conversation has 'tools', which are not read",
+        "Nothing to do if no turn calls one; name the column under 'fields' to keep it.",
+    ),
+    "field-without-value": Cause(
+        "note",
+        "field",
+        "no record has this field of your own",
+        "See which column 'fields' names for it.",
+    ),
     "option-without-effect": Cause(
         "note",
         "option",
@@ -188,5 +206,5 @@ CAUSES: dict[str, Cause] = {
 
 
 def cause_of(name: str) -> Cause:
-    """Return what is known of a cause; a reader's reason speaks of items of a raw file."""
+    """Return the description of a cause; reasons of readers are about items of a raw file."""
     return CAUSES.get(name) or Cause("fault", "item", REASONS[name], _ITEMS)

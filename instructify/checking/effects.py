@@ -1,8 +1,15 @@
-"""Inputs without effect, and labels that are absent: what a conversion would say of them."""
+"""Find inputs without effect and missing labels, as a conversion does."""
 
 from collections.abc import Sequence
 
-from instructify.build import Covered, RawSplit, effects_of, idle_settings, unnamed_ocr
+from instructify.build import (
+    Covered,
+    RawSplit,
+    absent_fields,
+    effects_of,
+    idle_settings,
+    unnamed_ocr,
+)
 from instructify.checking.report import Example, Report, SplitReport
 from instructify.checking.request import CheckRequest
 from instructify.checking.survey import Survey
@@ -14,7 +21,7 @@ def note_effects(
     raws: Sequence[tuple[RawSplit, SplitReport]],
     surveys: Sequence[Survey],
 ) -> None:
-    """Note what is found of every split that could be read, and of all of them together."""
+    """Add the findings about every split that could be read, and about all of them together."""
     covered: list[Covered] = []
     example: str | None = None
     for (raw, row), survey in zip(raws, surveys, strict=True):
@@ -31,8 +38,11 @@ def note_effects(
         )
         covered.append(split)
         for effect in effects_of(split):
-            found = Example(row.name, effect.item, effect.detail)
-            report.add(effect.cause, row, effect.number, [found])
+            finding = Example(row.name, effect.item, effect.detail)
+            report.add(effect.cause, row, effect.number, [finding])
+        if survey.records:
+            for name, sentence in absent_fields(raw.dataset, survey.fields).items():
+                report.add("field-without-value", row, 1, [Example(row.name, name, sentence)])
     _note_ocr(request, report, covered, example)
     _note_settings(request, report, [raw for raw, _ in raws])
 
@@ -44,7 +54,9 @@ def _note_ocr(
         return
     problem = unnamed_ocr(request.ocr, covered, example)
     group = report.groups.get("file-without-effect")
-    known = group is not None and any(one.item == request.ocr.name for one in group.examples)
+    known = group is not None and any(
+        example.item == request.ocr.name for example in group.examples
+    )
     if problem is not None and not known:
         row = report.splits[0]
         report.add("file-without-effect", row, 1, [Example(row.name, request.ocr.name, problem)])

@@ -1,7 +1,7 @@
 """The examination: files, then records, then the pictures that records name.
 
-Everything is asked of the parts that a conversion is made of; nothing is written but the scans of
-img2dataset tars, into a folder that goes with the run.
+The code is that of a conversion. Nothing is written except scans of img2dataset tars, in a
+temporary folder.
 """
 
 import re
@@ -41,7 +41,7 @@ _GETTABLE = (
 
 
 def examine(request: CheckRequest, pool: Workers, progress: Progress) -> Report:
-    """Find what a conversion of these datasets would stumble over."""
+    """Find the problems that a conversion of these datasets would have."""
     check_raw_root(request.roots)
     report = Report(strict=request.complete)
     raws = list(_find_files(request, report))
@@ -80,7 +80,7 @@ def _unit(request: CheckRequest, raw: RawSplit) -> SurveyUnit:
 
 
 def _find_files(request: CheckRequest, report: Report) -> Iterator[tuple[RawSplit, SplitReport]]:
-    """Note the files of every split; yield the splits that can be read."""
+    """Report the files of every split; yield the splits that can be read."""
     for dataset in request.datasets:
         names = [request.split] if request.split is not None else list(dataset.default_splits)
         for name in names:
@@ -120,17 +120,17 @@ def _note_files(
 
 
 def _note_vocabulary(request: CheckRequest, report: Report, dataset: Dataset) -> None:
-    """Note splits that nobody asked for and whose answers are still needed, as candidates."""
+    """Report splits that were not requested but whose answers are needed as candidates."""
     if dataset.candidates is None or dataset.candidates.kind != "vocabulary":
         return
-    own = [row for row in report.splits if row.dataset == dataset.name]
+    rows = [row for row in report.splits if row.dataset == dataset.name]
     for name in dataset.candidates.splits:
         looked = look_for_files(dataset, dataset.split(name), request.roots)
-        if looked.missing and name not in {row.split for row in own}:
+        if looked.missing and name not in {row.split for row in rows}:
             detail = f"expected in {request.roots.release(dataset.release)}"
             names = " and ".join(looked.missing_names(dataset))
-            example = Example(own[-1].name, names, detail)
-            report.add("vocabulary-missing", own[-1], 1, [example])
+            example = Example(rows[-1].name, names, detail)
+            report.add("vocabulary-missing", rows[-1], 1, [example])
 
 
 def _note_survey(report: Report, split: SplitReport, survey: Survey) -> None:
@@ -142,8 +142,8 @@ def _note_survey(report: Report, split: SplitReport, survey: Survey) -> None:
     split.records, split.rejects = survey.records, survey.rejects
     split.pictures = len(survey.keys)
     for reason, count in survey.rejects.items():
-        own = [reject for reject in survey.examples if reject.reason == reason]
-        report.add(reason, split, count, [_example(split, reject) for reject in own])
+        rejects = [reject for reject in survey.examples if reject.reason == reason]
+        report.add(reason, split, count, [_example(split, reject) for reject in rejects])
     if not survey.records and not survey.rejects:
         report.add("no-record", split, 1, [Example(split.name, "", "no record")])
     elif split.state in ("slice", "more") and split.official is not None:
@@ -160,7 +160,7 @@ def _example(split: SplitReport, reject: Reject) -> Example:
 
 
 def _steps(request: CheckRequest, report: Report) -> dict[str, str]:
-    """Say how to get every release that lacks something, and those that it sends one to."""
+    """Return how to get every incomplete release, and the releases that it refers to."""
     steps: dict[str, str] = {}
     for split in report.splits:
         lacking = [c for c in _GETTABLE if c in split.causes]

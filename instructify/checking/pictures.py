@@ -1,7 +1,6 @@
-"""The pictures of an examination: each key found once, its file looked at, findings by split.
+"""Check the pictures of an examination: locate each key once, check its file, count by split.
 
-Keys are located in windows and looked at in units, so that memory is that of the keys and of the
-findings.
+Keys are located in windows and checked in units, so memory holds only the keys and the findings.
 """
 
 import tempfile
@@ -37,8 +36,8 @@ from instructify.pictures import (
     wanted_keys,
 )
 
-USUAL_LOSS_PERCENT = 1.0  # a dataset that may lose more is known to have gaps on the net
-_WINDOW_KEYS = 1 << 18  # located before they are looked at
+USUAL_LOSS_PERCENT = 1.0  # a dataset that may have more rejects is known to have dead links
+_WINDOW_KEYS = 1 << 18  # keys of a window
 _UNIT_KEYS = 2_000
 _FINDINGS = pa.schema([(name, pa.string()) for name in PictureFinding._fields])
 
@@ -53,7 +52,7 @@ def check_pictures(
 ) -> pa.Table:
     """Locate every distinct key and check its file; returns a table of findings.
 
-    `faults` are those of the pictures that stand in raw files, found when these were read.
+    `faults` are those of pictures embedded in raw files, found while reading.
     """
     roots = Roots.resolve(request.roots.raw, request.roots.images)
     wanted, releases = wanted_keys(_by_release(request, keys))
@@ -68,7 +67,7 @@ def check_pictures(
                 window = wanted.slice(start, _WINDOW_KEYS).to_pylist()
                 findings: list[PictureFinding] = []
                 located = list(_located(request, locator, window, releases, start, findings))
-                used_roots.update(one.place.root for one in located)
+                used_roots.update(picture.place.root for picture in located)
                 bar.advance(len(window) - len(located))
                 units = [
                     PictureUnit(
@@ -76,10 +75,10 @@ def check_pictures(
                     )
                     for at in range(0, len(located), _UNIT_KEYS)
                 ]
-                found = pool.map(
+                results = pool.map(
                     run_picture_unit, units, lambda unit, _: bar.advance(len(unit.wanted))
                 )
-                findings += [finding for each in found for finding in each]
+                findings += [finding for each in results for finding in each]
                 parts.append(_table(findings))
     if len(wanted):
         _note_idle_folders(report, roots, used_roots)
@@ -102,8 +101,8 @@ def _by_release(
     request: CheckRequest, keys: Sequence[tuple[SplitReport, pa.Array]]
 ) -> dict[str, pa.ChunkedArray]:
     releases: dict[str, list[pa.Array]] = {}
-    for split, own in keys:
-        releases.setdefault(request.catalog.dataset(split.dataset).release, []).append(own)
+    for split, split_keys in keys:
+        releases.setdefault(request.catalog.dataset(split.dataset).release, []).append(split_keys)
     return {name: pa.chunked_array(parts) for name, parts in releases.items()}
 
 
@@ -129,7 +128,7 @@ def _located(
 def _web_map(
     request: CheckRequest, report: Report, roots: Roots, scratch: Path, pool: Workers
 ) -> WebMap | None:
-    """Map urls to places in tars, where a dataset keeps its pictures so."""
+    """Map URLs to places in tars, for datasets with pictures in tars."""
     families = {
         family.name: dataset
         for dataset in request.datasets
@@ -154,18 +153,18 @@ def note_findings(
     keys: Sequence[tuple[SplitReport, pa.Array]],
     findings: pa.Table,
 ) -> None:
-    """Count each finding once for all splits together, and once for each split that names it."""
-    found: dict[str, list[tuple[SplitReport, pa.Table]]] = {}
-    for split, own in keys if findings.num_rows else ():
-        rows = findings.filter(pc.is_in(findings["key"], value_set=own))
+    """Count each finding once for all splits together, and once for each split with its key."""
+    by_cause: dict[str, list[tuple[SplitReport, pa.Table]]] = {}
+    for split, split_keys in keys if findings.num_rows else ():
+        rows = findings.filter(pc.is_in(findings["key"], value_set=split_keys))
         for entry in pc.value_counts(rows["cause"]).to_pylist():
             cause, count = entry["values"], entry["counts"]
             part = rows.filter(pc.equal(rows["cause"], cause))
             if cause == "picture-missing" and _is_expected(request, split, count):
                 cause = "picture-gone"
             report.note(cause, split, count)
-            found.setdefault(cause, []).append((split, part))
-    for cause, parts in found.items():
+            by_cause.setdefault(cause, []).append((split, part))
+    for cause, parts in by_cause.items():
         group = report.groups[cause]
         distinct = pc.unique(pa.chunked_array([c for _, t in parts for c in t["key"].chunks]))
         group.count += len(distinct)

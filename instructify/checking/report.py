@@ -1,4 +1,6 @@
-"""What an examination found: a row a split, a group a cause. Counts are exact, lists bounded."""
+"""The report of an examination: a row for each split, and a group for each cause.
+
+Counts are exact; lists of examples are limited."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +11,11 @@ from instructify.checking.causes import Severity, cause_of
 from instructify.checking.survey import MOST_EXAMPLES
 
 State = Literal["complete", "slice", "more", "unknown", "not read"]
-_NEAR = 0.1  # how far from a rounded official count is still that count
+_NEAR = 0.1  # tolerance for a rounded official count
 
 
 class Example(NamedTuple):
-    """One finding: what it is about, in which split, and what is wrong."""
+    """A finding: its subject, its split, and what is wrong."""
 
     split: str
     item: str
@@ -22,7 +24,7 @@ class Example(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class SplitReport:
-    """What is known of a split; `records` is None where its files are missing or unreadable."""
+    """The result for a split; `records` is None if its files are missing or can't be read."""
 
     dataset: str
     split: str
@@ -39,7 +41,7 @@ class SplitReport:
 
     @property
     def state(self) -> State:
-        """Compare the records with the official count; rejected items count as there."""
+        """Compare the number of records, rejects included, with the official count."""
         if self.records is None:
             return "not read"
         if self.official is None or self.official.records is None:
@@ -64,7 +66,7 @@ class Group:
 
 @dataclass(kw_only=True, slots=True)
 class Report:
-    """The whole examination; `how_to_get` has the steps of each release that lacks something."""
+    """The whole examination; `how_to_get` has the steps for each incomplete release."""
 
     splits: list[SplitReport] = field(default_factory=list)
     groups: dict[str, Group] = field(default_factory=dict)
@@ -75,24 +77,24 @@ class Report:
     def add(
         self, cause: str, split: SplitReport, count: int, examples: list[Example] | None = None
     ) -> None:
-        """Note findings of one cause in one split."""
+        """Add findings of one cause in one split."""
         self.note(cause, split, count)
         group = self.groups[cause]
         group.count += count
         group.examples += (examples or [])[: MOST_EXAMPLES - len(group.examples)]
 
     def note(self, cause: str, split: SplitReport, count: int) -> None:
-        """Count findings for a split alone, where several splits share what was found."""
+        """Count findings for one split only, if several splits share the same findings."""
         if cause not in self.groups:
             self.groups[cause] = Group(cause=cause, severity=self._severity(cause))
         self.groups[cause].splits[split.name] = count
         split.causes[cause] = split.causes.get(cause, 0) + count
 
     def of(self, severity: Severity) -> list[Group]:
-        """List the groups of a severity: causes before their consequences, then the largest."""
-        found = [group for group in self.groups.values() if group.severity == severity]
+        """List the groups of a severity: causes before consequences, then by size."""
+        groups = [group for group in self.groups.values() if group.severity == severity]
         return sorted(
-            found, key=lambda group: (cause_of(group.cause).rank, -group.count, group.cause)
+            groups, key=lambda group: (cause_of(group.cause).rank, -group.count, group.cause)
         )
 
     def faults_of(self, split: SplitReport) -> int:

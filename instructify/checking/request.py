@@ -1,4 +1,4 @@
-"""What a user asks of `check`, resolved."""
+"""The request of a `check` command, resolved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from instructify.readers import RawFile
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckRequest:
-    """What is to be examined; datasets have their options set."""
+    """The inputs of an examination; the options of datasets are set."""
 
     catalog: Catalog
     datasets: Sequence[Dataset]
@@ -20,4 +20,4 @@ class CheckRequest:
     complete: bool = False
     pictures: bool = True  # false: only files and records
     ocr: RawFile | None = None
-    settings: Sequence[str] = ()  # the --set texts, which the datasets have in them already
+    settings: Sequence[str] = ()  # the --set texts, which are already applied to the datasets

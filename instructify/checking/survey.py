@@ -1,7 +1,7 @@
-"""One split read to its end and not written: how many records, what was rejected, which pictures.
+"""Read a split without writing it: count records, collect rejects and picture keys.
 
-The readers are those of a conversion, and so are the counts. Memory is that of the distinct
-picture keys and eight bytes a record.
+Readers and counts are those of a conversion. Memory holds the distinct picture keys and eight bytes
+a record.
 """
 
 from collections import Counter
@@ -21,6 +21,7 @@ from instructify.build import (
     RawRoots,
     RawSplit,
     collector_paused,
+    fields_in,
     option_values,
     read_split,
     repeated_hashes,
@@ -32,7 +33,7 @@ from instructify.readers import Chunk, RawFile
 from instructify.rejects import Reject
 
 MOST_EXAMPLES = 1_000  # of each reason
-_MOST_DOUBLES = 10  # examples of them cost a second reading
+_MOST_DOUBLES = 10  # examples of them need a second reading
 _PARTS = 64
 
 
@@ -44,11 +45,11 @@ class SurveyUnit:
     roots: RawRoots
     ocr: RawFile | None = None  # the user's side file
     vocabulary: tuple[str, ...] | None = None  # that its answers should be of
-    decode: bool = False  # the pictures that stand in the raw files themselves
+    decode: bool = False  # the pictures embedded in the raw files
 
 
 class Survey(NamedTuple):
-    """What reading a split told; `failure` is the sentence that a conversion would end with."""
+    """The result of reading a split; `failure` is the error with which a conversion would end."""
 
     records: int
     rejects: dict[str, int]
@@ -57,8 +58,9 @@ class Survey(NamedTuple):
     failure: str | None
     coverage: Coverage
     vocabulary: tuple[int, int, int] | None  # answers in it, all answers, its size
-    embedded: pa.Array  # the keys of pictures that stand in the raw files themselves
+    embedded: pa.Array  # the keys of pictures embedded in the raw files
     faults: list[tuple[str, str, str]]  # of those: key, reason, detail
+    fields: frozenset[str]  # of own data, which some record has
 
 
 def run_survey(unit: SurveyUnit) -> Survey:
@@ -69,6 +71,7 @@ def run_survey(unit: SurveyUnit) -> Survey:
     keys: list[pa.Array] = []
     embedded: list[str] = []
     faults: list[tuple[str, str, str]] = []
+    fields: set[str] = set()
     failure: str | None = None
     sides = sides_of(unit.raw.files, option_values(unit.raw.dataset), unit.ocr)
     coverage = CoverageCounter(sides)
@@ -83,6 +86,7 @@ def run_survey(unit: SurveyUnit) -> Survey:
                 hashes.append(hash_texts(chunk.records.column("record_id")))
                 keys.append(pc.unique(chunk.records.column("pictures").flatten()))
                 coverage.add(chunk.records, chunk.remarks)
+                fields |= fields_in([chunk.records])
                 for picture in chunk.embedded:
                     key = f"{unit.raw.dataset.name}/{picture.name}"
                     embedded.append(key)
@@ -112,6 +116,7 @@ def run_survey(unit: SurveyUnit) -> Survey:
         vocabulary=None if size is None else (inside, answers, size),
         embedded=pa.array(embedded, pa.string()),
         faults=faults,
+        fields=frozenset(fields),
     )
 
 
@@ -124,21 +129,21 @@ def _distinct(parts: list[pa.Array]) -> pa.Array:
 
 
 def _doubles(unit: SurveyUnit, repeated: frozenset[int]) -> list[Reject]:
-    """Read again up to some records whose id was taken, for examples."""
-    found: list[Reject] = []
+    """Read again until some records with a repeated id are found, for examples."""
+    rejects: list[Reject] = []
     seen: set[int] = set()
     try:
         for chunk in _chunks(unit):
             hashes = hash_texts(chunk.records.column("record_id")).tolist()
             for row in (row for row, value in enumerate(hashes) if value in repeated):
                 if hashes[row] in seen:
-                    found.append(_double(chunk.records, row))
+                    rejects.append(_double(chunk.records, row))
                 seen.add(hashes[row])
-                if len(found) == _MOST_DOUBLES:
-                    return found
+                if len(rejects) == _MOST_DOUBLES:
+                    return rejects
     except UserError:
-        pass  # it was told when the split was read the first time
-    return found
+        pass  # reported at the first reading
+    return rejects
 
 
 def _double(records: pa.RecordBatch, row: int) -> Reject:

@@ -1,8 +1,6 @@
 """A catalog entry as text, which is added to a new or an existing file."""
 
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from instructify._util.errors import UserError
@@ -10,9 +8,8 @@ from instructify._util.shards import write_bytes
 from instructify.catalog import load_catalog
 from instructify.importing.guess import Guess
 from instructify.importing.places import Place
+from instructify.importing.values import entry_value
 
-_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./ -]*")
-_WORDS = ("true", "false", "null", "~", "yes", "no")
 _HEAD = "format: 1\ndatasets:\n"
 
 
@@ -22,7 +19,7 @@ def entry_lines(name: str, place: Place, guess: Guess) -> list[str]:
     if guess.form is not None:
         lines.append(f"    form: {guess.form}")
     if place.folder.name != name:
-        lines.append(f"    raw: {_value(place.folder.name)}")
+        lines.append(f"    raw: {entry_value(place.folder.name)}")
     return [*lines, "    data:", *(f"      {line}" for line in _data(place, guess))]
 
 
@@ -46,7 +43,7 @@ def add_entry(out: Path, lines: Sequence[str], name: str) -> None:
 
 def _data(place: Place, guess: Guess) -> list[str]:
     data = {**_sources(place), **guess.data}
-    return [f"{key}: {_value(value)}" for key, value in data.items()]
+    return [f"{key}: {entry_value(value)}" for key, value in data.items()]
 
 
 def _sources(place: Place) -> dict[str, object]:
@@ -64,14 +61,3 @@ def _sources(place: Place) -> dict[str, object]:
     if list(plain) == ["train"]:
         return {single: plain["train"]}
     return {f"{single}s": plain}
-
-
-def _value(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_value(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    if isinstance(value, str):
-        plain = _PLAIN.fullmatch(value) and value.lower() not in _WORDS and value == value.strip()
-        return value if plain else json.dumps(value, ensure_ascii=False)
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,15 +13,20 @@ from typing import Any, NamedTuple
 from instructify._util.errors import UserError
 from instructify._util.field_names import MOST_FIELDS, is_own_field
 from instructify.catalog import SPELLINGS, Catalog
-from instructify.importing.pictures import picture_entry, picture_folder
+from instructify.importing.pictures import USUAL, column_by_split, picture_entry, picture_folder
 from instructify.importing.places import Place, split_of
+from instructify.importing.values import entry_value
 from instructify.readers import (
     PICTURE_KEYS,
+    ChoiceCells,
     RawFile,
+    choices_of,
+    choices_of_columns,
     column_names,
     list_keys,
     read_rows,
     table_suffix,
+    text_of,
     turns_column,
 )
 
@@ -33,7 +38,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "question": ("question", "query", "q", "instruction", "problem", "question_text", "input_text"),
     "choices": ("choices", "options", "multiple_choices", "candidates", "answer_choices"),
     "references": ("answers", "direct_answers", "references", "references_answers"),
-    "answer": ("answer", "a", "response", "output", "target", "label", "gt_answer", "solution"),
+    "answer": (
+        *("answer", "a", "response", "output", "target", "label", "gt_answer", "solution"),
+        *("reply", "ground_truth", "gt"),
+    ),
     "caption": ("captions", "caption", "text", "txt", "sentences", "description", "alt_text"),
     "context": ("context", "hint", "input", "passage", "lecture"),
     "history": ("history",),
@@ -99,6 +107,9 @@ def _key(place: Place, file: RawFile) -> str | Guess | None:
     if "images" in keys or (keys == ["annotations"] and _has(file, "annotations", "caption")):
         names = [row.get("file_name") for row in islice(_rows(file, "images"), _LOOKED_AT)]
         folder = picture_folder(place, names)
+        column = column_by_split(place, folder, "file_name")
+        if column is not None:
+            folder = {"columns": {"picture": column}}
         return Guess("image_captioning", None, {"kind": "coco", **folder}, ())
     return keys[0]
 
@@ -144,7 +155,7 @@ def _of_columns(
     if form is not None and form not in forms:
         having = ", ".join(name for name, entry in catalog.tasks.items() if form in entry.forms)
         raise UserError(f"{task} has no records with choices; give --task with one of {having}.")
-    columns = {"picture": picture.column} | _kept(by_field, task, forms, rows)
+    columns: dict[str, object] = {"picture": picture.column} | _kept(by_field, task, forms, rows)
     _check_needed(place, names, columns, task, forms, form)
     data = {**extra, **_split(rows, names, place), **picture.data, "columns": columns}
     data |= _own_fields(rows)
@@ -204,12 +215,17 @@ def _is_unique(rows: Sequence[Row], column: str) -> bool:
 def _right_one(
     rows: Sequence[Row], names: Sequence[str], columns: dict[str, object], extra: dict[str, object]
 ) -> dict[str, object]:
-    """Find the column of the right choice, and whether its numbers start at 1."""
+    """Find the column of the right choice: its texts, or its numbers, maybe from 1 on.
+
+    Texts that are letters or numbers themselves must not be read as the place of a choice.
+    """
     right = next((name for name in _by_name(names, _RIGHT) if name not in _listed(columns)), None)
     if right is None:
         return {}
     columns.pop("answer", None)
     columns.pop("references", None)
+    if all(_is_a_choice(row.get(right), row, columns["choices"]) for row in rows):
+        return {"answer": right}
     values = [_whole(row.get(right)) for row in rows]
     numbers = [value for value in values if value is not None]
     counts = [_num_choices(row, columns["choices"]) for row in rows]
@@ -232,6 +248,16 @@ def _whole(value: object) -> int | None:
     except ValueError:
         return None
     return int(number) if number.is_integer() else None
+
+
+def _is_a_choice(cell: object, row: Row, columns: object) -> bool:
+    """Whether a cell is the text of one of the choices of its row."""
+    if isinstance(columns, list):
+        choices = choices_of_columns({name: row.get(name) for name in columns})
+    else:
+        choices = choices_of(row.get(str(columns)), USUAL)
+    text = text_of(cell)
+    return isinstance(choices, ChoiceCells) and text in choices.texts and text not in choices.labels
 
 
 def _num_choices(row: Row, choices: object) -> int:
@@ -299,6 +325,8 @@ def _split(rows: Sequence[Row], names: Sequence[str], place: Place) -> dict[str,
     for name in _by_name(names, ("split", "set", "subset", "fold", "partition")):
         values = {str(row.get(name)) for row in rows if row.get(name) not in (None, "")}
         splits = {value: spelled.get(value.lower()) or split_of(value) for value in values}
+        if len(rows) == _LOOKED_AT and all(value.lower() in spelled for value in values):
+            return {"split": {"column": name}}
         if values and all(splits.values()):
             by_split: dict[str, list[str]] = {}
             for value in sorted(values):
@@ -324,8 +352,10 @@ def _check_needed(
         needs = (("answer",),)
     lacking = [group[0] for group in needs if not any(columns.get(field) for field in group)]
     if lacking:
+        blank = dict.fromkeys(lacking, "COLUMN")
         shown = ", ".join(names[:20])
-        example = ", ".join(f"{field}: COLUMN" for field in ("picture", *lacking))
+        known = {field: entry_value(column) for field, column in columns.items() if column}
+        example = ", ".join(f"{field}: {column}" for field, column in {**known, **blank}.items())
         raise UserError(
             f"{place.first} has the columns {shown}; which of them holds the "
             f"{' and the '.join(lacking)} that {task} needs is not clear. Give another "

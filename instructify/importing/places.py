@@ -12,13 +12,14 @@ from typing import NamedTuple
 from instructify._util.errors import UserError
 from instructify._util.file_names import is_stray
 from instructify.catalog import SPELLINGS, SUFFIXES
-from instructify.readers import METADATA, RawFile, list_keys, plain_suffix
+from instructify.readers import METADATA, RawFile, list_keys, plain_suffix, split_word
 
 _MOST_FILES = 20_000
 _MOST_DEPTH = 3
 _NOT_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 _WORD = re.compile(r"[^A-Za-z]+")
 _NUMBER = re.compile(r"[0-9]+")
+_HASH = re.compile(r"(?<=[0-9])-[0-9a-f]{16}(?=\.)")  # behind the number of a shard of the Hub
 _PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp")
 
 
@@ -89,17 +90,20 @@ def _saved(folder: Path, places: Mapping[str, Path]) -> Place:
 
 
 def _of_classes(folder: Path) -> Place:
-    children = list(_folders(folder))
-    splits = {split_of(child.name): child for child in children}
-    if children and None not in splits and all(_folders(child) for child in children):
-        sources = {str(split): [child.name] for split, child in splits.items()}
-        return Place(folder, True, False, sources, None, children[0])
+    inner, children = folder, _folders(folder)
+    while len(children) == 1 and _folders(children[0]) and not split_word(children[0].name):
+        inner, children = children[0], _folders(children[0])
+    named = {child: split_word(child.name) for child in children if _folders(child)}
+    splits = {split: child for child, split in named.items() if split is not None}
+    if splits and (len(splits) == len(children) or len(splits) > 1):
+        sources = {split: [_name(folder, child)] for split, child in splits.items()}
+        return Place(folder, True, False, sources, None, next(iter(splits.values())))
     if not any(_has_pictures(child) for child in children):
         raise UserError(
             f"{folder} holds no table ({', '.join(SUFFIXES)}), no metadata.csv and no folders of "
             "pictures; give the files of your data."
         )
-    return Place(folder, True, False, {"train": ["."]}, None, folder)
+    return Place(folder, True, False, {"train": [_name(folder, inner) or "."]}, None, inner)
 
 
 def _of_tables(folder: Path, tables: Sequence[Path], files: Sequence[Path]) -> Place:
@@ -127,7 +131,7 @@ def _of_tables(folder: Path, tables: Sequence[Path], files: Sequence[Path]) -> P
     sources: dict[str, dict[str, list[Path]]] = {}
     for file in tables:
         split = split_of(file.stem) or split_of(file.parent.name if file.parent != folder else "")
-        shape = _NUMBER.sub("*", _name(folder, file))
+        shape = _NUMBER.sub("*", _HASH.sub("-0", _name(folder, file)))
         sources.setdefault(split or "", {}).setdefault(shape, []).append(file)
     if "" in sources and (len(sources) > 1 or len(sources[""]) > 1):
         names = ", ".join(_name(folder, file) for file in tables[:6])
@@ -136,6 +140,8 @@ def _of_tables(folder: Path, tables: Sequence[Path], files: Sequence[Path]) -> P
             "one as PATH and add the others to its entry, files: {train: NAME, val: NAME} "
             "(docs/own-data.md)."
         )
+    for split, shapes in sources.items():
+        _check_one_set(folder, split, list(shapes))
     return Place(
         folder,
         False,
@@ -144,6 +150,18 @@ def _of_tables(folder: Path, tables: Sequence[Path], files: Sequence[Path]) -> P
         None,
         next(iter(next(iter(sources.values())).values()))[0],
     )
+
+
+def _check_one_set(folder: Path, split: str, shapes: Sequence[str]) -> None:
+    """Refuse files of one name in several folders: configurations of the Hub, of the same rows."""
+    names = [shape.rpartition("/")[2] for shape in shapes]
+    if len(set(names)) < len(names):
+        shown = ", ".join(shape.rpartition("/")[0] or "." for shape in shapes[:6])
+        raise UserError(
+            f"{folder} holds tables of one name for {split or 'train'} in several folders "
+            f"({shown}); give the one that counts as PATH, or list them in its entry, file: "
+            "[NAME, NAME] (docs/own-data.md)."
+        )
 
 
 def _vqa_pair(tables: Sequence[Path]) -> tuple[Path, Path] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from instructify._util.errors import UserError
+from instructify._util.field_names import read_field_names
 from instructify._util.file_names import files_of
 from instructify._util.yaml_lines import Node, PlacedError, read_yaml
 from instructify.catalog import Catalog
@@ -36,7 +37,9 @@ def read_prompts(folder: Path) -> tuple[list[Prompt], list[Finding]]:
     findings: list[Finding] = []
     for path in files_of(folder, "*.yaml") if folder.is_dir() else ():
         try:
-            nodes = list(_instructions(read_yaml(path)))
+            top = read_yaml(path)
+            own = read_field_names(top.at("fields")) if "fields" in top.entries() else ()
+            nodes = list(_instructions(top))
         except PlacedError as error:
             findings.append(Finding("error", "syntax", error.file, error.line, None, error.what))
             continue
@@ -45,13 +48,13 @@ def read_prompts(folder: Path) -> tuple[list[Prompt], list[Finding]]:
             continue
         for node in nodes:
             text = str(node.value)
-            wrong = mistakes(text)
+            wrong = mistakes(text, own)
             findings += [
                 Finding("error", mistake.kind, node.file, node.line, None, str(mistake))
                 for mistake in wrong
             ]
             if not wrong:
-                prompts.append(Prompt(path.stem, program(text), node.file, node.line))
+                prompts.append(Prompt(path.stem, program(text, own), node.file, node.line))
     return prompts, findings
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from instructify._util.file_names import is_text
+from instructify._util.wording import counted
 from instructify.catalog import Family
 from instructify.pictures.keys import clean_name, split_key
 from instructify.pictures.roots import Location, Roots
@@ -266,7 +267,7 @@ def _folded(name: str) -> str:
 
 def _missing(family: Family, release: str | None, name: str) -> Problem:
     first, num_others = family.patterns[0].replace("{name}", name), len(family.patterns) - 1
-    others = f" (or {num_others} other names)" if num_others else ""
+    others = f" (or {counted(num_others, 'other name')})" if num_others else ""
     folders = ", ".join(_folders(family, release))
     before = family.patterns[0].partition("{name}")[0]
     twice = ""

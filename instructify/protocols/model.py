@@ -41,8 +41,8 @@ def _first(node: Node) -> int | None:
 
 
 def _jinja(text: str | None, node: Node, names: Names) -> Iterator[UserError]:
-    """Yield the errors in the Jinja of a prompt."""
-    for error in () if text is None else mistakes(text):
+    """Yield the errors in the Jinja of a prompt, which may read the fields `own`."""
+    for error in () if text is None else mistakes(text, tuple(names["own"])):
         yield node.error(str(error), kind=error.kind, text_line=error.line)
 
 
@@ -134,6 +134,7 @@ class Protocol:
     variant: Annotated[str, Key("score"), OneOf("scores")]
     sources: Mapping[str, Source]
     note: Annotated[str | None, STRIPPED] = None
+    own_fields: Annotated[tuple[str, ...], NO_KEY] = ()  # of own data, which its prompt may read
 
     @property
     def name(self) -> str:
@@ -150,6 +151,7 @@ class Protocol:
         value = dataclasses.asdict(self)
         value["candidates"] = None if self.candidates is None else _rule_value(self.candidates)
         value["sources"] = dict(self.sources)
+        del value["own_fields"]  # the prompt says which of them it reads
         if not with_words:
             del value["sources"], value["note"]
         return value

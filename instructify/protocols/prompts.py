@@ -35,6 +35,7 @@ def prompt_template(protocol: Protocol, task: str, templates: TemplateFolders) -
             forms=(protocol.form,),
             instruction=protocol.instruction,
             qformer_instruction=protocol.qformer_instruction,
+            fields=protocol.own_fields,
         )
     baselines = templates.load().for_task(task, protocol.prompt)
     templates_of_form = fitting(baselines, protocol.form)

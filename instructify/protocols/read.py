@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.field_names import read_field_names
 from instructify._util.file_names import files_of
 from instructify._util.yaml_lines import Node, parse_yaml, read_yaml
-from instructify._util.yaml_marks import format_is
+from instructify._util.yaml_marks import By, format_is
 from instructify._util.yaml_settings import with_setting
 from instructify._util.yaml_typed import check_keys, decode
+from instructify.build import named_fields
 from instructify.catalog import Catalog, Dataset
 from instructify.metrics import METRICS, metric_of_form, variants
 from instructify.protocols.defaults import (
@@ -51,11 +53,12 @@ OF_METHOD: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _File:
-    """The top of a protocol file."""
+    """The top of a protocol file; `fields` are those of own data that its prompts read."""
 
     format: Annotated[int, format_is(FORMAT)]
     dataset: str
     protocols: tuple[Node, ...]
+    fields: Annotated[tuple[str, ...], By(read_field_names)] = ()
 
 
 def check_folder(catalog: Catalog, folder: Where) -> None:
@@ -81,7 +84,8 @@ def has_protocols(catalog: Catalog, dataset: str, *, folder: Where = None) -> bo
 def load_protocols(catalog: Catalog, dataset: str, *, folder: Where = None) -> tuple[Protocol, ...]:
     """Read the protocols of a dataset, the usual one first."""
     entry = catalog.dataset(dataset)
-    return tuple(_protocol(node, entry) for node in _nodes(entry, folder).values())
+    own = _own_fields(entry, folder)
+    return tuple(_protocol(node, entry, own) for node in _nodes(entry, folder).values())
 
 
 def named_protocol(
@@ -106,7 +110,7 @@ def named_protocol(
     if chosen not in nodes:
         names = [dataset if node == USUAL else f"{dataset}.{node}" for node in nodes]
         raise UserError(f"{dataset} has no protocol '{name}'; {did_you_mean(name, names)}")
-    protocol = _protocol(_changed(nodes[chosen], settings), entry)
+    protocol = _protocol(_changed(nodes[chosen], settings), entry, _own_fields(entry, folder))
     if protocol.instruction is None and protocol.prompt == "instruction" and not may_lack_words:
         raise unworded(protocol)
     return protocol
@@ -133,6 +137,14 @@ def _nodes(entry: Dataset, folder: Where) -> dict[str, Node]:
                     "this one another id"
                 )
     return nodes
+
+
+def _own_fields(entry: Dataset, folder: Where) -> tuple[str, ...]:
+    """List the fields of own data that the files of a dataset, or its entry, name."""
+    named = {
+        name for node in _files(entry, as_folders(folder)) for name in decode(_File, node).fields
+    }
+    return tuple(sorted(named | named_fields(entry)))
 
 
 def _files(entry: Dataset, folders: ProtocolFolders) -> list[Node]:
@@ -198,7 +210,7 @@ def _plain(node: Node) -> Any:
     return [_plain(item) for item in node.items()] if node.is_list else node.scalar()
 
 
-def _protocol(node: Node, entry: Dataset) -> Protocol:
+def _protocol(node: Node, entry: Dataset, own: tuple[str, ...]) -> Protocol:
     form = node.at("form").choice(tuple(entry.forms))
     metric_name = (
         node.at("metric").choice(METRICS) if "metric" in node.entries() else metric_for(entry, form)
@@ -211,8 +223,9 @@ def _protocol(node: Node, entry: Dataset) -> Protocol:
             "forms": tuple(entry.forms),
             "splits": entry.split_names,
             "scores": tuple(variants(entry.name, metric, form)),
+            "own": own,
         },
-        given={"dataset": entry.name, "metric": metric},
+        given={"dataset": entry.name, "metric": metric, "own_fields": own},
         others=("metric",),
     )
     _check_pair(node, protocol)

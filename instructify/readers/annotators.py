@@ -1,9 +1,9 @@
-"""What a release's annotators answered: all of it for scoring, one of it as the training target.
+"""Answers of a release's annotators: all of them for scoring, one of them as training target.
 
-Of ten answers some may be empty, where an annotator gave none or the authors' clean-up left
-nothing. One rule holds for every reader: the record stays, all answers stay references in their
-order, the target is chosen among those that are not empty, and a question whose answers are all
-empty is a reject.
+Some of ten answers may be empty: an annotator gave none, or the authors' clean-up removed all of
+it. The same rule holds for every reader: the record stays, all answers stay references in their
+order, the target is chosen among the answers that are not empty, and a question whose answers are
+all empty is a reject.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ class Answers(NamedTuple):
 
 
 def collect_answers(context: ReadContext, raw_id: str, answers: Iterable[str]) -> Answers | None:
-    """Clean the answers and choose the target as option `target` says; None if all are empty."""
+    """Clean the answers and choose the target by the option `target`; None if all are empty."""
     texts = [clean(answer) for answer in answers]
     chosen = choose_answer(context, raw_id, texts)
     return None if chosen is None else Answers(texts, chosen)

@@ -1,11 +1,11 @@
-"""A-OKVQA: one list per split, whose questions have four choices and ten direct answers.
+"""A-OKVQA: a list for each split, whose questions have four choices and ten direct answers.
 
-A question becomes two records, open and multiple choice; `forms` asks for one of them. Raw id:
-`<question id>/open`, `<question id>/mc`; of question generation the question id. The open target is
-the most common direct answer, ties to the first, or with `target=weighted` one drawn by its count.
-An empty answer or wrong choice, which the official files have, costs no record: see `annotators`
-and `choices`. Rows that lack a label (all of test) are for inference only. A bad label rejects one
-form, not both.
+A question becomes two records, open and multiple choice; the option `forms` selects one of them.
+Raw ids are `<question id>/open` and `<question id>/mc`, and the question id for question
+generation. The open target is the most common direct answer, the first of equally common ones; with
+`target=weighted` it is drawn in proportion to the counts. The official files have empty answers and
+empty wrong choices; the records stay (see `annotators` and `choices`). Rows without a label (all of
+test) are for inference only. A bad label rejects one form, not both.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Row(msgspec.Struct, gc=False):
 
 
 class _Writer:
-    """Turns the rows of one file into records and rejects."""
+    """Converts the rows of one file to records and rejects."""
 
     def __init__(self, context: ReadContext) -> None:
         self.rows = RecordRows(context)
@@ -54,7 +54,7 @@ class _Writer:
             self._add_choices(position, row, question)
 
     def add_generation(self, position: int, row: Row) -> None:
-        """Add the record of a question that is to be asked."""
+        """Add the record of a question that is to be generated."""
         question = self._question(position, row)
         if question is None:
             return
@@ -117,7 +117,7 @@ class _Writer:
         )
 
     def _labelled_choices(self, position: int, row: Row) -> Choices | None:
-        """The choices and the right one among them (None: no label); None where rejected."""
+        """Return the choices with the right one (None: no label); None if the row is rejected."""
         if not row.choices:
             reason = "null-field" if row.choices is None else "missing-field"
             self._reject(position, "choices", reason, "the question has no choices")
@@ -140,7 +140,7 @@ class _Writer:
         return choices
 
     def _given_answer(self, position: int, row: Row) -> str | None:
-        """The right choice, else the most common direct answer."""
+        """Return the right choice, else the most common direct answer."""
         if row.choices and row.correct_choice_idx is not _UNSET:
             labelled = self._labelled_choices(position, row)
             if labelled is None or labelled.right is None:
@@ -155,9 +155,9 @@ class _Writer:
         return None if choice is None else answers[choice]
 
     def _direct_answers(self, position: int, row: Row) -> list[str] | None:
-        """The answers, of which one at least is not empty; none where the row has no label.
+        """Return the answers, at least one of them not empty; no answers if the row has no label.
 
-        None where they are rejected.
+        The result is None if the answers are rejected.
         """
         given = row.direct_answers
         if given is _UNSET:

@@ -1,7 +1,7 @@
-"""Arrow columns from raw values, for readers whose releases are too large to walk row by row.
+"""Make Arrow columns of raw values, for releases that are too large for a Python loop over rows.
 
-Text rules are those of text.py to the letter: a vectorised look at the bytes proves that a column
-needs no cleaning, and only a column that might need some goes through Python's own str methods.
+The text rules equal those of text.py. A vectorised check of the bytes shows that a column needs no
+cleaning; only rows that might need it go through Python's str methods.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from instructify.readers.text import clean, clean_caption
 
 
 def cleaned(texts: Sequence[str]) -> pa.StringArray:
-    """Make a column of texts as `text.clean` leaves them."""
+    """Make a column of texts cleaned as by `text.clean`."""
     column = pa.array(texts, pa.string())
     if _edges_are_plain(column):
         return column
@@ -23,7 +23,7 @@ def cleaned(texts: Sequence[str]) -> pa.StringArray:
 
 
 def cleaned_captions(texts: Sequence[str]) -> pa.StringArray:
-    """Make a column of texts as `text.clean_caption` leaves them."""
+    """Make a column of texts cleaned as by `text.clean_caption`."""
     column = pa.array(texts, pa.string())
     doubtful = _maybe_untidy(column)
     if not len(doubtful):
@@ -35,18 +35,25 @@ def cleaned_captions(texts: Sequence[str]) -> pa.StringArray:
 
 
 def lists_of(values: pa.Array, lengths: Iterable[int]) -> pa.ListArray:
-    """Cut `values` into consecutive lists of the given lengths."""
+    """Split `values` into consecutive lists of the given lengths."""
     ends = np.cumsum(np.fromiter(lengths, np.int32), dtype=np.int32)
     return pa.ListArray.from_arrays(pa.array(np.concatenate(([np.int32(0)], ends))), values)
 
 
+def whole_numbers(values: Sequence[int]) -> pa.Int64Array:
+    """Make a column of whole numbers; those of a range are not gone through one by one."""
+    if isinstance(values, range):
+        return pa.array(np.arange(values.start, values.stop, values.step, dtype=np.int64))
+    return pa.array(np.asarray(values, np.int64))
+
+
 def singles(values: pa.Array) -> pa.ListArray:
-    """Put each value into a list of its own."""
+    """Make a list of one item of each value."""
     return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32)), values)
 
 
 def numbered(prefix: str, numbers: pa.Array, width: int = 0) -> pa.StringArray:
-    """Write non-negative numbers in decimal, padded with zeros to `width`, behind a prefix."""
+    """Format non-negative numbers in decimal, padded with zeros to `width`, after a prefix."""
     digits = numbers.cast(pa.string())
     if width:
         digits = pc.utf8_lpad(digits, width, padding="0")
@@ -54,7 +61,7 @@ def numbered(prefix: str, numbers: pa.Array, width: int = 0) -> pa.StringArray:
 
 
 def empty_at(texts: pa.StringArray) -> NDArray[np.int64]:
-    """Tell the indices of the empty texts of a column without nulls."""
+    """Return the indices of the empty texts of a column without nulls."""
     return np.flatnonzero(np.diff(_offsets(texts)) == 0)
 
 
@@ -76,7 +83,7 @@ def _edges_are_plain(texts: pa.StringArray) -> bool:
 
 
 def _maybe_untidy(texts: pa.StringArray) -> NDArray[np.int64]:
-    """Rows that hold outer or double blanks, control characters, or anything beyond ASCII."""
+    """Return the rows with outer or double spaces, control characters, or non-ASCII characters."""
     offsets = _offsets(texts)
     if offsets[-1] == offsets[0]:
         return np.zeros(0, np.int64)

@@ -1,7 +1,7 @@
-"""Rows of Parquet and Arrow files, also as the `datasets` library of Hugging Face writes them.
+"""Read rows of Parquet and Arrow files, including those that the `datasets` library writes.
 
-Batches are bounded by rows and by bytes, since a column may hold pictures. A class label, which is
-a number in the file and has its names in the schema, becomes its name.
+Batches are limited in rows and in bytes, since a column may hold pictures. A class label is a
+number in the file, whose name is in the schema; it becomes the name.
 """
 
 import json
@@ -27,7 +27,7 @@ def parquet_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
         with pq.ParquetFile(map_file(file.path)) as table:
             schema = table.schema_arrow
             check_columns(file, columns, schema.names)
-            # A dot in a name would be taken for a path into a nested column: then read them all.
+            # pyarrow treats a dot in a name as a path into a nested column: then read all columns.
             wanted = None if any("." in column for column in columns) else list(columns)
             labels = _class_labels(schema, columns)
             rows = _batch_rows_of(table)
@@ -42,7 +42,7 @@ def parquet_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
 
 
 def arrow_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
-    """Stream the rows of an Arrow file, of the kind with an index or of the stream kind."""
+    """Stream the rows of an Arrow file, in the file or the stream format."""
     position = 0
     try:
         with _ArrowReader(file) as (schema, batches):
@@ -72,7 +72,7 @@ def table_schema(file: RawFile) -> pa.Schema:
 
 
 class _ArrowReader:
-    """Opens an Arrow file; `datasets` writes streams, others files with an index."""
+    """Opens an Arrow file; `datasets` writes the stream format, others the file format."""
 
     def __init__(self, file: RawFile) -> None:
         self._file = file
@@ -102,10 +102,10 @@ def _step(num_bytes: int, num_rows: int) -> int:
 
 
 def _class_labels(schema: pa.Schema, columns: Sequence[str]) -> dict[str, list[str]]:
-    """Read which columns are class labels of `datasets`, and the names of their classes."""
+    """Return the columns that are class labels of `datasets`, with the names of their classes."""
     try:
-        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        features: Mapping[str, Any] = told["info"]["features"]
+        metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features: Mapping[str, Any] = metadata["info"]["features"]
         return {
             name: [str(label) for label in feature["names"]]
             for name, feature in features.items()
@@ -140,7 +140,7 @@ def _plain_rows(
 ) -> tuple[Sequence[tuple[int, Cells]], Sequence[Reject]]:
     try:
         return list(enumerate(batch.to_pylist(), start)), ()
-    except (ValueError, OverflowError):  # one value has no Python form: find its row
+    except (ValueError, OverflowError):  # a value can't be converted to Python: find its row
         pass
     rows: list[tuple[int, Cells]] = []
     rejects: list[Reject] = []

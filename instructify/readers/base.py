@@ -1,9 +1,9 @@
-"""What a reader is: raw files of one release in, record batches and rejects out.
+"""The interface of readers, which convert raw files of a release to record batches and rejects.
 
-A reader knows one raw format and nothing else: it opens the files that the catalog named, yields
-`Chunk`s of bounded size in the order of the file, and turns every item that it cannot use into a
-`Reject`. It never looks at pictures: it only names them by key. Readers are pure: the same files
-and options give the same chunks.
+A reader handles one raw format. It opens the files that the catalog names, yields `Chunk`s of
+bounded size in the order of the file, and makes a `Reject` of every item that it can't use. It does
+not open pictures, and only names them by key. The same files and options always give the same
+chunks.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ EMBEDDED_DIGITS = 20
 
 
 class RawFile(NamedTuple):
-    """A raw file: its name below the raw root (what provenance shows) and where it lies."""
+    """A raw file: its name below the raw root, which provenance shows, and its path."""
 
     name: str
     path: Path
@@ -37,15 +37,16 @@ class RawFile(NamedTuple):
 
 
 class Embedded(NamedTuple):
-    """A picture that stands in the raw file itself: a name made of its content, and its bytes."""
+    """A picture embedded in the raw file: a name made from its content, and its bytes."""
 
     name: str  # the first 20 hex digits of the sha256
     data: bytes
 
 
 class Chunk(NamedTuple):
-    """A batch of `RECORD_SCHEMA`, the items that were skipped on the way to it, remarks, and the
-    pictures that stand in the raw file itself, each content once in a split."""
+    """A batch of `RECORD_SCHEMA`, with the rejected items, remarks, and embedded pictures.
+
+    Embedded pictures of equal content come once in a split."""
 
     records: pa.RecordBatch
     rejects: Sequence[Reject]
@@ -55,10 +56,10 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Option:
-    """A dataset option that a reader understands; its default stands in the catalog.
+    """A dataset option that a reader supports; the catalog has its default.
 
-    It has no effect on a split that lacks what it `needs` ("labels", or a file by its role), nor
-    where another option has one of the values of `idle_with`.
+    It has no effect on a split without what it `needs` ("labels", or a file by its role), or if
+    another option has one of the values in `idle_with`.
     """
 
     kind: Literal["choice", "int", "bool", "text"]
@@ -69,7 +70,7 @@ class Option:
 
 
 class Planned(NamedTuple):
-    """Where the decision about all items of a split lies, and how many good ones come before."""
+    """The path of the decision about all items of a split, and the number of good items before."""
 
     folder: Path
     start: int
@@ -77,19 +78,19 @@ class Planned(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadContext:
-    """Everything a reader may depend on."""
+    """Everything that a reader may depend on."""
 
     dataset: str
     split: str
     options: Mapping[str, OptionValue]
     files: Mapping[str, RawFile]  # by role in the catalog, without optional ones that are absent
-    folders: tuple[Path, ...]  # the release's and every --images one, for releases kept in tars
+    folders: tuple[Path, ...]  # the release's folder and all of --images, for releases kept in tars
     seed: int
-    limit: int | None = None  # a hint: no more than this many records will be used
-    planned: Planned | None = None  # what was decided from all ranges, where this is one of them
+    limit: int | None = None  # a hint: at most as many records are used
+    planned: Planned | None = None  # for one of several ranges: the decision from all of them
 
 
-# Where the positions of a reader's records count, beside a key of the file ("annotations"):
+# What positions of records count, other than the items at a key ("annotations"):
 A_LIST = "[]"  # the file is a JSON list
 BY_ID = "{}"  # it is a JSON object keyed by id
 JSON_LINES = "lines"
@@ -97,8 +98,9 @@ TEXT_LINES = "text"
 
 
 class Survey(NamedTuple):
-    """What a reader has to know of all items before it reads any: `look` at those of a range, then
-    `decide` from what was seen of all ranges in their order."""
+    """A pass over all items before any is read.
+
+    `look` reads the items of a range; `decide` gets the results of all ranges in their order."""
 
     look: Callable[[ReadContext], Iterator[Urls]]
     decide: Callable[[ReadContext, Iterable[Urls]], Plan]
@@ -106,13 +108,13 @@ class Survey(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranges:
-    """How the files of a reader may be cut, so that each range is read alone.
+    """How the files of a reader may be split into ranges that are read separately.
 
-    A reader that has this judges each item by itself: what it gives for a file is what it gives for
-    the ranges of the file, one after another. `places` says, by role, where the items stand: a key,
-    `A_LIST` or `BY_ID`. With `joined_by` the files have the same items in the same order, by this
-    field, and are cut at the same items. With `numbered` the ids of records hold positions. With a
-    `survey` all ranges are looked at first, and something is decided that each reading needs.
+    A reader with ranges treats each item independently: the chunks of a file are those of its
+    ranges, one after another. `places` says, by role, where the items are: at a key, `A_LIST` or
+    `BY_ID`. With `joined_by` the files have the same items in the same order, by this field, and
+    are split at the same items. With `numbered` the ids of records contain positions. With a
+    `survey` all ranges are read once before, for a decision that reading them needs.
     """
 
     places: Mapping[str, str]
@@ -122,17 +124,17 @@ class Ranges:
 
     @property
     def in_two_passes(self) -> bool:
-        """Whether a range can't be read before something is known of all ranges before it."""
+        """Whether reading a range needs to know something of all ranges before it."""
         return self.numbered or self.survey is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reader:
-    """One raw format. A change of output for the same input must raise `version`.
+    """The reader of one raw format. A change of output for the same input must raise `version`.
 
-    `places` say what the positions of its records count in a file that is neither a table nor a
-    folder: a key, or `A_LIST`, `BY_ID`, `JSON_LINES`, `TEXT_LINES`; the first that a file has
-    holds. `explain` and the pages show raw items by them.
+    `places` say what positions of records count in a file that is neither a table nor a folder:
+    the items at a key, or `A_LIST`, `BY_ID`, `JSON_LINES`, `TEXT_LINES`; the first that the file
+    has is used. `explain` and the pages find raw items by them.
     """
 
     name: str
@@ -177,14 +179,14 @@ def _column(num_rows: int, field: pa.Field, value: object) -> pa.Array:
 
 
 def unreadable(file: RawFile, error: OSError) -> UserError:
-    """Say that a raw file can't be read, and why."""
+    """Make the error for a raw file that can't be read, with its reason."""
     return UserError(f"{file.name} can't be read: {error.strerror}; check {file.path}.")
 
 
 class RecordRows:
-    """Collects records row by row into chunks, for readers whose data is small or ragged.
+    """Collects records row by row into chunks, for small or irregular data.
 
-    `add` refuses nothing: callers validate first and call `reject` for what they skip.
+    `add` does not validate: callers do so before, and call `reject` for items that they skip.
     """
 
     def __init__(self, context: ReadContext, *, chunk_rows: int = CHUNK_ROWS) -> None:
@@ -227,11 +229,11 @@ class RecordRows:
         self._rejects.append(Reject(source.name, position, field, reason, detail))
 
     def remark(self, kind: str, times: int = 1) -> None:
-        """Note something about the record that is added next."""
+        """Add a remark about the record that is added next."""
         self._remarks += [Remark(len(self._columns["record_id"]), kind)] * times
 
     def embed(self, data: bytes) -> str:
-        """Take over a picture that stands in the raw file, and return its name."""
+        """Add a picture that is embedded in the raw file, and return its name."""
         name = hashlib.sha256(data).hexdigest()[:EMBEDDED_DIGITS]
         number = int(name, 16)
         if number not in self._embedded_names:
@@ -252,7 +254,7 @@ class RecordRows:
         )
 
     def take(self) -> Chunk:
-        """Hand out what was collected and start anew."""
+        """Return the collected chunk and start a new one."""
         num_rows = len(self._columns["record_id"])
         batch = record_batch(num_rows, **self._columns)
         chunk = Chunk(batch, tuple(self._rejects), tuple(self._remarks), tuple(self._embedded))

@@ -1,9 +1,9 @@
-"""Web CapFilt: JSON lists of {url, caption}, up to 20 GB each; the picture of a record is its url.
+"""Web CapFilt: JSON lists of {url, caption}, up to 20 GB each; the picture is named by its URL.
 
-Picture: the first 20 hex digits of the url's sha256, the url taken as written. Raw id: those,
-`-w` (web) or `-s` (synthetic), and how many captions of that kind the url has before it, in the
-order ccs, laion. The lists are read twice: once for the urls alone, to number, choose and sample
-(capfilt_plan.py), once for the records. An url that isn't http(s) can't be fetched: `bad-value`.
+The picture key is the first 20 hex digits of the sha256 of the URL as written. The raw id is the
+key, `-w` (web) or `-s` (synthetic), and the number of captions of that kind and URL before it, in
+the order ccs, laion. The lists are read twice: first only the URLs, to number, choose and sample
+captions (capfilt_plan.py), then the records. A URL that is not http(s) is rejected: `bad-value`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +49,7 @@ class _List(NamedTuple):
 
 
 class _Window(NamedTuple):
-    """Good pairs, their captions cleaned, and where in the file they stand."""
+    """Good pairs with cleaned captions, and their positions in the file."""
 
     urls: Sequence[str]
     captions: pa.StringArray
@@ -63,9 +63,9 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
         plan, start = _decide(context, _urls(lists)), 0
     else:
         plan, start = Plan.load(context.planned.folder), context.planned.start
-    for one in lists:
-        for window in _windows(one.file):
-            yield _chunk(context, one, window, plan, start)
+    for caption_list in lists:
+        for window in _windows(caption_list.file):
+            yield _chunk(context, caption_list, window, plan, start)
             start += len(window.urls)
 
 
@@ -83,28 +83,28 @@ def _decide(context: ReadContext, urls: Iterable[Urls]) -> Plan:
 
 
 def _lists(context: ReadContext) -> list[_List]:
-    """List the files that the options ask for and that are there."""
+    """List the existing files that the options select."""
     options = context.options
     sources = ("ccs", "laion") if options["sources"] == "both" else (options["sources"],)
     large = "_large" if options["size"] == "large" else ""
-    found: list[_List] = []
+    lists: list[_List] = []
     for source in sources:
         for kind, role in (("web", f"{source}_web"), ("synthetic", f"{source}_synthetic{large}")):
             if options["captions"] in (kind, "both") and role in context.files:
-                found.append(_List(context.files[role], kind == "synthetic"))
-    if not found:
+                lists.append(_List(context.files[role], kind == "synthetic"))
+    if not lists:
         asked = ", ".join(f"{name}={options[name]}" for name in ("captions", "sources", "size"))
         raise UserError(
             f"{context.dataset} has none of the files that {asked} asks for; see "
             f"`instructify catalog {context.dataset}` for their names, or --set another option."
         )
-    return found
+    return lists
 
 
 def _urls(lists: Iterable[_List]) -> Iterator[Urls]:
-    for one in lists:
-        for window in _windows(one.file):
-            yield Urls(hash_texts(window.urls), one.synthetic)
+    for caption_list in lists:
+        for window in _windows(caption_list.file):
+            yield Urls(hash_texts(window.urls), caption_list.synthetic)
 
 
 def _windows(file: RawFile) -> Iterator[_Window]:
@@ -132,14 +132,16 @@ def _reject(file: RawFile, position: int, empty: bool) -> Reject:
     return Reject(file.name, position, "url", "bad-value", "the url isn't one of http or https")
 
 
-def _chunk(context: ReadContext, one: _List, window: _Window, plan: Plan, start: int) -> Chunk:
+def _chunk(
+    context: ReadContext, caption_list: _List, window: _Window, plan: Plan, start: int
+) -> Chunk:
     rows = np.flatnonzero(plan.kept(start, len(window.urls)))
     picked = window.urls
     if len(rows) < len(picked):
         picked = [picked[row] for row in rows.tolist()]
     names = pa.array([sha256(url.encode()).hexdigest()[:20] for url in picked], pa.string())
     prefix = f"{context.dataset}/{context.split}/"
-    kind = "-s" if one.synthetic else "-w"
+    kind = "-s" if caption_list.synthetic else "-w"
     ordinals = pa.array(plan.ordinals(start, len(window.urls))[rows]).cast(pa.string())
     records = record_batch(
         len(rows),
@@ -147,7 +149,7 @@ def _chunk(context: ReadContext, one: _List, window: _Window, plan: Plan, start:
         form="caption",
         pictures=singles(pc.binary_join_element_wise("web_capfilt/", names, "")),
         answer=window.captions.take(pa.array(rows)),
-        source=one.file.name,
+        source=caption_list.file.name,
         position=pa.array(np.asarray(window.positions, np.int64)[rows]),
     )
     return Chunk(records, tuple(window.rejects))

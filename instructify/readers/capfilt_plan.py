@@ -1,9 +1,9 @@
-"""Which of a hundred million captions are kept, and which of its url each one is, in little memory.
+"""Number and choose the captions of each URL among a hundred million, in little memory.
 
-The difficulty: captions of one url are scattered over lists of 20 GB, and neither all urls nor all
-keys fit into memory. The idea: hashes of urls go to temporary files, split by their first bits, so
-that all captions of a url meet in one bucket, and buckets are small enough to be sorted one by one.
-What is left in memory is a bit per caption, twelve bytes per repeated url, and a histogram.
+The captions of a URL are scattered over lists of 20 GB, and neither all URLs nor all keys fit into
+memory. Therefore hashes of URLs are written to temporary files, one for each value of their first
+bits. All captions of a URL are then in the same bucket, and each bucket is small enough to be
+sorted. Memory holds one bit for each caption, twelve bytes for each repeated URL, and a histogram.
 """
 
 import tempfile
@@ -28,7 +28,7 @@ _ENTRY = np.dtype([("url", "<u8"), ("index", "<u4"), ("kind", "u1")])
 
 
 class Urls(NamedTuple):
-    """The hashes of consecutive captions' urls, and whether the captions are synthetic."""
+    """Hashes of the URLs of consecutive captions, and whether the captions are synthetic."""
 
     hashes: Hashes
     synthetic: bool
@@ -36,7 +36,7 @@ class Urls(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """What is asked for: `sample` captions (0: all), of each url one or all of its captions."""
+    """The captions to keep: a sample of `sample` (0: all), with one or all captions of a URL."""
 
     seed: int
     sample: int
@@ -45,10 +45,10 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """The decision on each caption, asked for by its index among all that were planned."""
+    """The decision about each caption, by its index among all planned captions."""
 
     _kept_bits: NDArray[np.uint8] | None  # None: all are kept
-    _repeated: NDArray[np.int64]  # sorted indices of captions that aren't the first of their url
+    _repeated: NDArray[np.int64]  # sorted indices of captions that are not the first of their URL
     _ordinals: NDArray[np.int64]
 
     def save(self, folder: Path) -> None:
@@ -60,14 +60,14 @@ class Plan:
 
     @classmethod
     def load(cls, folder: Path) -> "Plan":
-        """Map a plan that was saved; processes of one machine share its memory."""
+        """Map a saved plan into memory, which processes of a machine share."""
         bits, repeated, ordinals = (
             np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in _FILES
         )
         return cls(_kept_bits=bits if len(bits) else None, _repeated=repeated, _ordinals=ordinals)
 
     def kept(self, start: int, size: int) -> NDArray[np.bool_]:
-        """Tell which of the captions [start, start + size) are kept."""
+        """Return which of the captions [start, start + size) are kept."""
         if self._kept_bits is None:
             return np.ones(size, bool)
         first = start >> 3
@@ -76,7 +76,7 @@ class Plan:
         return kept
 
     def ordinals(self, start: int, size: int) -> NDArray[np.int64]:
-        """Count the captions of the same kind and url before each of [start, start + size)."""
+        """Count the captions of the same kind and URL before each of [start, start + size)."""
         ordinals = np.zeros(size, np.int64)
         first, last = np.searchsorted(self._repeated, [start, start + size])
         ordinals[self._repeated[first:last] - start] = self._ordinals[first:last]
@@ -84,7 +84,7 @@ class Plan:
 
 
 def make_plan(urls: Iterable[Urls], rule: Rule) -> Plan:
-    """Decide on every caption; needs 13 bytes of temporary disk space for each."""
+    """Decide about every caption; needs 13 bytes of temporary disk space for each."""
     try:
         with tempfile.TemporaryDirectory(prefix="instructify-") as folder:
             paths = [Path(folder, f"{bucket:03d}") for bucket in range(_BUCKETS)]
@@ -98,12 +98,12 @@ def make_plan(urls: Iterable[Urls], rule: Rule) -> Plan:
 
 
 class _Bucket(NamedTuple):
-    """The captions of some urls, those of a url side by side and in their order."""
+    """The captions of some URLs, grouped by URL and in their order."""
 
     rows: NDArray[np.int64]
     ordinal: NDArray[np.int64]
     kept: NDArray[np.bool_]  # by the rule of one caption per url
-    key: Hashes  # the smaller, the sooner sampled
+    key: Hashes  # smaller keys are sampled first
 
 
 def _write_buckets(paths: list[Path], urls: Iterable[Urls]) -> int:
@@ -165,7 +165,7 @@ def _read_buckets(paths: list[Path], rule: Rule) -> Iterator[_Bucket]:
 
 
 class _Places(NamedTuple):
-    """Of each element of a sorted array: its place among its equals, and how many they are."""
+    """Return, for each element of a sorted array, its place among equal ones and their number."""
 
     place: NDArray[np.int64]
     size: NDArray[np.uint64]
@@ -179,7 +179,7 @@ def _places(ordered: Hashes) -> _Places:
 
 
 class _SampleLimit(NamedTuple):
-    """The sample: all keys below `key`, and the captions up to `last_index` of those with `key`."""
+    """The end of the sample: keys below `key`, and captions with `key` up to `last_index`."""
 
     key: np.uint64
     last_index: int
@@ -191,9 +191,9 @@ class _SampleLimit(NamedTuple):
 
 
 def _sample_limit(paths: list[Path], rule: Rule) -> _SampleLimit | None:
-    """Find the key up to which captions are taken; None where there are no more than asked for.
+    """Find the key at which the sample ends; None if there are not more captions than requested.
 
-    A histogram of the keys' first bits tells the bin in which the sample fills up; only the keys of
+    A histogram of the first bits of keys gives the bin in which the sample ends; only the keys of
     that bin are sorted.
     """
     bins = np.zeros(1 << 16, np.int64)

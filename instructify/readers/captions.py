@@ -1,7 +1,7 @@
-"""Caption records column by column: what the caption readers share once their rows are read.
+"""Make caption records from rows, column by column, for all readers of captions.
 
-For training one record per caption (form `caption`), for evaluation one per picture with all its
-captions (form `caption_set`, no answer of its own).
+Training splits have a record for each caption (form `caption`), evaluation splits a record for each
+picture with all its captions (form `caption_set`, which has no answer).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from instructify.rejects import Reject
 
 
 class Caption(NamedTuple):
-    """One record to be: `captions` has one text for training, all texts for evaluation."""
+    """The row of a record: `captions` has one text for training, all texts for evaluation."""
 
     raw_id: str
     picture: str
@@ -24,7 +24,7 @@ class Caption(NamedTuple):
 
 
 def for_training(context: ReadContext) -> bool:
-    """Whether the split is one to train on: `train`, `train2017`."""
+    """Whether a split is for training: `train`, `train2017`."""
     return context.split.startswith("train")
 
 
@@ -35,7 +35,7 @@ def caption_chunk(
     rejects: Sequence[Reject],
     **columns: object,
 ) -> Chunk:
-    """Make a chunk of caption records; `columns` are further ones of the record schema."""
+    """Make a chunk of caption records; `columns` are further columns of the record schema."""
     training = for_training(context)
     prefix = f"{context.dataset}/{context.split}/"
     records = record_batch(
@@ -55,7 +55,7 @@ def caption_chunk(
 def caption_chunks(
     context: ReadContext, source: RawFile, rows: Sequence[Caption], rejects: Sequence[Reject]
 ) -> Iterator[Chunk]:
-    """Cut many records into chunks; the rejects come with the first."""
+    """Split many records into chunks; the rejects are in the first."""
     for start in range(0, max(1, len(rows)), CHUNK_ROWS):
         part = rows[start : start + CHUNK_ROWS]
         yield caption_chunk(context, source, part, rejects if start == 0 else ())

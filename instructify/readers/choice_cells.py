@@ -1,8 +1,8 @@
-"""The choices of a row of own data in their many forms, and which of them is the right one.
+"""Read the choices of a row of own data in all their forms, and the right one among them.
 
 Choices are a list of texts, JSON, an object by label, pairs of label and text, two lists of labels
-and texts, or several columns. The right one is said by its number from 0 or 1 on, its letter, its
-label or its text.
+and texts, or several columns. The right one is given by its number (from 0 or from 1), its letter,
+its label or its text.
 """
 
 import json
@@ -17,26 +17,26 @@ _TEXT_KEYS = ("text", "value", "content", "choice", "answer")
 
 
 class ChoiceCells(NamedTuple):
-    """The choices of a row; `labels` are empty where the data gives none."""
+    """The choices of a row; `labels` are empty if the data has none."""
 
     texts: tuple[str, ...]
     labels: tuple[str, ...] = ()
 
 
 def choices_of(cell: object, separator: str) -> ChoiceCells | Fault | None:
-    """Read the choices of one cell; None where it holds nothing."""
+    """Read the choices of one cell; None if it is empty."""
     if isinstance(cell, str) and cell.lstrip()[:1] in ("{", "["):
         cell = _json_of(cell)
     if isinstance(cell, Mapping):
         return _of_object(cell)
-    if isinstance(cell, list | tuple) and any(isinstance(one, Mapping) for one in cell):
+    if isinstance(cell, list | tuple) and any(isinstance(item, Mapping) for item in cell):
         return _of_pairs(cell)
     texts = texts_of(cell, separator, empty=True)
     return texts if texts is None or isinstance(texts, Fault) else ChoiceCells(texts)
 
 
 def choices_of_columns(columns: Mapping[str, object]) -> ChoiceCells | Fault | None:
-    """Read choices that stand in a column each; the names of the columns are their labels."""
+    """Read choices from one column each; the names of the columns are their labels."""
     return _labelled(list(columns), list(columns.values()))
 
 
@@ -104,7 +104,7 @@ def _of_object(cell: Mapping[object, object]) -> ChoiceCells | Fault | None:
 
 
 def _in_order(labels: list[str]) -> list[str]:
-    """Sort letters and numbers, as which the choices are known; other labels keep their order."""
+    """Sort choices by label if the labels are letters or numbers; other labels keep their order."""
     if all(len(label) == 1 and label.isalpha() for label in labels):
         return sorted(labels)
     if all(label.isascii() and label.isdigit() for label in labels):

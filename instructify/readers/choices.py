@@ -1,8 +1,8 @@
-"""The choices of a question, of which the official files leave some empty.
+"""Remove the empty choices of a question, which some official files have.
 
-An empty wrong choice is left out and counted, and the index of the right one follows; letters are
-given later, so they follow too. An empty right choice, or one choice that is left of several, is
-a reject: nothing is asked then.
+An empty wrong choice is removed and counted, and the index of the right choice is adjusted. Letters
+are assigned later, so they match. A question is rejected if the right choice is empty, or if only
+one choice of several is left.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Choices(NamedTuple):
-    """The choices that are not empty, the index of the right one, and how many were left out."""
+    """The choices that are not empty, the index of the right one, and the number removed."""
 
     texts: list[str]
     right: int | None
@@ -18,11 +18,11 @@ class Choices(NamedTuple):
 
 
 def without_empty(choices: Sequence[str], right: int | None) -> Choices | str:
-    """Leave out empty wrong choices of clean texts; a str says why the question can't be used.
+    """Remove empty wrong choices of clean texts; returns a str if the question can't be used.
 
     Args:
         choices: the choices, outer white space removed.
-        right: a valid index into them; None where the right one is not known.
+        right: a valid index into them; None if the right one is not known.
     """
     if right is not None and not choices[right]:
         return "the right choice is empty"

@@ -1,10 +1,12 @@
 """Pictures in folders that are named after their classes.
 
-Lists them by class and name, folder by folder, so that a million pictures need no more memory than
-the largest folder. In the name of a class folder an underscore stands for a blank. Opens no file.
+Files are listed by class and name, one folder at a time, so the memory for a million pictures is
+that of the largest folder. An underscore in the name of a class folder stands for a space. No file
+is opened.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,12 +19,14 @@ from instructify.readers.own_rows import METADATA
 from instructify.readers.table_cells import Fault
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff")
+_WORD = re.compile(r"[^A-Za-z]+")
+_BESIDE_SPLITS = ("set", "data", "images", "imgs", "dataset")  # words in the names of splits
 _LINK_NOWHERE = "a link to nothing"
 _LINK_OUT = "a link that leads out of the folder"
 
 
 class ClassFile(NamedTuple):
-    """A file of a class folder, or what is wrong with it."""
+    """A file of a class folder, or the reason why it can't be used."""
 
     name: str  # below the folder of classes
     label: str
@@ -34,6 +38,7 @@ def class_names(folder: RawFile) -> tuple[str, ...]:
     root = os.path.realpath(folder.path)
     folders = [entry.name for entry in _visible(folder.path) if _is_class(entry, root)]
     _refuse_splits(folder, folders)
+    _refuse_wrapper(folder, folders)
     names = {class_name(name) for name in folders if name == printable(name)}
     if not names:
         raise UserError(f"{folder.name} holds no class folders; give the folder that holds them.")
@@ -41,25 +46,55 @@ def class_names(folder: RawFile) -> tuple[str, ...]:
 
 
 def _refuse_splits(folder: RawFile, names: list[str]) -> None:
-    """Refuse folders of splits that hold the class folders; they would be taken for classes."""
-    spelled = {spelling: split for split, spellings in SPELLINGS.items() for spelling in spellings}
-    if not names or not all(name.lower() in spelled for name in names):
+    """Refuse folders of splits around the class folders, which would be read as classes."""
+    splits = {name: split_word(name) for name in names if _holds_folders_alone(folder.path / name)}
+    named = {name: split for name, split in splits.items() if split is not None}
+    if not named or (len(named) < len(names) and len(set(named.values())) < 2):
         return
-    for name in names:
-        below = _visible(folder.path / name)
-        if not below or not all(_is_folder(entry) for entry in below):
-            return
-    keys = ", ".join(f"{spelled[name.lower()]}: {folder.path.name}/{name}" for name in names)
+    keys = ", ".join(f"{split}: {_below(folder, name)}" for name, split in named.items())
     raise UserError(
-        f"{folder.name} holds folders of splits ({', '.join(names)}), not of classes; "
+        f"{folder.name} holds folders of splits ({', '.join(named)}), not of classes; "
         f"write folders: {{{keys}}}."
     )
 
 
+def _refuse_wrapper(folder: RawFile, names: list[str]) -> None:
+    """Refuse a folder around the class folders, whose name would be that of every picture."""
+    if len(names) != 1 or not _holds_folders_alone(folder.path / names[0]):
+        return
+    path = names[0]
+    while len(below := _visible(folder.path / path)) == 1 and _holds_folders_alone(below[0].path):
+        path = f"{path}/{below[0].name}"
+    inner = RawFile(f"{folder.name}/{path}", folder.path / path)
+    _refuse_splits(inner, [entry.name for entry in below])
+    raise UserError(
+        f"{folder.name} holds one folder alone, {names[0]}, which would be the class of every "
+        f"picture; write folder: {_below(folder, path)}, whose folders are the classes."
+    )
+
+
+def _below(folder: RawFile, name: str) -> str:
+    """Write a path for the entry: below the dataset's folder, as `folder` itself is given."""
+    given = folder.name.rstrip("/").partition("/")[2]
+    return name if given in ("", ".") else f"{given}/{name}"
+
+
+def split_word(name: str) -> str | None:
+    """Return the split that a folder is named after: `Training`, `test_set`, `val2017`."""
+    words = [word.lower() for word in _WORD.split(name) if word]
+    named = [word for word in words if word not in _BESIDE_SPLITS]
+    if len(named) != 1:
+        return None
+    return next((split for split, spelled in SPELLINGS.items() if named[0] in spelled), None)
+
+
+def _holds_folders_alone(folder: str | Path) -> bool:
+    below = _visible(folder)
+    return bool(below) and all(_is_folder(entry) for entry in below)
+
+
 def class_files(folder: RawFile, classes: tuple[str, ...]) -> Iterator[ClassFile]:
-    """List the files below the class folders, by class and name; hidden ones and
-    those of a desktop are not ours.
-    """
+    """List the files below the class folders, by class and name, without hidden files."""
     root = os.path.realpath(folder.path)
     for entry in _visible(folder.path):
         if not _is_class(entry, root):
@@ -77,9 +112,9 @@ def class_files(folder: RawFile, classes: tuple[str, ...]) -> Iterator[ClassFile
 
 
 def _is_class(entry: os.DirEntry[str], root: str) -> bool:
-    """Tell a class folder, which may be a link to another folder below the same root.
+    """Whether an entry is a class folder, or a link to a folder below the same root.
 
-    What lies behind a link that leads out is neither listed nor named.
+    The target of a link that leads outside is neither listed nor named.
     """
     return _is_folder(entry) and (not entry.is_symlink() or _is_below(entry.path, root))
 
@@ -135,5 +170,5 @@ def _files_below(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def printable(name: str) -> str:
-    """Make a file name fit for a message."""
+    """Return a file name that can be printed in a message."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)

@@ -1,9 +1,9 @@
-"""Flickr30K: five captions a picture; train has a record per caption, other splits one per picture.
+"""Flickr30K: five captions for each picture; a record is a caption in train, else a picture.
 
-Three sources: Karpathy's file (all splits), LAVIS's files (one a split), and the release's own
-token file, which knows no splits and is read as `all`. Raw id: the picture's number; with
-`-<ordinal>`, from 0, for the captions of train. The sources differ in spacing and entities within
-captions; each is taken as it is.
+There are three sources: Karpathy's file (all splits), LAVIS's files (one for each split), and the
+token file of the release, which has no splits and is read as `all`. The raw id is the number of the
+picture; captions of train add `-<ordinal>`, from 0. The sources differ in spaces and HTML entities
+within captions, which are kept as they are.
 """
 
 import re
@@ -31,7 +31,7 @@ from instructify.rejects import Reject
 
 _SOURCES = ("karpathy", "lavis")
 _SPLITS = ("train", "val", "test")
-# The first tab or blank ends the name; the caption may hold `#`, tabs and blanks.
+# The first tab or space ends the name; the caption may contain `#`, tabs and spaces.
 _TOKEN_LINE = re.compile(r"(\S+)#(\d{1,3})[\t ](.*)", re.ASCII)
 
 
@@ -51,7 +51,7 @@ class _LavisRow(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Picture(NamedTuple):
-    """A picture (or, in LAVIS's train file, a row) with captions, and where it stands."""
+    """A picture (or a row of LAVIS's train file) with captions, and its position."""
 
     position: int
     file_name: str
@@ -68,7 +68,7 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
         pictures = _lavis(file, rows)
     else:
         pictures = _tokens(file, rows)
-    num_captions: dict[str, int] = {}  # given out so far, by picture
+    num_captions: dict[str, int] = {}  # assigned so far, by picture
     for picture in pictures:
         _add(rows, context.split, file, picture, num_captions)
         if rows.full:
@@ -77,7 +77,7 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
 
 
 def _source(context: ReadContext) -> str:
-    """Choose the file: the one that the option asks for, else the first that is there."""
+    """Choose the file: that of the option, else the first that exists."""
     if "tokens" in context.files:
         return "tokens"
     asked = str(context.options["split_source"])
@@ -112,7 +112,7 @@ def _lavis(file: RawFile, rows: RecordRows) -> Iterator[_Picture]:
 
 
 def _tokens(file: RawFile, rows: RecordRows) -> Iterator[_Picture]:
-    """Group the lines by picture; the release has them in order, a re-export need not."""
+    """Group the lines by picture; they are in order in the release, but not in all copies."""
     pictures: dict[str, _Picture] = {}
     last: str | None = None
     for position, line in raw_lines(file):
@@ -146,9 +146,9 @@ def _tokens(file: RawFile, rows: RecordRows) -> Iterator[_Picture]:
 
 
 def _note_cut(file: RawFile, pictures: Mapping[str, _Picture], last: str, rows: RecordRows) -> None:
-    """Note a file that was cut between two lines: its last picture alone lacks captions."""
+    """Reject the last picture if only it lacks captions: the file was cut between two lines."""
     picture = pictures[last]
-    others = [len(one.captions) for one in pictures.values() if one is not picture]
+    others = [len(other.captions) for other in pictures.values() if other is not picture]
     if others and len(picture.captions) < min(others):
         detail = (
             f"the file ends behind {len(picture.captions)} captions of {last}; every other "

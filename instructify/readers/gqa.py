@@ -1,8 +1,8 @@
 """GQA: questions generated from scene graphs, with one short answer each.
 
-Raw id: the question's id, which is the key of the item and may begin with zeros. Pictures are
-Visual Genome's, but for those whose id begins with a letter. Submission files have no answers:
-their records are for inference only. All questions of train come in ten files, read in order.
+The raw id is the question id, which is the key of the item and may begin with zeros. Pictures are
+from Visual Genome, except those whose id begins with a letter. Submission files have no answers, so
+their records are for inference only. With `questions=all` train has ten files, read in order.
 """
 
 import re

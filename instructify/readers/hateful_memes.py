@@ -1,6 +1,6 @@
-"""Hateful Memes: is the meme hateful, yes or no, with the words on it as `text`.
+"""Hateful Memes: whether a meme is hateful, yes or no, with its words as `text`.
 
-Raw id: the name of the picture file, since the id in the file may have lost its leading zero.
+The raw id is the name of the picture file, since the id in the file may lack its leading zero.
 Files without labels (test) give records for inference only.
 """
 

@@ -1,9 +1,9 @@
-"""IconQA: questions about icon pictures, of three kinds; raw id: the problem's id.
+"""IconQA: three kinds of questions about icon pictures; the raw id is that of the problem.
 
-`choose_txt` (the default, which the paper evaluates) and `choose_img` are multiple choice,
-`fill_in_blank` is open, its answer a text such as "7,364". Choices that are pictures come as
-further pictures of the record: choice k is `pictures[k + 1]` and reads "picture <k + 1>", after the
-main picture that they are asked about. A problem's folder is named by split, kind and id.
+`choose_txt` (the default, which the paper evaluates) and `choose_img` are multiple choice.
+`fill_in_blank` is open, with a text such as "7,364" as answer. Choices that are pictures follow the
+main picture of the record: choice k is `pictures[k + 1]`, and its text is "picture <k + 1>". The
+folder of a problem is named by split, kind and id.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class _Problem(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Target(NamedTuple):
-    """What is to be answered; `more_pictures` are file names beside the main picture."""
+    """Answer and choices of a problem; `more_pictures` are file names beside the main picture."""
 
     answer: str
     choices: list[str] | None = None
@@ -39,7 +39,7 @@ class _Target(NamedTuple):
 def _read(context: ReadContext) -> Iterator[Chunk]:
     rows = RecordRows(context)
     kind = str(context.options["kind"])
-    names = [f"{one}_{context.split}" for one in (_KINDS if kind == "all" else (kind,))]
+    names = [f"{name}_{context.split}" for name in (_KINDS if kind == "all" else (kind,))]
     for position, pid, problem in read_problems(context.files, names, _Problem, rows):
         _add(rows, context, position, pid, problem)
         if rows.full:

@@ -1,9 +1,9 @@
-"""Joins questions to the annotations of another file by question id, both streamed.
+"""Join questions with the annotations of another file by question id, both streamed.
 
-The releases write both files in one order, so the streams are compared window by window and joined
-without a look-up. From the first place on where the ids differ (a bad item, a question without
-annotation, another order), the rest of the annotations is held as Arrow columns and looked up by
-id. The order of the result is that of the questions throughout.
+The releases have both files in the same order, so the streams are compared window by window and
+joined without a look-up. From the first difference of ids on (a bad item, a question without
+annotation, another order), the remaining annotations are kept as Arrow columns and looked up by id.
+The result is always in the order of the questions.
 """
 
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ _NO_QUESTION = ("bad-value", "no question has this annotation's id")
 
 
 class Part(NamedTuple):
-    """Rows of one file, with the columns `question_id` and `position`, and what was bad."""
+    """Rows of one file, with the columns `question_id` and `position`, and rejects."""
 
     batch: pa.RecordBatch
     rejects: list[Reject]
 
 
 class Joined(NamedTuple):
-    """Questions and, row by row, their annotations."""
+    """Questions and their annotations, row by row."""
 
     questions: pa.RecordBatch
     annotations: pa.RecordBatch
@@ -41,7 +41,7 @@ def join_by_question_id(
     annotations_file: RawFile,
     annotations: Iterator[Part],
 ) -> Iterator[Joined]:
-    """Join two streams by `question_id`; a question or an annotation alone becomes a reject."""
+    """Join two streams by `question_id`; an unmatched question or annotation is a reject."""
     left, right = _Side(questions), _Side(annotations)
     while left.fill() and right.fill():
         size = min(left.batch.num_rows, right.batch.num_rows)
@@ -55,15 +55,15 @@ def join_by_question_id(
 
 
 class _Side:
-    """One of the two streams: the rows at hand, and the rejects not yet handed on."""
+    """One of the two streams: rows that were read, and rejects that were not returned yet."""
 
     def __init__(self, parts: Iterator[Part]) -> None:
-        self.batch: pa.RecordBatch = None  # set by the first `fill`: a stream has one part at least
+        self.batch: pa.RecordBatch = None  # set by the first `fill`: a stream has at least one part
         self._parts = parts
         self._rejects: list[Reject] = []
 
     def fill(self) -> bool:
-        """Have some rows at hand; False where the stream is at its end."""
+        """Read some rows if there are none; returns False at the end of the stream."""
         while self.batch is None or not self.batch.num_rows:
             part = next(self._parts, None)
             if part is None:
@@ -97,14 +97,14 @@ def _join_rest(
     for batch in left.rest():
         wanted = batch.column("question_id").to_numpy()
         places = np.searchsorted(in_order, wanted)
-        found = np.zeros(len(wanted), bool)
+        is_known = np.zeros(len(wanted), bool)
         inside = places < len(ids)
-        found[inside] = in_order[places[inside]] == wanted[inside]
-        rows = order[places[found]]
+        is_known[inside] = in_order[places[inside]] == wanted[inside]
+        rows = order[places[is_known]]
         used[rows] = True
-        lonely = batch.filter(pa.array(~found))
+        lonely = batch.filter(pa.array(~is_known))
         yield Joined(
-            batch.filter(pa.array(found)),
+            batch.filter(pa.array(is_known)),
             rest.take(pa.array(rows)),
             left.bad() + right.bad() + _lonely(questions_file, lonely, *_NO_ANNOTATION),
         )

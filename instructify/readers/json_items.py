@@ -1,11 +1,10 @@
-"""Streams the items of a JSON list, of a JSON object keyed by id, or of JSON lines, in bounded
-memory.
+"""Stream the items of a JSON list, of a JSON object keyed by id, or of JSON lines.
 
-The files may be tens of gigabytes, so they are read in windows. The difficulty is to end a window
-between two items without parsing it twice: a cheap pattern proposes a place, and decoding proves
-it, since a window that starts at an item and decodes whole can only end at an item. Where typed
-decoding fails, the window is read again item by item by the tolerant standard parser: the bad items
-become rejects with their position, their neighbours are kept.
+Files may have tens of gigabytes, so they are read in windows, in bounded memory. A window has to
+end between two items and should be parsed only once: a cheap pattern finds a possible end, and
+decoding proves it, since a window that starts at an item and decodes completely also ends at one.
+If typed decoding fails, the window is read again, item by item, by a tolerant parser: bad items
+become rejects with their positions, and the others are kept.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +25,7 @@ T = TypeVar("T")
 
 
 class Items(NamedTuple, Generic[T]):
-    """Consecutive good items, their 0-based positions in the file, and what was bad among them."""
+    """Consecutive good items, their 0-based positions in the file, and rejects among them."""
 
     items: Sequence[T]
     positions: Sequence[int]
@@ -36,8 +35,9 @@ class Items(NamedTuple, Generic[T]):
 def read_list(
     file: RawFile, model: type[T], *, key: str | None = None, window_bytes: int = WINDOW_BYTES
 ) -> Iterator[Items[T]]:
-    """Stream the items of the list at the file's top level, or at `key` (dots descend into
-    objects)."""
+    """Stream the items of the list at the top level of a file, or at `key`.
+
+    Dots in `key` descend into objects."""
     container: object = list[model]  # type: ignore[valid-type]
     position = 0 if file.span is None else file.span.first
     for window in read_windows(file, container, model, key=key, window_bytes=window_bytes):
@@ -51,8 +51,9 @@ def read_list(
 def read_mapping(
     file: RawFile, model: type[T], *, key: str | None = None, window_bytes: int = WINDOW_BYTES
 ) -> Iterator[Items[tuple[str, T]]]:
-    """Stream the (id, item) pairs of an object keyed by id; of one id twice in a row of text the
-    last counts."""
+    """Stream the (id, item) pairs of an object keyed by id.
+
+    If an id comes twice in succession, the last item counts."""
     container: object = dict[str, model]  # type: ignore[valid-type]
     position = 0 if file.span is None else file.span.first
     for window in read_windows(file, container, model, key=key, window_bytes=window_bytes):
@@ -64,8 +65,9 @@ def read_mapping(
 
 
 def read_lines(file: RawFile, model: type[T]) -> Iterator[Items[T]]:
-    """Stream the items of a file with one JSON object a line; positions are 0-based line
-    numbers."""
+    """Stream the items of a file with a JSON object in each line.
+
+    Positions are 0-based line numbers."""
     decoder = msgspec.json.Decoder(model)
     batch: list[tuple[int, T | Reject]] = []
     for position, line in raw_lines(file):
@@ -88,7 +90,7 @@ def read_lines(file: RawFile, model: type[T]) -> Iterator[Items[T]]:
 def collect(
     rows: RecordRows, batches: Iterable[Items[T]], add: Callable[[int, T], None]
 ) -> Iterator[Chunk]:
-    """Hand position and item of all good items to `add`, which fills `rows`; yield its chunks."""
+    """Call `add`, which fills `rows`, with position and item of all good items; yields chunks."""
     for batch in batches:
         rows.extend_rejects(batch.rejects)
         for position, item in zip(batch.positions, batch.items, strict=True):
@@ -99,8 +101,7 @@ def collect(
 
 
 def read_value(file: RawFile, model: type[T], *, key: str | None = None) -> T:
-    """Decode a file that must be good as a whole; UserError where it is not what the release
-    documents."""
+    """Decode a whole file; raises UserError if it is not as the release documents it."""
     with opened(file) as raw:
         data = raw.handle.read().removeprefix(BYTE_ORDER_MARK)
     try:
@@ -137,17 +138,17 @@ def _mapping_items(
 
 
 def _checked(
-    file: RawFile, model: type[T], found: Sequence[Found], start: int
+    file: RawFile, model: type[T], recovered: Sequence[Found], start: int
 ) -> list[tuple[int, str, T | Reject]]:
     result: list[tuple[int, str, T | Reject]] = []
-    for position, one in enumerate(found, start):
-        if one.reason is None:
-            item = to_model(one.value, model, file.name, position)
+    for position, item_text in enumerate(recovered, start):
+        if item_text.reason is None:
+            item = to_model(item_text.value, model, file.name, position)
         else:
-            item = Reject(file.name, position, None, one.reason, one.detail)
-        if one.key is not None and not one.key.isprintable():
+            item = Reject(file.name, position, None, item_text.reason, item_text.detail)
+        if item_text.key is not None and not item_text.key.isprintable():
             item = Reject(file.name, position, None, "bad-value", "the id is not printable")
-        result.append((position, one.key or "", item))
+        result.append((position, item_text.key or "", item))
     return result
 
 
@@ -162,12 +163,12 @@ def _sorted_out(batch: Sequence[tuple[int, T | Reject]]) -> Items[T]:
 
 def _recovered_line(file: RawFile, model: type[T], line: bytes, position: int) -> T | Reject:
     text = line.decode("utf-8", "surrogateescape").strip()
-    found = recover(text, model, keyed=False, last=True).items
+    recovered = recover(text, model, keyed=False, last=True).items
     is_last = not line.endswith(b"\n")
-    if is_last and (len(found) != 1 or found[0].reason == "malformed-json"):
+    if is_last and (len(recovered) != 1 or recovered[0].reason == "malformed-json"):
         return Reject(file.name, position, None, "cut-off", "the file ends within this line")
-    if len(found) != 1:
+    if len(recovered) != 1:
         return Reject(
             file.name, position, None, "malformed-json", "the line is not one JSON object"
         )
-    return _checked(file, model, found, position)[0][2]
+    return _checked(file, model, recovered, position)[0][2]

@@ -1,4 +1,4 @@
-"""What a JSON file is at its top level, told from its beginning, for a message about it."""
+"""Describe the top level of a JSON file by its beginning, for messages."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _JSON_BEGINS = b'{["-0123456789tfn'
 
 
 def outline(file: RawFile) -> str:
-    """Say what a file is: an object with some keys, a list, JSON lines, or no JSON."""
+    """Describe a file: an object with some keys, a list, JSON lines, or no JSON."""
     with opened(file) as raw:
         head = raw.handle.read(_LOOKED_AT).removeprefix(b"\xef\xbb\xbf").lstrip()
         cut_off = raw.cut_off

@@ -1,8 +1,8 @@
-"""Reads damaged JSON item by item: what is whole is kept, what is not is named with its reason.
+"""Read damaged JSON item by item: keep complete items, and give a reason for the others.
 
-Used where typed decoding of a window failed, so it may be slow but must never raise: malformed
-literals, lone surrogates, NaN, nesting without end, huge numbers, invalid UTF-8, items that were
-cut short.
+This is used when typed decoding of a window failed, so it may be slow. It must never raise, for
+malformed literals, lone surrogates, NaN, endless nesting, huge numbers, invalid UTF-8 or items that
+are cut off.
 """
 
 import json
@@ -34,7 +34,7 @@ _LONGEST_LITERAL = len("-Infinity")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
-    """One item of the text, in its order: a value, or the reason why there is none."""
+    """An item of the text, in order: a value, or the reason why there is none."""
 
     key: str | None = None
     value: object = None
@@ -44,8 +44,9 @@ class Found:
 
 @dataclass(kw_only=True, slots=True)
 class Recovered:
-    """The items of a text; `unread`: where one began that the text cut off; `ended`: the bracket
-    closed."""
+    """The items of a text.
+
+    `unread` is the start of an item that the text cuts off, `ended` whether the bracket closed."""
 
     items: list[Found] = field(default_factory=list)
     unread: str = ""
@@ -53,33 +54,33 @@ class Recovered:
 
 
 def recover(text: str, model: type[T], *, keyed: bool, last: bool) -> Recovered:
-    """Take the items out of the inside of a list (of an object if `keyed`).
+    """Parse the items inside a list (inside an object if `keyed`).
 
-    `last` says that no more text will come, so that an item that is cut off is bad and not unread.
+    With `last` no more text follows, so an item that is cut off is bad instead of unread.
     """
-    found = Recovered()
+    recovered = Recovered()
     at = 0
     while (at := _skip(_SEPARATORS, text, at)) < len(text):
         if text[at] == ("}" if keyed else "]"):
-            found.ended = True
+            recovered.ended = True
             break
         item, end, cut_off = _item(text, at, keyed)
         if cut_off and not last:
-            found.unread = text[at:]
+            recovered.unread = text[at:]
             break
         if end is None:
             end = _next_fitting(text, at, model, keyed) or _balanced_end(text, at)
         if end is None and not last:
-            found.unread = text[at:]
+            recovered.unread = text[at:]
             break
-        found.items.append(item)
-        # A bracket that closes nothing ends its item where it began: step over it.
+        recovered.items.append(item)
+        # A closing bracket without an opening one ends its item where it began: skip it.
         at = len(text) if end is None else max(end, at + 1)
-    return found
+    return recovered
 
 
 def to_model(value: object, model: type[T], source: str, position: int) -> T | Reject:
-    """Convert a parsed value to the reader's model, or name the field that is wrong."""
+    """Convert a parsed value to the model of the reader, or return the field that is wrong."""
     if _holds_surrogate(value):
         detail = "a text of the item holds half of a character"
         return Reject(source, position, None, "lone-surrogate", detail)
@@ -95,8 +96,7 @@ def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 class _Taken(NamedTuple):
-    """An item, its end (None where the text doesn't show it), and whether the text may go on in
-    it."""
+    """An item, its end (None if it is not in the text), and whether more text may continue it."""
 
     item: Found
     end: int | None
@@ -120,8 +120,8 @@ def _item(text: str, at: int, keyed: bool) -> _Taken:
         return _Taken(Found(key=key, reason="too-deep", detail="nested without end"), None)
     except ValueError as error:
         detail = str(error).split(": line")[0][:120]
-        found = Found(key=key, reason="malformed-json", detail=detail)
-        return _Taken(found, None, _is_cut_off(error, text))
+        fault = Found(key=key, reason="malformed-json", detail=detail)
+        return _Taken(fault, None, _is_cut_off(error, text))
     after = _skip(_SPACE, text, end)
     if after < len(text) and text[after] not in ",]}":
         detail = "no comma after the item"
@@ -136,14 +136,14 @@ def _item(text: str, at: int, keyed: bool) -> _Taken:
 
 
 def _is_cut_off(error: ValueError, text: str) -> bool:
-    """Whether the parser failed because the text ends: more text may show the item to be good."""
+    """Whether the parser failed because the text ends: with more text the item may be good."""
     if not isinstance(error, json.JSONDecodeError):
         return False
     return error.msg.startswith("Unterminated string") or error.pos + _LONGEST_LITERAL > len(text)
 
 
 def _balanced_end(text: str, start: int) -> int | None:
-    """End of the last, bad item by its brackets alone, if something may follow there."""
+    """Return the end of a last, bad item by its brackets alone, if more items may follow."""
     depth = 0
     for match in _STRUCTURE.finditer(text, start):
         mark = match.group()
@@ -160,8 +160,7 @@ def _balanced_end(text: str, start: int) -> int | None:
 
 
 def _next_fitting(text: str, at: int, model: type[T], keyed: bool) -> int | None:
-    """Start of the next item that is one of this file's records, past one whose brackets don't
-    match."""
+    """Return the start of the next record after an item whose brackets do not match."""
     decoder = json.JSONDecoder()
     pattern = _NEXT_IN_OBJECT if keyed else _NEXT_IN_LIST
     for match in pattern.finditer(text, at):
@@ -198,17 +197,17 @@ def _depth_exceeds(value: object, limit: int) -> bool:
 def _holds_surrogate(value: object) -> bool:
     pending = [value]
     while pending:
-        one = pending.pop()
-        if isinstance(one, str):
-            if any("\ud800" <= character <= "\udfff" for character in one):
+        current = pending.pop()
+        if isinstance(current, str):
+            if any("\ud800" <= character <= "\udfff" for character in current):
                 return True
         else:
-            pending.extend(_children(one))
+            pending.extend(_children(current))
     return False
 
 
 def _explain(message: str, value: object, source: str, position: int) -> Reject:
-    """Turn a validation message into field, reason and detail."""
+    """Convert a validation message to field, reason and detail."""
     where = _WHERE.search(message)
     path = where.group(1) if where else ""
     detail = message[: where.start()] if where else message
@@ -231,7 +230,7 @@ def _explain(message: str, value: object, source: str, position: int) -> Reject:
 
 
 def _text_at(value: object, path: str) -> str:
-    """Take the text of a field; empty where there is none at this place."""
+    """Return the text of a field; empty if there is none at this place."""
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Rows of JSON: a list, JSON lines, or a list within an object, told apart by how a file begins."""
+"""Read rows of JSON: a list, JSON lines, or a list in an object, recognised by the beginning."""
 
 import json
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ _HEAD_BYTES = 1 << 20
 
 
 def json_rows(file: RawFile, key: str | None) -> Iterator[Rows]:
-    """Stream the objects of a file of JSON.
+    """Stream the objects of a JSON file.
 
-    `key` is where the list stands in an object (dots descend).
+    `key` is the place of the list in an object (dots descend).
     """
     if key is not None and json_head(file).startswith(b"["):
         raise UserError(
@@ -34,7 +34,7 @@ def json_rows(file: RawFile, key: str | None) -> Iterator[Rows]:
 
 
 def _is_lines(file: RawFile) -> bool:
-    """Whether a file holds an object a line; an object over several lines is refused."""
+    """Whether a file has an object in each line; an object over several lines is refused."""
     by_name = ".jsonl" in file.path.name.lower()
     head = json_head(file)
     if head.startswith(b"["):
@@ -49,7 +49,7 @@ def _is_lines(file: RawFile) -> bool:
 
 
 class _Enough(Exception):
-    """Leaves a packed file that would be read to its checksum otherwise."""
+    """Stops reading a compressed file, which would otherwise be read up to its checksum."""
 
     def __init__(self, head: bytes) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class _Enough(Exception):
 
 
 def json_head(file: RawFile) -> bytes:
-    """Read the first bytes of a file of text, unpacked."""
+    """Read the first bytes of a text file, decompressed."""
     try:
         with opened(file) as raw:
             raise _Enough(raw.handle.read(_HEAD_BYTES))
@@ -66,7 +66,7 @@ def json_head(file: RawFile) -> bytes:
 
 
 def list_keys(file: RawFile) -> list[str]:
-    """List the keys of a JSON object whose values are lists of objects, as far as its head goes."""
+    """List the keys of a JSON object whose values are lists of objects, in the head of the file."""
     head = json_head(file)
     first = head.partition(b"\n")[0]
     is_object = head.startswith(b"{") and not (_is_value(first) and len(head) > len(first) + 1)
@@ -82,7 +82,7 @@ def _is_value(line: bytes) -> bool:
 
 
 def _list_keys(head: bytes) -> list[str]:
-    """List the keys of the object whose values begin as lists of objects, as far as it was read."""
+    """List the keys whose values begin as lists of objects, in the part that was read."""
     text = head.decode("utf-8", "replace")
     decoder = json.JSONDecoder()
     keys: list[str] = []

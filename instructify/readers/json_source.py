@@ -1,7 +1,6 @@
-"""The bytes of a JSON file as they come in, and the way to the list or object inside it.
+"""Read the bytes of a JSON file into a buffer, and find the list or object inside it.
 
-It finds the place where the items begin and hands out what was read in one buffer; it knows nothing
-of items.
+This module finds the place where the items begin, but does not parse items.
 """
 
 import re
@@ -19,25 +18,25 @@ from instructify.readers.spans import SpanHandle
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PROVED_PREFIX_BYTES = 64 << 20
 
-# Files that come in pairs, and are met under each other's name.
+# Files that come in pairs and may have each other's name.
 _SWAPPED = {"questions": "annotations", "annotations": "questions"}
 
-# What msgspec raises where bytes are not JSON; of UTF-8 in keys it speaks with Python's own error.
+# Errors of msgspec for bytes that are not JSON; for bad UTF-8 in keys it raises Python's error.
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Separator(NamedTuple):
-    """A place between two items: the offset of the comma, and how the next item begins."""
+    """A place between two items: the offset of the comma, and the beginning of the next item."""
 
     comma: int
     beginning: bytes
 
 
 class Source:
-    """A file and the part of it that was read but not yet used.
+    """A file, and the part of it that was read but not used yet.
 
-    The bytes lie in one buffer that is filled again and again, and a window is decoded where it
-    lies: fresh copies of each window cost as much time as decoding them.
+    One buffer is filled again and again, and windows are decoded inside it: copying each window
+    would take as much time as decoding it.
     """
 
     def __init__(self, file: RawFile, handle: BinaryIO | SpanHandle, window_bytes: int) -> None:
@@ -54,7 +53,7 @@ class Source:
 
     @property
     def unread(self) -> bytes:
-        """A copy of what is at hand."""
+        """A copy of the unused bytes."""
         return bytes(memoryview(self._bytes)[self._start : self._end])
 
     @unread.setter
@@ -64,11 +63,11 @@ class Source:
         self._bytes[self._start : self._end] = data
 
     def skip(self, size: int) -> None:
-        """Use up the first `size` bytes."""
+        """Drop the first `size` bytes."""
         self._start += size
 
     def fill(self, size: int) -> None:
-        """Read on until `size` bytes are at hand or the file ends."""
+        """Read until the buffer has `size` bytes or the file ends."""
         if len(self) >= size or self.at_end:
             return
         rest = memoryview(self._bytes)[self._start : self._end]
@@ -91,7 +90,7 @@ class Source:
 
     @contextmanager
     def enclosed(self, size: int, opening: bytes, closing: bytes) -> Iterator[memoryview]:
-        """Show the first `size` bytes in brackets that stand in their neighbours' places."""
+        """View the first `size` bytes with brackets in place of the bytes around them."""
         last = self._start + size
         neighbour = self._bytes[last]
         self._bytes[self._start - 1] = opening[0]
@@ -102,7 +101,7 @@ class Source:
             self._bytes[last] = neighbour
 
     def enter(self, key: str | None, opening: bytes) -> None:
-        """Use up everything to the opening bracket of the wanted list or object."""
+        """Drop everything up to the opening bracket of the list or object with the items."""
         self.fill(max(self.window_bytes, len(BYTE_ORDER_MARK)))
         head = self.unread.removeprefix(BYTE_ORDER_MARK).lstrip()
         while not head and not self.at_end:
@@ -129,15 +128,17 @@ class Source:
                 raise _not_as_documented(self.file, key, opening)
             if not passed and len(self) < _PROVED_PREFIX_BYTES:
                 self.fill(2 * len(self) + self.window_bytes)
-            else:  # too much lies before it to be proved; the items will be checked one by one
+            else:  # too far from the beginning to be proved; the items will be checked one by one
                 passed += max(0, len(self) - 4096)
                 self.unread = self.unread[-4096:]
                 self.fill(len(self) + self.window_bytes)
 
 
 def _may_stand_in(prefix: bytes, names: Sequence[str]) -> bool:
-    """Whether `prefix` is JSON up to inside the object that should hold the last of `names`, or so
-    damaged that nothing behind it can be proved (the items will be checked one by one)."""
+    """Whether `prefix` may end inside the object with the last of `names`.
+
+    Also true if `prefix` is so damaged that nothing after it can be proved: the items will be
+    checked one by one."""
     try:
         value = msgspec.json.decode(prefix + b'"":0' + b"}" * len(names))
     except NOT_JSON:
@@ -150,7 +151,7 @@ def _may_stand_in(prefix: bytes, names: Sequence[str]) -> bool:
 
 
 def _is_damaged(prefix: bytes) -> bool:
-    """Whether `prefix` is no beginning of a JSON value, whatever may follow."""
+    """Whether `prefix` can't be the beginning of a JSON value."""
     try:
         msgspec.json.decode(prefix)
     except msgspec.DecodeError as error:

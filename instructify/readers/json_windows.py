@@ -1,9 +1,9 @@
-"""Cuts the inside of one JSON list or object into windows that hold whole items, and decodes them.
+"""Split the inside of a JSON list or object into windows of whole items, and decode them.
 
-A window ends where a cheap pattern finds `}, {` (or `}, "id": {`). Nested lists look alike, so
-decoding decides: the window starts at an item, hence it decodes if and only if it ends at one.
-Beginnings that turned out to be nested are remembered, so that after the first windows nearly every
-guess is right.
+A window ends where a cheap pattern finds `}, {` (or `}, "id": {`). Nested lists contain the same
+pattern, so decoding decides: the window starts at an item, hence it decodes if and only if it ends
+at one. Beginnings that turn out to be nested are remembered, so after the first windows nearly
+every guess is right.
 """
 
 import gc
@@ -35,7 +35,7 @@ _TEXT_CUT = re.compile(rb'"\s*(,)\s*(")')
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """The items of one window: decoded at once, or, where that failed, found one by one."""
+    """The items of one window, decoded at once or, if that failed, one by one."""
 
     values: Any | None = None  # list[T] or dict[str, T], as the decoder was told
     found: Sequence[Found] = ()
@@ -44,8 +44,9 @@ class Window:
 def read_windows(
     file: RawFile, container: object, model: type[T], *, key: str | None, window_bytes: int
 ) -> Iterator[Window]:
-    """Decode the list (or object) at `key`, window by window; `container` is list[model] or
-    dict[str, model]."""
+    """Decode the list (or object) at `key`, window by window.
+
+    `container` is list[model] or dict[str, model]."""
     keyed = getattr(container, "__origin__", None) is dict
     if file.span is not None:
         yield from _read_span(file, file.span, container, model, key, window_bytes)
@@ -66,8 +67,9 @@ def _read_span(
     key: str | None,
     window_bytes: int,
 ) -> Iterator[Window]:
-    """Decode the items of a part of a file; raises InDoubt where a window doesn't decode whole, and
-    where the part doesn't end with an item."""
+    """Decode the items of a part of a file.
+
+    Raises InDoubt if a window does not decode completely or the part does not end with an item."""
     keyed = getattr(container, "__origin__", None) is dict
     if span.is_empty:
         return
@@ -87,7 +89,7 @@ def _read_span(
 
 
 class _Cutter:
-    """Takes window after window off a source."""
+    """Reads the windows of a source, one after another."""
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class _Cutter:
         exact: bool = False,
     ) -> None:
         self.finished = False
-        self.ended_last = False  # whether the closing bracket was the last of all
+        self.ended_last = False  # whether nothing follows the closing bracket
         self._exact = exact and keyed  # an id that is twice in a window is an error
         self._source = source
         self._model = model
@@ -109,7 +111,7 @@ class _Cutter:
         raw: object = dict[str, msgspec.Raw] if keyed else list[msgspec.Raw]
         self._raw = msgspec.json.Decoder(raw)
         self._pattern = _PAIR_CUT if keyed else _TEXT_CUT if model is str else _OBJECT_CUT
-        self._nested: set[bytes] = set()  # beginnings that decoding showed to lie inside an item
+        self._nested: set[bytes] = set()  # beginnings that are inside an item, as decoding showed
 
     def next_window(self) -> Window:
         source = self._source
@@ -125,7 +127,7 @@ class _Cutter:
             size = 2 * len(source)
 
     def _cut(self) -> Window | None:
-        """End the window at a separator; None where no separator at hand can be proved."""
+        """End the window at a separator; None if no separator in the buffer can be proved."""
         for comma, beginning in self._proposals():
             values, error = self._decode(comma)
             if error is None:
@@ -141,7 +143,7 @@ class _Cutter:
         return None
 
     def _proposals(self) -> Iterator[tuple[int, bytes]]:
-        """Separators from the end on, as (offset of the comma, beginning of the next item)."""
+        """Yield separators from the last to the first."""
         span = 1 << 14
         tries = 0
         upper = len(self._source)
@@ -154,7 +156,7 @@ class _Cutter:
             upper, span = lower, span * 4
 
     def _rest(self) -> Window:
-        """The file's end: the window holds the closing bracket, or the file was cut off."""
+        """Read the end of the file: the window has the closing bracket, or the file is cut off."""
         text = self._open + self._source.unread.rstrip()
         try:
             self._raw.decode(text)
@@ -169,7 +171,7 @@ class _Cutter:
         return 1 + len(self._source.unread[: int(ended.group(1)) - 2].rstrip())
 
     def _end(self, after_bracket: int) -> Window:
-        """The closing bracket lies before `after_bracket` (counted with the opening one)."""
+        """End the window at the closing bracket, before `after_bracket` (with the opening one)."""
         source = self._source
         self.ended_last = source.at_end and len(source.unread.rstrip()) == after_bracket - 1
         inside = source.unread[: after_bracket - 1].rstrip()[:-1]
@@ -182,10 +184,9 @@ class _Cutter:
         return Window(values=values)
 
     def _decode(self, size: int) -> tuple[Any, str | None]:
-        """Decode a proposed window; the error says what is wrong with it as JSON, '' in its
-        fields."""
+        """Decode a possible window; returns its error as JSON, or '' for an error in its fields."""
         enabled = gc.isenabled()
-        gc.disable()  # the cyclic collector would walk all new objects time and again
+        gc.disable()  # the garbage collector would go through all new objects again and again
         try:
             with self._source.enclosed(size, self._open, self._close) as text:
                 return self._decode_text(text)
@@ -212,14 +213,14 @@ class _Cutter:
     def _recover(self) -> Window:
         source = self._source
         text = source.unread.decode("utf-8", "surrogateescape")
-        found = recover(text, self._model, keyed=self._keyed, last=source.at_end)
-        self.finished = found.ended or source.at_end
-        if source.at_end and not found.ended:
-            if found.items and found.items[-1].reason == "malformed-json":
-                found.items.pop()  # the item that the end cut off
+        recovered = recover(text, self._model, keyed=self._keyed, last=source.at_end)
+        self.finished = recovered.ended or source.at_end
+        if source.at_end and not recovered.ended:
+            if recovered.items and recovered.items[-1].reason == "malformed-json":
+                recovered.items.pop()  # the item that the end cut off
             cut_off = "the file ends before its closing bracket"
-            found.items.append(Found(reason="cut-off", detail=cut_off))
-        source.unread = found.unread.encode("utf-8", "surrogateescape")
-        if found.unread and not found.items:
+            recovered.items.append(Found(reason="cut-off", detail=cut_off))
+        source.unread = recovered.unread.encode("utf-8", "surrogateescape")
+        if recovered.unread and not recovered.items:
             source.fill(2 * len(source) + source.window_bytes)
-        return Window(found=found.items)
+        return Window(found=recovered.items)

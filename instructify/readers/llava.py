@@ -1,9 +1,9 @@
-"""LLaVA-Instruct: dialogues about a COCO picture; one record per turn of the assistant.
+"""LLaVA-Instruct: dialogues about a COCO picture; each turn of the assistant is a record.
 
-The earlier rounds stand in `history`. The picture's mark `<image>` before or after the first human
-turn goes; anywhere else it is text like any other. Raw id: `<file stem>/<position>-<round>`, both
-counted from 0, since the release's ids recur. A dialogue is read up to the first turn that is empty
-or out of order: that one is rejected, the rounds before it are kept.
+Earlier rounds are in `history`. The mark `<image>` is removed before or after the first human turn;
+at any other place it is ordinary text. The raw id is `<file stem>/<position>-<round>`, both counted
+from 0, since the ids of the release are not unique. A dialogue is read up to the first turn that is
+empty or out of order: that turn is rejected, and the rounds before it are kept.
 """
 
 import re
@@ -32,14 +32,14 @@ class Dialogue(msgspec.Struct, gc=False):
 
 
 class Round(NamedTuple):
-    """A question of the human and what the assistant answered."""
+    """A question of the human and the answer of the assistant."""
 
     question: str
     answer: str
 
 
 class Problem(NamedTuple):
-    """Why a dialogue isn't read any further."""
+    """The reason why a dialogue is not read any further."""
 
     field: str
     reason: str
@@ -57,15 +57,15 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
             if problem is None:
                 rounds, problem = _rounds(dialogue.conversations)
                 key = _key(dialogue.image)
-                for number, one in enumerate(rounds):
+                for number, dialogue_round in enumerate(rounds):
                     rows.add(
                         f"{stem}/{position}-{number}",
                         form="conversation",
                         pictures=[key],
                         source=file,
                         position=position,
-                        question=one.question,
-                        answer=one.answer,
+                        question=dialogue_round.question,
+                        answer=dialogue_round.answer,
                         history=[earlier._asdict() for earlier in rounds[:number]],
                     )
             if problem:
@@ -89,7 +89,7 @@ def _key(image: str) -> str:
 
 
 def _rounds(turns: Sequence[Turn]) -> tuple[list[Round], Problem | None]:
-    """The rounds up to the first turn that can't be used, and what is wrong with it."""
+    """Return the rounds up to the first bad turn, and the reason why it is bad."""
     rounds: list[Round] = []
     question = ""
     for index, turn in enumerate(turns):

@@ -1,8 +1,8 @@
-"""MSVD's mapping from the numbers that its questions ask by to the names of its clips.
+"""Read MSVD's mapping from the clip numbers of its questions to the names of its clips.
 
-Lines read `<youtube id>_<start>_<end> vid<number>`, and the numbers count from 1 to 1970. A mapping
-that counts otherwise gives every question the clip of another one, so it is not used at all; a
-number with two clips, or a clip with two numbers, is not used either.
+Lines have the form `<youtube id>_<start>_<end> vid<number>`, and the numbers count from 1 to 1970.
+A mapping that counts differently would give every question the clip of another one, so none of it
+is used. A number with two clips, or a clip with two numbers, is not used either.
 """
 
 import re
@@ -16,7 +16,7 @@ from instructify.rejects import Reject
 NUM_CLIPS = 1970
 _CLIP = re.compile(r"[A-Za-z0-9_-]+_\d+_\d+")
 _NUMBER = re.compile(r"vid(\d{1,9})")
-# Some lines of the release, so that a part of it that was numbered anew is seen as well.
+# Some lines of the release, to recognise also a part of the mapping that was renumbered.
 _RELEASE = {
     "-4wsuPCjDBc_5_15": 1,
     "-7KMZQEsJW4_205_208": 2,
@@ -29,15 +29,15 @@ _RELEASE = {
 
 @dataclass(kw_only=True, slots=True)
 class ClipNames:
-    """The names of clips by number; `faults` says why a number has none that could be used."""
+    """The names of clips by number; `faults` has the reasons for numbers without a usable clip."""
 
     file: RawFile
     clips: dict[int, str] = field(default_factory=dict)
     faults: dict[int, str] = field(default_factory=dict)
-    miscounted: str | None = None  # why no number of the file can be trusted
+    miscounted: str | None = None  # why no number of the file can be used
 
     def lack(self, number: int) -> str | None:
-        """Say why there is no clip for a number; None where there is."""
+        """Return why there is no clip for a number; None if there is one."""
         if self.miscounted is not None:
             return self.miscounted
         if number in self.faults:
@@ -55,7 +55,7 @@ class _Line:
 def read_clip_names(file: RawFile, rows: RecordRows) -> ClipNames:
     """Read a mapping; lines that can't be used become rejects of `rows`.
 
-    UserError where no line is one of MSVD's mapping.
+    Raises UserError if no line has the form of MSVD's mapping.
     """
     lines = _lines(file, rows)
     if not lines:
@@ -86,7 +86,7 @@ def read_clip_names(file: RawFile, rows: RecordRows) -> ClipNames:
 
 
 def _lines(file: RawFile, rows: RecordRows) -> list[_Line]:
-    """Read the lines that are of the right form."""
+    """Read the lines of the right form."""
     lines: list[_Line] = []
     seen: set[int] = set()
     for position, raw in raw_lines(file):
@@ -96,7 +96,7 @@ def _lines(file: RawFile, rows: RecordRows) -> list[_Line]:
         text = raw.decode("utf-8", "replace")
         if not text.strip():
             continue
-        # From the right: whatever a clip may be called, its number comes last.
+        # From the right: the number comes last, and names of clips may contain anything.
         *name, number = text.rsplit(maxsplit=1)
         match = _NUMBER.fullmatch(number)
         good = match is not None and bool(name) and _CLIP.fullmatch(name[0]) is not None
@@ -115,12 +115,12 @@ def _lines(file: RawFile, rows: RecordRows) -> list[_Line]:
 
 
 def _is_cut(line: _Line, before: list[_Line], seen: set[int]) -> bool:
-    """Whether a last line without newline has lost digits: its number goes back, or was there."""
+    """Whether a last line without newline lost digits: its number is smaller or not new."""
     return line.number in seen or (bool(before) and line.number < before[-1].number)
 
 
 def _miscounted(lines: list[_Line]) -> tuple[_Line, str] | None:
-    """Find the line that shows that the numbers are not those of the release."""
+    """Find a line that shows that the numbers are not those of the release."""
     rule = f"MSVD counts its clips from vid1 to vid{NUM_CLIPS}"
     for line in lines:
         if not 1 <= line.number <= NUM_CLIPS:

@@ -1,8 +1,8 @@
-"""NoCaps: a record per picture with its ten captions as references, for evaluation.
+"""NoCaps: each picture is a record with its ten captions as references, for evaluation.
 
-Raw id: the picture's id in the file, counted from 0. The picture itself is named by its Open Images
-id. The captions of test are kept by the authors: its records have no references. `subset` is the
-domain (in, near, out) where the file tells it, which the official one need not.
+The raw id is the id of the picture in the file, counted from 0. The picture is named by its Open
+Images id. The authors did not publish the captions of test, so its records have no references.
+`subset` is the domain (in, near, out) if the file has it; the official file may lack it.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class _Caption(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Captions:
-    """The captions of one picture, and where the first of them stands."""
+    """The captions of one picture, and the position of the first."""
 
     __slots__ = ("position", "texts")
 
@@ -49,18 +49,26 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
     for items in read_list(file, _Image, key="images"):
         rows.extend_rejects(items.rejects)
         for position, item in zip(items.positions, items.items, strict=True):
-            own = captions.get(item.id)
+            picture_captions = captions.get(item.id)
             listed.add(item.id)
-            if labelled and (own is None or not own.texts):
+            if labelled and (picture_captions is None or not picture_captions.texts):
                 rows.reject(file, position, "id", "no-caption", f"picture {item.id} has none")
             else:
-                _add(rows, file, position, item, None if own is None else own.texts)
+                _add(
+                    rows,
+                    file,
+                    position,
+                    item,
+                    None if picture_captions is None else picture_captions.texts,
+                )
             if rows.full:
                 yield rows.take()
-    for image_id, own in captions.items():
+    for image_id, picture_captions in captions.items():
         if image_id not in listed:
             detail = f"captions of picture {image_id}, which the file does not list"
-            rows.reject(file, own.position, "annotations.image_id", "bad-value", detail)
+            rows.reject(
+                file, picture_captions.position, "annotations.image_id", "bad-value", detail
+            )
     yield rows.take()
 
 
@@ -73,9 +81,9 @@ def _read_captions(file: RawFile, rows: RecordRows) -> dict[int, _Captions]:
         )
         for position, item in zip(items.positions, items.items, strict=True):
             text = clean_caption(item.caption)
-            own = captions.setdefault(item.image_id, _Captions(position))
+            picture_captions = captions.setdefault(item.image_id, _Captions(position))
             if text:
-                own.texts.append(text)
+                picture_captions.texts.append(text)
             else:
                 rows.reject(
                     file, position, "annotations.caption", "empty-text", "the caption is empty"

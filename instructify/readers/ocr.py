@@ -3,8 +3,8 @@
     {"picture": "ocr_vqa/761183272", "tokens": ["Mom's", "Family"]}              one a line
     {"data": [{"image_id": "011e7e629fb9ae7b", "ocr_tokens": ["LISTERINE"]}]}    TextVQA's files
 
-The tokens are kept as Arrow columns, so a table of a million pictures stays small. Of a picture
-that stands in the file twice the first line counts. Blank tokens are dropped.
+Tokens are stored as Arrow columns, so a table of a million pictures stays small. If a picture is in
+the file twice, the first line counts. Blank tokens are dropped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ class RosettaRow(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OcrTable:
-    """The tokens of many pictures; `source` is what records name as their origin."""
+    """The tokens of many pictures; `source` is the origin that records state."""
 
     source: str
     rejects: Sequence[Reject]
@@ -47,18 +47,18 @@ class OcrTable:
         return len(self._rows)
 
     def tokens(self, key: str) -> list[str] | None:
-        """Give a picture's tokens in reading order; None where the file doesn't name it."""
+        """Return the tokens of a picture in reading order; None if the file lacks it."""
         row = self._rows.get(key)
         return None if row is None else self._lists[row].as_py()
 
     def column(self, keys: Sequence[str], max_tokens: int) -> pa.ListArray:
-        """Give the first tokens of each picture, null where the file doesn't name it."""
-        found = pa.array([self._rows.get(key) for key in keys], pa.int64())
-        return _heads(self._lists.take(found), max_tokens)
+        """Return the first tokens of each picture, null if the file lacks it."""
+        rows = pa.array([self._rows.get(key) for key in keys], pa.int64())
+        return _heads(self._lists.take(rows), max_tokens)
 
 
 def load_ocr(file: RawFile) -> OcrTable:
-    """Read a side file; UserError where it is of neither kind."""
+    """Read an OCR file; raises UserError if it is of neither kind."""
     rows: dict[str, int] = {}
     lists = [_token_lists([])]
     rejects: list[Reject] = []
@@ -76,12 +76,12 @@ def load_ocr(file: RawFile) -> OcrTable:
 
 
 def example_key(file: RawFile) -> str | None:
-    """Read one key of a side file, to show how it names its pictures; None where it has none."""
+    """Read a key of an OCR file, to show how it names its pictures; None if it has none."""
     return next((part.pictures[0] for part in _read(file) if part.pictures), None)
 
 
 def apply_ocr(batch: pa.RecordBatch, table: OcrTable, max_tokens: int) -> pa.RecordBatch:
-    """Fill `ocr_tokens` and `ocr_source` by the main picture where a record has no tokens."""
+    """Fill `ocr_tokens` and `ocr_source` by the main picture in records without tokens."""
     pictures = batch.column("pictures")
     has_picture = pc.greater(pc.list_value_length(pictures), 0)
     first = pc.list_element(pc.if_else(has_picture, pictures, _NO_PICTURE), 0)
@@ -117,7 +117,7 @@ def _read(file: RawFile) -> Iterator[_Part]:
 
 
 def _holds_lines(file: RawFile) -> bool:
-    """Whether the file is one of JSON lines, by its name or by its first line."""
+    """Whether a file has JSON lines, by its name or its first line."""
     if plain_suffix(file.path) in (".jsonl", ".ndjson"):
         return True
     with opened(file) as raw:
@@ -130,12 +130,14 @@ def _holds_lines(file: RawFile) -> bool:
 
 
 def _token_lists(lists: Sequence[Sequence[str]]) -> pa.ListArray:
-    tokens = pa.array([token for one in lists for token in one], pa.string())
-    return lists_of(tokens, (len(one) for one in lists))
+    tokens = pa.array(
+        [token for tokens_of_picture in lists for token in tokens_of_picture], pa.string()
+    )
+    return lists_of(tokens, (len(tokens_of_picture) for tokens_of_picture in lists))
 
 
 def _heads(lists: pa.ListArray, size: int) -> pa.ListArray:
-    """The first `size` elements of each list; a null stays one."""
+    """Return the first `size` elements of each list; null stays null."""
     if not len(lists) or size <= 0:
         return pc.if_else(lists.is_valid(), pa.scalar([], lists.type), lists)
     return pc.list_slice(lists, 0, size)

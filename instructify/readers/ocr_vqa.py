@@ -1,8 +1,8 @@
 """OCR-VQA: books keyed by id, each with three to five questions about its cover.
 
-Book ids are texts: they lost their leading zeros, may end in X and name the cover's file, so none
-is ever taken for a number. Raw id: `<book id>-<index of the question>`. Splits are codes: 1 train,
-2 val, 3 test. A book without an author simply has no question about one. The genre is the subset.
+Book ids are texts and never numbers: they lack leading zeros, may end in X, and name the file of
+the cover. The raw id is `<book id>-<index of the question>`. Splits are codes: 1 train, 2 val,
+3 test. A book without an author has no question about one. The genre is the subset.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
 
 
 def _problem(key: str, book: Book) -> tuple[str | None, str, str] | None:
-    """Field, reason and detail of what makes a whole book unusable."""
+    """Return field, reason and detail if a whole book can't be used."""
     if not safe_name(key) or "/" in key:
         return None, "path-outside-root", "the book's id is no plain file name"
     if book.split not in _CODES.values():

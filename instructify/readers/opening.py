@@ -1,7 +1,7 @@
-"""Raw files opened for reading: compressed ones are unpacked on the way, other kinds refused.
+"""Open raw files for reading; decompress compressed files, and refuse files of other kinds.
 
-Whether a file is compressed is told by its bytes, never by its name. Unpacking takes bounded
-memory, and a file that grows beyond measure is refused.
+Compression is recognised by the bytes of a file, not by its name. Decompression uses bounded
+memory, and a file that grows too much is refused.
 """
 
 import bz2
@@ -21,18 +21,18 @@ from instructify._util.file_kinds import HEAD_BYTES, other_kind, zip_names
 from instructify.readers.base import RawFile, unreadable
 
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
-ARCHIVE_SUFFIX = ".zip"  # of one file, which is read as if it lay there itself
+ARCHIVE_SUFFIX = ".zip"  # of a single file, which is read as if it were not compressed
 _GZIP, _BZIP2, _ZSTD = b"\x1f\x8b\x08", b"BZh", b"\x28\xb5\x2f\xfd"
 _BUFFER_BYTES = 1 << 20
 _STEP_BYTES = 1 << 14
-# Annotation files grow to some twenty times their packed size. What grows further than this is
-# either damaged or made to fill memory and time.
+# Annotation files grow to about twenty times their compressed size. A file that grows beyond this
+# limit is damaged, or made to use up memory and time.
 _FREE_BYTES = 256 << 20
 _MOST_GROWTH = 250
 
 
 class Opened:
-    """A raw file that is open; `cut_off` is true once its packed bytes have ended too early."""
+    """An open raw file; `cut_off` becomes true if its compressed bytes end too early."""
 
     def __init__(self, handle: BinaryIO, unpacked: "_Unpacked | None" = None) -> None:
         self.handle = handle
@@ -45,9 +45,9 @@ class Opened:
 
 @contextmanager
 def opened(file: RawFile) -> Iterator[Opened]:
-    """Open a raw file of text, whatever it is compressed by.
+    """Open a raw text file in any supported compression.
 
-    UserError where it can't be read, or is a file of another kind.
+    Raises UserError if it can't be read or is a file of another kind.
     """
     try:
         plain: BinaryIO = file.path.open("rb")
@@ -72,12 +72,12 @@ def _opened(file: RawFile, plain: BinaryIO) -> Iterator[Opened]:
     with io.BufferedReader(raw, _BUFFER_BYTES) as handle:
         _refuse_other_kind(file, handle.peek(HEAD_BYTES)[:HEAD_BYTES], None)
         yield Opened(cast("BinaryIO", handle), raw)
-        while handle.read(_BUFFER_BYTES):  # to the end, where the checksum stands
+        while handle.read(_BUFFER_BYTES):  # up to the checksum at the end
             pass
 
 
 def plain_suffix(name: str | Path) -> str:
-    """Tell the suffix of a file's name in lower case, without that of its compression."""
+    """Return the suffix of a file name in lower case, without that of the compression."""
     path = PurePath(name)
     if path.suffix.lower() in (*COMPRESSED_SUFFIXES, ARCHIVE_SUFFIX):
         path = path.with_suffix("")
@@ -95,7 +95,7 @@ def _unpacking(plain: BinaryIO, head: bytes) -> "_ReadOnce | None":
 
 
 def _only_member(file: RawFile, plain: BinaryIO, head: bytes) -> "_ReadOnce | None":
-    """Open the one file of a zip archive that is named as one."""
+    """Open the only file of a zip archive."""
     if file.path.suffix.lower() != ARCHIVE_SUFFIX or not head.startswith(b"PK\x03\x04"):
         return None
     names = zip_names(file.path)
@@ -108,7 +108,7 @@ def _only_member(file: RawFile, plain: BinaryIO, head: bytes) -> "_ReadOnce | No
 
 
 class _ReadOnce:
-    """Reads little at a time, so that little is lost where the packed bytes end too early."""
+    """Reads a little at a time, so that little is lost if the compressed bytes end too early."""
 
     def __init__(
         self, packed: gzip.GzipFile | bz2.BZ2File | pa.CompressedInputStream | zipfile.ZipExtFile
@@ -122,7 +122,7 @@ class _ReadOnce:
 
 
 class _Unpacked(io.RawIOBase):
-    """The unpacked bytes of a file; ends early, and knows it, where the packed ones do."""
+    """The decompressed bytes of a file; records whether the compressed bytes end too early."""
 
     def __init__(self, file: RawFile, source: _ReadOnce, packed_bytes: int) -> None:
         super().__init__()

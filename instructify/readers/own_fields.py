@@ -1,7 +1,7 @@
-"""Columns of own data that templates read by a name of the user's: a text each, or nothing.
+"""Read the columns of own data that templates use by a name of the user's choice, as texts.
 
-Texts stay as they are; numbers and truth values become their texts, lists of texts and numbers are
-written with commas, other lists and objects as JSON. A dot in a column descends into an object.
+Texts are kept. Numbers and booleans are formatted as text, lists of texts and numbers with commas,
+other lists and objects as JSON. A dot in the name of a column descends into an object.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,8 @@ from instructify.readers.table_cells import Fault, text_of
 
 
 def own_fields_of(plan: Plan, row: Row) -> list[dict[str, str]] | None:
-    """Read the fields that a row has, sorted by name; a cell that holds nothing gives none."""
-    found: list[dict[str, str]] = []
+    """Read the fields of a row, sorted by name; an empty cell gives no field."""
+    fields: list[dict[str, str]] = []
     for name, column in plan.fields.items():
         if isinstance(column, Pattern):
             text: str | Fault | None = row.filled(column)
@@ -24,14 +24,14 @@ def own_fields_of(plan: Plan, row: Row) -> list[dict[str, str]] | None:
         if isinstance(text, Fault):
             raise BadCell(str(column), text)
         if text is not None:
-            found.append({"name": name, "value": text})
-    return found or None
+            fields.append({"name": name, "value": text})
+    return fields or None
 
 
 def cell_at(cells: Cells, column: str) -> object:
-    """Find the cell of a column; one of no such name descends into an object at each dot.
+    """Return the cell of a column; without such a column, each dot descends into an object.
 
-    A list of {name, value}, as our own exports have it, counts as an object.
+    A list of {name, value}, as in the exports of this package, counts as an object.
     """
     if column in cells:
         return cells[column]
@@ -41,13 +41,13 @@ def cell_at(cells: Cells, column: str) -> object:
 
 
 def head_of(column: str, present: Sequence[str]) -> str:
-    """Name the column of a table that a column of the entry begins with."""
+    """Return the column of a table that a column of the entry starts with."""
     head = column.partition(".")[0]
     return head if column not in present and head in present else column
 
 
 def text_in(cell: object) -> str | Fault | None:
-    """Write what a cell holds as one text."""
+    """Format the value of a cell as one text."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, str) and looks_printed(cell):
@@ -58,7 +58,7 @@ def text_in(cell: object) -> str | Fault | None:
 
 
 def _printed(cell: str) -> object:
-    """Read a list as Python prints it; what is none stays a text."""
+    """Read a list that Python printed; any other text is returned as it is."""
     try:
         value = read_printed(cell.strip())
     except ValueError:
@@ -69,6 +69,6 @@ def _printed(cell: str) -> object:
 def _as_object(value: object) -> Cells | None:
     if isinstance(value, Mapping):
         return value
-    if isinstance(value, list) and all(isinstance(one, dict) and "name" in one for one in value):
-        return {str(one["name"]): one.get("value") for one in value}
+    if isinstance(value, list) and all(isinstance(pair, dict) and "name" in pair for pair in value):
+        return {str(pair["name"]): pair.get("value") for pair in value}
     return None

@@ -1,7 +1,7 @@
-"""The pictures of a row of own data: names, or the bytes themselves in one of many dresses.
+"""Read the pictures of a row of own data: names, or bytes in one of several forms.
 
 A cell may hold a name, an absolute path, an address, bytes, base64, a data URL, the `{bytes, path}`
-of the `datasets` library, or a list of these. What a name means is decided here by its text alone.
+of the `datasets` library, or a list of these. The form is recognised by the text alone.
 """
 
 import base64
@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from instructify.readers.own_plan import Plan
-from instructify.readers.picture_archive import PictureArchive, RowPicture
+from instructify.readers.picture_archive import PictureArchives, RowPicture
 from instructify.readers.printed import looks_printed
 from instructify.readers.table_cells import Fault, text_of, texts_of
 from instructify.readers.text import safe_name
@@ -23,15 +23,15 @@ _DATA_URL = re.compile(r"\s*data:\s*[\w.+-]*/?[\w.+-]*(?:\s*;\s*[\w.+=-]+)*\s*,"
 _BASE64 = re.compile(r"\s*(?:/9j/|iVBORw0KGgo|R0lGOD[dl]h|UklGR|Qk[\w+/]{4}AAAAAA)[\w+/]", re.ASCII)
 _LEAST_BASE64 = 64
 _WEB = re.compile(r"https?://", re.IGNORECASE)
-_WINDOWS = re.compile(r"[A-Za-z]:[\\/]")
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _URL_DIGITS = 20
 _NO_PLAIN_START = ("", "[", "{", "(", " ", "/")
 
 
 def pictures_in(
-    cell: object, plan: Plan, archive: PictureArchive | None
+    cell: object, plan: Plan, archive: PictureArchives | None
 ) -> list[RowPicture] | Fault:
-    """Read the pictures of a cell, in their order; none where it holds nothing."""
+    """Read the pictures of a cell, in order; empty if the cell is empty."""
     if archive is None and isinstance(cell, str) and _is_plain(cell, plan.separator):
         return [RowPicture(posixpath.normpath(cell.strip()), None)]
     pictures: list[RowPicture] = []
@@ -47,11 +47,17 @@ def pictures_in(
     return pictures
 
 
+def listed_pictures(cell: object, separator: str) -> list[object]:
+    """List the pictures of a cell, without reading them; a bad list counts as one picture."""
+    items = _items(cell, separator)
+    return [cell] if any(isinstance(item, Fault) for item in items) else list(items)
+
+
 def _is_plain(cell: str, separator: str) -> bool:
-    """Whether a cell is what nearly all are, the ASCII name of one file below the folder."""
+    """Whether a cell is the ASCII name of one file below the folder, as nearly all are."""
     if len(cell) >= _LEAST_BASE64 or not cell.isascii() or separator in cell:
         return False
-    if "'" in cell or '"' in cell:  # a list that Python or NumPy printed, perhaps
+    if "'" in cell or '"' in cell:  # maybe a list that Python or NumPy printed
         return False
     return cell[:1] not in _NO_PLAIN_START and safe_name(cell) and not cell.isspace()
 
@@ -75,7 +81,7 @@ def _items(cell: object, separator: str) -> Sequence[object]:
 
 
 def _is_long_text(cell: str) -> bool:
-    """Whether a text is one picture, whatever separators stand in it."""
+    """Whether a text is a single picture in spite of any separators in it."""
     return bool(_DATA_URL.match(cell) or _BASE64.match(cell) or _WEB.match(cell))
 
 
@@ -88,7 +94,7 @@ def _object(cell: str) -> object:
 
 
 def _objects(cell: str) -> object | None:
-    """Read a JSON list of objects, of which the first is returned where it is the only one."""
+    """Read a JSON list of objects; a list of one object gives the object."""
     try:
         value = json.loads(cell)
     except (ValueError, RecursionError):
@@ -96,7 +102,7 @@ def _objects(cell: str) -> object | None:
     return value[0] if isinstance(value, list) and len(value) == 1 else None
 
 
-def _picture(item: object, plan: Plan, archive: PictureArchive | None) -> RowPicture | Fault:
+def _picture(item: object, plan: Plan, archive: PictureArchives | None) -> RowPicture | Fault:
     if isinstance(item, dict):
         item = _of_object(item)
     if isinstance(item, Fault):
@@ -117,7 +123,7 @@ def _picture(item: object, plan: Plan, archive: PictureArchive | None) -> RowPic
 
 
 def _of_object(item: dict[str, object]) -> object:
-    """Take bytes before a path: with bytes, the path of `datasets` is only a name."""
+    """Return the bytes, else the path; beside bytes, the path of `datasets` is only a name."""
     for key in ("bytes", "path", "file_name", "url", "image", "data"):
         value = item.get(key)
         if value is not None and value != b"":
@@ -136,7 +142,7 @@ def _decoded(text: str, kind: str) -> RowPicture | Fault:
     return RowPicture("", data) if data else Fault("picture-empty", "base64 of no bytes")
 
 
-def _named(text: str, plan: Plan, archive: PictureArchive | None) -> RowPicture | Fault:
+def _named(text: str, plan: Plan, archive: PictureArchives | None) -> RowPicture | Fault:
     if _WEB.match(text):
         if plan.is_cached:
             return RowPicture(hashlib.sha256(text.encode()).hexdigest()[:_URL_DIGITS], None)
@@ -144,6 +150,8 @@ def _named(text: str, plan: Plan, archive: PictureArchive | None) -> RowPicture 
         how = "fetch with img2dataset into a folder beside the table, and name it: cache: FOLDER"
         return Fault("bad-value", f"{what}; {how}")
     text = text.removeprefix("file://")
+    if "\\" in text and not _WINDOWS.match(text):
+        text = text.replace("\\", "/")  # as Windows writes folders; no other name has it
     if _WINDOWS.match(text):
         how = "write the path below the dataset's folder"
         return Fault("path-outside-root", f"'{text[:80]}' is a path of Windows; {how}")

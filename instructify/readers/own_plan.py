@@ -1,4 +1,4 @@
-"""The options of own data, read once: what is where, and which rows belong to the split."""
+"""Read the options of own data: the columns, and the rows that belong to the split."""
 
 import json
 import posixpath
@@ -15,27 +15,28 @@ _EVALUATION = ("val", "dev", "test")
 
 
 class Pattern(NamedTuple):
-    """A text that is put together from columns."""
+    """A text with places for columns."""
 
     text: str
-    columns: tuple[tuple[str, str], ...]  # and how each is written
+    columns: tuple[tuple[str, str], ...]  # and the format of each
 
 
-Column = str | tuple[str, ...] | Pattern  # one, several for the choices, or a pattern of some
+# A column, several for choices or pictures, or a pattern of several.
+Column = str | tuple[str, ...] | Pattern
 
 
 class SplitBy(NamedTuple):
-    """How the rows of one file are told apart by split."""
+    """How the split of each row in a file is determined."""
 
     column: str | None
-    values: Mapping[str, str]  # of the column => split
-    shares: Mapping[str, float]  # split => percent, by the content of the picture
-    usual: bool  # the values are the usual spellings, in small or capital letters
+    values: Mapping[str, str]  # value of the column => split
+    shares: Mapping[str, float]  # split => percentage, drawn by the content of the picture
+    usual: bool  # the values are the usual names in any case
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """What an entry says of its data."""
+    """The options of an entry about its data."""
 
     dataset: str
     split: str
@@ -51,11 +52,11 @@ class Plan:
     split_by: SplitBy | None
     is_first_split: bool
     columns: Mapping[str, Column]  # field => column
-    fields: Mapping[str, Column]  # the names that templates read => column
+    fields: Mapping[str, Column]  # name in templates => column
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """List the columns of the data that are needed."""
+        """The columns of the data that are read."""
         names: dict[str, None] = {}
         for column in (*self.columns.values(), *self.fields.values()):
             if isinstance(column, str):
@@ -69,15 +70,18 @@ class Plan:
         return tuple(names)
 
     def split_of(self, cells: Mapping[str, object]) -> str | Fault | None:
-        """Tell by its column which split a row is of; None where no column says it."""
+        """Return the split of a row by its column; None without such a column."""
         by = self.split_by
         if by is None or by.column is None:
             return None
-        text = text_of(cells.get(by.column))
+        cell = cells.get(by.column)
+        text = str(cell) if isinstance(cell, bool) else text_of(cell)
         if isinstance(text, Fault):
             return text
         text = text or ""
         split = by.values.get(text.lower() if by.usual else text)
+        if split is None and text.lower() in ("true", "false"):
+            split = by.values.get(text.lower(), by.values.get(text.capitalize()))
         if split is None and not text:
             how = f"fill it, or say under 'values' which split it is: {{{self.split}: ['', ...]}}"
             return Fault("bad-value", f"the cell that names the split is empty; {how}")
@@ -88,7 +92,7 @@ class Plan:
         return split
 
     def shared_split(self, content: str) -> str:
-        """Tell which split a share gives to rows of this content."""
+        """Return the split that the shares assign to rows of this content."""
         assert self.split_by is not None
         place = 100 * key_of(f"split {content}", 0) / (1 << 64)
         for split, percent in self.split_by.shares.items():
@@ -130,21 +134,25 @@ def make_plan(context: ReadContext) -> Plan:
 
 
 def is_evaluation(split: str) -> bool:
-    """Whether a split is evaluated on, by its name."""
+    """Whether a split is for evaluation, by its name."""
     return split.removeprefix("mini").startswith(_EVALUATION)
 
 
 def raw_name(name: str, several: bool) -> str:
-    """Say what stands before a row number in a raw id: the file, where a split has several."""
+    """Return the part of a raw id before the row number: the file, if a split has several."""
     return f"{posixpath.normpath(name)}/" if several else ""
 
 
 def _split_by(text: str) -> SplitBy | None:
     if not text:
         return None
-    told = json.loads(text)
-    values = {value: split for split, values in told.get("values", {}).items() for value in values}
-    return SplitBy(told.get("column"), values, told.get("shares", {}), told.get("usual", False))
+    options = json.loads(text)
+    values = {
+        value: split for split, values in options.get("values", {}).items() for value in values
+    }
+    return SplitBy(
+        options.get("column"), values, options.get("shares", {}), options.get("usual", False)
+    )
 
 
 def _fields(text: str) -> dict[str, str]:

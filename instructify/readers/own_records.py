@@ -1,6 +1,6 @@
-"""From a row of own data to the fields of its records: one for each row, or for each caption.
+"""Convert a row of own data to the fields of its records: one, or one for each caption.
 
-Cells are checked when they are asked for; a row that cannot be used ends with a `BadCell`.
+Cells are checked when they are read; a row that can't be used raises `BadCell`.
 """
 
 import json
@@ -14,6 +14,7 @@ from instructify.readers.choice_cells import (
     right_choice,
 )
 from instructify.readers.choices import without_empty
+from instructify.readers.own_pictures import listed_pictures
 from instructify.readers.own_plan import Pattern, Plan
 from instructify.readers.rows import Cells
 from instructify.readers.table_cells import (
@@ -29,11 +30,12 @@ from instructify.readers.text import clean_caption, most_common
 
 Fields = dict[str, object]
 
-_SAID = ("question", "answer", "caption")  # texts that are asked or said as they stand
+_SHOWN_COLUMNS = 8
+_SAID = ("question", "answer", "caption")  # texts that are used as they are
 
 
 class BadCell(Exception):
-    """Ends the reading of a row; caught where the row becomes a reject."""
+    """A cell can't be used; the caller makes the row a reject."""
 
     def __init__(self, column: str, fault: Fault) -> None:
         super().__init__(fault.detail)
@@ -42,10 +44,10 @@ class BadCell(Exception):
 
 
 class Row:
-    """The cells of a row by field, each checked when it is asked for."""
+    """The cells of a row by field, each checked when it is read."""
 
     def __init__(self, plan: Plan, cells: Cells, columns: Mapping[str, object]) -> None:
-        self.empty_choices = 0  # left out of its choices
+        self.empty_choices = 0  # removed from its choices
         self.cells = cells
         self._plan = plan
         self._columns = columns
@@ -62,6 +64,15 @@ class Row:
         if isinstance(column, Pattern):
             return self.filled(column)
         return {name: self.cells.get(name) for name in column}  # type: ignore[attr-defined]
+
+    def pictures(self) -> object:
+        """Return the cell of the pictures; those of several columns are one list."""
+        column = self._columns.get("picture")
+        if column is None or isinstance(column, str | Pattern):
+            return self.cell("picture")
+        cells = [self.cells.get(name) for name in column]  # type: ignore[attr-defined]
+        filled = [cell for cell in cells if cell not in (None, "", [])]
+        return [item for cell in filled for item in listed_pictures(cell, self._plan.separator)]
 
     def text(self, field: str) -> str | None:
         if field not in self._columns:
@@ -85,12 +96,14 @@ class Row:
         return BadCell(self._column(field), fault)
 
     def lacking(self, field: str) -> BadCell:
-        """Say why a field that the record needs has no value."""
+        """Return why a required field has no value."""
         column = self._columns.get(field, field)
         if not isinstance(column, str):
             return self.bad(field, Fault("empty-text", f"the columns of {field} are empty"))
         if column not in self.cells:
-            return self.bad(field, Fault("missing-field", f"the row has no '{column}'"))
+            there = ", ".join(map(str, list(self.cells)[:_SHOWN_COLUMNS]))
+            detail = f"the row has no '{column}'; it has {there or 'nothing'}"
+            return self.bad(field, Fault("missing-field", detail))
         if self.cells[column] is None:
             return self.bad(field, Fault("null-field", f"'{column}' holds nothing"))
         return self.bad(field, Fault("empty-text", f"'{column}' is empty"))
@@ -102,7 +115,7 @@ class Row:
         return column.text if isinstance(column, Pattern) else field
 
     def filled(self, pattern: Pattern) -> str:
-        """Put a text together from the cells of its columns."""
+        """Fill a pattern with the cells of its columns."""
         values: dict[str, str] = {}
         for name, spec in pattern.columns:
             cell = self._plan.split if name == "split" else self.cells.get(name)
@@ -119,14 +132,14 @@ class Row:
 
 
 def listed_text(cell: Sequence[object] | Mapping[str, object]) -> str | None:
-    """Write a list within a text: texts and numbers with commas, boxes and the like as JSON."""
-    if isinstance(cell, Mapping) or any(isinstance(one, list | dict) for one in cell):
+    """Format a list inside a text: texts and numbers with commas, other items (boxes) as JSON."""
+    if isinstance(cell, Mapping) or any(isinstance(item, list | dict) for item in cell):
         return json.dumps(cell, ensure_ascii=False, default=str) if cell else None
     return ", ".join(text for text in map(text_of, cell) if isinstance(text, str)) or None
 
 
 def fields_of(plan: Plan, row: Row) -> list[Fields]:
-    """Read everything of the records of a row but ids and pictures."""
+    """Read the fields of the records of a row, without ids and pictures."""
     fields: Fields = {
         field: row.text(field) for field in ("context", "caption", "text") if row.has(field)
     }
@@ -149,7 +162,7 @@ def fields_of(plan: Plan, row: Row) -> list[Fields]:
 
 
 def _captions(row: Row) -> list[Fields]:
-    """Read the captions of a row, a record for each."""
+    """Read the captions of a row; each is a record."""
     field = "answer" if row.has("answer") else "references"
     cell = row.cell(field)
     if isinstance(cell, list | tuple) or field == "references":

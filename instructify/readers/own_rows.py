@@ -1,7 +1,6 @@
-"""The rows of one split of own data, from all its files: tables, COCO's and VQA's pairs of lists.
+"""Stream the rows of a split of own data: from tables, or from COCO's and VQA's pairs of lists.
 
-A row is a mapping from column to cell, whatever it was read from, so that what follows is the same
-for all kinds.
+A row is a mapping from column to cell for every kind of file, so all later steps are the same.
 """
 
 import posixpath
@@ -15,20 +14,22 @@ from instructify.readers.base import RawFile, ReadContext
 from instructify.readers.json_items import read_list
 from instructify.readers.own_fields import head_of
 from instructify.readers.own_plan import Plan
-from instructify.readers.own_turns import PICTURE_KEYS, TURN_KEYS
+from instructify.readers.own_turns import TOOLS, TURN_KEYS
 from instructify.readers.rows import Cells, Rows
 from instructify.readers.table_cells import text_of
 from instructify.readers.table_rows import column_names, read_rows, table_suffix
+from instructify.readers.turn_pictures import OTHER_MEDIA, PICTURE_KEYS
 from instructify.rejects import Reject
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _NESTED = (".parquet", ".arrow")
+_BESIDE_TURNS = ("system", "system_prompt", "prompt", "completion", TOOLS)
 
 
 def files_in(place: RawFile) -> list[RawFile]:
-    """List the files that a folder of own data is read from: metadata, or what `datasets` saved.
+    """List the files to read in a folder of own data: metadata files, or those of `datasets`.
 
-    A file, and a folder that holds neither, is itself.
+    For a file, and for a folder with neither, the result is the path itself.
     """
     if not place.path.is_dir():
         return [place]
@@ -39,7 +40,7 @@ def files_in(place: RawFile) -> list[RawFile]:
 
 
 def source_files(context: ReadContext) -> list[RawFile]:
-    """List the files that hold the rows of a split, in the order of their roles."""
+    """List the files with the rows of a split, in the order of their roles."""
     return [
         file
         for role, file in sorted(context.files.items())
@@ -48,7 +49,7 @@ def source_files(context: ReadContext) -> list[RawFile]:
 
 
 def source_rows(context: ReadContext, plan: Plan) -> Iterator[tuple[RawFile, Rows]]:
-    """Stream the rows of a split, each batch with the file that it is from."""
+    """Stream the rows of a split in batches, each with its file."""
     for file in source_files(context):
         if plan.kind == "coco":
             batches = _coco_rows(file, sets=plan.form == "caption_set")
@@ -65,7 +66,7 @@ def source_rows(context: ReadContext, plan: Plan) -> Iterator[tuple[RawFile, Row
 
 
 def _table_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:
-    """List the wanted columns, and one that is named like the split, to look at."""
+    """List the columns to read, and a column that is named like the split, to be checked."""
     wanted = _wanted(file, plan)
     if table_suffix(file) in _NESTED and plan.split in table_schema(file).names:
         return tuple(dict.fromkeys([*wanted, plan.split]))
@@ -73,7 +74,7 @@ def _table_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:
 
 
 def _wanted(file: RawFile, plan: Plan) -> tuple[str, ...]:
-    """List the wanted columns, of those with a dot the one that a table has."""
+    """List the columns to read; for a column with a dot, the one that the table has."""
     if not any("." in column for column in plan.wanted):
         return plan.wanted
     present = column_names(file)
@@ -81,7 +82,7 @@ def _wanted(file: RawFile, plan: Plan) -> tuple[str, ...]:
 
 
 def _check_split_name(file: RawFile, plan: Plan, cells: Cells) -> None:
-    """Refuse a split that is named like a column, which tells the splits apart most likely."""
+    """Refuse a split that is named like a column, which most likely holds the splits."""
     if plan.split_by is None and plan.split in cells and plan.split not in SPELLINGS:
         raise UserError(
             f"{file.name} has a column '{plan.split}', and the entry names its split so; where the "
@@ -91,10 +92,10 @@ def _check_split_name(file: RawFile, plan: Plan, cells: Cells) -> None:
 
 
 def _turn_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:
-    """Choose the columns of conversations that a file with a schema has."""
+    """Return the columns of conversations that are in the schema of a file."""
     if table_suffix(file) not in _NESTED:
         return _wanted(file, plan)
-    usual = (*TURN_KEYS, *PICTURE_KEYS, "system", "system_prompt", "prompt", "completion", "videos")
+    usual = (*TURN_KEYS, *PICTURE_KEYS, *OTHER_MEDIA, *_BESIDE_TURNS)
     present = table_schema(file).names
     return tuple(
         dict.fromkeys([*_wanted(file, plan), *(name for name in usual if name in present)])
@@ -102,13 +103,19 @@ def _turn_columns(file: RawFile, plan: Plan) -> tuple[str, ...]:
 
 
 def _coco_rows(file: RawFile, *, sets: bool) -> Iterator[Rows]:
-    """Join the captions of COCO's JSON to their pictures; with `sets` a row for each picture."""
+    """Join the captions and pictures of COCO's JSON; with `sets` each picture is a row."""
     pictures: dict[object, tuple[int, dict[str, Any]]] = {}
     rejects: list[Reject] = []
     for items in read_list(file, dict[str, Any], key="images"):
         rejects += items.rejects
         for position, picture in zip(items.positions, items.items, strict=True):
-            pictures.setdefault(_id_of(picture.get("id")), (position, picture))
+            key = _id_of(picture.get("id"))
+            if key is None:
+                rejects.append(Reject(file.name, position, "id", "missing-field", "it has no id"))
+            elif key in pictures:
+                rejects.append(_taken(file, position, "id", key))
+            else:
+                pictures[key] = (position, picture)
     yield Rows((), rejects)
     captions: dict[object, list[object]] = {key: [] for key in pictures}
     for items in read_list(file, dict[str, Any], key="annotations"):
@@ -134,13 +141,22 @@ def _coco_rows(file: RawFile, *, sets: bool) -> Iterator[Rows]:
         )
 
 
+def _taken(file: RawFile, position: int, field: str, key: object) -> Reject:
+    """Make the reject for a second item of one id, which the first keeps."""
+    return Reject(file.name, position, field, "duplicate-id", f"the id {key} is taken")
+
+
 def _vqa_rows(questions: RawFile, annotations: RawFile) -> Iterator[Rows]:
     """Join the questions of VQA's JSON to their annotations by question id."""
     notes: dict[object, dict[str, Any]] = {}
     rejects: list[Reject] = []
     for items in read_list(annotations, dict[str, Any], key="annotations"):
         rejects += items.rejects
-        notes |= {_id_of(note.get("question_id")): note for note in items.items}
+        for position, note in zip(items.positions, items.items, strict=True):
+            key = _id_of(note.get("question_id"))
+            if key in notes:
+                rejects.append(_taken(annotations, position, "question_id", key))
+            notes.setdefault(key, note)
     used: set[object] = set()
     for items in read_list(questions, dict[str, Any], key="questions"):
         rejects += items.rejects
@@ -165,13 +181,13 @@ def _lonely(file: RawFile, key: object) -> Reject:
 
 
 def _id_of(value: object) -> object:
-    """Make ids comparable: a number and its text are one id."""
+    """Normalise an id, so that a number equals its text."""
     text = text_of(value)
     return text if isinstance(text, str) else None
 
 
 def folder_of(file: RawFile, release: str) -> str:
-    """Name the folder of a metadata file below the dataset's; pictures lie beside the file."""
+    """Return the folder of a metadata file below that of the dataset; its pictures are there."""
     if posixpath.basename(file.name) not in METADATA:
         return ""
     folder = posixpath.dirname(file.name)

@@ -1,28 +1,35 @@
-"""Conversations as people hold them, taken apart: a record for each turn of the assistant.
+"""Split conversations into records, one for each turn of the assistant.
 
-LLaVA and ShareGPT (`from`, `value`), OpenAI's messages (`role`, `content` as text or parts), pairs
-of `user` and `assistant`, TRL's `prompt` and `completion`. A mark `<image>` stands for the next
-picture of the item; the marks and the pictures must be as many. The marks go, as in LLaVA, since a
-model gets its pictures before the text. Earlier turns are the history; what the system says stands
-before the next question. A dialogue is read up to the first turn that cannot be used.
+Supported forms are LLaVA and ShareGPT (`from`, `value`), OpenAI's messages (`role`, `content` as
+text or parts), pairs of `user` and `assistant`, and TRL's `prompt` and `completion`.
+`turn_pictures` assigns the pictures to turns. Earlier turns become the history, and a system
+message comes before the next question. A dialogue is read up to the first turn that can't be used.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from instructify.catalog import TURNS
 from instructify.readers.own_plan import Plan
+from instructify.readers.printed import read_printed
 from instructify.readers.table_cells import Fault, text_of
+from instructify.readers.turn_pictures import (
+    BadTurn,
+    Problem,
+    Turn,
+    marks_in,
+    part_picture,
+    with_pictures,
+    without_marks,
+)
 
-MARK = "<image>"
-# The fields of the cells that a turn becomes, which are columns of their own name.
+# The fields of a turn; each is also the name of its column.
 PART_COLUMNS = {name: name for name in ("question", "answer", "history", "picture")}
 TURN_KEYS = ("conversations", "messages", "conversation", "texts", "dialogue", "dialog")
-PICTURE_KEYS = ("images", "image", "picture", "pictures", "image_path", "image_paths", "img")
-_CLIP_KEYS = ("videos", "video")
+_MEMBER = "json"  # of a tar, where it is the list of turns itself
 _SYSTEM_KEYS = ("system", "system_prompt")
+TOOLS = "tools"  # what the assistant may call; its calls are not read
 _ROLES = {
     **dict.fromkeys(("user", "human", "prompter"), "user"),
     **dict.fromkeys(("assistant", "gpt", "chatgpt", "bot", "model", "bard", "bing"), "assistant"),
@@ -32,60 +39,40 @@ _ROLE_KEYS = ("from", "role", "speaker")
 _TEXT_KEYS = ("value", "content", "text")
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _IMAGE_PARTS = ("image", "image_url", "input_image")
-_CLOSING = re.compile(r"[.,;:!?)\]]")
 
 
 class Part(NamedTuple):
-    """One record of an item: what its raw id ends in, and its cells."""
+    """A record of an item: the end of its raw id, and its cells."""
 
     suffix: str
     cells: Mapping[str, object]
 
 
-class Problem(NamedTuple):
-    """Why an item is not read any further."""
-
-    field: str
-    fault: Fault
-
-
-class _Turn(NamedTuple):
-    role: str
-    text: str
-    marks: list[object]  # a picture that the turn itself holds, or None: the next of the item
-    is_trained: bool
-
-
-class _BadTurn(Exception):
-    """Ends the reading of an item; caught where the item is taken apart."""
-
-    def __init__(self, field: str, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.problem = Problem(field, Fault(reason, detail))
-
-
 def parts_of(item: Mapping[str, object], plan: Plan) -> tuple[list[Part], Problem | None]:
-    """Take a conversation apart; with it comes what ended its reading, if anything."""
+    """Split a conversation; also returns the problem that ended its reading, if any."""
     try:
         column, turns = _turns(item, plan)
-        turns = _with_pictures(item, plan, turns, column)
-    except _BadTurn as error:
+        turns = with_pictures(item, plan, turns, column)
+    except BadTurn as error:
         return [], error.problem
     return _rounds(turns, column)
 
 
 def turns_column(item: Mapping[str, object]) -> str | None:
-    """Name the column that holds the turns of an item."""
+    """Return the column with the turns of an item."""
     usual = next((key for key in TURN_KEYS if item.get(key) is not None), None)
+    whole = item.get(_MEMBER)
+    if usual is None and isinstance(whole, list) and all(isinstance(one, dict) for one in whole):
+        usual = _MEMBER
     halves = (item.get("prompt"), item.get("completion"))
     return usual or ("prompt" if all(isinstance(half, list) for half in halves) else None)
 
 
-def _turns(item: Mapping[str, object], plan: Plan) -> tuple[str, list[_Turn]]:
+def _turns(item: Mapping[str, object], plan: Plan) -> tuple[str, list[Turn]]:
     column = plan.columns.get(TURNS) or turns_column(item)
     if not isinstance(column, str):
         names = ", ".join(TURN_KEYS[:2])
-        raise _BadTurn(
+        raise BadTurn(
             TURNS, "missing-field", f"no {names}; name the column: columns: {{{TURNS}: NAME}}"
         )
     raw = _listed(item.get(column))
@@ -93,23 +80,30 @@ def _turns(item: Mapping[str, object], plan: Plan) -> tuple[str, list[_Turn]]:
         raw = [*raw, *(_listed(item.get("completion")) or [])]
     if not isinstance(raw, list):
         reason = "missing-field" if column not in item else "wrong-type"
-        raise _BadTurn(column, reason, f"'{column}' holds no list of turns")
-    turns = [_Turn("system", text, [], False) for text in _system(item, plan)]
+        raise BadTurn(column, reason, f"'{column}' holds no list of turns")
+    turns = [Turn("system", text, [], False) for text in _system(item, plan)]
     for number, turn in enumerate(raw):
         turns += _read_turn(turn, f"{column}[{number}]")
     if not raw:
-        raise _BadTurn(column, "no-answer", "the dialogue has no turns")
+        raise BadTurn(column, "no-answer", "the dialogue has no turns")
     return column, turns
 
 
 def _listed(value: object) -> list[object] | None:
-    """Read a list, which a table may hold as JSON."""
+    """Read a list, which a table may hold as JSON or as Python prints it."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = json.loads(value)
+            return _listed(json.loads(value))
         except (ValueError, RecursionError):
-            return None
+            value = _printed(value)
     return value if isinstance(value, list) else None
+
+
+def _printed(text: str) -> object:
+    try:
+        return read_printed(text)
+    except ValueError:
+        return None
 
 
 def _system(item: Mapping[str, object], plan: Plan) -> list[str]:
@@ -119,11 +113,11 @@ def _system(item: Mapping[str, object], plan: Plan) -> list[str]:
     return [text for text in texts if isinstance(text, str) and text.strip()]
 
 
-def _read_turn(turn: object, field: str) -> list[_Turn]:
+def _read_turn(turn: object, field: str) -> list[Turn]:
     if isinstance(turn, list | tuple) and len(turn) == 2:
         turn = {"user": turn[0], "assistant": turn[1]}
     if not isinstance(turn, dict):
-        raise _BadTurn(field, "wrong-type", "a turn is no object")
+        raise BadTurn(field, "wrong-type", "a turn is no object")
     if "user" in turn and "assistant" in turn:
         return [
             _turn_of(role, turn[role], f"{field}.{role}", True) for role in ("user", "assistant")
@@ -131,17 +125,17 @@ def _read_turn(turn: object, field: str) -> list[_Turn]:
     role_key = next((key for key in _ROLE_KEYS if key in turn), None)
     text_key = next((key for key in _TEXT_KEYS if turn.get(key) is not None), None)
     if role_key is None:
-        raise _BadTurn(field, "missing-field", "a turn has neither 'from' nor 'role'")
+        raise BadTurn(field, "missing-field", "a turn has neither 'from' nor 'role'")
     role = _ROLES.get(str(turn[role_key]).lower())
     if role is None:
         detail = f"'{str(turn[role_key])[:40]}' is neither user, assistant nor system"
-        raise _BadTurn(f"{field}.{role_key}", "bad-value", detail)
+        raise BadTurn(f"{field}.{role_key}", "bad-value", detail)
     value = "" if text_key is None else turn[text_key]
     is_trained = turn.get("weight") != 0 and turn.get("train") is not False
     return [_turn_of(role, value, f"{field}.{text_key or 'content'}", is_trained)]
 
 
-def _turn_of(role: str, value: object, field: str, is_trained: bool) -> _Turn:
+def _turn_of(role: str, value: object, field: str, is_trained: bool) -> Turn:
     texts: list[str] = []
     marks: list[object] = []
     for part in value if isinstance(value, list) else [value]:
@@ -151,80 +145,28 @@ def _turn_of(role: str, value: object, field: str, is_trained: bool) -> _Turn:
             continue
         text = text_of(part)
         if isinstance(text, Fault):
-            raise _BadTurn(field, *text)
+            raise BadTurn(field, *text)
         if text is not None:
             texts.append(text)
-            marks += [None] * text.count(MARK)
-    return _Turn(role, _without_marks("\n".join(texts)), marks, is_trained)
+            marks += marks_in(text)
+    return Turn(role, without_marks("\n".join(texts)), marks, is_trained)
 
 
 def _part_of(part: Mapping[str, object], texts: list[str], field: str) -> list[object]:
-    """Read one part of a message: add its text, or return its picture."""
+    """Read a part of a message: add its text, or return its picture."""
     kind = part.get("type")
     if kind in _TEXT_PARTS or (kind is None and isinstance(part.get("text"), str)):
         text = text_of(part.get("text"))
         if isinstance(text, Fault):
-            raise _BadTurn(field, *text)
+            raise BadTurn(field, *text)
         texts.append(text or "")
-        return [None] * (text or "").count(MARK)
+        return marks_in(text or "")
     if kind in _IMAGE_PARTS:
-        return [_part_picture(part)]
-    raise _BadTurn(field, "bad-value", f"a part of the type '{str(kind)[:40]}' is no text or image")
+        return [part_picture(part)]
+    raise BadTurn(field, "bad-value", f"a part of the type '{str(kind)[:40]}' is no text or image")
 
 
-def _part_picture(part: Mapping[str, object]) -> object:
-    """Return the picture that a part holds; None: it stands in the item's list."""
-    for key in ("image_url", "image", "url", "path", "base64", "bytes", "source", "data"):
-        value = part.get(key)
-        if isinstance(value, dict) and "data" in value and value.get("type") == "base64":
-            return f"data:image;base64,{value['data']}"
-        if value is not None:
-            return f"data:image;base64,{value}" if key == "base64" else value
-    return None
-
-
-def _with_pictures(
-    item: Mapping[str, object], plan: Plan, turns: Sequence[_Turn], column: str
-) -> list[_Turn]:
-    """Give each mark its picture."""
-    field, listed = _listed_pictures(item, plan)
-    own = sum(mark is not None for turn in turns for mark in turn.marks)
-    marks = sum(len(turn.marks) for turn in turns) - own
-    if not marks and listed and not own:
-        first = next((at for at, turn in enumerate(turns) if turn.role == "user"), 0)
-        return [
-            turn._replace(marks=list(listed)) if at == first else turn
-            for at, turn in enumerate(turns)
-        ]
-    if marks != len(listed):
-        several = "" if marks == 1 else "s"
-        pictures = f"{len(listed)} picture" + ("" if len(listed) == 1 else "s")
-        detail = f"{marks} mark{several} {MARK} in '{column}' and {pictures}"
-        raise _BadTurn(field, "bad-value", detail)
-    following = iter(listed)
-    return [
-        turn._replace(marks=[next(following) if one is None else one for one in turn.marks])
-        for turn in turns
-    ]
-
-
-def _listed_pictures(item: Mapping[str, object], plan: Plan) -> tuple[str, list[object]]:
-    named = plan.columns.get("picture")
-    keys = (named,) if isinstance(named, str) else PICTURE_KEYS
-    for key in keys:
-        value = item.get(key)
-        if value is None or value == "" or value == []:
-            continue
-        if isinstance(value, str) and value.lstrip().startswith("["):
-            value = _listed(value) or value
-        return key, list(value) if isinstance(value, list | tuple) else [value]
-    clips = [key for key in _CLIP_KEYS if item.get(key)]
-    if clips and not isinstance(named, str):
-        raise _BadTurn(clips[0], "bad-value", "conversations about clips are not read")
-    return keys[0], []
-
-
-def _rounds(turns: Sequence[_Turn], column: str) -> tuple[list[Part], Problem | None]:
+def _rounds(turns: Sequence[Turn], column: str) -> tuple[list[Part], Problem | None]:
     parts: list[Part] = []
     history: list[dict[str, str]] = []
     pictures: list[object] = []
@@ -259,22 +201,3 @@ def _rounds(turns: Sequence[_Turn], column: str) -> tuple[list[Part], Problem | 
     if not history:
         return parts, Problem(column, Fault("no-answer", "nobody answers in the dialogue"))
     return parts, None
-
-
-def _without_marks(text: str) -> str:
-    """Take the marks out of a text, and the blanks or the line that they leave."""
-    if MARK not in text:
-        return text.strip()
-    left = ""
-    for number, right in enumerate(text.split(MARK)):
-        if not number:
-            left = right
-            continue
-        ends_line = not left.rstrip(" \t") or left.rstrip(" \t").endswith("\n")
-        if ends_line:
-            left = left.rstrip(" \t") + right.lstrip()
-        elif right.startswith("\n") or not right or _CLOSING.match(right.lstrip(" \t")):
-            left = left.rstrip(" \t") + right.lstrip(" \t")
-        else:
-            left = left.rstrip(" \t") + " " + right.lstrip(" \t")
-    return left.strip()

@@ -1,7 +1,7 @@
-"""Pictures in a zip or tar that lies beside the table, read by their names.
+"""Read pictures by name from zip or tar archives beside the table.
 
-The names of a zip stand at its end, those of a tar in its headers, which are read once. Nothing is
-unpacked to disk, and no more is read of a member than a picture may have.
+The names are read once, from the end of a zip or the headers of a tar. Nothing is unpacked to disk,
+and a member is read only up to the maximum size of a picture.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import posixpath
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from instructify._util.errors import UserError
@@ -29,12 +29,12 @@ class RowPicture(NamedTuple):
 
     @property
     def content(self) -> str:
-        """Say what tells this picture from others, the same wherever the data lies."""
+        """Return the identity of this picture, which does not depend on the place of the data."""
         return self.name if self.data is None else hashlib.sha256(self.data).hexdigest()
 
 
 class PictureArchive:
-    """An archive of pictures that is open."""
+    """An open archive of pictures."""
 
     def __init__(self, file: RawFile) -> None:
         self._file = file
@@ -42,7 +42,9 @@ class PictureArchive:
         try:
             if self._is_zip:
                 self._zip = zipfile.ZipFile(file.path)
-                members = {one.filename: one for one in self._zip.infolist() if not one.is_dir()}
+                members = {
+                    info.filename: info for info in self._zip.infolist() if not info.is_dir()
+                }
                 self._places: dict[str, object] = dict(members)
             else:
                 self._handle = file.path.open("rb")
@@ -57,8 +59,17 @@ class PictureArchive:
             raise unreadable(file, error) from error
         self._names = _by_plain_name(self._places)
 
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return self._file.name
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a picture of this name."""
+        return name in self._places or name in self._names
+
     def find(self, name: str) -> RowPicture | Fault:
-        """Read a picture; a name may leave out the one folder that everything lies in."""
+        """Read a picture; a name may omit the single top folder of the archive."""
         place = self._places.get(name) or self._places.get(self._names.get(name, ""))
         if place is None:
             return Fault("picture-missing", f"no {name[:200]} in {self._file.name}")
@@ -86,8 +97,31 @@ class PictureArchive:
         return self._handle.read(place.size)
 
 
+class PictureArchives:
+    """Archives of pictures that are open; a name that several of them have is no name."""
+
+    def __init__(self, files: Sequence[RawFile]) -> None:
+        self._archives = [PictureArchive(file) for file in files]
+
+    def find(self, name: str) -> RowPicture | Fault:
+        """Read a picture from the archive that has it."""
+        having = [archive for archive in self._archives if archive.has(name)]
+        if len(having) == 1:
+            return having[0].find(name)
+        if having:
+            shown = " and ".join(archive.name for archive in having[:3])
+            how = "write the folder of the archive before the name"
+            return Fault("bad-value", f"{name[:200]} is in {shown}; {how}")
+        shown = ", ".join(archive.name for archive in self._archives[:5])
+        return Fault("picture-missing", f"no {name[:200]} in {shown}")
+
+    def close(self) -> None:
+        for archive in self._archives:
+            archive.close()
+
+
 def _by_plain_name(names: dict[str, object]) -> dict[str, str]:
-    """Map the names without `./`, and without the one folder that all lie in, to the whole ones."""
+    """Map names without `./` and without a single top folder to full names."""
     plain = {posixpath.normpath(name): name for name in names}
     roots = set(_roots(plain))
     if len(roots) == 1 and all("/" in name for name in plain):

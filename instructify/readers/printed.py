@@ -1,8 +1,8 @@
-"""Lists and objects as Python, NumPy and pandas print them into the cells of a table, read safely.
+"""Read lists and objects that Python, NumPy and pandas printed into the cells of a table.
 
-`['a', "b's"]`, `['a' 'b']`, `('a', 'b')`, `array(['a'], dtype=object)`, `{'question': 'Who?'}`:
-what `str` gives for them, and what `to_csv` writes. Nothing is evaluated; depth and size are
-bounded.
+Examples: `['a', "b's"]`, `['a' 'b']`, `('a', 'b')`, `array(['a'], dtype=object)`,
+`{'question': 'Who?'}`, as `str` and `to_csv` write them. Nothing is evaluated, and depth and size
+are limited.
 """
 
 import re
@@ -27,7 +27,7 @@ def read_printed(text: str) -> object:
     """Read a value that Python printed.
 
     Lists, tuples, sets and arrays become lists, objects become dicts, `None` and `nan` None.
-    ValueError where the text is no such value.
+    Raises ValueError if the text is not such a value.
     """
     if len(text) > MOST_CHARS:
         raise ValueError("too long")
@@ -38,7 +38,7 @@ def read_printed(text: str) -> object:
 
 
 def looks_printed(text: str) -> bool:
-    """Whether a text begins as a list does that Python printed: a bracket, then a quoted text."""
+    """Whether a text begins like a list that Python printed: a bracket, then a quoted text."""
     return _LIST_OF_TEXTS.match(text) is not None
 
 
@@ -73,7 +73,7 @@ def _value(text: str, at: int, depth: int) -> tuple[object, int]:
 
 
 def _items(text: str, at: int, depth: int) -> tuple[object, int]:
-    """Read what stands between brackets; between items a comma, or as NumPy prints, white space."""
+    """Read the items between brackets, separated by commas or, as in NumPy, by white space."""
     closing = _CLOSING[text[at]]
     items: list[object] = []
     keyed: dict[str, object] = {}

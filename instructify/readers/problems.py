@@ -1,7 +1,7 @@
-"""Problems keyed by id with their splits in a second file, as IconQA and ScienceQA publish them.
+"""Read problems keyed by id, with splits in a second file, as IconQA and ScienceQA publish them.
 
-Only the problems of the wanted split are judged, in the order of the problems file; an id of the
-split that has no readable problem becomes a reject. The problems file is streamed.
+Only the problems of the split are checked, in the order of the problems file. An id of the split
+without a readable problem becomes a reject. The problems file is streamed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,11 +23,11 @@ class Labelled(NamedTuple):
 
     texts: list[str]
     right: int
-    dropped: int  # empty wrong choices, for a remark
+    dropped: int  # number of empty wrong choices, for a remark
 
 
 def read_split(file: RawFile, names: Sequence[str]) -> Mapping[str, int]:
-    """Read the ids under these names of the splits file, each with its position under its name."""
+    """Read the ids of some names in the splits file, each with its position under the name."""
     splits = read_value(file, dict[str, list[str]])
     for name in names:
         if name not in splits:
@@ -41,11 +41,11 @@ def read_split(file: RawFile, names: Sequence[str]) -> Mapping[str, int]:
 def read_problems(
     files: Mapping[str, RawFile], names: Sequence[str], model: type[T], rows: RecordRows
 ) -> Iterator[tuple[int, str, T]]:
-    """Stream position, id and problem of the splits `names`; what can't be read goes to `rows`."""
+    """Stream position, id and problem of the splits `names`; rejects go to `rows`."""
     wanted = read_split(files["splits"], names)
     file = files["problems"]
     seen: set[str] = set()
-    # Fields are judged below, when it is known that the problem belongs to the split.
+    # Fields are checked below, for problems of the split only.
     for items in read_mapping(file, dict[str, Any]):
         rows.extend_rejects(items.rejects)
         for position, (pid, value) in zip(items.positions, items.items, strict=True):
@@ -66,9 +66,9 @@ def read_problems(
 def check_choices(
     rows: RecordRows, file: RawFile, position: int, choices: Sequence[str], answer: int
 ) -> Labelled | None:
-    """Clean the choices and leave out empty wrong ones.
+    """Clean the choices and remove empty wrong ones.
 
-    None, with a reject, where the right choice is empty or the answer is none of them.
+    Returns None, with a reject, if the right choice is empty or the answer is not an index.
     """
     texts = [clean(choice) for choice in choices]
     if not 0 <= answer < len(texts):

@@ -1,7 +1,7 @@
-"""Where a large JSON file may be cut: guesses, made from a few bytes around each place.
+"""Guess where a large JSON file can be split, from a few bytes around each place.
 
-A cut is a comma behind which an item begins that has the fields of the file's first item. Whether
-it lies between two items is proved later, by whoever reads the range before it to its end.
+A cut is a comma followed by an item with the same fields as the first item of the file. Whether it
+really lies between two items is proved later, when the range before it is read to its end.
 """
 
 import json
@@ -15,19 +15,21 @@ from typing import Any, NamedTuple
 from instructify.readers.base import A_LIST, BY_ID, Ranges, RawFile
 
 RANGE_BYTES = 64 << 20
+_WORTH_CUTTING = 1.5  # a file of fewer ranges is not cut
+_TOGETHER = 4  # ranges come in fours, so that two or four processes finish together
 _HEAD_BYTES = 4 << 20
-_BLOCK_BYTES = 4 << 20  # a cut has to be found within so many bytes behind its place
+_BLOCK_BYTES = 4 << 20  # a cut is searched in so many bytes after its place
 _NEAR_BYTES = 1 << 20
 _ITEM = re.compile(rb"\}\s*(,)\s*(?=\{)")
 _PAIR = re.compile(rb'\}\s*(,)\s*(?="(?:[^"\\]|\\.)*"\s*:\s*\{)', re.DOTALL)
 _COLON = re.compile(r"\s*:\s*")
 _SPACE = re.compile(r"\s*")
 
-Cut = Mapping[str, tuple[int, int]]  # of some files, by role, the bytes that are read
+Cut = Mapping[str, tuple[int, int]]  # the bytes that are read of some files, by role
 
 
 class _Item(NamedTuple):
-    """A comma, and the fields of the item behind it."""
+    """A comma, and the fields of the item after it."""
 
     comma: int
     fields: Mapping[str, Any]
@@ -36,10 +38,10 @@ class _Item(NamedTuple):
 def plan_ranges(
     files: Mapping[str, RawFile], ranges: Ranges, range_bytes: int = RANGE_BYTES
 ) -> list[Cut]:
-    """Cut the files of a split into ranges, in the order in which they are read.
+    """Split the files of a split into ranges, in the order in which they are read.
 
-    A range names what is read of one file, or, of files that are joined, of each of them. An empty
-    list says that there is no more than one range, or that a file is one that can't be cut.
+    A range gives the part of one file or, for joined files, of each of them. The list is empty if
+    there is only one range, or if a file can't be split.
     """
     roles = [role for role in ranges.places if role in files]
     if not roles or len(roles) < len(files) or not all(_is_plain(files[role]) for role in roles):
@@ -57,7 +59,7 @@ def plan_ranges(
 def _joined(
     files: Mapping[str, RawFile], ranges: Ranges, roles: Sequence[str], range_bytes: int
 ) -> list[Cut]:
-    """Cut files that have the same items in the same order, all at the same items."""
+    """Split files with the same items in the same order, all at the same items."""
     field = ranges.joined_by or ""
     largest = max(roles, key=lambda role: files[role].path.stat().st_size)
     with _mapped(files[largest].path) as data:
@@ -67,20 +69,20 @@ def _joined(
         if role == largest:
             continue
         with _mapped(files[role].path) as data:
-            found = [0]
+            commas = [0]
             for cut in cuts:
                 share = cut.comma / places[largest][-1]
                 comma = _comma_of(data, field, cut.fields.get(field), share)
-                if comma is None or comma <= found[-1]:
+                if comma is None or comma <= commas[-1]:
                     return []
-                found.append(comma)
-            places[role] = [*found, len(data)]
-    spans = {role: _spans(found) for role, found in places.items()}
+                commas.append(comma)
+            places[role] = [*commas, len(data)]
+    spans = {role: _spans(commas) for role, commas in places.items()}
     return [{role: spans[role][at] for role in roles} for at in range(len(cuts) + 1)]
 
 
 def _is_plain(file: RawFile) -> bool:
-    """Whether a file is one of JSON text that is not packed, as far as its first byte tells."""
+    """Whether a file is JSON text that is not compressed, by its first byte."""
     try:
         if not stat.S_ISREG(file.path.stat().st_mode):
             return False
@@ -97,26 +99,32 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def _places(path: Path, place: str, range_bytes: int) -> list[int]:
-    if path.stat().st_size < 1.5 * range_bytes:
+    if path.stat().st_size < _WORTH_CUTTING * range_bytes:
         return [0, path.stat().st_size]
     with _mapped(path) as data:
         return [0, *(cut.comma for cut in _cuts(data, place, range_bytes)), len(data)]
 
 
 def _spans(places: Sequence[int]) -> list[tuple[int, int]]:
-    """Pair the places; the comma of a cut belongs to no range."""
+    """Make ranges of cuts; the comma of a cut belongs to no range."""
     starts = [place + 1 if place else 0 for place in places[:-1]]
     return list(zip(starts, places[1:], strict=True))
 
 
 def _cuts(data: mmap.mmap, place: str, range_bytes: int) -> Iterator[_Item]:
-    """Find a cut behind each multiple of `range_bytes`, where there is one."""
+    """Find the cuts between ranges of equal length, which is at most `range_bytes`.
+
+    A file that is not much longer than one range has none.
+    """
     size = len(data)
+    if size < _WORTH_CUTTING * range_bytes:
+        return
+    num_ranges = -(-size // range_bytes // _TOGETHER) * _TOGETHER
     fields = _first_fields(data, place)
     if fields is None:
         return
     last = 0
-    for target in range(range_bytes, size - range_bytes // 2, range_bytes):
+    for target in (size * number // num_ranges for number in range(1, num_ranges)):
         if target <= last:
             continue
         item = _next_item(data, target, fields, keyed=place == BY_ID)
@@ -126,7 +134,7 @@ def _cuts(data: mmap.mmap, place: str, range_bytes: int) -> Iterator[_Item]:
 
 
 def _first_fields(data: mmap.mmap, place: str) -> set[str] | None:
-    """Read the fields of the first item; None where it is not in sight."""
+    """Read the fields of the first item; None if it is not near the beginning."""
     head = bytes(data[:_HEAD_BYTES])
     start = 0
     if place not in (A_LIST, BY_ID):
@@ -145,19 +153,21 @@ def _next_item(data: mmap.mmap, target: int, fields: set[str], *, keyed: bool) -
     text = block.decode("latin-1")
     alike: _Item | None = None
     for match in (_PAIR if keyed else _ITEM).finditer(block):
-        found = _item_at(text, match.end(), keyed=keyed)
-        if found is None:
+        fields_here = _item_at(text, match.end(), keyed=keyed)
+        if fields_here is None:
             continue
-        item = _Item(target + match.start(1), found)
-        if found.keys() == fields:
+        item = _Item(target + match.start(1), fields_here)
+        if fields_here.keys() == fields:
             return item
-        if alike is None and 2 * len(found.keys() & fields) > max(len(found), len(fields)):
+        if alike is None and 2 * len(fields_here.keys() & fields) > max(
+            len(fields_here), len(fields)
+        ):
             alike = item
     return alike
 
 
 def _item_at(text: str, start: int, *, keyed: bool) -> dict[str, Any] | None:
-    """Decode the object that begins here; as latin-1, so that places in text and bytes agree."""
+    """Decode the object at an offset, as latin-1, so that offsets in text and bytes are equal."""
     decoder = json.JSONDecoder()
     try:
         at = _skip(_SPACE, text, start)
@@ -176,7 +186,7 @@ def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 
 def _comma_of(data: mmap.mmap, field: str, value: object, share: float) -> int | None:
-    """Find the comma before the item with this value; it is looked for near its share first."""
+    """Find the comma before the item with this value, near the expected place first."""
     if not isinstance(value, int):
         return None
     wanted = re.compile(rb'"' + re.escape(field.encode()) + rb'"\s*:\s*%d(?![\d.eE])' % value)
@@ -186,5 +196,5 @@ def _comma_of(data: mmap.mmap, field: str, value: object, share: float) -> int |
     if match is None:
         return None
     lower = max(0, match.start() - (1 << 16))
-    commas = [one.start(1) for one in _ITEM.finditer(data, lower, match.start() + 1)]
+    commas = [comma.start(1) for comma in _ITEM.finditer(data, lower, match.start() + 1)]
     return commas[-1] if commas else None

@@ -1,6 +1,6 @@
-"""All readers by the name that catalog.yaml uses, found in the modules of this folder.
+"""Collect all readers from the modules of this folder, by the name that catalog.yaml uses.
 
-A module that defines a `Reader` is a reader's; nothing else has to name it.
+A module that defines a `Reader` is found by itself; it is not listed anywhere.
 """
 
 import importlib
@@ -14,7 +14,7 @@ _FACE = "instructify.readers"
 def _readers() -> dict[str, Reader]:
     """Collect the readers of all modules.
 
-    Raises ValueError where two of them have the same name.
+    Raises ValueError if two of them have the same name.
     """
     readers: dict[str, Reader] = {}
     for module in pkgutil.iter_modules(importlib.import_module(_FACE).__path__):

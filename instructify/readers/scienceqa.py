@@ -1,8 +1,9 @@
-"""ScienceQA: one multiple-choice record per problem; its hint is the context.
+"""ScienceQA: a multiple-choice record for each problem; its hint is the context.
 
-Raw id: the problem's id. By default only problems with a picture are read (SciQA-IMG);
-`pictures=all` reads the others too, with no picture. Lecture and solution are never used: they give
-the answer away. The picture lies below the problem's own split (`minitest` is a part of `test`).
+The raw id is the id of the problem. By default only problems with a picture are read (SciQA-IMG);
+`pictures=all` also reads the others, without a picture. Lecture and solution are never used, since
+they contain the answer. The picture is below the split of the problem (`minitest` is a part of
+`test`).
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""A part of a raw JSON file, which a reader is given in place of the whole.
+"""A part of a raw JSON file that a reader gets in place of the whole file.
 
-Nobody knows whether the ends of a part lie between two items until the part has been read. So
-whatever is not plain from the part alone, a bad end or an item that has to be judged one by one,
-raises `InDoubt`, and the caller reads more at once.
+Whether the ends of a part lie between two items is known only after reading it. If the part alone
+does not decide it (a bad end, or an item that fails typed decoding), reading raises `InDoubt`, and
+the caller reads a larger part.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import numpy as np
 
 
 class InDoubt(Exception):
-    """A part of a file that one can't be sure of; `at_end`: at its end, which may be a bad one."""
+    """A part of a file is in doubt; `at_end`: at its end, which may not be between two items."""
 
     def __init__(self, why: str, *, at_end: bool = False) -> None:
         super().__init__(why)
@@ -22,11 +22,11 @@ class InDoubt(Exception):
 
 
 class Span:
-    """The bytes from `start` to `stop` of a file: whole items, the comma behind the last left out.
+    """The bytes from `start` to `stop` of a file: whole items, without the comma after the last.
 
     The first part of a file begins at byte 0, before the list, and the last ends with the file. An
-    empty part stands for a file that is not read at all. `first` is the position of the first item;
-    `num_items` is known once all were read.
+    empty part means that the file is not read. `first` is the position of the first item;
+    `num_items` is known after all items were read.
     """
 
     def __init__(self, start: int, stop: int, *, is_last: bool, first: int = 0) -> None:
@@ -42,12 +42,12 @@ class Span:
 
     @classmethod
     def of(cls, start: int, stop: int, path: Path, first: int = 0) -> "Span":
-        """Describe a part of a file that is there."""
+        """Return the part of a file, which must exist."""
         return cls(start, stop, is_last=stop == path.stat().st_size, first=first)
 
 
 class SpanHandle:
-    """Reads a part of a file as if it were all of it, with a bracket where the file goes on."""
+    """Reads a part of a file as if it were a whole file, with brackets added at the cuts."""
 
     def __init__(self, handle: BinaryIO, span: Span, closing: bytes) -> None:
         handle.seek(span.start)
@@ -56,7 +56,7 @@ class SpanHandle:
         self._closing = b"" if span.is_last else closing
 
     def readinto(self, target: memoryview, /) -> int:
-        """Fill `target` as far as the part goes; 0 at its end."""
+        """Read into `target` up to the end of the part; returns 0 at its end."""
         size: int = 0
         if self._left:
             size = self._handle.readinto(target[: self._left])  # type: ignore[attr-defined]
@@ -69,11 +69,11 @@ class SpanHandle:
 
 
 def has_all_keys(text: memoryview, items: Mapping[str, msgspec.Raw]) -> bool:
-    """Whether a decoded object has all pairs of its text: of a key that is there twice, only the
-    last is left, which would count as one item here and as two where a window ends between them.
+    """Whether a decoded object has all pairs of its text.
 
-    Tells it by the lengths: the gaps between the items have to be of one size. Also says no where
-    they are not, though nothing is missing.
+    Of a repeated key only the last pair is left, which would be one item here, and two items if a
+    window ended between them. This is checked by lengths: the gaps between items must have the
+    same size. The result is also False if they differ although no pair is missing.
     """
     raws = list(items.values())
     if len(raws) < 2:
@@ -86,7 +86,7 @@ def has_all_keys(text: memoryview, items: Mapping[str, msgspec.Raw]) -> bool:
 
 
 def _begins(text: memoryview, first: msgspec.Raw, key: str) -> bool:
-    """Whether nothing lies before an item but its key."""
+    """Whether only its key comes before an item."""
     start = np.frombuffer(first, np.uint8).ctypes.data - np.frombuffer(text, np.uint8).ctypes.data
     quoted = f'"{key}"'.encode("utf-8", "surrogatepass")
     before = bytes(text[1:start]).strip()

@@ -1,7 +1,7 @@
-"""The split that a raw file states of itself, held against the one that it is read for.
+"""Compare the split that a raw file states with the split that it is read for.
 
-Files of two splits have one form, so that one in the place of the other reads well: evaluation data
-would be trained on. Some releases state the split in their head or in each item.
+Files of two splits have the same form, so one in place of the other is read without an error, and
+evaluation data would be trained on. Some releases state the split in a header or in each item.
 """
 
 import re
@@ -14,9 +14,9 @@ _SUBSET = re.compile(rb'"data_subtype"\s*:\s*"([A-Za-z0-9_-]{1,40})"')
 
 
 def other_split(stated: object, split: str) -> str | None:
-    """Say what is wrong where an item is of another split; None where it is not, or states none.
+    """Return the mistake if an item states another split; None if it does not, or states none.
 
-    Only the kind counts: `val2014` is of `val`, and `test-dev2015` of `testdev` and `test`.
+    Only the kind counts: `val2014` belongs to `val`, and `test-dev2015` to `testdev` and `test`.
     """
     if not isinstance(stated, str):
         return None
@@ -27,7 +27,7 @@ def other_split(stated: object, split: str) -> str | None:
 
 
 def check_subset(file: RawFile, ends: bytes, context: ReadContext) -> None:
-    """Refuse a file of VQA's form whose `data_subtype` is another split's."""
+    """Refuse a file of VQA's form whose `data_subtype` is that of another split."""
     stated = _SUBSET.search(ends)
     if stated is not None and other_split(stated[1].decode(), context.split):
         raise UserError(

@@ -1,11 +1,12 @@
-"""The user's own data: tables, conversations, lists of COCO and VQA, or class folders.
+"""Read the user's own data: tables, conversations, lists of COCO and VQA, or class folders.
 
-Every shape becomes rows (`own_rows`), and rows become records here. The raw id of a record is its
-`id` column, else its 0-based row, after the file's name where a split has several; behind it `-<n>`
-for the n-th turn of a conversation or the n-th caption of a row. In class folders it is
-`<class>/<file>`. A picture's key is `<dataset>/<name>` with the name as the data gives it, or made
-of its content where it stands in the data itself. In the name of a class folder an underscore
-stands for a blank. The columns that templates read by a name are in `fields`, sorted by name.
+`own_rows` converts every shape to rows, and this module converts rows to records. The raw id of a
+record is its `id` column, else its 0-based row, after the name of the file if a split has several
+files. `-<n>` is added for turn n of a conversation or caption n of a row. In class folders the raw
+id is `<class>/<file>`. The key of a picture is `<dataset>/<name>` with the name in the data; for a
+picture embedded in the data the name is made from its content. An underscore in the name of a class
+folder stands for a space. The columns that templates read by a name are in `fields`, sorted by
+name.
 """
 
 import posixpath
@@ -28,13 +29,14 @@ from instructify.readers.own_pictures import pictures_in
 from instructify.readers.own_plan import Plan, make_plan, raw_name
 from instructify.readers.own_records import BadCell, Row, fields_of
 from instructify.readers.own_rows import folder_of, source_files, source_rows
-from instructify.readers.own_turns import PART_COLUMNS, Part, parts_of
-from instructify.readers.picture_archive import PictureArchive, RowPicture
+from instructify.readers.own_turns import PART_COLUMNS, TOOLS, Part, parts_of
+from instructify.readers.picture_archive import PictureArchives, RowPicture
 from instructify.readers.rows import Cells
 from instructify.readers.table_cells import Fault
 from instructify.readers.whole_numbers import pointed_columns, without_point
 
-# Where the positions of records may count, the lists of COCO and VQA among them.
+_NO_TOOLS: tuple[object, ...] = (None, "", "[]", [])
+# What positions of records may count, including the lists of COCO and VQA.
 _PLACES = (A_LIST, "questions", "annotations", "images", "data", JSON_LINES)
 
 
@@ -61,7 +63,7 @@ def _read_rows(context: ReadContext, plan: Plan) -> Iterator[Chunk]:
 
 
 class _Records:
-    """Turns rows into records or rejects, one after the other."""
+    """Converts rows to records or rejects, one after another."""
 
     def __init__(self, context: ReadContext, plan: Plan) -> None:
         self.rows = RecordRows(context)
@@ -70,12 +72,14 @@ class _Records:
         self._several = len(files) > 1
         self._pointed = pointed_columns(files, plan)
         self._base = str(context.options["raw"]) or context.dataset
-        archive = context.files.get("pictures")
-        self._archive = None if archive is None else PictureArchive(archive)
+        archives = [
+            file for role, file in sorted(context.files.items()) if role.startswith("pictures")
+        ]
+        self._archive = PictureArchives(archives) if archives else None
         self._prefixes: dict[str, tuple[str, str]] = {}
 
     def close(self) -> None:
-        """Close the archive of the pictures, if there is one."""
+        """Close the archives of the pictures, if there are any."""
         if self._archive is not None:
             self._archive.close()
 
@@ -110,7 +114,7 @@ class _Records:
         columns: Mapping[str, object],
         cells: Cells,
     ) -> bool:
-        """Add the records of one part of a row; False where it is a reject."""
+        """Add the records of one part of a row; returns False if it is rejected."""
         plan = self._plan
         row = Row(plan, part.cells, columns)
         try:
@@ -122,16 +126,18 @@ class _Records:
                 if plan.shared_split(content) != plan.split:
                     return True
             fields = fields_of(plan, row)
-            own = own_fields_of(plan, whole) if plan.fields else None
+            own_fields = own_fields_of(plan, whole) if plan.fields else None
         except BadCell as error:
             if plan.split_by is None or plan.split_by.column or plan.is_first_split:
                 self.rows.reject(file, position, error.column, *error.fault)
             return False
         keys = [self._key(picture) for picture in pictures]
         self.rows.remark("empty-choice", row.empty_choices)
+        if plan.kind == "conversations" and cells.get(TOOLS) not in _NO_TOOLS:
+            self.rows.remark("tools")
         if self._pointed and any(cells.get(name) is not None for name in self._pointed):
             self.rows.remark("whole-number")
-        for number, one in enumerate(fields):
+        for number, record_fields in enumerate(fields):
             suffix = f"-{number}" if len(fields) > 1 else ""
             self.rows.add(
                 f"{raw_id}{part.suffix}{suffix}",
@@ -139,13 +145,13 @@ class _Records:
                 pictures=keys,
                 source=file,
                 position=position,
-                fields=own,
-                **one,
+                fields=own_fields,
+                **record_fields,
             )
         return True
 
     def _prefix(self, file: RawFile) -> tuple[str, str]:
-        """Say what stands before row numbers in raw ids, and before names of pictures."""
+        """Return the prefixes of row numbers in raw ids and of names of pictures."""
         known = self._prefixes.get(file.name)
         if known is None:
             name = file.name.removeprefix(self._base).lstrip("/")
@@ -154,7 +160,7 @@ class _Records:
         return known
 
     def _pictures(self, file: RawFile, row: Row) -> list[RowPicture]:
-        pictures = pictures_in(row.cell("picture"), self._plan, self._archive)
+        pictures = pictures_in(row.pictures(), self._plan, self._archive)
         if isinstance(pictures, Fault):
             raise row.bad("picture", pictures)
         if not pictures and not self._plan.text_only:
@@ -220,7 +226,7 @@ def _options() -> dict[str, Option]:
         "raw": "the folder of the raw root, where it is not named like the dataset",
         "fields": "the columns that templates read by a name, as JSON",
     }
-    texts = {name: Option(kind="text", help=told) for name, told in fixed.items()}
+    texts = {name: Option(kind="text", help=help_text) for name, help_text in fixed.items()}
     columns = {
         f"column_{field}": Option(kind="text", help=f"the column of {field}")
         for field in (*FIELDS, TURNS)
@@ -233,4 +239,4 @@ def _options() -> dict[str, Option]:
     }
 
 
-READER = Reader(name="table", version=4, read=read, options=_options(), places=_PLACES)
+READER = Reader(name="table", version=5, read=read, options=_options(), places=_PLACES)

@@ -1,7 +1,7 @@
-"""What a cell of the user's own table may be: a text, a list, an index, rounds of a dialogue.
+"""Read a cell of the user's own table: a text, a list, an index, or rounds of a dialogue.
 
-Every function takes a cell as it was read and returns its value, None where there is nothing, or a
-`Fault`. Numbers are taken for texts, since labels and ids often are numbers.
+Every function gets a cell as it was read, and returns its value, None if it is empty, or a `Fault`.
+Numbers are accepted as texts, since labels and ids often are numbers.
 """
 
 import json
@@ -13,21 +13,21 @@ from instructify.readers.printed import looks_printed, read_printed
 from instructify.readers.text import clean
 
 _WHOLE = re.compile(r"-?[0-9]{1,8}(?:\.0+)?", re.ASCII)
-# Where the text of an answer or caption stands that comes as an object, as those of VQAv2 do.
+# Keys of the text in an answer or caption that is an object, as in VQAv2.
 _TEXT_KEYS = ("answer", "caption", "raw", "text", "sentence")
 _ROUND_KEYS = (("question", "answer"), ("user", "assistant"), ("human", "gpt"), ("q", "a"))
 _HOW_TO_WRITE = 'write lists of texts as JSON, ["red", "green"], or with separators, red|green'
 
 
 class Fault(NamedTuple):
-    """Why a cell cannot be used: a reason code and what was found."""
+    """Why a cell can't be used: a reason code and a description of the cell."""
 
     reason: str
     detail: str
 
 
 def text_of(cell: object) -> str | Fault | None:
-    """Read a text; outer white space goes, an empty one is nothing."""
+    """Read a text without outer white space; None if it is empty."""
     if not isinstance(cell, str):
         return _text_of_other(cell)
     text = clean(cell)
@@ -39,10 +39,9 @@ def text_of(cell: object) -> str | Fault | None:
 def texts_of(
     cell: object, separator: str, *, empty: bool = False
 ) -> tuple[str, ...] | Fault | None:
-    """Read a list of texts: a list, a text with separators, or one that is a list as JSON writes or
-    Python prints it.
+    """Read a list of texts: a list, a text with separators, or a list as JSON or Python writes it.
 
-    With `empty` an item of a list may be empty, but not all of them.
+    With `empty` some items of a list may be empty, but not all of them.
     """
     items = cell
     if isinstance(cell, str):
@@ -68,7 +67,7 @@ def texts_of(
 
 
 def list_instead(text: str) -> Fault | None:
-    """Say so where a text that shall be said is a list or object that Python printed."""
+    """Return a fault if a text is a list or object that Python printed."""
     if not looks_printed(text) or _json_list(text) is not None:
         return None
     if not text.lstrip().startswith("["):
@@ -84,12 +83,12 @@ def list_instead(text: str) -> Fault | None:
 
 
 def whole_number(text: str) -> int | None:
-    """Read a whole number, also as pandas writes it where a column has gaps: `1.0`."""
+    """Read a whole number, also in the form `1.0` that pandas writes for a column with gaps."""
     return int(float(text)) if _WHOLE.fullmatch(text) else None
 
 
 def yes_or_no(cell: object) -> str | Fault | None:
-    """Read a truth value in one of the usual spellings."""
+    """Read a boolean in one of the usual spellings."""
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     text = text_of(cell)
@@ -117,20 +116,20 @@ def rounds_of(cell: object) -> list[dict[str, str]] | Fault | None:
         pair = _pair_of(item)
         if pair is None:
             return Fault("wrong-type", "a round of the history is no {question, answer}")
-        one: dict[str, str] = {}
+        dialogue_round: dict[str, str] = {}
         for key, value in zip(("question", "answer"), pair, strict=True):
             text = text_of(value)
             if isinstance(text, Fault):
                 return text
             if text is None:
                 return Fault("empty-text", f"a round of the history has no {key}")
-            one[key] = text
-        rounds.append(one)
+            dialogue_round[key] = text
+        rounds.append(dialogue_round)
     return rounds
 
 
 def _pair_of(item: object) -> tuple[object, object] | None:
-    """Take question and answer out of one round, which may be a list of the two."""
+    """Return question and answer of a round, which may be a list of both."""
     if isinstance(item, list | tuple) and len(item) == 2:
         return item[0], item[1]
     if not isinstance(item, dict):
@@ -162,7 +161,7 @@ def _has_bytes(text: str) -> bool:
 
 
 def _list_in(cell: str, separator: str, *, empty: bool) -> list[object] | Fault:
-    """Read the list that a text holds in one of three ways of writing."""
+    """Read a list from a text in one of three notations."""
     items = _json_list(cell)
     if items is None:
         items = _printed_list(cell)
@@ -181,7 +180,7 @@ def _list_in(cell: str, separator: str, *, empty: bool) -> list[object] | Fault:
 
 
 def _printed_list(cell: str) -> list[object] | None:
-    """Read a list that Python, NumPy or pandas printed; None where a text is none."""
+    """Read a list that Python, NumPy or pandas printed; None if the text is not one."""
     text = cell.strip()
     if not (text.startswith("[") and text.endswith("]")) and not looks_printed(text):
         return None
@@ -195,7 +194,7 @@ def _printed_list(cell: str) -> list[object] | None:
 
 
 def _is_parenthesis(text: str, value: object) -> bool:
-    """Whether brackets stand around one text: Python prints a tuple of one with a comma."""
+    """Whether brackets enclose a plain text: Python prints a tuple of one item with a comma."""
     single = isinstance(value, list) and len(value) == 1
     return single and text.lstrip().startswith("(") and not text.rstrip(") \n\t").endswith(",")
 

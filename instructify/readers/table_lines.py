@@ -1,12 +1,12 @@
-"""Lines of a CSV or TSV file into rows, so that no quotation mark takes other rows along.
+"""Parse the lines of a CSV or TSV file to rows, so that a stray quotation mark swallows no rows.
 
-CSV: a cell in quotation marks may go on in the next lines. Where such a cell is never closed, is
-closed wrongly, or its lines are rows of the table themselves, its first line alone is bad, and the
-lines below are read as the rows that they are.
+CSV: a quoted cell may continue in the next lines. If such a cell is never closed, is closed
+wrongly, or its lines are themselves rows of the table, only its first line is bad, and the lines
+after it are read as rows.
 
-TSV: no cell needs quotation marks, and most writers use none. A line that has all its cells is a
-row; marks around a whole cell are taken off; a cell goes on in the next line only where no line of
-it could be a row, and where it is closed.
+TSV: no cell needs quotation marks, and most programs write none. A line with all its cells is a
+row, and quotation marks around a whole cell are removed. A cell continues in the next line only if
+none of its lines could be a row and the quotation mark is closed.
 """
 
 import csv
@@ -20,15 +20,15 @@ from instructify._util.wording import counted
 
 _MOST_LINES = 10_000  # of one cell in a CSV file
 _MOST_TSV_LINES = 200
-_BLOCK_LINES = 256  # that are parsed at once where each is a row of its own
+_BLOCK_LINES = 256  # that are parsed together if each is a row
 _OPENING = re.compile(r'(?:(?<=,)|(?<=^))"')
 _WHOLLY_QUOTED = re.compile(r'"(?:[^"]|"")*"', re.DOTALL)
 
 
 class Line(NamedTuple):
-    """A row's cells, or what is wrong with it, and where it begins.
+    """The cells of a row, or its fault, and the line where it begins.
 
-    `at_end`: the file ends with this row, without a newline behind it.
+    `at_end`: the file ends with this row, without a newline after it.
     """
 
     cells: list[str] | None
@@ -39,10 +39,10 @@ class Line(NamedTuple):
 
 
 class _Feed:
-    """The lines of a file, handed out one by one, which can be taken back."""
+    """The lines of a file, one by one; lines can be given back and are then returned again."""
 
     def __init__(self, handle: TextIO) -> None:
-        self.number = 0  # of the last line that was handed out
+        self.number = 0  # of the last line that was returned
         self.taken: list[str] = []  # since `begin`
         self._handle = handle
         self._waiting: deque[str] = deque()
@@ -64,26 +64,26 @@ class _Feed:
         self.taken = []
 
     def block(self) -> list[str]:
-        """Hand out the next lines, which `give_back` takes back whole; none while some wait."""
+        """Return the next lines, which `give_back` takes back; none if lines were given back."""
         if self._waiting or self.number < self._slow_until:
             return []
         return list(islice(self._handle, _BLOCK_LINES))
 
     def give_back(self, lines: Sequence[str]) -> None:
-        """Take a block back, and hand out fewer blocks the more come back."""
+        """Take a block back; the more blocks come back, the fewer are returned later."""
         self._waiting.extend(lines)
         self._given_back = min(self._given_back + 1, 6)
         self._slow_until = self.number + (len(lines) << self._given_back)
 
     def keep(self, count: int) -> None:
-        """Take back all but the first `count` lines since `begin`."""
+        """Take back all lines since `begin` except the first `count`."""
         self._waiting.extendleft(reversed(self.taken[count:]))
         self.number -= len(self.taken) - count
         del self.taken[count:]
 
 
 def read_lines_of_csv(handle: TextIO) -> Iterator[Line]:
-    """Read the rows of a CSV file, its header first; empty lines are left out."""
+    """Read the rows of a CSV file, first its header; empty lines are skipped."""
     feed = _Feed(handle)
     rows = csv.reader(feed, "excel", strict=True)
     width = 0
@@ -126,7 +126,7 @@ def _csv_rows(block: list[str]) -> list[list[str]]:
 
 
 def _whole_lines(feed: _Feed, block: list[str], rows: list[list[str]]) -> Iterator[Line]:
-    """Yield the rows of a block of lines; give the lines back where they are not one row each."""
+    """Yield the rows of a block of lines; give the lines back if any is not a row."""
     if len(rows) != len(block):
         feed.give_back(block)
         return
@@ -140,7 +140,7 @@ def _whole_lines(feed: _Feed, block: list[str], rows: list[list[str]]) -> Iterat
 
 
 def _bad_line(feed: _Feed, error: csv.Error, width: int) -> Line:
-    """Give up one line alone where the parser gave up, maybe far below."""
+    """Reject only the first line if the parser failed, maybe many lines after it."""
     lines = feed.taken
     number = feed.number - len(lines) + 1
     text = str(error)
@@ -160,8 +160,9 @@ def _bad_line(feed: _Feed, error: csv.Error, width: int) -> Line:
 
 
 def _took_rows(lines: Sequence[str], num_cells: int, width: int) -> bool:
-    """Whether a row of several lines swallowed rows: its first line is one without the mark that
-    opens in it, and so are most lines behind."""
+    """Whether a row of several lines swallowed rows.
+
+    It did if its first line is a row without the quotation mark, and most other lines are rows."""
     rest = lines[1:]
     opening = list(_OPENING.finditer(lines[0]))
     if not rest or not opening:
@@ -174,7 +175,7 @@ def _took_rows(lines: Sequence[str], num_cells: int, width: int) -> bool:
 
 
 def _is_row(line: str, width: int) -> bool:
-    """Whether a line has as many cells as the table, none of which begins as a clause does."""
+    """Whether a line has as many cells as the table, and none begins like a clause."""
     if width < 2:
         return False
     try:
@@ -185,7 +186,7 @@ def _is_row(line: str, width: int) -> bool:
 
 
 def read_lines_of_tsv(handle: TextIO) -> Iterator[Line]:
-    """Read the rows of a TSV file, its header first; empty lines are left out."""
+    """Read the rows of a TSV file, first its header; empty lines are skipped."""
     feed = _Feed(handle)
     width = 0
     while True:
@@ -238,7 +239,7 @@ def _unquoted(cell: str) -> str:
 
 
 def _opens(text: str) -> bool:
-    """Whether a cell of the line opens a quotation mark that the line does not close."""
+    """Whether a cell opens a quotation mark that is not closed in the same line."""
     return any(
         cell[:1] == '"' and cell.count('"') % 2 and not _WHOLLY_QUOTED.fullmatch(cell)
         for cell in text.split("\t")
@@ -246,7 +247,7 @@ def _opens(text: str) -> bool:
 
 
 def _tsv_cells_of_lines(feed: _Feed, width: int) -> list[str] | None:
-    """Read a row whose quoted cell goes on in the next lines; None, and one line used, if none."""
+    """Read a row whose quoted cell continues in the next lines; None if there is no such row."""
     while len(feed.taken) < _MOST_TSV_LINES:
         line = next(feed, None)
         if line is None or line.count("\t") + 1 >= width:
@@ -260,7 +261,7 @@ def _tsv_cells_of_lines(feed: _Feed, width: int) -> list[str] | None:
 
 
 def _parsed(lines: Sequence[str]) -> list[str] | None:
-    """Parse lines as one row with quoted cells; None where they are not exactly one."""
+    """Parse lines as one row with quoted cells; None if they are not exactly one row."""
     try:
         rows = list(csv.reader(lines, "excel-tab", strict=True))
     except csv.Error:

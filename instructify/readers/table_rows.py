@@ -1,8 +1,8 @@
-"""Rows of the user's own table, whatever its file type: CSV, TSV, JSON, Parquet, Arrow or a tar.
+"""Stream the rows of the user's own table of any type: CSV, TSV, JSON, Parquet, Arrow or a tar.
 
-Rows come in batches of bounded size, in file order, with at least the wanted columns; a row that
-cannot be read becomes a reject and its neighbours are kept. What the cells mean is judged by
-`readers.table`.
+Rows come in batches of bounded size, in the order of the file, with at least the requested columns.
+A row that can't be read becomes a reject, and the others are kept. `readers.table` interprets the
+cells.
 """
 
 import io
@@ -21,9 +21,9 @@ from instructify.rejects import Reject
 
 
 def read_rows(file: RawFile, columns: Sequence[str], key: str | None = None) -> Iterator[Rows]:
-    """Stream the rows of a table; a column that the whole table lacks is a UserError.
+    """Stream the rows of a table; raises UserError if the table lacks a column.
 
-    `key` is where the list of rows stands in a JSON object (dots descend).
+    `key` is the place of the list of rows in a JSON object (dots descend).
     """
     suffix = table_suffix(file)
     if suffix == ".json":
@@ -43,7 +43,7 @@ def read_rows(file: RawFile, columns: Sequence[str], key: str | None = None) -> 
 
 
 def table_suffix(file: RawFile) -> str:
-    """Tell the kind of a table by its name, or by that of the one file in a zip archive."""
+    """Return the kind of a table by its name, or by that of the only file in a zip archive."""
     suffix = plain_suffix(file.path)
     if file.path.suffix.lower() != ".zip":
         return suffix
@@ -57,7 +57,7 @@ def table_suffix(file: RawFile) -> str:
 
 
 def column_names(file: RawFile) -> list[str]:
-    """List the columns of a table that names them before its rows; none of JSON and tars."""
+    """List the columns of a table with a header or schema; empty for JSON and tars."""
     suffix = table_suffix(file)
     if suffix in (".parquet", ".arrow"):
         return list(table_schema(file).names)
@@ -80,7 +80,7 @@ def _json_lines(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
 def _text_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
     read = read_lines_of_tsv if table_suffix(file) == ".tsv" else read_lines_of_csv
     with opened(file) as raw:
-        # Bytes that are no UTF-8 become surrogates, and so the fault of one row, not of the file.
+        # Bytes that are not UTF-8 become surrogates, and so a fault of one row, not of the file.
         handle = io.TextIOWrapper(
             raw.handle, encoding="utf-8-sig", errors="surrogateescape", newline=""
         )
@@ -131,7 +131,7 @@ def _text_batches(
 
 
 class _Ends:
-    """Tells whether a file ends in the middle of its last row; looks at every row in turn."""
+    """Decides whether a file ends in the middle of its last row, by looking at all rows."""
 
     def __init__(self, raw: Opened) -> None:
         self.noticed = False
@@ -140,12 +140,12 @@ class _Ends:
         self._empty_last_cells = 0
 
     def count(self, cells: Sequence[str]) -> None:
-        """Look at a row that has all its cells and does not end the file."""
+        """Count a complete row that does not end the file."""
         self._rows += 1
         self._empty_last_cells += not cells[-1]
 
     def cut_off(self, line: Line, row: Cells | Reject) -> str | None:
-        """Say how the file is cut off in this row, if it is."""
+        """Return how the file is cut off in this row; None if it is not."""
         detail = None
         if line.never_closed:
             detail = f"{line.fault}, or the file ends in the middle"
@@ -157,7 +157,7 @@ class _Ends:
         return detail
 
     def _of_last(self, cells: list[str], row: Cells | Reject) -> str | None:
-        """Judge the last row, behind which there is no newline."""
+        """Check the last row, if no newline comes after it."""
         if self._raw.cut_off:
             return "the compressed file ends within this row"
         if isinstance(row, Reject) and row.reason == "missing-field":

@@ -1,6 +1,6 @@
-"""The members of a tar, by the standard library, with what it passes over made into faults.
+"""Read the members of a tar with the standard library, and report damage that it ignores.
 
-A tar whose end mark is missing is cut off; a header that leads backwards ends the reading.
+A tar without an end mark is cut off; a header that points backwards ends the reading.
 """
 
 import tarfile
@@ -15,7 +15,7 @@ _BLOCK = 512
 
 
 def tar_members(file: RawFile, handle: BinaryIO) -> Iterator[tarfile.TarInfo | Fault]:
-    """Yield the regular files of a tar, in order; a fault is the last thing that is given."""
+    """Yield the regular files of a tar, in order; a fault comes last."""
     end = 0
     try:
         with tarfile.open(fileobj=handle, mode="r:", errorlevel=1) as tar:

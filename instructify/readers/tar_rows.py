@@ -1,7 +1,8 @@
-"""Rows of a WebDataset tar: consecutive members of one key are a row, with a column per suffix.
+"""Read the rows of a WebDataset tar: consecutive members with the same key are a row.
 
-`.json` also gives its own keys as columns, `.txt` and `.cls` are texts, pictures are bytes. The
-column `__pictures__` has all pictures of the row in the order of the tar, `__key__` the key.
+Each suffix is a column, in small letters as in WebDataset. The keys of a `.json` member are columns
+too, except where a member has that suffix; `.txt` and `.cls` are texts, and pictures are bytes. The
+column `__pictures__` has all pictures of the row in the order of the tar, and `__key__` the key.
 """
 
 import json
@@ -53,7 +54,7 @@ def _batches(file: RawFile, handle: BinaryIO) -> Iterator[Rows]:
 
 
 class _Collected:
-    """The rows that were put together and not handed out yet."""
+    """Complete rows that were not returned yet, and the row that is being read."""
 
     def __init__(self, file: RawFile, handle: BinaryIO) -> None:
         self.position = 0
@@ -64,6 +65,7 @@ class _Collected:
         self._num_bytes = 0
         self._key: str | None = None
         self._cells: dict[str, object] = {}
+        self._suffixes: set[str] = set()
         self._fault: tuple[str, Fault] | None = None
 
     @property
@@ -71,7 +73,7 @@ class _Collected:
         return len(self._rows) >= CHUNK_ROWS or self._num_bytes >= _BATCH_BYTES
 
     def take(self, member: TarInfo) -> None:
-        """Add a member to the present row, or begin the next one with it."""
+        """Add a member to the current row, or start the next row with it."""
         folder, _, name = member.name.rpartition("/")
         if is_stray(name) or name.startswith("."):
             return
@@ -80,13 +82,13 @@ class _Collected:
         if key != self._key:
             self.finish_row()
             self._key = key
-            self._cells = {KEY: key}
-        fault = self._read(member, suffix)
+            self._cells, self._suffixes = {KEY: key}, set()
+        fault = self._read(member, suffix.lower())
         if fault is not None:
             self._fault = self._fault or (suffix, fault)
 
     def finish_row(self) -> None:
-        """Close the present row."""
+        """Complete the current row."""
         if self._key is None:
             return
         if self._fault is None:
@@ -103,11 +105,11 @@ class _Collected:
         return rows
 
     def _read(self, member: TarInfo, suffix: str) -> Fault | None:
-        kind = suffix.rpartition(".")[2].lower()
+        kind = suffix.rpartition(".")[2]
         is_picture = kind in _PICTURE_SUFFIXES
         if not is_picture and kind != "json" and kind not in _TEXT_SUFFIXES:
             return None
-        if suffix in self._cells:
+        if suffix in self._suffixes:
             return Fault("bad-value", f"the tar holds {member.name[:200]} twice")
         if member.size > (_MAX_MEMBER if is_picture else _MAX_TEXT):
             return Fault("bad-value", f"{member.name[:200]} has {member.size:,} bytes")
@@ -118,6 +120,7 @@ class _Collected:
         if len(data) < member.size:
             return Fault("cut-off", f"the tar ends within {member.name[:200]}")
         self._num_bytes += len(data)
+        self._suffixes.add(suffix)
         if is_picture:
             self._cells[suffix] = data
             pictures = self._cells.setdefault(PICTURES, [])

@@ -1,8 +1,8 @@
-"""The few rules by which raw text becomes record text, the same for every reader.
+"""Clean raw texts by a few rules, which are the same for every reader.
 
-Outer white space goes; captions also have inner runs of white space (blanks, newlines) become one
-blank, since raw captions hold stray newlines and double blanks. Nothing else is changed: case,
-spelling and punctuation stay.
+Outer white space is removed. In captions, inner runs of white space (spaces, newlines) also become
+one space, since raw captions contain stray newlines and double spaces. Case, spelling and
+punctuation are not changed.
 """
 
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from instructify._util.keyed import key_of
 
 
 def clean(text: str) -> str:
-    """Outer white space removed."""
+    """Remove outer white space."""
     return text.strip()
 
 
 def clean_caption(text: str) -> str:
-    """Outer white space removed, inner runs of it made one blank."""
+    """Remove outer white space, and replace inner runs of it by one space."""
     return " ".join(text.split())
 
 
 def most_common(answers: Sequence[str]) -> int:
-    """Index of the first of the most frequent answers; ties go to the one that comes first.
+    """Return the index of the most frequent answer, the first of equally frequent ones.
 
-    Empty answers do not count; one answer at least is not empty.
+    Empty answers do not count; at least one answer is not empty.
     """
     counts: dict[str, int] = {}
     for answer in filter(None, answers):
@@ -32,9 +32,9 @@ def most_common(answers: Sequence[str]) -> int:
 
 
 def weighted_choice(answers: Sequence[str], record_id: str, seed: int) -> int:
-    """Index of one answer, each as likely as any other, so that answers are drawn by their count.
+    """Draw the index of an answer uniformly, so that equal answers are drawn by their count.
 
-    A pure function of (record id, seed).
+    The result depends only on (record id, seed).
     """
     return key_of(f"answer {record_id}", seed) * len(answers) >> 64
 

@@ -1,4 +1,4 @@
-"""Files that are read line by line: JSON lines, token files, mappings."""
+"""Read files line by line: JSON lines, token files, mappings."""
 
 from collections.abc import Iterator
 
@@ -11,8 +11,7 @@ from instructify.rejects import Reject
 def raw_lines(file: RawFile) -> Iterator[tuple[int, bytes | Reject]]:
     """Yield the lines with their 0-based numbers and line ends.
 
-    Of a compressed file that ends too early the line that it ends in is no line; in its place comes
-    a reject, the last thing that is given.
+    If a compressed file ends too early, the partial last line is replaced by a reject.
     """
     with opened(file) as raw:
         position = 0

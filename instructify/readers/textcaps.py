@@ -1,9 +1,9 @@
-"""TextCaps: one row per caption, each with the picture's whole set of references repeated.
+"""TextCaps: a row for each caption, which repeats all references of its picture.
 
-Only `caption_str` is read: taking `reference_strs` of every row would give each caption five times.
-Raw id: `caption_id` in training, the picture's id in evaluation, where a record is a picture with
-all captions of its rows. Test rows have no caption and are for inference only. OCR tokens come from
-the Rosetta file of the split, where it is there.
+Only `caption_str` is read: `reference_strs` of every row would give each caption five times. The
+raw id is `caption_id` in training. In evaluation it is the picture id, and a record is a picture
+with the captions of all its rows. Test rows have no caption and are for inference only. OCR tokens
+come from the Rosetta file of the split, if it exists.
 """
 
 from collections.abc import Iterator, Sequence
@@ -76,7 +76,7 @@ def _sets(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
 
 
 def _caption(row: Row) -> str | None:
-    """The caption as text; None where the row has none, as in test."""
+    """Return the caption; None if the row has none, as in test."""
     return None if row.caption_str is msgspec.UNSET else clean_caption(row.caption_str)
 
 

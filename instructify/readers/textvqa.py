@@ -1,9 +1,9 @@
-"""TextVQA: questions about text in pictures, with ten answers each and OCR tokens on the side.
+"""TextVQA: questions about text in pictures, with ten answers each, and OCR tokens in a file.
 
-Raw id: the question's id. Answers such as "unanswerable" or "answering does not require reading
-text in the image" are answers. Test has none: its records are for inference only. The OCR file
-(Rosetta) is one list for all pictures; its first tokens join by picture, an empty list meaning that
-it found no text, null that it does not know the picture.
+The raw id is the question id. "unanswerable" and "answering does not require reading text in the
+image" are answers like any other. Test has no answers, so its records are for inference only. The
+OCR file (Rosetta) is a list for all pictures; its first tokens are joined by picture. An empty list
+means that no text was found, null that the picture is not in the file.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,10 @@
-"""Video question answering: MSVD-QA, MSRVTT-QA and iVQA, one record per question about a clip.
+"""Video question answering: MSVD-QA, MSRVTT-QA and iVQA, a record for each question about a clip.
 
-MSVD numbers its clips, and a mapping file names them (msvd_mapping.py); a question whose clip it
-does not name is a reject. Raw ids: the file's `id` (MSVD, MSRVTT); `<video_id>_<start>_<end>-<row>`
-(iVQA, whose questions have none). iVQA gives five answers, each as good as any other: all are
-references, an empty one too, and the most common that is not empty is the target. Answers like
-"none" are answers. Clips are named here, never opened.
+MSVD numbers its clips, and a mapping file gives their names (msvd_mapping.py); a question whose
+clip is not in the file is rejected. Raw ids are the `id` of the file (MSVD, MSRVTT), or
+`<video_id>_<start>_<end>-<row>` for iVQA, whose questions have no id. iVQA has five answers of
+equal value: all are references, also empty ones, and the most common answer that is not empty is
+the target. "none" is an answer like any other. Clips are not opened here.
 """
 
 import re
@@ -66,7 +66,7 @@ def _read_msrvtt(context: ReadContext) -> Iterator[Chunk]:
 
 
 def _questions(file: RawFile, rows: RecordRows) -> Iterator[tuple[int, _Question]]:
-    """Stream the questions that have both texts."""
+    """Stream the questions with both question and answer."""
     for items in read_list(file, _Question):
         rows.extend_rejects(items.rejects)
         for position, item in zip(items.positions, items.items, strict=True):
@@ -147,7 +147,7 @@ def _add_ivqa(rows: RecordRows, context: ReadContext, position: int, cells: Cell
 
 
 def _ivqa_clip(texts: Mapping[str, str]) -> str | None:
-    """Name the clip of a row, `<video_id>_<start>_<end>`; None where it can't be named."""
+    """Return the clip of a row, `<video_id>_<start>_<end>`; None if it has no valid name."""
     video_id = texts.get("video_id", "")
     times = [_SECONDS.fullmatch(texts.get(column, "")) for column in ("start", "end")]
     if not _YOUTUBE_ID.fullmatch(video_id) or None in times:

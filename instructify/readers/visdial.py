@@ -1,9 +1,10 @@
-"""Visual Dialog v1.0: one record per round, with the earlier rounds as history.
+"""Visual Dialog v1.0: a record for each round, with the earlier rounds as history.
 
-A record for every round that has an answer or options: ten a dialogue in train and val; in test the
-earlier rounds have an answer but no options, the last one options but no answer. Raw id:
-`<image_id>-<round>`, rounds counted from 1. The relevance of the options joins from the dense
-annotations where that file is there. Nothing here looks a text up one by one: see `visdial_rounds`.
+Every round with an answer or options is a record: ten for each dialogue in train and val. In test
+the earlier rounds have an answer but no options, and the last round has options but no answer. The
+raw id is `<image_id>-<round>`, with rounds counted from 1. The relevance of options comes from the
+file of dense annotations, if it exists. Texts are looked up for many rounds at once, in
+`visdial_rounds`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from instructify.readers.visdial_rounds import (
 )
 from instructify.rejects import Reject
 
-_GROUP = 1024  # dialogues looked up at once: about ten thousand records and a million options
+_GROUP = 1024  # dialogues in a chunk: about ten thousand records and a million options
 
 _Relevance = Mapping[tuple[int, int], tuple[int, Sequence[float]]]
 
@@ -57,12 +58,12 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
 
 
 def _read_dense(context: ReadContext) -> tuple[_Relevance, list[Reject]]:
-    """Read the dense annotations by image and round, each with its position in their file."""
+    """Read the dense annotations by image and round, each with its position in the file."""
     file = context.files.get("dense")
-    found: dict[tuple[int, int], tuple[int, Sequence[float]]] = {}
+    relevances: dict[tuple[int, int], tuple[int, Sequence[float]]] = {}
     rejects: list[Reject] = []
     if file is None or context.options.get("dense") == "off":
-        return found, rejects
+        return relevances, rejects
     for items in read_list(file, _Dense):
         rejects.extend(items.rejects)
         for position, item in zip(items.positions, items.items, strict=True):
@@ -71,8 +72,8 @@ def _read_dense(context: ReadContext) -> tuple[_Relevance, list[Reject]]:
                 detail = "neither `gt_relevance` nor `relevance`"
                 rejects.append(Reject(file.name, position, "relevance", "missing-field", detail))
             else:
-                found[item.image_id, item.round_id] = (position, values)
-    return found, rejects
+                relevances[item.image_id, item.round_id] = (position, values)
+    return relevances, rejects
 
 
 def _to_chunk(
@@ -110,7 +111,7 @@ def _to_chunk(
 
 
 def _family(split: str) -> str:
-    """Name the pictures: those of train are COCO's, the others were taken for this release."""
+    """Return the picture family: COCO for train, and the release's own pictures for others."""
     return "coco/" if split == "train" else f"visdial/VisualDialog_{split}2018_"
 
 
@@ -125,11 +126,11 @@ def _references(answer: pa.Array) -> pa.Array:
 def _relevance_of(
     context: ReadContext, rounds: Rounds, rows: np.ndarray, relevance: _Relevance
 ) -> tuple[list[Sequence[float] | None], list[Reject]]:
-    """Look up the relevance of each round's options; one that does not fit them is a reject."""
-    found: list[Sequence[float] | None] = [None] * len(rows)
+    """Look up the relevance of each round's options; one of another length is a reject."""
+    relevances: list[Sequence[float] | None] = [None] * len(rows)
     rejects: list[Reject] = []
     if not relevance:
-        return found, rejects
+        return relevances, rejects
     file: RawFile = context.files["dense"]
     for index, row in enumerate(rows):
         key = (rounds.dialogs[rounds.owner[row]].image_id, int(rounds.turn[row]) + 1)
@@ -138,11 +139,11 @@ def _relevance_of(
         position, values = relevance[key]
         num_options = max(0, int(rounds.num_options[row]))
         if len(values) == num_options:
-            found[index] = values
+            relevances[index] = values
         else:
             detail = f"{len(values)} numbers for {num_options} options"
             rejects.append(Reject(file.name, position, "relevance", "bad-value", detail))
-    return found, rejects
+    return relevances, rejects
 
 
 READER = Reader(

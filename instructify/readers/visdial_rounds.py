@@ -1,9 +1,9 @@
-"""The rounds of many dialogues at once, as arrays of numbers that point into two tables of texts.
+"""Process the rounds of many dialogues at once, as arrays of indices into two tables of texts.
 
-A dialogue has ten rounds of a hundred options each, a million look-ups per thousand dialogues, so
-options and history become Arrow lists by arithmetic on offsets. What a bad number spoils is judged
-here as well: a round whose question or answer has no text takes the later rounds with it, since
-their history would lie; any other fault costs that round alone.
+A dialogue has ten rounds with a hundred options each, which is a million look-ups for a thousand
+dialogues. So Arrow lists of options and histories are made by arithmetic on offsets. This module
+also decides the effect of a bad index: a round without the text of its question or answer also
+rejects all later rounds, whose history would be wrong; any other fault rejects only its round.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from instructify.readers.base import RawFile
 from instructify.readers.json_items import read_list
 from instructify.rejects import Reject
 
-ABSENT = -(1 << 40)  # stands for a number that is not given: no index, not even a wrong one
+ABSENT = -(1 << 40)  # stands for a missing number
 
 Numbers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -41,22 +41,22 @@ class Dialog(msgspec.Struct, frozen=True, gc=False):
 
 
 class Table(NamedTuple):
-    """Texts by number; a number without a text (its entry was bad) is null."""
+    """Texts by number; a bad entry is null."""
 
     texts: pa.Array
     present: Mask
     empty: Mask
 
     def lacks(self, numbers: Numbers) -> Mask:
-        """Say which numbers have no text."""
+        """Return which numbers have no text."""
         return ~self._at(self.present, numbers)
 
     def is_empty(self, numbers: Numbers) -> Mask:
-        """Say which numbers have a text of nothing."""
+        """Return which numbers have an empty text."""
         return self._at(self.empty, numbers)
 
     def take(self, numbers: Numbers) -> pa.Array:
-        """Look texts up; a number out of range gives null."""
+        """Look up texts; a number out of range gives null."""
         outside = (numbers < 0) | (numbers >= len(self.present))
         return self.texts.take(pa.array(numbers, mask=outside))
 
@@ -67,7 +67,7 @@ class Table(NamedTuple):
 
 
 class Rounds(NamedTuple):
-    """The rounds of some dialogues, in order; `ABSENT` where a number is not given."""
+    """The rounds of some dialogues, in order; missing numbers are `ABSENT`."""
 
     dialogs: Sequence[Dialog]
     positions: Sequence[int]
@@ -76,12 +76,12 @@ class Rounds(NamedTuple):
     question: Numbers
     answer: Numbers
     gt_index: Numbers
-    options: Numbers  # those of all rounds, one round after another
-    num_options: Numbers  # `ABSENT` where a round has no list of them
+    options: Numbers  # of all rounds, one after another
+    num_options: Numbers  # `ABSENT` if a round has no list
 
 
 def read_table(file: RawFile, key: str) -> tuple[Table, list[Reject]]:
-    """Read a table of texts; a bad entry keeps its number, so that the others keep theirs."""
+    """Read a table of texts; a bad entry stays in place, so that numbers do not change."""
     pieces = [pa.array([], pa.string())]
     rejects: list[Reject] = []
     for items in read_list(file, str, key=key):
@@ -98,7 +98,7 @@ def read_table(file: RawFile, key: str) -> tuple[Table, list[Reject]]:
 
 
 def _spread(texts: pa.Array, positions: Sequence[int], rejects: Sequence[Reject]) -> pa.Array:
-    """Leave nulls where a table's bad entries stand."""
+    """Insert nulls at the places of bad entries."""
     taken = sorted(
         [*positions, *(reject.position for reject in rejects if reject.position is not None)]
     )
@@ -107,22 +107,22 @@ def _spread(texts: pa.Array, positions: Sequence[int], rejects: Sequence[Reject]
 
 
 def flatten(dialogs: Sequence[Dialog], positions: Sequence[int]) -> Rounds:
-    """Lay the rounds of some dialogues one after another."""
-    rounds = [one for dialog in dialogs for one in dialog.dialog]
+    """Concatenate the rounds of some dialogues."""
+    rounds = [round_ for dialog in dialogs for round_ in dialog.dialog]
     lengths = np.fromiter((len(dialog.dialog) for dialog in dialogs), np.int64, len(dialogs))
     owner = np.repeat(np.arange(len(dialogs)), lengths)
     first = np.cumsum(lengths) - lengths
-    lists = [one.answer_options for one in rounds]
+    lists = [round_.answer_options for round_ in rounds]
     return Rounds(
         dialogs,
         positions,
         owner,
         np.arange(len(rounds)) - first[owner],
-        _numbers([one.question for one in rounds]),
-        _numbers([one.answer for one in rounds]),
-        _numbers([one.gt_index for one in rounds]),
-        np.fromiter(chain.from_iterable(one or () for one in lists), np.int64),
-        _numbers([None if one is None else len(one) for one in lists]),
+        _numbers([round_.question for round_ in rounds]),
+        _numbers([round_.answer for round_ in rounds]),
+        _numbers([round_.gt_index for round_ in rounds]),
+        np.fromiter(chain.from_iterable(options or () for options in lists), np.int64),
+        _numbers([None if options is None else len(options) for options in lists]),
     )
 
 
@@ -134,7 +134,7 @@ def _numbers(values: Sequence[int | None]) -> Numbers:
 def usable(
     rounds: Rounds, questions: Table, answers: Table, source: str
 ) -> tuple[Numbers, list[Reject]]:
-    """Tell the rounds that become records, and why others do not (one reject a round)."""
+    """Return the rounds that become records, and a reject for each of the others."""
     rejected = np.zeros(len(rounds.owner), np.bool_)
     rejects: list[Reject] = []
     for bad, field, reason, detail in _faults(rounds, questions, answers):
@@ -154,7 +154,7 @@ class _Fault(NamedTuple):
 
 
 def _faults(rounds: Rounds, questions: Table, answers: Table) -> Iterator[_Fault]:
-    """Judge all rounds, the faults that weigh more first."""
+    """Check all rounds; more serious faults come first."""
     has_answer = rounds.answer != ABSENT
     has_options = rounds.num_options != ABSENT
     no_question = questions.lacks(rounds.question)
@@ -194,7 +194,7 @@ def _any_option(rounds: Rounds, bad: Mask) -> Mask:
 
 
 def _right_option(rounds: Rounds) -> Numbers:
-    """Look up the option at `gt_index`; `ABSENT - 1`, which is no answer, where there is none."""
+    """Look up the option at `gt_index`; `ABSENT - 1`, which is no answer, if it is missing."""
     counts = np.maximum(rounds.num_options, 0)
     inside = (rounds.gt_index >= 0) & (rounds.gt_index < counts)
     starts = np.cumsum(counts) - counts
@@ -204,7 +204,7 @@ def _right_option(rounds: Rounds) -> Numbers:
 
 
 def options_of(rounds: Rounds, rows: Numbers, answers: Table) -> pa.Array:
-    """Build the option lists of some rounds; null where a round has none."""
+    """Build the option lists of some rounds; null if a round has none."""
     all_counts = np.maximum(rounds.num_options, 0)
     counts = all_counts[rows]
     numbers = rounds.options[_spans((np.cumsum(all_counts) - all_counts)[rows], counts)]
@@ -213,7 +213,7 @@ def options_of(rounds: Rounds, rows: Numbers, answers: Table) -> pa.Array:
 
 
 def history_of(rounds: Rounds, rows: Numbers, questions: Table, answers: Table) -> pa.Array:
-    """Build the lists of the rounds before some rounds; empty at the first."""
+    """Build the histories of some rounds; empty for the first round."""
     counts = rounds.turn[rows]
     earlier = _spans(rows - counts, counts)
     turns = pa.StructArray.from_arrays(

@@ -1,9 +1,10 @@
 """VizWiz-VQA: questions that blind people asked about their photographs, with ten answers each.
 
-Raw id: the picture's name, there being one question to a picture; the names of the first release
-(12 digits) and of the present one (8 digits) are both taken as they are. Spoken questions need no
-question mark. Test has no answers: its records are for inference only. The release's `answerable`
-and `answer_type` disagree, so whether a question has an answer is told by the ten answers alone.
+The raw id is the name of the picture, since each picture has one question. Names of the first
+release (12 digits) and of the present one (8 digits) are both accepted. The questions were spoken,
+so a question mark may be missing. Test has no answers, so its records are for inference only. The
+fields `answerable` and `answer_type` contradict each other, so only the ten answers decide whether
+a question has an answer.
 """
 
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ from instructify.readers.base import (
 from instructify.readers.json_items import collect, read_list
 from instructify.readers.text import clean, most_common, safe_name
 
-_NO_ANSWER = {"unsuitable": "unanswerable"}  # what the first release also called it
+_NO_ANSWER = {"unsuitable": "unanswerable"}  # the name in the first release
 
 
 class _Answer(msgspec.Struct, frozen=True, gc=False):
@@ -49,7 +50,7 @@ def _add(
     rows: RecordRows, context: ReadContext, file: RawFile, position: int, item: _Question
 ) -> None:
     question = clean(item.question)
-    answers = collect_answers(context, item.image, (one.answer for one in item.answers or ()))
+    answers = collect_answers(context, item.image, (entry.answer for entry in item.answers or ()))
     if not question:
         rows.reject(file, position, "question", "empty-text", "the question is empty")
     elif not safe_name(item.image):
@@ -73,7 +74,7 @@ def _add(
 
 
 def _has_answer(texts: list[str]) -> bool:
-    """Whether anything is said more often than that there is no answer."""
+    """Whether an answer is more frequent than the statement that there is none."""
     merged = [_NO_ANSWER.get(text, text) for text in texts if text]
     return merged[most_common(merged)] != "unanswerable"
 

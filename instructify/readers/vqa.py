@@ -1,12 +1,12 @@
-"""VQAv2 and OK-VQA: questions and, in a file of their own, ten answers each; also turned into _qg.
+"""VQAv2 and OK-VQA: questions, and ten answers each in a second file; also question generation.
 
-Raw id: the question id. `answer` is VQAv2's `multiple_choice_answer`, or (OK-VQA has none) the most
-common `raw_answer`, ties to the first; `target=weighted` draws one of the ten by their count. The
-references are all ten, as the file has them; an empty one is never the target (see `annotators`).
-OK-VQA's `raw_answer` is not what people typed but that text normalised by the rules of VQA. Test
-files come without annotations: their records are for inference only. A question whose annotation
-names another image is a reject. `answer_choice` stays null where the release itself names the
-target.
+The raw id is the question id. `answer` is VQAv2's `multiple_choice_answer`. OK-VQA has no such
+field: its most common `raw_answer` is used, the first of equally common ones. `target=weighted`
+draws one of the ten answers in proportion to the counts. The references are all ten answers as in
+the file; an empty answer is never the target (see `annotators`). OK-VQA's `raw_answer` is not what
+annotators typed, but that text normalised by the rules of VQA. Test files have no annotations, so
+their records are for inference only. A question whose annotation names another image is rejected.
+`answer_choice` is null if the release itself names the target.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +20,14 @@ import pyarrow.compute as pc
 
 from instructify.readers import vqa_release
 from instructify.readers.annotators import choose_answer
-from instructify.readers.arrow import cleaned, empty_at, lists_of, numbered, singles
+from instructify.readers.arrow import (
+    cleaned,
+    empty_at,
+    lists_of,
+    numbered,
+    singles,
+    whole_numbers,
+)
 from instructify.readers.base import (
     Chunk,
     Option,
@@ -82,7 +89,7 @@ class OkvqaAnnotation(msgspec.Struct, gc=False):
 
 
 class Annotation(Protocol):
-    """What both kinds of annotations have."""
+    """The fields that annotations of both releases have."""
 
     @property
     def question_id(self) -> int: ...
@@ -98,7 +105,7 @@ AnnotationT = TypeVar("AnnotationT", bound=Annotation)
 
 
 class Release(NamedTuple, Generic[AnnotationT]):
-    """What differs between the two releases: how an annotation is written."""
+    """The differences between the two releases in the form of annotations."""
 
     model: type[AnnotationT]
     texts: Callable[[Sequence[AnnotationT]], list[str]]  # all answers, one annotation after another
@@ -146,9 +153,9 @@ def _read(release: Release[AnnotationT], form: str, context: ReadContext) -> Ite
 def _of_same_image(
     questions_file: RawFile, annotations_file: RawFile, joined: Joined
 ) -> tuple[pa.BooleanArray, list[Reject]]:
-    """Tell which rows are good, and reject those whose two files name different images.
+    """Return which rows are good, and reject rows whose two files name different images.
 
-    UserError where no row agrees: the files are of different releases.
+    Raises UserError if no row agrees: the files are from different releases.
     """
     asked = joined.questions.column("image_id")
     labelled = joined.annotations.column("image_id")
@@ -189,7 +196,7 @@ def _questions(file: RawFile, release: str) -> Iterator[Part]:
                 "question_id": pa.array([row.question_id for row in rows], pa.int64()),
                 "image_id": pa.array([row.image_id for row in rows], pa.int64()),
                 "question": texts,
-                "position": pa.array(np.asarray(items.positions, np.int64)),
+                "position": whole_numbers(items.positions),
             }
         )
         empty = empty_at(texts)
@@ -203,7 +210,7 @@ def _questions(file: RawFile, release: str) -> Iterator[Part]:
 
 
 class _Targets(NamedTuple):
-    """The training targets of some annotations; `choices`: which of the ten answers each is."""
+    """The training targets of some annotations; `choices` are their indices among the answers."""
 
     texts: pa.StringArray
     choices: pa.Int32Array
@@ -221,7 +228,7 @@ def _annotations(
         if first:
             check_fields(file, _name(release), len(rows), items.rejects)
             first = False
-        answers = lists_of(cleaned(release.texts(rows)), map(len, [row.answers for row in rows]))
+        answers = lists_of(cleaned(release.texts(rows)), [len(row.answers) for row in rows])
         targets = choose(rows, answers)
         rejects = _label_rejects(file, items.positions, answers)
         good = np.ones(len(rows), bool)
@@ -235,15 +242,22 @@ def _annotations(
                 "answer_choice": targets.choices,
                 "references": answers,
                 "subset": pa.array(release.subset(rows), pa.string()),
-                "image_id": pa.array(
-                    [None if row.image_id is msgspec.UNSET else row.image_id for row in rows],
-                    pa.int64(),
-                ),
-                "position": pa.array(np.asarray(items.positions, np.int64)),
+                "image_id": _image_ids(rows),
+                "position": whole_numbers(items.positions),
                 "good": pa.array(good),
             }
         )
         yield Part(batch, [*items.rejects, *rejects])
+
+
+def _image_ids(rows: Sequence[Annotation]) -> pa.Int64Array:
+    """Make a column of the images of annotations; null where one names none."""
+    numbers = [row.image_id for row in rows]
+    try:
+        return pa.array(numbers, pa.int64())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # UNSET is no number
+        given = [None if number is msgspec.UNSET else number for number in numbers]
+        return pa.array(given, pa.int64())
 
 
 def _choose(
@@ -252,7 +266,7 @@ def _choose(
     rows: Sequence[AnnotationT],
     answers: pa.ListArray,
 ) -> _Targets:
-    """Take each annotation's target; one without answers gets an empty text."""
+    """Choose the target of each annotation; one without answers gets an empty text."""
     named: list[str] = [""] * len(rows)
     if release.targets and context.options.get("target") != "weighted":
         column = cleaned(release.targets(rows))
@@ -269,7 +283,7 @@ def _choose(
 
 
 def _label_rejects(file: RawFile, positions: Sequence[int], answers: pa.ListArray) -> list[Reject]:
-    """Name each annotation that has no answer, or empty ones only."""
+    """Make a reject for each annotation without answers, or with only empty ones."""
     lengths = np.diff(answers.offsets.to_numpy())
     empty_answers = empty_at(answers.values)
     if lengths.all() and not len(empty_answers):
@@ -303,7 +317,7 @@ def _chunk(
     given = {}
     if labels is not None:
         names = ["answer", "answer_choice", "references"]
-        if form == "question_generation":  # the answers are no references for a question
+        if form == "question_generation":  # answers are no references for a generated question
             names = ["answer"]
         given = {name: labels.column(name) for name in names}
         given["subset"] = labels.column("subset").dictionary_encode()

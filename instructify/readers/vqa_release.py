@@ -1,7 +1,7 @@
-"""Which of the VQA releases a file is of: VQA v1, VQAv2 and OK-VQA share a form, two of them names.
+"""Recognise the release of a VQA file: VQA v1, VQAv2 and OK-VQA have the same form.
 
-A file says it in its header; where that is gone, the fields of its annotations and the way in which
-its question ids are made of image ids tell.
+Two of them even use the same file names. A file names its release in a header. If the header is
+missing, the fields of annotations, and the way question ids are made from image ids, decide.
 """
 
 import re
@@ -15,9 +15,9 @@ from instructify.rejects import Reject
 
 VQAV2, OKVQA = "VQAv2", "OK-VQA"
 _LOOKED_AT = 1 << 16
-_FEWEST = 3  # items that must agree before they tell anything
+_FEWEST = 3  # number of items that must agree
 _HEADER = re.compile(rb'"description"\s*:\s*"This is v([\d.]{1,8}) of the ((?:OK-)?VQA) dataset')
-# Question ids are the image's id and a number of so many digits.
+# A question id is the image id, followed by a number of so many digits.
 _ID_STEP = {VQAV2: 1000, OKVQA: 10}
 _OWN_FIELD = {VQAV2: "multiple_choice_answer", OKVQA: "raw_answer"}
 
@@ -34,10 +34,10 @@ def check_header(file: RawFile, release: str, context: ReadContext) -> None:
             raw.handle.seek(max(0, size - _LOOKED_AT))
             ends += raw.handle.read(_LOOKED_AT)
     check_subset(file, ends, context)
-    found = _HEADER.search(ends)
-    if found is None:
+    match = _HEADER.search(ends)
+    if match is None:
         return
-    version, name = found[1].decode(), found[2].decode()
+    version, name = match[1].decode(), match[2].decode()
     if (name, release) == ("OK-VQA", OKVQA) or (name, version[:1], release) == ("VQA", "2", VQAV2):
         return
     raise UserError(
@@ -49,12 +49,12 @@ def check_header(file: RawFile, release: str, context: ReadContext) -> None:
 def check_ids(
     file: RawFile, release: str, question_ids: Sequence[int], image_ids: Sequence[int]
 ) -> None:
-    """Refuse questions whose ids are made as those of the other release, all of them."""
+    """Refuse questions if all their ids have the form of the other release."""
     pairs = list(zip(question_ids, image_ids, strict=True))
     (other_step,) = (step for name, step in _ID_STEP.items() if name != release)
-    own = any(number // _ID_STEP[release] == image for number, image in pairs)
+    has_other_ids = any(number // _ID_STEP[release] == image for number, image in pairs)
     other = all(number // other_step == image for number, image in pairs)
-    if len(pairs) >= _FEWEST and other and not own:
+    if len(pairs) >= _FEWEST and other and not has_other_ids:
         there = "VQA v1 or OK-VQA" if release == VQAV2 else "VQAv2"
         raise UserError(
             f"{file.name} has the questions of {there}, not {release}, by their ids"
@@ -68,7 +68,7 @@ def check_images(
     asked: Sequence[int],
     labelled: Sequence[int | None],
 ) -> None:
-    """Refuse two files whose questions and annotations of equal ids name different images, all."""
+    """Refuse two files if questions and annotations of equal ids all name different images."""
     if len(asked) >= _FEWEST and all(
         of is not None and of != image for image, of in zip(asked, labelled, strict=True)
     ):
@@ -80,7 +80,7 @@ def check_images(
 
 
 def check_fields(file: RawFile, release: str, num_good: int, rejects: Sequence[Reject]) -> None:
-    """Refuse annotations none of which has the field that only this release's have."""
+    """Refuse annotations if none has the field that only this release has."""
     wanted = _OWN_FIELD[release]
     lacking = all(
         reject.reason == "missing-field" and (reject.field or "").rpartition(".")[2] == wanted

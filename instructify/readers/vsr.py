@@ -1,7 +1,7 @@
 """Visual Spatial Reasoning: a statement about a picture, true (yes) or false (no).
 
-Raw id: `<variant>-<line>`, as statements have no id; the same statement may stand in both variants.
-The statement becomes the question. Votes and frames of reference are left out.
+The raw id is `<variant>-<line>`, since statements have no id; a statement may be in both variants.
+The statement becomes the question. Votes and frames of reference are not used.
 """
 
 import re

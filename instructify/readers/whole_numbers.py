@@ -1,8 +1,8 @@
-"""Whole numbers that pandas wrote into a CSV as `1.0`, since their column has gaps or was a float.
+"""Restore whole numbers that pandas wrote as `1.0`, for a column with gaps or of type float.
 
-Where every cell of a column has this form, the point goes; a column with any other cell stays as
-it is, since `1.0` beside `1.5` is a measure. Answer and choices are judged together: a choice is
-found by its text.
+If every cell of a column has this form, `.0` is removed. A column with any other cell is not
+changed, since `1.0` beside `1.5` is a measurement. Answer and choices are decided together, since a
+choice is found by its text.
 """
 
 import re
@@ -19,9 +19,9 @@ _WITH_POINT = re.compile(r"\s*(-?[0-9]{1,15})\.0+\s*", re.ASCII)
 
 
 def pointed_columns(files: Sequence[RawFile], plan: Plan) -> frozenset[str]:
-    """Find the columns of answers and of own fields whose numbers lose their `.0`.
+    """Find the columns of answers and own fields whose numbers have to lose `.0`.
 
-    Reads the files up to the first cell of another form, which most columns have in a first row.
+    The files are read up to the first cell of another form, often in the first row.
     """
     if plan.kind != "table" or not files or any(_is_other(file) for file in files):
         return frozenset()
@@ -41,7 +41,7 @@ def pointed_columns(files: Sequence[RawFile], plan: Plan) -> frozenset[str]:
 
 
 def without_point(cells: Cells, columns: frozenset[str]) -> Cells:
-    """Write the numbers of some columns without `.0`."""
+    """Remove `.0` from the numbers of some columns."""
     changed = {name: _whole(cells[name]) for name in columns if cells.get(name)}
     return {**cells, **changed} if changed else cells
 
@@ -58,7 +58,7 @@ def _is_other(file: RawFile) -> bool:
 def _names(column: object) -> Sequence[str]:
     if isinstance(column, str):
         return (column,)
-    return column if type(column) is tuple else ()  # a pattern puts texts together
+    return column if type(column) is tuple else ()  # a pattern combines texts
 
 
 def _rows(files: Sequence[RawFile], columns: Sequence[str]) -> Iterator[Mapping[str, object]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from instructify._util.errors import UserError
-from instructify._util.field_names import check_field_names
+from instructify._util.field_names import read_field_names
 from instructify._util.file_names import files_of
 from instructify._util.yaml_lines import Node, PlacedError, read_yaml
 from instructify._util.yaml_marks import MAY_BE_EMPTY, NOT_NULL, By, format_is
@@ -26,10 +26,6 @@ FORMAT = 1
 T = TypeVar("T")
 
 
-def _field_names(node: Node) -> tuple[str, ...]:
-    return check_field_names(node, node.texts())
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _File:
     """The top of a template file, which may repeat the name of its task or dataset."""
@@ -38,7 +34,7 @@ class _File:
     templates: Annotated[tuple[Node, ...], MAY_BE_EMPTY]
     task: Annotated[str | None, NOT_NULL] = None
     dataset: Annotated[str | None, NOT_NULL] = None
-    fields: Annotated[tuple[str, ...], By(_field_names)] = ()
+    fields: Annotated[tuple[str, ...], By(read_field_names)] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +129,7 @@ def read_file(path: Path, mistakes: Mistakes) -> list[PlacedTemplate]:
 def _own_fields(top: Node) -> tuple[str, ...]:
     """Read the fields of a file whose top has other mistakes."""
     try:
-        return _field_names(top.entries()["fields"]) if "fields" in top.entries() else ()
+        return read_field_names(top.entries()["fields"]) if "fields" in top.entries() else ()
     except UserError:
         return ()
 
@@ -182,6 +178,8 @@ def _read_template(
 def _read_of(own_fields: tuple[str, ...], template: Template) -> tuple[str, ...]:
     """Return the fields of own data that a template reads."""
     read = {*template.requires, *template.excludes}
+    for told in (template.begins, template.unless_begins, template.at_most_words):
+        read |= {name for name, _ in told}
     for source in (template.instruction, template.response, template.qformer_instruction):
         read |= set() if source is None else program(source, own_fields).names
     return tuple(name for name in own_fields if name in read)

@@ -67,7 +67,7 @@ def _jinja(source: str | None, node: Node, names: Names) -> Iterator[UserError]:
 
 def _beginnings(node: Node) -> Beginnings:
     """Read which fields must begin with which words."""
-    fields = node.fields(optional=_TEXT_FIELDS)
+    fields = node.entries()
     if not fields:
         raise node.error("name a field and its first words, as in {question: [is, are]}")
     for field in fields.values():
@@ -79,10 +79,15 @@ def _beginnings(node: Node) -> Beginnings:
 
 def _limits(node: Node) -> Limits:
     """Read the largest number of words of fields."""
-    fields = node.fields(optional=_TEXT_FIELDS)
+    fields = node.entries()
     if not fields:
         raise node.error("name a field and its number of words, as in {answer: 20}")
     return tuple((name, fields[name].integer(minimum=1)) for name in sorted(fields))
+
+
+def _texts_alone(value: Beginnings | Limits, node: Node, names: Names) -> Iterator[UserError]:
+    """Yield the fields that hold no text; those of own data do."""
+    yield from node.key_mistakes((), (*_TEXT_FIELDS, *names["own"]))
 
 
 _TEXT = (By(_text), Check(_jinja))
@@ -108,9 +113,9 @@ class Template:
     allow_empty: bool = False
     mode: Annotated[Mode, NO_KEY] = "instruction"
     tasks: Annotated[tuple[str, ...], NO_KEY] = ()
-    begins: Annotated[Beginnings, By(_beginnings)] = ()
-    unless_begins: Annotated[Beginnings, By(_beginnings)] = ()
-    at_most_words: Annotated[Limits, By(_limits)] = ()
+    begins: Annotated[Beginnings, By(_beginnings), Check(_texts_alone)] = ()
+    unless_begins: Annotated[Beginnings, By(_beginnings), Check(_texts_alone)] = ()
+    at_most_words: Annotated[Limits, By(_limits), Check(_texts_alone)] = ()
     trains_on_evaluation_prompt: tuple[str, ...] = ()  # datasets that are asked in the same words
     dataset: Annotated[str | None, NO_KEY] = None
     # Of own data, which its texts or conditions read.

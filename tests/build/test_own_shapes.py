@@ -83,7 +83,7 @@ def test_what_is_evaluated_on_has_all_captions_as_a_set(shapes: Shapes) -> None:
 
 
 TRAINED = ("llava_two_pictures", "csv_questions", "hub_multiple_choice", "several_captions")
-FORMATS: tuple[Format, ...] = ("llava", "chat", "webdataset", "parquet")
+FORMATS: tuple[Format, ...] = ("llava", "chat", "webdataset", "parquet", "hub")
 
 
 def recipe_of(shapes: Shapes, names: Sequence[str], folder: Path) -> Path:
@@ -140,10 +140,11 @@ def _again(kind: Format, name: str, folder: Path) -> str:
     if kind == "webdataset":
         columns = "picture: __pictures__, question: instruction, answer: response"
         return f"file: {name}/train-*.tar, columns: {{{columns}}}, text_only: true"
-    names = pq.read_schema(next((folder / name).glob("train-*.parquet"))).names
+    place = f"data/{name}" if kind == "hub" else name
+    names = pq.read_schema(next((folder / place).glob("train-*.parquet"))).names
     picture = "images" if "images" in names else "image"
     columns = f"picture: {picture}, question: instruction, answer: response"
-    return f"file: {name}/train-*.parquet, columns: {{{columns}}}, text_only: true"
+    return f"file: {place}/train-*.parquet, columns: {{{columns}}}, text_only: true"
 
 
 def _seen(build: Build, names: Sequence[str]) -> list[tuple[object, ...]]:

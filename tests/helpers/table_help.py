@@ -1,5 +1,7 @@
 """Reads an own table that a test writes, and holds what comes to what readers promise."""
 
+import io
+import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,3 +57,14 @@ def put(raw: Path, name: str, content: str | bytes) -> None:
 
 def reasons(read: Read) -> list[tuple[int | None, str | None, str]]:
     return [(reject.position, reject.field, reject.reason) for reject in read.rejects]
+
+
+def shard(folder: Path, *members: tuple[str, bytes]) -> RawFile:
+    """Write a tar of these members."""
+    path = folder / "s.tar"
+    with tarfile.open(path, "w") as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return RawFile("s.tar", path)

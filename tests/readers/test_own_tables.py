@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from shape_makers import picture
-from table_help import Read, put, reasons, run
+from table_help import Read, put, reasons, run, shard
 
 from instructify._util.errors import UserError
 from instructify.catalog import load_catalog
-from instructify.readers.base import RawFile
 from instructify.readers.tar_rows import tar_rows
 
 COLOURS = ["red", "green", "blue"]
@@ -287,16 +286,6 @@ def test_pictures_of_an_archive_are_read_by_name(tmp_path: Path, name: str) -> N
 
 
 # Tars
-
-
-def shard(folder: Path, *members: tuple[str, bytes]) -> RawFile:
-    path = folder / "s.tar"
-    with tarfile.open(path, "w") as tar:
-        for name, data in members:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return RawFile("s.tar", path)
 
 
 def test_a_tar_gives_a_row_for_each_key(tmp_path: Path) -> None:

@@ -34,14 +34,14 @@ _STATE = "state.json"
 
 
 class Best(msgspec.Struct, frozen=True, kw_only=True):
-    """The best checkpoint so far: by the mean of its scores where there are any, else its loss."""
+    """The best checkpoint so far: by the mean of its scores if there are any, else by its loss."""
 
     step: int
     loss: float | None
     score: float | None = None
 
     def is_better_than(self, other: "Best | None") -> bool:
-        """Compare with the best before: by score, then by loss, then the later one wins."""
+        """Compare with the best so far by score, then by loss; the later wins if both are equal."""
         if other is None or (self.score is None) != (other.score is None):
             return True
         if self.score is not None and other.score is not None and self.score != other.score:
@@ -55,8 +55,8 @@ class Best(msgspec.Struct, frozen=True, kw_only=True):
 class RunState:
     """The position of a run after `step` steps; `tally` counts the samples drawn so far.
 
-    `awaits_validation` tells that this step is to be validated and was not yet: a run that was
-    stopped or killed there does so at its next start.
+    `awaits_validation` is true if this step is due for validation and was not validated yet. A run
+    that was stopped or killed there validates it at the next start.
     """
 
     version: int = STATE_FORMAT
@@ -70,9 +70,9 @@ class RunState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
-    """What a checkpoint holds; `optimizer` maps `exp_avg/NAME` and `exp_avg_sq/NAME`.
+    """Contents of a checkpoint; `optimizer` maps `exp_avg/NAME` and `exp_avg_sq/NAME` to tensors.
 
-    It is empty where only the weights were read, which take a third of the bytes.
+    `optimizer` is empty if only the weights were read, which are a third of the bytes.
     """
 
     weights: dict[str, torch.Tensor]
@@ -81,7 +81,7 @@ class Checkpoint:
 
 
 def folder_of(run: Path, step: int) -> Path:
-    """Name the folder of a step."""
+    """Return the folder of a step."""
     return run / "checkpoints" / f"{_PREFIX}{step:08d}"
 
 
@@ -104,7 +104,7 @@ def save(run: Path, checkpoint: Checkpoint) -> Path:
         if final.exists():
             shutil.rmtree(final)
         os.replace(staged, final)
-    finally:  # on a full disk, half a checkpoint takes the room that the next start needs
+    finally:  # on a full disk, half a checkpoint would use the space that the next start needs
         shutil.rmtree(staged, ignore_errors=True)
     sync(final.parent)
     return final
@@ -119,7 +119,7 @@ def _fill(staged: Path, checkpoint: Checkpoint) -> None:
 
 
 def note_validation(run: Path, step: int, best: Best | None) -> None:
-    """Write into the checkpoint of a step that it was validated, and which step is best now."""
+    """Record in the checkpoint of a step that it was validated, and which step is best now."""
     folder = folder_of(run, step)
     _write_state(folder, replace(read_state(folder), best=best, awaits_validation=False))
 
@@ -129,15 +129,15 @@ def _write_state(folder: Path, state: RunState) -> None:
 
 
 def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Write tensors and bring them to the disk; safetensors itself would keep others from them."""
+    """Write tensors and sync them to disk; the mode of the file follows the umask."""
     try:
-        path.touch()  # with the mode that the umask gives
+        path.touch()  # with the mode of the umask
         mode = path.stat().st_mode
         save_file(tensors, path)
         path.chmod(mode)
     except OSError as error:
         raise unwritable(path, error) from error
-    except SafetensorError as error:  # the only word that it has for the system's errors
+    except SafetensorError as error:  # the exception of safetensors for errors of the system
         raise UserError(
             f"{path} can't be written: {error}; make room or choose another place, then run the "
             "same command again."
@@ -146,7 +146,7 @@ def save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
 
 
 def load(run: Path, step: int, *, with_optimizer: bool = True) -> Checkpoint:
-    """Read a checkpoint and prove it by its hashes; UserError where it is damaged."""
+    """Read a checkpoint and check its hashes; raises UserError if it is damaged."""
     folder = folder_of(run, step)
     state = read_state(folder)
     if state.step != step:
@@ -184,9 +184,9 @@ def read_state(folder: Path) -> RunState:
 
 
 def load_last(run: Path, *, with_optimizer: bool = True) -> tuple[Checkpoint | None, list[str]]:
-    """Read the newest checkpoint that is whole; also says which were passed over.
+    """Read the newest complete checkpoint; also returns the reasons why newer ones were skipped.
 
-    Where there are some and none is whole, the checkpoint is None and `passed` is not empty.
+    If all checkpoints are damaged, the first value is None and the second is not empty.
     """
     passed: list[str] = []
     for step in reversed(steps_of(run)):
@@ -198,9 +198,9 @@ def load_last(run: Path, *, with_optimizer: bool = True) -> tuple[Checkpoint | N
 
 
 def prune(run: Path, keep: int, best: Best | None, at: int) -> None:
-    """Remove all but the last checkpoints up to step `at` and the best, and what is half-written.
+    """Remove all but the last checkpoints up to step `at` and the best, and incomplete ones.
 
-    Later ones than `at` are damaged, or the run would have gone on from them.
+    Checkpoints after `at` are damaged: the run would otherwise have resumed from them.
     """
     done = [step for step in steps_of(run) if step <= at]
     kept = {*done[-keep:], *([best.step] if best else [])}
@@ -211,7 +211,7 @@ def prune(run: Path, keep: int, best: Best | None, at: int) -> None:
 
 
 def remove_staged(run: Path) -> None:
-    """Remove what killed processes left half-written; only the run's one writer may do so."""
+    """Remove incomplete checkpoints of killed processes; only for the writer of the run."""
     for left in (run / "checkpoints").glob(f"{_STAGED}*"):
         shutil.rmtree(left, ignore_errors=True)
 

@@ -1,7 +1,8 @@
 """The settings of a training run: a frozen dataclass with a section for each part of a recipe.
 
-The defaults are the paper's values where it prints them (arXiv 2305.06500, section 2.6), otherwise
-ours. A recipe may change each of them. `recipe.py` fills them from YAML and `--set`.
+The defaults are the values of the paper (arXiv 2305.06500, section 2.6) and, for settings that it
+does not give, our own. A recipe may change each setting. `recipe.py` fills the dataclasses from
+YAML and `--set`.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ Texts = Annotated[tuple[str, ...], MAY_BE_EMPTY]
 class Blip2Config:
     """The two BLIP-2 checkpoints that InstructBLIP starts from, by hub name or folder.
 
-    `processor` is what brings the tokenizers; None: that of `stage2`.
+    `processor` names the source of the tokenizers; None: `stage2`.
     """
 
     stage2: str
@@ -36,7 +37,7 @@ class LoraConfig:
     rank: Annotated[int, Between(1, 4096)] = 8
     alpha: Annotated[float, Between(0, 1e6)] = 16.0
     dropout: Annotated[float, Between(0, 0.99)] = 0.0
-    targets: Texts = ()  # names of linear layers; none: queries and values
+    targets: Texts = ()  # names of linear layers; empty: those of queries and values
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,8 +46,8 @@ class ModelConfig:
 
     `name` is a preset, a hub name or a folder. `train` lists parts: vision (the whole tower), norm
     (the layer norm after it), qformer (with its queries), projection, language.
-    `instruction_aware: false` keeps the instruction from the Q-Former, as BLIP-2 does. `dropout`
-    is that of the Q-Former, None: as its configuration says; frozen parts never drop anything.
+    With `instruction_aware: false` the Q-Former does not get the instruction, as in BLIP-2.
+    `dropout` is that of the Q-Former, None: as in its configuration. Frozen parts have no dropout.
     """
 
     name: str | None = None
@@ -56,7 +57,7 @@ class ModelConfig:
     lora: LoraConfig | None = None
     dropout: Annotated[float, Between(0, 0.99)] | None = None
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
-    seed: Annotated[int, Between(0, 2**31)] = 0  # of a preset's random weights
+    seed: Annotated[int, Between(0, 2**31)] = 0  # of the random weights of a preset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,13 +70,13 @@ class FeatureCacheConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConfig:
-    """What is read, in which batches.
+    """Batches, token limits, and how pictures are read.
 
-    `batch` is the global one: samples of an optimizer step on all devices together. Batches are
-    made alike in length within `window` of them (`bucket`; where the mixture has batches per rank,
-    only the passes of a step are). Limits count tokens, special ones included. `blind` shows gray
-    for every picture, in training and to the trained model: what it still answers, it answers
-    without looking.
+    `batch` is the global batch: the samples of an optimizer step on all devices together. With
+    `bucket`, the samples of `window` batches are sorted by length into batches (only the samples
+    of a step into passes if the mixture has batches per rank). Limits count tokens, special tokens
+    included. `blind` replaces every picture by gray, in training and evaluation, to measure what a
+    model answers without pictures.
     """
 
     batch: Annotated[int, Between(1, 1 << 20)] = 128

@@ -1,9 +1,9 @@
-"""A run in several processes: their ranks, how they share the model, and how they add tensors.
+"""A run in several processes: ranks, sharing of the model, and sums over processes.
 
-Started by torchrun or `accelerate launch`, which set RANK, WORLD_SIZE and LOCAL_RANK; without
-them there is one process. `ddp` keeps the model in every process and averages what is trained;
-`fsdp` (FSDP2) also shards the layers. Both average over processes, so that a loss has to be scaled
-by their number to become a sum.
+torchrun and `accelerate launch` set RANK, WORLD_SIZE and LOCAL_RANK; without these variables there
+is one process. `ddp` keeps the whole model in every process and averages gradients; `fsdp` (FSDP2)
+also shards the layers. Both average over processes, so a loss that is a sum must be multiplied by
+their number.
 """
 
 import inspect
@@ -28,7 +28,7 @@ from instructify_train.rendezvous import fresh_store
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranks:
-    """This process among those of the run."""
+    """The rank of this process and the number of processes."""
 
     rank: int = 0
     world: int = 1
@@ -75,7 +75,7 @@ def leave() -> None:
 def share_model(
     model: InstructBlip, parallel: str, ranks: Ranks, device: torch.device
 ) -> nn.Module:
-    """Wrap the model for its processes; a single one needs no wrapping."""
+    """Wrap the model for several processes; with a single process it is returned as it is."""
     if ranks.world == 1:
         return model
     if parallel == "ddp":
@@ -85,24 +85,26 @@ def share_model(
 
 
 def _without_buffers() -> dict[str, Any]:
-    """Leave buffers alone in the forward pass; torch 2.13 renamed the option and warns."""
+    """Disable the broadcast of buffers in DDP; torch 2.13 renamed the option and warns."""
     options = inspect.signature(DistributedDataParallel.__init__).parameters
     name = "forward_sync_buffers" if "forward_sync_buffers" in options else "broadcast_buffers"
     return {name: False}
 
 
 def shards(ranks: Ranks) -> int:
-    """Say among how many processes layers are divided: those of a node, where all have as many.
+    """Return the number of processes that layers are sharded over.
 
-    Frozen weights then never cross the network between nodes, which only gradients do (HSDP).
+    It is the number of processes of a node, if all nodes have the same (HSDP): then only gradients,
+    and no frozen weights, are sent between nodes. Otherwise it is the number of all processes.
     """
     whole_nodes = ranks.per_node > 1 and ranks.world % ranks.per_node == 0
     return ranks.per_node if whole_nodes else ranks.world
 
 
 def _shard(model: InstructBlip, device: torch.device, ranks: Ranks) -> nn.Module:
-    """Shard layer by layer. Layers are of one precision; the few frozen parameters outside of
-    layers (embeddings, head) stay whole in every process, as FSDP2 wants groups of one precision.
+    """Shard each layer, since FSDP2 needs groups of parameters in one precision.
+
+    The few frozen parameters outside of layers (embeddings, head) stay whole in every process.
     """
     each = shards(ranks)
     if each == ranks.world:
@@ -126,10 +128,10 @@ def _shard(model: InstructBlip, device: torch.device, ranks: Ranks) -> nn.Module
 
 
 def sharded_layers(model: InstructBlip) -> Iterator[nn.Module]:
-    """List the repeated layers of the Q-Former, the language model, and a tower that learns.
+    """List the repeated layers of the Q-Former, the language model, and a trained tower.
 
-    A frozen tower stays whole: it runs when a process needs new pictures, which is not for all
-    of them at once, and sharded layers only run together.
+    A frozen tower is not sharded: each process runs it when it needs new pictures, and sharded
+    layers have to run in all processes at the same time.
     """
     if not model.tower_is_frozen:
         yield from model.model.vision_model.encoder.layers
@@ -150,7 +152,7 @@ def repeated_layers(model: InstructBlip) -> Iterator[nn.Module]:
 
 @contextmanager
 def gradients_meet(model: nn.Module, *, now: bool) -> Iterator[None]:
-    """Average gradients over processes in this backward pass, or leave that to a later one."""
+    """Average gradients over processes in this backward pass, or postpone it to a later one."""
     if isinstance(model, DistributedDataParallel) and not now:
         with model.no_sync():
             yield
@@ -161,10 +163,10 @@ def gradients_meet(model: nn.Module, *, now: bool) -> Iterator[None]:
 
 
 class InStep:
-    """Keeps processes that share layers (`fsdp`) in step where the memory of one ran out.
+    """Keeps processes that share layers (`fsdp`) in step if one of them runs out of memory.
 
-    Each layer is put together by all of them at once. So one that can't go on still does its part
-    for the layers that are left, and then all drop the pass.
+    All processes gather each layer together. A process that ran out of memory therefore takes part
+    in gathering the remaining layers, and then all processes drop the pass.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -185,26 +187,26 @@ class InStep:
 
     @property
     def can_start_again(self) -> bool:
-        """Tell whether a forward pass that failed can be dropped; FSDP can from torch 2.13 on."""
+        """Whether a failed forward pass can be dropped; with FSDP this needs torch 2.13."""
         return self._root is None or hasattr(self._root, "reset_iter_state")
 
     @property
     def says(self) -> bool:
-        """Whether this process reports what all processes did."""
+        """Whether this process prints the report for all processes."""
         return self._root is None or dist.get_rank() == 0
 
     def meets(self, *, last: bool) -> bool:
-        """Tell whether processes wait for each other in a backward pass."""
+        """Whether processes wait for each other in a backward pass."""
         return self._root is not None or (self._copies and last)
 
     @contextmanager
     def forward(self) -> Iterator[None]:
-        """Note which layers a forward pass has come to."""
+        """Record the layers that a forward pass has reached."""
         self._entered.clear()
         yield
 
     def keep_up(self) -> None:
-        """Do this process's part for the layers that its forward pass did not come to."""
+        """Take part in gathering the layers that the forward pass of this process did not reach."""
         for module in self._modules:
             if module not in self._entered:
                 module.unshard()
@@ -212,7 +214,7 @@ class InStep:
                     module.reshard()
 
     def agree(self, failed: bool, rows: int) -> tuple[bool, int]:
-        """Tell whether any process failed, and the most samples that any of them has."""
+        """Return whether any process failed, and the maximum of samples over the processes."""
         if self._root is None:
             return failed, rows
         values = torch.tensor([int(failed), rows])
@@ -220,7 +222,7 @@ class InStep:
         return bool(values[0]), int(values[1])
 
     def start_again(self) -> None:
-        """Forget a forward pass that is not followed by a backward pass."""
+        """Reset the state of a forward pass that has no backward pass."""
         if self._root is None:
             return
         if self._is_known:
@@ -230,7 +232,7 @@ class InStep:
 
 
 def add_up(values: torch.Tensor) -> torch.Tensor:
-    """Add a tensor over all processes, in place."""
+    """Sum a tensor over all processes, in place."""
     if dist.is_initialized():
         dist.all_reduce(values)
     return values
@@ -252,12 +254,12 @@ def wait_for_all() -> None:
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
-    """Put a sharded tensor together; all processes have to ask."""
+    """Gather a sharded tensor; all processes have to call this."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def like(value: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Distribute a whole tensor like another one: on its device, with its shards."""
+    """Distribute a whole tensor like another: on the same device, with the same shards."""
     moved = value.to(target.device, target.dtype)
     if isinstance(target, DTensor):
         return distribute_tensor(moved, target.device_mesh, target.placements)

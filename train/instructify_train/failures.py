@@ -34,7 +34,7 @@ def foreseen(error: BaseException) -> str | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell what a device or the machine raises when it has no more memory."""
+    """Whether an exception means that a device or the machine has no more memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     said = str(error)
@@ -42,7 +42,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_lost_peer(error: BaseException) -> bool:
-    """Tell what a collective operation raises when another process is gone."""
+    """Whether an exception of a collective operation means that another process has ended."""
     if isinstance(error, dist.DistError):
         return True
     return (

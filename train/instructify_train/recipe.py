@@ -1,7 +1,7 @@
-"""Read a training recipe: YAML, changed by `--set`, decoded into `config`, kept as it was resolved.
+"""Read a training recipe: YAML with changes by `--set`, decoded into `config`, and saved resolved.
 
-`mixture` is written out or names another recipe's. Here are the checks of settings that do not fit
-each other; what a setting may be is said by its type in `config`.
+`mixture` is a mixture or the name of a recipe that has one. This module checks settings that do not
+fit each other; the values of a single setting are checked by its type in `config`.
 """
 
 import dataclasses
@@ -39,7 +39,7 @@ _SECTIONS = ("model", "data", "optimizer", "run")
 
 
 def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
-    """Load a recipe of ours by name, or of a file by its path; `settings` are `a.b=value`."""
+    """Load a recipe of this package by name, or a file by its path; `settings` are `a.b=value`."""
     file = read_recipe(changed_recipe(recipe, settings))
     name = file.name or recipe_path(recipe).stem
     run = decode(RunConfig, file.run)
@@ -60,14 +60,14 @@ def load_recipe(recipe: str, settings: Sequence[str] = ()) -> TrainConfig:
 
 
 def save_recipe(config: TrainConfig, path: Path) -> None:
-    """Write the resolved recipe, so that it can be read again as it is."""
+    """Write the resolved recipe, which can be read again."""
     value = {"format": RECIPE_FORMAT, "name": config.name, **recipe_value(config)}
     text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)
     write_bytes(path, text.encode())
 
 
 def recipe_value(config: TrainConfig) -> dict[str, Any]:
-    """Shape a recipe as plain values; two recipes with equal values do the same."""
+    """Convert a recipe to plain values; recipes with equal values give equal runs."""
     sections = {name: _plain(getattr(config, name)) for name in _SECTIONS}
     waivers = {
         " / ".join(filter(None, (waiver.held_in, waiver.held_out))): waiver.reason
@@ -91,7 +91,7 @@ def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[
 
 
 def _without_loss(node: Node | None, mixture: MixtureRecipe) -> Node | None:
-    """Take out what earlier versions had as `optimizer.loss`; the mixture's batches decide now."""
+    """Remove `optimizer.loss` of earlier versions, which the batches of the mixture replace."""
     if node is None or not node.is_mapping or "loss" not in node.entries():
         return node
     entries = dict(node.entries())

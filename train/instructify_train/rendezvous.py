@@ -1,10 +1,10 @@
 """The rendezvous of the processes of a run, kept apart from those of earlier starts.
 
-torchrun with `--max-restarts` keeps one store for all starts of a run. What the processes of the
-first start wrote there (their addresses among it) is still there at the second, where torch takes
-it for the addresses of the new processes: they fail to connect or wait for ever. So each start has
-a prefix of its own. The number of restarts does not serve as one: the launchers of several nodes
-count their own, and one that joins later counts from 0.
+torchrun with `--max-restarts` keeps one store for all starts of a run. Entries of the first start,
+such as the addresses of its processes, are still in the store at the second start. torch then uses
+them for the new processes, which fail to connect or wait forever. Therefore each start gets its own
+prefix. The number of restarts can't be the prefix: each node's launcher counts its own restarts,
+and a launcher that joins later starts from 0.
 """
 
 import os
@@ -29,9 +29,9 @@ def fresh_store() -> tuple[Store, int, int]:
 
 
 def _give_prefix(store: Store, world: int) -> str:
-    """Answer every process that asks, until all of this start have confirmed.
+    """Send the prefix to every process that requests it, until all of this start have confirmed.
 
-    A question of an earlier start may be answered too; nobody confirms it.
+    A request that an earlier start left in the store may be answered too; nothing confirms it.
     """
     prefix = uuid.uuid4().hex
     answered: dict[int, bytes] = {}
@@ -49,7 +49,7 @@ def _give_prefix(store: Store, world: int) -> str:
 
 
 def _take_prefix(store: Store, rank: int) -> str:
-    """Ask the first process under a name that no earlier start used, and confirm its answer."""
+    """Request the prefix from the first process under a unique name, and confirm its answer."""
     question = f"{os.getpid()}-{uuid.uuid4().hex}"
     store.set(f"asked/{rank}", question)
     prefix: str = store.get(f"answer/{question}").decode("ascii")

@@ -39,7 +39,7 @@ from instructify_train.recipe import changed_settings, load_recipe, recipe_value
 RUN_FORMAT = 1
 RECIPE = "recipe.yaml"
 _FACTS = "run.json"
-# What may differ between the parts of a run without changing what comes out.
+# Settings that may change within a run without changing its result.
 _FREE = (
     *("data.workers", "data.feature_cache", "run.device_batch", "run.device_tokens"),
     *("run.pass_cost", "run.save_every", "run.keep", "run.log_every"),
@@ -51,9 +51,9 @@ _FREE = (
 def claimed(run: Path, *, resume: bool, take_over: bool, is_first: bool) -> Iterator[None]:
     """Lock the folder of a run for one writer; refuse a folder with another run or other files.
 
-    A run that is refused before it begins leaves nothing behind, not even its folder.
+    A run that is refused before its start leaves no files, not even its folder.
 
-    `take_over`: also where a process of another host may still hold it.
+    `take_over`: lock it even if a process of another host may still hold the lock.
     """
     if not resume and (steps_of(run) or (run / RECIPE).exists()):
         raise UserError(
@@ -76,7 +76,7 @@ def starting_point(
 ) -> tuple[Checkpoint | None, list[str]]:
     """Find the checkpoint to resume from, and messages about it; UserError if the recipe changed.
 
-    None is step 0: there is no checkpoint yet, or (`from_scratch`) none that is whole.
+    None means step 0: there is no checkpoint yet or, with `from_scratch`, no complete one.
     """
     said: list[str] = []
     if (run / RECIPE).exists():
@@ -106,17 +106,17 @@ def starting_point(
 
 
 def _free(config: TrainConfig) -> tuple[str, ...]:
-    """List what may change within a run; the length only where the rate does not depend on it."""
+    """List settings that may change; the number of steps only if the rate does not depend on it."""
     return (*_FREE, "run.steps") if config.optimizer.schedule == "constant" else _FREE
 
 
 def last_step(run: Path) -> int | None:
-    """Say from which step a run could go on, without reading its tensors."""
+    """Return the step that a run can be resumed from, without reading its tensors."""
     return max(steps_of(run), default=None)
 
 
 def check_data(start: Checkpoint | None, mixed: MixedBuild, *, accept: bool) -> list[str]:
-    """Refuse a build or mixture that is not the run's, or say what was accepted."""
+    """Refuse a build or mixture other than the run's; with `--accept-changes` describe it."""
     if start is None:
         return []
     changes = start.state.mixture.check(mixed.mixture, mixed.hashes(), accept_changes=accept)
@@ -124,7 +124,7 @@ def check_data(start: Checkpoint | None, mixed: MixedBuild, *, accept: bool) -> 
 
 
 def check_overlap(mixed: MixedBuild, waivers: Sequence[Waiver]) -> list[str]:
-    """Refuse held-out pictures in the mixture that no waiver names; says what was not looked at."""
+    """Refuse held-out pictures in the mixture without a waiver; returns what is unchecked."""
     build = mixed.build
     kept = read_overlaps(build)
     splits = {part.dataset: part.splits for part in mixed.parts}
@@ -146,7 +146,7 @@ def check_overlap(mixed: MixedBuild, waivers: Sequence[Waiver]) -> list[str]:
 
 
 def write_run(run: Path, config: TrainConfig, mixed: MixedBuild, facts: Mapping[str, Any]) -> None:
-    """Write what a run is made of; `facts` are those of `setup.facts_of`."""
+    """Write the inputs of a run; `facts` are those of `setup.facts_of`."""
     save_recipe(config, run / RECIPE)
     value = {
         "format": RUN_FORMAT,
@@ -173,7 +173,7 @@ def _trained_on(config: TrainConfig, mixed: MixedBuild) -> TrainedOn:
 
 
 def trained_on(run: Path) -> TrainedOn:
-    """Read what the model of a run was trained on; UserError where that is damaged."""
+    """Read what the model of a run was trained on; raises UserError if that is damaged."""
     facts = read_run(run)
     if "trained_on" not in facts:  # a run of an earlier version
         recipe = run_recipe(run, must_be_there=False)
@@ -195,7 +195,7 @@ def trained_on(run: Path) -> TrainedOn:
 
 
 def read_run(run: Path) -> Mapping[str, Any]:
-    """Read what a run is made of; UserError where there is no run."""
+    """Read the inputs of a run; raises UserError if there is no run."""
     try:
         facts = decode_values(read_regular(run / _FACTS), has_paths=True)
     except (OSError, NotReadableError) as error:
@@ -225,7 +225,7 @@ def run_recipe(
 
 
 def _sources(run: Path) -> dict[str, dict[str, str]]:
-    """Read what a run notes of its models; nothing where it has no note, or none of that form."""
+    """Read the sources of a run's models; empty if they are missing or of another form."""
     try:
         facts = decode_values(read_regular(run / _FACTS), has_paths=True)
         return msgspec.convert(facts.get("model_sources", {}), dict[str, dict[str, str]])
@@ -234,7 +234,7 @@ def _sources(run: Path) -> dict[str, dict[str, str]]:
 
 
 def is_run(folder: Path) -> bool:
-    """Tell the folder of a run from that of a model."""
+    """Whether a folder holds a run, and not a model."""
     return (folder / RECIPE).is_file()
 
 
@@ -265,7 +265,7 @@ def _others(run: Path) -> Iterator[Path]:
 
 
 def versions(names: Sequence[str]) -> dict[str, str]:
-    """Say which versions of libraries are installed; those that are not are left out."""
+    """Return the versions of the installed libraries."""
     installed = {}
     for name in names:
         try:

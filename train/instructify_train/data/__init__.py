@@ -1,10 +1,9 @@
-"""From the number of a step to its arrays: samples, batches, pixels, features.
+"""Make the arrays of a training step from its number: samples, batches, pixels, features.
 
-`stream` reads samples of a mixture, `passes` cuts a step into passes, `encode_plan` says when the
-frozen tower encodes which picture, `pixels` decodes pictures, `steps` puts a step together,
-`loader` and `parcel` make steps ahead in processes of their own, `shared_parts` the windows
-that they share; `features` and `feature_files`
-keep what the tower gave.
+`stream` reads samples of a mixture. `passes` splits a step into passes. `encode_plan` plans when
+the frozen tower encodes which picture. `pixels` decodes pictures. `steps` makes a whole step.
+`loader` and `parcel` make steps in advance in loader processes, and `shared_parts` makes the
+windows that these share. `features` and `feature_files` store the features of the tower.
 """
 
 from instructify_train.data.feature_files import FeatureFiles, tower_key

@@ -1,9 +1,9 @@
-"""Which pictures the frozen tower encodes before which forward pass: each distinct one of a window
-once, in fixed groups.
+"""Plan which pictures the frozen tower encodes before each forward pass of a window.
 
-The groups are cut from the window's pictures in the order of their first use, whatever the step a
-run starts from. A run that resumes inside a window encodes whole groups again, of the same shape
-as before, so that it gets the same bits: matrix products of another shape may round otherwise.
+Each distinct picture is encoded once, in fixed groups of pictures in the order of their first use.
+The groups do not depend on the step at which a run starts. A run that resumes inside a window
+encodes whole groups again, with the same shapes as before, and so gets the same bits: matrix
+products of other shapes may round differently.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from typing import NamedTuple
 
 
 class EncodeStep(NamedTuple):
-    """What to encode before a forward pass, and what to forget after it; pictures by number."""
+    """Numbers of the pictures to encode before a forward pass, and of those to drop after it."""
 
     encode: tuple[tuple[int, ...], ...]
     forget: tuple[int, ...]
 
 
 def plan_encoding(passes: Sequence[Sequence[int]], group: int, first: int = 0) -> list[EncodeStep]:
-    """Plan what to encode before each forward pass of a window; those before `first` are done.
+    """Plan what to encode before each forward pass of a window; the run starts at pass `first`.
 
-    `passes` are the pictures that each pass needs. Every picture that a pass needs is encoded
-    before or at that pass, once, and forgotten after its last use.
+    `passes` are the pictures that each pass needs. Each of them is encoded once, at the pass that
+    needs it first or earlier, and dropped after the last pass that needs it.
     """
     order = list(dict.fromkeys(picture for pass_ in passes for picture in pass_))
     groups = [tuple(order[at : at + group]) for at in range(0, len(order), group)]

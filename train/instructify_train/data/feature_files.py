@@ -1,8 +1,9 @@
-"""A cache on disk, of bounded size, for the picture features of a frozen vision tower.
+"""A cache on disk, of limited size, for the picture features of a frozen vision tower.
 
-A file for each frame, named by the content of the picture, in a folder named by what the features
-depend on: the tower's weights, the size of pictures, how they are decoded. Files are written beside
-and renamed, so that a killed run leaves no partial file; a damaged file is computed again.
+Each frame has a file, named by a hash of the picture. The folder is named by a hash of everything
+else that the features depend on: the tower's weights, the size of pictures and how they are
+decoded. Files are written under a temporary name and renamed, so a killed run leaves no partial
+file. Features whose file is damaged are computed again.
 """
 
 import contextlib
@@ -24,9 +25,9 @@ _MOST_WAITING = 64  # features that wait for the disk, of 0.7 MB each at the pub
 
 
 class FeatureFiles:
-    """A folder of features of one shape; safe for many readers and writers at once.
+    """A folder of features of one shape; several processes may read and write at once.
 
-    The `writers`, processes of one run, divide the room that is left when the run starts.
+    The `writers` processes of a run share the space that is left when the run starts.
     """
 
     def __init__(
@@ -64,10 +65,10 @@ class FeatureFiles:
         return flat.view(self._shape) if flat.numel() == self._shape[0] * self._shape[1] else None
 
     def write(self, name: str, features: torch.Tensor) -> None:
-        """Keep features while there is room; UserError where they can't be written."""
+        """Write features while there is space; raises UserError if they can't be written."""
         raw = features.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()
         path = self.path(name)
-        # One that was asked for again before it was written, or that is damaged, is replaced.
+        # Replaces a file that is damaged, or that another request wrote in the meantime.
         more = len(raw) + _HEAD_BYTES - _size_of(path)
         if self._used_bytes + more > self._limit_bytes:
             return
@@ -86,9 +87,9 @@ class FeatureFiles:
         self._used_bytes += more
 
     def keep(self, name: str, features: torch.Tensor) -> None:
-        """Write features beside the work of the caller; raises what an earlier one met.
+        """Write features in a background thread; raises the error of an earlier write.
 
-        At most some are waiting: where the disk is slower than the tower, the tower waits.
+        The number of waiting writes is limited: if the disk is slower than the tower, this blocks.
         """
         while self._waiting and (self._waiting[0].done() or len(self._waiting) >= _MOST_WAITING):
             self._waiting.popleft().result()
@@ -97,7 +98,7 @@ class FeatureFiles:
         self._waiting.append(self._writer.submit(self.write, name, features))
 
     def finish(self) -> None:
-        """Wait until all is written; raises what one of them met."""
+        """Wait until all features are written; raises the error of a failed write."""
         while self._waiting:
             self._waiting.popleft().result()
 
@@ -107,7 +108,7 @@ class FeatureFiles:
 
 
 def tower_key(tower: nn.Module, *facts: object) -> str:
-    """Name what features depend on: the tower's weights but for the last norm, and `facts`."""
+    """Hash what features depend on: the tower's weights except the last norm, and `facts`."""
     digest = hashlib.sha256(repr(facts).encode())
     for name, tensor in sorted(tower.state_dict().items()):
         if not name.startswith("post_layernorm."):

@@ -21,11 +21,11 @@ class FeatureTable:
 
     @property
     def encodes_anew(self) -> bool:
-        """Tell whether each pass encodes its pictures anew, since the tower is trained."""
+        """Whether each pass encodes its pictures again, since the tower is trained."""
         return not self._model.tower_is_frozen
 
     def take(self, pass_: Pass) -> torch.Tensor:
-        """Encode what a pass needs first; returns the features of its frames, [P, V, width]."""
+        """Encode the new frames of a pass; returns the features of all its frames [P, V, width]."""
         for group in pass_.encode:
             self._encode(group)
         return torch.stack([self._kept[frame] for frame in pass_.frames])
@@ -36,7 +36,7 @@ class FeatureTable:
             self._kept.pop(frame, None)
 
     def finish(self) -> None:
-        """Wait until what is kept on disk is written; raises OSError where it can't be."""
+        """Wait until the features for the disk are written; raises OSError if a write failed."""
         if self._files is not None:
             self._files.finish()
 

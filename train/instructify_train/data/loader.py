@@ -1,11 +1,11 @@
-"""Items in order, made ahead by loader processes that never outlive the run.
+"""Iterate over items in order; loader processes compute them in advance and end with the run.
 
-A loader process is a fork that owns nothing: it computes items from their numbers and sends them.
-So it can be killed at any moment, and it always is: the end of the loop, an exception in it or a
-signal kill its loaders with SIGKILL, and the kernel does so when the trainer itself is killed. They
-ignore Ctrl-C and SIGTERM, which schedulers send to whole groups, since the trainer still finishes
-its step. (torch's DataLoader joins its workers without an end where they ignore SIGTERM, and raises
-from a signal handler, at any line, where one of them is killed.)
+A loader process is a fork without state: it computes items from their numbers and sends them. It
+can therefore be killed at any moment. The end of the loop, an exception or a signal kill it with
+SIGKILL, and the kernel does so if the trainer itself is killed. Loader processes ignore Ctrl-C and
+SIGTERM, which schedulers send to whole process groups, because the trainer still finishes its step.
+(torch's DataLoader does not fit: it waits forever for workers that ignore SIGTERM, and if a worker
+is killed, it raises from a signal handler, at any line of the trainer.)
 """
 
 import contextlib
@@ -28,34 +28,34 @@ from instructify_train.failures import foreseen
 
 Item = TypeVar("Item")
 ItemOut = TypeVar("ItemOut", covariant=True)
-_AHEAD = 2  # items that a loader process makes before one is taken
+_AHEAD = 2  # items that a loader process makes in advance
 _PR_SET_PDEATHSIG = 1
 
 
 class Failed(NamedTuple):
-    """A mistake of the user's that a loader process met, in a sentence."""
+    """The message of a UserError that was raised in a loader process."""
 
     message: str
 
 
 class Crashed(NamedTuple):
-    """An exception in a loader process that nobody foresaw, as its traceback."""
+    """The traceback of an unexpected exception in a loader process."""
 
     text: str
 
 
 class LoaderError(RuntimeError):
-    """An exception that nobody foresaw in a loader process; its traceback is the message."""
+    """An unexpected exception in a loader process; the message is its traceback."""
 
 
 class Source(Protocol[ItemOut]):
-    """Items by their numbers; equal numbers give equal items, in whichever process."""
+    """Computes items from their numbers; equal numbers give equal items in every process."""
 
     def __getitem__(self, number: int, /) -> ItemOut: ...
 
 
 class Loader(Generic[Item]):
-    """An iterator over the items of some numbers; leaving it as a context ends its processes."""
+    """An iterator over the items of some numbers; as a context manager it ends its processes."""
 
     def __init__(self, source: Source[Item | Failed], numbers: range, workers: int) -> None:
         self._source = source
@@ -72,7 +72,7 @@ class Loader(Generic[Item]):
             ) from error
 
     def _start_all(self, source: Source[Item | Failed], count: int) -> None:
-        """Fork the loader processes, and before them one that makes what they share."""
+        """Fork the process that makes shared parts, then the loader processes."""
         pairs: list[tuple[socket.socket, socket.socket]] = []
         if count > 1 and isinstance(source, SharesParts):
             pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(count)]
@@ -126,14 +126,14 @@ class Loader(Generic[Item]):
         self.close()
 
     def _refuse_killed(self) -> None:
-        """Notice a killed process before what it had made is used up."""
+        """Raise as soon as a loader process was killed, even if items of it are still waiting."""
         for worker in (*self._workers, *self._helpers):
             code = worker.ended(wait=False)
             if code:
                 raise UserError(_why_gone(code))
 
     def close(self) -> None:
-        """Kill the loader processes; what they made ahead is dropped."""
+        """Kill the loader processes; items made in advance are dropped."""
         workers, self._workers, self._helpers = [*self._workers, *self._helpers], [], []
         for worker in workers:
             if worker.code is None:
@@ -144,7 +144,7 @@ class Loader(Generic[Item]):
 
 
 def load(source: Source[Item | Failed], numbers: range, workers: int) -> Loader[Item]:
-    """Go through items in order, made ahead by loader processes where there are any."""
+    """Iterate over items in order; loader processes, if there are any, make them in advance."""
     return Loader(source, numbers, workers)
 
 
@@ -157,11 +157,11 @@ class _Worker:
         self.code: int | None = None
 
     def ended(self, *, wait: bool) -> int | None:
-        """Give the exit code of the process, None while it runs."""
+        """Return the exit code of the process, None while it runs."""
         if self.code is None:
             try:
                 pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
-            except ChildProcessError:  # somebody else asked first
+            except ChildProcessError:  # another caller has already waited for it
                 self.code = 0
             else:
                 self.code = os.waitstatus_to_exitcode(status) if pid else None
@@ -169,12 +169,12 @@ class _Worker:
 
 
 def _take(worker: _Worker) -> Any:
-    """Receive the next item of a loader process, and let it make another one."""
+    """Receive the next item of a loader process and let it start another."""
     try:
         item = parcel.receive(worker.channel)
     except EOFError:
         raise UserError(_why_gone(worker.ended(wait=True) or 0)) from None
-    with contextlib.suppress(OSError):  # it is through with its items, and gone
+    with contextlib.suppress(OSError):  # it has sent all its items and ended
         worker.channel.send(b"+")
     return item
 
@@ -187,7 +187,7 @@ def _why_gone(code: int) -> str:
 def _work(
     source: Source[Any], numbers: Sequence[int], parts: socket.socket | None
 ) -> Callable[[socket.socket], None]:
-    """Give what a loader process does with its channel."""
+    """Return the function that a loader process runs on its channel."""
 
     def work(channel: socket.socket) -> None:
         if parts is not None and isinstance(source, SharesParts):
@@ -198,7 +198,7 @@ def _work(
 
 
 def _fork(work: Callable[[socket.socket], None], closed: Sequence[socket.socket]) -> _Worker:
-    """Do work in a process of its own, which closes what belongs to others."""
+    """Run a function in a forked process, which closes the channels of other processes."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -207,9 +207,9 @@ def _fork(work: Callable[[socket.socket], None], closed: Sequence[socket.socket]
     if pid:
         there.close()
         return _Worker(pid, here)
-    try:  # whatever happens, this process never returns into the caller's code
+    try:  # after any exception, this process must not return into the caller's code
         _end_with(parent)
-        torch.set_num_threads(1)  # threads of a parent do not exist in its fork
+        torch.set_num_threads(1)  # the threads of the parent do not exist in a fork
         for channel in (here, *closed):
             channel.close()
         work(there)
@@ -220,17 +220,17 @@ def _fork(work: Callable[[socket.socket], None], closed: Sequence[socket.socket]
 
 
 def _end_with(parent: int) -> None:
-    """Leave Ctrl-C and SIGTERM to the trainer, and be killed when it is gone."""
+    """Ignore Ctrl-C and SIGTERM, which the trainer handles, and end when the trainer ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if sys.platform == "linux":  # elsewhere the closed socket ends the process, at its next item
+    if sys.platform == "linux":  # elsewhere the closed socket ends the process at its next item
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the line above
+    if os.getppid() != parent:  # the trainer ended before the line above
         os._exit(0)
 
 
 def _serve(source: Source[Any], numbers: Sequence[int], channel: socket.socket) -> None:
-    """Make and send items, at most two ahead of what was taken."""
+    """Compute and send items, at most two more than were taken."""
     ahead = 0
     for number in numbers:
         if ahead == _AHEAD:
@@ -242,7 +242,7 @@ def _serve(source: Source[Any], numbers: Sequence[int], channel: socket.socket) 
             parcel.send(channel, item)
         except (BrokenPipeError, ConnectionResetError):
             return
-        except OSError as error:  # no memory for its arrays, or a limit on the size of files
+        except OSError as error:  # no memory for the arrays, or a limit on the size of files
             item = Failed(
                 f"the arrays of a step can't be given to the trainer ({error.strerror}); raise the "
                 "limit on the size of files (`ulimit -f`) or on memory, or lower 'data.batch'"
@@ -254,7 +254,7 @@ def _serve(source: Source[Any], numbers: Sequence[int], channel: socket.socket) 
 
 
 def _was_taken(channel: socket.socket) -> bool:
-    """Wait until the trainer takes an item; False where it is gone, whatever it left unread."""
+    """Wait until the trainer takes an item; return False if the trainer has ended."""
     try:
         return bool(channel.recv(1))
     except ConnectionResetError:
@@ -264,6 +264,6 @@ def _was_taken(channel: socket.socket) -> bool:
 def _made(source: Source[Any], number: int) -> Any:
     try:
         return source[number]
-    except Exception as error:  # whatever it is: it goes to the trainer, and ends the run there
+    except Exception as error:  # any exception is sent to the trainer and ends the run there
         said = foreseen(error)
         return Crashed(traceback.format_exc()) if said is None else Failed(said)

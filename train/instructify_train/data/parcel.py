@@ -1,8 +1,8 @@
-"""Arrays from a loader process to its trainer: one block of shared memory for each item.
+"""Send arrays from a loader process to the trainer, in one block of shared memory for each item.
 
-The block is an anonymous file of memory whose descriptor goes through a Unix socket, so the bytes
-are written once and mapped, not copied, by the reader. Nothing of it has a name: whichever of the
-two processes is killed, the kernel frees it. It needs no room in /dev/shm.
+The block is an anonymous file in memory whose descriptor is sent through a Unix socket. The sender
+writes the bytes once, and the receiver maps them without a copy. Since the file has no name, the
+kernel frees it when either process is killed. It uses no space in /dev/shm.
 """
 
 import array
@@ -23,7 +23,7 @@ _DESCRIPTOR_BYTES = array.array("i").itemsize
 
 
 def send(channel: socket.socket, value: Any) -> None:
-    """Send a value; BrokenPipeError where nobody is left to read it."""
+    """Send a value; raises BrokenPipeError if the receiver has ended."""
     views: list[pickle.PickleBuffer] = []
     pickled = io.BytesIO()
     _Pickler(pickled, views).dump(value)
@@ -44,7 +44,7 @@ def send(channel: socket.socket, value: Any) -> None:
 
 
 def receive(channel: socket.socket) -> Any:
-    """Take the next value; EOFError where the sender is gone."""
+    """Receive the next value; raises EOFError if the sender has ended."""
     try:
         head, extra, _, _ = channel.recvmsg(_HEAD.size, socket.CMSG_LEN(_DESCRIPTOR_BYTES))
     except ConnectionResetError as error:
@@ -66,7 +66,7 @@ def receive(channel: socket.socket) -> Any:
 
 
 class _Pickler(pickle.Pickler):
-    """Keeps the bytes of tensors and arrays out of the pickle; `views` collects them."""
+    """A pickler that collects the bytes of tensors and arrays in `views` instead of the pickle."""
 
     def __init__(self, file: io.BytesIO, views: list[pickle.PickleBuffer]) -> None:
         super().__init__(file, protocol=5, buffer_callback=lambda view: views.append(view))
@@ -83,7 +83,7 @@ def _tensor(plain: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> torch.Ten
 
 
 def _places(sizes: list[int]) -> tuple[list[int], int]:
-    """Lay out buffers, each at a multiple of 64; returns where they begin and where they end."""
+    """Place buffers at multiples of 64 bytes; returns their offsets and the end of the last."""
     places, end = [], 0
     for size in sizes:
         places.append(end)
@@ -92,7 +92,7 @@ def _places(sizes: list[int]) -> tuple[list[int], int]:
 
 
 def _memory() -> int:
-    """Open an anonymous file: of memory where there is such a thing, else a temporary one."""
+    """Open an anonymous file: in memory if the system supports it, else a temporary file."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("instructify", os.MFD_CLOEXEC)
     with tempfile.TemporaryFile() as file:

@@ -1,9 +1,9 @@
-"""How the samples of a step are cut into passes: by the positions they take, not by their number.
+"""Split the samples of a step into passes by their numbers of positions.
 
-A pass is padded to its longest sample, on both sides of an encoder-decoder. Long samples therefore
-share passes with few others and short ones with many. A pass never takes more than `positions`; how
-many passes there are weighs what padding costs against what a pass costs beside its positions. All
-of it is a pure function of the sizes, so every process knows what the others do.
+A pass is padded to its longest sample, on both sides of an encoder-decoder. Passes of long samples
+therefore have few samples, and passes of short ones many. A pass has at most `positions` padded
+positions. The number of passes is chosen to minimise the cost of padding plus the fixed cost of
+each pass. The result depends only on the sizes, so every process knows the passes of all others.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from instructify.mixture import cut
 
 Numbers = NDArray[np.int64]
-_ENCODER_BUCKETS = (16, 32)  # positions of an encoder within which the decoder decides the order
-_MOST_ROUNDS = 8  # more than the fewest that are tried, where several processes share a step
+_ENCODER_BUCKETS = (16, 32)  # encoder positions that count as equal when sorting
+_MOST_ROUNDS = 8  # numbers of passes tried above the minimum, if several processes share a step
 
 
 class Size(NamedTuple):
-    """The positions of a sample on each side (no decoder: 0), and its frames."""
+    """The positions of a sample in encoder and decoder (0 without a decoder), and its frames."""
 
     encoder: int
     decoder: int
@@ -30,10 +30,10 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PassRule:
-    """The most padded positions of a pass, and what things cost, in positions of an encoder.
+    """The maximum of padded positions in a pass, and costs in units of an encoder position.
 
-    `overhead` is what a pass costs beside its positions, `decoder` a position of a decoder, `frame`
-    what the Q-Former does for a frame. A decoder-only model has encoder positions alone.
+    `overhead` is the fixed cost of a pass, `decoder` the cost of a decoder position, and `frame`
+    the cost of a frame in the Q-Former. A decoder-only model has only encoder positions.
     """
 
     positions: int
@@ -53,10 +53,10 @@ ONE_PASS = FixedRule()
 
 
 class Piece(NamedTuple):
-    """The rows of a pass of one process, and the most positions of any process in that pass.
+    """The rows of one process in a pass, and the maximum of positions over the processes.
 
-    A piece that does not count has no weight in the loss. It exists because processes that share
-    layers have to run equally many passes.
+    A piece that does not count has no weight in the loss: it exists because processes that share
+    layers (FSDP) must run the same number of passes.
     """
 
     rows: tuple[int, ...]
@@ -65,7 +65,7 @@ class Piece(NamedTuple):
 
 
 def padded(sizes: Numbers) -> int:
-    """Count the positions that samples take together, padding included."""
+    """Count the positions of samples in one pass, padding included."""
     return int(len(sizes) * sizes[:, :2].max(axis=0).sum()) if len(sizes) else 0
 
 
@@ -80,7 +80,7 @@ def plan_step(
 ) -> list[Piece]:
     """Plan the passes of a process in a step whose samples are `rows` of `sizes`, [samples, 3].
 
-    All processes have equally many. Without `reorder` samples stay in the order of `rows`.
+    All processes have the same number. Without `reorder` samples keep the order of `rows`.
     """
     whole = np.array(rows, np.int64)
     if isinstance(rule, FixedRule):
@@ -95,7 +95,7 @@ def plan_step(
 
 
 def _of_rank(pieces: list[Numbers], sizes: Numbers, rank: int, world: int) -> Iterator[Piece]:
-    """Take the piece of a process in each round; a process without samples repeats its shortest."""
+    """Return a process's piece of each round; without samples it repeats its shortest sample."""
     rank_rows = np.concatenate(pieces[rank::world])
     rows = rank_rows if len(rank_rows) else np.concatenate(pieces)
     shortest = int(rows[np.argmin(sizes[rows, :2].sum(axis=1))])
@@ -106,7 +106,7 @@ def _of_rank(pieces: list[Numbers], sizes: Numbers, rank: int, world: int) -> It
 
 
 def _orders(rows: Numbers, sizes: Numbers, *, reorder: bool) -> Iterator[Numbers]:
-    """Go through the orders in which samples of like size stand together."""
+    """Yield the orders that put samples of similar size side by side."""
     if not reorder:
         yield rows
         return
@@ -121,7 +121,7 @@ def _orders(rows: Numbers, sizes: Numbers, *, reorder: bool) -> Iterator[Numbers
 def _cheapest(
     rows: Numbers, sizes: Numbers, rule: PassRule, *, reorder: bool
 ) -> list[NDArray[np.int64]]:
-    """Cut a step into the passes that cost least together."""
+    """Split a step into the passes with the lowest total cost."""
     candidates: list[tuple[float, list[Numbers]]] = []
     for order in _orders(rows, sizes, reorder=reorder):
         cost, bounds = _cut(sizes[order], rule)
@@ -130,7 +130,7 @@ def _cheapest(
 
 
 def _cut(sizes: Numbers, rule: PassRule) -> tuple[float, list[int]]:
-    """Find the cheapest cuts of samples that stay in this order, by dynamic programming."""
+    """Find the cheapest split of samples in this order, by dynamic programming."""
     num = len(sizes)
     reach = max(1, rule.positions // int(sizes[:, :2].sum(axis=1).min()))
     least = np.full(num + 1, np.inf)
@@ -138,12 +138,12 @@ def _cut(sizes: Numbers, rule: PassRule) -> tuple[float, list[int]]:
     begin = np.zeros(num + 1, np.int64)
     counts = np.arange(1, num + 1)
     for end in range(1, num + 1):
-        back = sizes[max(0, end - reach) : end][::-1]  # from the last sample of a pass backwards
+        back = sizes[max(0, end - reach) : end][::-1]  # from the last sample of a pass to its first
         encoder = np.maximum.accumulate(back[:, 0])
         decoder = np.maximum.accumulate(back[:, 1])
         count = counts[: len(back)]
         fits = count * (encoder + decoder) <= rule.positions
-        fits[0] = True  # one that is longer than allowed goes alone
+        fits[0] = True  # a sample above the limit gets a pass to itself
         before = least[end - len(back) : end][::-1]
         cost = before + count * (encoder + rule.decoder * decoder) + rule.overhead
         cost[~fits] = np.inf
@@ -160,7 +160,7 @@ def _cut(sizes: Numbers, rule: PassRule) -> tuple[float, list[int]]:
 def _balanced(
     rows: Numbers, sizes: Numbers, rule: PassRule, world: int, *, reorder: bool
 ) -> list[NDArray[np.int64]]:
-    """Cut a step into rounds of a pass for each process, all passes of nearly the same cost."""
+    """Split a step into rounds with a pass for each process, all of nearly the same cost."""
     best: tuple[float, int, list[Numbers]] | None = None
     for order in _orders(rows, sizes, reorder=reorder):
         values = [Size(*size) for size in sizes[order].tolist()]
@@ -169,7 +169,7 @@ def _balanced(
         for rounds in range(first, first + _MOST_ROUNDS):
             most, bounds = _evened(values, rule, rounds * world)
             cost = rounds * (most + rule.overhead)
-            if cost >= before:  # more passes only cost more from here on
+            if cost >= before:  # from here on, more passes only cost more
                 break
             before = cost
             if best is None or cost < best[0]:
@@ -180,7 +180,7 @@ def _balanced(
 
 
 def _evened(values: Sequence[Size], rule: PassRule, pieces: int) -> tuple[float, list[int]]:
-    """Cut samples into at most so many pieces whose dearest is as cheap as can be."""
+    """Split samples into at most `num` pieces so that the highest cost is as low as possible."""
     low = max(_cost(value.encoder, value.decoder, value.frames, 1, rule) for value in values)
     high = _cost(
         max(value.encoder for value in values),
@@ -201,7 +201,7 @@ def _evened(values: Sequence[Size], rule: PassRule, pieces: int) -> tuple[float,
 
 
 def _filled(values: Sequence[Size], rule: PassRule, most: float) -> list[int]:
-    """Fill pieces in order up to a cost and to the positions of a pass; returns where to cut."""
+    """Fill pieces in order up to a cost and the positions of a pass; returns the boundaries."""
     bounds: list[int] = []
     start = encoder = decoder = frames = 0
     for at, size in enumerate(values):

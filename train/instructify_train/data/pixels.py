@@ -1,8 +1,8 @@
-"""From a picture or clip of a build to 8-bit pixels of the size that the tower takes.
+"""Decode a picture or clip of a build to 8-bit pixels in the input size of the vision tower.
 
-Resizing is what the model's own processor does (the whole picture, bicubic). The paper's
-augmentation is a random crop of half to all of the area, of which every number is a function of
-keys. A flip is off unless asked for: it makes left right and text unreadable.
+Resizing equals that of the model's own processor (the whole picture, bicubic). The augmentation of
+the paper is a random crop of 50 to 100 % of the area, drawn by keys and therefore reproducible.
+Flips are off by default: they exchange left and right and make text unreadable.
 """
 
 import math
@@ -30,7 +30,7 @@ from instructify.pictures import (
 from instructify_train.config import DataConfig
 
 Pixels = NDArray[np.uint8]
-GRAY = 128  # what a blind model sees
+GRAY = 128  # the gray value that a blind model gets
 _SCALE = (0.5, 1.0)  # of the area, as LAVIS' blip2_image_train
 _RATIO = (3 / 4, 4 / 3)  # width by height
 _TRIES = 10
@@ -46,7 +46,7 @@ class PixelReader:
     seed: int
 
     def num_frames(self, key: str) -> int:
-        """Say how many frames a picture or clip gives."""
+        """Return the number of frames of a picture or clip."""
         return self.data.frames if self._media(key) == "video" else 1
 
     def sha256(self, key: str) -> str:
@@ -54,7 +54,7 @@ class PixelReader:
         return self.store.facts(key).sha256
 
     def read(self, key: str, view: str) -> Pixels:
-        """Decode a picture or clip; `view` names the random choices, such as the window."""
+        """Decode a picture or clip; `view` is the key of the random choices, such as the window."""
         if self.data.blind:
             return gray(self.num_frames(key), self.size)
         is_clip = self._media(key) == "video"
@@ -101,15 +101,15 @@ def read_file(path: Path, data: DataConfig, size: int) -> Pixels:
 
 
 def without_augmentation(data: DataConfig) -> DataConfig:
-    """Return settings that read pictures as they are, whatever training does to them."""
+    """Return the same settings without the augmentation of training."""
     return replace(data, augmentation="none", flip=False)
 
 
 def decode(content: bytes, data: DataConfig, size: int, *, is_clip: bool) -> list[Image.Image]:
-    """Decode a picture, or the frames of a clip, to RGB in their own size.
+    """Decode a picture, or the frames of a clip, to RGB in their original size.
 
-    `size` is the one that they will be resized to: with `draft`, a JPEG is decoded at the smallest
-    scale that leaves twice as many pixels a side.
+    With `draft`, a JPEG is decoded at the smallest scale at which each side is at least twice
+    `size`, the size that it is resized to later.
     """
     if is_clip:
         return frames(content, data.frames).images
@@ -126,7 +126,7 @@ def resize(images: Sequence[Image.Image], size: int) -> Pixels:
 
 
 def gray(num_frames: int, size: int) -> Pixels:
-    """Return what a blind model is shown, [frames, size, size, 3]."""
+    """Return the gray frames that a blind model gets, [frames, size, size, 3]."""
     return np.full((num_frames, size, size, 3), GRAY, np.uint8)
 
 
@@ -137,10 +137,10 @@ def _resized(
 
 
 def crop_box(width: int, height: int, seed: int, key: str) -> tuple[int, int, int, int]:
-    """Choose a random part of a picture: left, top, right, bottom.
+    """Draw a random crop of a picture: left, top, right, bottom.
 
-    Area uniform in 0.5 to 1, logarithm of the ratio uniform in 3/4 to 4/3, ten tries, else the
-    largest allowed ratio in the middle: the rule that this augmentation is known by.
+    The area is uniform in 0.5 to 1 and the logarithm of the aspect ratio in log 3/4 to log 4/3,
+    with ten tries and then a centre crop, as in torchvision's RandomResizedCrop.
     """
     numbers = _numbers(seed, key, "crop", 4 * _TRIES).reshape(_TRIES, 4)
     for area_part, ratio_part, left_part, top_part in numbers.tolist():

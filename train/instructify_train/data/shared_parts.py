@@ -1,8 +1,8 @@
-"""A process that makes once what several loader processes need: the windows of steps.
+"""Make the windows of steps in one process and share them with all loader processes.
 
-Steps of a window go to different loader processes. Each would draw and tokenise the whole window
-for its own steps, so that sixteen of them tokenise everything sixteen times. Instead one process
-makes each window, the next one ahead, and sends it to each loader that asks for it.
+The steps of a window are made by different loader processes. If each drew and tokenised the whole
+window itself, sixteen processes would do that work sixteen times. Instead one process makes each
+window, one window in advance, and sends it to every loader process that requests it.
 """
 
 import select
@@ -18,18 +18,18 @@ _REQUEST = struct.Struct("<q")
 
 @runtime_checkable
 class SharesParts(Protocol):
-    """A source whose items are made from larger parts, which several processes can share."""
+    """A source that makes items from larger parts, which several processes can share."""
 
     def make_part(self, number: int, /) -> Any:
-        """Make a part; equal numbers give equal parts, in whichever process."""
+        """Make a part; equal numbers give equal parts in every process."""
 
     def take_parts_from(self, ask: "Callable[[int], Any]", /) -> None:
-        """From now on ask for parts before making them; None says to make it after all."""
+        """Request parts with `ask` from now on; make a part here only if `ask` returns None."""
 
 
 def serve_parts(make: Callable[[int], Any], channels: Sequence[socket.socket]) -> None:
-    """Answer requests for parts until nobody is left to ask; make the next one when idle."""
-    at = dict.fromkeys(channels, -1)  # the part that each loader asked for last
+    """Answer requests for parts until all loader processes have ended; make the next when idle."""
+    at = dict.fromkeys(channels, -1)  # the part that each loader process requested last
     parts: dict[int, Any] = {}
     while at:
         ahead = max(at.values()) + 1
@@ -47,22 +47,22 @@ def serve_parts(make: Callable[[int], Any], channels: Sequence[socket.socket]) -
             at[channel] = number
             try:
                 parcel.send(channel, parts[number])
-            except OSError:  # the loader is gone, or there is no room: then it makes parts itself
+            except OSError:  # the loader has ended, or memory is short: it then makes parts itself
                 channel.close()
                 del at[channel]
-        # Parts are asked for in order, and loaders are only a few items apart.
+        # Parts are requested in order, and loader processes are only a few items apart.
         oldest = min(at.values(), default=0)
         parts = {number: part for number, part in parts.items() if number >= oldest}
 
 
 def asking(channel: socket.socket) -> Callable[[int], Any]:
-    """Give the function by which a loader process asks for a part; None where none comes."""
+    """Return the function with which a loader process requests a part, or None."""
 
     def ask(number: int) -> Any:
         try:
             channel.sendall(_REQUEST.pack(number))
             return parcel.receive(channel)
-        except (OSError, EOFError):  # the process is gone, which the trainer sees and says
+        except (OSError, EOFError):  # the process has ended, which the trainer notices and reports
             return None
 
     return ask
@@ -80,7 +80,7 @@ def _request(channel: socket.socket) -> int | None:
 
 
 def _made(make: Callable[[int], Any], number: int) -> Any:
-    """Make a part; where that fails, each loader makes it and fails in its own words."""
+    """Make a part; on failure return None, so that each loader process makes it and reports it."""
     try:
         return make(number)
     except Exception:

@@ -1,4 +1,4 @@
-"""A pass cut into smaller ones over the same samples, where memory ran out."""
+"""Split a pass that ran out of memory into smaller passes over the same samples."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from instructify_train.model import rows_of
 
 
 def split_pass(pass_: Pass, parts: int, *, encodes_anew: bool = False) -> list[Pass]:
-    """Cut a pass into `parts`; if there are too few samples, the other parts have no weight.
+    """Split a pass into `parts`; if it has fewer samples, the remaining parts have no weight.
 
-    The first part encodes what the pass encodes, unless each encodes its own pictures anew, as a
-    tower that is trained does.
+    The first part encodes the pictures of the whole pass. If the tower is trained, each part
+    encodes its own pictures.
     """
     smaller = []
     for number in range(parts):
@@ -43,7 +43,7 @@ def split_pass(pass_: Pass, parts: int, *, encodes_anew: bool = False) -> list[P
 
 
 def _some(group: Encode, frames: tuple[int, ...]) -> Encode:
-    """Take the frames of a group that are in use."""
+    """Select the frames of a group that are used."""
     pictured = [frame for frame in group.frames if frame not in group.features]
     rows = [at for at, frame in enumerate(pictured) if frame in frames]
     kept: dict[str, Any] = {

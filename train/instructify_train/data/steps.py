@@ -1,9 +1,9 @@
-"""The steps of a run as a map from step to arrays, for one of the processes that share it.
+"""Map the number of a step to its arrays, for one process of a run.
 
-A step is computed from its number alone: window, samples, tokens, batches, pictures. So the arrays
-do not depend on the number of loader workers, and a resumed run starts at another number. All
-processes see the same window and take their own pieces of its batches; so each of them knows the
-weight of a label in the loss of the whole global batch without communication.
+A step is computed from its number alone: window, samples, tokens, batches, pictures. The arrays
+therefore do not depend on the number of loader processes, and a resumed run simply starts at
+another number. All processes compute the same window and take their own part of its batches, so
+each knows the weight of a label in the loss of the global batch without communication.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,10 +26,10 @@ from instructify_train.model import Layout, Micro, SampleTokens, Tokens, collate
 
 
 class Encode(NamedTuple):
-    """A group of frames to encode: their numbers, and pixels or, where they are known, features.
+    """A group of frames to encode: their numbers, and their pixels or cached features.
 
-    `pixels_P3HW` has a row for each frame that `features` has nothing for. `keep` says under
-    which content hash features are worth keeping.
+    `pixels_P3HW` has a row for each frame without cached features in `features`. `keep` holds the
+    content hashes under which new features are to be cached.
     """
 
     frames: tuple[int, ...]
@@ -39,10 +39,11 @@ class Encode(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """One forward pass: what to encode first, the arrays, whose samples, what to forget after.
+    """One forward pass: frames to encode before it, arrays, samples, and frames to drop after it.
 
-    `weights_B` says what each label of a sample counts in the loss of the step. `most` is the most
-    positions of any process in this pass; a pass that does not count is there for company only.
+    `weights_B` is the weight of each label of a sample in the loss of the step. `most` is the
+    maximum of positions over the processes. A pass that does not count has no weight: it keeps the
+    number of passes equal in all processes.
     """
 
     encode: list[Encode]
@@ -64,7 +65,7 @@ class Step(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A window as it was drawn and dealt; `passes` and their `encoding` are this process's own."""
+    """The samples of a window by step; `passes` and `encoding` are those of this process."""
 
     number: int
     samples: list[Sample]
@@ -77,7 +78,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Share:
-    """Which process this is of how many, and how each cuts its part of a step into passes."""
+    """The rank of this process, the number of processes, and the rule that splits into passes."""
 
     rank: int = 0
     world: int = 1
@@ -116,7 +117,9 @@ class Steps:
     def __getitem__(self, step: int) -> Step | Failed:
         try:
             return self._step(step)
-        except UserError as error:  # as a value, since a loader would wrap it in a traceback
+        except (
+            UserError
+        ) as error:  # as a value, since a loader would wrap an exception in a traceback
             return Failed(str(error))
 
     def take_parts_from(self, ask: Callable[[int], Window | None]) -> None:
@@ -124,14 +127,14 @@ class Steps:
         self._ask = ask
 
     def window(self, number: int) -> Window:
-        """Give a window; that of the last step is kept."""
+        """Return a window; the window of the last step is cached."""
         if self._window is None or self._window.number != number:
             taken = self._ask(number) if self._ask is not None else None
             self._window = taken if taken is not None else self.make_part(number)
         return self._window
 
     def make_part(self, number: int) -> Window:
-        """Draw, tokenise and deal a window."""
+        """Draw and tokenise the samples of a window and distribute them over its steps."""
         count = self._data.window * self._data.batch
         samples = self._stream.read(number * count, count)
         tokens = encode_samples(self._tokens, samples)
@@ -181,7 +184,7 @@ class Steps:
     def _encoding(
         self, window: int, passes: Sequence[Sequence[Piece]], frames: "Frames"
     ) -> list[list[EncodeStep]]:
-        """Plan what each pass encodes; a tower that is trained encodes anew in every pass."""
+        """Plan what each pass encodes; a trained tower encodes again in every pass."""
         wanted = [frames.shown(piece.rows) for pieces in passes for piece in pieces]
         if self._tower_is_frozen:
             begin = place_of(self._first, self._data.window)
@@ -207,29 +210,29 @@ class Steps:
         return made._replace(most=piece.most, counts=piece.counts)
 
 
-NO_PICTURE = ""  # in the place of a key: a sample of text alone, which shows plain gray
+NO_PICTURE = ""  # stands for a picture key: a text-only sample, which gets a gray picture
 
 
 class Frames(NamedTuple):
-    """The frames of a window: those of each sample by number, and what each number stands for."""
+    """The frames of a window: the frame numbers of each sample, and the frame of each number."""
 
     of: list[tuple[int, ...]]
     places: list[tuple[str, int]]  # picture key, frame of a clip
 
     def shown(self, rows: Iterable[int]) -> tuple[int, ...]:
-        """List the distinct frames of some samples, in the order of their first use."""
+        """Return the distinct frames of some samples, in the order of their first use."""
         return tuple(dict.fromkeys(frame for row in rows for frame in self.of[row]))
 
 
 class FrameReader:
-    """Numbers and reads the frames that samples show."""
+    """Numbers and reads the frames of samples."""
 
     def __init__(self, pixels: PixelReader, features: FeatureFiles | None = None) -> None:
         self._pixels = pixels
         self._features = features
 
     def number(self, samples: Sequence[Sample]) -> Frames:
-        """Number the distinct frames of samples in the order in which they come up."""
+        """Number the distinct frames of samples in the order of their first use."""
         known: dict[str, tuple[int, ...]] = {}
         places: list[tuple[str, int]] = []
         of = []
@@ -244,7 +247,7 @@ class FrameReader:
         return Frames(of, places)
 
     def read(self, frames: Frames, group: Sequence[int], view: str) -> Encode:
-        """Read the pixels of a group of frames, or features that are on disk already."""
+        """Read the pixels of a group of frames, or their features if these are cached."""
         decoded: dict[str, np.ndarray] = {}
         features: dict[int, torch.Tensor] = {}
         keep: dict[int, str] = {}
@@ -278,9 +281,9 @@ def make_pass(
     layout: Layout,
     weights: np.ndarray | None = None,
 ) -> Pass:
-    """Lay out samples whose frames are `used`, by the numbers of a window.
+    """Collate samples into a pass; `used` are the numbers of their frames in the window.
 
-    Without `weights` (in validation) each label counts one.
+    Without `weights` (in validation) each label has weight 1.
     """
     distinct = tuple(dict.fromkeys(frame for frames in used for frame in frames))
     local = {frame: at for at, frame in enumerate(distinct)}
@@ -305,7 +308,7 @@ def encode_samples(tokens: SampleTokens, samples: Sequence[Sample]) -> list[Toke
 
 
 def cut_tokens(tokens: Sequence[Tokens]) -> tuple[int, int, int]:
-    """Add up the tokens that truncation left out."""
+    """Sum the tokens that truncation removed."""
     return (
         sum(of_sample.cut_qformer for of_sample in tokens),
         sum(of_sample.cut_instruction for of_sample in tokens),

@@ -1,7 +1,7 @@
-"""Read the samples of a mixture by their positions in its one stream.
+"""Read the samples of a mixture by their positions in its stream.
 
-Rows are reached by batch and offset in mapped files, column by column, so that a position costs
-microseconds wherever it is. Nothing is opened before it is asked for, so that processes may fork.
+Rows are read by batch and offset from memory-mapped files, column by column, so reading any
+position takes microseconds. Files are opened at first use, so that processes may be forked before.
 """
 
 import bisect
@@ -16,7 +16,7 @@ from instructify.recipe import MixedBuild, batches_of, valid_batch
 
 
 class Sample(NamedTuple):
-    """What training needs of a sample; `member` is its number in the mixture."""
+    """The columns of a sample that training uses; `member` is the number of its dataset."""
 
     sample_id: str
     instruction: str
@@ -50,7 +50,7 @@ class Shard:
         """Read one row."""
         number = bisect.bisect_right(self._ends, row)
         batch = self._batches[number]
-        if number in self._untouched:  # Arrow trusts offsets, a stranger's too
+        if number in self._untouched:  # Arrow does not check the offsets in a file
             valid_batch(batch, self._path)
             self._untouched.discard(number)
         inside = row - (self._ends[number] - batch.num_rows)
@@ -74,11 +74,11 @@ class SampleStream:
 
     @property
     def logical_batch(self) -> int | None:
-        """Count the samples that are drawn from one member together; None: each by itself."""
+        """The number of consecutive samples drawn from one dataset; None if each is drawn alone."""
         return self._mixed.mixture.logical_batch
 
     def read(self, start: int, count: int) -> list[Sample]:
-        """Read the samples at positions start ... start + count - 1, in that order."""
+        """Read the samples at positions start to start + count - 1, in order."""
         places = self._mixed.places(self._mixed.mixture.samples(start, count))
         return [
             self._shard(self._mixed.parts[place.part].index.shards[place.shard]).sample(

@@ -1,7 +1,8 @@
 """Decoding: greedy and beam search, free or restricted to candidates, and exact ranking.
 
-`search` generates, `restrict` confines it to a `trie` of `candidates`; `ranking` computes the
-likelihood of every candidate by passes over tree nodes (`tree_pass`, `tree_models`, `pass_memory`).
+`search` generates answers. `restrict` limits generation to `candidates`, stored in a `trie`.
+`ranking` computes the log-likelihood of every candidate in forward passes over the nodes of the
+trie (`tree_pass`, `tree_models`, `pass_memory`).
 """
 
 from instructify_train.decode.candidates import candidate_tokens

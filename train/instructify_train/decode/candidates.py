@@ -1,13 +1,13 @@
-"""Candidate texts as token ids; how an answer is tokenised is decided only here.
+"""Tokenise candidate answers; no other module decides how an answer is tokenised.
 
-A candidate is tokenised alone, exactly as given, without start or end token. Data is data: `</s>`
-in a text is tokenised as characters, and where a vocabulary can't (T5's pieces hold it), the
-candidate is refused. The end token is added where ranking or restricted decoding asks for it.
+A candidate is tokenised alone, exactly as given, without a start or end token. A special token
+written in a text (`</s>`) is tokenised as characters; if the vocabulary can't do that (as T5's),
+the candidate is refused. Ranking and restricted decoding add the end token themselves.
 
-So T5 gets what `tokenizer(text)` gives without its `</s>`. A SentencePiece Llama puts its own space
-before the first word (`yes` becomes `_yes`), as it does where instruction and answer are tokenised
-apart. A byte-level vocabulary puts none: `lead` adds one where the answers that the model was
-trained on began with a space.
+For T5 the result is `tokenizer(text)` without its `</s>`. A SentencePiece Llama adds a space
+before the first word (`yes` becomes `_yes`), as it does when instruction and answer are tokenised
+separately. A byte-level vocabulary adds none: `lead` adds one for models that were trained on
+answers with a leading space.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from instructify._util.errors import UserError
 def candidate_tokens(tokenizer: Any, texts: Sequence[str], *, lead: str = "") -> list[list[int]]:
     """Tokenise candidate texts, in the order given; `lead` stands before each of them.
 
-    Raises UserError for no candidates, and for one that is blank, tokenises to nothing or to a
-    special token (the token for unknown characters is none).
+    Raises UserError if there are no candidates, or if one is blank, tokenises to nothing or holds
+    a special token (the token for unknown characters is allowed).
     """
     if not texts:
         raise UserError("there are no candidates: give at least one text to choose from")

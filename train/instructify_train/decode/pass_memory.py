@@ -1,11 +1,12 @@
-"""How many rows and trie nodes one forward pass takes within a memory budget, by estimate.
+"""Estimate how many rows and trie nodes fit into one forward pass within a memory budget.
 
-Counted are keys and values of all layers, the widest activations of one layer, attention scores and
-logits; not the weights, not what an allocator wastes. Rows are kept together down to `_FEW_NODES`
-nodes each, then fewer rows go at a time. One row with so many nodes is done whatever the budget.
+The estimate counts the keys and values of all layers, the largest activations of one layer, the
+attention scores and the logits. It does not count the weights or the memory that an allocator
+wastes. To fit the budget, a pass first takes fewer nodes of each row, down to `_FEW_NODES`, and
+then fewer rows. One row with `_FEW_NODES` nodes is always allowed.
 
-More is not always faster: attention grows with the square of a row's nodes. On a CPU the best is
-near 128 to 512 nodes a row (docs/benchmarks.md).
+Larger passes are not always faster: attention grows with the square of a row's nodes. On a CPU
+128 to 512 nodes a row are fastest (docs/benchmarks.md).
 """
 
 from typing import Any, NamedTuple
@@ -16,14 +17,14 @@ from instructify_train.decode.prefix import Prefix
 from instructify_train.decode.trie import Trie
 
 _FEW_NODES = 64
-_MANY_NODES = 128  # of a row, beyond which only few rows go on
+_MANY_NODES = 128  # nodes of a row; below this, fewer rows
 _MANY_POSITIONS = 512  # of all rows
 _HEAD_SHARE = 4  # logits take at most this part of the budget
 _LOGIT_BYTES = 12  # a logit in the model's precision, in fp32, and as an exponential
 
 
 class PassSize(NamedTuple):
-    """Rows of a pass, nodes a row (repeated ancestors apart), positions the head takes at once."""
+    """Rows of a pass, nodes of a row without repeated ancestors, and positions of one head call."""
 
     rows: int
     nodes: int

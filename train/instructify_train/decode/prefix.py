@@ -1,9 +1,10 @@
 """Prefixes of a batch, aligned at their ends.
 
-A prefix comes as `inputs_embeds` and `attention_mask` with padding left, right or in the middle
-(processors put picture tokens before left padding). Here padding goes to the left, so that the last
-position is every row's last real one, real positions are neighbours (T5 measures distances between
-them) and columns that no row needs are gone: what a row gets does not depend on its neighbours.
+A prefix is given as `inputs_embeds` and `attention_mask`, with padding on the left, on the right or
+in the middle (processors put picture tokens before left padding). This module moves all padding to
+the left and removes columns that are padding in every row. The last position of each row is then a
+real one and real positions are adjacent (T5 uses the distances between them), so the result of a
+row does not depend on the other rows of the batch.
 
 Shapes: B rows, P positions, D width of the model.
 """
@@ -26,18 +27,18 @@ class Prefix(NamedTuple):
 
     @property
     def position_ids(self) -> Any:
-        """Positions that count real ones from 0 [B, P]; padding has 0."""
+        """Position ids [B, P]: real positions count from 0, padding has 0."""
         return (self.mask.cumsum(1) - 1).clamp(min=0)
 
     def rows(self, start: int, stop: int) -> "Prefix":
-        """Return some of the rows, aligned anew."""
+        """Return the selected rows, without columns that none of them needs."""
         return align(self.embeds[start:stop], self.mask[start:stop])
 
 
 def align(inputs_embeds: Any, attention_mask: Any) -> Prefix:
-    """Move the padding of each row to its left and cut what no row needs.
+    """Move the padding of each row to the left and remove columns that are padding in every row.
 
-    Raises ValueError for shapes that do not agree and for a row without a real position.
+    Raises ValueError if the shapes do not agree or a row has no real position.
     """
     if inputs_embeds.ndim != 3 or attention_mask.shape != inputs_embeds.shape[:2]:
         raise ValueError(

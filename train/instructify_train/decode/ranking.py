@@ -1,9 +1,9 @@
-"""Exact log-likelihood of every candidate after a prefix, at the cost of the distinct prefixes.
+"""Compute the exact log-likelihood of every candidate after a prefix.
 
-The prefix is read once, a shared beginning of candidates once (`trie.py`), in passes that fit a
-memory budget. Scores do not depend on the other rows of a batch, on the size of passes or on the
-order of candidates, up to rounding (1e-5 in fp32; the order of candidates changes nothing at all).
-Scores are log-probabilities normalised in fp32: higher is better, whatever the mode.
+The model evaluates the prefix once, and tokens that several candidates begin with once (`trie.py`),
+in passes that fit a memory budget. Up to rounding (1e-5 in fp32), scores do not depend on the other
+rows of a batch or on the size of passes; the order of candidates does not change them at all.
+Scores are log-probabilities normalised in fp32; in every mode, higher is better.
 """
 
 from collections.abc import Sequence
@@ -30,13 +30,14 @@ class Ranking:
     """How candidates are scored.
 
     `sum+eos`: log p of the tokens and the end token, the probability of exactly this answer.
-    `sum`: without the end token, the probability that an answer begins so; a candidate that begins
-    another is never below it. `mean`: `sum+eos` over the number of tokens, end included.
+    `sum`: log p of the tokens without the end token, the probability that an answer starts with
+    them; a candidate that is the beginning of another never scores lower than it.
+    `mean`: `sum+eos` divided by the number of tokens, the end token included.
     `lavis`: what LAVIS (506965b) computes. For T5 that is `sum+eos`. For Llama it is `sum` over the
-    length of the padded sequence: prefix + longest candidate of the segment - 1, where `segments`
-    (its `n_segments`) cuts the candidates, in the order given, into equal parts, the last with the
-    rest. So its scores depend on `segments`, and short candidates are favoured as in `sum`.
-    `memory_bytes` bounds, by estimate, what a pass takes beside the weights.
+    length of the padded sequence: prefix + longest candidate of the segment - 1. `segments`
+    (`n_segments` in LAVIS) splits the candidates, in the order given, into equal parts; the last
+    part also takes the remainder. These scores depend on `segments`, and favour short candidates
+    as `sum` does. `memory_bytes` limits the estimated memory of a pass, without the weights.
     """
 
     mode: Mode = "sum+eos"
@@ -44,7 +45,7 @@ class Ranking:
     memory_bytes: int = DEFAULT_MEMORY_BYTES
 
     def __post_init__(self) -> None:
-        """Refuse unknown modes, and segments where they mean nothing."""
+        """Refuse unknown modes, and `segments` in a mode that does not use them."""
         if self.mode not in get_args(Mode):
             hint = did_you_mean(self.mode, get_args(Mode))
             raise UserError(f"ranking: there is no mode '{self.mode}'; {hint}")
@@ -68,9 +69,9 @@ def score_candidates(
     """Return the log-likelihood of each candidate of each row [rows, candidates], fp64.
 
     `inputs_embeds` [rows, positions, width] and `attention_mask` [rows, positions] may be padded
-    anywhere. `trie` is built without an end token. `sets` names each row's candidate set where it
-    has several. Rows with fewer candidates than others end in minus infinity.
-    Raises UserError for scores that are not finite, ValueError for a trie of other tokens.
+    anywhere. `trie` is built without an end token. If it has several candidate sets, `sets` gives
+    the set of each row. Rows with fewer candidates than others are padded with minus infinity.
+    Raises UserError if scores are not finite, ValueError if the trie has tokens of another model.
     """
     prefix = align(inputs_embeds, attention_mask)
     vocabulary = language_model.config.vocab_size
@@ -94,12 +95,12 @@ def score_candidates(
 
 
 def best_candidates(scores: Floats) -> list[int]:
-    """Return the best candidate of each row; of equal ones the first in the order given."""
+    """Return the best candidate of each row; if scores are equal, the first in the order given."""
     return [int(place) for place in scores.argmax(1)]
 
 
 def ranked_candidates(scores: Floats) -> list[list[int]]:
-    """Return the candidates of each row, best first; equal ones keep the order given."""
+    """Return the candidates of each row, best first; equal scores keep the order given."""
     order = np.argsort(-scores, axis=1, kind="stable")
     counts = np.isfinite(scores).sum(1)
     return [row[:count].tolist() for row, count in zip(order, counts, strict=True)]
@@ -114,7 +115,7 @@ def _score_rows(
     size: PassSize,
     end_token: int,
 ) -> Floats:
-    """Score rows that fit a pass together."""
+    """Score rows that fit into one pass."""
     is_decoder_only = not language_model.config.is_encoder_decoder
     endless = ("sum", "lavis") if is_decoder_only else ("sum",)
     with_end = ranking.mode not in endless
@@ -143,7 +144,7 @@ def _score_rows(
 
 
 def _lengths(trie: Trie, sets: Sequence[int], width: int) -> Floats:
-    """Return the number of tokens of each row's candidates [rows, width]; 1 beyond the last."""
+    """Return the number of tokens of each row's candidates [rows, width], padded with 1."""
     lengths = np.ones((len(sets), width))
     for row, number in enumerate(sets):
         of_set = trie.depth[trie.candidate_ends(number)]
@@ -152,10 +153,11 @@ def _lengths(trie: Trie, sets: Sequence[int], width: int) -> Floats:
 
 
 def _lavis_lengths(trie: Trie, sets: Sequence[int], segments: int, prefix: Prefix) -> Floats:
-    """Return by what LAVIS divides each candidate's sum: the length that its segment is padded to.
+    """Return the divisor that LAVIS uses for each candidate: the padded length of its segment.
 
-    A model that shifts labels by one has one loss less than positions. The prefix counts with its
-    own length, as in LAVIS at batch size 1; there it is that of the longest prefix of the batch.
+    It is one less than the number of positions, since labels are shifted by one. The prefix counts
+    with its own length, as in LAVIS with batch size 1; with larger batches LAVIS uses the longest
+    prefix of the batch.
     """
     lengths = _lengths(trie, sets, int(np.diff(trie.first_candidate).max()))
     for row, number in enumerate(sets):

@@ -1,8 +1,8 @@
-"""Decoding confined to candidates: a logits processor that walks a trie for all beams at once.
+"""Restrict decoding to candidates: a logits processor that follows all beams through a trie.
 
-Beams are reordered between steps, so nothing is remembered: at each step the tokens generated so
-far are walked down from the root, a column for all rows at a time. No Python runs per beam or per
-candidate. Off the trie, and after the end, only end and padding are allowed.
+Beams are reordered between steps, so no state is kept: each step follows the generated tokens from
+the root again, one column for all rows at a time. There is no Python loop over beams or candidates.
+A row that has left the trie, or has ended, may only get the end token or padding.
 
 Shapes: R = batch x beams rows, L tokens so far, V vocabulary, E allowed (row, token) pairs.
 """
@@ -17,7 +17,7 @@ from instructify_train.decode.trie import Trie
 
 
 class _Walk(NamedTuple):
-    """A trie as tensors; node `num_nodes` stands for "off the trie" and has no children."""
+    """A trie as tensors; node `num_nodes` means "not in the trie" and has no children."""
 
     edges: Any  # parent * stride + token of `children`, ascending
     child: Any  # the node an edge leads to
@@ -40,7 +40,7 @@ class _Walk(NamedTuple):
         )
 
     def step(self, node: Any, token: Any) -> Any:
-        """Go from each node by its token; no such edge leads off the trie."""
+        """Return the child of each node for its token, or `num_nodes` if there is no such child."""
         key = node * self.stride + token.clamp(max=self.stride - 1)
         place = torch.searchsorted(self.edges, key).clamp(max=len(self.edges) - 1)
         off = torch.full_like(node, len(self.first) - 2)
@@ -48,12 +48,13 @@ class _Walk(NamedTuple):
 
 
 class TrieLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
-    """Give every token that no candidate goes on with minus infinity.
+    """Set the scores of all tokens that continue no candidate to minus infinity.
 
-    The trie is built with the end token after every candidate. `start` is where generated tokens
-    begin in the ids that `generate` shows: 1 for T5 (the decoder's start token), 0 for Llama given
-    `inputs_embeds` alone, the width of the prompt where `input_ids` are given too. `sets` names the
-    candidate set of each row of the batch (without beams) where the trie has several.
+    The trie is built with the end token after every candidate. `start` is the index of the first
+    generated token in the ids that `generate` passes: 1 for T5 (after the decoder's start token),
+    0 for Llama with `inputs_embeds` alone, the width of the prompt if `input_ids` are given too.
+    If the trie has several candidate sets, `sets` gives the set of each row of the batch (not of
+    each beam).
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class TrieLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
         return rows, torch.cat([token, self._after_end.repeat(len(ended))])
 
     def _nodes(self, input_ids: Any) -> Any:
-        """Walk down from each row's root by the tokens generated so far [R]."""
+        """Return the nodes reached from each row's root by the generated tokens [R]."""
         numbers = self._trie.sets_of_rows(self._sets, len(input_ids) // self._num_beams)
         roots = torch.as_tensor(self._trie.roots[numbers], device=self._device)
         node = roots.repeat_interleave(self._num_beams)
@@ -111,10 +112,10 @@ class TrieLogitsProcessor(LogitsProcessor):  # type: ignore[misc]
         return node
 
     def _open_rows(self, row: Any, values: Any, num_rows: int) -> Any:
-        """Mark rows to be left as they are [R].
+        """Mark the rows of samples with at least one allowed token above minus infinity [R].
 
-        Where another processor has closed all that is allowed to all beams of a row of the batch,
-        the trie wins: what is allowed gets 0, as `prefix_allowed_tokens_fn` of transformers does.
+        If another processor has set all allowed tokens of all beams of a sample to minus infinity,
+        the trie has precedence: they get 0, as with transformers' `prefix_allowed_tokens_fn`.
         """
         best = torch.full((num_rows,), -torch.inf, dtype=values.dtype, device=values.device)
         best = best.scatter_reduce(0, row, values, "amax")

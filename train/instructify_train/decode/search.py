@@ -1,9 +1,10 @@
-"""Answers by greedy or beam search, free or confined to candidates, through transformers.
+"""Generate answers by greedy or beam search of transformers, free or restricted to candidates.
 
-What a row answers does not depend on the batch it is in: prefixes are aligned at their ends and
-positions count real tokens. A checkpoint's own generation defaults (temperature, lengths, banned
-n-grams) play no part: `Decoding` says all. Scores are those of transformers' beam search: the sum
-of log-probabilities over (number of tokens with end) ** length_penalty.
+The answer of a row does not depend on the other rows of its batch: prefixes are aligned at their
+ends and position ids count real tokens. The generation defaults of a checkpoint (temperature,
+lengths, banned n-grams) are not used: `Decoding` holds every setting. Scores are those of
+transformers' beam search: the sum of log-probabilities divided by
+(number of tokens with the end token) ** length_penalty.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,7 @@ from instructify_train.decode.prefix import Prefix, align
 from instructify_train.decode.restrict import TrieLogitsProcessor
 from instructify_train.decode.trie import Trie
 
-# Beams that hold no hypothesis start at -1e9, before or after the division by a length.
+# transformers gives beams without a hypothesis -1e9, before or after the division by a length.
 _NO_HYPOTHESIS = -5e8
 
 
@@ -31,9 +32,9 @@ _NO_HYPOTHESIS = -5e8
 class Decoding:
     """How answers are generated.
 
-    `num_answers` of the beams are returned. `repetition_penalty` counts generated tokens alone.
-    With `restrict`, a trie of candidates that end with the tokenizer's end token, the candidates
-    decide the lengths: `max_new_tokens` does not apply.
+    The best `num_answers` beams are returned. `repetition_penalty` counts only generated tokens.
+    `restrict` is a trie of candidates that end with the tokenizer's end token; with it the
+    candidates decide the lengths and `max_new_tokens` is not used.
     """
 
     beams: int = 5
@@ -45,7 +46,7 @@ class Decoding:
     restrict: Trie | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no search can do."""
+        """Refuse settings that no search can satisfy."""
         if self.beams < 1 or not 1 <= self.num_answers <= self.beams:
             raise UserError(
                 f"decoding: {self.num_answers} answers of {self.beams} beams: at least one, "
@@ -83,7 +84,7 @@ class Answer(NamedTuple):
 
 
 class _Ends(NamedTuple):
-    """The tokens that stop and fill; a tokenizer without padding fills with its end token."""
+    """The end tokens and the padding token; the end token if the tokenizer has no padding token."""
 
     end: int
     pad: int
@@ -97,7 +98,7 @@ class _Ends(NamedTuple):
         return cls(int(end), int(end if pad is None else pad))
 
     def strip(self, tokens: Sequence[int]) -> list[int]:
-        """Cut from the first end token on, and padding before it."""
+        """Remove the first end token and all that follows, and padding before it."""
         kept = list(tokens)
         if self.end in kept:
             kept = kept[: kept.index(self.end)]
@@ -131,11 +132,11 @@ def generate_answers(
     *,
     sets: Sequence[int] | None = None,
 ) -> list[list[Answer]]:
-    """Return each row's answers, best first; fewer than asked where there are no more.
+    """Return each row's answers, best first; fewer than `num_answers` if there are no more.
 
     `language_model` is a T5ForConditionalGeneration or LlamaForCausalLM; `inputs_embeds`
-    [rows, positions, width] and `attention_mask` [rows, positions] may be padded anywhere. `sets`
-    names each row's candidate set in `decoding.restrict` where it has several.
+    [rows, positions, width] and `attention_mask` [rows, positions] may be padded anywhere. If
+    `decoding.restrict` has several candidate sets, `sets` gives the set of each row.
     """
     prefix = align(inputs_embeds, attention_mask)
     numbers = [0] * len(prefix.mask)
@@ -143,7 +144,7 @@ def generate_answers(
     start = int(language_model.config.is_encoder_decoder)
     processors = LogitsProcessorList()
     if decoding.repetition_penalty != 1.0:
-        # Left to itself, `generate` spares as many generated tokens as a row has left padding.
+        # Without this, `generate` reduces the number of new tokens by the left padding of a row.
         processors.append(
             RepetitionPenaltyLogitsProcessor(
                 float(decoding.repetition_penalty), prompt_ignore_length=start
@@ -185,7 +186,7 @@ def _search(
         max_new_tokens=decoding.longest,
         min_new_tokens=decoding.min_new_tokens,
         length_penalty=decoding.length_penalty if decoding.beams > 1 else None,
-        repetition_penalty=1.0,  # ours is among the processors
+        repetition_penalty=1.0,  # our processor is in the list
         eos_token_id=ends.end,
         pad_token_id=ends.pad,
         decoder_start_token_id=getattr(language_model.config, "decoder_start_token_id", None),
@@ -208,7 +209,7 @@ def _search(
 
 @contextmanager
 def _own_defaults(language_model: Any) -> Iterator[None]:
-    """Keep the checkpoint's generation defaults, which fill what a config leaves open, out."""
+    """Disable the checkpoint's generation defaults, which would replace missing settings."""
     saved = language_model.generation_config
     language_model.generation_config = GenerationConfig()
     try:
@@ -225,7 +226,7 @@ def _answers(
     scores: Sequence[float | None],
     number: int,
 ) -> list[Answer]:
-    """Strip, look up, and drop what beams without a hypothesis and repetitions left."""
+    """Strip and decode answers, without beams that have no hypothesis and without repetitions."""
     answers: list[Answer] = []
     for sequence, score in zip(sequences, scores, strict=True):
         tokens = ends.strip(sequence)
@@ -247,7 +248,7 @@ def _answers(
 
 
 def _is_void(score: float | None, num_tokens: int, length_penalty: float) -> bool:
-    """Tell scores that no hypothesis has: far too low, as they are or as sums, or not a number."""
+    """Tell whether a score belongs to no hypothesis: far too low, itself or as a sum, or NaN."""
     if score is None:
         return False
     return not min(score, score * (num_tokens + 1) ** length_penalty) > _NO_HYPOTHESIS

@@ -1,14 +1,15 @@
-"""Forward passes over trie nodes for the two families of language models.
+"""Forward passes over trie nodes for T5 and for Llama.
 
-Llama: the prefix is run once and its keys and values are kept; nodes are then ordinary positions
-whose attention mask shows the prefix and their ancestors, and whose position id is by depth.
-transformers takes such masks as they are (4-D, additive) with SDPA and eager attention.
+Llama: the prefix is evaluated once and its keys and values are kept. Nodes are then positions whose
+attention mask covers the prefix and their ancestors, with position ids by depth. transformers
+accepts such masks (4-D, additive) with SDPA and eager attention.
 
-T5: the encoder is run once, and each decoder layer projects its output to keys and values once, for
-all passes (the cross-attention half of EncoderDecoderCache). The distance between a node and its
-ancestor is the difference of their depths, not of their places in the pass. T5Stack would measure
-places, so its blocks are called one by one: T5Block takes the position bias as an argument. Both
-biases are additive, so mask and bias travel together; SDPA and eager add them alike.
+T5: the encoder is evaluated once, and each decoder layer projects its output to keys and values
+once for all passes (the cross-attention half of EncoderDecoderCache). The distance between a node
+and its ancestor is the difference of their depths, not of their positions in the pass. T5Stack
+would use the positions, so its blocks are called directly: T5Block takes the position bias as an
+argument. Mask and position bias are both additive and are passed as one sum, which SDPA and eager
+attention treat alike.
 
 Shapes: B rows, P prefix positions, W nodes, D width, H heads.
 """
@@ -26,24 +27,24 @@ _ATTENTION = ("sdpa", "eager")
 
 
 class TreeModel(Protocol):
-    """A language model that has read a batch of prefixes; it scores trie nodes after them."""
+    """A language model with the evaluated prefixes of a batch; it scores trie nodes after them."""
 
     root_states: Any
-    """The states from which a first token is predicted [B, 1, D], known without evaluating; None
-    where roots are positions of their own that `states` evaluates."""
+    """The hidden states that predict the first token [B, 1, D], if the prefix already gives them;
+    None if roots are positions that `states` has to evaluate."""
 
     def states(self, tree: Tree) -> Any:
-        """Return the states of nodes [B, W, D]; one row of a tree stands for all rows."""
+        """Return the hidden states of nodes [B, W, D]; a tree of one row is used for all rows."""
 
     def logits(self, states: Any) -> Any:
-        """Map states [..., D] to logits [..., vocabulary]."""
+        """Map hidden states [..., D] to logits [..., vocabulary]."""
 
 
 def tree_model(language_model: Any, prefix: Prefix) -> TreeModel:
-    """Read the prefixes with a T5ForConditionalGeneration or a LlamaForCausalLM.
+    """Evaluate the prefixes with a T5ForConditionalGeneration or a LlamaForCausalLM.
 
-    Raises UserError for attention that can't be masked by a tree; ValueError in training mode,
-    where dropout makes scores random.
+    Raises UserError if the attention implementation does not accept a tree mask, ValueError if the
+    model is in training mode, in which dropout makes scores random.
     """
     used = language_model.config._attn_implementation
     if used not in _ATTENTION:
@@ -59,7 +60,7 @@ def tree_model(language_model: Any, prefix: Prefix) -> TreeModel:
 
 
 def _additive(sees: Any, dtype: Any) -> Any:
-    """Turn a mask of what is seen into numbers to be added to attention scores."""
+    """Convert a boolean mask (True: attend) to numbers that are added to attention scores."""
     zeros = torch.zeros(sees.shape, dtype=dtype, device=sees.device)
     return zeros.masked_fill(~sees, torch.finfo(dtype).min)
 
@@ -119,7 +120,7 @@ class _T5Trees:
         tokens = tree.tokens.masked_fill(tree.depth == 0, self._config.decoder_start_token_id)
         hidden = self._decoder.get_input_embeddings()(tokens.expand(num_rows, -1))
         bias = self._position_bias(tree.depth) + _additive(tree.sees[:, None], hidden.dtype)
-        # A new cache of self-attention for each pass; cross-attention finds its own filled.
+        # Each pass gets a new self-attention cache; the cross-attention cache is already filled.
         cache = EncoderDecoderCache(DynamicCache(), self._cross)
         no_mask = torch.zeros((1, 1, 1, 1), dtype=hidden.dtype, device=hidden.device)
         for block in self._decoder.block:
@@ -139,7 +140,7 @@ class _T5Trees:
         return self._head(states)
 
     def _position_bias(self, depth: Any) -> Any:
-        """Look T5's learned bias up by pairs of depths [rows of the tree, H, W, W]."""
+        """Return T5's learned position bias for all pairs of depths [rows of the tree, H, W, W]."""
         attention = self._decoder.block[0].layer[0].SelfAttention
         num_depths = int(depth.max()) + 1
         of_depths = attention.compute_bias(num_depths, num_depths)[0]

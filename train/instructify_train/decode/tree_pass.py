@@ -1,8 +1,9 @@
-"""Which trie nodes one forward pass evaluates, and what is read from its hidden states.
+"""Split trie nodes into forward passes, and read log-probabilities from their hidden states.
 
-The nodes of a set that need evaluating (in preorder) are cut into pieces of at most `width`; a
-piece is led by the ancestors of its first node, so that it stands on its own. Each node is read
-once, where it is not such a repetition: the log-probabilities of its children and of the end.
+The nodes of a set that need evaluation (in preorder) are split into pieces of at most `width`. A
+piece starts with the ancestors of its first node, so that it depends on no other piece. Of each
+node the log-probabilities of its children and of the end token are read once; repeated ancestors
+are not read again.
 
 Shapes: B rows, W nodes of a pass (padded with -1), D width of the model, M positions that are read,
 E edges to their children. Node numbers are those of the trie.
@@ -25,7 +26,7 @@ PADDING = -1
 class TreePass(NamedTuple):
     """The nodes of one forward pass: `nodes` [B, W], and which of them are read [B, W].
 
-    Where all rows have the same candidates, B is 1 and stands for all of them.
+    B is 1 if all rows have the same candidates.
     """
 
     nodes: Ints
@@ -33,7 +34,7 @@ class TreePass(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """What a model needs to know of the nodes of a pass, as tensors on its device."""
+    """Tokens, depths and attention mask of the nodes of a pass, on the model's device."""
 
     tokens: Any  # [B, W], 0 for padding and roots
     depth: Any  # [B, W], 0 for padding and roots
@@ -43,10 +44,10 @@ class Tree(NamedTuple):
 def tree_passes(
     trie: Trie, sets: Sequence[int], *, width: int, with_root: bool, leaves: bool
 ) -> Iterator[TreePass]:
-    """Cut the nodes of each row's set into passes of about `width` nodes a row.
+    """Split the nodes of each row's set into passes of about `width` nodes a row.
 
-    `with_root`: roots are positions of their own (a decoder's start token). `leaves`: nodes without
-    children are evaluated too, for the sake of the end token.
+    `with_root`: roots are positions that are evaluated (a decoder's start token). `leaves`: nodes
+    without children are evaluated too, for the log-probability of the end token.
     """
     names = list(dict.fromkeys(sets))
     pieces = {name: _pieces(trie, name, width, with_root, leaves) for name in names}
@@ -80,11 +81,11 @@ def _pieces(trie: Trie, number: int, width: int, with_root: bool, leaves: bool) 
 
 
 def as_tree(trie: Trie, nodes: Ints, device: Any) -> Tree:
-    """Describe the nodes of a pass; padding sees itself alone."""
+    """Make the tensors of a pass; padding attends only to itself."""
     is_padding = nodes == PADDING
     number = torch.as_tensor(nodes, device=device)
     end = torch.as_tensor(np.where(is_padding, PADDING, trie.subtree_end[nodes]), device=device)
-    # An ancestor's subtree is a range of numbers that holds the node; that of padding is empty.
+    # A node lies in the range of numbers of each ancestor's subtree; the range of padding is empty.
     sees = (number[:, None, :] <= number[:, :, None]) & (number[:, :, None] < end[:, None, :])
     sees |= torch.eye(nodes.shape[1], dtype=torch.bool, device=device)
     token = np.where(is_padding, 0, np.maximum(trie.token[nodes], 0))
@@ -103,7 +104,7 @@ class NodeScores:
     """
 
     def __init__(self, trie: Trie, sets: Sequence[int], *, end_token: int | None) -> None:
-        """Make room; `end_token` None leaves `end` at 0."""
+        """Allocate the scores; `end` stays 0 if `end_token` is None."""
         self._trie = trie
         self._sets = np.asarray(sets)
         self._first = trie.roots[self._sets]
@@ -113,7 +114,7 @@ class NodeScores:
         self.end = np.zeros((len(sets), widest))
 
     def read(self, tree_pass: TreePass, hidden: Any, head: Callable[[Any], Any], step: int) -> None:
-        """Take what hidden states [rows, W, D] say of the nodes that are read in this pass.
+        """Compute the scores of the nodes read in this pass from its hidden states [rows, W, D].
 
         `head` maps [positions, D] to logits; it is applied to `step` positions at a time.
         """
@@ -133,13 +134,13 @@ class NodeScores:
 
     @property
     def are_finite(self) -> bool:
-        """Whether all that was read is a number."""
+        """Whether all scores that were read are finite."""
         return bool(np.isfinite(self.edge).all() and np.isfinite(self.end).all())
 
     def of_candidates(self) -> tuple[Floats, Floats]:
-        """Return, for each candidate of each row's set, the sum over its tokens and the end's.
+        """Return the sum over the tokens of each candidate, and the score of its end token.
 
-        Both [rows, candidates of the largest set]; a smaller set is filled up with minus infinity.
+        Both are [rows, candidates of the largest set], smaller sets padded with minus infinity.
         """
         most = int(np.diff(self._trie.first_candidate)[self._sets].max())
         tokens = np.full((len(self._sets), most), -np.inf)
@@ -177,7 +178,8 @@ def _log_probs(
 ) -> tuple[Any, Any]:
     """Return log p(token [E] | states [M, D] at position [E]) and log p(end | states) [M].
 
-    Normalised in fp32 whatever the model computes in; logits of `step` positions exist at a time.
+    They are normalised in fp32 in any precision of the model. The logits of at most `step`
+    positions are in memory at a time.
     """
     device = states.device
     tokens = torch.as_tensor(token, device=device)

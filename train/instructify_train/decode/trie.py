@@ -1,8 +1,8 @@
-"""Candidate sets as tries over token ids: shared prefixes once, in flat arrays, built in columns.
+"""Candidate sets as tries over token ids, stored in flat arrays; a shared prefix is stored once.
 
-Nodes are numbered in preorder (a parent before its children, children by ascending token), so the
-nodes of one set are a range, a subtree is a range, and "is an ancestor of" is a comparison of
-numbers. The order in which candidates are given changes nothing but the order of `ends`.
+Nodes are numbered in preorder (a parent before its children, children by ascending token). So the
+nodes of a set, and those of a subtree, are a range of numbers, and comparing numbers tells whether
+a node is an ancestor of another. The order of the candidates affects only the order of `ends`.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ ROOT_TOKEN = -1
 class Trie:
     """Token sequences of one or several candidate sets; each set has a root of its own.
 
-    `token`, `parent`, `depth`, `subtree_end` [nodes]: the token that leads to a node and the node
-    it leads from (-1 for roots), the number of tokens from the root, and one past the last node
-    below it. `children` lists all nodes but roots by parent and token; those of node n stand at
-    `first_child[n]:first_child[n + 1]`. `roots` [sets + 1] ends with the number of nodes.
-    `ends` [candidates] is the node at which a candidate ends, in the order given; candidates of set
-    s stand at `first_candidate[s]:first_candidate[s + 1]`. Equal candidates end at the same node.
+    `token`, `parent`, `depth`, `subtree_end` [nodes]: the token of a node and its parent (both -1
+    for roots), the number of tokens from the root, and one past the last node of its subtree.
+    `children` lists all nodes except roots by parent and token; the children of node n are
+    `children[first_child[n]:first_child[n + 1]]`. `roots` [sets + 1] ends with the number of nodes.
+    `ends` [candidates] is the node at which a candidate ends, in the order given; the candidates of
+    set s are `first_candidate[s]:first_candidate[s + 1]`. Equal candidates end at the same node.
     """
 
     token: Ints
@@ -48,14 +48,14 @@ class Trie:
     def of_sets(cls, sets: Sequence[Sequence[Sequence[int]]], *, end: int | None = None) -> "Trie":
         """Build one trie of several candidate sets, with the token `end` after every candidate.
 
-        Raises ValueError for a set without candidates, a candidate without tokens, and for tokens
-        that are negative or equal to `end`.
+        Raises ValueError if a set has no candidates, a candidate has no tokens, or a token is
+        negative or equal to `end`.
         """
         table, lengths, set_of = _as_table(sets, end)
         order = np.lexsort((*table.T[::-1], set_of))
         is_new = _new_nodes(table[order], lengths[order], set_of[order])
         numbers = np.where(is_new, np.cumsum(is_new).reshape(is_new.shape) - 1, -1)
-        # Sorted rows share their first nodes with the row before: the last new node of a column.
+        # In sorted rows, a shared node is the last new node of its column.
         node_at = np.maximum.accumulate(numbers, axis=0)
         rows, depth = np.nonzero(is_new)
         token = np.where(depth > 0, table[order][rows, depth - 1], ROOT_TOKEN)
@@ -94,9 +94,9 @@ class Trie:
         return self.ends[self.first_candidate[number] : self.first_candidate[number + 1]]
 
     def sets_of_rows(self, sets: Sequence[int] | None, num_rows: int) -> list[int]:
-        """Return the candidate set of each row; None stands for the only set there is.
+        """Return the candidate set of each row; None means that there is only one set.
 
-        Raises ValueError where `sets` does not name one for each row.
+        Raises ValueError if `sets` does not give a set for each row.
         """
         if sets is None and self.num_sets == 1:
             return [0] * num_rows
@@ -129,7 +129,7 @@ class Trie:
 
 
 def _as_table(sets: Sequence[Sequence[Sequence[int]]], end: int | None) -> tuple[Ints, Ints, Ints]:
-    """Lay candidates out as rows padded with -1, with their lengths and the sets they are of."""
+    """Return candidates as rows padded with -1, with their lengths and their sets."""
     sizes = np.array([len(candidates) for candidates in sets], np.int64)
     if not len(sizes) or not sizes.all():
         raise ValueError(f"candidate set {int(np.argmin(sizes)) if len(sizes) else 0} is empty")
@@ -150,7 +150,7 @@ def _as_table(sets: Sequence[Sequence[Sequence[int]]], end: int | None) -> tuple
 
 
 def _new_nodes(table: Ints, lengths: Ints, set_of: Ints) -> Bools:
-    """Mark where sorted rows leave what they share with the row before; column 0 is the root."""
+    """Mark the nodes of sorted rows that the row before does not share; column 0 is the root."""
     new_set = np.append(True, set_of[1:] != set_of[:-1])
     as_before = np.zeros(table.shape, np.bool_)
     as_before[1:] = table[1:] == table[:-1]
@@ -161,7 +161,7 @@ def _new_nodes(table: Ints, lengths: Ints, set_of: Ints) -> Bools:
 
 
 def _subtree_ends(parent: Ints, depth: Ints) -> Ints:
-    """Return one past the last node of each subtree, from the numbers of nodes below."""
+    """Return one past the last node of each subtree, computed from the sizes of subtrees."""
     size = np.ones(len(parent), np.int64)
     for level in range(int(depth.max()), 0, -1):
         nodes = np.flatnonzero(depth == level)

@@ -1,10 +1,9 @@
-"""Evaluation: a trained model answers the questions of a protocol, and is scored.
+"""Evaluation: let a trained model answer the questions of a protocol, and score the answers.
 
-`run` evaluates one protocol from build to result, `predict` answers its questions part by part,
-`answering` is a model that answers, `trained` loads it, `merge` writes it
-for plain transformers, `result_folder` holds what comes out.
-`questions` is a first look without a protocol, `model_check` says whether a model is whole, `xray`
-shows what the model reads of a sample.
+`run` evaluates one protocol from build to result. `predict` answers its questions part by part.
+`answering` generates the answers, `trained` loads the model, `merge` writes it for transformers,
+and `result_folder` reads and writes the folder of results. `questions` compares answers without a
+protocol, `model_check` checks a model before use, and `xray` shows the tokens of a sample.
 """
 
 from instructify_train.evaluate.answering import Answerer, answerer_of

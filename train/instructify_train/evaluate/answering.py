@@ -1,7 +1,7 @@
-"""Answers of a trained model: from pictures and instructions to prefixes or texts.
+"""Answer instructions about pictures with a trained model, as text or as prefixes for decoding.
 
-Instructions are whole for the language model and cut at 128 tokens, from the left, for the
-Q-Former, as in the reference code at inference.
+As in the reference code at inference, the language model gets the whole instruction, and the
+Q-Former its last 128 tokens.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ QFORMER_TOKENS = 128
 
 
 class Prefixes(NamedTuple):
-    """What the language model reads before it answers: [B, L, H], and a mask of [B, L]."""
+    """Input embeddings of the language model before the answer [B, L, H], and a mask [B, L]."""
 
     embeds_BLH: torch.Tensor
     mask_BL: torch.Tensor
@@ -56,7 +56,7 @@ class Answerer:
         return self.model.model.language_model
 
     def reader(self, store: PictureStore, num_frames: int | None = None) -> PixelReader:
-        """Open the pictures of a build with the settings of the run; `num_frames` of each clip."""
+        """Open the pictures of a build with the settings of the run; clips give `num_frames`."""
         data = replace(self.data, frames=num_frames or self.data.frames)
         return PixelReader(store=store, size=self.size, data=data, seed=0)
 
@@ -65,7 +65,7 @@ class Answerer:
         return read_file(path, self.data, self.size)
 
     def features(self, pixels: Pixels) -> torch.Tensor:
-        """Encode pixels of [pictures, size, size, 3]; gives [pictures, patches, width]."""
+        """Encode pixels [pictures, size, size, 3] to features [pictures, patches, width]."""
         channels_first = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         with torch.no_grad():
             return self.model.encode(channels_first.to(self._device))
@@ -77,7 +77,7 @@ class Answerer:
         instructions: Sequence[str],
         qformer_instructions: Sequence[str | None] | None = None,
     ) -> Prefixes:
-        """Make the prefixes of questions; `shown` are the pictures of each, by number."""
+        """Make the prefixes of questions; `shown` are the numbers of each question's pictures."""
         tokens = self.tokens.encode(instructions, [None] * len(instructions), qformer_instructions)
         micro = collate(tokens, shown, self.model.layout).to(self._device)
         with torch.no_grad():
@@ -94,7 +94,7 @@ class Answerer:
         instructions: Sequence[str],
         decoding: Decoding,
     ) -> list[str]:
-        """Answer questions about encoded pictures; `shown` are those of each, by number."""
+        """Answer questions about encoded pictures; `shown` are the picture numbers of each."""
         prefixes = self.prefixes(features_PVD, shown, instructions)
         texts = generate_texts(
             self.language_model, self.tokenizer, prefixes.embeds_BLH, prefixes.mask_BL, decoding

@@ -1,7 +1,8 @@
-"""Writes the model of a run for transformers: base and trained weights, processor, model card.
+"""Write the model of a run for transformers: base and trained weights, processor, model card.
 
-What was trained is written in 32 bits also where the base has 16: a step of 1e-5 is below the
-rounding of bf16. `config.json` then names float32, so that nothing is rounded in loading either.
+Trained weights are written in fp32 even if the base model has 16 bits, since an update of 1e-5 is
+smaller than the rounding of bf16. `config.json` then names float32, so that loading does not round
+them either.
 """
 
 from collections.abc import Mapping
@@ -22,9 +23,10 @@ _NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "
 
 
 def merge(run: Path, out: Path, which: str = "best", precision: str = "auto") -> Trained:
-    """Write a run's whole model; `out` holds all of it or nothing.
+    """Write the whole model of a run to `out`, atomically.
 
-    `precision`: fp32 or bf16 for all of it; auto: what was trained in fp32, the rest as the base.
+    `precision`: fp32 or bf16 for all weights; auto: fp32 for trained weights, the others as in the
+    base model.
     """
     if not is_run(run):
         raise UserError(f"{run} holds no run; give a folder written by `instructify train`")
@@ -45,7 +47,7 @@ def merge(run: Path, out: Path, which: str = "best", precision: str = "auto") ->
 
 
 def precisions(model: Any) -> dict[str, int]:
-    """Count the numbers of a model in each precision."""
+    """Count the parameters of a model in each precision."""
     counts: dict[str, int] = {}
     for parameter in model.parameters():
         name = _NAMES.get(parameter.dtype, str(parameter.dtype))

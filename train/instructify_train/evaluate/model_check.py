@@ -1,9 +1,9 @@
-"""Checks of a model before hours are spent on it, each reported as a sentence.
+"""Check a model before hours are spent on it, and report each check as a sentence.
 
-For models of any size: what stands before and behind a text, where the queries are, how pictures
-become numbers, that no part is blank, and that our forward pass gives the same loss as that of
-transformers on ten samples. For the published sizes also the ids that LAVIS trained with, and that
-right answers have a lower loss than exchanged ones.
+For models of any size the checks cover: the special tokens around a text, the places of the query
+tokens, the preprocessing of pictures, weights that were not loaded, and the loss of ten samples,
+which must equal that of transformers' forward pass. For the published sizes they also cover the
+token ids that LAVIS trained with, and that right answers have a lower loss than exchanged ones.
 """
 
 import math
@@ -25,15 +25,15 @@ from instructify_train.model import (
 from instructify_train.tiny import CLIP_MEAN, CLIP_STD, Loaded
 
 _BICUBIC = 3
-_NEAR = {torch.float32: 2e-4, torch.bfloat16: 5e-2, torch.float16: 2e-2}  # of a mean loss
+_NEAR = {torch.float32: 2e-4, torch.bfloat16: 5e-2, torch.float16: 2e-2}  # relative to a mean loss
 _PUBLISHED = {("llama", 4096), ("llama", 5120), ("t5", 2048), ("t5", 4096)}
-# Ids as LAVIS has them: end of a text, padding; [CLS], [SEP] and words of the Q-Former.
+# Ids in LAVIS: end and padding; [CLS], [SEP] and vocabulary size of the Q-Former.
 _IDS = {"llama": (2, 32_000), "t5": (1, 0)}
 _QFORMER_IDS = ((101,), (102,), 30_523)
 
 
 class Checked(NamedTuple):
-    """A check: its name, whether it passed (None: it says something alone), and what it found."""
+    """A check: its name, whether it passed (None for information only), and its finding."""
 
     name: str
     passed: bool | None
@@ -41,7 +41,7 @@ class Checked(NamedTuple):
 
 
 def check_model(loaded: Loaded) -> list[Checked]:
-    """Check a model and its processor; what is compared with the published ids is said."""
+    """Check a model and its processor; the report says what is compared with published ids."""
     tokens = SampleTokens(loaded.processor, Limits())
     pictures = [drawn(sample) for sample in SAMPLES]
     with torch.no_grad():
@@ -61,7 +61,7 @@ def _is_published(model: Any) -> bool:
 
 
 def _texts(loaded: Loaded, tokens: SampleTokens) -> Iterator[Checked]:
-    """Check what tokenizers put around a text."""
+    """Check the special tokens that tokenizers add to a text."""
     model, processor = loaded
     kind = model.config.text_config.model_type
     tokenizer, frame = processor.tokenizer, tokens.frame
@@ -110,7 +110,7 @@ def _texts(loaded: Loaded, tokens: SampleTokens) -> Iterator[Checked]:
 
 
 def _queries(loaded: Loaded, tokens: SampleTokens) -> Checked:
-    """Check that transformers' processor lays a prompt out as training does."""
+    """Check that transformers' processor gives the same prompt ids as training."""
     model, processor = loaded
     text = SAMPLES[0].question
     number = model.config.num_query_tokens
@@ -132,13 +132,13 @@ def _queries(loaded: Loaded, tokens: SampleTokens) -> Checked:
 
 
 def _sketch(ids: list[int], image: int) -> str:
-    """Write ids with the run of picture tokens counted."""
+    """Format ids, with the picture tokens at the start as a count."""
     head = next((at for at, token in enumerate(ids) if token != image), len(ids))
     return f"{head} picture tokens and {ids[head:]}"
 
 
 def _pictures(loaded: Loaded, pictures: list[np.ndarray]) -> Iterator[Checked]:
-    """Check how pictures become numbers."""
+    """Check the preprocessing of pictures."""
     model, processor = loaded
     picture = processor.image_processor
     mean, std = pixel_mean_std(processor)
@@ -188,7 +188,7 @@ def _round(values: Any) -> list[float]:
 
 
 def _weights(loaded: Loaded) -> Iterator[Checked]:
-    """Check that no part is blank: a loader that finds no weights leaves zeros or noise."""
+    """Check for weights that were not loaded, which are zero or random."""
     model = loaded.model
     broken = [
         name
@@ -214,7 +214,7 @@ def _weights(loaded: Loaded) -> Iterator[Checked]:
 
 
 def _losses(loaded: Loaded, tokens: SampleTokens, pictures: list[np.ndarray]) -> Iterator[Checked]:
-    """Check the loss of ten samples against transformers' own, and against exchanged answers."""
+    """Compare the loss of ten samples with that of transformers, and that of exchanged answers."""
     inner = InstructBlip(loaded.model)
     inner.set_pixels(*pixel_mean_std(loaded.processor))
     inner.eval()
@@ -265,7 +265,7 @@ def _mean_loss(inner: InstructBlip, features: torch.Tensor, made: list[Tokens]) 
 
 
 def _their_loss(loaded: Loaded, made: list[Tokens], pixels: torch.Tensor) -> float:
-    """Compute the mean loss over labels, sample by sample, by transformers' own forward pass."""
+    """Compute the mean loss over labels with transformers' forward pass, sample by sample."""
     model, processor = loaded
     mean, std = (torch.tensor(values) for values in pixel_mean_std(processor))
     scaled = (pixels.float() / 255 - mean[:, None, None]) / std[:, None, None]

@@ -1,4 +1,4 @@
-"""Ten drawn pictures with a question and its answer each, for a first look at a model."""
+"""Ten drawn pictures, each with a question and its answer, to check a model with."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ _SIDE = 256
 
 
 class CheckSample(NamedTuple):
-    """A shape of one colour on a ground of another, and what is asked of it."""
+    """A coloured shape on a ground of another colour, with a question and its answer."""
 
     shape: str
     colour: str

@@ -1,7 +1,8 @@
 """Answer the questions of a protocol with a model, part by part, in one or several processes.
 
-A part is a fixed range of questions, independent of processes and batches, so that a killed
-evaluation resumes where it stopped. An answer does not depend on the other questions of its batch.
+A part is a fixed range of questions, independent of the number of processes and of the batch size,
+so a killed evaluation resumes after the last complete part. An answer does not depend on the other
+questions of its batch.
 """
 
 from collections import deque
@@ -33,14 +34,14 @@ from instructify_train.decode import (
 from instructify_train.evaluate.answering import Answerer, Prefixes
 
 PART_QUESTIONS = 32
-_MOST_SHOWN = 128  # likelihoods that a prediction carries along
+_MOST_SHOWN = 128  # log-likelihoods that are stored with a prediction
 _READERS = 4
 
 Prediction = Mapping[str, Any]
 
 
 class _Batch(NamedTuple):
-    """Questions of a part to be answered at once, and the pixels of their pictures, by key."""
+    """Questions that are answered in one batch, and the pixels of their pictures by key."""
 
     part: int
     questions: list[Question]
@@ -48,7 +49,7 @@ class _Batch(NamedTuple):
 
 
 class Evaluator:
-    """Asks a model the questions of one protocol."""
+    """Answers the questions of one protocol with a model."""
 
     def __init__(
         self,
@@ -65,15 +66,15 @@ class Evaluator:
         self._pixels = answerer.reader(store, protocol.frames)
         self._batch = batch
         self._end: int = answerer.tokenizer.eos_token_id
-        self._shared: Trie | None = None  # of a set that all questions have
+        self._shared: Trie | None = None  # of a candidate set that all questions share
 
     @property
     def num_parts(self) -> int:
-        """Count the parts that the questions are cut into."""
+        """The number of parts of the questions."""
         return -(-len(self._questions.rows) // PART_QUESTIONS)
 
     def parts(self, wanted: Sequence[int]) -> Iterator[tuple[int, list[Prediction]]]:
-        """Answer some parts; the pictures of the next batch are decoded in the meantime."""
+        """Answer some parts; a thread decodes the pictures of the next batch in the meantime."""
         for number, batches in groupby(self._loaded(wanted), key=lambda batch: batch.part):
             yield number, [prediction for batch in batches for prediction in self._answered(batch)]
 
@@ -174,7 +175,7 @@ class Evaluator:
         ]
 
     def _sets(self, batch: _Batch) -> tuple[list[CandidateSet], list[int]]:
-        """Number the candidate sets of a batch anew, in the order in which they come up."""
+        """Number the candidate sets of a batch in the order of their first use."""
         set_numbers = [question.candidates for question in batch.questions]
         distinct = list(dict.fromkeys(number for number in set_numbers if number is not None))
         numbers = [distinct.index(number) for number in set_numbers if number is not None]

@@ -1,8 +1,8 @@
-"""Ask a model questions of a build and compare its answers: a quick check, not an evaluation.
+"""Answer questions of a build and compare the answers: a quick check, not an evaluation.
 
-An answer counts as right where it is, but for case and a final dot, the response of the sample or
-the reference that most people gave. Other references are not accepted: of ten people who answer
-yes or no, one often errs, so that accepting all references counts hardly any answer as wrong.
+Apart from case and a final period, a right answer equals the sample's response or the most frequent
+reference. Other references are not accepted: among ten answers to a yes-or-no question often one is
+wrong, so accepting all references would count almost every answer as right.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ _MAX_TOKENS = 24
 
 
 class Asked(NamedTuple):
-    """A question of a build, what was answered, and what is accepted."""
+    """A question of a build, the model's answer, and the accepted answers."""
 
     sample_id: str
     instruction: str
@@ -39,7 +39,7 @@ class Asked(NamedTuple):
 def ask(
     answerer: Answerer, build: Build, dataset: str, split: str, num: int, *, beams: int = 1
 ) -> list[Asked]:
-    """Ask `num` questions of a split, chosen by a key, in batches."""
+    """Answer `num` questions of a split, drawn by a key, in batches."""
     store = build.pictures()
     if store is None:
         raise UserError(f"{build.paths.root} has no pictures to ask about")
@@ -64,7 +64,7 @@ def share_right(asked: list[Asked]) -> float:
 
 
 def accepted(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """List the answers to a sample that count as right."""
+    """Return the answers to a sample that count as right."""
     answers = [*_most_given(row["references"] or ()), *filter(None, [row["response"]])]
     return tuple(dict.fromkeys(answers))
 
@@ -80,7 +80,7 @@ def _batches(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def _most_given(references: Sequence[str]) -> list[str]:
-    """Give the reference that is more frequent than any other, if there is one."""
+    """Return the reference that is more frequent than any other, if there is one."""
     counted = Counter(references).most_common(2)
     tied = len(counted) == 2 and counted[0][1] == counted[1][1]
     return [] if tied or not counted else [counted[0][0]]

@@ -1,6 +1,6 @@
-"""The folder of an evaluation: parts while it runs, predictions, references and result at its end.
+"""The folder of an evaluation: parts while it runs; predictions, references and result at the end.
 
-OUT/<protocol>/asked.json          what is asked of which model: the evaluation's identity
+OUT/<protocol>/asked.json          model, protocol and options, which identify the evaluation
 OUT/<protocol>/parts/00000.jsonl   predictions so far; removed at the end
 OUT/<protocol>/predictions.jsonl   id, prediction (or score, scores), prompt, score of the item
 OUT/<protocol>/references.jsonl    golds; `instructify score` reads both without model or build
@@ -36,7 +36,7 @@ class ResultFolder:
 
     @contextmanager
     def held(self, *, is_first: bool) -> Iterator[None]:
-        """Let the first process be the folder's only writer of what is not a part."""
+        """Lock the folder in the first process, which alone writes files other than parts."""
         if not is_first:
             yield
             return
@@ -44,7 +44,7 @@ class ResultFolder:
             yield
 
     def claim(self, key: str, facts: Mapping[str, Any], *, resume: bool) -> None:
-        """Begin or resume an evaluation; refuse a folder that holds anything else."""
+        """Start or resume an evaluation; refuse a folder with other contents."""
         sweep(self.folder)
         sweep(self.folder / _PARTS)
         asked = self.folder / _ASKED
@@ -66,12 +66,12 @@ class ResultFolder:
         write_json(asked, {"format": RESULT_FORMAT, "key": key, **facts})
 
     def result(self) -> dict[str, Any] | None:
-        """Read the result, if the evaluation is done."""
+        """Read the result if the evaluation is complete."""
         path = self.folder / RESULT
         return read_result(path) if path.exists() else None
 
     def done(self) -> set[int]:
-        """List the parts that are answered."""
+        """Return the numbers of the parts that are complete."""
         parts = (self.folder / _PARTS).glob("[0-9]*.jsonl")
         return {int(path.stem) for path in parts if path.stem.isascii() and path.stem.isdigit()}
 
@@ -80,7 +80,7 @@ class ResultFolder:
         write_bytes(self._part(number), _lines(predictions))
 
     def read_parts(self, count: int) -> list[dict[str, Any]]:
-        """Read the predictions of all parts in their order."""
+        """Read the predictions of all parts in order."""
         return [row for number in range(count) for row in _rows(self._part(number))]
 
     def finish(
@@ -89,7 +89,7 @@ class ResultFolder:
         items: Sequence[Item],
         result: Mapping[str, Any],
     ) -> None:
-        """Write predictions, references and, last, the result; then the parts may go."""
+        """Write predictions, references and finally the result; then delete the parts."""
         write_bytes(self.folder / PREDICTIONS, _lines(predictions))
         write_bytes(self.folder / REFERENCES, _lines([_reference(item) for item in items]))
         write_json(self.folder / RESULT, {"format": RESULT_FORMAT, **result})
@@ -100,7 +100,7 @@ class ResultFolder:
 
 
 def check_out(out: Path) -> None:
-    """Refuse a folder that holds other things than evaluations, such as a build or raw files."""
+    """Refuse a folder with other contents than evaluations, such as a build or raw files."""
     if not out.is_dir():
         return
     others = [

@@ -1,4 +1,4 @@
-"""One evaluation from a build to a result: questions, answers, score, and what produced them."""
+"""Run one evaluation of a build: questions, answers, score, and a record of what produced them."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ class EvaluatedModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationOptions:
-    """Options of an evaluation beside its protocol; `batch` changes no result."""
+    """Options of an evaluation other than its protocol; `batch` does not change results."""
 
     out: Path
     templates: TemplateFolders
@@ -58,7 +58,7 @@ class EvaluationOptions:
 def evaluated_model(
     source: str, trained: Trained, device: torch.device, precision: torch.dtype
 ) -> EvaluatedModel:
-    """Prepare a model for evaluation; its weights are hashed as they are used."""
+    """Prepare a model for evaluation and hash its weights in the precision used."""
     answerer = answerer_of(trained, device, precision)
     facts: dict[str, Any] = {
         "source": source,
@@ -95,7 +95,7 @@ def evaluate_protocol(
     options: EvaluationOptions,
     ranks: Ranks,
 ) -> dict[str, Any]:
-    """Evaluate by one protocol, or read the result if that was done; all processes take part."""
+    """Evaluate one protocol, or read its result if there is one; to be called by all processes."""
     store = build.pictures()
     if store is None:
         raise UserError(
@@ -126,7 +126,7 @@ def evaluate_protocol(
 def _facts(
     evaluated: EvaluatedModel, protocol: Protocol, questions: Questions, options: EvaluationOptions
 ) -> dict[str, Any]:
-    """Say what decides the answers; a second evaluation with the same facts is the same one."""
+    """Return everything that decides the answers; equal facts mean the same evaluation."""
     prompts = [[row.id, row.instruction, row.qformer_instruction] for row in questions.rows]
     return {
         "model": dict(evaluated.facts),
@@ -143,8 +143,10 @@ def _facts(
 def _answer(
     evaluator: Evaluator, folder: ResultFolder, protocol: Protocol, ranks: Ranks, *, shows: bool
 ) -> None:
-    """Answer the parts of this process that are not there yet."""
-    done = gather(folder.done())[0]  # as the first process sees it, or shares would overlap
+    """Answer the missing parts of this process."""
+    done = gather(folder.done())[
+        0
+    ]  # listed by the first process: else the shares of processes could overlap
     missing = [number for number in range(evaluator.num_parts) if number not in done]
     mine = missing[ranks.rank :: ranks.world]
     with tqdm(
@@ -173,7 +175,7 @@ def _finish(
     undefined = None
     try:
         scored = _scored(predictions, protocol, questions)
-    except UndefinedScoreError as error:  # the other datasets of a suite go on
+    except UndefinedScoreError as error:  # the other datasets of a suite continue
         scored, undefined = None, str(error)
     entry = build.dataset(protocol.dataset)
     by_id: dict[str | int, float] = {}
@@ -204,7 +206,7 @@ def _finish(
 def _scored(
     rows: Sequence[Mapping[str, Any]], protocol: Protocol, questions: Questions
 ) -> tuple[Result, dict[str, float]] | None:
-    """Score what has golds, by the protocol's variant and by all others; None without golds."""
+    """Score questions with golds by all variants of the metric; None if there are no golds."""
     if not questions.labelled:
         return None
     results = {
@@ -217,7 +219,7 @@ def _scored(
 def score_predictions(
     rows: Sequence[Mapping[str, Any]], protocol: Protocol, questions: Questions, variant: str
 ) -> Result:
-    """Score the predictions for questions that have golds by a variant of the metric."""
+    """Score the predictions of questions with golds by one variant of the metric."""
     items = [
         answered.item for answered in questions.rows if is_gold_for(answered.item, protocol.metric)
     ]
@@ -237,12 +239,12 @@ def score_predictions(
 def _is_complete(
     build: Build, catalog: Catalog, protocol: Protocol, questions: Questions
 ) -> bool | None:
-    """Tell whether all of the official split was asked; None where its size is not known."""
+    """Whether all questions of the official split were answered; None if its size is unknown."""
     entry = build.dataset(protocol.dataset)
     dataset = catalog.dataset(protocol.dataset).with_options(entry.options)
     expected = dataset.split(protocol.split).expected_for(dataset.options)
     if expected is None or expected.records is None:
         return None
-    # Some official counts are known rounded; the catalog says which.
+    # The catalog marks the official counts that are rounded.
     least = expected.records * (1.0 if expected.exact else 0.95)
     return entry.splits[protocol.split].records >= least and questions.is_whole

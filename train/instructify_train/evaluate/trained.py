@@ -1,4 +1,4 @@
-"""Loads a trained model: the weights that a run started from, and those that it trained."""
+"""Load a trained model: the weights that a run started from, and those that it trained."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from instructify_train.run_folder import chosen_checkpoint, is_run, run_recipe, 
 
 
 class Trained(NamedTuple):
-    """A whole model; `state` is that of the run's checkpoint, None for a model of its own."""
+    """A whole model; `state` is that of the run's checkpoint, None for a model without a run."""
 
     model: Any
     processor: Any
@@ -51,8 +51,8 @@ def load_trained(source: str, which: str = "best") -> Trained:
 def put_weights(model: Any, weights: dict[str, torch.Tensor]) -> None:
     """Load trained weights into a model, in place.
 
-    They stay in the 32 bits in which they were learnt: rounded to a base of bf16, nine in ten
-    would be what they were before a short run.
+    They stay in fp32: after rounding to a bf16 base model, nine of ten would equal the weights
+    before a short run.
     """
     parameters = dict(model.named_parameters())
     unknown = sorted(set(weights) - set(parameters))

@@ -1,7 +1,7 @@
-"""A readable view of what the model reads of a sample: every id, query slot, label and cut.
+"""Show the tokens of a sample as the model gets them: ids, query tokens, labels and cuts.
 
-Ids come from `tokens`, their layout and the labels from `collate`, so that the view shows what
-training does. A model's weights are not loaded, only its tokenizers and configuration.
+Ids come from `tokens`, layout and labels from `collate`, the code that training uses. Only the
+tokenizers and the configuration of the model are loaded, not its weights.
 """
 
 from collections.abc import Sequence
@@ -29,12 +29,12 @@ from instructify_train.run_folder import is_run, run_recipe
 from instructify_train.tiny import PRESETS, build_preset
 
 DEFAULT_MODEL = "tiny-llama"
-_BLANKS = ("\u2581", "\u0120")  # how vocabularies spell the blank before a word
+_BLANKS = ("\u2581", "\u0120")  # how vocabularies write the space before a word
 _NO_LIMITS = Limits(qformer=None, instruction=None, response=None)
 
 
 class XRay:
-    """Reads samples with the tokenizers of a model; a `page.tokens.TokenReader`."""
+    """Tokenises samples with the tokenizers of a model; a `page.tokens.TokenReader`."""
 
     def __init__(self, name: str, processor: Any, layout: Layout, data: DataConfig) -> None:
         limits = limits_of(data)
@@ -62,9 +62,9 @@ class XRay:
 
     @classmethod
     def open(cls, name: str, data: DataConfig | None = None) -> "XRay":
-        """Open the tokenizers of a preset, a folder, a name of the hub, or the model of a run.
+        """Open the tokenizers of a preset, a folder, a hub name, or the model of a run.
 
-        Limits and frames are the defaults of a recipe, or those of the run's.
+        Token limits and frames are those of the run, or the defaults of a recipe.
         """
         if is_run(Path(name)):
             recipe = run_recipe(Path(name))
@@ -84,9 +84,9 @@ class XRay:
         return cls(name, processor, layout_of(config), data)
 
     def read(self, texts: Sequence[Text]) -> list[Reading | None]:
-        """Turn samples into ids; those that are not learnt have neither response nor labels.
+        """Tokenise samples; those that are not trained on have no response and no labels.
 
-        None where there is no picture: queries would have no place.
+        The result is None for a sample without a picture, which has no query tokens.
         """
         trained = self._encode(self._trained, texts)
         asked = self._encode(self._asked, texts)
@@ -101,7 +101,7 @@ class XRay:
         ]
 
     def pieces(self, tokenizer: str, ids: Sequence[int]) -> list[Piece]:
-        """Spell ids as the vocabulary does, bytes of a text as the text."""
+        """Return ids as the vocabulary spells them, and byte tokens as the text they encode."""
         opened = self._tokenizers[tokenizer]
         special = {int(number) for number in opened.all_special_ids}
         special |= {int(n) for n, token in opened.added_tokens_decoder.items() if token.special}
@@ -115,7 +115,7 @@ class XRay:
         )
 
     def _reading(self, text: Text, kept: Tokens, whole: Tokens) -> Reading:
-        """Lay one sample out alone, so that nothing is padded."""
+        """Collate one sample alone, without padding."""
         micro = collate([kept], [range(text.num_frames)], self._layout)
         slots = micro.slots_FK.numel()
         decoder = micro.decoder_ids_BD
@@ -142,7 +142,7 @@ class XRay:
 
 
 def _drops_breaks(tokenizer: Any) -> bool:
-    """Tell whether a tokenizer reads a line break as a blank, or leaves it out."""
+    """Whether a tokenizer replaces a line break by a space or removes it."""
     parted, apart = (
         tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("a\nb", "a b")
     )
@@ -154,7 +154,7 @@ def _cut(left_out: LeftOut) -> Cut:
 
 
 def _spelled(tokenizer: Any, number: int) -> str:
-    """Spell a piece; where it is part of a character's bytes, as the vocabulary has it."""
+    """Return a piece as text, or as in the vocabulary if it is part of a character's bytes."""
     raw = str(tokenizer.convert_ids_to_tokens(number))
     decoded = str(tokenizer.decode([number], skip_special_tokens=False))
     if raw.startswith("##") or "\ufffd" in decoded or not decoded.strip(" "):

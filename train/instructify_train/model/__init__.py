@@ -1,9 +1,9 @@
 """The model: loading, freezing, the forward pass, and tokenization.
 
-`names` resolves the name of a model, `hub` decides whether the hub is asked. `loading` (and
-`blip2`, `lora`, `lavis_import`) makes a transformers model and its processor, `parts` chooses what
-is trained, `tokens` and `collation` turn texts into padded arrays with labels, `forward` is the
-forward pass.
+`names` resolves the name of a model, and `hub` decides whether to send requests to the hub.
+`loading` (with `blip2`, `lora`, `lavis_import`) loads a transformers model and its processor.
+`parts` selects the trained parameters. `tokens` and `collation` turn texts into padded arrays with
+labels. `forward` is the forward pass.
 """
 
 from instructify_train.model.collation import (

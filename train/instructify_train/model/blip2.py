@@ -1,10 +1,10 @@
 """Build InstructBLIP from two checkpoints of BLIP-2.
 
-The stage-2 checkpoint has tower, queries, projection and language model, but its Q-Former lost the
-side that reads text: word and position embeddings and the text feed-forwards of each layer. The
-stage-1 checkpoint (image-text matching) has these. Loading stage 2 alone leaves 74 tensors of
-BERT-base random without a word (LAVIS issues 344, 414). Here every tensor has a stated source.
-No tensor may be missing, and only the three heads of stage 1 may be left over.
+The stage-2 checkpoint has tower, queries, projection and language model. Its Q-Former lacks the
+weights for text: word and position embeddings, and the text feed-forward of each layer. These are
+in the stage-1 checkpoint (image-text matching). Loading stage 2 alone leaves 74 tensors of a
+BERT-base Q-Former random, without a warning (LAVIS issues 344, 414). Here every tensor has a known
+source: none may be missing, and only the three heads of stage 1 may be unused.
 """
 
 from collections.abc import Mapping
@@ -48,14 +48,14 @@ def assemble(source: Blip2Config) -> Loaded:
 
 
 def assemble_weights(stage1: Any, stage2: Any, processor: Any) -> Any:
-    """Put the weights of two loaded models together."""
+    """Combine the weights of two loaded models."""
     config = _config(stage1, stage2, processor)
     with torch.device("meta"):
         model = InstructBlipForConditionalGeneration(config)
     weights = merge_weights(stage1.state_dict(), stage2.state_dict())
     _fits(model.state_dict(), weights)
     model.load_state_dict(weights, strict=True, assign=True)
-    # What no checkpoint holds: rotary frequencies and the like come with the language model itself.
+    # Buffers that no checkpoint holds, such as rotary frequencies, come from the language model.
     model.language_model = stage2.language_model
     positions = config.qformer_config.max_position_embeddings
     model.qformer.embeddings.position_ids = torch.arange(positions).expand((1, -1))
@@ -70,7 +70,7 @@ def assemble_weights(stage1: Any, stage2: Any, processor: Any) -> Any:
 def merge_weights(
     stage1: Mapping[str, torch.Tensor], stage2: Mapping[str, torch.Tensor]
 ) -> Weights:
-    """Name every tensor as InstructBLIP does; raises UserError where a part is not to be had."""
+    """Return every tensor under its name in InstructBLIP; raises UserError if a part is missing."""
     weights: Weights = {}
     for name, value in stage2.items():
         if name.startswith("qformer.layernorm."):

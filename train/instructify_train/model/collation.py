@@ -1,9 +1,9 @@
-"""From ids to the padded arrays of one forward pass, as InstructBLIP lays them out.
+"""Collate token ids into the padded arrays of one forward pass, in InstructBLIP's layout.
 
-Queries come first, `queries x frames` slots a sample whatever its text says, then the instruction,
-then, for a decoder-only model, the response; an encoder-decoder reads the response on its other
-side. Padding is on the right, since on the left it moves Llama's positions; generation aligns
-prefixes by itself. The loss is taken on responses and their end, and on nothing else.
+A sequence starts with `queries x frames` positions for the query tokens, whatever the text holds.
+The instruction follows and then, for a decoder-only model, the response. For an encoder-decoder the
+response is in the decoder. Padding is on the right, since left padding would shift Llama's
+positions; generation aligns prefixes itself. Only responses and their end tokens have labels.
 
 Shapes: B samples, F frames of them all, K queries, Q / L / D tokens of the Q-Former, of the
 language model and of its decoder, N labels.
@@ -22,7 +22,7 @@ from instructify_train.model.transfer import to_device
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """What the model's configuration says of sequences; `decoder_start` None: decoder-only."""
+    """The layout of sequences of a model; `decoder_start` is None for a decoder-only model."""
 
     num_queries: int
     pad: int
@@ -32,11 +32,12 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Micro:
-    """The arrays of one forward pass; a mask is None where nothing is padded.
+    """The arrays of one forward pass; a mask is None if there is no padding.
 
-    `frame_feature_F` says which picture of the step each frame is, `frame_sample_F` whose it is,
-    `slots_FK` where its queries go in the flattened [B, L]. Labels are predicted at
-    `label_positions_N` of the flattened [B, L], or [B, D] of a decoder.
+    For each frame, `frame_feature_F` is the number of its picture in the step, `frame_sample_F`
+    its sample, and `slots_FK` the places of its query tokens in the flattened [B, L].
+    `label_positions_N` are the places that predict labels in the flattened [B, L], or in [B, D] of
+    a decoder.
     """
 
     qformer_ids_BQ: torch.Tensor
@@ -61,12 +62,12 @@ class Micro:
         return replace(self, **moved)
 
     def showing(self, frame_feature_F: torch.Tensor) -> Self:
-        """Return the same arrays over other numbers of pictures."""
+        """Return the same arrays with other numbers of pictures."""
         return replace(self, frame_feature_F=frame_feature_F)
 
 
 def rows_of(micro: Micro, start: int, stop: int) -> Micro:
-    """Take the samples start ... stop - 1 of a pass, padded as they were."""
+    """Return samples start to stop - 1 of a pass, with the padding of the pass."""
     rows = slice(start, stop)
     frames = (micro.frame_sample_F >= start) & (micro.frame_sample_F < stop)
     labels = (micro.label_sample_N >= start) & (micro.label_sample_N < stop)
@@ -92,7 +93,7 @@ def rows_of(micro: Micro, start: int, stop: int) -> Micro:
 
 
 def positions_of(sample: Tokens, num_frames: int, layout: Layout) -> tuple[int, int]:
-    """Count the positions that a sample takes in the language model, and in its decoder if any."""
+    """Count the positions of a sample in the language model, and in its decoder (0 without one)."""
     head = layout.num_queries * num_frames + len(sample.instruction)
     if layout.decoder_start is None:
         return head + len(sample.response), 0
@@ -100,7 +101,7 @@ def positions_of(sample: Tokens, num_frames: int, layout: Layout) -> tuple[int, 
 
 
 def length_of(sample: Tokens, num_frames: int, layout: Layout) -> int:
-    """Count the positions that a sample takes in the language model, both sides together."""
+    """Count the positions of a sample in the language model, encoder and decoder together."""
     return sum(positions_of(sample, num_frames, layout))
 
 
@@ -109,7 +110,7 @@ def collate(
     features: Sequence[Sequence[int]],
     layout: Layout,
 ) -> Micro:
-    """Lay out samples; `features` are the numbers of each sample's frames, at least one."""
+    """Collate samples; `features` are the numbers of each sample's frames, at least one."""
     frames = [len(feature) for feature in features]
     assert min(frames) > 0, "a sample without a picture has no place for the queries"
     heads = [layout.num_queries * num for num in frames]
@@ -152,7 +153,7 @@ def collate(
 
 
 def _decoder_ids(samples: Sequence[Tokens], layout: Layout) -> np.ndarray:
-    """Shift responses to the right behind the token that starts a decoder."""
+    """Shift responses to the right and put the start token of the decoder in front."""
     assert layout.decoder_start is not None
     rows = [[layout.decoder_start, *sample.response[:-1]] for sample in samples]
     return _padded(rows, layout.pad)[0]

@@ -1,8 +1,8 @@
-"""What a position of each side of the language model costs, and a frame in the Q-Former.
+"""Count the operations of a position in encoder and decoder, and of a frame in the Q-Former.
 
-Counted as matrix products: two operations a parameter and position forward, two more backward to
-the inputs, two more again for weights that are trained. Attention scores are left out: they are
-little at these lengths.
+Each parameter counts two operations a position in the forward pass, two in the backward pass to the
+inputs, and two more if its weights are trained. Attention scores are not counted, since they are a
+small part at these lengths.
 """
 
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from instructify_train.model.forward import InstructBlip
 
 
 class Costs(NamedTuple):
-    """Operations of a position of the encoder (or only) side, of the decoder, and of a frame."""
+    """Operations of a position in the encoder (or only stack), in the decoder, and of a frame."""
 
     encoder: float
     decoder: float
@@ -21,7 +21,7 @@ class Costs(NamedTuple):
 
 
 def costs_of(model: InstructBlip) -> Costs:
-    """Count what the parts behind the tower cost, from the shapes of their weights."""
+    """Count the operations of the parts after the tower from the shapes of their weights."""
     language = model.model.language_model
     if model.layout.decoder_start is None:
         encoder, decoder = _matrices(language.get_decoder().layers), 0.0
@@ -32,7 +32,7 @@ def costs_of(model: InstructBlip) -> Costs:
 
 
 def _frame(model: InstructBlip) -> float:
-    """Queries go through each layer of the Q-Former, and keys of all patches where it looks."""
+    """Count a frame: its queries in all layers, and its patches in those with cross-attention."""
     vision = model.model.config.vision_config
     patches = (vision.image_size // vision.patch_size) ** 2 + 1
     total = 0.0

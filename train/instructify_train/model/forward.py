@@ -1,8 +1,8 @@
-"""InstructBLIP's forward pass as training needs it, over the modules of transformers' model.
+"""The forward pass of InstructBLIP for training, with the modules of transformers' model.
 
-It computes what `InstructBlipForConditionalGeneration.forward` computes, with three differences in
-cost and none in result: the frozen tower runs without a graph and once for each distinct picture,
-its features are kept before the trained layer norm, and logits are made only where labels are.
+Results equal those of `InstructBlipForConditionalGeneration.forward`, at lower cost: the frozen
+tower runs without a graph and once for each distinct picture, its features are kept as they are
+before the trained layer norm, and logits are computed only at positions with labels.
 
 Shapes: P distinct pictures of V patches, F frames, B samples, K queries, H width of the language
 model, N labels; the rest as in `collate`.
@@ -20,7 +20,7 @@ from instructify_train.model.collation import Layout, Micro
 
 
 def layout_of(config: Any) -> Layout:
-    """Say how sequences are laid out for a model of this configuration."""
+    """Return the layout of sequences for a model configuration."""
     text = config.text_config
     pad = text.pad_token_id if text.pad_token_id is not None else text.eos_token_id
     start = None
@@ -36,7 +36,7 @@ def layout_of(config: Any) -> Layout:
 
 
 class InstructBlip(nn.Module):
-    """The model of transformers in `model`, and how it is run."""
+    """Wraps the transformers model in `model` with the settings of its forward pass."""
 
     pixel_statistics: torch.Tensor  # [2, 3]: mean and standard deviation of each channel
 
@@ -53,15 +53,15 @@ class InstructBlip(nn.Module):
 
     @property
     def layout(self) -> Layout:
-        """Say how sequences are laid out for this model."""
+        """The layout of sequences for this model."""
         return layout_of(self.model.config)
 
     def set_pixels(self, mean: list[float], std: list[float]) -> None:
-        """Take the mean and standard deviation of a channel, of values from 0 to 1."""
+        """Set the mean and standard deviation of each channel, for values from 0 to 1."""
         self.pixel_statistics.copy_(torch.tensor([mean, std]))
 
     def encode(self, pixels_P3HW: torch.Tensor) -> torch.Tensor:
-        """Run the tower over pictures of 8 bits; gives [P, V, width], before the layer norm."""
+        """Run the tower on 8-bit pictures; returns [P, V, width], before the layer norm."""
         mean, std = self.pixel_statistics[0], self.pixel_statistics[1]
         scaled = pixels_P3HW.to(mean.dtype) / 255
         pixels_P3HW = (scaled - mean[:, None, None]) / std[:, None, None]
@@ -73,7 +73,7 @@ class InstructBlip(nn.Module):
         return encoded
 
     def queries(self, features_PVD: torch.Tensor, micro: Micro) -> torch.Tensor:
-        """Let the Q-Former look at each frame with its instruction; gives [F, K, H]."""
+        """Run the Q-Former on each frame with its instruction; returns queries [F, K, H]."""
         with self._autocast(trained=True):
             norm = self.model.vision_model.post_layernorm
             seen_PVD = norm(features_PVD.to(norm.weight.dtype))
@@ -90,7 +90,7 @@ class InstructBlip(nn.Module):
         return projected
 
     def embed(self, query_FKH: torch.Tensor, micro: Micro) -> torch.Tensor:
-        """Put the queries into their slots before the text; gives [B, L, H]."""
+        """Embed the text and insert the queries at their slots; returns [B, L, H]."""
         embedding = self.model.language_model.get_input_embeddings()
         embeds_BLH: torch.Tensor = embedding(micro.input_ids_BL)
         width = embeds_BLH.shape[-1]
@@ -99,11 +99,11 @@ class InstructBlip(nn.Module):
         return flat.index_copy(0, micro.slots_FK, values).view_as(embeds_BLH)
 
     def prefix(self, features_PVD: torch.Tensor, micro: Micro) -> torch.Tensor:
-        """Make what the language model reads before it answers; gives [B, L, H]."""
+        """Compute the language model's input embeddings before the answer; returns [B, L, H]."""
         return self.embed(self.queries(features_PVD, micro), micro)
 
     def forward(self, features_PVD: torch.Tensor, micro: Micro) -> torch.Tensor:
-        """Give the loss of each label, [N], in natural logarithms and full precision."""
+        """Compute the loss of each label [N], in nats and fp32."""
         embeds_BLH = self.prefix(features_PVD, micro)
         with self._autocast(trained=self._language_is_trained()):
             hidden = self._language(embeds_BLH, micro)
@@ -116,9 +116,9 @@ class InstructBlip(nn.Module):
     def _language(self, embeds_BLH: torch.Tensor, micro: Micro) -> torch.Tensor:
         language = self.model.language_model
         if micro.decoder_ids_BD is None:
-            # Padding stands behind all that is read, so a causal model never sees it, and without
-            # a mask the fastest kernel is taken. (On the meta device transformers would look for
-            # packed sequences in positions that have no values; a mask keeps it from that.)
+            # Padding comes after all tokens, so a causal model never attends to it, and without a
+            # mask the fastest kernel is used. (On the meta device transformers would look for
+            # packed sequences in positions without values; a mask prevents that.)
             given = micro.attention_mask_BL if embeds_BLH.is_meta else None
             run = language.get_decoder()(
                 inputs_embeds=embeds_BLH, attention_mask=given, use_cache=False
@@ -140,7 +140,7 @@ class InstructBlip(nn.Module):
         return hidden
 
     def _qformer_text(self, micro: Micro, query_FKD: torch.Tensor) -> dict[str, Any]:
-        """Say what the Q-Former reads beside the picture: the instruction, or nothing (BLIP-2)."""
+        """Return the text input of the Q-Former: the instruction, or none (BLIP-2)."""
         if not self.instruction_aware:
             return {"input_ids": None}
         ids_FQ = micro.qformer_ids_BQ.index_select(0, micro.frame_sample_F)
@@ -155,7 +155,7 @@ class InstructBlip(nn.Module):
 
     @contextmanager
     def _autocast(self, *, trained: bool) -> Iterator[None]:
-        """Run what has fp32 masters in `precision`; what is frozen is in it already."""
+        """Autocast trained fp32 weights to `precision`; frozen weights already have it."""
         device = self.pixel_statistics.device.type
         if device == "meta":  # has shapes only, and no autocast
             yield

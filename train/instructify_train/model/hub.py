@@ -1,6 +1,6 @@
 """Whether a model can be fetched from the hub: a single request with a time limit.
 
-transformers itself sends a request for each file, and five if there is no answer.
+transformers itself sends a request for each file, and repeats it up to five times.
 """
 
 import os
@@ -17,12 +17,12 @@ _NO_SUCH_MODEL = (401, 403, 404)
 
 
 def local_only(name: str) -> bool:
-    """Tell whether a model of the hub must come from this machine's cache.
+    """Whether a model of the hub must be loaded from the local cache.
 
-    The hub is asked once, unless HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set.
+    One request is sent to the hub, unless HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set.
 
     Raises:
-        UserError: The hub has no such model, or can't be asked and the cache has none either.
+        UserError: The hub has no such model, or it can't be reached and the cache lacks the model.
     """
     reason = "HF_HUB_OFFLINE is set" if _is_offline() else _unreached(name)
     if reason is None:
@@ -36,7 +36,7 @@ def local_only(name: str) -> bool:
 
 
 def is_cached(name: str) -> bool:
-    """Tell whether the cache of this machine holds a model of the hub."""
+    """Whether the local cache holds a model of the hub."""
     return isinstance(try_to_load_from_cache(name, "config.json"), str)
 
 
@@ -48,8 +48,8 @@ def _is_offline() -> bool:
 
 
 def _unreached(name: str) -> str | None:
-    """Ask the hub for a model; returns why there is no answer, None if it has the model."""
-    # Not `build_hf_headers`, which puts a question of its own to the hub.
+    """Ask the hub for a model; returns why it can't be reached, or None if it has the model."""
+    # Not `build_hf_headers`, which sends a request of its own.
     token = get_token()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(f"{constants.ENDPOINT}/api/models/{name}", headers=headers)

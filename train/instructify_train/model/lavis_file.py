@@ -15,7 +15,7 @@ _MOST_HEADER = 100_000_000  # bytes; what safetensors allows
 
 
 def read_lavis(path: Path) -> Weights:
-    """Read the weights of a file; UserError in one sentence for everything that is no such file."""
+    """Read the weights of a file; raises UserError for a file of any other kind."""
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "is not there"
         raise UserError(f"{path} {what}; {_EXPECTED}")
@@ -57,7 +57,7 @@ def _is_zip(path: Path) -> bool:
 
 
 def _check_zip(path: Path) -> None:
-    """Tell what torch.save writes, a zip with data.pkl, from a zip of another kind."""
+    """Refuse a zip file that torch.save did not write, which has no data.pkl."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -68,7 +68,7 @@ def _check_zip(path: Path) -> None:
 
 
 def _weights(path: Path, content: Any) -> Weights:
-    """Take the dictionary of tensors: below `model`, as LAVIS writes it, or the file's whole."""
+    """Return the dictionary of tensors: the entry `model` that LAVIS writes, or the whole file."""
     weights = content.get("model", content) if isinstance(content, dict) else None
     if not isinstance(weights, dict) or not weights:
         raise UserError(f"{path} holds no dictionary of tensors; {_EXPECTED}")

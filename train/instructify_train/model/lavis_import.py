@@ -1,9 +1,9 @@
-"""InstructBLIP out of LAVIS' own checkpoints, put together with what they leave out.
+"""Build InstructBLIP from checkpoints of LAVIS and the parts that they leave out.
 
-LAVIS saves what it trains: the layer norm behind the tower, the Q-Former with its queries, and the
-projection. The vision tower and the language model are files of their own, and a BLIP-2 stage-2
-checkpoint lacks the side of the Q-Former that reads text, which stage 1 has. Sizes, tokenizers and
-the numbers of special tokens come from a model in transformers' format (its weights are not read).
+LAVIS saves only what it trains: the layer norm after the tower, the Q-Former with its queries, and
+the projection. The vision tower and the language model are in separate files. A BLIP-2 stage-2
+checkpoint also lacks the Q-Former's weights for text, which stage 1 has. Sizes, tokenizers and the
+ids of special tokens come from a model in transformers' format, whose weights are not read.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,12 +38,12 @@ _PUBLISHED = {
 }
 _NAMED = 3  # names in a message
 _TOWER_FILE = ("cls_token", "pos_embed", "patch_embed.", "blocks.")
-_GELU = "gelu"  # LAVIS computes FlanT5's feed-forwards by the exact one, not by the tanh form
+_GELU = "gelu"  # LAVIS uses the exact GELU in FlanT5's feed-forward, not the tanh form
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LavisFiles:
-    """The parts of an import; what the checkpoint holds itself is not given a second time."""
+    """The files of an import; a part that the checkpoint holds must not be given again."""
 
     checkpoint: Path
     like: str | None = None  # None: the published InstructBLIP of that size
@@ -54,7 +54,7 @@ class LavisFiles:
 
 @dataclass(kw_only=True, slots=True)
 class Imported:
-    """A model with where each part came from: part => file; and the names of what was left out."""
+    """A model, the source of each part (part => file), and the names of unused tensors."""
 
     loaded: Loaded
     sources: dict[str, str] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class Imported:
 
 
 def import_lavis(files: LavisFiles) -> Imported:
-    """Build the model; UserError where a part is missing, left over, or of another shape."""
+    """Build the model; raises UserError if a part is missing, unused, or of another shape."""
     raw = read_lavis(files.checkpoint)
     family = _family(raw, files.checkpoint)
     like = files.like or _published(raw, family, files.checkpoint)
@@ -83,7 +83,7 @@ def import_lavis(files: LavisFiles) -> Imported:
 
 
 def _published(raw: Mapping[str, torch.Tensor], family: str, path: Path) -> str:
-    """Name the published model whose language model has the width of the projection."""
+    """Return the published model whose language model has the width of the projection."""
     name = next(name for name, of_family in PROJECTIONS.items() if of_family == family)
     width = int(raw[f"{name}.weight"].shape[0]) if f"{name}.weight" in raw else 0
     if (family, width) not in _PUBLISHED:
@@ -103,7 +103,7 @@ def _like(name: str) -> tuple[InstructBlipConfig, Any]:
 
 
 def _family(raw: Mapping[str, torch.Tensor], path: Path) -> str:
-    """Tell by the projection which family of language models a checkpoint was trained with."""
+    """Return the family of language models of a checkpoint, by the name of its projection."""
     families = {
         family
         for name, family in PROJECTIONS.items()
@@ -125,7 +125,7 @@ def _family(raw: Mapping[str, torch.Tensor], path: Path) -> str:
 
 
 def _add_text_side(weights: Weights, files: LavisFiles, made: Imported) -> None:
-    """Take the Q-Former's text side from stage 1 where the checkpoint has none of it."""
+    """Add the Q-Former's weights for text from stage 1 if the checkpoint lacks them."""
     has_text_side = any(is_text_path(name) for name in weights)
     if has_text_side:
         if files.stage1 is not None:
@@ -154,7 +154,7 @@ def _add_text_side(weights: Weights, files: LavisFiles, made: Imported) -> None:
 
 
 def _add_tower(weights: Weights, files: LavisFiles, config: Any, made: Imported) -> None:
-    """Take the vision tower from its own file where the checkpoint has none."""
+    """Add the vision tower from its own file if the checkpoint lacks it."""
     if any(name.startswith(TOWER) for name in weights):
         if files.vision is not None:
             raise UserError(
@@ -179,7 +179,7 @@ def _add_tower(weights: Weights, files: LavisFiles, config: Any, made: Imported)
 
 
 def _is_of_tower(name: str, layers: int) -> bool:
-    """Keep as many blocks as InstructBLIP's tower has: LAVIS leaves out the last, and the head."""
+    """Whether a tensor is in InstructBLIP's tower, which lacks the last block and the head."""
     if not name.startswith(_TOWER_FILE):
         return False
     number = name.split(".")[1] if name.startswith("blocks.") else "0"
@@ -189,7 +189,7 @@ def _is_of_tower(name: str, layers: int) -> bool:
 def _language_model(
     weights: Weights, files: LavisFiles, config: Any, family: str, made: Imported
 ) -> Any:
-    """Load the language model from its folder, or take it out of the checkpoint if it is there."""
+    """Load the language model from its folder, or from the checkpoint if that holds it."""
     inside = {name: weights.pop(name) for name in list(weights) if name.startswith(LANGUAGE)}
     if inside and files.language_model is not None:
         raise UserError(
@@ -256,7 +256,7 @@ def _assembled(config: Any, weights: Weights, language: Any, checkpoint: Path) -
 def _fits(
     wanted: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor], where: str, what: str
 ) -> None:
-    """Refuse in one sentence what is missing, left over, or of another shape."""
+    """Refuse weights with tensors that are missing, unused, or of another shape."""
     missing = sorted(wanted.keys() - weights.keys())
     unexpected = sorted(weights.keys() - wanted.keys())
     other = [
@@ -278,7 +278,7 @@ def _fits(
 
 
 def _extend_rows(model: Any, rows: int) -> None:
-    """Give tokens that were added a row each: the mean of the others, the same every time."""
+    """Add an embedding row for each added token: the mean of the others."""
     language = model.language_model
     before = language.get_input_embeddings().weight.shape[0]
     if rows <= before:

@@ -1,7 +1,7 @@
-"""Names of tensors in LAVIS' checkpoints and in transformers' InstructBLIP, both ways.
+"""Map names of tensors between LAVIS' checkpoints and transformers' InstructBLIP.
 
-Every tensor is the same but the bias of the vision tower's attention: LAVIS has one for queries and
-one for values, transformers puts zeros for the keys between them.
+All tensors are equal except the bias of the vision tower's attention: LAVIS has one for queries and
+one for values, and transformers has one tensor with zeros for the keys between the two.
 """
 
 import re
@@ -21,10 +21,10 @@ TOWER = ("vision_model.embeddings.", "vision_model.encoder.")
 LANGUAGE = "language_model."
 _LANGUAGE_NAMES = {"llama": "llm_model.", "t5": "t5_model."}
 _PROJECTION_NAMES = {family: name for name, family in PROJECTIONS.items()}
-# Buffers that older versions of transformers kept in checkpoints: no weights, made anew.
+# Buffers that older versions of transformers stored; they are no weights and are made again.
 _BUFFERS = re.compile(r"(.*\.)?(position_ids|rotary_emb\.inv_freq)|temp")
 _HEADS = ("Qformer.cls.", "vision_proj.", "text_proj.", "itm_head.")
-# Pairs of LAVIS' names and ours, applied to the name of a tensor of the vision tower.
+# Pairs of names in LAVIS and in transformers, for tensors of the vision tower.
 _IN_TOWER = (
     ("cls_token", "embeddings.class_embedding"),
     ("pos_embed", "embeddings.position_embedding"),
@@ -44,10 +44,10 @@ _OUR_BIAS = re.compile(r"vision_model\.encoder\.layers\.(\d+)\.self_attn\.qkv\.b
 
 
 def from_lavis(weights: Mapping[str, torch.Tensor]) -> tuple[Weights, list[str]]:
-    """Name tensors as transformers does.
+    """Rename tensors as in transformers.
 
-    The second value lists what InstructBLIP has no use for: heads of stage 1 and old buffers. An
-    unknown name stays as it is, so that what checks the fit can name it.
+    The second value lists tensors that InstructBLIP does not use: heads of stage 1 and old buffers.
+    An unknown name is kept, so that the check for unused tensors can report it.
     """
     named: Weights = {}
     left_out: list[str] = []
@@ -71,9 +71,9 @@ def from_lavis(weights: Mapping[str, torch.Tensor]) -> tuple[Weights, list[str]]
 
 
 def to_lavis(weights: Mapping[str, torch.Tensor], family: str) -> Weights:
-    """Name tensors as LAVIS does, for a language model of the family `llama` or `t5`.
+    """Rename tensors as in LAVIS, for a language model of the family `llama` or `t5`.
 
-    UserError where a bias of keys is not zero, which LAVIS has no place for.
+    Raises UserError if a bias of keys is not zero, since LAVIS has no such bias.
     """
     named: Weights = {}
     for name, value in weights.items():
@@ -129,9 +129,9 @@ def _replaced(name: str, pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def lavis_parts(model: Any, config: ModelConfig, *, whole: bool) -> Weights:
-    """Take what LAVIS keeps of a model under its names, and whatever else a recipe trains.
+    """Return the tensors that LAVIS saves, and all other trained ones, under LAVIS' names.
 
-    `whole`: the vision tower and the language model too.
+    `whole`: also the vision tower and the language model.
     """
     family = model.config.text_config.model_type
     if family not in _LANGUAGE_NAMES:

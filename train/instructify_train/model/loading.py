@@ -1,7 +1,7 @@
 """Load a model with its tokenizers: a preset, a folder, a hub name, or BLIP-2 in two parts.
 
-Whatever the source, what comes back fits together: token numbers, vocabulary sizes and queries are
-checked here, since a mismatch (the wrong Vicuna, say) trains without an error and answers garbage.
+For every source, token ids, vocabulary sizes and numbers of queries are checked, since a model with
+a mismatch (such as the wrong Vicuna) trains without an error and gives useless answers.
 """
 
 import math
@@ -23,7 +23,7 @@ IMAGE_TOKEN = "<image>"
 
 
 def load_model(config: ModelConfig) -> Loaded:
-    """Load what a recipe names, in the precision in which it is stored."""
+    """Load the model of a recipe in the precision in which it is stored."""
     logging.disable_progress_bar()
     if config.blip2 is not None:
         loaded = assemble(config.blip2)
@@ -42,7 +42,7 @@ def load_model(config: ModelConfig) -> Loaded:
 
 
 def unloadable(what: str, error: Exception) -> UserError:
-    """Say why what was asked of a folder or the hub can't be loaded, and what to give instead."""
+    """Raise a UserError that says why a folder or hub name can't be loaded and what to give."""
     return UserError(
         f"{what} can't be loaded ({first_line(error)}); give the folder of a downloaded copy, "
         "or a name of the hub where this machine reaches it"
@@ -59,7 +59,7 @@ def _pretrained(name: str) -> Loaded:
 
 
 def check_fit(loaded: Loaded, name: str) -> None:
-    """Refuse a model and a processor that don't belong together."""
+    """Refuse a model and a processor that do not fit each other."""
     model, processor = loaded
     tokenizer, config = processor.tokenizer, model.config
     rows = model.language_model.get_input_embeddings().weight.shape[0]
@@ -120,7 +120,7 @@ def pixel_mean_std(processor: Any) -> tuple[list[float], list[float]]:
 
 
 def device_of(choice: str) -> torch.device:
-    """Choose a device: that of this process where there is a GPU, else the CPU."""
+    """Choose the device of this process: its GPU if there is one, else the CPU."""
     if choice == "auto":
         choice = "cuda" if torch.cuda.is_available() else "cpu"
     if choice == "cuda" and not torch.cuda.is_available():
@@ -129,7 +129,7 @@ def device_of(choice: str) -> torch.device:
 
 
 def precision_of(choice: str, device: torch.device) -> torch.dtype:
-    """Choose the precision of computing: bf16 on GPUs that have it, else 32 bits."""
+    """Choose the precision of the forward pass: bf16 on GPUs that support it, else fp32."""
     if choice == "auto":
         good = device.type == "cuda" and torch.cuda.is_bf16_supported()
         choice = "bf16" if good else "fp32"

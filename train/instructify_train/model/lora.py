@@ -11,7 +11,7 @@ _TARGETS = {"llama": ("q_proj", "v_proj"), "t5": ("q", "v")}
 
 
 def add_adapters(language_model: Any, config: LoraConfig, seed: int) -> None:
-    """Put adapters into a language model, in place; the second matrix of each starts at zero."""
+    """Add adapters to a language model, in place; the second matrix of each starts at zero."""
     try:
         from peft import LoraConfig as PeftConfig
         from peft import inject_adapter_in_model
@@ -36,7 +36,7 @@ def add_adapters(language_model: Any, config: LoraConfig, seed: int) -> None:
         torch.manual_seed(seed)
         try:
             inject_adapter_in_model(wanted, language_model)
-        except ValueError as error:  # no layer has such a name, or it is none that takes adapters
+        except ValueError as error:  # no layer has this name, or the layer can't have adapters
             raise UserError(
                 f"adapters can't be put into {', '.join(targets)} ({first_line(error)}); "
                 f"'model.lora.targets' may name {may}"
@@ -50,7 +50,7 @@ def add_adapters(language_model: Any, config: LoraConfig, seed: int) -> None:
 
 
 def _linear_layers(language_model: Any) -> list[str]:
-    """List the last names of linear layers inside of blocks, which may take adapters."""
+    """List the names of the linear layers inside blocks, which can have adapters."""
     return sorted(
         {
             name.rpartition(".")[2]
@@ -67,13 +67,13 @@ def _is_adapted(language_model: Any, target: str) -> bool:
 
 
 def fold_adapters(language_model: Any) -> None:
-    """Add the adapters' products to the weights that they adapt, and take them out, in place."""
+    """Add the adapters' products to the adapted weights and remove the adapters, in place."""
     from peft.tuners.lora import LoraLayer
 
     for name, module in list(language_model.named_modules()):
         if isinstance(module, LoraLayer):
             learnt = next(iter(module.lora_A.values())).weight
-            module.get_base_layer().to(learnt.dtype)  # a product of 32 bits is lost in 16
+            module.get_base_layer().to(learnt.dtype)  # an update in fp32 would be lost in 16 bits
             module.merge(safe_merge=True)
             owner, _, attribute = name.rpartition(".")
             setattr(language_model.get_submodule(owner), attribute, module.get_base_layer())

@@ -1,8 +1,8 @@
 """Resolve the name of a model: a preset, a folder, or a name on the hub.
 
-The hub, where anybody may publish, is never asked for a name that is a path. Paths
-are made absolute when a run begins. A run also keeps where they lie from its own folder, so that
-it finds its model after both were moved together.
+A name that is a path is never requested from the hub, where anybody may publish. Paths are made
+absolute when a run starts. A run also stores each path relative to its own folder, so that it
+finds its model after both were moved together.
 """
 
 import os
@@ -19,15 +19,15 @@ from instructify_train.tiny import PRESETS
 
 HUB_EXAMPLE = "Salesforce/instructblip-vicuna-7b"
 Kind = Literal["preset", "folder", "hub"]
-Sources = Mapping[str, Mapping[str, str]]  # setting => what a run notes of the model it names
+Sources = Mapping[str, Mapping[str, str]]  # setting => where a run found its model
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 
 
 def kind_of(name: str, *, may_be_preset: bool = True) -> Kind:
-    """Tell what a name is.
+    """Return the kind of a name.
 
     Raises:
-        UserError: It is none of the three, or a folder that is not there or holds no model.
+        UserError: The name is of no kind, or the folder does not exist or holds no model.
     """
     if may_be_preset and name in PRESETS:
         return "preset"
@@ -54,7 +54,7 @@ def kind_of(name: str, *, may_be_preset: bool = True) -> Kind:
 
 
 def is_path(name: str) -> bool:
-    """Tell a path from a name of the hub, which has the form `owner/name`.
+    """Whether a name is a path and not a hub name of the form `owner/name`.
 
     `models/towers` is a path where there is a folder `models`, whether it holds `towers` or not.
     """
@@ -65,7 +65,7 @@ def is_path(name: str) -> bool:
 
 
 def absolute_names(config: ModelConfig) -> ModelConfig:
-    """Make the paths among a recipe's models absolute, so that they hold wherever it is read."""
+    """Make the model paths of a recipe absolute, so that it can be used from any folder."""
 
     def absolute(_: str, name: str) -> str:
         if name in PRESETS or not is_path(name):
@@ -76,7 +76,7 @@ def absolute_names(config: ModelConfig) -> ModelConfig:
 
 
 def noted_sources(config: ModelConfig, run: Path) -> dict[str, dict[str, str]]:
-    """Note for a run what its models are, and where folders lie from the run's own."""
+    """Return the kind of each model of a run, and its path relative to the run's folder."""
     noted: dict[str, dict[str, str]] = {}
 
     def note(setting: str, name: str) -> str:
@@ -120,9 +120,9 @@ def located_names(
 
 
 def _places(name: str, run: Path, source: Mapping[str, str]) -> list[Path]:
-    """List where a folder may be: as named, as it lay from the run, and above the run.
+    """List possible places of a folder: as named, relative to the run, and above the run.
 
-    Runs of earlier versions kept relative names, and not the folder that these began at.
+    Runs of earlier versions stored relative names without the folder that they start from.
     """
     given = Path(name).expanduser()
     if given.is_absolute():
@@ -136,7 +136,7 @@ def _places(name: str, run: Path, source: Mapping[str, str]) -> list[Path]:
 
 
 def _mapped(config: ModelConfig, change: Callable[[str, str], str]) -> ModelConfig:
-    """Change each name of a model by a function of its setting and itself."""
+    """Replace each model name by the result of a function of its setting and the name."""
     if config.name is not None:
         return replace(config, name=change("model.name", config.name))
     if config.blip2 is None:

@@ -1,7 +1,7 @@
-"""Which parameters are trained, in which precision, and how many they are.
+"""Select the trained parameters, set precisions, and count parameters.
 
-The default is that of the paper: the layer norm after the vision tower, the Q-Former with its
-queries, and the projection. Frozen parts are kept in the precision of the forward pass and have no
+By default the parts of the paper are trained: the layer norm after the vision tower, the Q-Former
+with its queries, and the projection. Frozen parts have the precision of the forward pass and no
 dropout; trained parts have fp32 master weights.
 """
 
@@ -32,14 +32,14 @@ class Counted(NamedTuple):
 
 
 def part_of(name: str) -> str:
-    """Name the part that a parameter belongs to."""
+    """Return the part of a parameter."""
     if name.startswith(_PREFIXES["norm"]):
         return "norm"
     return next(part for part, prefixes in _PREFIXES.items() if name.startswith(prefixes))
 
 
 def is_text_path(name: str) -> bool:
-    """Tell what only instructions go through: without them it gets no gradient."""
+    """Whether only instructions use a parameter, so that it has no gradient without them."""
     if not name.startswith("qformer."):
         return False
     if any(word in name for word in _TEXT_ONLY):
@@ -62,8 +62,8 @@ def set_precision(
 ) -> None:
     """Keep trained parameters in fp32, cast the others, and move all to a device.
 
-    A parameter at a time, and the device before the precision: parameters that were loaded are
-    mapped files, which the processes of a node share, so none of them needs memory of the host.
+    This moves one parameter at a time, and casts it on the device. Loaded parameters are mapped
+    files, which the processes of a node share, so no copy of them is made in host memory.
     """
     for parameter in model.parameters():
         wanted = torch.float32 if parameter.requires_grad else precision
@@ -73,12 +73,12 @@ def set_precision(
 def placed(
     tensor: torch.Tensor, precision: torch.dtype, device: torch.device | None
 ) -> torch.Tensor:
-    """Bring a tensor to a device, and cast it there."""
+    """Move a tensor to a device and cast it there."""
     return (tensor if device is None else tensor.to(device)).to(precision)
 
 
 def set_dropout(model: Any, config: ModelConfig) -> None:
-    """Turn dropout off in frozen parts, and set it in trained parts where a value is given."""
+    """Disable dropout in frozen parts, and set it in trained parts if a value is given."""
     trained = {
         "vision_model": "vision" in config.train,
         "qformer": "qformer" in config.train,

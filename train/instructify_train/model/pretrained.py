@@ -17,7 +17,7 @@ _WHENCE = "give the folder of a downloaded copy, or a name of the hub where this
 
 
 def load_weights(cls: Any, name: str, what: str, *, local: bool | None = None) -> Any:
-    """Load a model in the precision in which it is stored; `local`: what `is_local` said."""
+    """Load a model in the precision in which it is stored; `local`: the result of `is_local`."""
     local, place = is_local(name) if local is None else local, _place(name)
     _refuse_pickles(place, what)
     try:
@@ -29,13 +29,13 @@ def load_weights(cls: Any, name: str, what: str, *, local: bool | None = None) -
 
 
 def load_processor(cls: Any, name: str, *, local: bool | None = None) -> Any:
-    """Load tokenizers and image processor; `local`: what `is_local` said."""
+    """Load tokenizers and image processor; `local`: the result of `is_local`."""
     local = is_local(name) if local is None else local
     try:
         return cls.from_pretrained(_place(name), local_files_only=local)
     except MemoryError:
         raise
-    except Exception as error:  # tokenizers raises its errors as plain exceptions
+    except Exception as error:  # tokenizers raises plain exceptions
         raise UserError(
             f"the processor of '{name}' can't be read ({first_line(error)}); its folder needs "
             "preprocessor_config.json and the files of both tokenizers, as "
@@ -44,7 +44,7 @@ def load_processor(cls: Any, name: str, *, local: bool | None = None) -> Any:
 
 
 def is_local(name: str, *, may_be_preset: bool = True) -> bool:
-    """Tell whether a folder or a name of the hub is read without the net; refuses other names."""
+    """Whether a folder or hub name is read without the network; refuses other names."""
     return kind_of(name, may_be_preset=may_be_preset) == "folder" or local_only(name)
 
 

@@ -13,7 +13,7 @@ from instructify._util.shards import fresh_folder, sync, write_json
 
 
 def check_free(out: Path) -> None:
-    """Refuse a folder that holds anything."""
+    """Refuse a folder that is not empty."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is not empty; choose another --out")
 
@@ -26,9 +26,9 @@ def save_whole(
     *,
     precision: str | None = None,
 ) -> None:
-    """Write a model and its processor, with text files beside them; `out` holds all or nothing.
+    """Write a model, its processor and text files to `out`, atomically.
 
-    `precision` is the one that `config.json` names for loading, where it is not the model's own.
+    `precision` is written to `config.json` for loading, if it differs from that of the model.
 
     Raises:
         UserError: There is something at `out`, or it can't be written.
@@ -45,7 +45,7 @@ def save_whole(
         raise UserError(
             f"{out} can't be written ({first_line(error)}); make room or choose another --out"
         ) from error
-    finally:  # on a full disk, half a model takes the room that the next try needs
+    finally:  # on a full disk, half a model would use the space that the next try needs
         shutil.rmtree(staged, ignore_errors=True)
     sync(out.parent)
 
@@ -60,7 +60,7 @@ def _fill(
     if precision is not None:
         _name_precision(staged / "config.json", precision)
     for path in staged.rglob("*"):
-        if path.suffix == ".safetensors":  # written for its owner alone, whatever the umask
+        if path.suffix == ".safetensors":  # safetensors writes it readable for its owner alone
             shutil.copymode(staged / "config.json", path)
         sync(path)
 
@@ -69,7 +69,7 @@ def _save_processor(processor: Any, folder: Path) -> None:
     try:
         processor.save_pretrained(folder)
     except Exception as error:
-        if type(error) is Exception:  # what tokenizers raises for the system's errors
+        if type(error) is Exception:  # the exception of tokenizers for errors of the system
             raise OSError(first_line(error)) from error
         raise
 

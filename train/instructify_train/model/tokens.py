@@ -1,9 +1,9 @@
-"""From texts to token ids; special tokens are added here and nowhere else.
+"""Tokenise texts; special tokens are added here and nowhere else.
 
-Text is data. Whatever it spells (`<image>`, `</s>`, `[SEP]`), it never becomes a token that means
-something to the model: special tokens are only those that the tokenizer itself puts around a text,
-found once by asking it, and the end of a response. Text alone is truncated, before anything is
-put around it: questions from the left, responses from the right, their end token kept.
+A special token that is written in a text (`<image>`, `</s>`, `[SEP]`) is tokenised as plain
+characters. The only special tokens are those that the tokenizer itself adds around a text, which
+are read from it once, and the end token of a response. Truncation comes before these are added:
+questions lose their beginning, responses their end, but never the end token.
 """
 
 import re
@@ -22,7 +22,7 @@ _PROBE = "a"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """The most tokens, special ones included; None: no limit (the paper: 128, 128, 256)."""
+    """Maximum numbers of tokens, special tokens included; None: no limit (paper: 128, 128, 256)."""
 
     qformer: int | None = 128
     instruction: int | None = 128
@@ -30,7 +30,7 @@ class Limits:
 
 
 def limits_of(data: DataConfig) -> Limits:
-    """Take the limits of a recipe."""
+    """Return the limits of a recipe."""
     return Limits(
         qformer=data.qformer_tokens,
         instruction=data.instruction_tokens,
@@ -39,7 +39,7 @@ def limits_of(data: DataConfig) -> Limits:
 
 
 class Tokens(NamedTuple):
-    """A sample as ids; `response` is empty where there is none. `cut` counts ids left out."""
+    """A sample as ids; `response` is empty if there is none. `cut` counts truncated ids."""
 
     qformer: Ids
     instruction: Ids
@@ -50,28 +50,28 @@ class Tokens(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """Ids that truncation left out, and where among the kept ones they stood."""
+    """Ids that truncation removed, and their place among the kept ids."""
 
     at: int
     ids: Ids
 
 
 class Frame(NamedTuple):
-    """The special ids that a tokenizer puts before and behind a text."""
+    """The special ids that a tokenizer adds before and after a text."""
 
     prefix: Ids
     suffix: Ids
 
 
 class TextTokens:
-    """One tokenizer as we use it: plain text in, ids out, nothing special ever made of text."""
+    """A tokenizer that never makes special tokens of text."""
 
     def __init__(self, tokenizer: Any, what: str) -> None:
         if not getattr(tokenizer, "is_fast", False):
             raise UserError(
                 f"the {what} tokenizer has no fast form; save it with a tokenizer.json beside it"
             )
-        # A copy: truncation, padding and the treatment of special tokens are settings of its own.
+        # A copy, since truncation, padding and special tokens are set differently here.
         self._text = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self._text.no_padding()
         self._text.no_truncation()
@@ -88,7 +88,7 @@ class TextTokens:
         self._spelled = re.compile("|".join(map(re.escape, spelled)) or "(?!)", re.IGNORECASE)
 
     def plain(self, texts: Sequence[str]) -> list[Ids]:
-        """Turn texts into ids, without any special token."""
+        """Tokenise texts without special tokens."""
         encodings = self._text.encode_batch_fast([*texts], add_special_tokens=False)
         ids = [encoding.ids for encoding in encodings]
         for at, sequence in enumerate(ids):
@@ -97,13 +97,13 @@ class TextTokens:
         return ids
 
     def framed(self, ids: Ids, limit: int | None) -> tuple[Ids, int]:
-        """Truncate from the left and put the special tokens around; also says how many were cut."""
+        """Truncate from the left and add special tokens; also returns the number of removed ids."""
         room = len(ids) if limit is None else max(limit - len(self.prefix) - len(self.suffix), 0)
         cut = max(len(ids) - room, 0)
         return [*self.prefix, *ids[cut:], *self.suffix], cut
 
     def _broken(self, text: str) -> Ids:
-        """Break up what spells a special token, for vocabularies that hold it as a plain piece."""
+        """Split the spelling of a special token, if the vocabulary has it as an ordinary piece."""
         parts: list[str] = []
         start = 0
         for match in self._spelled.finditer(text):
@@ -121,7 +121,7 @@ class TextTokens:
 
 
 class SampleTokens:
-    """Both tokenizers of a processor: what the Q-Former reads, and what the language model does."""
+    """Both tokenizers of a processor: that of the Q-Former and that of the language model."""
 
     def __init__(self, processor: Any, limits: Limits) -> None:
         self.limits = limits
@@ -137,7 +137,7 @@ class SampleTokens:
         responses: Sequence[str | None],
         qformer_instructions: Sequence[str | None] | None = None,
     ) -> list[Tokens]:
-        """Turn samples into ids; a Q-Former instruction of None is the instruction itself."""
+        """Tokenise samples; a Q-Former instruction of None means the instruction itself."""
         qformer_texts = [
             instruction if other is None else other
             for instruction, other in zip(
@@ -156,16 +156,16 @@ class SampleTokens:
 
     @property
     def frame(self) -> Frame:
-        """Say what stands around an instruction in the language model."""
+        """The special ids around an instruction in the language model."""
         return Frame(self._language.prefix, self._language.suffix)
 
     @property
     def qformer_frame(self) -> Frame:
-        """Say what stands around an instruction in the Q-Former."""
+        """The special ids around an instruction in the Q-Former."""
         return Frame(self._qformer.prefix, self._qformer.suffix)
 
     def left_out(self, kept: Tokens, whole: Tokens) -> tuple[LeftOut, LeftOut, LeftOut]:
-        """Tell what truncation left out of a sample: Q-Former's ids, instruction's, response's.
+        """Return the ids that truncation removed from Q-Former text, instruction and response.
 
         `whole` is the same sample without limits.
         """
@@ -186,7 +186,7 @@ class SampleTokens:
         return Tokens(qformer, instruction, response, cut_qformer, cut_instruction, cut_response)
 
     def _response(self, answer: Ids | None) -> tuple[Ids, int]:
-        """Cut from the right; the end is learnt even so, or the model would never learn to stop."""
+        """Truncate a response from the right but keep its end token, which has to be learned."""
         if answer is None:
             return [], 0
         limit = self.limits.response
@@ -195,9 +195,9 @@ class SampleTokens:
 
 
 def rows_needed(tokenizer: Any) -> int:
-    """Count the embedding rows that texts can reach; special tokens at the end are left out.
+    """Count the embedding rows that a tokenizer needs, without special tokens at its end.
 
-    Processors put `<image>` at the end of tokenizers whose model never sees it.
+    Processors add `<image>` at the end of tokenizers, and the model gets no embedding for it.
     """
     special = {
         int(number) for number, token in tokenizer.added_tokens_decoder.items() if token.special
@@ -209,7 +209,7 @@ def rows_needed(tokenizer: Any) -> int:
 
 
 def _frame(tokenizer: Any, what: str) -> tuple[Ids, Ids]:
-    """Ask a tokenizer what it puts before and after a text."""
+    """Return the special ids that a tokenizer adds before and after a text."""
     bare: Ids = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
     whole: Ids = tokenizer(_PROBE)["input_ids"]
     for start in range(len(whole) - len(bare) + 1):

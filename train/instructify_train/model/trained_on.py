@@ -1,7 +1,7 @@
 """The datasets that a model was trained on, stored beside its weights.
 
-The folder of a model may come from anybody, so the file is checked when it is read: it holds names
-of datasets and nothing else. Without the file the datasets of a model are unknown.
+A model's folder may come from a stranger, so the file is checked when it is read: it may hold only
+names of datasets. Without the file, the datasets of a model are unknown.
 """
 
 from collections.abc import Iterable
@@ -22,12 +22,12 @@ _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,200}\Z")]
 
 
 class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
-    """Names of datasets, each in order and once.
+    """Names of datasets, in order and without repetition.
 
     Attributes:
-        datasets: Those that the model learnt from.
-        fine_tuned_on: Those that a run was for alone.
-        evaluation_prompts: Those that were asked in training as they are evaluated.
+        datasets: Datasets that the model was trained on.
+        fine_tuned_on: Datasets that were the only one of a run.
+        evaluation_prompts: Datasets that were trained on with the prompts of their evaluation.
     """
 
     format: Literal[1] = 1
@@ -36,7 +36,7 @@ class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
     evaluation_prompts: tuple[_Name, ...] = ()
 
     def after(self, base: "TrainedOn") -> "TrainedOn":
-        """Add what the model knew that this training began with."""
+        """Add the datasets of the model that this training started from."""
         return TrainedOn(
             datasets=_union(self.datasets, base.datasets),
             fine_tuned_on=_union(self.fine_tuned_on, base.fine_tuned_on),
@@ -44,7 +44,7 @@ class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def to_text(self) -> str:
-        """Write it as the file holds it."""
+        """Return the contents of the file."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1).decode() + "\n"
 
 
@@ -52,7 +52,7 @@ NOT_NOTED = TrainedOn()
 
 
 def read_trained_on(model: str | None) -> TrainedOn:
-    """Read what a model was trained on; nothing for one that is no folder or has no such file.
+    """Read what a model was trained on; `NOT_NOTED` if it is not a folder or has no such file.
 
     Raises:
         UserError: The file is damaged, or of another version.
@@ -72,7 +72,7 @@ def read_trained_on(model: str | None) -> TrainedOn:
 
 
 def as_trained_on(value: Any) -> TrainedOn:
-    """Check plain values; ValidationError where they are something else."""
+    """Convert plain values; raises ValidationError for values of another form."""
     return msgspec.convert(value, TrainedOn)
 
 

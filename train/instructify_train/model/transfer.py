@@ -4,10 +4,9 @@ import torch
 
 
 def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Move a tensor; to a GPU by way of pinned memory, so that nothing waits for the copy.
+    """Move a tensor to a device; to a GPU through pinned memory, without waiting for the copy.
 
-    A copy from memory that may be swapped out holds the process up until it is done, whatever
-    `non_blocking` says.
+    A copy from pageable memory blocks the process in spite of `non_blocking`.
     """
     if device.type == "cuda" and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)

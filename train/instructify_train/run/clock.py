@@ -18,7 +18,7 @@ class Clock:
         self.begin()
 
     def leave_out(self, steps: int) -> None:
-        """Count nothing of the next steps, in which layers are compiled."""
+        """Do not count the next steps, in which layers are compiled."""
         self._left_out = steps
 
     def end_of_step(self) -> None:

@@ -1,8 +1,8 @@
-"""Layers compiled by torch, each by itself, so that one compilation serves all of its repetitions.
+"""Compile layers with torch, one by one, so that a compilation is used for all equal layers.
 
-`auto` compiles the frozen tower on a GPU: it always sees groups of one shape, and keeps no graph.
-`true` also compiles the layers of Q-Former and language model, for any length. The first steps then
-take minutes; they are left out of the rates.
+`auto` compiles the frozen tower on a GPU, whose inputs always have the same shape and which keeps
+no graph. `true` also compiles the layers of Q-Former and language model, for any length. The first
+steps then take minutes; rates do not include them.
 """
 
 import torch
@@ -12,13 +12,13 @@ from instructify_train.config import RunConfig
 from instructify_train.distributed import repeated_layers
 from instructify_train.model import InstructBlip
 
-WARM_UP_STEPS = 3  # not counted in rates where layers are compiled
+WARM_UP_STEPS = 3  # not counted in rates if layers are compiled
 
 
 def layers_to_compile(
     model: InstructBlip, run: RunConfig, device: torch.device
 ) -> tuple[list[nn.Module], list[nn.Module]]:
-    """List the layers that see one shape, and those that see any length."""
+    """List the layers with inputs of a fixed shape, and those with inputs of any length."""
     tower = [*model.model.vision_model.encoder.layers]
     on_gpu = device.type == "cuda"
     if run.compile == "false" or (run.compile == "auto" and not on_gpu):
@@ -30,7 +30,7 @@ def layers_to_compile(
 
 
 def compile_layers(model: InstructBlip, run: RunConfig, device: torch.device) -> int:
-    """Compile in place what the recipe says; returns how many layers that is."""
+    """Compile the layers that the recipe selects, in place; returns their number."""
     fixed, varying = layers_to_compile(model, run, device)
     for layer in fixed:
         layer.compile()

@@ -1,7 +1,7 @@
-"""Scores on held-in protocols while a model trains: what `run.best_by` chooses a checkpoint by.
+"""Score held-in protocols during training; `run.best_by` chooses a checkpoint by these scores.
 
-As in the paper, one checkpoint serves all datasets: the one with the highest mean of the scores.
-The questions are the same each time and for any number of processes, which share them by parts.
+As in the paper, one checkpoint is used for all datasets: that with the highest mean score. The
+questions are the same each time, for any number of processes.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,7 +59,7 @@ class HeldInScores:
             self._asked[name] = (protocol, questions, examiner)
 
     def scores(self, is_asked: Callable[[], bool] = lambda: False) -> Mapping[str, float]:
-        """Score each protocol, 1 for all right; all processes take part and all get the same.
+        """Score each protocol from 0 to 1; all processes call this and get the same scores.
 
         Raises:
             BrokenOff: `is_asked` says in some process that the run is to stop, and protocols are
@@ -89,7 +89,7 @@ class HeldInScores:
 def held_in_scores(
     setup: Setup, catalog: Catalog, templates: TemplateFolders
 ) -> HeldInScores | None:
-    """Make what `run.best_by` asks for; None where `best` goes by the validation loss."""
+    """Prepare the scores of `run.best_by`; None if `best` is chosen by the validation loss."""
     config, prepared = setup.config, setup.prepared
     if not config.run.best_by:
         return None

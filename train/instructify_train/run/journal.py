@@ -1,7 +1,7 @@
 """The log of a run: `metrics.jsonl`, TensorBoard, trackers, and a progress bar or lines.
 
-A line is written whole or, if the process was killed in it, dropped by the next start; lines past
-the checkpoint that a run resumes from are taken back, since those steps are done again.
+If the process is killed while it writes a line, the next start removes the partial line. It also
+removes lines after the checkpoint that it resumes from, since those steps are done again.
 """
 
 import json
@@ -22,8 +22,8 @@ from instructify_train.run.trackers import Tracker, open_trackers
 
 LOG = "metrics.jsonl"
 _MOST_BYTES = 1 << 32
-_VALIDATION = frozenset({"validation", "scores"})  # the lines of a validation have one of these
-_SECONDS = 30.0  # at least, between two lines of progress where there is no terminal
+_VALIDATION = frozenset({"validation", "scores"})  # a line of a validation has one of these
+_SECONDS = 30.0  # at least, between two lines of progress if there is no terminal
 
 
 class Journal:
@@ -51,7 +51,7 @@ class Journal:
         self._told_s = time.monotonic()
         if not writes:
             return
-        # Step 0 is validated and logged anew, as is a step whose validation was broken off.
+        # Step 0 is validated and logged again, as is a step whose validation was stopped.
         kept = _kept(run / LOG, step, validated=not awaits_validation) if step else []
         write_bytes(run / LOG, b"".join(kept))
         self._file = (run / LOG).open("ab")
@@ -81,7 +81,7 @@ class Journal:
             tracker.log(numbers, line["step"])
 
     def advance(self, shown: Mapping[str, str]) -> None:
-        """Advance the progress bar by a step; without a bar, print the progress now and then."""
+        """Advance the progress bar by a step; without a bar, print the progress at intervals."""
         self._step += 1
         if self._bar is not None:
             self._bar.set_postfix(shown, refresh=False)
@@ -109,7 +109,7 @@ class Journal:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close all, or after an exception the bar alone: what is logged is written already, and
+        """Close everything, or after an exception only the bar: the log is already written, and
         a tracker that waits for its network must not keep a failed run.
         """
         if kind is None:
@@ -118,7 +118,7 @@ class Journal:
             self._bar.close()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the bar, the log and the trackers."""
         for output in (self._file, self._writer, self._bar):
             if output is not None:
                 output.close()
@@ -127,7 +127,7 @@ class Journal:
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:
-    """Read the lines of a run's log; a last one that was cut off is left out."""
+    """Read the lines of a run's log, without a partial last line."""
     return [line for _, line in _decoded(run / LOG)]
 
 
@@ -141,7 +141,7 @@ def _kept(path: Path, step: int, *, validated: bool) -> list[bytes]:
 
 
 def _decoded(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Go through the lines of a log, each as it stands and decoded."""
+    """Iterate over the lines of a log, each as bytes and decoded."""
     for number, line in enumerate(_whole_lines(path), 1):
         try:
             value = decode_values(line)
@@ -161,9 +161,9 @@ def _whole_lines(path: Path) -> list[bytes]:
 
 
 def _tensorboard(run: Path, step: int) -> Any:
-    from torch.utils.tensorboard import SummaryWriter  # slow to import, and an option
+    from torch.utils.tensorboard import SummaryWriter  # optional, and slow to import
 
-    # What a killed start wrote of steps that are done again is not shown beside the new points.
+    # Hides the points that a killed start wrote for steps that are done again.
     return SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else 0)
 
 

@@ -1,4 +1,4 @@
-"""Start a run or go on with it, in one of its processes: folder, checks, header, loop, page."""
+"""Start or resume a run in one of its processes: folder, checks, header, loop, page."""
 
 import contextlib
 import sys
@@ -39,7 +39,7 @@ from instructify_train.run_folder import (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StartOptions:
-    """How a run is started: anew or again, what is accepted, and whose protocols `best_by` has."""
+    """Options of a start: whether to resume, accepted changes, and the protocols of `best_by`."""
 
     resume: bool = False
     accept_changes: bool = False
@@ -56,7 +56,7 @@ def launch(
     ranks: Ranks,
     start_as: StartOptions,
 ) -> tuple[Result, dict[str, Any]]:
-    """Run a recipe on a build; returns how it ended, and that as plain values."""
+    """Run a recipe on a build; returns its result, also as plain values."""
     config = replace(config, model=absolute_names(config.model))
     is_first = ranks.is_first
     if is_first:
@@ -93,7 +93,7 @@ def launch(
 
 @contextmanager
 def _foreseen_in_words(run: Path) -> Iterator[None]:
-    """Turn expected exceptions into a sentence, also before the first step."""
+    """Raise expected exceptions as a UserError with one sentence, also before the first step."""
     try:
         yield
     except UserError:
@@ -113,7 +113,7 @@ def _said_and_drawn(run: Path, *, is_first: bool) -> Iterator[None]:
     except UserError as error:
         raise UserError(f"{str(error).rstrip('.')}; {_where_it_goes_on(run)}") from error
     finally:
-        with contextlib.suppress(UserError, OSError):  # a full disk has been said already
+        with contextlib.suppress(UserError, OSError):  # the full disk is already reported
             _write_page(run, is_first=is_first)
 
 

@@ -1,8 +1,8 @@
-"""An estimate of the memory of a run before it starts, and of the positions that fit on a device.
+"""Estimate the memory of a run before it starts, and the positions that fit on a device.
 
-Weights, gradients and moments are counted. What the forward pass keeps for the backward pass is
-counted too, not guessed: the pass is run on the meta device, where tensors have shapes and no
-values, and every tensor that autograd keeps is added up, once each.
+Weights, gradients and moments are counted from their sizes. The memory that autograd keeps for the
+backward pass is measured: a forward pass runs on the meta device, whose tensors have shapes but no
+values, and the sizes of all kept tensors are summed, each once.
 """
 
 import copy
@@ -27,10 +27,10 @@ from instructify_train.model import (
 
 _CPU_TOKENS = 8192
 _PROBED = 4  # samples of a pass whose memory is counted
-_SHORT = (8, 8, 2)  # tokens of the shortest samples that fill a pass: question twice, answer
+_SHORT = (8, 8, 2)  # tokens of the shortest samples of a pass: question twice, answer
 _MASTER_BYTES = 4
 _ADAM_BYTES = 8  # two moments of 32 bits
-_RESERVED = 0.92  # of a device's memory; the rest is the driver's, and what the allocator can't use
+_RESERVED = 0.92  # of a device's memory; the driver and fragmentation use the rest
 _WORKSPACE_BYTES = 800_000_000  # CUDA context and libraries
 
 
@@ -84,7 +84,7 @@ def fit(model: InstructBlip, config: TrainConfig, ranks: Ranks, device: torch.de
 
 
 def _room(config: TrainConfig, device: torch.device, fixed: int, of_position: float) -> int:
-    """Return how many positions a pass may have."""
+    """Return the number of positions that a pass may have."""
     if config.run.device_tokens is not None:
         return config.run.device_tokens
     if device.type != "cuda":
@@ -116,9 +116,9 @@ def estimate(
 
 
 def kept_bytes(model: InstructBlip, config: TrainConfig, samples: int, like: Tokens) -> int:
-    """Count what a forward pass over samples of one length keeps for the backward pass.
+    """Count the bytes that a forward pass over samples of one length keeps for the backward pass.
 
-    With checkpointed activations the backward pass also has those of one layer at a time.
+    With activation checkpointing, the activations of one layer are added.
     """
     shadow = meta_copy(model)
     kept = _kept_by(shadow, model, samples, like)
@@ -144,7 +144,7 @@ def _kept_by(shadow: InstructBlip, model: InstructBlip, samples: int, like: Toke
 
 
 def _shapes(samples: Sequence[Tokens], model: InstructBlip) -> Micro:
-    """Lay out samples without values; transformers looks into masks of two dimensions only."""
+    """Collate samples on the meta device; masks have 2 dimensions, as transformers reads others."""
     micro = collate(samples, [[at] for at in range(len(samples))], model.layout)
     rows, width = micro.input_ids_BL.shape
     mask = torch.empty(rows, 1, 1, width, dtype=torch.bool, device="meta")
@@ -152,7 +152,7 @@ def _shapes(samples: Sequence[Tokens], model: InstructBlip) -> Micro:
 
 
 def full_sample(config: TrainConfig) -> Tokens:
-    """Make a sample that is as long as the recipe lets samples be."""
+    """Make a sample of the maximum length that the recipe allows."""
     data = config.data
     return Tokens(
         [1] * data.qformer_tokens, [1] * data.instruction_tokens, [1] * data.response_tokens
@@ -160,8 +160,8 @@ def full_sample(config: TrainConfig) -> Tokens:
 
 
 def _extremes(full: Tokens) -> list[Tokens]:
-    """Return the longest samples and short ones: the parts beside the language model are dearer
-    for a position of those.
+    """Return the longest samples and short ones, which cost more for each position outside of the
+    language model.
     """
     qformer, instruction, response = (
         [1] * min(few, len(ids))
@@ -184,8 +184,8 @@ def meta_copy(model: InstructBlip) -> InstructBlip:
 
 @contextmanager
 def _counting(kept: dict[int, int], parameters: set[int]) -> Iterator[None]:
-    """Count the storage of what autograd keeps; parameters are there anyway."""
-    alive: list[torch.Tensor] = []  # or an address could be used again
+    """Count the storage of the tensors that autograd keeps, without parameters."""
+    alive: list[torch.Tensor] = []  # so that no address is used twice
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()

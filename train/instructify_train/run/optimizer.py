@@ -1,7 +1,7 @@
 """The optimizer, AdamW with weight decay on matrices only, and its state in checkpoints.
 
-Where processes shard the model, weights and moments are put together to be saved, and dealt out
-again when they are restored.
+If processes shard the model, weights and moments are gathered before they are saved, and
+distributed again when they are restored.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def moments_of(optimizer: AdamW, parameters: Parameters) -> dict[str, torch.Tens
 
 
 def restore(optimizer: AdamW, parameters: Parameters, start: Checkpoint) -> None:
-    """Load weights and moments of a checkpoint; UserError if its parameters are not these."""
+    """Load weights and moments of a checkpoint; raises UserError if its parameters are others."""
     if set(start.weights) != set(parameters):
         odd = sorted(set(start.weights) ^ set(parameters))[:3]
         raise UserError(

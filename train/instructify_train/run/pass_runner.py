@@ -1,10 +1,11 @@
-"""The passes of a step, forward and backward; where memory runs out, in smaller ones.
+"""Run the passes of a step, forward and backward; split them if memory runs out.
 
-A pass that does not fit is cut in two and tried again, and passes as large are cut from then on.
-The loss of a step is a sum over its labels, so this changes nothing but rounding. Processes that
-share layers (`fsdp`) wait for each other in each layer: there the one whose memory ran out keeps up
-with the others to the end of the forward pass, then all agree and all cut. With `ddp` each process
-cuts by itself, since they only meet in the last backward pass of a step.
+A pass that does not fit is split in two and run again, and from then on all passes of its size are
+split. The loss of a step is a sum over its labels, so splitting changes only rounding. Processes
+that share layers (`fsdp`) wait for each other in each layer. There a process that ran out of memory
+takes part in gathering the layers until the end of the forward pass, and then all processes split.
+With `ddp` each process splits its passes alone, since processes communicate only in the last
+backward pass of a step.
 """
 
 import sys
@@ -21,11 +22,11 @@ from instructify_train.model import to_device
 
 
 class Again(Exception):
-    """Memory ran out in a backward pass, whose gradients are incomplete: the step starts again."""
+    """Memory ran out in a backward pass, so gradients are incomplete and the step is repeated."""
 
 
 class Losses(NamedTuple):
-    """The passes that were run, and the loss of each sample in them, summed over its labels."""
+    """The passes that were run, and the loss of each sample, summed over its labels."""
 
     passes: list[Pass]
     losses: torch.Tensor
@@ -39,14 +40,14 @@ class PassRunner:
         self._features = features
         self._device = device
         self._in_step = InStep(model)
-        self._limit: int | None = None  # positions of a pass, since memory ran out
+        self._limit: int | None = None  # maximum of positions after memory ran out
         self._reason = ""
         self._step = 0
 
     def run(self, passes: Sequence[Pass], step: int, world: int) -> Losses:
         """Run all passes of a step; gradients are accumulated.
 
-        Raises Again where the step has to be done anew, in smaller passes, with no gradients.
+        Raises Again if the step has to be repeated in smaller passes, after resetting gradients.
         """
         self._step = step
         waiting = [part for pass_ in passes for part in self._parts(pass_)]
@@ -62,7 +63,7 @@ class PassRunner:
             if current.counts:
                 done.append(current)
                 all_losses.append(losses)
-        for pass_ in passes:  # only now: a pass that is done again needs its pictures again
+        for pass_ in passes:  # not earlier: a pass that is repeated needs its pictures
             self._features.forget(pass_)
         return Losses(done, torch.cat(all_losses) if all_losses else torch.zeros(0))
 
@@ -75,7 +76,7 @@ class PassRunner:
         return split_pass(pass_, parts, encodes_anew=self._features.encodes_anew)
 
     def _try(self, pass_: Pass, world: int, *, last: bool) -> torch.Tensor | None:
-        """Run a pass; None where the memory of this process, or of one in step with it, ran out."""
+        """Run a pass; None if this process, or one that shares layers, ran out of memory."""
         failed, rows = False, len(pass_.samples)
         made: tuple[torch.Tensor, torch.Tensor] | None = None
         with gradients_meet(self._model, now=last), self._in_step.forward():
@@ -85,7 +86,7 @@ class PassRunner:
                 failed = self._note(error)
                 if not failed or not self._in_step.can_start_again:
                     raise
-            # Outside of the handler, whose exception holds all that the pass has made.
+            # Outside of the handler, whose exception keeps the tensors of the pass alive.
             if failed:
                 made = None
                 self._in_step.keep_up()

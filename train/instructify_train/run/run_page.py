@@ -1,4 +1,4 @@
-"""The page of a run: curves of loss, validation and scores, and what was drawn."""
+"""The page of a run: curves of loss, validation and scores, and the samples by dataset."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,23 +24,23 @@ PAGE = "report.html"
 
 
 class OverTime(NamedTuple):
-    """What was measured of each dataset now and then: the mean, a chart each, and a table."""
+    """A value of each dataset over the run: the mean, a chart for each dataset, and a table."""
 
     title: str
     about: str
-    best: str  # what the best value of a column is called
+    best: str  # the name of the best value of a column
     mean: Chart
     panels: tuple[Chart, ...]
     rows: tuple[tuple[str, float, float, float], ...]
 
 
 class Share(NamedTuple):
-    """A member or template, and its parts of all samples, label tokens and loss."""
+    """A dataset or template, and its shares of samples, label tokens and loss."""
 
     of: Tallied
     samples: float
     labels: float
-    widest: float  # the largest part of samples or loss among all rows
+    widest: float  # the largest share of samples or loss among all rows
 
 
 def write_page(run: Path) -> None:
@@ -66,7 +66,7 @@ def run_page(
     log: Sequence[Mapping[str, Any]],
     state: RunState | None,
 ) -> bytes:
-    """Lay out the page."""
+    """Render the page."""
     over_time = (
         _over_time(log, "validation", "Loss on held-in validation", "loss", "lowest"),
         _over_time(log, "scores", "Scores on held-in protocols", "score", "highest"),
@@ -145,7 +145,7 @@ def _over_time(
     y_name: str,
     best: Literal["lowest", "highest"],
 ) -> OverTime | None:
-    """Draw what was measured of each dataset now and then, with its first, best and last value."""
+    """Draw a value of each dataset over the run, with its first, best and last value."""
     lines = [line for line in log if key in line]
     if not lines:
         return None
@@ -201,9 +201,9 @@ def _shares(state: RunState, kind: str) -> list[Share]:
 
 
 def smoothed(points: Sequence[tuple[float, float]]) -> tuple[list[tuple[float, float]], int]:
-    """Average over a tenth of the run around each point; returns the means and how many lines.
+    """Average each point over a tenth of the run; returns the means and the number of lines.
 
-    At most 51 lines, an odd number; at the ends as many as there are on both sides.
+    The number of lines is odd and at most 51. Near the ends it is as large as both sides allow.
     """
     half = min(25, len(points) // 20)
     means = []

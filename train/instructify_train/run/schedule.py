@@ -1,8 +1,8 @@
 """The learning rate as a function of the step.
 
-Linear warm-up, then a cosine to zero. The paper (section 2.6) says 1e-8 to 1e-5 in 1,000 steps,
-then cosine decay to 0. LAVIS, in which it was trained, moves its cosine once every 3,000 steps
-only and so never reaches 0: `staircase`.
+Linear warm-up, then a cosine to zero. The paper (section 2.6) gives 1e-8 to 1e-5 in 1,000 steps,
+then cosine decay to 0. LAVIS, which the paper used, updates its cosine only every 3,000 steps and
+so never reaches 0: `staircase`.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Builds all objects of a run from its recipe and a build, before the first step."""
+"""Build all objects of a run from its recipe and a build, before the first step."""
 
 import time
 from collections.abc import Mapping
@@ -48,13 +48,13 @@ from instructify_train.run.memory import Estimate, fit
 from instructify_train.run.validation import Validator
 from instructify_train.tiny import Loaded
 
-_GROUP = 32  # pictures that a frozen tower encodes at once
-_PASS_COST = {"cuda": 512, "cpu": 64}  # positions that the start of a pass compares to
+_GROUP = 32  # pictures in a batch of a frozen tower
+_PASS_COST = {"cuda": 512, "cpu": 64}  # the cost of starting a pass, in positions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prepared:
-    """A model ready to be trained in this process; `model` may be wrapped, `inner` is not."""
+    """A model prepared for training in this process; `model` may be wrapped, `inner` is not."""
 
     inner: InstructBlip
     model: nn.Module
@@ -84,7 +84,7 @@ class Setup:
     validator: Validator | None
 
     def steps(self, first: int) -> Steps:
-        """Make the steps of this process, to be read from `first` on."""
+        """Make the steps of this process, starting at `first`."""
         return Steps(
             SampleStream(self.mixed),
             self.tokens,
@@ -100,7 +100,7 @@ class Setup:
 
 
 def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = None) -> Prepared:
-    """Load the model, choose what is trained, and bring it to its device."""
+    """Load the model, select the trained parts, and move it to its device."""
     device = device_of(config.run.device)
     if device.type == "cuda":
         device = torch.device("cuda", ranks.local)
@@ -131,7 +131,7 @@ def prepare_model(config: TrainConfig, ranks: Ranks, loaded: Loaded | None = Non
 
 
 def _agreed(device_tokens: int | None) -> int | None:
-    """Use the size of a pass that fits on every device, since all processes cut steps alike."""
+    """Agree on a size of passes that fits on every device, since all processes split alike."""
     return None if device_tokens is None else min(gather(device_tokens))
 
 
@@ -142,7 +142,7 @@ def configure(
     precision: torch.dtype,
     device: torch.device | None = None,
 ) -> InstructBlip:
-    """Freeze parts, cast parameters and set dropout by the recipe; move parameters to a device."""
+    """Freeze, cast and move parameters and set dropout, as the recipe says."""
     choose_trained(model, config.model)
     set_precision(model, precision, device)
     set_dropout(model, config.model)
@@ -202,7 +202,7 @@ def set_up(
 
 
 def pass_rule(config: TrainConfig, prepared: Prepared, world: int) -> PassRule | FixedRule:
-    """Say how a process cuts its part of a step into passes."""
+    """Return the rule by which a process splits its part of a step into passes."""
     passes = accumulation(config.data.batch, world, prepared.device_batch)
     if prepared.device_tokens is None:
         return FixedRule(accumulation=passes)
@@ -218,7 +218,7 @@ def pass_rule(config: TrainConfig, prepared: Prepared, world: int) -> PassRule |
 
 
 def accumulation(batch: int, world: int, device_batch: int) -> int:
-    """Say in how many passes each process takes its part of a global batch."""
+    """Return the number of passes of each process in a global batch."""
     if batch < world:
         raise UserError(
             f"a global batch of {batch} can't be shared by {world} processes; raise 'data.batch'"
@@ -227,7 +227,7 @@ def accumulation(batch: int, world: int, device_batch: int) -> int:
 
 
 def open_pixels(build: Build, data: DataConfig, model: InstructBlip, seed: int) -> PixelReader:
-    """Open the pictures of a build in the size that the tower takes."""
+    """Open the pictures of a build in the input size of the tower."""
     store = build.pictures()
     if store is None:
         raise UserError(

@@ -1,4 +1,4 @@
-"""A signal asks a run to stop: the step in hand is finished and saved; a second one ends it."""
+"""Stop a run at a signal: the current step is finished and saved; a second signal ends it."""
 
 import signal
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from time import monotonic
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Slurm signals torchrun and its processes, and torchrun passes it on to them milliseconds later.
+# Slurm signals torchrun and its processes, and torchrun forwards it to them milliseconds later.
 SAME_REQUEST_SECONDS = 2.0
 
 
 class BrokenOff(Exception):
-    """A validation ends early, at the same place in all processes, because the run has to stop."""
+    """A validation ends early, at the same point in all processes, because the run has to stop."""
 
 
 class StopRequest:
@@ -28,7 +28,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn the first SIGINT or SIGTERM into a request; a later one does what it did before.
+    """Treat the first SIGINT or SIGTERM as a request; later ones have their usual effect.
 
     Signals within `SAME_REQUEST_SECONDS` of the first are the same request.
     """

@@ -1,7 +1,7 @@
-"""Counts by member and by template: samples, label tokens and losses so far.
+"""Count samples, label tokens and losses of a run by dataset and by template.
 
-Each process counts its own; what all of them counted is put together when it is logged. A
-checkpoint keeps the sums, so that the counts of a resumed run cover all its steps.
+Each process counts its own samples; the counts of all processes are summed when they are logged.
+A checkpoint stores the sums, so the counts of a resumed run cover all its steps.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,14 +17,14 @@ _NUM_SUMS = 5
 
 
 class Tallied(NamedTuple):
-    """The part of one member or template."""
+    """The counts of one dataset or template."""
 
     name: str
     samples: int
     labels: int
     loss: float  # mean over labels
-    loss_share: float  # what its labels count in the loss of all steps together
-    step_loss: float  # its part of that loss
+    loss_share: float  # the weight of its labels in the loss of all steps
+    step_loss: float  # its share of that loss
 
 
 class Tally:
@@ -45,7 +45,7 @@ class Tally:
         losses: Iterable[float],
         weights: Iterable[float],
     ) -> None:
-        """Count samples, their label tokens, their loss summed over these, and a label's weight."""
+        """Count samples, label tokens, their loss summed over labels, and a label's weight."""
         for sample, num, loss, weight in zip(samples, labels, losses, weights, strict=True):
             names = (self._members[sample.member], sample.template)
             values = (1.0, float(num), loss, weight * num, weight * loss)
@@ -58,7 +58,7 @@ class Tally:
         return recent
 
     def flush(self, counted: Iterable[Sums]) -> list[Tallied]:
-        """Add what all processes handed over to the whole; returns it by member."""
+        """Add the counts of all processes to those of the run; returns them by dataset."""
         merged: Sums = {kind: {} for kind in KINDS}
         for sums in counted:
             for kind, by_name in sums.items():
@@ -71,7 +71,7 @@ class Tally:
 
 
 def shares(by_name: Mapping[str, Sequence[float]]) -> list[Tallied]:
-    """Turn sums into means and shares, sorted by name."""
+    """Convert sums to means and shares, sorted by name."""
     sums = {name: _padded(values) for name, values in sorted(by_name.items())}
     whole = sum(values[3] for values in sums.values()) or 1.0
     return [
@@ -81,12 +81,12 @@ def shares(by_name: Mapping[str, Sequence[float]]) -> list[Tallied]:
 
 
 def mean_loss(members: Iterable[Tallied]) -> float:
-    """Take the mean of the losses of the steps that were counted."""
+    """Return the mean loss of the counted steps."""
     return sum(member.step_loss for member in members)
 
 
 def _padded(sums: Sequence[float]) -> list[float]:
-    """Take sums of a checkpoint, which an earlier version wrote without the last two."""
+    """Read the sums of a checkpoint; an earlier version wrote them without the last two."""
     return [*sums, *[0.0] * (_NUM_SUMS - len(sums))]
 
 

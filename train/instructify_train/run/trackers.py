@@ -1,9 +1,9 @@
-"""The numbers of a run for Weights & Biases and for trackio, through their own clients.
+"""Send the numbers of a run to Weights & Biases and to trackio through their own clients.
 
-Each is an option of the recipe (`run.trackers: [wandb, trackio]`) and configured as its own
-documentation says (WANDB_MODE=offline, TRACKIO_SPACE_ID, ...); a project is called instructify
-unless WANDB_PROJECT or TRACKIO_PROJECT says otherwise. The identifier of a run is kept in its
-folder, so that a resumed run goes on in the same place.
+The recipe selects them (`run.trackers: [wandb, trackio]`), and their own variables configure them
+(WANDB_MODE=offline, TRACKIO_SPACE_ID, ...). The project is `instructify` unless WANDB_PROJECT or
+TRACKIO_PROJECT is set. The identifier of a run is stored in its folder, so a resumed run continues
+the same curves.
 """
 
 import json
@@ -22,13 +22,13 @@ _PROJECT = "instructify"
 
 
 class Tracker(Protocol):
-    """Where numbers go."""
+    """A destination for the numbers of a run."""
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Take the numbers of a step."""
+        """Log the numbers of a step."""
 
     def finish(self) -> None:
-        """Send what is left."""
+        """Send the remaining numbers and close the client."""
 
 
 def require_clients(names: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ def require_clients(names: Sequence[str]) -> None:
 
 
 def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) -> list[Tracker]:
-    """Open the trackers of a run; UserError where a client is missing or does not start."""
+    """Open the trackers of a run; raises UserError if a client is missing or does not start."""
     if not names:
         return []
     identifier = _identifier(run)
@@ -47,7 +47,7 @@ def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) 
         client = _client(name)
         try:
             trackers.append(_OPEN[name](client, run, identifier, settings))
-        except Exception as error:  # each client has errors of its own kind
+        except Exception as error:  # each client has its own exceptions
             raise UserError(
                 f"{name} does not start ({first_line(error)}); see its documentation, or leave it "
                 "out of 'run.trackers'"
@@ -66,7 +66,7 @@ def _client(name: str) -> Any:
 
 
 class _ClientRun:
-    """A run of Weights & Biases or trackio, whose clients are alike."""
+    """A run of Weights & Biases or trackio, whose clients have the same functions."""
 
     def __init__(self, run: Any) -> None:
         self._run = run
@@ -107,7 +107,7 @@ _OPEN: dict[str, Callable[[Any, Path, str, Mapping[str, Any]], Tracker]] = {
 
 
 def _identifier(run: Path) -> str:
-    """Read the identifier of a run, or choose one for a new run."""
+    """Read the identifier of a run, or create one for a new run."""
     path = run / IDENTIFIER
     try:
         return str(json.loads(path.read_text("utf-8"))["id"])

@@ -1,9 +1,9 @@
 """The training loop; read it from `run` down.
 
-A step takes the global batch of its number, computes the loss of each label token, and multiplies
-it by what the label counts among those of all processes and passes together, so that neither
-accumulation nor ranks change the result. Every random number is keyed by the step. Checkpoints
-are written atomically; a killed run resumes from its last one with bitwise the same results.
+A step computes the loss of each label token of its global batch and multiplies it by the weight of
+the label among those of all processes and passes, so neither accumulation nor the number of
+processes changes the result. Every random number is keyed by the step. Checkpoints are written
+atomically; a killed run resumes from the last one with bitwise equal results.
 """
 
 import math
@@ -38,7 +38,7 @@ Validated = Literal["best", "other", "stopped"]
 
 
 class Result(NamedTuple):
-    """How a run ended: steps done, the last mean loss, the best checkpoint, the signal if any."""
+    """The result of a run: steps done, the last mean loss, the best checkpoint, a signal if any."""
 
     step: int
     loss: float | None
@@ -104,12 +104,12 @@ class Trainer:
             stopped = self._validate_first()
             if not stopped:
                 step, loss, stopped = self._train()
-        # A signal may have reached one process alone; all say how the run ended.
+        # A signal may have reached only one process; all report the same end.
         signals = gather(stop.number) if stopped else []
         return Result(step, loss, self.best, max((n for n in signals if n), default=None))
 
     def _validate_first(self) -> bool:
-        """Validate before the first step, or a step still to validate; returns whether to stop."""
+        """Validate before the first step, or a step due for validation; returns whether to stop."""
         if self.first > 0:
             return self._awaits_validation and not self._validate_saved(self.first)
         self._validate(0)
@@ -117,7 +117,7 @@ class Trainer:
         return False
 
     def _train(self) -> tuple[int, float | None, bool]:
-        """Do the steps; returns how many are done, the last loss, and whether a signal came."""
+        """Run the steps; returns the number done, the last loss, and whether a signal came."""
         step, loss, stopped = self.first, None, False
         numbers = range(self.first, self.config.run.steps)
         with load(self.setup.steps(self.first), numbers, self._workers) as steps:
@@ -132,15 +132,16 @@ class Trainer:
         return step, loss, stopped
 
     def _after(self, step: int, loss: float, stopped: bool) -> bool:
-        """Log, save and validate where due after a step; returns whether to stop.
+        """Log, save and validate after a step if due; returns whether to stop.
 
-        A checkpoint that is due anyway comes first, so that a validation of minutes can be killed
-        without loss, and a run that was asked to stop leaves it to the next start.
+        A due checkpoint is saved before the validation, so that a kill during a validation of
+        minutes loses no steps. A run that was requested to stop leaves the validation to the next
+        start.
         """
         config = self.config.run
         validates = config.validate_every > 0 and self._is_validated(step)
         saves = stopped or step == config.steps or step % config.save_every == 0
-        # A checkpoint holds what was counted up to the last line, so a line comes before each.
+        # A checkpoint stores the counts up to the last log line, so a line is written before it.
         if saves or validates or step % config.log_every == 0:
             self._log(step, loss)
         if saves:
@@ -163,7 +164,7 @@ class Trainer:
         return step % run.validate_every == 0 or step == run.steps
 
     def _step(self, item: Step, stop: StopRequest) -> tuple[float, bool]:
-        """Do one step; returns its loss, and whether to stop."""
+        """Run one step; returns its loss, and whether to stop."""
         while True:
             torch.manual_seed(self._key("dropout", item.step))
             self.optimizer.zero_grad(set_to_none=True)
@@ -220,9 +221,9 @@ class Trainer:
         )
 
     def _validate_saved(self, step: int) -> bool:
-        """Validate at a step whose checkpoint is written, and note there what is best.
+        """Validate after the checkpoint of a step is written, and record the best step in it.
 
-        False where a signal broke it off: then the next start validates.
+        Returns False if a signal ended the validation; the next start then repeats it.
         """
         if self._validate(step) == "stopped":
             return False
@@ -234,9 +235,9 @@ class Trainer:
         return True
 
     def _validate(self, step: int) -> Validated:
-        """Compute validation losses and scores, and see whether they are the best so far.
+        """Compute validation losses and scores, and compare them with the best so far.
 
-        A signal breaks it off, but for that before the first step, when nothing is saved yet.
+        A signal ends the validation, except before the first step, when nothing is saved yet.
         """
         is_asked = (lambda: self._stop.asked) if step else (lambda: False)
         try:
@@ -282,7 +283,7 @@ class Trainer:
         self.journal.log(line)
 
     def _save(self, step: int, *, awaits_validation: bool = False) -> None:
-        """Write a checkpoint of this step, and remove those that are no longer wanted."""
+        """Write a checkpoint of this step, and remove old ones as `run.keep` says."""
         self.features.finish()
         weights, moments = weights_of(self.parameters), moments_of(self.optimizer, self.parameters)
         if self.setup.ranks.is_first:

@@ -1,7 +1,8 @@
 """The loss on held-in validation splits: the same samples each time, for any number of processes.
 
-Of each held-in dataset of the mixture whose build has a validation split, some records are chosen
-by a key. A picture with all its captions, which is there for scoring, gets one of them to answer.
+Records are drawn by a key from each held-in dataset of the mixture that has a validation split in
+the build. A record with all captions of a picture, which is meant for scoring, gets one of them
+as its response.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,14 +38,14 @@ _SPLITS = ("val", "dev", "minival")
 
 
 class Chosen(NamedTuple):
-    """The validation samples of a run, and which datasets have none."""
+    """The validation samples of a run, and the datasets without any."""
 
     samples: dict[str, list[Sample]]
     without: tuple[str, ...]
 
 
 def choose(mixed: MixedBuild, num_samples: int) -> Chosen:
-    """Choose samples of each held-in dataset, the same for the same build and number."""
+    """Draw samples of each held-in dataset; the same build and number give the same samples."""
     chosen: dict[str, list[Sample]] = {}
     without = []
     for dataset in dict.fromkeys(part.dataset for part in mixed.parts):
@@ -61,8 +62,8 @@ def choose(mixed: MixedBuild, num_samples: int) -> Chosen:
 class Validation:
     """The forward passes over one dataset's samples, for one process.
 
-    All processes have equally many; `counted` says of how many samples the first of each pass
-    count, since the last piece of one may be there for company only.
+    All processes have the same number. `counted` is the number of samples of each pass that
+    count, since the last piece of a process may have no weight.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Tiny models made from nothing: presets, their tokenizers, and how their towers are trained."""
+"""Tiny models that need no download: presets, tokenizers, and the training of their towers."""
 
 from instructify_train.tiny.presets import CLIP_MEAN, CLIP_STD, PRESETS, Loaded, build_preset
 from instructify_train.tiny.towers import TowersReport, TowersRequest, teach_towers

@@ -1,12 +1,12 @@
 """Train the Q-Former to find what a question refers to, and evaluate it on other scenes.
 
-InstructBLIP's Q-Former starts from BLIP-2, whose first stage taught it to match texts with
-pictures; a random one needs far more samples to find that words pick out things than a tiny run
-has. Here it reads a question in a template's words about a phrase (`big circle`, `thing above the
-square`) and looks at a generated scene. Linear heads must tell from the mean of its queries how
-many things the phrase fits, of a single one colour, shape, size and place, and the background,
-whatever was asked. No answer is given, and the heads are thrown away. The scenes are of the towers'
-family, which no twin shows.
+InstructBLIP's Q-Former starts from BLIP-2, whose first stage trains it to match texts with
+pictures. With random weights it would need far more samples than a tiny run has to learn that words
+refer to things. Here its input is a question about a phrase (`big circle`, `thing above the
+square`), worded by a template, and a generated scene. Linear heads predict from the mean of its
+queries how many things the phrase fits, the colour, shape, size and place if it fits a single
+thing, and always the background. The Q-Former sees no answer, and the heads are discarded. The
+scenes come from the same generator as those of the towers; no twin shows them.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,14 +46,14 @@ from instructify_train.tiny.vision_tower import as_input
 BATCH = 64  # scenes
 PHRASES = 2  # a scene
 RATE = 2e-3
-_EXAM = 2_000_000_000  # scenes from here on are never taught
-_HERE_RATE = 0.75  # of phrases speak of a thing that is there
+_EXAM = 2_000_000_000  # scenes from here on are for evaluation only
+_HERE_RATE = 0.75  # share of phrases about a thing in the scene
 _IGNORED = -100
 _HEADS = (1 + MOST_THINGS, *map(len, (COLOURS, SHAPES, SIZES, ALL_PLACES)), len(BACKGROUNDS))
 
 
 class Phrase(NamedTuple):
-    """Words without an article, the things of a scene that they fit, and their plural if any."""
+    """Words without an article, the things of a scene that they fit, and a plural or None."""
 
     text: str
     fitting: tuple[Thing, ...]
@@ -61,14 +61,14 @@ class Phrase(NamedTuple):
 
 
 class Found(NamedTuple):
-    """How often new scenes are found right: numbers of things, and all looks of a single thing."""
+    """Accuracies on new scenes: the number of things, and all properties of a single thing."""
 
     number: float
     thing: float
 
 
 def phrase(shown: Scene, dice: Dice) -> Phrase:
-    """Draw a phrase: by looks, by place, or by what lies beside."""
+    """Draw a phrase that names things by their looks, by their place or by their neighbours."""
     kind = dice.below(8)
     if kind == 0:
         thing = dice.pick(shown.things)
@@ -79,7 +79,7 @@ def phrase(shown: Scene, dice: Dice) -> Phrase:
 
 
 def ask(target: Phrase, dice: Dice) -> str:
-    """Put a phrase into a question as the twins ask them, and that into a template's words."""
+    """Ask about a phrase with a question of the twins, and word it by a template."""
     if target.plural and dice.chance(0.4):
         return asked(dice.pick(OF_MANY).format(target.plural), dice)
     if len(target.fitting) != 1 or dice.chance(0.2):
@@ -90,7 +90,7 @@ def ask(target: Phrase, dice: Dice) -> str:
 def teach_grounding(
     loaded: Loaded, *, steps: int, seed: int, on_step: Callable[[int, float], None]
 ) -> Found:
-    """Teach Q-Former and queries in place and examine them; the towers stay as they are."""
+    """Train Q-Former and queries in place and evaluate them; the towers are not changed."""
     model = loaded.model
     heads = nn.Linear(model.config.qformer_config.hidden_size, sum(_HEADS))
     taught = [*model.qformer.parameters(), model.query_tokens, *heads.parameters()]
@@ -110,7 +110,7 @@ def teach_grounding(
 def _lesson(
     loaded: Loaded, heads: nn.Module, seed: int, first: int
 ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
-    """Give what is said of a batch of phrases, head by head, and the truth, [phrases, heads]."""
+    """Return the logits of each head for a batch of phrases, and the targets [phrases, heads]."""
     scenes = [scene(seed, FAMILY, first + at, held_out=False) for at in range(BATCH)]
     drawn = [
         (scene_drawn, Dice("grounding", seed, first + at, number))
@@ -169,7 +169,7 @@ def _examine(loaded: Loaded, heads: nn.Module, seed: int, batches: int = 4) -> F
 
 
 def _by_looks(shown: Scene, dice: Dice) -> Phrase:
-    """Name size, colour and shape, or some of them, of a thing that is there or might be."""
+    """Name some of the size, colour and shape of a thing, whether it is in the scene or not."""
     likeness = dice.pick(shown.things)
     size, colour, shape = likeness.size, likeness.colour, likeness.shape
     if not dice.chance(_HERE_RATE):
@@ -188,7 +188,7 @@ def _by_looks(shown: Scene, dice: Dice) -> Phrase:
 
 
 def _beside(shown: Scene, dice: Dice) -> Phrase:
-    """Name what lies in a direction of a thing: anything, or a thing of that shape or colour."""
+    """Name the neighbour of a thing in a direction: any thing, or one of a shape or colour."""
     anchor, other = dice.some(shown.things, 2)
     direction = dice.pick(DIRECTIONS)
     by_shape = dice.chance(0.5)

@@ -1,9 +1,10 @@
 """Train the language model on the text of the twins; three of four lessons describe a picture.
 
-What stands for the picture is one position a phrase, the sum of the embeddings of its words, where
-a picture's query tokens stand later: as there, one vector says several things. Half of these
-lessons describe the whole picture, half give a sentence that settles the question; the rest say
-nothing, so that the model learns how to answer without.
+A description has one position for each phrase, whose vector is the sum of the embeddings of its
+words. These positions are where the query tokens of a picture are later, which also hold several
+facts in one vector. Half of the descriptions cover the whole picture, half are one sentence that
+answers the question. The remaining lessons have no description, so that the model also learns to
+answer without one.
 """
 
 from collections import defaultdict
@@ -24,16 +25,16 @@ RATE = 3e-3
 BLIND_RATE = 0.25
 REMARK_RATE = 0.5
 MOST_INSTRUCTION, MOST_RESPONSE = 96, 64
-_POOL = 16  # batches that are made alike in length together
+_POOL = 16  # batches sorted by length together
 EXAM_LESSONS = 512
-_EXAM = 1_000_000_000  # lessons from here on are never taught
+_EXAM = 1_000_000_000  # lessons from here on are for evaluation only
 IGNORED = -100
 
 Phrases = tuple[tuple[int, ...], ...]
 
 
 class Text(NamedTuple):
-    """A lesson as token ids, with those of each phrase that stands for the picture."""
+    """A lesson as token ids, with the token ids of each phrase of its description."""
 
     phrases: Phrases
     instruction: tuple[int, ...]
@@ -42,10 +43,10 @@ class Text(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """What the language model can do with held-out scenes that are described to it.
+    """Results of the language model on lessons that it was not trained on.
 
-    `loss` is the mean over response tokens; accuracies are exact matches of whole answers that are
-    at most three tokens long, `blind` those without a description.
+    `loss` is the mean over response tokens. Accuracies count exact matches of whole answers of at
+    most three tokens; `blind` is the accuracy on lessons without a description.
     """
 
     loss: float
@@ -55,7 +56,7 @@ class Marks(NamedTuple):
 
 
 class Reader:
-    """Turns lessons into token ids, each phrase once."""
+    """Tokenises lessons; each phrase is tokenised once."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *, is_decoder: bool) -> None:
         self._tokenizer = tokenizer
@@ -64,7 +65,7 @@ class Reader:
         self._phrases: dict[str, tuple[int, ...]] = {}
 
     def read(self, lesson: Lesson, picture: Sequence[str]) -> Text:
-        """Encode a lesson; `picture` are the phrases to put before it."""
+        """Tokenise a lesson; `picture` are the phrases that describe its picture."""
         return Text(
             tuple(self._phrase(phrase) for phrase in picture),
             (*self._first, *self._ids(lesson.instruction)[-MOST_INSTRUCTION:], *self._last),
@@ -84,7 +85,7 @@ class Reader:
 
 
 def teach_language(loaded: Loaded, *, steps: int, seed: int, on_step: Any) -> None:
-    """Teach the language model in place; `on_step(step, loss)` is called after each step."""
+    """Train the language model in place; `on_step(step, loss)` is called after each step."""
     model = loaded.model.language_model
     batches = _batches(loaded, seed)
 
@@ -98,7 +99,7 @@ def teach_language(loaded: Loaded, *, steps: int, seed: int, on_step: Any) -> No
 
 
 def examine_language(loaded: Loaded, *, seed: int, num: int | None = None) -> Marks:
-    """Measure the language model on lessons that were never taught."""
+    """Evaluate the language model on lessons that it was not trained on."""
     reader = _reader(loaded)
     asked = [lesson for lesson, _ in _take(_stream(seed, _EXAM), num or EXAM_LESSONS)]
     seen = _exam(loaded, [reader.read(lesson, lesson.picture) for lesson in asked])
@@ -107,7 +108,7 @@ def examine_language(loaded: Loaded, *, seed: int, num: int | None = None) -> Ma
 
 
 def answer(loaded: Loaded, texts: Sequence[Text]) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
-    """Give the logits of all response tokens, the tokens, and the text that each belongs to."""
+    """Return the logits of all response tokens, the tokens, and the index of each one's text."""
     if loaded.model.config.use_decoder_only_language_model:
         return _answer_decoder(loaded.model.language_model, texts)
     return _answer_encoder(loaded.model.language_model, texts)
@@ -144,10 +145,10 @@ def _answer_encoder(
 def _embed(
     model: Any, texts: Sequence[Text], words: Sequence[tuple[int, ...]]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lay out phrases, then words, padded at the right: embeddings [B, L, H] and mask [B, L]."""
+    """Embed phrases and then words, padded on the right: embeddings [B, L, H] and mask [B, L]."""
     table = model.get_input_embeddings()
     lengths = [len(text.phrases) + len(ids) for text, ids in zip(texts, words, strict=True)]
-    # One bag a position: a phrase's words, or a single word.
+    # Each position sums the embeddings of a phrase's words, or has that of a single word.
     bags = [
         bag
         for text, ids in zip(texts, words, strict=True)
@@ -168,7 +169,7 @@ def _reader(loaded: Loaded) -> Reader:
 
 
 def _stream(seed: int, first: int = 0) -> Iterator[tuple[Lesson, Dice]]:
-    """Give lesson after lesson, each with its stream of chance."""
+    """Yield lessons, each with its random stream."""
     index = first
     while True:
         for number, lesson in enumerate(lessons(seed, index)):
@@ -181,7 +182,7 @@ def _take(stream: Iterator[tuple[Lesson, Dice]], num: int) -> list[tuple[Lesson,
 
 
 def _batches(loaded: Loaded, seed: int) -> Iterator[list[Text]]:
-    """Give batches of texts of about one length, in random order."""
+    """Yield batches of texts of similar length, in random order."""
     reader, stream = _reader(loaded), _stream(seed)
     pool = 0
     while True:
@@ -196,7 +197,7 @@ def _batches(loaded: Loaded, seed: int) -> Iterator[list[Text]]:
 
 
 def _told_of(lesson: Lesson, dice: Dice) -> Sequence[str]:
-    """Draw what stands for the picture: nothing, all phrases, or the one remark."""
+    """Draw the description of the picture: nothing, all phrases, or the remark."""
     if dice.chance(BLIND_RATE):
         return ()
     if lesson.remark and dice.chance(REMARK_RATE):

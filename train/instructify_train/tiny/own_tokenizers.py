@@ -1,8 +1,9 @@
-"""Tokenizers trained on our own text, of the three kinds that InstructBLIP's checkpoints have.
+"""Train small tokenizers of the three kinds that InstructBLIP's checkpoints have.
 
-WordPiece without case for the Q-Former, as BERT's; Unigram for T5; byte-level BPE for Llama, with
-one end token for beginning, end and unknown, as in the published InstructBLIP-Vicuna. The same text
-gives the same tokenizer in every process. Nothing is downloaded.
+The Q-Former gets a lower-cased WordPiece as BERT's, T5 a Unigram, and Llama a byte-level BPE with
+one token as beginning, end and unknown token, as the published InstructBLIP-Vicuna has. The
+training text is that of the twins. The same text gives the same tokenizer in every process, and
+nothing is downloaded.
 """
 
 import math
@@ -31,13 +32,11 @@ LanguageKind = Literal["llama", "t5"]
 MOST_TOKENS = 4_096
 # Every printable ASCII character has a token of its own, so that names and numbers can be spelled.
 _LETTERS = "".join(sorted(set(string.printable) - set(string.whitespace)))
-_NEVER_LONGER = (
-    10_000  # no limit on the length of a text here: the training settings say where to cut
-)
+_NEVER_LONGER = 10_000  # no maximum length here: the training settings decide where to cut
 
 
 def qformer_tokenizer() -> PreTrainedTokenizerFast:
-    """Make the Q-Former's tokenizer: `[CLS] text [SEP]`, `[DEC]` as beginning, as LAVIS has it."""
+    """Make the Q-Former's tokenizer: `[CLS] text [SEP]`, with `[DEC]` as bos token as in LAVIS."""
     return PreTrainedTokenizerFast(
         tokenizer_object=_copy(_wordpiece()),
         pad_token="[PAD]",
@@ -80,7 +79,7 @@ def language_tokenizer(kind: LanguageKind) -> PreTrainedTokenizerFast:
 
 
 def _copy(tokenizer: Tokenizer) -> Tokenizer:
-    """Give each caller a tokenizer of its own, since tokens may be added to it."""
+    """Copy a tokenizer, since callers may add tokens to it."""
     return Tokenizer.from_str(tokenizer.to_str())
 
 
@@ -95,9 +94,9 @@ def _wordpiece() -> Tokenizer:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    # The trainer numbers letters inside words in the order of a hash table, which differs from run
-    # to run, and breaks ties of merges by number. Letters given as special tokens have fixed
-    # numbers; the vocabulary is then taken over without what made them special.
+    # The library's trainer numbers letters inside words in the order of a hash table, which differs
+    # from run to run, and decides between equal merges by number. Letters given as special tokens
+    # have fixed numbers; the vocabulary is then used without marking them as special.
     letters = [mark + letter for mark in ("", "##") for letter in _lower_letters()]
     trainer = trainers.WordPieceTrainer(
         vocab_size=MOST_TOKENS,
@@ -127,8 +126,8 @@ def _lower_letters() -> Sequence[str]:
 @lru_cache(maxsize=1)
 def _byte_bpe() -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
-    # A blank before the first word, as Llama's own tokenizer puts it: `red` is one token wherever
-    # it stands.
+    # A space before the first word, as Llama's own tokenizer adds it: `red` is one token at any
+    # position of a text.
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     trainer = trainers.BpeTrainer(
         vocab_size=MOST_TOKENS,
@@ -148,15 +147,15 @@ def _byte_bpe() -> Tokenizer:
 
 @lru_cache(maxsize=1)
 def _unigram() -> Tokenizer:
-    """Set up T5's kind from word counts.
+    """Make a Unigram model from word counts.
 
-    The library's trainer sums its expectations in the order of a hash table, so that no two runs
-    agree. With every word of our few hundred a piece of its own there is nothing to expect: the
-    likeliest scores are the logarithms of the relative frequencies.
+    The library's trainer sums expected counts in the order of a hash table, so its results differ
+    from run to run. Here each of the few hundred words is one piece, so no estimate is needed: the
+    most likely scores are the logarithms of the relative frequencies.
     """
     special = ["<pad>", "</s>", "<unk>"]
     normalizer = normalizers.Sequence(
-        # As T5's: all white space is one blank.
+        # As T5 does: each run of white space becomes one space.
         [normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
     )
     blanks = pre_tokenizers.Metaspace()
@@ -179,7 +178,7 @@ def _unigram() -> Tokenizer:
 
 
 def _scored(counts: Counter[str], special: Sequence[str]) -> list[tuple[str, float]]:
-    """Score words that come twice or more, then single letters below the rarest word."""
+    """Score words that occur at least twice, and single letters lower than the rarest word."""
     total = counts.total()
     words = sorted(
         (piece for piece, num in counts.items() if num > 1), key=lambda p: (-counts[p], p)

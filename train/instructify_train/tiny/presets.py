@@ -1,8 +1,9 @@
-"""InstructBLIPs of small sizes with random weights, built from nothing and without a download.
+"""Build small InstructBLIP models with random weights, without a download.
 
-`tiny-llama` and `tiny-t5` learn the twins on two cores; `scaled` is the size of our CPU benchmarks.
-The weights are a pure function of (name, seed), the caller's random state is left as it was. What
-the sizes and the initialisation are good for is said and measured in docs/tiny-models.md.
+`tiny-llama` and `tiny-t5` can be trained on the twins with two CPU cores; `scaled` has the size
+that the CPU benchmarks use. The weights depend only on (name, seed), and the caller's random state
+is not changed. docs/tiny-models.md gives the reasons for the sizes and the initialisation, with
+measurements.
 """
 
 import math
@@ -31,7 +32,7 @@ from instructify_train.tiny.own_tokenizers import (
 
 Preset = Literal["tiny-llama", "tiny-t5", "scaled"]
 PRESETS: tuple[Preset, ...] = ("tiny-llama", "tiny-t5", "scaled")
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # of CLIP's training pictures, as BLIP-2 has them
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # of CLIP's training pictures, as in BLIP-2
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 QUERY_SIGMA = 0.5
 POSITION_SIGMA = 0.3
@@ -39,14 +40,14 @@ SCALED_VOCABULARY = 32_001  # Vicuna's 32,000 and [PAD]
 
 
 class Loaded(NamedTuple):
-    """A model in evaluation mode and the processor that goes with it."""
+    """A model in evaluation mode and its processor."""
 
     model: InstructBlipForConditionalGeneration
     processor: InstructBlipProcessor
 
 
 class _Sizes(NamedTuple):
-    """How large the parts are; a width is a hidden size, a head has 32 or 64 numbers."""
+    """Sizes of the parts; a width is a hidden size, attention heads have 32 or 64 dimensions."""
 
     language: LanguageKind
     picture: int  # pixels a side
@@ -73,7 +74,7 @@ _SIZES: dict[str, _Sizes] = {
 def build_preset(name: str, *, seed: int = 0, queries: int | None = None) -> Loaded:
     """Build a preset with random weights and tokenizers trained on the twins' text.
 
-    `queries` overrides the number of query tokens. UserError for an unknown name.
+    `queries` overrides the number of query tokens. Raises UserError for an unknown name.
     """
     if name not in _SIZES:
         raise UserError(f"there is no preset '{name}'; {did_you_mean(name, PRESETS)}")
@@ -89,7 +90,7 @@ def build_preset(name: str, *, seed: int = 0, queries: int | None = None) -> Loa
 
 
 def _processor(sizes: _Sizes) -> InstructBlipProcessor:
-    # The one that works on PIL pictures: the other needs torchvision.
+    # The processor for PIL pictures: the other one needs torchvision.
     pictures = BlipImageProcessorPil(
         size={"height": sizes.picture, "width": sizes.picture},
         image_mean=list(CLIP_MEAN),
@@ -173,9 +174,9 @@ def _language_config(sizes: _Sizes, tokenizer: PreTrainedTokenizerFast) -> Llama
 
 
 def _initialise(model: InstructBlipForConditionalGeneration) -> None:
-    """Draw what transformers sets to zero or too small for a model that starts from nothing.
+    """Initialise parameters that transformers sets to zero or too small for random weights.
 
-    Query tokens of zero meet a layer norm whose gradient there is a million times any other.
+    Query tokens of zero enter a layer norm, whose gradient at zero is a million times any other.
     """
     with torch.no_grad():
         nn.init.normal_(model.query_tokens, std=QUERY_SIGMA)

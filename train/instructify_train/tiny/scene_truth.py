@@ -1,8 +1,8 @@
-"""Targets of the vision tower for a generated scene, as numbers: of each cell and of the whole.
+"""Training targets of the vision tower for a generated scene, as numbers.
 
-A cell: what is in it, which cell it is, the background, a sign across it, and which colours and
-shapes lie to its left and right, above and below. The whole: how many things there are of each
-colour, shape and size, and which pairs of colour and shape occur.
+Targets of a cell: its thing, its position, the background, a sign across it, and the colours and
+shapes to its left and right, above and below. Targets of the scene: the number of things of each
+colour, shape and size, and the pairs of colour and shape that occur.
 """
 
 from typing import NamedTuple
@@ -26,7 +26,7 @@ NONE = 0
 
 
 class Head(NamedTuple):
-    """What is told of a cell, among how many values; 0 is `none` where it can be."""
+    """A property of a cell and its number of values; value 0 is `none` if none is possible."""
 
     name: str
     size: int
@@ -50,11 +50,11 @@ NUM_PAIRS = len(SEEN_PAIRS)
 
 
 class Truth(NamedTuple):
-    """Of one scene or, with a dimension more in front, of several.
+    """Targets of one scene or, with one more dimension in front, of several.
 
-    `cells` [9, cell heads] are numbers of values, `around` [9, directions times looks] is 1 where
-    something of that look lies in that direction, `counts` [counted] are numbers of things, `pairs`
-    [pairs] is 1 where a thing of that colour and shape is there.
+    `cells` [9, cell heads] are indices of values. `around` [9, directions * looks] is 1 if a thing
+    of that colour or shape lies in that direction. `counts` [counted] are numbers of things.
+    `pairs` [pairs] is 1 if the scene has a thing of that colour and shape.
     """
 
     cells: npt.NDArray[np.int64]
@@ -64,7 +64,7 @@ class Truth(NamedTuple):
 
 
 def truth_of(scene: Scene) -> Truth:
-    """State the truth of a scene."""
+    """Compute the targets of a scene."""
     counts = np.zeros(len(COUNTED), np.int64)
     pairs = np.zeros(NUM_PAIRS, np.float32)
     for thing in scene.things:
@@ -75,7 +75,7 @@ def truth_of(scene: Scene) -> Truth:
 
 
 def stacked(scenes: list[Scene]) -> Truth:
-    """State the truth of several scenes."""
+    """Compute the targets of several scenes."""
     return Truth(*(np.stack(parts) for parts in zip(*map(truth_of, scenes), strict=True)))
 
 

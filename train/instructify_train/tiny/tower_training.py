@@ -1,7 +1,7 @@
 """Train a tower with AdamW, warm-up and cosine decay over a fixed number of steps.
 
-The number of steps is fixed, not the time: with the same number of threads the same seed gives the
-same weights.
+Training never stops by time, so the same seed gives the same weights with the same number of
+threads.
 """
 
 import math
@@ -23,7 +23,7 @@ def fit_tower(
     rate: float,
     on_step: Callable[[int, float], None],
 ) -> None:
-    """Take `steps` steps down `loss_of(step)`; `on_step(step, loss)` is called after each."""
+    """Minimise `loss_of(step)` in `steps` steps; `on_step(step, loss)` is called after each."""
     taught = [parameter for parameter in parameters if parameter.requires_grad]
     optimizer = torch.optim.AdamW(taught, lr=rate, betas=BETAS, weight_decay=WEIGHT_DECAY)
     for step in range(steps):
@@ -37,6 +37,6 @@ def fit_tower(
 
 
 def _share(step: int, steps: int) -> float:
-    """Give the part of the full rate: a line up, then half a cosine down to zero."""
+    """Return the factor of the learning rate: linear warm-up, then half a cosine to zero."""
     warm_up = min(WARM_UP, max(1, steps // 5))
     return min(1.0, (step + 1) / warm_up) * 0.5 * (1 + math.cos(math.pi * step / steps))

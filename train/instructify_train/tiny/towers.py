@@ -1,10 +1,10 @@
-"""Teach the towers of a tiny preset and write the model as a folder that transformers loads.
+"""Train the towers of a tiny preset and write the model as a folder that transformers loads.
 
-The vision tower is taught on the truth of generated scenes, the language model on the twins' text,
-the Q-Former's word embeddings are lent from the language model's, and it is taught to find what a
-question speaks of: what the published models owe to EVA-CLIP, FlanT5 or Vicuna, BERT, and the first
-stage of BLIP-2. The projection stays random. The same seed and number of threads give the same
-weights; the caller's random state is left as it was.
+The vision tower is trained on facts about generated scenes and the language model on the twins'
+text. The Q-Former's word embeddings are copied from the language model, and it is trained to find
+the things that a question is about. In the published models EVA-CLIP, FlanT5 or Vicuna, BERT and
+the first stage of BLIP-2 take these places. The projection keeps its random weights. The same seed
+and number of threads give the same weights, and the caller's random state is not changed.
 """
 
 import os
@@ -63,7 +63,7 @@ class TowersReport:
     found: Found
 
     def as_json(self) -> dict[str, object]:
-        """Lay the report out for `towers.json` and `--json`."""
+        """Return the report as written to `towers.json` and printed by `--json`."""
         plain = asdict(self)
         plain |= {"sight": self.sight._asdict(), "marks": self.marks._asdict()}
         plain["found"] = self.found._asdict()
@@ -71,7 +71,7 @@ class TowersReport:
 
 
 def teach_towers(request: TowersRequest, out: Path, on_step: Told) -> TowersReport:
-    """Teach, measure and write; UserError for a preset that is not tiny or a folder in use."""
+    """Train, evaluate and write; raises UserError for other presets and for a folder in use."""
     if request.preset not in TINY:
         raise UserError(
             f"teach-towers knows the tiny presets, not '{request.preset}'; "
@@ -85,7 +85,7 @@ def teach_towers(request: TowersRequest, out: Path, on_step: Told) -> TowersRepo
 
 
 def teach(loaded: Loaded, request: TowersRequest, on_step: Told) -> TowersReport:
-    """Teach both towers and the Q-Former of a model in place."""
+    """Train both towers and the Q-Former of a model in place."""
     seed = request.seed
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -129,10 +129,10 @@ def teach(loaded: Loaded, request: TowersRequest, on_step: Told) -> TowersReport
 
 
 def lend_words(loaded: Loaded) -> None:
-    """Give the Q-Former's words the language model's embeddings, scaled to the Q-Former's own.
+    """Copy the language model's word embeddings to the Q-Former, scaled to its own deviation.
 
-    Both are equally wide in the tiny presets. A word takes the mean over its spellings with and
-    without a capital that are one token of the language model; others stay as they are.
+    Both have the same width in the tiny presets. A word gets the mean over its spellings, with and
+    without a capital, that are one token of the language model; other words are not changed.
     """
     words, lender = loaded.processor.qformer_tokenizer, loaded.processor.tokenizer
     table = loaded.model.qformer.embeddings.word_embeddings.weight
@@ -167,7 +167,7 @@ def _check_folder(out: Path) -> None:
 
 
 def _write(loaded: Loaded, report: TowersReport, out: Path) -> None:
-    """Write everything beside, then rename; the folder of an earlier run gives way."""
+    """Write to a temporary folder beside `out`, then replace the folder of an earlier run."""
     logging.disable_progress_bar()
     beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     fresh_folder(beside)
@@ -189,7 +189,7 @@ def _write(loaded: Loaded, report: TowersReport, out: Path) -> None:
 
 
 def read_report(folder: Path) -> dict[str, object]:
-    """Read what an earlier run said of its towers; UserError where the folder is no such thing."""
+    """Read the report of an earlier run; raises UserError if the folder holds no taught towers."""
     path = folder / MARK
     if not path.is_file():
         raise UserError(f"{folder} holds no taught towers; run `instructify teach-towers`")

@@ -1,8 +1,8 @@
-"""Training data of the towers from generated scenes: phrases for a picture, and records.
+"""Make training data of the towers from generated scenes: phrases for a picture, and records.
 
-A theme draws a scene and asks about it as one kind of release does. The scenes are of a family of
-their own that no twin shows, and show no reserved combination, as held-in sets don't. A page is a
-pure function of (seed, index) and the stream of chance it is given.
+A theme draws a scene and asks about it as one kind of dataset does. No twin shows these scenes,
+and like those of held-in datasets they have no reserved combination. A page depends only on
+(seed, index) and its random stream.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,16 +40,16 @@ from instructify.twins import (
 
 FAMILY = "towers"
 _PER_SCENE = 4
-# Kinds that are learnt late: one question in four is theirs. Where a thing lies takes two words,
-# which nothing else teaches; the others compare two things.
+# Kinds that are learned late get one question in four. The place of a thing is named by two words
+# that no other kind uses; the other kinds compare two things.
 _SLOW_KINDS = ("place", "place", "relation", "same", "more")
-_MOST_ROUNDS = 2  # of a dialogue's history: longer ones only make the text longer
+_MOST_ROUNDS = 2  # turns of a dialogue's history; more would only make the text longer
 
 Row = Mapping[str, Any]
 
 
 class Told(NamedTuple):
-    """A record before a template words it: fields by the names of the record schema."""
+    """A record to be rendered by a template: values by the field names of the record schema."""
 
     task: str
     kind: str
@@ -58,7 +58,7 @@ class Told(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A picture in phrases and what is asked about it."""
+    """The phrases that describe a picture, and the questions about it."""
 
     picture: tuple[str, ...]
     told: Sequence[Told]
@@ -85,7 +85,7 @@ def _signs(seed: int, index: int | str) -> Scene:
 
 
 def _phrases(shown: Scene, dice: Dice) -> tuple[str, ...]:
-    """Say what a picture shows: `snow`, `big red circle top left`, `blue sign says open`."""
+    """Describe a picture: `snow`, `big red circle top left`, `blue sign says open`."""
     phrases = [f"{name(thing, size=True)} {place(thing)}" for thing in shown.things]
     for sign in shown.signs:
         row = ("upper", "middle", "lower")[sign.row]
@@ -126,7 +126,7 @@ def _picture_questions(seed: int, index: int | str, dice: Dice) -> Page:
 
 
 def _closed_questions(seed: int, index: int | str, dice: Dice) -> Page:
-    """Ask as GQA, VSR and IconQA do."""
+    """Make questions of the kinds of GQA, VSR and IconQA."""
     shown = _scene(seed, index)
     task = "visual_reasoning"
     records = _open(task, questions(shown, dice, 2, CLOSED_KINDS))
@@ -155,7 +155,7 @@ def _choice(task: str, qa: QA, dice: Dice, **fields: object) -> Told:
 
 
 def _knowledge(seed: int, index: int | str, dice: Dice) -> Page:
-    """Ask as OK-VQA, A-OKVQA and ScienceQA do."""
+    """Make questions of the kinds of OK-VQA, A-OKVQA and ScienceQA."""
     shown = _scene(seed, index)
     asked = questions(shown, dice, _PER_SCENE, KNOWLEDGE_KINDS)
     records = _open("knowledge_qa", asked[:2])
@@ -213,7 +213,7 @@ def _clips(seed: int, index: int | str, dice: Dice) -> Page:
 
 
 def _event_phrases(shown: Event) -> tuple[str, ...]:
-    """Say what happens in a clip: `sand`, `two red circles`, `moving left`, `changing to blue`."""
+    """Describe a clip: `sand`, `two red circles`, `moving left`, `changing to blue`."""
     actor, num = shown.actor, shown.num_actors
     noun = f"{actor.colour} {actor.shape if num == 1 else PLURALS[actor.shape]}"
     doing = shown.action
@@ -248,14 +248,14 @@ def _dialogues(seed: int, index: int | str, dice: Dice) -> Page:
 def _memes(seed: int, index: int | str, dice: Dice) -> Page:
     turn = 0
     while (shown := meme(seed, f"{FAMILY}-{index}-{turn}")).scene.novel:
-        turn += 1  # reserved combinations are for the twins of held-out sets alone
+        turn += 1  # only the twins of held-out datasets have reserved combinations
     answer = "yes" if shown.label else "no"
     records = [told_of("image_classification", "meme", "binary", text=shown.text, answer=answer)]
     return Page(_phrases(shown.scene, dice), records)
 
 
 def _talks(seed: int, index: int | str, dice: Dice) -> Page:
-    """Talk as the three parts of LLaVA-Instruct do."""
+    """Make conversations of the kinds of LLaVA-Instruct's three parts."""
     shown = _scene(seed, index)
     turns = conversation(shown, dice, _MOST_ROUNDS + 1)
     records = [
@@ -283,7 +283,7 @@ def _talks(seed: int, index: int | str, dice: Dice) -> Page:
 
 
 class Theme(NamedTuple):
-    """What is asked about a scene, and how often of all scenes."""
+    """A kind of question about a scene, and its share of all scenes."""
 
     weight: int
     page: Callable[[int, int | str, Dice], Page]

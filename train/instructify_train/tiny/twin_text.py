@@ -1,8 +1,8 @@
-"""Lessons as text: phrases that stand for a picture, an instruction, its response.
+"""Make lessons as text: phrases that describe a picture, an instruction, and its response.
 
-Every task of the 26 datasets is told here in the wordings of the templates, about generated scenes
-of a family of their own that no twin shows; like held-in sets, they never show a reserved
-combination. A text is a pure function of (seed, index). Nothing is painted, nothing is written.
+The lessons cover every task of the 26 datasets, worded by the templates, about generated scenes
+that no twin shows; like those of held-in datasets, the scenes have no reserved combination. A text
+depends only on (seed, index). No picture is painted and no file is written.
 """
 
 import re
@@ -23,7 +23,7 @@ from instructify.templating import (
 from instructify.twins import Dice
 from instructify_train.tiny.twin_pages import THEMES, Page, told_of
 
-# What is asked is learnt sooner where no words stand around it.
+# Questions are learned sooner without the words of a template around them.
 _BARE, _BARE_RATE = "question-alone", 0.4
 _NAMES = tuple(THEMES)
 _WEIGHTS = tuple(theme.weight for theme in THEMES.values())
@@ -31,10 +31,10 @@ _JINJA = re.compile(r"\{[{%].*?[%}]\}")
 
 
 class Lesson(NamedTuple):
-    """One thing asked about a picture; `picture` has a phrase for each thing that it shows.
+    """A question about a picture; `picture` has a phrase for each thing that it shows.
 
-    `kind` is the twins' kind of question where there is one, else the task. `remark` is a sentence
-    about the picture that settles the question, "" where the twins have none.
+    `kind` is the twins' kind of question if there is one, else the task. `remark` is a sentence
+    about the picture that answers the question, "" if the twins have none.
     """
 
     picture: tuple[str, ...]
@@ -45,22 +45,22 @@ class Lesson(NamedTuple):
 
 
 def lessons(seed: int, index: int | str) -> list[Lesson]:
-    """Draw a scene and ask up to four things about it, all of one task or two."""
+    """Draw a scene and make up to four questions about it, all of one or two tasks."""
     dice = Dice("lesson text", seed, index)
     return _worded(THEMES[dice.weighted(_NAMES, _WEIGHTS)].page(seed, index, dice), dice)
 
 
 def asked(question: str, dice: Dice) -> str:
-    """Put a question about a picture into the words of a template."""
+    """Word a question about a picture by a template."""
     record = told_of("image_qa", "", "open", question=question, answer="yes")
     return _worded(Page((), [record]), dice)[0].instruction
 
 
 def corpus(num_scenes: int = 600) -> list[str]:
-    """List the texts that tokenizers are trained on: lessons of all themes, bare templates."""
+    """List the texts that tokenizers are trained on: lessons of all themes, and bare templates."""
     texts: list[str] = []
     for index in range(num_scenes):
-        name = _NAMES[index % len(_NAMES)]  # each theme comes, however few scenes there are
+        name = _NAMES[index % len(_NAMES)]  # each theme is included, however few scenes there are
         where = f"corpus-{index}"
         dice = Dice("corpus", 0, where)
         page = THEMES[name].page(0, where, dice)
@@ -71,7 +71,7 @@ def corpus(num_scenes: int = 600) -> list[str]:
 
 
 def _bare_templates() -> Iterable[str]:
-    """Give the words of all templates without their fields, and those that a prefix may hold."""
+    """Return the words of all templates without their fields, and the words that prefixes use."""
     for template in _templates().templates:
         for text in (template.instruction, template.response, template.qformer_instruction or ""):
             yield _JINJA.sub(" ", text)

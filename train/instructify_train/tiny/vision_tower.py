@@ -1,9 +1,9 @@
 """Train the vision tower on facts about generated scenes, and evaluate it on other scenes.
 
-A picture of 48 pixels has nine patches, which are the nine cells of the twins. Linear heads predict
-the facts of a cell from the features of its patch, and those of the whole scene from the class
-token (`scene_truth`). The heads are thrown away. The scenes are of a family of their own and never
-show a reserved combination.
+A picture of 48 x 48 pixels has nine patches, which are the nine cells of the twins. Linear heads
+predict the facts of a cell from the features of its patch, and those of the whole scene from the
+class token (`scene_truth`). The heads are discarded. No twin shows these scenes, and they have no
+reserved combination.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,17 +34,17 @@ BATCH = 64
 RATE = 3e-3
 SIGNS_EVERY = 5  # one scene in five has printed signs
 EXAM_SCENES = 256
-_EXAM = 1_000_000_000  # scenes from here on are never taught
-# Signs and looks around are wide heads over easy zeros: with these weights no head is forgotten.
+_EXAM = 1_000_000_000  # scenes from here on are for evaluation only
+# The heads of signs and surroundings are wide and mostly zero; these weights balance the heads.
 _WEIGHTS = {"around": 4.0, "counts": 4.0, "pairs": 4.0}
 
 
 class Sight(NamedTuple):
     """Accuracies on held-out scenes, from 0 to 1.
 
-    `things` is the share of things whose colour, shape and size are all right. `heads`: over all
-    cells, those of signs over the cells of signs; `around` and `pairs` over what is there to be
-    told, `counts` over all numbers.
+    `things` is the share of things whose colour, shape and size are all right. `heads` are over
+    all cells, heads of signs over the cells of signs. `around` and `pairs` are over the targets
+    that are 1, `counts` over all numbers.
     """
 
     things: float
@@ -52,7 +52,7 @@ class Sight(NamedTuple):
 
 
 class Said(NamedTuple):
-    """Logits of all heads: one [B, 9, values] a cell head, and those of `Truth`'s other parts."""
+    """Logits of all heads: [B, 9, values] for each cell head, and those of the rest of `Truth`."""
 
     cells: tuple[torch.Tensor, ...]
     around: torch.Tensor
@@ -61,7 +61,7 @@ class Said(NamedTuple):
 
 
 class Heads(nn.Module):
-    """What reads patches and class token of a tower."""
+    """Linear heads over the patches and the class token of a tower."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ def teach_vision(
     seed: int,
     on_step: Callable[[int, float], None],
 ) -> Sight:
-    """Teach the tower in place and examine it; `on_step(step, loss)` is called after each step."""
+    """Train the tower in place and evaluate it; `on_step(step, loss)` is called after each step."""
     heads = Heads(tower.config.hidden_size)
 
     def loss_of(step: int) -> torch.Tensor:
@@ -100,7 +100,7 @@ def teach_vision(
 
 
 def as_input(scenes: Sequence[Scene], size: int = 48) -> torch.Tensor:
-    """Paint scenes and normalise them as the presets' processor does: [B, 3, size, size]."""
+    """Paint scenes and normalise them as the processor of the presets does: [B, 3, size, size]."""
     painted = torch.from_numpy(np.stack([pixels(shown, size) for shown in scenes]))
     mean, deviation = torch.tensor(CLIP_MEAN), torch.tensor(CLIP_STD)
     return ((painted / 255 - mean) / deviation).permute(0, 3, 1, 2)
@@ -115,7 +115,7 @@ def _scenes(seed: int, first: int, num: int) -> list[Scene]:
 
 
 def _loss(said: Said, truth: Truth) -> torch.Tensor:
-    """Add up the means over cells, or over the whole, of all heads."""
+    """Sum the mean losses of all heads, over cells or over scenes."""
     cells = torch.from_numpy(truth.cells)
     parts = [
         functional.cross_entropy(logits.flatten(0, 1), cells[..., number].flatten())
