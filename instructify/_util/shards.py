@@ -29,6 +29,7 @@ from instructify._util.outside import check_regular
 BATCH_ROWS = 4_096
 _HASH_BYTES = 1 << 20
 _READ_BYTES = 8 << 20
+_WRITE_BYTES = 4 << 20
 
 
 class FileFacts(NamedTuple):
@@ -77,7 +78,7 @@ def write_arrow(
     """Write a table as one Arrow file; with a syncer its content is on disk only after `wait`."""
     table = pa.Table.from_batches(_flat(batches), schema).unify_dictionaries()
     with _hashed(path, syncer) as sink:
-        with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), schema) as writer:
+        with _arrow_file(sink, schema) as writer:
             for start in range(0, table.num_rows, batch_rows):
                 piece = table.slice(start, batch_rows).combine_chunks()
                 writer.write_table(piece, batch_rows)
@@ -94,11 +95,52 @@ def stream_arrow(
     """Write batches as they come, for tables too large to hold; no dictionary columns."""
     rows = 0
     with _hashed(path, syncer) as sink:
-        with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), schema) as writer:
+        with _arrow_file(sink, schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
                 rows += batch.num_rows
         return FileFacts(path.name, rows, sink.size_bytes, sink.hexdigest())
+
+
+def stream_tables(
+    path: Path,
+    schema: pa.Schema,
+    tables: Iterable[pa.Table],
+    *,
+    batch_rows: int = BATCH_ROWS,
+    syncer: Syncer | None = None,
+) -> FileFacts:
+    """Write tables as they come, so that one is in memory at a time; bytes as of `write_arrow`.
+
+    ArrowInvalid where a table has other dictionaries than the first.
+    """
+    rows = 0
+    with _hashed(path, syncer) as sink:
+        with _arrow_file(sink, schema) as writer:
+            for piece in _regrouped(tables, batch_rows):
+                writer.write_table(piece, batch_rows)
+                rows += piece.num_rows
+        return FileFacts(path.name, rows, sink.size_bytes, sink.hexdigest())
+
+
+def _regrouped(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
+    """Cut tables into pieces of equal length, all but the last, whatever their own lengths."""
+    held: list[pa.Table] = []
+    held_rows = 0
+    for table in tables:
+        if table.num_rows:
+            held.append(table)
+            held_rows += table.num_rows
+        if held_rows < num_rows:
+            continue
+        whole = pa.concat_tables(held)
+        stop = held_rows - held_rows % num_rows
+        for start in range(0, stop, num_rows):
+            yield whole.slice(start, num_rows).combine_chunks()
+        held_rows -= stop
+        held = [whole.slice(stop)] if held_rows else []
+    if held:
+        yield pa.concat_tables(held).combine_chunks()
 
 
 def write_bytes(path: Path, data: bytes) -> FileFacts:
@@ -298,6 +340,20 @@ def _hashed(path: Path, syncer: Syncer | None) -> Iterator[_HashedSink]:
         beside.unlink(missing_ok=True)
     if syncer is not None:
         syncer.add(path)
+
+
+@contextmanager
+def _arrow_file(sink: _HashedSink, schema: pa.Schema) -> Iterator[pa.RecordBatchFileWriter]:
+    """Open an Arrow file that hands large blocks to a sink.
+
+    A thread has to ask for the interpreter at each block, and a batch consists of dozens of small
+    buffers.
+    """
+    with (
+        pa.BufferedOutputStream(pa.PythonFile(sink, mode="w"), _WRITE_BYTES) as stream,
+        pa.ipc.new_file(stream, schema) as writer,
+    ):
+        yield writer
 
 
 def _flat(batches: Iterable[pa.RecordBatch | pa.Table]) -> list[pa.RecordBatch]:

@@ -22,7 +22,8 @@ def write_candidates(path: Path, sets: Mapping[str, Sequence[str]]) -> FileFacts
     """Write all sets of a build, sorted by id."""
     ids = sorted(sets)
     table = pa.table(
-        {"id": ids, "values": [list(sets[one]) for one in ids]}, schema=CANDIDATES_SCHEMA
+        {"id": ids, "values": [list(sets[identifier]) for identifier in ids]},
+        schema=CANDIDATES_SCHEMA,
     )
     return write_arrow(path, CANDIDATES_SCHEMA, [table])
 

@@ -38,8 +38,8 @@ def _vocabulary(
     counts: Counter[str] = Counter()
     for name in candidates.splits:
         split = dataset.split(name)
-        found = find_split(catalog, dataset, split, roots)
-        for chunk in reader_of(dataset).read(read_context(found, roots, seed, None)):
+        split_files = find_split(catalog, dataset, split, roots)
+        for chunk in reader_of(dataset).read(read_context(split_files, roots, seed, None)):
             counts.update(chunk.records.column("answer").drop_null().to_pylist())
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     kept = [answer for answer, count in ranked if count >= candidates.min_count]

@@ -87,6 +87,6 @@ def _vocabulary(request: ConvertRequest, state: SplitState) -> tuple[int, int, i
     inside = answers = 0
     for shard in state.record_shards:
         for chunk in read_arrow(shard.path).column("answer").chunks:
-            found, given = vocabulary_use(chunk, state.candidates)
-            inside, answers = inside + found, answers + given
+            num_matches, num_answers = vocabulary_use(chunk, state.candidates)
+            inside, answers = inside + num_matches, answers + num_answers
     return inside, answers, len(state.candidates)

@@ -86,9 +86,9 @@ def idle_settings(
     for text in settings:
         name, _, assignment = text.partition(".")
         option = assignment.partition("=")[0]
-        own = [split for split in splits if split.dataset.name == name]
-        reasons = {_idle(split, option, ocr=ocr) for split in own}
-        if own and None not in reasons:
+        splits_of_dataset = [split for split in splits if split.dataset.name == name]
+        reasons = {_idle(split, option, ocr=ocr) for split in splits_of_dataset}
+        if splits_of_dataset and None not in reasons:
             yield text, " and ".join(sorted(reason for reason in reasons if reason))
 
 
@@ -99,7 +99,7 @@ def unnamed_ocr(ocr: RawFile, splits: Sequence[Covered], example: str | None) ->
     of an earlier version, which has no counts.
     """
     keeping = [split for split in splits if split.keeps_ocr]
-    uses = [use for one in keeping if (use := one.coverage.sides.get(OCR_OPTION)) is not None]
+    uses = [use for split in keeping if (use := split.coverage.sides.get(OCR_OPTION)) is not None]
     if not keeping:
         return (
             f"{OCR_OPTION} {ocr.name} has no effect: no dataset here keeps OCR tokens "

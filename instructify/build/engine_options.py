@@ -79,7 +79,7 @@ def _part(part: str | None, stage: str | None, stages: tuple[Stage, ...]) -> Par
         return None
     if stage is None:
         raise UserError(f"--part {part} is of one stage; give --stage too: {', '.join(stages)}.")
-    name = next((one for one in stages if one == stage), None)
+    name = next((candidate for candidate in stages if candidate == stage), None)
     if name is None:
         raise UserError(f"--stage {stage} is unknown here; {did_you_mean(stage, stages)}")
     match = _PART.fullmatch(part or "1/1")

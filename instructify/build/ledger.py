@@ -95,10 +95,10 @@ class LedgerWriter:
         parts += [', "detail": ', quoted(details)]
         parts += [', "record_id": ', quoted(records.column("record_id").combine_chunks()), "}\n"]
         for begin in range(0, records.num_rows, _SLICE_ROWS):
-            own = [
+            slices = [
                 part if isinstance(part, str) else part.slice(begin, _SLICE_ROWS) for part in parts
             ]
-            lines = pc.binary_join_element_wise(*own, "")
+            lines = pc.binary_join_element_wise(*slices, "")
             self._write("".join(lines.to_pylist()).encode())
 
     def _note_order(self, sources: pa.Array, positions: pa.Array) -> None:

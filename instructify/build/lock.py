@@ -54,7 +54,7 @@ def write_lock(path: Path, *, take_over: bool | None = None) -> Iterator[None]:
 
 def _missing(folder: Path) -> list[Path]:
     """List the missing folders of a path, the path itself first."""
-    return [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+    return [parent for parent in (folder, *folder.parents) if not os.path.lexists(parent)]
 
 
 def _leave_nothing(path: Path, made: Sequence[Path]) -> None:

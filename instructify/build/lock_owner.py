@@ -102,11 +102,11 @@ class Mount(NamedTuple):
 
 def mount_of(path: Path) -> Mount:
     """Return the file system of a path; of type '' if the system does not tell."""
-    best, found = -1, Mount("", frozenset())
+    best, mount = -1, Mount("", frozenset())
     try:
         lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
-        return found
+        return mount
     resolved = path.resolve()
     for line in lines:
         before, _, after = line.partition(" - ")
@@ -115,8 +115,8 @@ def mount_of(path: Path) -> Mount:
         if (resolved == point or point in resolved.parents) and len(point.parts) >= best:
             best = len(point.parts)
             options = frozenset((*fields[5].split(","), *tail[-1].split(",")))
-            found = Mount(tail[0], options)
-    return found
+            mount = Mount(tail[0], options)
+    return mount
 
 
 def _plain(name: str) -> str:

@@ -46,8 +46,8 @@ def forms_at_hand(
     folder = root / dataset.release
     here = list(_files(folder, root))
     loose = list(_files(root, root, depth=0))
-    zips = [one for one in (*here, *loose) if one.shown.lower().endswith(".zip")][:_MOST_ZIPS]
-    inside = {one: {_base(name): name for name in zip_names(one.path)} for one in zips}
+    zips = [entry for entry in (*here, *loose) if entry.shown.lower().endswith(".zip")][:_MOST_ZIPS]
+    inside = {archive: {_base(name): name for name in zip_names(archive.path)} for archive in zips}
     get = catalog.release_of(dataset).get
     phrases: list[str] = []
     for spec in missing:
@@ -138,17 +138,17 @@ def _files(folder: Path, root: Path, depth: int = _MOST_DEPTH) -> Iterator[_Entr
 
 def _listed(folder: Path) -> list[tuple[Path, bool]]:
     """List a folder without links; empty if it has too many files to be one of annotations."""
-    found: list[tuple[Path, bool]] = []
+    listed: list[tuple[Path, bool]] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if len(found) == _MOST_IN_FOLDER:
+                if len(listed) == _MOST_IN_FOLDER:
                     break
                 if entry.is_file() or entry.is_dir(follow_symlinks=False):
-                    found.append((Path(entry.path), not entry.is_file()))
+                    listed.append((Path(entry.path), not entry.is_file()))
     except OSError:
         return []
-    return sorted(found)
+    return sorted(listed)
 
 
 def _shown(path: Path, root: Path) -> str:

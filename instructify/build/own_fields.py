@@ -49,8 +49,8 @@ def named_fields(dataset: Dataset) -> set[str]:
 
 def fields_in(tables: Iterable[pa.Table | pa.RecordBatch]) -> set[str]:
     """List the fields of own data that records have."""
-    found: set[str] = set()
+    present: set[str] = set()
     for table in tables:
         pairs = pc.list_flatten(table.column("fields"))
-        found.update(pc.unique(pc.struct_field(pairs, "name")).to_pylist())
-    return found
+        present.update(pc.unique(pc.struct_field(pairs, "name")).to_pylist())
+    return present

@@ -63,8 +63,8 @@ class PartWorkers:
     def _receipts(
         self, function: Callable[[Unit], Result], units: Sequence[Unit], stage: Stage
     ) -> list[Result]:
-        found = [self._notes.find(function, unit) for unit in units]
-        lacking = [name_of(units[at], at) for at, one in enumerate(found) if one is None]
+        receipts = [self._notes.find(function, unit) for unit in units]
+        lacking = [name_of(units[at], at) for at, receipt in enumerate(receipts) if receipt is None]
         if lacking:
             more = len(lacking) - _MOST_NAMES
             names = ", ".join(lacking[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
@@ -73,7 +73,7 @@ class PartWorkers:
                 f"{len(units):,} lack a receipt ({names}); run all parts of that stage first, or "
                 "those that failed again."
             )
-        return [one for one in found if one is not None]
+        return [receipt for receipt in receipts if receipt is not None]
 
     def _together(
         self,
@@ -106,7 +106,7 @@ class PartWorkers:
             if done is not None:
                 done(unit, result)
 
-        self._inner.map(function, todo, note)
+        self._inner.map(function, todo, note, stage=self._part.stage)
 
     def _sum_up(self) -> str:
         return (

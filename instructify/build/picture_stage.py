@@ -84,24 +84,24 @@ def run_picture_stage(
         check_roots(paths.root, roots)
     searched = _with_packs(request, states, roots, paths)
     wanted = _wanted(request, states, searched, paths, manifest)
-    found = find_pictures(wanted, pool, progress.stage)
-    for problem in found.container_problems:
+    pictures = find_pictures(wanted, pool, progress.stage)
+    for problem in pictures.container_problems:
         print(problem, file=sys.stderr)
-    for images in idle_folders(roots, found.used_roots) if found.num_keys else ():
+    for images in idle_folders(roots, pictures.used_roots) if pictures.num_keys else ():
         print(f"--images {images} has no effect: no picture comes from it", file=sys.stderr)
-    _tell_states(states, found.notes)
+    _tell_states(states, pictures.notes)
     for state in states:
-        of = found.splits.get(state.name, NO_PICTURES)
+        of = pictures.splits.get(state.name, NO_PICTURES)
         state.pictures = of.num_keys - of.num_problems
         state.problems_sha256 = of.problems_sha256
     stored = frozenset(name for name, mode in all_modes.items() if mode == "store")
-    plan = plan_storing(found, wanted, stored, pool)
+    plan = plan_storing(pictures, wanted, stored, pool)
     _tell_store(plan, wanted.staging, paths)
     before = [] if manifest is None else manifest.pictures.stores
     names = [Path(name).name for name in before]
-    done = store_pictures(plan, found, wanted, names, pool, progress.stage)
-    outcome = _outcome(wanted.staging, all_modes, found, done, before)
-    seen = tuple(one.found for one in found.joined)
+    done = store_pictures(plan, pictures, wanted, names, pool, progress.stage)
+    outcome = _outcome(wanted.staging, all_modes, pictures, done, before)
+    seen = tuple(receipt.found for receipt in pictures.joined)
     return dataclasses.replace(outcome, roots=roots, seen=seen)
 
 
@@ -221,27 +221,27 @@ def _tell_store(plan: StorePlan, staging: Path, paths: BuildPaths) -> None:
 def _outcome(
     staging: Path,
     modes: Mapping[str, PictureMode],
-    found: FoundPictures,
+    pictures: FoundPictures,
     done: StoredPictures,
     before: Sequence[str],
 ) -> PictureOutcome:
-    parts = [*done.parts, *found.problems]
+    parts = [*done.parts, *pictures.problems]
     staged = {
         f"pictures/{facts.name}": Shard(staging / facts.name, file_entry(facts)) for facts in parts
     }
     for name, shard in done.shards:
         staged[f"pictures/{name}"] = Shard(shard.path, file_entry(shard.facts))
     families = {
-        name: FamilyEntry(mode=mode, keys=found.families.get(name, 0))
+        name: FamilyEntry(mode=mode, keys=pictures.families.get(name, 0))
         for name, mode in sorted(modes.items())
     }
     entry = PicturesEntry(
         families=families,
-        keys=sum(found.families.values()),
+        keys=sum(pictures.families.values()),
         distinct=done.num_distinct,
         size_bytes=done.distinct_bytes,
         index=[f"pictures/{facts.name}" for facts in done.parts],
-        problems=[f"pictures/{facts.name}" for facts in found.problems],
+        problems=[f"pictures/{facts.name}" for facts in pictures.problems],
         stores=sorted({*before, *(f"pictures/{name}" for name, _ in done.shards)}),
     )
     return PictureOutcome(entry=entry, staged=staged)

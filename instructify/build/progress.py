@@ -3,20 +3,23 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from instructify._util.terminal import bar_stream
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 class Bar:
     """Counts finished units."""
 
-    def __init__(self, bar: tqdm) -> None:
+    def __init__(self, bar: "tqdm | None") -> None:
         self._bar = bar
 
     def advance(self, amount: int = 1) -> None:
-        self._bar.update(amount)
+        if self._bar is not None:
+            self._bar.update(amount)
 
 
 class Progress:
@@ -32,13 +35,17 @@ class Progress:
     @contextmanager
     def stage(self, name: str, total: int, unit: str) -> Iterator[Bar]:
         """Open the bar of a step, which disappears when the step is done."""
+        if not self._shown or total == 0:
+            yield Bar(None)
+            return
+        from tqdm import tqdm  # slow to import
+
         with tqdm(
             total=total,
             desc=f"{name:<9}",
             unit=f" {unit}",
             file=bar_stream(),
             leave=False,
-            disable=not self._shown or total == 0,
             ncols=79,
         ) as bar:
             yield Bar(bar)

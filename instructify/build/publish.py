@@ -70,8 +70,8 @@ def publish(
             if (name, split) not in anew:
                 plan.keep([*of.record_shards, *of.sample_shards])
         if name in touched:
-            own = [state for state in states if state.dataset == name]
-            _place_ledger(plan, name, set(entry.splits), own, paths)
+            states_of_dataset = [state for state in states if state.dataset == name]
+            _place_ledger(plan, name, set(entry.splits), states_of_dataset, paths)
         else:
             plan.keep([rejects_name(name)])
     candidate_sizes = _place_candidates(plan, states, datasets, paths)
@@ -149,11 +149,11 @@ def _place_candidates(
     sets = read_candidates(paths.candidates)
     sets |= {set_id(state.candidates): state.candidates for state in states if state.candidates}
     used = {of.candidate_set for entry in datasets.values() for of in entry.splits.values()}
-    kept = {one: values for one, values in sets.items() if one in used}
+    kept = {identifier: values for identifier, values in sets.items() if identifier in used}
     if kept:
         staged = paths.staging / CANDIDATES
         plan.put(CANDIDATES, staged, file_entry(write_candidates(staged, kept)))
-    return {one: len(values) for one, values in sorted(kept.items())}
+    return {identifier: len(values) for identifier, values in sorted(kept.items())}
 
 
 def _place_pictures(plan: _Plan, pictures: PictureOutcome) -> None:

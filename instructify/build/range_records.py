@@ -16,8 +16,8 @@ def put_together(unit: RecordsUnit, made: Made, folder: Path) -> Written:
     """Fill the folder of a split from its ranges, with the result of a single reader."""
     fresh_folder(folder)
     with LedgerWriter(folder / REJECTS, unit.dataset.name, unit.split) as ledger:
-        for one in made.ranges:
-            ledger.add(range_rejects(one.folder, one.offset))
+        for made_range in made.ranges:
+            ledger.add(range_rejects(made_range.folder, made_range.offset))
     shards = {}
     for number, (path, facts) in enumerate(made.shards):
         name = f"records-{number:05d}.arrow"

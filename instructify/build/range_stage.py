@@ -130,7 +130,11 @@ class _Stage:
     def _planned(self, splits: dict[int, _Split]) -> dict[int, list[Planned]]:
         """Run the surveys of splits, which have to see all ranges before any is read."""
         seen = {
-            at: [(one.folder, one.rows) for one in split.receipts if one and one.folder]
+            at: [
+                (receipt.folder, receipt.rows)
+                for receipt in split.receipts
+                if receipt and receipt.folder
+            ]
             for at, split in splits.items()
         }
         places = [at for at, folders in seen.items() if folders]
@@ -215,7 +219,10 @@ class _Stage:
         return {
             at: Made(
                 made,
-                tuple((one.path, one.facts) for one in islice(receipts, len(shard_pieces(made)))),
+                tuple(
+                    (receipt.path, receipt.facts)
+                    for receipt in islice(receipts, len(shard_pieces(made)))
+                ),
             )
             for at, made in ranges.items()
         }

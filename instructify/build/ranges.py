@@ -112,10 +112,10 @@ def _surveyed(
         return RangeReceipt(doubt=_doubt(error))
     folder = unit.records.staging / private_name("range")
     fresh_folder(folder)
-    hashes = np.concatenate([np.empty(0, np.uint64), *(one.hashes for one in seen)])
+    hashes = np.concatenate([np.empty(0, np.uint64), *(part.hashes for part in seen)])
     try:
         np.save(folder / _URLS, hashes)
-        np.save(folder / _KIND, np.array([any(one.synthetic for one in seen)]))
+        np.save(folder / _KIND, np.array([any(part.synthetic for part in seen)]))
     except OSError as error:
         raise unwritable(folder, error) from error
     _settle(unit, folder, (_URLS, _KIND))

@@ -111,9 +111,9 @@ def look_for_files(dataset: Dataset, split: Split, roots: RawRoots) -> LookedFor
             files |= several
             missing += [dataclasses.replace(spec, names=(name,)) for name in lacking]
             continue
-        found = _find(roots, dataset, spec)
-        if found is not None:
-            files[spec.role] = found
+        place = _find(roots, dataset, spec)
+        if place is not None:
+            files[spec.role] = place
         else:
             (optional if spec.optional else missing).append(spec)
     if not missing and not files:
@@ -154,17 +154,19 @@ def _find_all(
     Also returns the names without a file. A folder of classes, which has no columns, stands for
     itself, even if there is a table in it.
     """
-    found: list[RawFile] = []
+    found_files: list[RawFile] = []
     lacking: list[str] = []
     is_classes = spec.role == "folder" and not dataset.options.get("column_picture")
     for name in spec.names:
         names = _fitting(roots.release(dataset.release), name) if is_glob(name) else [name]
-        places = [_find(roots, dataset, dataclasses.replace(spec, names=(one,))) for one in names]
+        places = [_find(roots, dataset, dataclasses.replace(spec, names=(name,))) for name in names]
         there = [place for place in places if place is not None]
         files = there if is_classes else [file for place in there for file in files_in(place)]
-        found += files
+        found_files += files
         lacking += [] if files else [name]
-    named = {f"{spec.role}-{at:05d}" if at else spec.role: file for at, file in enumerate(found)}
+    named = {
+        f"{spec.role}-{at:05d}" if at else spec.role: file for at, file in enumerate(found_files)
+    }
     return named, lacking
 
 
@@ -206,7 +208,9 @@ def _missing_sentence(
     names = ", and ".join(looked.missing_names(dataset))
     there = "" if folder.is_dir() else " (that folder does not exist)"
     steps = how_to_get(catalog, dataset, roots)
-    seen = "".join(f"; {one}" for one in forms_at_hand(catalog, dataset, looked.missing, roots.raw))
+    seen = "".join(
+        f"; {form}" for form in forms_at_hand(catalog, dataset, looked.missing, roots.raw)
+    )
     return (
         f"{dataset.name} {split.name}: {names} expected in {folder}{there}{seen}. How to get it:\n"
         f"{steps}"

@@ -6,6 +6,7 @@ finds. It needs memory for one shard.
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -121,7 +122,10 @@ def _receipt(key: str, sources: Sources, written: Written) -> RecordsReceipt:
 
 
 class _Writer:
-    """Collects chunks into shards, and the facts about them for the receipt."""
+    """Collects chunks into shards, and the facts about them for the receipt.
+
+    A thread writes a shard while the next one is read; most of writing needs no Python.
+    """
 
     def __init__(self, folder: Path, syncer: Syncer, coverage: CoverageCounter) -> None:
         self.records = 0
@@ -134,6 +138,14 @@ class _Writer:
         self._syncer = syncer
         self._held: list[pa.RecordBatch] = []
         self._held_rows = 0
+        self._thread = ThreadPoolExecutor(1)
+        self._pending: Future[FileFacts] | None = None
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(wait=True)
 
     def add(self, batch: pa.RecordBatch, id_hashes: Hashes) -> None:
         """Add a batch; write full shards of exactly SHARD_ROWS rows."""
@@ -148,20 +160,31 @@ class _Writer:
             self._held.append(piece)
             self._held_rows += piece.num_rows
             if self._held_rows == SHARD_ROWS:
-                self.flush()
+                self._flush()
 
-    def flush(self) -> None:
-        """Write the collected rows as a shard, and its distinct picture keys."""
-        if not self._held:
-            return
-        number = len(self.shards)
+    def finish(self) -> None:
+        """Write the rest, and wait until all shards are written."""
+        if self._held:
+            self._flush()
+        self._take_over()
+
+    def _flush(self) -> None:
+        """Start to write the collected rows as a shard, and hash its distinct picture keys."""
+        self._take_over()  # one shard at a time limits memory
         keys = pc.unique(pa.chunked_array([b.column("pictures").flatten() for b in self._held]))
         self.key_hashes.append(hash_texts(keys))
-        name = f"records-{number:05d}.arrow"
+        path = self._folder / f"records-{len(self.shards):05d}.arrow"
         table = pa.Table.from_batches(self._held, RECORD_SCHEMA)
-        facts = write_records(self._folder / name, table, self._syncer)
-        self.shards[name] = file_entry(facts)
+        self._pending = self._thread.submit(write_records, path, table, self._syncer)
         self._held, self._held_rows = [], 0
+
+    def _take_over(self) -> None:
+        """Wait for the shard that is being written; an error of the thread is raised here."""
+        if self._pending is None:
+            return
+        facts = self._pending.result()
+        self.shards[facts.name] = file_entry(facts)
+        self._pending = None
 
 
 def write_records(path: Path, table: pa.Table, syncer: Syncer | None = None) -> FileFacts:
@@ -176,8 +199,8 @@ def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> Written
         collector_paused(),
         Syncer() as syncer,
         LedgerWriter(folder / REJECTS, unit.dataset.name, unit.split) as ledger,
+        _Writer(folder, syncer, CoverageCounter(sides_of_unit(unit))) as writer,
     ):
-        writer = _Writer(folder, syncer, CoverageCounter(sides_of_unit(unit)))
         pack = PackWriter(folder)
         for chunk in _limited(read_chunks(unit), unit.limit):
             ledger.add(chunk.rejects)
@@ -187,9 +210,10 @@ def _write(unit: RecordsUnit, folder: Path, repeated: frozenset[int]) -> Written
             ledger.add(doubles)
             writer.coverage.add(batch, chunk.remarks)
             writer.add(batch, hashes)
-        writer.flush()
+        writer.finish()
         packed = {facts.name: file_entry(facts) for facts in pack.close()}
         syncer.wait()
+    pa.default_memory_pool().release_unused()  # or the threads that render samples add to it
     return Written(
         records=writer.records,
         forms=writer.forms,

@@ -37,23 +37,24 @@ class RejectsError(Exception):
 def check_rejects(request: ConvertRequest, states: Sequence[SplitState], paths: BuildPaths) -> None:
     """Refuse the commit if a dataset has too many rejects, and show its ledger."""
     for name in sorted({state.dataset for state in states}):
-        own = [state for state in states if state.dataset == name]
-        _check_whole(request, name, own, paths)
+        states_of_dataset = [state for state in states if state.dataset == name]
+        _check_whole(request, name, states_of_dataset, paths)
         allowed = request.max_rejects
         if allowed is None:
             allowed = request.catalog.dataset(name).max_rejects_percent
-        lost = sum(state.rejects.total() for state in own)
-        items = sum(state.records + state.record_rejects.total() for state in own)
+        lost = sum(state.rejects.total() for state in states_of_dataset)
+        items = sum(state.records + state.record_rejects.total() for state in states_of_dataset)
         share = min(100, 100 * lost / max(1, items))  # a record may be rejected once for each draw
         if share <= allowed:
             continue
-        ledger = _failed_ledger(name, own, paths)
-        reasons = sum((state.rejects for state in own), Counter[str]()).most_common(3)
-        told = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+        ledger = _failed_ledger(name, states_of_dataset, paths)
+        reasons = sum((state.rejects for state in states_of_dataset), Counter[str]()).most_common(3)
+        counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons)
+        advice = _advice(request, name, ledger, [reason for reason, _ in reasons], share)
         raise RejectsError(
             f"{name}: {_lost(request, name, lost, items)} ({share:.1f} %, allowed are "
-            f"{allowed:g} %): {told}",
-            f"; see {ledger}{_advice(request, name, ledger, [one for one, _ in reasons], share)}",
+            f"{allowed:g} %): {counts}",
+            f"; see {ledger}{advice}",
             share,
             _first(ledger, reasons[0][0]),
         )
@@ -69,9 +70,9 @@ def check_not_empty(
     name = states[0].dataset
     seen = ""
     if lost:
-        own = [state for state in states if state.rejects]
-        name = own[0].dataset
-        ledger = _failed_ledger(name, [one for one in own if one.dataset == name], paths)
+        rejected = [state for state in states if state.rejects]
+        name = rejected[0].dataset
+        ledger = _failed_ledger(name, [state for state in rejected if state.dataset == name], paths)
         why = f"all of {counted(lost, 'item')} were rejected{_first(ledger, None)}"
         seen = f"; see {ledger}"
         what = "mend the raw data or the catalog"
@@ -128,20 +129,20 @@ def _first(ledger: Path, reason: str | None) -> str:
 
 
 def _files(states: Sequence[SplitState]) -> str:
-    raws = [one for state in states for one in state.raw]
+    raws = [raw for state in states for raw in state.raw]
     names = list(dict.fromkeys(f"{raw.name} ({raw.size_bytes:,} bytes)" for raw in raws))
     more = f" and {len(names) - _MOST_FILES} more" if len(names) > _MOST_FILES else ""
     return ", ".join(names[:_MOST_FILES]) + more
 
 
 def _check_whole(
-    request: ConvertRequest, name: str, own: Sequence[SplitState], paths: BuildPaths
+    request: ConvertRequest, name: str, states: Sequence[SplitState], paths: BuildPaths
 ) -> None:
     """Refuse a file that is cut off, since the number of missing items is unknown."""
-    cut = [state for state in own if state.rejects["cut-off"]]
+    cut = [state for state in states if state.rejects["cut-off"]]
     if not cut or request.max_rejects is not None:
         return
-    ledger = _failed_ledger(name, own, paths)
+    ledger = _failed_ledger(name, states, paths)
     raise RejectsError(
         f"{name} {', '.join(state.split for state in cut)}: a raw file ends in the middle",
         f" (see 'cut-off' in {ledger}); get it again, or convert what is there with "
@@ -150,9 +151,9 @@ def _check_whole(
     )
 
 
-def _failed_ledger(name: str, own: Sequence[SplitState], paths: BuildPaths) -> Path:
+def _failed_ledger(name: str, states: Sequence[SplitState], paths: BuildPaths) -> Path:
     ledger = paths.failed_ledger(name)
-    write_blocks(ledger, (line for state in own for line in _own_lines(state, paths)))
+    write_blocks(ledger, (line for state in states for line in _own_lines(state, paths)))
     return ledger
 
 

@@ -59,7 +59,7 @@ def find_splits(request: ConvertRequest) -> list[RawSplit]:
     """
     check_raw_root(request.roots)
     _check_out(request)
-    found: list[RawSplit] = []
+    splits: list[RawSplit] = []
     missing: dict[str, UserError] = {}
     for dataset in request.datasets:
         names = [request.split] if request.split is not None else list(dataset.default_splits)
@@ -73,14 +73,14 @@ def find_splits(request: ConvertRequest) -> list[RawSplit]:
                 missing.setdefault(dataset.name, error)
         if here:
             missing.pop(dataset.name, None)
-        found += here
+        splits += here
     if missing:
-        sentence = _missing_sentence(missing, some_found=bool(found))
+        sentence = _missing_sentence(missing, some_found=bool(splits))
         lacking = [n for n, error in missing.items() if isinstance(error, FilesMissingError)]
         if lacking:
             sentence += f"\nEverything that is missing: {check_line(request, lacking)}"
         raise UserError(sentence)
-    return found
+    return splits
 
 
 def check_line(request: ConvertRequest, names: Sequence[str]) -> str:
@@ -95,7 +95,7 @@ def check_line(request: ConvertRequest, names: Sequence[str]) -> str:
         words += ["--split", request.split]
     if request.catalog_file is not None:
         words += ["--catalog", str(request.catalog_file)]
-    for dataset in (one for one in request.datasets if one.name in names):
+    for dataset in (dataset for dataset in request.datasets if dataset.name in names):
         usual = request.catalog.dataset(dataset.name).options
         for option, value in dataset.options.items():
             if value != usual.get(option):

@@ -5,7 +5,7 @@ with an unusable picture or a failing template becomes a reject. Only text is wr
 change of templates needs neither pictures nor raw files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from instructify._util.outside import NotReadableError, decode_json, read_regula
 from instructify._util.shards import (
     Syncer,
     read_arrow,
+    stream_tables,
     valid_arrow,
-    write_arrow,
     write_bytes,
 )
 from instructify.build.ledger import LedgerWriter
@@ -147,25 +147,27 @@ def _write(unit: SamplesUnit, folder: Path) -> SamplesReceipt:
         read_arrow(unit.shard).slice(unit.start, unit.stop - unit.start), RECORD_SCHEMA, unit.shard
     )
     spec = unit.spec
-    kept = 0
-    tables: list[pa.Table] = []
-    with (
-        Syncer() as syncer,
-        LedgerWriter(folder / REJECTS, spec.dataset, spec.split) as ledger,
-    ):
+    kept = [0]
+
+    def tables() -> Iterator[pa.Table]:
         for start in range(0, records.num_rows, SLICE_ROWS):
             piece = records.slice(start, SLICE_ROWS).combine_chunks()
             if problems is not None:
                 piece = _with_pictures(piece, problems, ledger)
             table = _rendered(piece, spec, ledger)
-            tables.append(table)
-            kept += len(pc.unique(table.column("record_id")))
-        facts = write_arrow(folder / SAMPLES, SAMPLE_SCHEMA, tables, syncer=syncer)
+            kept[0] += len(pc.unique(table.column("record_id")))
+            yield table
+
+    with (
+        Syncer() as syncer,
+        LedgerWriter(folder / REJECTS, spec.dataset, spec.split) as ledger,
+    ):
+        facts = stream_tables(folder / SAMPLES, SAMPLE_SCHEMA, tables(), syncer=syncer)
         syncer.wait()
     receipt = SamplesReceipt(
         key=unit.key,
         samples=facts.rows,
-        records=kept,
+        records=kept[0],
         rejects=dict(sorted(ledger.counts.items())),
         shard=file_entry(facts),
     )
@@ -176,13 +178,13 @@ def _write(unit: SamplesUnit, folder: Path) -> SamplesReceipt:
 def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) -> pa.Table:
     """Drop the records that name an unusable picture."""
     pictures = records.column("pictures").combine_chunks()
-    rows, found = problems.rows_with_problems(pictures)
+    rows, reasons = problems.rows_with_problems(pictures)
     if not len(rows):
         return records
     keep = np.ones(records.num_rows, np.bool_)
     keep[rows] = False
     dropped = records.select(["record_id", "source", "position"]).filter(pa.array(~keep))
-    key, reason, detail = (found.column(name).combine_chunks() for name in _PROBLEM)
+    key, reason, detail = (reasons.column(name).combine_chunks() for name in _PROBLEM)
     ledger.add_records(dropped, "pictures", reason, pc.binary_join_element_wise(key, detail, ": "))
     return records.filter(pa.array(keep))
 
@@ -190,11 +192,9 @@ def _with_pictures(records: pa.Table, problems: Problems, ledger: LedgerWriter) 
 def _rendered(records: pa.Table, spec: SamplesSpec, ledger: LedgerWriter) -> pa.Table:
     """Render a slice; samples are in the order of records, with the draws of each in order."""
     hashes = hash_texts(records.column("record_id"))
-    drawn = [
-        choose_templates(records, spec.templates, hashes, draw=draw, seed=spec.seed)
-        for draw in range(spec.draws)
-    ]
-    which = np.stack(drawn, axis=1).reshape(-1)
+    which = choose_templates(
+        records, spec.templates, hashes, draws=spec.draws, seed=spec.seed
+    ).reshape(-1)
     rows = np.repeat(np.arange(records.num_rows), spec.draws)
     draws = np.tile(np.arange(spec.draws), records.num_rows)
     lost = np.flatnonzero(which == NO_TEMPLATE)
@@ -218,7 +218,7 @@ def _rendered(records: pa.Table, spec: SamplesSpec, ledger: LedgerWriter) -> pa.
         "response": rendered.response,
     }
     if rendered.failed:
-        failed = [one.row for one in rendered.failed]
+        failed = [failure.row for failure in rendered.failed]
         _reject_failed(table.take(failed), rendered.failed, ledger)
         good = np.delete(np.arange(len(rows)), failed)
         table, draws, which = table.take(good), draws[good], which[good]
@@ -244,8 +244,8 @@ def _reject_unfitting(lost: pa.Table, ledger: LedgerWriter) -> None:
 def _reject_failed(lost: pa.Table, failures: Sequence[Failure], ledger: LedgerWriter) -> None:
     rows = lost.select(["record_id", "source", "position"]).to_pylist()
     rejects = [
-        Reject(row["source"], row["position"], None, one.reason, one.detail)
-        for row, one in zip(rows, failures, strict=True)
+        Reject(row["source"], row["position"], None, failure.reason, failure.detail)
+        for row, failure in zip(rows, failures, strict=True)
     ]
     ledger.add(rejects, [row["record_id"] for row in rows])
 

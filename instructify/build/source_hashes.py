@@ -83,12 +83,12 @@ class Hashing:
 
 def _state(path: Path) -> _State:
     is_folder = path.is_dir()
-    files = sorted(one for one in path.rglob("*") if one.is_file()) if is_folder else [path]
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file()) if is_folder else [path]
     rows: list[tuple[str, int, int, int, int]] = []
-    for one in files:
-        stat = one.stat()
+    for file in files:
+        stat = file.stat()
         times = (stat.st_mtime_ns, stat.st_ctime_ns)
-        rows.append((f"{one!a}", stat.st_size, *times, stat.st_ino))
+        rows.append((f"{file!a}", stat.st_size, *times, stat.st_ino))
     return _State(
         size_bytes=sum(row[1] for row in rows),
         newest_ns=max((max(row[2:4]) for row in rows), default=0),

@@ -9,7 +9,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from threading import Thread
@@ -20,6 +27,9 @@ from instructify.build.engine_options import EngineOptions, Stage
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
+# Stages whose units leave the interpreter free most of the time: Arrow, hashes and the disk.
+_THREADED: tuple[Stage | None, ...] = ("samples",)
+_NUM_THREADS = 2  # each has the shard of a unit in memory
 AHEAD = 4  # units that wait for each process: enough to keep it busy, few to hold
 
 
@@ -81,26 +91,53 @@ class LocalWorkers:
         through: bool = False,
     ) -> list[Result]:
         """See `Workers`."""
-        if self._pool is None or len(units) < 2:
+        if len(units) < 2:
             return list(_inline(function, units, done))
-        results: dict[int, Result] = {}
-        pending: dict[Future[Result], int] = {}
-        try:
-            for place, unit in enumerate(units):
-                with _interrupts_held():
-                    pending[self._pool.submit(function, unit)] = place
-                if len(pending) >= self._window:
-                    _collect(pending, units, results, done)
-            while pending:
+        if self._pool is not None:
+            return _pooled(self._pool, self._window, function, units, done)
+        if stage in _THREADED:
+            return _threaded(function, units, done)
+        return list(_inline(function, units, done))
+
+
+def _pooled(
+    pool: Executor,
+    window: int,
+    function: Callable[[Unit], Result],
+    units: Sequence[Unit],
+    done: Callable[[Unit, Result], None] | None,
+) -> list[Result]:
+    results: dict[int, Result] = {}
+    pending: dict[Future[Result], int] = {}
+    try:
+        for place, unit in enumerate(units):
+            with _interrupts_held():
+                pending[pool.submit(function, unit)] = place
+            if len(pending) >= window:
                 _collect(pending, units, results, done)
-        except BrokenProcessPool as error:
-            at_work = sorted(name_of(units[place], place) for place in pending.values())
-            raise UserError(
-                "a worker process was killed from outside, perhaps for want of memory, at "
-                f"{', '.join(at_work[: self._window // AHEAD])}; run the same command again, with "
-                "fewer --jobs if it comes back."
-            ) from error
-        return [results[place] for place in range(len(units))]
+        while pending:
+            _collect(pending, units, results, done)
+    except BrokenProcessPool as error:
+        at_work = sorted(name_of(units[place], place) for place in pending.values())
+        raise UserError(
+            "a worker process was killed from outside, perhaps for want of memory, at "
+            f"{', '.join(at_work[: window // AHEAD])}; run the same command again, with "
+            "fewer --jobs if it comes back."
+        ) from error
+    return [results[place] for place in range(len(units))]
+
+
+def _threaded(
+    function: Callable[[Unit], Result],
+    units: Sequence[Unit],
+    done: Callable[[Unit, Result], None] | None,
+) -> list[Result]:
+    """Run units in two threads; after an error no further unit begins."""
+    pool = ThreadPoolExecutor(_NUM_THREADS)
+    try:
+        return _pooled(pool, _NUM_THREADS * AHEAD, function, units, done)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _inline(

@@ -38,8 +38,8 @@ def note_effects(
         )
         covered.append(split)
         for effect in effects_of(split):
-            found = Example(row.name, effect.item, effect.detail)
-            report.add(effect.cause, row, effect.number, [found])
+            finding = Example(row.name, effect.item, effect.detail)
+            report.add(effect.cause, row, effect.number, [finding])
         if survey.records:
             for name, sentence in absent_fields(raw.dataset, survey.fields).items():
                 report.add("field-without-value", row, 1, [Example(row.name, name, sentence)])
@@ -54,7 +54,9 @@ def _note_ocr(
         return
     problem = unnamed_ocr(request.ocr, covered, example)
     group = report.groups.get("file-without-effect")
-    known = group is not None and any(one.item == request.ocr.name for one in group.examples)
+    known = group is not None and any(
+        example.item == request.ocr.name for example in group.examples
+    )
     if problem is not None and not known:
         row = report.splits[0]
         report.add("file-without-effect", row, 1, [Example(row.name, request.ocr.name, problem)])

@@ -123,14 +123,14 @@ def _note_vocabulary(request: CheckRequest, report: Report, dataset: Dataset) ->
     """Report splits that were not requested but whose answers are needed as candidates."""
     if dataset.candidates is None or dataset.candidates.kind != "vocabulary":
         return
-    own = [row for row in report.splits if row.dataset == dataset.name]
+    rows = [row for row in report.splits if row.dataset == dataset.name]
     for name in dataset.candidates.splits:
         looked = look_for_files(dataset, dataset.split(name), request.roots)
-        if looked.missing and name not in {row.split for row in own}:
+        if looked.missing and name not in {row.split for row in rows}:
             detail = f"expected in {request.roots.release(dataset.release)}"
             names = " and ".join(looked.missing_names(dataset))
-            example = Example(own[-1].name, names, detail)
-            report.add("vocabulary-missing", own[-1], 1, [example])
+            example = Example(rows[-1].name, names, detail)
+            report.add("vocabulary-missing", rows[-1], 1, [example])
 
 
 def _note_survey(report: Report, split: SplitReport, survey: Survey) -> None:
@@ -142,8 +142,8 @@ def _note_survey(report: Report, split: SplitReport, survey: Survey) -> None:
     split.records, split.rejects = survey.records, survey.rejects
     split.pictures = len(survey.keys)
     for reason, count in survey.rejects.items():
-        own = [reject for reject in survey.examples if reject.reason == reason]
-        report.add(reason, split, count, [_example(split, reject) for reject in own])
+        rejects = [reject for reject in survey.examples if reject.reason == reason]
+        report.add(reason, split, count, [_example(split, reject) for reject in rejects])
     if not survey.records and not survey.rejects:
         report.add("no-record", split, 1, [Example(split.name, "", "no record")])
     elif split.state in ("slice", "more") and split.official is not None:

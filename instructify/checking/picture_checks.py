@@ -54,29 +54,29 @@ def run_picture_unit(unit: PictureUnit) -> list[PictureFinding]:
     """Check the pictures of a unit and return findings."""
     findings: list[PictureFinding] = []
     with SourceReader(unit.roots) as source:
-        for one in unit.wanted:
-            seen = source.check(one.place, clip_header if one.is_clip else picture_header)
+        for picture in unit.wanted:
+            seen = source.check(picture.place, clip_header if picture.is_clip else picture_header)
             if isinstance(seen, Problem):
-                findings.append(_finding(one, seen.reason, seen.detail))
+                findings.append(_finding(picture, seen.reason, seen.detail))
                 continue
-            file = one.place.file
-            if not file.endswith(SUFFIXES[seen.kind]) and _suffix_differs(one.place, seen.kind):
-                findings.append(_finding(one, "suffix-differs", f"the content is {seen.kind}"))
+            file = picture.place.file
+            if not file.endswith(SUFFIXES[seen.kind]) and _suffix_differs(picture.place, seen.kind):
+                findings.append(_finding(picture, "suffix-differs", f"the content is {seen.kind}"))
             if seen.cut is not None or unit.deep:
-                findings += _decoded(source, one, seen)
+                findings += _decoded(source, picture, seen)
     return findings
 
 
-def _decoded(source: SourceReader, one: Wanted, seen: Header) -> list[PictureFinding]:
+def _decoded(source: SourceReader, picture: Wanted, seen: Header) -> list[PictureFinding]:
     """Decode a picture, or a clip's first frame, as a conversion does."""
-    data = source.read(one.place, MAX_CLIP_BYTES if one.is_clip else MAX_PICTURE_BYTES)
-    facts = data if isinstance(data, Problem) else _probed(data, one.is_clip)
+    data = source.read(picture.place, MAX_CLIP_BYTES if picture.is_clip else MAX_PICTURE_BYTES)
+    facts = data if isinstance(data, Problem) else _probed(data, picture.is_clip)
     if isinstance(facts, Problem):
         detail = facts.detail if seen.cut is None else f"{facts.detail}; {seen.cut}"
-        return [_finding(one, facts.reason, detail)]
+        return [_finding(picture, facts.reason, detail)]
     if seen.cut is None:
         return []
-    return [_finding(one, "clip-truncated" if one.is_clip else "odd-end", seen.cut)]
+    return [_finding(picture, "clip-truncated" if picture.is_clip else "odd-end", seen.cut)]
 
 
 def _probed(data: bytes, is_clip: bool) -> PictureFacts | Problem:
@@ -91,7 +91,7 @@ def _suffix_differs(place: Location, kind: str) -> bool:
     return bool(dot) and f".{suffix.lower()}" not in SUFFIXES[kind]
 
 
-def _finding(one: Wanted, cause: str, detail: str) -> PictureFinding:
-    file = one.place.file
+def _finding(picture: Wanted, cause: str, detail: str) -> PictureFinding:
+    file = picture.place.file
     where = "" if detail.startswith(file) else f"{file}: "
-    return PictureFinding(one.key, cause, f"{where}{detail}")
+    return PictureFinding(picture.key, cause, f"{where}{detail}")

@@ -67,7 +67,7 @@ def check_pictures(
                 window = wanted.slice(start, _WINDOW_KEYS).to_pylist()
                 findings: list[PictureFinding] = []
                 located = list(_located(request, locator, window, releases, start, findings))
-                used_roots.update(one.place.root for one in located)
+                used_roots.update(picture.place.root for picture in located)
                 bar.advance(len(window) - len(located))
                 units = [
                     PictureUnit(
@@ -75,10 +75,10 @@ def check_pictures(
                     )
                     for at in range(0, len(located), _UNIT_KEYS)
                 ]
-                found = pool.map(
+                results = pool.map(
                     run_picture_unit, units, lambda unit, _: bar.advance(len(unit.wanted))
                 )
-                findings += [finding for each in found for finding in each]
+                findings += [finding for each in results for finding in each]
                 parts.append(_table(findings))
     if len(wanted):
         _note_idle_folders(report, roots, used_roots)
@@ -101,8 +101,8 @@ def _by_release(
     request: CheckRequest, keys: Sequence[tuple[SplitReport, pa.Array]]
 ) -> dict[str, pa.ChunkedArray]:
     releases: dict[str, list[pa.Array]] = {}
-    for split, own in keys:
-        releases.setdefault(request.catalog.dataset(split.dataset).release, []).append(own)
+    for split, split_keys in keys:
+        releases.setdefault(request.catalog.dataset(split.dataset).release, []).append(split_keys)
     return {name: pa.chunked_array(parts) for name, parts in releases.items()}
 
 
@@ -154,17 +154,17 @@ def note_findings(
     findings: pa.Table,
 ) -> None:
     """Count each finding once for all splits together, and once for each split with its key."""
-    found: dict[str, list[tuple[SplitReport, pa.Table]]] = {}
-    for split, own in keys if findings.num_rows else ():
-        rows = findings.filter(pc.is_in(findings["key"], value_set=own))
+    by_cause: dict[str, list[tuple[SplitReport, pa.Table]]] = {}
+    for split, split_keys in keys if findings.num_rows else ():
+        rows = findings.filter(pc.is_in(findings["key"], value_set=split_keys))
         for entry in pc.value_counts(rows["cause"]).to_pylist():
             cause, count = entry["values"], entry["counts"]
             part = rows.filter(pc.equal(rows["cause"], cause))
             if cause == "picture-missing" and _is_expected(request, split, count):
                 cause = "picture-gone"
             report.note(cause, split, count)
-            found.setdefault(cause, []).append((split, part))
-    for cause, parts in found.items():
+            by_cause.setdefault(cause, []).append((split, part))
+    for cause, parts in by_cause.items():
         group = report.groups[cause]
         distinct = pc.unique(pa.chunked_array([c for _, t in parts for c in t["key"].chunks]))
         group.count += len(distinct)

@@ -92,9 +92,9 @@ class Report:
 
     def of(self, severity: Severity) -> list[Group]:
         """List the groups of a severity: causes before consequences, then by size."""
-        found = [group for group in self.groups.values() if group.severity == severity]
+        groups = [group for group in self.groups.values() if group.severity == severity]
         return sorted(
-            found, key=lambda group: (cause_of(group.cause).rank, -group.count, group.cause)
+            groups, key=lambda group: (cause_of(group.cause).rank, -group.count, group.cause)
         )
 
     def faults_of(self, split: SplitReport) -> int:

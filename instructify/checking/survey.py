@@ -130,20 +130,20 @@ def _distinct(parts: list[pa.Array]) -> pa.Array:
 
 def _doubles(unit: SurveyUnit, repeated: frozenset[int]) -> list[Reject]:
     """Read again until some records with a repeated id are found, for examples."""
-    found: list[Reject] = []
+    rejects: list[Reject] = []
     seen: set[int] = set()
     try:
         for chunk in _chunks(unit):
             hashes = hash_texts(chunk.records.column("record_id")).tolist()
             for row in (row for row, value in enumerate(hashes) if value in repeated):
                 if hashes[row] in seen:
-                    found.append(_double(chunk.records, row))
+                    rejects.append(_double(chunk.records, row))
                 seen.add(hashes[row])
-                if len(found) == _MOST_DOUBLES:
-                    return found
+                if len(rejects) == _MOST_DOUBLES:
+                    return rejects
     except UserError:
         pass  # reported at the first reading
-    return found
+    return rejects
 
 
 def _double(records: pa.RecordBatch, row: int) -> Reject:

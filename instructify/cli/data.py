@@ -1,5 +1,6 @@
 """Commands from raw releases to a build: catalog, twin, check, convert, retemplate."""
 
+import gc
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,8 @@ from instructify.cli.options import (
     TemplateFolder,
 )
 from instructify.cli.output import reader_may_leave
+
+_OBJECTS_PER_COLLECTION = 100_000
 
 if TYPE_CHECKING:
     from instructify.catalog import Catalog
@@ -222,7 +225,12 @@ def convert(
 
 
 def light_start() -> None:
-    """Keep pyarrow from importing pandas, which is slow; call this before pyarrow is used."""
+    """Leave out what makes the start slow; call this before pyarrow is imported.
+
+    pyarrow imports no pandas. The cyclic collector runs seldom: the objects of imports and catalogs
+    are in use to the end, and it would walk them a hundred times.
+    """
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
     from instructify._util.arrow_start import look_for_no_pandas
 
     look_for_no_pandas()

@@ -40,6 +40,13 @@ def lists_of(values: pa.Array, lengths: Iterable[int]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(np.concatenate(([np.int32(0)], ends))), values)
 
 
+def whole_numbers(values: Sequence[int]) -> pa.Int64Array:
+    """Make a column of whole numbers; those of a range are not gone through one by one."""
+    if isinstance(values, range):
+        return pa.array(np.arange(values.start, values.stop, values.step, dtype=np.int64))
+    return pa.array(np.asarray(values, np.int64))
+
+
 def singles(values: pa.Array) -> pa.ListArray:
     """Make a list of one item of each value."""
     return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32)), values)

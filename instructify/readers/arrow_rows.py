@@ -104,8 +104,8 @@ def _step(num_bytes: int, num_rows: int) -> int:
 def _class_labels(schema: pa.Schema, columns: Sequence[str]) -> dict[str, list[str]]:
     """Return the columns that are class labels of `datasets`, with the names of their classes."""
     try:
-        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        features: Mapping[str, Any] = told["info"]["features"]
+        metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features: Mapping[str, Any] = metadata["info"]["features"]
         return {
             name: [str(label) for label in feature["names"]]
             for name, feature in features.items()

@@ -63,9 +63,9 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
         plan, start = _decide(context, _urls(lists)), 0
     else:
         plan, start = Plan.load(context.planned.folder), context.planned.start
-    for one in lists:
-        for window in _windows(one.file):
-            yield _chunk(context, one, window, plan, start)
+    for caption_list in lists:
+        for window in _windows(caption_list.file):
+            yield _chunk(context, caption_list, window, plan, start)
             start += len(window.urls)
 
 
@@ -87,24 +87,24 @@ def _lists(context: ReadContext) -> list[_List]:
     options = context.options
     sources = ("ccs", "laion") if options["sources"] == "both" else (options["sources"],)
     large = "_large" if options["size"] == "large" else ""
-    found: list[_List] = []
+    lists: list[_List] = []
     for source in sources:
         for kind, role in (("web", f"{source}_web"), ("synthetic", f"{source}_synthetic{large}")):
             if options["captions"] in (kind, "both") and role in context.files:
-                found.append(_List(context.files[role], kind == "synthetic"))
-    if not found:
+                lists.append(_List(context.files[role], kind == "synthetic"))
+    if not lists:
         asked = ", ".join(f"{name}={options[name]}" for name in ("captions", "sources", "size"))
         raise UserError(
             f"{context.dataset} has none of the files that {asked} asks for; see "
             f"`instructify catalog {context.dataset}` for their names, or --set another option."
         )
-    return found
+    return lists
 
 
 def _urls(lists: Iterable[_List]) -> Iterator[Urls]:
-    for one in lists:
-        for window in _windows(one.file):
-            yield Urls(hash_texts(window.urls), one.synthetic)
+    for caption_list in lists:
+        for window in _windows(caption_list.file):
+            yield Urls(hash_texts(window.urls), caption_list.synthetic)
 
 
 def _windows(file: RawFile) -> Iterator[_Window]:
@@ -132,14 +132,16 @@ def _reject(file: RawFile, position: int, empty: bool) -> Reject:
     return Reject(file.name, position, "url", "bad-value", "the url isn't one of http or https")
 
 
-def _chunk(context: ReadContext, one: _List, window: _Window, plan: Plan, start: int) -> Chunk:
+def _chunk(
+    context: ReadContext, caption_list: _List, window: _Window, plan: Plan, start: int
+) -> Chunk:
     rows = np.flatnonzero(plan.kept(start, len(window.urls)))
     picked = window.urls
     if len(rows) < len(picked):
         picked = [picked[row] for row in rows.tolist()]
     names = pa.array([sha256(url.encode()).hexdigest()[:20] for url in picked], pa.string())
     prefix = f"{context.dataset}/{context.split}/"
-    kind = "-s" if one.synthetic else "-w"
+    kind = "-s" if caption_list.synthetic else "-w"
     ordinals = pa.array(plan.ordinals(start, len(window.urls))[rows]).cast(pa.string())
     records = record_batch(
         len(rows),
@@ -147,7 +149,7 @@ def _chunk(context: ReadContext, one: _List, window: _Window, plan: Plan, start:
         form="caption",
         pictures=singles(pc.binary_join_element_wise("web_capfilt/", names, "")),
         answer=window.captions.take(pa.array(rows)),
-        source=one.file.name,
+        source=caption_list.file.name,
         position=pa.array(np.asarray(window.positions, np.int64)[rows]),
     )
     return Chunk(records, tuple(window.rejects))

@@ -29,7 +29,7 @@ def choices_of(cell: object, separator: str) -> ChoiceCells | Fault | None:
         cell = _json_of(cell)
     if isinstance(cell, Mapping):
         return _of_object(cell)
-    if isinstance(cell, list | tuple) and any(isinstance(one, Mapping) for one in cell):
+    if isinstance(cell, list | tuple) and any(isinstance(item, Mapping) for item in cell):
         return _of_pairs(cell)
     texts = texts_of(cell, separator, empty=True)
     return texts if texts is None or isinstance(texts, Fault) else ChoiceCells(texts)

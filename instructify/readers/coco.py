@@ -84,10 +84,12 @@ def _read_captions(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
     for items in read_list(file, Annotation, key="annotations"):
         rows: list[Caption] = []
         rejects = list(items.rejects)
-        for position, one in zip(items.positions, items.items, strict=True):
-            caption = clean_caption(one.caption)
+        for position, annotation in zip(items.positions, items.items, strict=True):
+            caption = clean_caption(annotation.caption)
             if caption:
-                rows.append(Caption(str(one.id), _key(one.image_id), [caption], position))
+                rows.append(
+                    Caption(str(annotation.id), _key(annotation.image_id), [caption], position)
+                )
             else:
                 rejects.append(_empty(file, position, "caption"))
         yield caption_chunk(context, file, rows, rejects)
@@ -100,15 +102,15 @@ def _read_caption_sets(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
     captions: dict[int, list[str]] = {number: [] for number in positions}
     for items in read_list(file, Annotation, key="annotations"):
         rejects += items.rejects
-        for position, one in zip(items.positions, items.items, strict=True):
-            caption = clean_caption(one.caption)
-            if one.image_id not in captions:
+        for position, image in zip(items.positions, items.items, strict=True):
+            caption = clean_caption(image.caption)
+            if image.image_id not in captions:
                 detail = "the list of pictures has no such id"
                 rejects.append(Reject(file.name, position, "image_id", "bad-value", detail))
             elif not caption:
                 rejects.append(_empty(file, position, "caption"))
             else:
-                captions[one.image_id].append(caption)
+                captions[image.image_id].append(caption)
     rows = []
     for number, position in positions.items():
         if captions[number]:
@@ -124,9 +126,9 @@ def _picture_positions(file: RawFile, rejects: list[Reject]) -> dict[int, int]:
     positions: dict[int, int] = {}
     for items in read_list(file, Picture, key="images"):
         rejects += items.rejects
-        for position, one in zip(items.positions, items.items, strict=True):
-            if positions.setdefault(one.id, position) != position:
-                detail = f"picture {one.id} stands in the list before"
+        for position, image in zip(items.positions, items.items, strict=True):
+            if positions.setdefault(image.id, position) != position:
+                detail = f"picture {image.id} stands in the list before"
                 rejects.append(Reject(file.name, position, "id", "duplicate-id", detail))
     return positions
 
@@ -135,13 +137,13 @@ def _read_karpathy(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
     for items in read_list(file, KarpathyPicture, key="images"):
         rows: list[Caption] = []
         rejects = list(items.rejects)
-        for position, one in zip(items.positions, items.items, strict=True):
-            split = _SPLITS.get(one.split)
+        for position, item in zip(items.positions, items.items, strict=True):
+            split = _SPLITS.get(item.split)
             if split is None:
-                detail = f"'{one.split[:40]}' is none of {', '.join(_SPLITS)}"
+                detail = f"'{item.split[:40]}' is none of {', '.join(_SPLITS)}"
                 rejects.append(Reject(file.name, position, "split", "bad-value", detail))
             elif split == context.split:
-                rows += _karpathy_rows(context, file, position, one, rejects)
+                rows += _karpathy_rows(context, file, position, item, rejects)
         yield caption_chunk(context, file, rows, rejects)
 
 
@@ -175,11 +177,11 @@ def _read_lavis(context: ReadContext, file: RawFile) -> Iterator[Chunk]:
     for items in read_list(file, LavisRow):
         rows: list[Caption] = []
         rejects = list(items.rejects)
-        for position, one in zip(items.positions, items.items, strict=True):
-            match = _FILE_NUMBER.search(one.image)
-            texts = _lavis_captions(file, position, one, rejects)
+        for position, item in zip(items.positions, items.items, strict=True):
+            match = _FILE_NUMBER.search(item.image)
+            texts = _lavis_captions(file, position, item, rejects)
             if match is None:
-                detail = f"'{one.image[:80]}' doesn't end in twelve digits and .jpg"
+                detail = f"'{item.image[:80]}' doesn't end in twelve digits and .jpg"
                 rejects.append(Reject(file.name, position, "image", "bad-value", detail))
             elif for_training(context):
                 for text in texts:

@@ -148,7 +148,7 @@ def _tokens(file: RawFile, rows: RecordRows) -> Iterator[_Picture]:
 def _note_cut(file: RawFile, pictures: Mapping[str, _Picture], last: str, rows: RecordRows) -> None:
     """Reject the last picture if only it lacks captions: the file was cut between two lines."""
     picture = pictures[last]
-    others = [len(one.captions) for one in pictures.values() if one is not picture]
+    others = [len(other.captions) for other in pictures.values() if other is not picture]
     if others and len(picture.captions) < min(others):
         detail = (
             f"the file ends behind {len(picture.captions)} captions of {last}; every other "

@@ -39,7 +39,7 @@ class _Target(NamedTuple):
 def _read(context: ReadContext) -> Iterator[Chunk]:
     rows = RecordRows(context)
     kind = str(context.options["kind"])
-    names = [f"{one}_{context.split}" for one in (_KINDS if kind == "all" else (kind,))]
+    names = [f"{name}_{context.split}" for name in (_KINDS if kind == "all" else (kind,))]
     for position, pid, problem in read_problems(context.files, names, _Problem, rows):
         _add(rows, context, position, pid, problem)
         if rows.full:

@@ -97,14 +97,14 @@ def _join_rest(
     for batch in left.rest():
         wanted = batch.column("question_id").to_numpy()
         places = np.searchsorted(in_order, wanted)
-        found = np.zeros(len(wanted), bool)
+        is_known = np.zeros(len(wanted), bool)
         inside = places < len(ids)
-        found[inside] = in_order[places[inside]] == wanted[inside]
-        rows = order[places[found]]
+        is_known[inside] = in_order[places[inside]] == wanted[inside]
+        rows = order[places[is_known]]
         used[rows] = True
-        lonely = batch.filter(pa.array(~found))
+        lonely = batch.filter(pa.array(~is_known))
         yield Joined(
-            batch.filter(pa.array(found)),
+            batch.filter(pa.array(is_known)),
             rest.take(pa.array(rows)),
             left.bad() + right.bad() + _lonely(questions_file, lonely, *_NO_ANNOTATION),
         )

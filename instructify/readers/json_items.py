@@ -138,17 +138,17 @@ def _mapping_items(
 
 
 def _checked(
-    file: RawFile, model: type[T], found: Sequence[Found], start: int
+    file: RawFile, model: type[T], recovered: Sequence[Found], start: int
 ) -> list[tuple[int, str, T | Reject]]:
     result: list[tuple[int, str, T | Reject]] = []
-    for position, one in enumerate(found, start):
-        if one.reason is None:
-            item = to_model(one.value, model, file.name, position)
+    for position, item_text in enumerate(recovered, start):
+        if item_text.reason is None:
+            item = to_model(item_text.value, model, file.name, position)
         else:
-            item = Reject(file.name, position, None, one.reason, one.detail)
-        if one.key is not None and not one.key.isprintable():
+            item = Reject(file.name, position, None, item_text.reason, item_text.detail)
+        if item_text.key is not None and not item_text.key.isprintable():
             item = Reject(file.name, position, None, "bad-value", "the id is not printable")
-        result.append((position, one.key or "", item))
+        result.append((position, item_text.key or "", item))
     return result
 
 
@@ -163,12 +163,12 @@ def _sorted_out(batch: Sequence[tuple[int, T | Reject]]) -> Items[T]:
 
 def _recovered_line(file: RawFile, model: type[T], line: bytes, position: int) -> T | Reject:
     text = line.decode("utf-8", "surrogateescape").strip()
-    found = recover(text, model, keyed=False, last=True).items
+    recovered = recover(text, model, keyed=False, last=True).items
     is_last = not line.endswith(b"\n")
-    if is_last and (len(found) != 1 or found[0].reason == "malformed-json"):
+    if is_last and (len(recovered) != 1 or recovered[0].reason == "malformed-json"):
         return Reject(file.name, position, None, "cut-off", "the file ends within this line")
-    if len(found) != 1:
+    if len(recovered) != 1:
         return Reject(
             file.name, position, None, "malformed-json", "the line is not one JSON object"
         )
-    return _checked(file, model, found, position)[0][2]
+    return _checked(file, model, recovered, position)[0][2]

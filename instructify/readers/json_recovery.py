@@ -58,25 +58,25 @@ def recover(text: str, model: type[T], *, keyed: bool, last: bool) -> Recovered:
 
     With `last` no more text follows, so an item that is cut off is bad instead of unread.
     """
-    found = Recovered()
+    recovered = Recovered()
     at = 0
     while (at := _skip(_SEPARATORS, text, at)) < len(text):
         if text[at] == ("}" if keyed else "]"):
-            found.ended = True
+            recovered.ended = True
             break
         item, end, cut_off = _item(text, at, keyed)
         if cut_off and not last:
-            found.unread = text[at:]
+            recovered.unread = text[at:]
             break
         if end is None:
             end = _next_fitting(text, at, model, keyed) or _balanced_end(text, at)
         if end is None and not last:
-            found.unread = text[at:]
+            recovered.unread = text[at:]
             break
-        found.items.append(item)
+        recovered.items.append(item)
         # A closing bracket without an opening one ends its item where it began: skip it.
         at = len(text) if end is None else max(end, at + 1)
-    return found
+    return recovered
 
 
 def to_model(value: object, model: type[T], source: str, position: int) -> T | Reject:
@@ -120,8 +120,8 @@ def _item(text: str, at: int, keyed: bool) -> _Taken:
         return _Taken(Found(key=key, reason="too-deep", detail="nested without end"), None)
     except ValueError as error:
         detail = str(error).split(": line")[0][:120]
-        found = Found(key=key, reason="malformed-json", detail=detail)
-        return _Taken(found, None, _is_cut_off(error, text))
+        fault = Found(key=key, reason="malformed-json", detail=detail)
+        return _Taken(fault, None, _is_cut_off(error, text))
     after = _skip(_SPACE, text, end)
     if after < len(text) and text[after] not in ",]}":
         detail = "no comma after the item"
@@ -197,12 +197,12 @@ def _depth_exceeds(value: object, limit: int) -> bool:
 def _holds_surrogate(value: object) -> bool:
     pending = [value]
     while pending:
-        one = pending.pop()
-        if isinstance(one, str):
-            if any("\ud800" <= character <= "\udfff" for character in one):
+        current = pending.pop()
+        if isinstance(current, str):
+            if any("\ud800" <= character <= "\udfff" for character in current):
                 return True
         else:
-            pending.extend(_children(one))
+            pending.extend(_children(current))
     return False
 
 

@@ -213,14 +213,14 @@ class _Cutter:
     def _recover(self) -> Window:
         source = self._source
         text = source.unread.decode("utf-8", "surrogateescape")
-        found = recover(text, self._model, keyed=self._keyed, last=source.at_end)
-        self.finished = found.ended or source.at_end
-        if source.at_end and not found.ended:
-            if found.items and found.items[-1].reason == "malformed-json":
-                found.items.pop()  # the item that the end cut off
+        recovered = recover(text, self._model, keyed=self._keyed, last=source.at_end)
+        self.finished = recovered.ended or source.at_end
+        if source.at_end and not recovered.ended:
+            if recovered.items and recovered.items[-1].reason == "malformed-json":
+                recovered.items.pop()  # the item that the end cut off
             cut_off = "the file ends before its closing bracket"
-            found.items.append(Found(reason="cut-off", detail=cut_off))
-        source.unread = found.unread.encode("utf-8", "surrogateescape")
-        if found.unread and not found.items:
+            recovered.items.append(Found(reason="cut-off", detail=cut_off))
+        source.unread = recovered.unread.encode("utf-8", "surrogateescape")
+        if recovered.unread and not recovered.items:
             source.fill(2 * len(source) + source.window_bytes)
-        return Window(found=found.items)
+        return Window(found=recovered.items)

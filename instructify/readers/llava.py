@@ -57,15 +57,15 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
             if problem is None:
                 rounds, problem = _rounds(dialogue.conversations)
                 key = _key(dialogue.image)
-                for number, one in enumerate(rounds):
+                for number, dialogue_round in enumerate(rounds):
                     rows.add(
                         f"{stem}/{position}-{number}",
                         form="conversation",
                         pictures=[key],
                         source=file,
                         position=position,
-                        question=one.question,
-                        answer=one.answer,
+                        question=dialogue_round.question,
+                        answer=dialogue_round.answer,
                         history=[earlier._asdict() for earlier in rounds[:number]],
                     )
             if problem:

@@ -49,18 +49,26 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
     for items in read_list(file, _Image, key="images"):
         rows.extend_rejects(items.rejects)
         for position, item in zip(items.positions, items.items, strict=True):
-            own = captions.get(item.id)
+            picture_captions = captions.get(item.id)
             listed.add(item.id)
-            if labelled and (own is None or not own.texts):
+            if labelled and (picture_captions is None or not picture_captions.texts):
                 rows.reject(file, position, "id", "no-caption", f"picture {item.id} has none")
             else:
-                _add(rows, file, position, item, None if own is None else own.texts)
+                _add(
+                    rows,
+                    file,
+                    position,
+                    item,
+                    None if picture_captions is None else picture_captions.texts,
+                )
             if rows.full:
                 yield rows.take()
-    for image_id, own in captions.items():
+    for image_id, picture_captions in captions.items():
         if image_id not in listed:
             detail = f"captions of picture {image_id}, which the file does not list"
-            rows.reject(file, own.position, "annotations.image_id", "bad-value", detail)
+            rows.reject(
+                file, picture_captions.position, "annotations.image_id", "bad-value", detail
+            )
     yield rows.take()
 
 
@@ -73,9 +81,9 @@ def _read_captions(file: RawFile, rows: RecordRows) -> dict[int, _Captions]:
         )
         for position, item in zip(items.positions, items.items, strict=True):
             text = clean_caption(item.caption)
-            own = captions.setdefault(item.image_id, _Captions(position))
+            picture_captions = captions.setdefault(item.image_id, _Captions(position))
             if text:
-                own.texts.append(text)
+                picture_captions.texts.append(text)
             else:
                 rows.reject(
                     file, position, "annotations.caption", "empty-text", "the caption is empty"

@@ -53,8 +53,8 @@ class OcrTable:
 
     def column(self, keys: Sequence[str], max_tokens: int) -> pa.ListArray:
         """Return the first tokens of each picture, null if the file lacks it."""
-        found = pa.array([self._rows.get(key) for key in keys], pa.int64())
-        return _heads(self._lists.take(found), max_tokens)
+        rows = pa.array([self._rows.get(key) for key in keys], pa.int64())
+        return _heads(self._lists.take(rows), max_tokens)
 
 
 def load_ocr(file: RawFile) -> OcrTable:
@@ -130,8 +130,10 @@ def _holds_lines(file: RawFile) -> bool:
 
 
 def _token_lists(lists: Sequence[Sequence[str]]) -> pa.ListArray:
-    tokens = pa.array([token for one in lists for token in one], pa.string())
-    return lists_of(tokens, (len(one) for one in lists))
+    tokens = pa.array(
+        [token for tokens_of_picture in lists for token in tokens_of_picture], pa.string()
+    )
+    return lists_of(tokens, (len(tokens_of_picture) for tokens_of_picture in lists))
 
 
 def _heads(lists: pa.ListArray, size: int) -> pa.ListArray:

@@ -17,7 +17,7 @@ from instructify.readers.table_cells import Fault, text_of
 
 def own_fields_of(plan: Plan, row: Row) -> list[dict[str, str]] | None:
     """Read the fields of a row, sorted by name; an empty cell gives no field."""
-    found: list[dict[str, str]] = []
+    fields: list[dict[str, str]] = []
     for name, column in plan.fields.items():
         if isinstance(column, Pattern):
             text: str | Fault | None = row.filled(column)
@@ -26,8 +26,8 @@ def own_fields_of(plan: Plan, row: Row) -> list[dict[str, str]] | None:
         if isinstance(text, Fault):
             raise BadCell(str(column), text)
         if text is not None:
-            found.append({"name": name, "value": text})
-    return found or None
+            fields.append({"name": name, "value": text})
+    return fields or None
 
 
 def cell_at(cells: Cells, column: str) -> object:
@@ -73,6 +73,6 @@ def _printed(cell: str) -> object:
 def _as_object(value: object) -> Cells | None:
     if isinstance(value, Mapping):
         return value
-    if isinstance(value, list) and all(isinstance(one, dict) and "name" in one for one in value):
-        return {str(one["name"]): one.get("value") for one in value}
+    if isinstance(value, list) and all(isinstance(pair, dict) and "name" in pair for pair in value):
+        return {str(pair["name"]): pair.get("value") for pair in value}
     return None

@@ -146,9 +146,13 @@ def raw_name(name: str, several: bool) -> str:
 def _split_by(text: str) -> SplitBy | None:
     if not text:
         return None
-    told = json.loads(text)
-    values = {value: split for split, values in told.get("values", {}).items() for value in values}
-    return SplitBy(told.get("column"), values, told.get("shares", {}), told.get("usual", False))
+    options = json.loads(text)
+    values = {
+        value: split for split, values in options.get("values", {}).items() for value in values
+    }
+    return SplitBy(
+        options.get("column"), values, options.get("shares", {}), options.get("usual", False)
+    )
 
 
 def _fields(text: str) -> dict[str, str]:

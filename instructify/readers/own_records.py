@@ -131,7 +131,7 @@ class Row:
 
 def listed_text(cell: Sequence[object] | Mapping[str, object]) -> str | None:
     """Format a list inside a text: texts and numbers with commas, other items (boxes) as JSON."""
-    if isinstance(cell, Mapping) or any(isinstance(one, list | dict) for one in cell):
+    if isinstance(cell, Mapping) or any(isinstance(item, list | dict) for item in cell):
         return json.dumps(cell, ensure_ascii=False, default=str) if cell else None
     return ", ".join(text for text in map(text_of, cell) if isinstance(text, str)) or None
 

@@ -42,7 +42,9 @@ class PictureArchive:
         try:
             if self._is_zip:
                 self._zip = zipfile.ZipFile(file.path)
-                members = {one.filename: one for one in self._zip.infolist() if not one.is_dir()}
+                members = {
+                    info.filename: info for info in self._zip.infolist() if not info.is_dir()
+                }
                 self._places: dict[str, object] = dict(members)
             else:
                 self._handle = file.path.open("rb")

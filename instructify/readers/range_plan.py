@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from instructify.readers.base import A_LIST, BY_ID, Ranges, RawFile
 
 RANGE_BYTES = 64 << 20
+_WORTH_CUTTING = 1.5  # a file of fewer ranges is not cut
+_TOGETHER = 4  # ranges come in fours, so that two or four processes finish together
 _HEAD_BYTES = 4 << 20
 _BLOCK_BYTES = 4 << 20  # a cut is searched in so many bytes after its place
 _NEAR_BYTES = 1 << 20
@@ -67,15 +69,15 @@ def _joined(
         if role == largest:
             continue
         with _mapped(files[role].path) as data:
-            found = [0]
+            commas = [0]
             for cut in cuts:
                 share = cut.comma / places[largest][-1]
                 comma = _comma_of(data, field, cut.fields.get(field), share)
-                if comma is None or comma <= found[-1]:
+                if comma is None or comma <= commas[-1]:
                     return []
-                found.append(comma)
-            places[role] = [*found, len(data)]
-    spans = {role: _spans(found) for role, found in places.items()}
+                commas.append(comma)
+            places[role] = [*commas, len(data)]
+    spans = {role: _spans(commas) for role, commas in places.items()}
     return [{role: spans[role][at] for role in roles} for at in range(len(cuts) + 1)]
 
 
@@ -97,7 +99,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def _places(path: Path, place: str, range_bytes: int) -> list[int]:
-    if path.stat().st_size < 1.5 * range_bytes:
+    if path.stat().st_size < _WORTH_CUTTING * range_bytes:
         return [0, path.stat().st_size]
     with _mapped(path) as data:
         return [0, *(cut.comma for cut in _cuts(data, place, range_bytes)), len(data)]
@@ -110,13 +112,19 @@ def _spans(places: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _cuts(data: mmap.mmap, place: str, range_bytes: int) -> Iterator[_Item]:
-    """Find a cut after each multiple of `range_bytes`, if there is one."""
+    """Find the cuts between ranges of equal length, which is at most `range_bytes`.
+
+    A file that is not much longer than one range has none.
+    """
     size = len(data)
+    if size < _WORTH_CUTTING * range_bytes:
+        return
+    num_ranges = -(-size // range_bytes // _TOGETHER) * _TOGETHER
     fields = _first_fields(data, place)
     if fields is None:
         return
     last = 0
-    for target in range(range_bytes, size - range_bytes // 2, range_bytes):
+    for target in (size * number // num_ranges for number in range(1, num_ranges)):
         if target <= last:
             continue
         item = _next_item(data, target, fields, keyed=place == BY_ID)
@@ -145,13 +153,15 @@ def _next_item(data: mmap.mmap, target: int, fields: set[str], *, keyed: bool) -
     text = block.decode("latin-1")
     alike: _Item | None = None
     for match in (_PAIR if keyed else _ITEM).finditer(block):
-        found = _item_at(text, match.end(), keyed=keyed)
-        if found is None:
+        fields_here = _item_at(text, match.end(), keyed=keyed)
+        if fields_here is None:
             continue
-        item = _Item(target + match.start(1), found)
-        if found.keys() == fields:
+        item = _Item(target + match.start(1), fields_here)
+        if fields_here.keys() == fields:
             return item
-        if alike is None and 2 * len(found.keys() & fields) > max(len(found), len(fields)):
+        if alike is None and 2 * len(fields_here.keys() & fields) > max(
+            len(fields_here), len(fields)
+        ):
             alike = item
     return alike
 
@@ -186,5 +196,5 @@ def _comma_of(data: mmap.mmap, field: str, value: object, share: float) -> int |
     if match is None:
         return None
     lower = max(0, match.start() - (1 << 16))
-    commas = [one.start(1) for one in _ITEM.finditer(data, lower, match.start() + 1)]
+    commas = [comma.start(1) for comma in _ITEM.finditer(data, lower, match.start() + 1)]
     return commas[-1] if commas else None

@@ -127,7 +127,7 @@ class _Records:
                 if plan.shared_split(content) != plan.split:
                     return True
             fields = fields_of(plan, row)
-            own = own_fields_of(plan, whole) if plan.fields else None
+            own_fields = own_fields_of(plan, whole) if plan.fields else None
         except BadCell as error:
             if plan.split_by is None or plan.split_by.column or plan.is_first_split:
                 self.rows.reject(file, position, error.column, *error.fault)
@@ -139,7 +139,7 @@ class _Records:
             self.rows.remark("tools")
         if self._pointed and any(cells.get(name) is not None for name in self._pointed):
             self.rows.remark("whole-number")
-        for number, one in enumerate(fields):
+        for number, record_fields in enumerate(fields):
             suffix = f"-{number}" if len(fields) > 1 else ""
             self.rows.add(
                 f"{raw_id}{part.suffix}{suffix}",
@@ -147,8 +147,8 @@ class _Records:
                 pictures=keys,
                 source=file,
                 position=position,
-                fields=own,
-                **one,
+                fields=own_fields,
+                **record_fields,
             )
         return True
 
@@ -229,7 +229,7 @@ def _options() -> dict[str, Option]:
         "raw": "the folder of the raw root, where it is not named like the dataset",
         "fields": "the columns that templates read by a name, as JSON",
     }
-    texts = {name: Option(kind="text", help=told) for name, told in fixed.items()}
+    texts = {name: Option(kind="text", help=help_text) for name, help_text in fixed.items()}
     columns = {
         f"column_{field}": Option(kind="text", help=f"the column of {field}")
         for field in (*FIELDS, TURNS)

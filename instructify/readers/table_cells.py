@@ -116,15 +116,15 @@ def rounds_of(cell: object) -> list[dict[str, str]] | Fault | None:
         pair = _pair_of(item)
         if pair is None:
             return Fault("wrong-type", "a round of the history is no {question, answer}")
-        one: dict[str, str] = {}
+        dialogue_round: dict[str, str] = {}
         for key, value in zip(("question", "answer"), pair, strict=True):
             text = text_of(value)
             if isinstance(text, Fault):
                 return text
             if text is None:
                 return Fault("empty-text", f"a round of the history has no {key}")
-            one[key] = text
-        rounds.append(one)
+            dialogue_round[key] = text
+        rounds.append(dialogue_round)
     return rounds
 
 

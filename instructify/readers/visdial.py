@@ -60,10 +60,10 @@ def _read(context: ReadContext) -> Iterator[Chunk]:
 def _read_dense(context: ReadContext) -> tuple[_Relevance, list[Reject]]:
     """Read the dense annotations by image and round, each with its position in the file."""
     file = context.files.get("dense")
-    found: dict[tuple[int, int], tuple[int, Sequence[float]]] = {}
+    relevances: dict[tuple[int, int], tuple[int, Sequence[float]]] = {}
     rejects: list[Reject] = []
     if file is None or context.options.get("dense") == "off":
-        return found, rejects
+        return relevances, rejects
     for items in read_list(file, _Dense):
         rejects.extend(items.rejects)
         for position, item in zip(items.positions, items.items, strict=True):
@@ -72,8 +72,8 @@ def _read_dense(context: ReadContext) -> tuple[_Relevance, list[Reject]]:
                 detail = "neither `gt_relevance` nor `relevance`"
                 rejects.append(Reject(file.name, position, "relevance", "missing-field", detail))
             else:
-                found[item.image_id, item.round_id] = (position, values)
-    return found, rejects
+                relevances[item.image_id, item.round_id] = (position, values)
+    return relevances, rejects
 
 
 def _to_chunk(
@@ -127,10 +127,10 @@ def _relevance_of(
     context: ReadContext, rounds: Rounds, rows: np.ndarray, relevance: _Relevance
 ) -> tuple[list[Sequence[float] | None], list[Reject]]:
     """Look up the relevance of each round's options; one of another length is a reject."""
-    found: list[Sequence[float] | None] = [None] * len(rows)
+    relevances: list[Sequence[float] | None] = [None] * len(rows)
     rejects: list[Reject] = []
     if not relevance:
-        return found, rejects
+        return relevances, rejects
     file: RawFile = context.files["dense"]
     for index, row in enumerate(rows):
         key = (rounds.dialogs[rounds.owner[row]].image_id, int(rounds.turn[row]) + 1)
@@ -139,11 +139,11 @@ def _relevance_of(
         position, values = relevance[key]
         num_options = max(0, int(rounds.num_options[row]))
         if len(values) == num_options:
-            found[index] = values
+            relevances[index] = values
         else:
             detail = f"{len(values)} numbers for {num_options} options"
             rejects.append(Reject(file.name, position, "relevance", "bad-value", detail))
-    return found, rejects
+    return relevances, rejects
 
 
 READER = Reader(

@@ -108,21 +108,21 @@ def _spread(texts: pa.Array, positions: Sequence[int], rejects: Sequence[Reject]
 
 def flatten(dialogs: Sequence[Dialog], positions: Sequence[int]) -> Rounds:
     """Concatenate the rounds of some dialogues."""
-    rounds = [one for dialog in dialogs for one in dialog.dialog]
+    rounds = [round_ for dialog in dialogs for round_ in dialog.dialog]
     lengths = np.fromiter((len(dialog.dialog) for dialog in dialogs), np.int64, len(dialogs))
     owner = np.repeat(np.arange(len(dialogs)), lengths)
     first = np.cumsum(lengths) - lengths
-    lists = [one.answer_options for one in rounds]
+    lists = [round_.answer_options for round_ in rounds]
     return Rounds(
         dialogs,
         positions,
         owner,
         np.arange(len(rounds)) - first[owner],
-        _numbers([one.question for one in rounds]),
-        _numbers([one.answer for one in rounds]),
-        _numbers([one.gt_index for one in rounds]),
-        np.fromiter(chain.from_iterable(one or () for one in lists), np.int64),
-        _numbers([None if one is None else len(one) for one in lists]),
+        _numbers([round_.question for round_ in rounds]),
+        _numbers([round_.answer for round_ in rounds]),
+        _numbers([round_.gt_index for round_ in rounds]),
+        np.fromiter(chain.from_iterable(options or () for options in lists), np.int64),
+        _numbers([None if options is None else len(options) for options in lists]),
     )
 
 

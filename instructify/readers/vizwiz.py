@@ -50,7 +50,7 @@ def _add(
     rows: RecordRows, context: ReadContext, file: RawFile, position: int, item: _Question
 ) -> None:
     question = clean(item.question)
-    answers = collect_answers(context, item.image, (one.answer for one in item.answers or ()))
+    answers = collect_answers(context, item.image, (entry.answer for entry in item.answers or ()))
     if not question:
         rows.reject(file, position, "question", "empty-text", "the question is empty")
     elif not safe_name(item.image):

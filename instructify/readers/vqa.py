@@ -20,7 +20,14 @@ import pyarrow.compute as pc
 
 from instructify.readers import vqa_release
 from instructify.readers.annotators import choose_answer
-from instructify.readers.arrow import cleaned, empty_at, lists_of, numbered, singles
+from instructify.readers.arrow import (
+    cleaned,
+    empty_at,
+    lists_of,
+    numbered,
+    singles,
+    whole_numbers,
+)
 from instructify.readers.base import (
     Chunk,
     Option,
@@ -189,7 +196,7 @@ def _questions(file: RawFile, release: str) -> Iterator[Part]:
                 "question_id": pa.array([row.question_id for row in rows], pa.int64()),
                 "image_id": pa.array([row.image_id for row in rows], pa.int64()),
                 "question": texts,
-                "position": pa.array(np.asarray(items.positions, np.int64)),
+                "position": whole_numbers(items.positions),
             }
         )
         empty = empty_at(texts)
@@ -221,7 +228,7 @@ def _annotations(
         if first:
             check_fields(file, _name(release), len(rows), items.rejects)
             first = False
-        answers = lists_of(cleaned(release.texts(rows)), map(len, [row.answers for row in rows]))
+        answers = lists_of(cleaned(release.texts(rows)), [len(row.answers) for row in rows])
         targets = choose(rows, answers)
         rejects = _label_rejects(file, items.positions, answers)
         good = np.ones(len(rows), bool)
@@ -235,15 +242,22 @@ def _annotations(
                 "answer_choice": targets.choices,
                 "references": answers,
                 "subset": pa.array(release.subset(rows), pa.string()),
-                "image_id": pa.array(
-                    [None if row.image_id is msgspec.UNSET else row.image_id for row in rows],
-                    pa.int64(),
-                ),
-                "position": pa.array(np.asarray(items.positions, np.int64)),
+                "image_id": _image_ids(rows),
+                "position": whole_numbers(items.positions),
                 "good": pa.array(good),
             }
         )
         yield Part(batch, [*items.rejects, *rejects])
+
+
+def _image_ids(rows: Sequence[Annotation]) -> pa.Int64Array:
+    """Make a column of the images of annotations; null where one names none."""
+    numbers = [row.image_id for row in rows]
+    try:
+        return pa.array(numbers, pa.int64())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):  # UNSET is no number
+        given = [None if number is msgspec.UNSET else number for number in numbers]
+        return pa.array(given, pa.int64())
 
 
 def _choose(

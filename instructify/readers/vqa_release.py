@@ -34,10 +34,10 @@ def check_header(file: RawFile, release: str, context: ReadContext) -> None:
             raw.handle.seek(max(0, size - _LOOKED_AT))
             ends += raw.handle.read(_LOOKED_AT)
     check_subset(file, ends, context)
-    found = _HEADER.search(ends)
-    if found is None:
+    match = _HEADER.search(ends)
+    if match is None:
         return
-    version, name = found[1].decode(), found[2].decode()
+    version, name = match[1].decode(), match[2].decode()
     if (name, release) == ("OK-VQA", OKVQA) or (name, version[:1], release) == ("VQA", "2", VQAV2):
         return
     raise UserError(
@@ -52,9 +52,9 @@ def check_ids(
     """Refuse questions if all their ids have the form of the other release."""
     pairs = list(zip(question_ids, image_ids, strict=True))
     (other_step,) = (step for name, step in _ID_STEP.items() if name != release)
-    own = any(number // _ID_STEP[release] == image for number, image in pairs)
+    has_other_ids = any(number // _ID_STEP[release] == image for number, image in pairs)
     other = all(number // other_step == image for number, image in pairs)
-    if len(pairs) >= _FEWEST and other and not own:
+    if len(pairs) >= _FEWEST and other and not has_other_ids:
         there = "VQA v1 or OK-VQA" if release == VQAV2 else "VQAv2"
         raise UserError(
             f"{file.name} has the questions of {there}, not {release}, by their ids"

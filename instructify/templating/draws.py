@@ -12,7 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from instructify._util.keyed import Hashes, mix, permuted_index
-from instructify.templating.conditions import Condition, condition_of, fulfils
+from instructify.templating.condition_columns import ColumnConditions
+from instructify.templating.conditions import condition_of
 from instructify.templating.model import Template
 
 NO_TEMPLATE = -1  # none fits
@@ -34,21 +35,21 @@ def choose_templates(
     templates: Sequence[Template],
     hashes: Hashes,
     *,
-    draw: int,
+    draws: int,
     seed: int,
 ) -> NDArray[np.int64]:
-    """Choose for each row among the templates that fit its form and fields.
+    """Choose for each row, by draw, among the templates that fit its form and fields.
 
-    NO_TEMPLATE if none fits; NONE_LEFT if no more than `draw` templates fit, since a record draws a
-    template only once.
+    Returns: numbers of templates, rows by draws. NO_TEMPLATE if none fits; NONE_LEFT if no more
+    than `draw` templates fit, since a record draws a template only once.
     """
-    chosen = np.full(table.num_rows, NO_TEMPLATE, np.int64)
+    chosen = np.full((table.num_rows, draws), NO_TEMPLATE, np.int64)
     for group in _groups(table, templates):
-        if draw >= len(group.fitting):
-            chosen[group.rows] = NONE_LEFT
-            continue
-        drawn = draw_templates(hashes[group.rows], draw, len(group.fitting), seed)
-        chosen[group.rows] = group.fitting[drawn]
+        num = len(group.fitting)
+        for draw in range(min(draws, num)):
+            drawn = draw_templates(hashes[group.rows], draw, num, seed)
+            chosen[group.rows, draw] = group.fitting[drawn]
+        chosen[group.rows, num:] = NONE_LEFT
     return chosen
 
 
@@ -64,8 +65,8 @@ def _groups(table: pa.RecordBatch | pa.Table, templates: Sequence[Template]) -> 
     distinct = list(dict.fromkeys(conditions))
     kind_of = np.array([distinct.index(condition) for condition in conditions], np.int64)
     # One bit per condition, packed into bytes: equal bytes, equal templates.
-    seen: dict[tuple[str, tuple[str, ...]], pa.BooleanArray] = {}
-    bits = np.stack([_fulfils(table, condition, seen) for condition in distinct], axis=1)
+    columns = ColumnConditions(table)
+    bits = np.stack([columns.fulfilled(condition) for condition in distinct], axis=1)
     packed = np.packbits(bits, axis=1)
     codes = np.zeros(table.num_rows, np.int64)
     for byte in packed.T:
@@ -81,14 +82,3 @@ def _compact(codes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Renumber codes as 0, 1, 2 ... without sorting the rows."""
     used = np.bincount(codes, minlength=1) > 0
     return (np.cumsum(used) - 1)[codes]
-
-
-def _fulfils(
-    table: pa.RecordBatch | pa.Table,
-    condition: Condition,
-    seen: dict[tuple[str, tuple[str, ...]], pa.BooleanArray],
-) -> NDArray[np.bool_]:
-    mask = fulfils(table, condition, seen)
-    if isinstance(mask, pa.ChunkedArray):
-        return np.asarray(mask.to_numpy())
-    return np.asarray(mask.to_numpy(zero_copy_only=False))

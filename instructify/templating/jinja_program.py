@@ -65,6 +65,12 @@ def program(source: str, own_fields: tuple[str, ...] = ()) -> Program:
 def mistakes(source: str, own_fields: tuple[str, ...] = ()) -> list[CheckError]:
     """List all that `program` refuses in a text, unless one mistake hides others."""
     try:
+        program(source, own_fields)  # which is remembered for the rendering
+    except CheckError:
+        pass
+    else:
+        return []
+    try:
         return check_all(_parse(source), own_fields)
     except CheckError as error:
         return [error]

@@ -88,15 +88,16 @@ def _child(request: dict[str, Any], folder: Path) -> None:
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8")
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", write_through=True)
     sys.argv = ["instructify", *request["argv"]]
-    from instructify.cli import main
+    import instructify.cli
 
+    cast(Any, instructify.cli).exit_now = sys.exit  # what is counted has to be written down yet
     faults = None
     if request["fault"] is not None:
         faults = Faults(**request["fault"])
         install(faults)
     code: object = 0
     try:
-        main()
+        instructify.cli.main()
     except SystemExit as left:
         code = left.code
     except BaseException:
@@ -114,6 +115,7 @@ def serve() -> None:
     """Answer requests until stdin ends."""
     import datasets  # noqa: F401
     import pyarrow.compute  # noqa: F401
+    import typer._adapters  # noqa: F401
 
     import instructify.commands.convert
     import instructify.commands.export

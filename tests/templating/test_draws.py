@@ -72,10 +72,10 @@ def test_rows_draw_among_the_templates_that_fit_them() -> None:
         ]
     )
     table = pa.Table.from_pylist(rows * 400, schema=schema)
-    chosen = choose_templates(table, templates, HASHES[:2000], draw=0, seed=1).reshape(-1, 5)
+    chosen = choose_templates(table, templates, HASHES[:2000], draws=1, seed=1).reshape(-1, 5)
     fitting = [{0}, {0, 3}, {0, 2, 3}, {1, 4}, {NO_TEMPLATE}]
     assert [set(column) for column in chosen.T.tolist()] == fitting
-    again = choose_templates(table.to_batches()[0], templates, HASHES[:2000], draw=0, seed=1)
+    again = choose_templates(table.to_batches()[0], templates, HASHES[:2000], draws=1, seed=1)[:, 0]
     assert (again.reshape(-1, 5) == chosen).all()
 
 
@@ -90,9 +90,7 @@ def test_a_record_draws_each_template_that_fits_it_once() -> None:
     rows = [{"form": "open", "context": context} for context in ("c", None)] * 50
     schema = pa.schema([("form", pa.string()), ("context", pa.string())])
     table = pa.Table.from_pylist([*rows, {"form": "caption"}], schema=schema)
-    drawn = np.stack(
-        [choose_templates(table, templates, HASHES[:101], draw=n, seed=3) for n in range(4)], axis=1
-    )
+    drawn = choose_templates(table, templates, HASHES[:101], draws=4, seed=3)
     assert (np.sort(drawn[0:100:2], axis=1) == [NONE_LEFT, 0, 1, 2]).all()
     assert (np.sort(drawn[1:100:2], axis=1) == [NONE_LEFT, NONE_LEFT, 0, 1]).all()
     assert drawn[100].tolist() == [NO_TEMPLATE] * 4
@@ -106,7 +104,7 @@ def test_first_words_are_judged_alike_in_rows_and_columns() -> None:
     table = pa.Table.from_pylist(
         rows, pa.schema([("form", pa.string()), ("question", pa.string())])
     )
-    chosen = choose_templates(table, [asks, other], HASHES[: len(rows)], draw=0, seed=0)
+    chosen = choose_templates(table, [asks, other], HASHES[: len(rows)], draws=1, seed=0)[:, 0]
     begin = {"is", "Is it red?", "IS\nit", "is\u00e9", "is."}
     begin |= {"is-it", "how many", "How many dogs?"}
     assert {row["question"] for row, one in zip(rows, chosen, strict=True) if one == 0} == begin
@@ -120,7 +118,7 @@ def test_first_words_are_judged_alike_in_rows_and_columns() -> None:
 def test_any_text_is_judged_alike(texts: list[str | None]) -> None:
     asked = replace(template("asks"), begins=(("question", ("is", "how many", "a")),))
     table = pa.table({"form": ["open"] * len(texts), "question": pa.array(texts, pa.string())})
-    chosen = choose_templates(table, [asked], HASHES[: len(texts)], draw=0, seed=0)
+    chosen = choose_templates(table, [asked], HASHES[: len(texts)], draws=1, seed=0)[:, 0]
     in_rows = [misfit(asked, {"form": "open", "question": text}) is None for text in texts]
     assert (chosen == 0).tolist() == in_rows
 
@@ -130,7 +128,7 @@ def test_any_text_is_judged_alike(texts: list[str | None]) -> None:
 def test_words_are_counted_alike_in_rows_and_columns(texts: list[str | None]) -> None:
     short = replace(template("short"), at_most_words=(("answer", 2),))
     table = pa.table({"form": ["open"] * len(texts), "answer": pa.array(texts, pa.string())})
-    chosen = choose_templates(table, [short], HASHES[: len(texts)], draw=0, seed=0)
+    chosen = choose_templates(table, [short], HASHES[: len(texts)], draws=1, seed=0)[:, 0]
     in_rows = [misfit(short, {"form": "open", "answer": text}) is None for text in texts]
     assert (chosen == 0).tolist() == in_rows
 
@@ -146,6 +144,21 @@ def test_a_limit_of_words_keeps_long_answers_from_a_template() -> None:
     assert misfit(short, {"form": "open", "answer": None}) is None
 
 
+def test_slices_and_nulls_over_bytes_are_judged_by_their_own_texts() -> None:
+    """A slice starts amid the bytes of its column, and a null may lie over bytes."""
+    short = replace(template("short"), at_most_words=(("answer", 1),))
+    asks = replace(template("asks"), begins=(("answer", ("is",)),))
+    texts = pa.array(["is it", "a b", "is", "one two"], pa.string())
+    valid = pa.array([True, True, False, True]).buffers()[1]
+    over_bytes = pa.StringArray.from_buffers(4, *texts.buffers()[1:], valid)
+    for column in (texts.slice(1), over_bytes, over_bytes.slice(2), over_bytes.slice(4)):
+        table = pa.table({"form": ["open"] * len(column), "answer": column})
+        for one in (short, asks):
+            chosen = choose_templates(table, [one], HASHES[: len(column)], draws=1, seed=0)[:, 0]
+            in_rows = [misfit(one, row) is None for row in table.to_pylist()]
+            assert (chosen == 0).tolist() == in_rows
+
+
 def test_an_empty_table_has_no_choices() -> None:
     table = pa.table({"form": pa.array([], pa.string())})
-    assert len(choose_templates(table, [template("a")], HASHES[:0], draw=0, seed=0)) == 0
+    assert len(choose_templates(table, [template("a")], HASHES[:0], draws=1, seed=0)) == 0

@@ -20,7 +20,8 @@ from instructify.templating import (
     own_column,
     render_row,
 )
-from instructify.templating.conditions import condition_of, fulfils
+from instructify.templating.condition_columns import ColumnConditions
+from instructify.templating.conditions import condition_of
 from instructify.templating.language import CONSTANTS
 
 FILE = """
@@ -83,7 +84,7 @@ def test_rows_and_columns_give_the_same_texts_and_failures(tmp_path: Path, piece
     for number, template in enumerate(templates):
         which = np.full(len(cut), number)
         rendered = render_table(cut, templates, which)
-        fits = fulfils(cut, condition_of(template)).to_pylist()
+        fits = ColumnConditions(cut).fulfilled(condition_of(template)).tolist()
         for at, row in enumerate(cut.to_pylist()):
             assert (misfit(template, row) is None) == fits[at]
             text = rendered.instruction[at].as_py()
