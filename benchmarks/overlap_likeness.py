@@ -24,7 +24,8 @@ from PIL import Image
 
 from instructify.overlap.alike import are_alike
 from instructify.overlap.hamming import met_pairs, near_pairs
-from instructify.overlap.likeness import MOST_BITS, thumbnail
+from instructify.overlap.likeness import MOST_BITS
+from instructify.overlap.looking import thumbnail
 from instructify.pictures.perceptual import SIDE, hash_grey
 from instructify.pictures.probe import PictureFacts, probe_picture
 

@@ -63,7 +63,8 @@ def measure(num_keys: int, jobs: int) -> None:
     print(
         f"{num_keys:>12,} keys, {lost:,} lost, {len(found.joined)} parts: {wall:.1f} s; first "
         f"process {own.ru_maxrss / 1024:.0f} MB, {own.ru_utime + own.ru_stime:.1f} s of CPU; "
-        f"largest other {units.ru_maxrss / 1024:.0f} MB",
+        f"largest other {units.ru_maxrss / 1024:.0f} MB, all others "
+        f"{units.ru_utime + units.ru_stime:.1f} s of CPU",
         flush=True,
     )
 

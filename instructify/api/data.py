@@ -215,7 +215,9 @@ def export(
         redistribute=names_of(redistribute),
     )
     opened = build if isinstance(build, Build) else Build.open(build)
-    return exported(opened, Path(out), options, PictureFolders(), overwrite=overwrite)[0]
+    return exported(
+        opened, Path(out), options, PictureFolders(), overwrite=overwrite, engine=EngineOptions()
+    )[0]
 
 
 def score(

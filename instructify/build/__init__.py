@@ -2,12 +2,13 @@
 
 from instructify.build.candidates import candidate_values
 from instructify.build.check import check_build
+from instructify.build.checked import check_writable
 from instructify.build.commit import carry_out
 from instructify.build.coverage import Coverage, CoverageCounter, sides_of, vocabulary_use
 from instructify.build.effect_stage import unprinted_tokens
 from instructify.build.effects import Covered, Effect, effects_of, idle_settings, unnamed_ocr
 from instructify.build.engine import convert
-from instructify.build.engine_options import STAGES, EngineOptions, Stage, engine_options
+from instructify.build.engine_options import STAGES, EngineOptions, Part, Stage, engine_options
 from instructify.build.ledger import ledger_lines, read_ledger
 from instructify.build.lock import write_lock
 from instructify.build.manifest import (
@@ -21,7 +22,7 @@ from instructify.build.manifest import (
 from instructify.build.opened import Build, ShardedTable, public_sample
 from instructify.build.other_forms import forms_at_hand
 from instructify.build.own_fields import absent_fields, fields_in, named_fields
-from instructify.build.part_workers import PartDone
+from instructify.build.part_workers import PartDone, clear_noted, open_noted
 from instructify.build.paths import MANIFEST, rejects_name
 from instructify.build.progress import Progress
 from instructify.build.raw import (
@@ -55,6 +56,7 @@ from instructify.build.request import (
 from instructify.build.rerender import retemplate
 from instructify.build.samples import SAMPLES, SamplesSpec, SamplesUnit, run_samples
 from instructify.build.state import SplitState
+from instructify.build.unit_folder import private_folder, publish_folder
 from instructify.build.workers import LocalWorkers, Workers, open_workers
 
 __all__ = [
@@ -70,6 +72,7 @@ __all__ = [
     "LookedFor",
     "MANIFEST",
     "Manifest",
+    "Part",
     "PartDone",
     "PictureMode",
     "Progress",
@@ -93,6 +96,8 @@ __all__ = [
     "check_build",
     "check_line",
     "check_raw_root",
+    "check_writable",
+    "clear_noted",
     "collector_paused",
     "content_key",
     "convert",
@@ -110,9 +115,12 @@ __all__ = [
     "look_for_files",
     "named_fields",
     "ocr_side_file",
+    "open_noted",
     "open_workers",
     "option_values",
+    "private_folder",
     "public_sample",
+    "publish_folder",
     "read_chunks",
     "read_ledger",
     "read_split",

@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from instructify._util.errors import UserError, did_you_mean
 
-Stage = Literal["records", "locate", "index", "samples"]
-STAGES: tuple[Stage, ...] = get_args(Stage)
+Stage = Literal["records", "locate", "index", "samples", "export", "overlap"]
+STAGES: tuple[Stage, ...] = ("records", "locate", "index", "samples")  # of a conversion
 MOST_PARTS = 100_000
 _PART = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 
@@ -56,9 +56,11 @@ def engine_options(
         jobs: processes; None where the user gave none.
         engine: local, ray, or ray:ADDRESS.
         part: i/n; None is all.
-        stage: the stage that a part is of.
+        stage: the stage that a part is of; left out where the command has only one.
         stages: the stages that the command has.
     """
+    if part is not None and len(stages) == 1:
+        stage = stages[0]
     kind, _, address = engine.partition(":")
     if kind not in ("local", "ray") or (kind == "local" and engine != kind):
         raise UserError(f"--engine {engine} is unknown; allowed are local, ray and ray:ADDRESS.")

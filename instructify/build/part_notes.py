@@ -18,7 +18,6 @@ from instructify import __version__
 from instructify._util.outside import NotReadableError, check_regular, decode_json, is_below
 from instructify._util.shards import unwritable
 from instructify.build.manifest import content_key
-from instructify.build.paths import BuildPaths
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
@@ -35,10 +34,10 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 class PartNotes:
     """The receipts that all parts have noted, and the file of this part."""
 
-    def __init__(self, paths: BuildPaths, name: str) -> None:
-        self._root = paths.root
-        self._path = paths.parts / f"{name}.jsonl"
-        self._parts = paths.parts
+    def __init__(self, root: Path, folder: Path, name: str) -> None:
+        self._root = root
+        self._path = folder / f"{name}.jsonl"
+        self._parts = folder
         self._known: dict[str, bytes] = {}
         self._read: dict[Path, int] = {}  # bytes read of each file
         self.refresh()

@@ -1,33 +1,37 @@
-"""One part of many: a share of the units of one stage, for job arrays and whatever else starts us.
+"""Run a part: a share of the units of a stage, for job arrays and other schedulers.
 
-Parts know of each other by files only. Each notes the receipts of its units; a later stage reads
-the notes of the earlier ones, and ends with a list of what lacks where a unit is not done yet.
+Parts communicate only by files. Each part notes the receipts of its units. A later stage reads the
+notes of the earlier ones, and ends with a list of missing units if any is not done yet.
 """
 
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from instructify._util.errors import UserError
 from instructify._util.shards import make_folder, private_name
 from instructify._util.wording import counted
 from instructify.build.checked import check_writable
 from instructify.build.commit import read_pending
-from instructify.build.engine_options import STAGES, Part, Stage
-from instructify.build.lock import write_lock
+from instructify.build.engine_options import Part, Stage
+from instructify.build.lock import holder_of, write_lock
+from instructify.build.lock_owner import Owner
 from instructify.build.part_notes import PartNotes
 from instructify.build.paths import BuildPaths
 from instructify.build.workers import Result, Unit, Workers, name_of
 
 _MOST_NAMES = 5
-_FEW = 16  # units of others that a part takes before it looks again what they have done
+_FEW = 16  # units of other parts that a part runs before it reads their notes again
 
 
 class PartDone(Exception):
-    """A part has done its share; the text says what it did."""
+    """A part has finished its share; the message says what it did."""
 
 
 class PartWorkers:
-    """Runs the units of one part by another engine; receipts of earlier stages come from notes."""
+    """Runs the units of a part with another engine; receipts of earlier stages come from notes."""
 
     def __init__(self, part: Part, notes: PartNotes, inner: Workers) -> None:
         self._part = part
@@ -45,12 +49,13 @@ class PartWorkers:
         stage: Stage | None = None,
         through: bool = False,
     ) -> list[Result]:
-        """See `Workers`; raises PartDone at the end of the part's own stage."""
+        """See `Workers`; raises PartDone at the end of the stage of the part."""
         if stage is None:
             return self._inner.map(function, units, done)
         if stage not in self._part.stages:
             return self._together(function, units, done)
-        order = STAGES.index(stage) - STAGES.index(self._part.stage)
+        stages = self._part.stages
+        order = stages.index(stage) - stages.index(self._part.stage)
         if order < 0:
             return self._receipts(function, units, stage)
         if order == 0 and through:
@@ -81,11 +86,11 @@ class PartWorkers:
         units: Sequence[Unit],
         done: Callable[[Unit, Result], None] | None,
     ) -> list[Result]:
-        """Run this part's share, then what the others have not done yet, a few units at a time."""
+        """Run the share of this part, then unfinished units of other parts, a few at a time."""
         self._num_units += len(units)
         self._run(function, [u for at, u in enumerate(units) if self._part.has(at)], done)
         shift = self._part.number * len(units) // self._part.total
-        rest = [*units[shift:], *units[:shift]]  # each part begins elsewhere
+        rest = [*units[shift:], *units[:shift]]  # each part begins at another place
         for start in range(0, len(rest), _FEW):
             self._notes.refresh()
             self._run(function, rest[start : start + _FEW], done)
@@ -97,7 +102,7 @@ class PartWorkers:
         units: Sequence[Unit],
         done: Callable[[Unit, Result], None] | None,
     ) -> None:
-        """Run those units that nobody has noted."""
+        """Run the units that no part has noted."""
         todo = [unit for unit in units if self._notes.find(function, unit) is None]
 
         def note(unit: Unit, result: Result) -> None:
@@ -117,7 +122,7 @@ class PartWorkers:
 
 @contextmanager
 def open_part(part: Part, paths: BuildPaths, inner: Workers) -> Iterator[PartWorkers]:
-    """Work as a part: without the writer's lock, but known to whoever commits."""
+    """Open a part, which does not take the lock but is visible to a process that commits."""
     check_writable(paths)
     make_folder(paths.parts)
     if read_pending(paths) is not None:
@@ -125,21 +130,49 @@ def open_part(part: Part, paths: BuildPaths, inner: Workers) -> Iterator[PartWor
             f"{paths.root} has a commit that was not carried out to its end; run the same command "
             "without --part, which does that."
         )
-    name = private_name(f"part-{part.number}").removesuffix(".tmp").lstrip(".")
-    hold = paths.parts / f"{name}.lock"
     before = _manifest(paths)
-    with write_lock(hold), PartNotes(paths, name) as notes:
+    try:
+        with open_noted(part, paths.root, paths.parts, inner) as workers:
+            yield workers
+    except UserError as error:
+        if _manifest(paths) == before:
+            raise
+        raise UserError(
+            f"{part.name}: {paths.root} was committed while this part worked, so there is "
+            "nothing left for it to do."
+        ) from error
+
+
+@contextmanager
+def open_noted(part: Part, root: Path, folder: Path, inner: Workers) -> Iterator[PartWorkers]:
+    """Work as a part whose notes are in `folder`, with paths from `root`."""
+    make_folder(folder)
+    name = private_name(f"part-{part.number}").removesuffix(".tmp").lstrip(".")
+    hold = folder / f"{name}.lock"
+    with write_lock(hold), PartNotes(root, folder, name) as notes:
         try:
             yield PartWorkers(part, notes, inner)
-        except UserError as error:
-            if _manifest(paths) == before:
-                raise
-            raise UserError(
-                f"{part.name}: {paths.root} was committed while this part worked, so there is "
-                "nothing left for it to do."
-            ) from error
         finally:
             hold.unlink(missing_ok=True)
+
+
+def part_at_work(folder: Path) -> Owner | None:
+    """Return the owner of a part that still runs and has its notes in `folder`."""
+    owners = (holder_of(lock) for lock in folder.glob("*.lock"))
+    return next((owner for owner in owners if owner is not None), None)
+
+
+def clear_noted(folder: Path, notes: Path, work: str) -> None:
+    """Remove what parts have left, unless one that came late still works there."""
+    owner = part_at_work(notes)
+    if owner is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    print(
+        f"{folder} stays: process {owner.pid} on {owner.host} works there as a part of this "
+        f"{work}; delete it when that has ended.",
+        file=sys.stderr,
+    )
 
 
 def _manifest(paths: BuildPaths) -> bytes:

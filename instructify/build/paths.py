@@ -50,6 +50,11 @@ class BuildPaths:
         return self.root / "rejects" / f"{dataset}.failed.jsonl"
 
     @property
+    def overlap(self) -> Path:
+        """Results of the parts of `overlap`, until it ends."""
+        return self.staging / "overlap"
+
+    @property
     def parts(self) -> Path:
         """Notes of the parts of a conversion: running parts and finished units."""
         return self.staging / "parts"

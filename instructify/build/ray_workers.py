@@ -110,6 +110,7 @@ def _no_cluster(address: str, error: Exception) -> UserError:
 def open_ray(address: str, jobs: int) -> Iterator[RayWorkers]:
     """Connect to a cluster, or start Ray with `jobs` CPUs on this machine."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage reports
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 is below all other programs
     try:
         import ray
     except ImportError as error:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from instructify._util.shards import make_folder
 from instructify.build.commit import finish_commit
 from instructify.build.engine_options import EngineOptions
-from instructify.build.lock import holder_of, write_lock
-from instructify.build.part_workers import open_part
+from instructify.build.lock import write_lock
+from instructify.build.part_workers import open_part, part_at_work
 from instructify.build.paths import BuildPaths
 from instructify.build.workers import Workers, open_workers
 
@@ -30,13 +30,12 @@ def open_site(options: EngineOptions, paths: BuildPaths) -> Iterator[Workers]:
 
 def clear_staging(paths: BuildPaths) -> None:
     """Remove staged results after a commit, unless a late part still uses them."""
-    for lock in paths.parts.glob("*.lock"):
-        owner = holder_of(lock)
-        if owner is not None:
-            print(
-                f"{paths.staging} stays: process {owner.pid} on {owner.host} works there as a part "
-                "of this conversion; the next convert or retemplate removes it.",
-                file=sys.stderr,
-            )
-            return
+    owner = part_at_work(paths.parts)
+    if owner is not None:
+        print(
+            f"{paths.staging} stays: process {owner.pid} on {owner.host} works there as a part "
+            "of this conversion; the next convert or retemplate removes it.",
+            file=sys.stderr,
+        )
+        return
     shutil.rmtree(paths.staging, ignore_errors=True)

@@ -264,7 +264,6 @@ def retemplate(
         jobs=jobs,
         engine=engine,
         part=part,
-        stage=None if part is None else "samples",
         stages=("samples",),
     )
     run_retemplate(

@@ -13,6 +13,7 @@ from instructify.cli.options import (
     Engine,
     Jobs,
     Json,
+    PartOf,
     TemplateFolder,
 )
 from instructify.cli.output import reader_may_leave
@@ -95,6 +96,7 @@ def overlap(
     ] = None,
     jobs: Jobs = None,
     engine: Engine = "local",
+    part: PartOf = None,
     catalog_file: CatalogFile = None,
     as_json: Json = False,
 ) -> None:
@@ -115,7 +117,7 @@ def overlap(
             likeness=likeness,
             texts=texts,
             recipe=recipe,
-            engine=engine_options(jobs=jobs, engine=engine),
+            engine=engine_options(jobs=jobs, engine=engine, part=part, stages=("overlap",)),
             catalog_file=catalog_file,
             as_json=as_json,
         )

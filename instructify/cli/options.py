@@ -41,6 +41,4 @@ BuildFolder = Annotated[Path, typer.Argument(metavar="BUILD", help="A folder mad
 
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default 1.")]
 Engine = Annotated[str, typer.Option(help="local | ray | ray:ADDRESS, see docs/scale.md.")]
-PartOf = Annotated[
-    str | None, typer.Option("--part", help="i/n: a share of the units of --stage; no commit.")
-]
+PartOf = Annotated[str | None, typer.Option("--part", help="i/n: a share of the units; no commit.")]

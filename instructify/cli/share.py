@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from instructify.cli.options import BuildFolder, HeldIn, HeldOut, Json, Names
+from instructify.cli.options import (
+    BuildFolder,
+    Engine,
+    HeldIn,
+    HeldOut,
+    Jobs,
+    Json,
+    Names,
+    PartOf,
+)
 
 
 def export(
@@ -41,12 +50,16 @@ def export(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier export.")
     ] = False,
+    jobs: Jobs = None,
+    engine: Engine = "local",
+    part: PartOf = None,
     as_json: Json = False,
 ) -> None:
     """Export a build for LLaVA, TRL, LLaMA-Factory, ms-swift, WebDataset, Energon or the Hub.
 
     Example: instructify export build vqav2 --to llava --out vqav2-llava
     """
+    from instructify.build import engine_options
     from instructify.commands.export import run_export_command
     from instructify.exporting import PictureFolders, read_options
 
@@ -71,5 +84,6 @@ def export(
         overwrite=overwrite,
         push=push,
         public=public,
+        engine=engine_options(jobs=jobs, engine=engine, part=part, stages=("export",)),
         as_json=as_json,
     )

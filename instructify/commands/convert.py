@@ -256,12 +256,18 @@ def _idle_options(request: ConvertRequest, states: Sequence[SplitState]) -> Iter
         yield f"--catalog {request.catalog_file} has no effect: none of its datasets is converted"
 
 
-def report_part(part: PartDone, wall_s: float, *, as_json: bool) -> None:
-    """Print the result of one part of a conversion."""
+def report_part(
+    part: PartDone,
+    wall_s: float,
+    *,
+    as_json: bool,
+    rest: str = "without --part and --stage the same command commits",
+) -> None:
+    """Print the result of one part, and what the command without it does."""
     if as_json:
         print(json.dumps({"part": str(part), "wall_s": round(wall_s, 3)}, indent=1))
     else:
-        print(f"{part}, {wall_s:.1f} s; without --part and --stage the same command commits")
+        print(f"{part}, {wall_s:.1f} s; {rest}")
 
 
 _COLUMNS = (

@@ -2,8 +2,10 @@
 
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -11,8 +13,17 @@ import msgspec
 from instructify._util.errors import UserError
 from instructify._util.terminal import paragraph
 from instructify._util.text_table import FigureColumn, TextColumn, table_lines
-from instructify.build import Build, Progress
+from instructify.build import (
+    Build,
+    EngineOptions,
+    PartDone,
+    Progress,
+    open_noted,
+    open_workers,
+)
+from instructify.commands.convert import report_part
 from instructify.exporting import (
+    NOTES,
     Export,
     ExportOptions,
     PictureFolders,
@@ -20,7 +31,9 @@ from instructify.exporting import (
     Selection,
     build_hash,
     check_replaceable,
+    pieces_beside,
     run_export,
+    run_part,
     select,
     standing_of,
 )
@@ -30,6 +43,7 @@ _REASONS = {
     "later-draw": "later draws of a record (--draws first)",
     "over-limit": "over --limit",
 }
+_REST = "without --part the same command writes the export"
 _NEXT = {
     "llava": "--data_path {out}/{file} --image_folder {out}",
     "chat": "docs/export.md has the lines for TRL, LLaMA-Factory and ms-swift",
@@ -48,11 +62,20 @@ def run_export_command(
     overwrite: bool,
     push: str | None,
     public: bool,
+    engine: EngineOptions,
     as_json: bool,
 ) -> None:
     """Write an export unless it exists already; push it with `push`; print the report."""
     _check(options, push, public)
-    receipt, state = exported(Build.open(folder), out, options, folders, overwrite=overwrite)
+    build = Build.open(folder)
+    start = time.monotonic()
+    try:
+        receipt, state = exported(build, out, options, folders, overwrite=overwrite, engine=engine)
+    except PartDone as part:
+        if push is not None:
+            print("--push has no effect with --part: a part uploads nothing", file=sys.stderr)
+        report_part(part, time.monotonic() - start, as_json=as_json, rest=_REST)
+        return
     address = None if push is None else _pushed(out, push, public)
     if as_json:
         value = {"state": state, "out": str(out), "pushed": address}
@@ -64,9 +87,19 @@ def run_export_command(
 
 
 def exported(
-    build: Build, out: Path, options: ExportOptions, folders: PictureFolders, *, overwrite: bool
+    build: Build,
+    out: Path,
+    options: ExportOptions,
+    folders: PictureFolders,
+    *,
+    overwrite: bool,
+    engine: EngineOptions,
 ) -> tuple[Receipt, str]:
-    """Write an export unless it exists; returns its receipt and "written" or "unchanged"."""
+    """Write an export unless it exists; returns its receipt and "written" or "unchanged".
+
+    Raises:
+        PartDone: the engine is one part of many, and has done its share.
+    """
     selection = select(build, options)
     former = standing_of(out, build.paths.root).receipt
     build_sha256 = build_hash(build.manifest)
@@ -74,7 +107,7 @@ def exported(
         return former, "unchanged"
     if former is not None:
         _check_overwrite(out, former, overwrite=overwrite)
-    return _made(build, selection, options, folders, out), "written"
+    return _made(build, selection, options, folders, out, engine), "written"
 
 
 def _check(options: ExportOptions, push: str | None, public: bool) -> None:
@@ -105,19 +138,28 @@ def _made(
     options: ExportOptions,
     folders: PictureFolders,
     out: Path,
+    engine: EngineOptions,
 ) -> Receipt:
+    """Write an export: in this process, or in pieces where there are other processes or parts."""
     progress = Progress.for_terminal()
-    with progress.stage("exporting", selection.num_samples, "samples") as bar:
-        return run_export(
-            Export(
-                build=build,
-                selection=selection,
-                options=options,
-                folders=folders,
-                out=out,
-                advance=bar.advance,
-            )
+    with ExitStack() as stack:
+        bar = stack.enter_context(progress.stage("exporting", selection.num_samples, "samples"))
+        export = Export(
+            build=build,
+            selection=selection,
+            options=options,
+            folders=folders,
+            out=out,
+            advance=bar.advance,
         )
+        pieces = pieces_beside(out)
+        if engine == EngineOptions() and not pieces.is_dir():
+            return run_export(export)
+        workers = stack.enter_context(open_workers(engine))
+        if engine.part is not None:
+            notes = pieces / NOTES
+            run_part(export, stack.enter_context(open_noted(engine.part, pieces, notes, workers)))
+        return run_export(export, workers)
 
 
 def _pushed(out: Path, repository: str, public: bool) -> str:

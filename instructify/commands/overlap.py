@@ -1,14 +1,28 @@
 """`overlap`: pictures and texts that datasets share, as text of 80 columns, a page, or JSON."""
 
+import os
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import get_args
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.shards import write_bytes
-from instructify.build import Build, EngineOptions, Progress, carry_out, open_workers
+from instructify.build import (
+    Build,
+    EngineOptions,
+    PartDone,
+    Progress,
+    carry_out,
+    check_writable,
+    clear_noted,
+    open_noted,
+    open_workers,
+)
 from instructify.catalog import load_catalog
+from instructify.commands.convert import report_part
 from instructify.commands.overlap_page import overlap_page
 from instructify.commands.overlap_text import overlap_text
 from instructify.overlap import (
@@ -23,6 +37,9 @@ from instructify.overlap import (
     waiver_of,
 )
 from instructify.recipe import load_mixture, load_waivers
+
+_NOTES = "parts"
+_REST = "without --part the same command prints the result"
 
 
 def run_overlap(
@@ -43,10 +60,7 @@ def run_overlap(
     Returns 1 if a training split shares pictures with an evaluated split and no waiver of the
     recipe names the pair, else 0. With a recipe only the splits of the recipe count.
     """
-    build = Build.open(folder)
-    if build.pending is not None:  # this command writes: it saves its result in the build
-        carry_out(build.paths)
-        build = Build.open(folder)
+    build = _open(folder, engine)
     question = Question(
         build=build,
         catalog=load_catalog(extra=catalog_file),
@@ -56,9 +70,18 @@ def run_overlap(
         texts=texts,
     )
     waivers = () if recipe is None else load_waivers(recipe)
-    with open_workers(engine) as pool:
-        overlap = find_overlap(question, pool, Progress.for_terminal())
+    start = time.monotonic()
+    try:
+        overlap = _found(question, engine)
+    except PartDone as part:
+        if html is not None:
+            print(f"--html {html} has no effect with --part", file=sys.stderr)
+        report_part(part, time.monotonic() - start, as_json=as_json, rest=_REST)
+        return 0
     result_file = keep_overlap(folder, overlap)
+    clear_noted(build.paths.overlap, build.paths.overlap / _NOTES, "search")
+    with suppress(OSError):  # a conversion that did not commit has its work there
+        build.paths.staging.rmdir()
     if recipe is not None:  # the saved result holds for all recipes
         overlap = _under(overlap, recipe)
     leaks = leaked(overlap)
@@ -72,6 +95,38 @@ def run_overlap(
         if html is not None:
             print(f"page: {html}")
     return 1 if any(waiver_of(pair, waivers) is None for pair in leaks) else 0
+
+
+def _open(folder: Path, engine: EngineOptions) -> Build:
+    """Open the build to save a result in it; an unfinished commit is completed."""
+    build = Build.open(folder)
+    if not os.access(folder, os.W_OK):
+        raise UserError(
+            f"{folder} can't be written, and overlap saves its result there; make it writable, or "
+            "copy it and look at the copy."
+        )
+    if build.pending is None:
+        return build
+    if engine.part is not None:
+        raise UserError(
+            f"{folder} has a commit that was not carried out to its end; run the same command "
+            "without --part, which does that."
+        )
+    carry_out(build.paths)
+    return Build.open(folder)
+
+
+def _found(question: Question, engine: EngineOptions) -> Overlap:
+    """Search; as a part, run a share of the units and raise PartDone."""
+    results = question.build.paths.overlap
+    progress = Progress.for_terminal()
+    with ExitStack() as stack:
+        workers = stack.enter_context(open_workers(engine))
+        if engine.part is not None:
+            check_writable(question.build.paths)
+            noted = open_noted(engine.part, question.build.paths.root, results / _NOTES, workers)
+            workers = stack.enter_context(noted)
+        return find_overlap(question, workers, progress, results if results.is_dir() else None)
 
 
 def _under(overlap: Overlap, recipe: str) -> Overlap:

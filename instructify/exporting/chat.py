@@ -10,16 +10,18 @@ from pathlib import Path
 import pyarrow as pa
 
 from instructify._util.shards import write_json
-from instructify.exporting.contents import Contents
 from instructify.exporting.receipt import PicturesReceipt
 from instructify.exporting.selection import Chosen
 from instructify.exporting.sink import (
     NO_PICTURES,
+    WHOLE,
     Asked,
     LineFile,
-    PictureFiles,
+    Pictures,
+    Piece,
     Row,
     SplitTally,
+    Start,
     asked_samples,
     picture_path,
 )
@@ -32,23 +34,21 @@ _SUFFIX = ".jsonl"
 class ChatSink:
     """Writes chat messages and their pictures."""
 
-    def __init__(self, place: Path, contents: Contents | None) -> None:
+    def __init__(self, place: Path, pictures: Pictures | None) -> None:
         self._place = place
-        self._pictures = None if contents is None else PictureFiles(place, contents)
+        self._pictures = pictures
         self._info: dict[str, Row] = {}
         self._chosen: Chosen | None = None
         self._file: LineFile | None = None
         self._broken = self._pictured = 0
 
-    def begin(self, chosen: Chosen) -> None:
+    def begin(self, chosen: Chosen, start: Start = WHOLE) -> None:
         self._chosen = chosen
         self._file = None
         self._broken = self._pictured = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        assert self._chosen is not None
-        if self._file is None:
-            self._file = LineFile(self._place / _file_name(self._chosen), as_list=False)
+        file = self._open()
         column = self._column
         for sample in asked_samples(batch, self._pictures, CHAT_SLOTS):
             self._broken += sample.broken
@@ -58,7 +58,19 @@ class ChatSink:
                 row[column] = [picture_path(content) for content in sample.contents]
             if sample.fields:
                 row["fields"] = sample.fields
-            self._file.add(row)
+            file.add(row)
+
+    def adopt(self, piece: Piece) -> None:
+        assert self._chosen is not None
+        self._open().append(piece.folder / _file_name(self._chosen), piece.receipt.rows)
+        self._broken += piece.receipt.slot_words_broken
+        self._pictured += piece.receipt.with_pictures
+
+    def _open(self) -> LineFile:
+        assert self._chosen is not None
+        if self._file is None:
+            self._file = LineFile(self._place / _file_name(self._chosen), as_list=False)
+        return self._file
 
     def end(self) -> SplitTally:
         if self._file is None or self._chosen is None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
@@ -93,6 +94,7 @@ class Contents:
         hashes = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
         self._order = np.argsort(hashes, kind="stable").astype(np.int32)
         self._hashes = hashes[self._order]
+        self._sizes: NDArray[np.int64] | None = None
         self._roots = _roots(build, folders)
         self._stack = ExitStack()
         self._shards: dict[str, _StoreShard] = {}
@@ -137,6 +139,40 @@ class Contents:
         ends = list(itertools.accumulate(pictures.value_lengths().to_pylist()))
         starts = [0, *ends[:-1]]
         return [flat[start:end] for start, end in zip(starts, ends, strict=True)]
+
+    def sizes_of(self, pictures: pa.ListArray) -> list[int]:
+        """Return how many bytes the contents of each sample of a batch have together."""
+        if self._sizes is None:
+            self._sizes = self._column("size_bytes", np.int64)
+        ends = np.cumsum(self._sizes[self.rows_of(pictures.flatten())])
+        stops = np.cumsum(pictures.value_lengths().to_numpy(zero_copy_only=False))
+        totals = np.concatenate([[0], ends])[stops]
+        sizes: list[int] = np.diff(totals, prepend=0).tolist()
+        return sizes
+
+    def first_bytes(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the first byte of the hash of each of these rows."""
+        starts = [
+            pc.utf8_slice_codeunits(
+                self._valid(batch, ["sha256"], path).column("sha256"), 0, 2
+            ).dictionary_encode()
+            for batch, path in zip(self._index, self._paths, strict=True)
+        ]
+        digits = [
+            np.array([int(text, 16) for text in start.dictionary.to_pylist()], np.uint8)[
+                start.indices.to_numpy()
+            ]
+            for start in starts
+        ]
+        whole = np.concatenate([np.zeros(0, np.uint8), *digits])
+        return whole[rows]
+
+    def _column(self, name: str, kind: type[np.int64]) -> NDArray[np.int64]:
+        columns = [
+            self._valid(batch, [name], path).column(name).to_numpy(zero_copy_only=False)
+            for batch, path in zip(self._index, self._paths, strict=True)
+        ]
+        return np.concatenate([np.zeros(0, kind), *columns])
 
     def in_store_order(self, rows: NDArray[np.int64]) -> Iterator[Content]:
         """Yield the contents of distinct, sorted rows of the index in the order of the disk.

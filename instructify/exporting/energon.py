@@ -11,7 +11,7 @@ import sqlite3
 import struct
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,14 @@ _INDICES = (
     "CREATE INDEX idx_sample_parts_full ON sample_parts"
     "(tar_file_id, sample_index, part_name, content_byte_offset, content_byte_size)",
 )
-
+_SAMPLES_OF = (
+    "SELECT sample_key, sample_index, byte_offset, byte_size FROM samples "
+    "WHERE tar_file_id = ? ORDER BY rowid"
+)
+_PARTS_OF = (
+    "SELECT sample_index, part_name, content_byte_offset, content_byte_size FROM sample_parts "
+    "WHERE tar_file_id = ? ORDER BY rowid"
+)
 
 Part = tuple[str, int, int]  # name after the key, offset of its bytes in the tar, number of bytes
 
@@ -89,6 +96,21 @@ class EnergonIndex:
         path = self._folder / f"{self._shard}.idx"
         path.write_bytes(struct.pack(f"<{len(ends)}Q", *ends))
         self._counts[self._shard] = len(self._offsets)
+
+    def adopt(self, folder: Path, split: str, names: Sequence[str]) -> None:
+        """Add the samples of tars whose index another process made in `folder`, in its order."""
+        database = sqlite3.connect(folder / META / "index.sqlite")
+        with closing(database), self._as_os_error():
+            for number, name in enumerate(names):
+                self.begin_shard(split, name)
+                parts = database.execute(_PARTS_OF, (number,))
+                members: dict[int, list[Part]] = {}
+                for sample, *part in parts:
+                    members.setdefault(sample, []).append((part[0], part[1], part[2]))
+                for key, sample, offset, size in database.execute(_SAMPLES_OF, (number,)):
+                    self.add(key, offset, size, members[sample], len(members[sample]) - 1)
+                end = (folder / f"{name}.idx").read_bytes()[-8:]
+                self.end_shard(*struct.unpack("<Q", end))
 
     def close(self) -> str:
         """Write `.nv-meta`, and return the class of the samples in Energon."""

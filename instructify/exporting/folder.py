@@ -107,6 +107,11 @@ def _put_back(out: Path) -> None:
         os.replace(former, out)
 
 
+def pieces_beside(out: Path) -> Path:
+    """Return the folder of the pieces of an export that several processes write."""
+    return _beside(out, "pieces")
+
+
 def _beside(out: Path, kind: str) -> Path:
     whole = out.absolute()
     return whole.with_name(f".{whole.name}.{kind}")

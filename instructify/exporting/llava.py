@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from instructify.exporting.contents import Contents
 from instructify.exporting.receipt import PicturesReceipt
 from instructify.exporting.selection import Chosen
 from instructify.exporting.sink import (
     NO_PICTURES,
+    WHOLE,
     Asked,
     LineFile,
-    PictureFiles,
+    Pictures,
+    Piece,
     Row,
     SplitTally,
+    Start,
     asked_samples,
     picture_path,
 )
@@ -28,26 +30,34 @@ from instructify.exporting.slots import IMAGE, LLAVA_SLOTS
 class LlavaSink:
     """Writes LLaVA JSON and its pictures."""
 
-    def __init__(self, place: Path, contents: Contents | None) -> None:
+    def __init__(self, place: Path, pictures: Pictures | None) -> None:
         self._place = place
-        self._pictures = None if contents is None else PictureFiles(place, contents)
+        self._pictures = pictures
         self._files: dict[str, LineFile] = {}
         self._name = ""
         self._broken = self._pictured = 0
 
-    def begin(self, chosen: Chosen) -> None:
+    def begin(self, chosen: Chosen, start: Start = WHOLE) -> None:
         self._name = file_name(chosen)
         self._broken = self._pictured = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
-        file = self._files.get(self._name)
-        if file is None:
-            file = LineFile(self._place / self._name, as_list=True)
-            self._files[self._name] = file
+        file = self._file()
         for sample in asked_samples(batch, self._pictures, LLAVA_SLOTS):
             self._broken += sample.broken
             self._pictured += bool(sample.contents)
             file.add(_row(sample))
+
+    def adopt(self, piece: Piece) -> None:
+        self._file().append(piece.folder / self._name, piece.receipt.rows)
+        self._broken += piece.receipt.slot_words_broken
+        self._pictured += piece.receipt.with_pictures
+
+    def _file(self) -> LineFile:
+        file = self._files.get(self._name)
+        if file is None:
+            file = self._files[self._name] = LineFile(self._place / self._name, as_list=True)
+        return file
 
     def end(self) -> SplitTally:
         files = [self._name] if self._name in self._files else []

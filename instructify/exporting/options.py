@@ -36,6 +36,11 @@ class ExportOptions:
     only_licences: tuple[str, ...] = ()
     redistribute: tuple[str, ...] = ()  # datasets that the user may share
 
+    @property
+    def shard_bytes(self) -> int:
+        """The size at which a tar or a Parquet file ends."""
+        return self.shard_mb * MEGABYTE
+
     def told(self) -> dict[str, object]:
         """Return the options as plain values for the receipt."""
         return {

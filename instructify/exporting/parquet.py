@@ -7,9 +7,9 @@ with several questions about a photograph, Parquet's dictionary stores it once p
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -18,15 +18,15 @@ import pyarrow.parquet as pq
 
 from instructify._util.errors import UserError
 from instructify.build import Build
+from instructify.exporting import row_groups
 from instructify.exporting.contents import Content, Contents
 from instructify.exporting.receipt import PicturesReceipt
+from instructify.exporting.row_groups import Counted, GroupCutter
 from instructify.exporting.selection import Chosen
-from instructify.exporting.sink import NO_PICTURES, SplitTally
+from instructify.exporting.sink import NO_PICTURES, WHOLE, Piece, SplitTally, Start, link_file
 from instructify.recipe import valid_batches
 from instructify.schema import SAMPLE_SCHEMA
 
-GROUP_BYTES = 64_000_000  # of pictures, counted for every row
-GROUP_ROWS = 65_536
 _MAX_CONTENT = (1 << 31) - 1  # the most bytes of a Parquet value that `datasets` reads
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _FEATURES = {"image": "Image", "images": "Image", "video": "Video", "videos": "Video"}
@@ -38,53 +38,68 @@ class ParquetSink:
     def __init__(
         self,
         place: Path,
-        build: Build,
         contents: Contents | None,
-        chosen: Sequence[Chosen],
+        columns: Mapping[str, str],
         *,
+        has_pictures: bool,
         shard_bytes: int,
         prefix: str = "",
         finished: Callable[[Path], None],
+        measured: list[int] | None = None,
     ) -> None:
+        """Open the sink.
+
+        Args:
+            contents: None without pictures, and where no rows but only pieces are written.
+            columns: the picture column of each dataset, see `picture_columns`.
+            measured: a list for the size of each row group, to measure them and write no file.
+        """
+        self._has_pictures = has_pictures
+        self._measured = measured
         self._finished = finished
         self._place = place
         self._prefix = prefix
         self._contents = contents
         self._shard_bytes = shard_bytes
-        self._columns = _picture_columns(build, chosen) if contents is not None else {}
+        self._columns = columns
+        self._groups = GroupCutter()
+        self._first_file = 0
         self._chosen: Chosen | None = None
         self._file: _ParquetFile | None = None
         self._files: list[str] = []
-        self._group: list[_Piece] = []
-        self._group_rows = self._group_bytes = 0
+        self._group: list[_Rows] = []
+        self._group_bytes = 0
         self._pictured = self._written = self._size_bytes = 0
 
-    def begin(self, chosen: Chosen) -> None:
+    def begin(self, chosen: Chosen, start: Start = WHOLE) -> None:
         self._chosen = chosen
+        self._groups = GroupCutter()
         self._files = []
+        self._first_file = start.file
         self._pictured = 0
+
+    def adopt(self, piece: Piece) -> None:
+        for name in piece.receipt.names:
+            link_file(piece.folder / name, self._place / name)
+            self._finished(self._place / name)
+        self._files += piece.receipt.names
+        self._pictured += piece.receipt.with_pictures
+        self._written += piece.receipt.pictures.written
+        self._size_bytes += piece.receipt.pictures.size_bytes
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Divide the rows into row groups of limited size."""
-        if self._contents is None:
-            self._hold(_Piece(batch, [], []), 0)
-            return
-        contents_of = self._contents.of_batch(batch.column("pictures"))
+        contents_of: list[list[Content]] = [[]] * batch.num_rows
+        if self._contents is not None:
+            contents_of = self._contents.of_batch(batch.column("pictures"))
         sizes = [sum(content.size_bytes for content in contents) for contents in contents_of]
         self._pictured += sum(map(bool, contents_of))
-        start = 0
-        while start < len(contents_of):
-            end, total = start, self._group_bytes
-            while end < len(contents_of) and (end == start or total + sizes[end] <= GROUP_BYTES):
-                total += sizes[end]
-                end += 1
-            rows = batch.slice(start, end - start)
-            num_bytes = total - self._group_bytes
-            if num_bytes > GROUP_BYTES - self._group_bytes and self._group_rows:
-                self._flush()  # not one more row fits, so it starts a new group
-                continue
-            self._hold(_Piece(rows, contents_of[start:end], sizes[start:end]), num_bytes)
-            start = end
+        for cut in self._groups.cut(sizes):
+            if cut.is_new:
+                self._flush()
+            rows = batch.slice(cut.start, cut.stop - cut.start)
+            self._group.append(_Rows(rows, contents_of[cut.start : cut.stop]))
+            self._group_bytes += sum(sizes[cut.start : cut.stop])
 
     def end(self) -> SplitTally:
         self._flush()
@@ -92,16 +107,9 @@ class ParquetSink:
         return SplitTally(self._files, 0, self._pictured)
 
     def close(self) -> PicturesReceipt:
-        if self._contents is None:
+        if not self._has_pictures:
             return NO_PICTURES
         return PicturesReceipt(mode="embedded", written=self._written, size_bytes=self._size_bytes)
-
-    def _hold(self, piece: "_Piece", num_bytes: int) -> None:
-        self._group.append(piece)
-        self._group_rows += piece.rows.num_rows
-        self._group_bytes += num_bytes
-        if self._group_bytes >= GROUP_BYTES or self._group_rows >= GROUP_ROWS:
-            self._flush()
 
     def _flush(self) -> None:
         """Write the collected rows as one row group."""
@@ -117,18 +125,25 @@ class ParquetSink:
             self._written += sum(map(len, contents_of))
             self._size_bytes += self._group_bytes
         file = self._file_with_room(schema)
+        before = file.size_bytes
         file.write(pa.Table.from_arrays(arrays, schema=schema))
+        if self._measured is not None:
+            self._measured.append(file.size_bytes - before)
         self._group = []
-        self._group_rows = self._group_bytes = 0
+        self._group_bytes = 0
 
     def _file_with_room(self, schema: pa.Schema) -> "_ParquetFile":
         assert self._chosen is not None
         if self._file is not None and self._file.size_bytes >= self._shard_bytes:
             self._close_file()
-        if self._file is None:
+        if self._file is None and self._measured is not None:
+            self._file = _ParquetFile(cast(BinaryIO, Counted()), schema)
+        elif self._file is None:
             folder = f"{self._prefix}{self._chosen.dataset}"
-            name = f"{folder}/{self._chosen.split}-{len(self._files):05d}.parquet"
-            self._file = _ParquetFile(self._place / name, schema)
+            number = self._first_file + len(self._files)
+            name = f"{folder}/{self._chosen.split}-{number:05d}.parquet"
+            (self._place / folder).mkdir(parents=True, exist_ok=True)
+            self._file = _ParquetFile((self._place / name).open("wb"), schema)
             self._files.append(name)
         return self._file
 
@@ -136,29 +151,28 @@ class ParquetSink:
         if self._file is not None:
             self._file.close()
             self._file = None
-            self._finished(self._place / self._files[-1])
+            if self._measured is None:
+                self._finished(self._place / self._files[-1])
 
 
-class _Piece(NamedTuple):
+class _Rows(NamedTuple):
     """Rows of a batch with the contents of each."""
 
     rows: pa.RecordBatch
     contents: list[list[Content]]
-    sizes: list[int]
 
 
 class _ParquetFile:
     """One file: texts are compressed, pictures are not, and both use dictionaries."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._handle = path.open("wb")
+    def __init__(self, handle: BinaryIO, schema: pa.Schema) -> None:
+        self._handle = handle
         leaves = list(_leaves(schema))
         self._writer = pq.ParquetWriter(
             self._handle,
             schema,
             compression={leaf: "NONE" if leaf.endswith(".bytes") else "ZSTD" for leaf in leaves},
-            dictionary_pagesize_limit=2 * GROUP_BYTES,
+            dictionary_pagesize_limit=2 * row_groups.GROUP_BYTES,
             write_statistics=[leaf for leaf in leaves if not leaf.endswith(".bytes")],
         )
 
@@ -174,7 +188,7 @@ class _ParquetFile:
         self._handle.close()
 
 
-def _picture_columns(build: Build, chosen: Sequence[Chosen]) -> dict[str, str]:
+def picture_columns(build: Build, chosen: Sequence[Chosen]) -> dict[str, str]:
     """Return the picture column of each dataset: a plural if a sample has more than one picture."""
     most: dict[str, int] = {}
     for split in chosen:
@@ -229,7 +243,7 @@ def _leaves(schema: pa.Schema) -> list[str]:
     return names
 
 
-def _plain(group: Sequence[_Piece], name: str) -> pa.ChunkedArray:
+def _plain(group: Sequence[_Rows], name: str) -> pa.ChunkedArray:
     kind = _plain_type(SAMPLE_SCHEMA.field(name).type)
     return pa.chunked_array([piece.rows.column(name).cast(kind) for piece in group], kind)
 

@@ -43,6 +43,22 @@ class PicturesReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     size_bytes: int
 
 
+class PieceReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a unit wrote: a piece of a split, in the form of the whole.
+
+    `names` are the files of the export that the piece is, or is a part of.
+    """
+
+    rows: int
+    names: list[str]
+    slot_words_broken: int
+    with_pictures: int
+    not_carried: dict[str, int]
+    sets: list[str]  # the shared candidate sets that its samples name
+    pictures: PicturesReceipt
+    sizes: dict[str, int]  # of all files of the unit
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: int
     instructify: str
@@ -68,6 +84,11 @@ def build_hash(manifest: Manifest) -> str:
 def write_receipt(folder: Path, receipt: Receipt) -> None:
     text = json.dumps(msgspec.to_builtins(receipt), indent=1, ensure_ascii=False)
     write_bytes(folder / RECEIPT, (text + "\n").encode())
+
+
+def encode_piece(receipt: PieceReceipt) -> bytes:
+    """Write the receipt of a unit as JSON."""
+    return msgspec.json.encode(receipt) + b"\n"
 
 
 def read_receipt(path: Path) -> Receipt | None:

@@ -3,27 +3,29 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow.compute as pc
 
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.shards import Syncer, sync, write_bytes
-from instructify.build import Build
+from instructify.build import Build, Workers, clear_noted
 from instructify.exporting.card import render_hub_card
-from instructify.exporting.chat import ChatSink
 from instructify.exporting.contents import Contents
-from instructify.exporting.folder import LOCK, staged
-from instructify.exporting.llava import LlavaSink
+from instructify.exporting.folder import LOCK, pieces_beside, staged
+from instructify.exporting.gathering import NOTES, Pieces, adopt_split, write_pieces
 from instructify.exporting.losses import count_losses
-from instructify.exporting.options import MEGABYTE, ExportOptions, PictureFolders
+from instructify.exporting.options import TRAINS_ONLY, ExportOptions, PictureFolders
+from instructify.exporting.pieces import Work
 from instructify.exporting.receipt import (
     FORMAT,
     RECEIPT,
+    PicturesReceipt,
     Receipt,
     SplitReceipt,
     build_hash,
@@ -31,8 +33,8 @@ from instructify.exporting.receipt import (
 )
 from instructify.exporting.rows import NO_RESPONSE, Counts, read_rows
 from instructify.exporting.selection import Chosen, Selection
-from instructify.exporting.sink import PICTURE_FOLDERS, Sink
-from instructify.exporting.webdataset import WebdatasetSink
+from instructify.exporting.sink import PICTURE_FOLDERS, PictureFiles, Pictures, Sink
+from instructify.exporting.sinks import SinkParts, make_sink
 
 CANDIDATES = "candidates.json"
 CARD = "README.md"
@@ -50,23 +52,20 @@ class Export:
     advance: Callable[[int], None]
 
 
-def run_export(export: Export) -> Receipt:
-    """Make an export; `out` is complete when this returns."""
+def run_export(export: Export, workers: Workers | None = None) -> Receipt:
+    """Make an export; `out` is complete when this returns.
+
+    With workers the export is made of pieces that they write; its bytes are the same.
+    """
     build, options = export.build, export.options
     with staged(export.out) as place, ExitStack() as stack:
-        contents = None
-        if options.pictures:
-            contents = stack.enter_context(Contents(build, export.folders))
         syncer = stack.enter_context(Syncer())
-        sink = _sink(export, place, contents, syncer)
-        sets: set[str] = set()
-        datasets: dict[str, dict[str, SplitReceipt]] = {}
-        for chosen in export.selection.chosen:
-            receipts = datasets.setdefault(chosen.dataset, {})
-            receipts[chosen.split] = _export_split(export, chosen, sink, sets)
-        _check_not_empty(export, datasets)
-        pictures = sink.close()
-        _write_beside(export, place, sets, datasets)
+        if workers is None:
+            written = _written(export, place, stack, syncer)
+        else:
+            written = _gathered(export, place, workers, syncer)
+        _check_not_empty(export, written.datasets)
+        _write_beside(export, place, written.sets, written.datasets)
         if build_hash(Build.open(build.paths.root).manifest) != build_hash(build.manifest):
             raise UserError(f"{build.paths.root} changed during the export; run it again.")
         receipt = Receipt(
@@ -74,48 +73,101 @@ def run_export(export: Export) -> Receipt:
             instructify=__version__,
             build_sha256=build_hash(build.manifest),
             options=options.told(),
-            datasets=datasets,
+            datasets=written.datasets,
             unlicensed=export.selection.unlicensed,
-            pictures=pictures,
-            files=_files(place, () if pictures.mode != "files" else PICTURE_FOLDERS),
+            pictures=written.pictures,
+            files=_files(place, () if written.pictures.mode != "files" else PICTURE_FOLDERS),
             entries=_entries(place),
         )
         write_receipt(place, receipt)
         syncer.wait()
         _sync(place, receipt)
+    if workers is not None:
+        pieces = pieces_beside(export.out)
+        clear_noted(pieces, pieces / NOTES, "export")
     return receipt
 
 
-def _sink(export: Export, place: Path, contents: Contents | None, syncer: Syncer) -> Sink:
-    """Make the sink of the format; large files are synced while the next ones are written."""
-    shard_bytes = export.options.shard_mb * MEGABYTE
-    match export.options.shape:
-        case "llava":
-            return LlavaSink(place, contents)
-        case "chat":
-            return ChatSink(place, contents)
-        case "webdataset":
-            identity = f"{build_hash(export.build.manifest)} {json.dumps(export.options.told())}"
-            return WebdatasetSink(
-                place,
-                contents,
-                shard_bytes=shard_bytes,
-                identity=identity,
-                finished=syncer.add,
-            )
-        case "parquet" | "hub":
-            from instructify.exporting.parquet import ParquetSink  # imports pyarrow.parquet
+def run_part(export: Export, workers: Workers) -> None:
+    """Write the pieces of one part of an export; raises PartDone."""
+    _pieces(export, workers)
 
-            prefix = "data/" if export.options.shape == "hub" else ""
-            return ParquetSink(
-                place,
-                export.build,
-                contents,
-                export.selection.chosen,
-                shard_bytes=shard_bytes,
-                prefix=prefix,
-                finished=syncer.add,
-            )
+
+class _Written(NamedTuple):
+    """The contents of an export: its splits, their candidate sets, and its pictures."""
+
+    datasets: dict[str, dict[str, SplitReceipt]]
+    sets: set[str]
+    pictures: PicturesReceipt
+
+
+def _written(export: Export, place: Path, stack: ExitStack, syncer: Syncer) -> _Written:
+    """Write an export from its first to its last sample in this process."""
+    contents = pictures = None
+    columns: Mapping[str, str] = {}
+    if export.options.pictures:
+        contents = stack.enter_context(Contents(export.build, export.folders))
+        if export.options.shape in TRAINS_ONLY:
+            pictures = PictureFiles(place, contents)
+        if export.options.shape in ("parquet", "hub"):
+            from instructify.exporting.parquet import picture_columns  # imports pyarrow.parquet
+
+            columns = picture_columns(export.build, export.selection.chosen)
+    sink = _sink(export, place, syncer, contents=contents, pictures=pictures, columns=columns)
+    sets: set[str] = set()
+    datasets: dict[str, dict[str, SplitReceipt]] = {}
+    for chosen in export.selection.chosen:
+        receipts = datasets.setdefault(chosen.dataset, {})
+        receipts[chosen.split] = _export_split(export, chosen, sink, sets)
+    return _Written(datasets, sets, sink.close())
+
+
+def _gathered(export: Export, place: Path, workers: Workers, syncer: Syncer) -> _Written:
+    """Let workers write pieces, and assemble them."""
+    pieces = _pieces(export, workers)
+    sink = _sink(export, place, syncer, contents=None, pictures=pieces.pictures(place), columns={})
+    sets: set[str] = set()
+    datasets: dict[str, dict[str, SplitReceipt]] = {}
+    for plan in pieces.plans:
+        receipts = datasets.setdefault(plan.chosen.dataset, {})
+        receipts[plan.chosen.split] = adopt_split(plan, pieces, sink, sets)
+    return _Written(datasets, sets, sink.close())
+
+
+def _pieces(export: Export, workers: Workers) -> Pieces:
+    work = Work(
+        build=export.build.paths.root,
+        build_sha256=build_hash(export.build.manifest),
+        options=export.options,
+        folders=export.folders,
+        staging=pieces_beside(export.out),
+    )
+    return write_pieces(
+        work, export.build, export.selection.chosen, workers, advance=export.advance
+    )
+
+
+def _sink(
+    export: Export,
+    place: Path,
+    syncer: Syncer,
+    *,
+    contents: Contents | None,
+    pictures: Pictures | None,
+    columns: Mapping[str, str],
+) -> Sink:
+    """Make the sink of the format; large files are synced while the next ones are written."""
+    return make_sink(
+        SinkParts(
+            place=place,
+            build_sha256=build_hash(export.build.manifest),
+            options=export.options,
+            contents=contents,
+            pictures=pictures,
+            columns=columns,
+            finished=syncer.add,
+        )
+    )
 
 
 def _export_split(export: Export, chosen: Chosen, sink: Sink, sets: set[str]) -> SplitReceipt:

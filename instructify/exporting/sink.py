@@ -1,6 +1,7 @@
 """The interface of all formats of an export, and the parts that several formats share."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -8,13 +9,16 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from instructify._util.errors import UserError
 from instructify.exporting.contents import Content, Contents
-from instructify.exporting.receipt import PicturesReceipt
+from instructify.exporting.receipt import PicturesReceipt, PieceReceipt
 from instructify.exporting.selection import Chosen
 from instructify.exporting.slots import SlotWords
 
 PICTURE_FOLDERS = ("images", "videos")
+WANTED = "wanted.npy"
 _HELD_BYTES = 1 << 20
 
 Row = dict[str, Any]
@@ -28,11 +32,31 @@ class SplitTally(NamedTuple):
     with_pictures: int
 
 
+class Start(NamedTuple):
+    """The start of a piece of a split: the number of its first row, and of its first file."""
+
+    row: int = 0
+    file: int = 0
+
+
+WHOLE = Start()
+
+
+class Piece(NamedTuple):
+    """A piece of a split that a unit wrote into its own folder."""
+
+    folder: Path
+    receipt: PieceReceipt
+
+
 class Sink(Protocol):
     """Writes the splits of an export one after another; files are complete after `close`."""
 
-    def begin(self, chosen: Chosen) -> None:
-        """Start a split."""
+    def begin(self, chosen: Chosen, start: Start = WHOLE) -> None:
+        """Start a split, or a piece of one."""
+
+    def adopt(self, piece: Piece) -> None:
+        """Add rows of the current split that another sink of the same format wrote."""
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write rows of the current split."""
@@ -77,6 +101,24 @@ class LineFile:
         if len(self._held) >= _HELD_BYTES:
             self._flush()
 
+    def append(self, path: Path, rows: int) -> None:
+        """Add the rows of another such file."""
+        if self._as_list:
+            self._held += b",\n" if self._rows else b"[\n"
+        self._flush()
+        left = path.stat().st_size
+        with path.open("rb", buffering=0) as source:
+            if self._as_list:
+                left -= source.seek(len(b"[\n")) + len(b"\n]\n")
+            while left:
+                block = source.read(min(left, _HELD_BYTES))
+                if not block:
+                    raise UserError(f"{path} is shorter than before; run the same command again.")
+                left -= len(block)
+                self._held += block
+                self._flush()
+        self._rows += rows
+
     def close(self) -> None:
         if self._as_list:
             self._held += b"\n]\n" if self._rows else b"[]\n"
@@ -88,6 +130,16 @@ class LineFile:
         self._held.clear()
         while rest:
             rest = rest[self._handle.write(rest) :]
+
+
+class Pictures(Protocol):
+    """The pictures of a format that has them as files."""
+
+    def of_batch(self, pictures: pa.ListArray) -> list[list[Content]]:
+        """Find the contents of each sample, and mark them for writing."""
+
+    def write(self) -> PicturesReceipt:
+        """Write every content that was marked."""
 
 
 class PictureFiles:
@@ -105,6 +157,10 @@ class PictureFiles:
         """Find the contents of each sample, and mark them for writing."""
         self._wanted[self._contents.rows_of(pictures.flatten())] = True
         return self._contents.of_batch(pictures)
+
+    def want(self, rows: NDArray[np.int64]) -> None:
+        """Mark rows of the index for writing."""
+        self._wanted[rows] = True
 
     def write(self) -> PicturesReceipt:
         """Write every content that was marked."""
@@ -124,6 +180,15 @@ class PictureFiles:
         return PicturesReceipt(mode="files", written=written, size_bytes=size_bytes)
 
 
+class WantedPictures(PictureFiles):
+    """Records which pictures a piece needs; other units write them."""
+
+    def write(self) -> PicturesReceipt:
+        """Write the numbers of the wanted rows of the index."""
+        np.save(self._place / WANTED, np.flatnonzero(self._wanted))
+        return PicturesReceipt(mode="files", written=0, size_bytes=0)
+
+
 class Asked(NamedTuple):
     """A sample for a text format: its pictures, and its texts with broken picture words."""
 
@@ -136,7 +201,7 @@ class Asked(NamedTuple):
 
 
 def asked_samples(
-    batch: pa.RecordBatch, pictures: PictureFiles | None, slots: SlotWords
+    batch: pa.RecordBatch, pictures: Pictures | None, slots: SlotWords
 ) -> Iterator[Asked]:
     """Yield the samples of a batch, and mark their pictures for writing."""
     ids, instructions, responses = (
@@ -166,3 +231,12 @@ def picture_path(content: Content) -> str:
 
 
 NO_PICTURES = PicturesReceipt(mode="none", written=0, size_bytes=0)
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Link a finished file to a second name, or copy it if the file system has no links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

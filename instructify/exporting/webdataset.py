@@ -19,7 +19,16 @@ from instructify.exporting.energon import ANSWER, EnergonIndex, write_blend
 from instructify.exporting.layout import LaidOut, lay_out
 from instructify.exporting.receipt import PicturesReceipt
 from instructify.exporting.selection import Chosen
-from instructify.exporting.sink import NO_PICTURES, SplitTally, named_texts, values_of
+from instructify.exporting.sink import (
+    NO_PICTURES,
+    WHOLE,
+    Piece,
+    SplitTally,
+    Start,
+    link_file,
+    named_texts,
+    values_of,
+)
 from instructify.exporting.tar import BLOCK, TarWriter, padded
 
 BLEND = "held-in-train.yaml"
@@ -42,26 +51,28 @@ class WebdatasetSink:
         place: Path,
         contents: Contents | None,
         *,
+        has_pictures: bool,
         shard_bytes: int,
         identity: str,
         finished: Callable[[Path], None],
     ) -> None:
+        self._has_pictures = has_pictures
         self._finished = finished
         self._place = place
         self._contents = contents
         self._shard_bytes = shard_bytes
         self._identity = identity
-        self._encoder = msgspec.json.Encoder()
         self._chosen: Chosen | None = None
         self._index: EnergonIndex | None = None
         self._tar: TarWriter | None = None
         self._blend: list[str] = []  # the datasets of the metadataset
         self._trains = False  # whether the present dataset has a training split
         self._files: list[str] = []
+        self._first_file = 0
         self._rows = self._rows_in_shard = self._pictured = 0
         self._written = self._size_bytes = 0
 
-    def begin(self, chosen: Chosen) -> None:
+    def begin(self, chosen: Chosen, start: Start = WHOLE) -> None:
         if len(f"{chosen.dataset}-{chosen.split}-") + 9 > _MAX_KEY:
             raise UserError(
                 f"the names '{chosen.dataset}' and '{chosen.split}' are too long for the keys of "
@@ -72,26 +83,30 @@ class WebdatasetSink:
             self._trains = False
         self._chosen = chosen
         self._files = []
-        self._rows = self._pictured = 0
+        self._first_file = start.file
+        self._rows, self._pictured = start.row, 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         assert self._chosen is not None
-        origin = {"dataset": self._chosen.dataset, "split": self._chosen.split}
-        columns = [values_of(batch, name) for name in _COLUMNS]
-        if self._contents is None:
-            contents_of: list[list[Content]] = [[]] * batch.num_rows
-        else:
-            contents_of = self._contents.of_batch(batch.column("pictures"))
-        texts = []
-        for values in zip(*columns, strict=True):
-            row = origin | dict(zip(_COLUMNS, values, strict=True))
-            row["answers"] = _answers(row)
-            if fields := named_texts(row.pop("fields")):
-                row["fields"] = fields
-            texts.append(self._encoder.encode(row))
+        contents_of = contents_of_rows(batch, self._contents)
+        texts = sample_texts(batch, self._chosen)
         prefix = f"{self._chosen.dataset}-{self._chosen.split}-"
         for sample in lay_out(prefix, self._rows, contents_of, texts):
             self._add(sample)
+
+    def adopt(self, piece: Piece) -> None:
+        assert self._chosen is not None
+        index = self._open_index(self._chosen)
+        place = piece.folder / self._chosen.dataset
+        names = [Path(name).name for name in piece.receipt.names]
+        index.adopt(place, self._chosen.split, names)
+        for name in piece.receipt.names:
+            link_file(piece.folder / name, self._place / name)
+            self._finished(self._place / name)
+        self._files += piece.receipt.names
+        self._pictured += piece.receipt.with_pictures
+        self._written += piece.receipt.pictures.written
+        self._size_bytes += piece.receipt.pictures.size_bytes
 
     def end(self) -> SplitTally:
         self._close_tar()
@@ -103,7 +118,7 @@ class WebdatasetSink:
         self._close_index()
         if self._blend:
             write_blend(self._place / BLEND, self._blend, TRAIN)
-        if self._contents is None:
+        if not self._has_pictures:
             return NO_PICTURES
         return PicturesReceipt(mode="embedded", written=self._written, size_bytes=self._size_bytes)
 
@@ -148,25 +163,28 @@ class WebdatasetSink:
 
     def _place_for(self, chosen: Chosen, size_bytes: int) -> tuple[TarWriter, EnergonIndex]:
         """Return the shard to write to and the index of its dataset; a full shard is closed."""
-        index = self._index
-        if index is None:
-            index = self._index = EnergonIndex(
-                self._place / chosen.dataset,
-                is_video=chosen.is_video,
-                identity=f"{self._identity} {chosen.dataset}",
-            )
+        index = self._open_index(chosen)
         if self._tar is not None and (
             self._tar.offset + size_bytes > self._shard_bytes
             or self._rows_in_shard == MAX_SHARD_SAMPLES
         ):
             self._close_tar()
         if self._tar is None:
-            name = f"{chosen.split}-{len(self._files):06d}.tar"
+            name = f"{chosen.split}-{self._first_file + len(self._files):06d}.tar"
             self._tar = TarWriter(self._place / chosen.dataset / name)
             self._files.append(f"{chosen.dataset}/{name}")
             index.begin_shard(chosen.split, name)
             self._rows_in_shard = 0
         return self._tar, index
+
+    def _open_index(self, chosen: Chosen) -> EnergonIndex:
+        if self._index is None:
+            self._index = EnergonIndex(
+                self._place / chosen.dataset,
+                is_video=chosen.is_video,
+                identity=f"{self._identity} {chosen.dataset}",
+            )
+        return self._index
 
     def _close_tar(self) -> None:
         if self._tar is not None and self._index is not None:
@@ -182,6 +200,28 @@ class WebdatasetSink:
         self._index = None
         if kind == ANSWER and not self._chosen.is_held_out and self._trains:
             self._blend.append(self._chosen.dataset)
+
+
+def contents_of_rows(batch: pa.RecordBatch, contents: Contents | None) -> list[list[Content]]:
+    """Find the contents of each sample; none in an export without pictures."""
+    if contents is None:
+        return [[]] * batch.num_rows
+    return contents.of_batch(batch.column("pictures"))
+
+
+def sample_texts(batch: pa.RecordBatch, chosen: Chosen) -> list[bytes]:
+    """Write each sample as JSON."""
+    encoder = msgspec.json.Encoder()
+    origin = {"dataset": chosen.dataset, "split": chosen.split}
+    columns = [values_of(batch, name) for name in _COLUMNS]
+    texts = []
+    for values in zip(*columns, strict=True):
+        row = origin | dict(zip(_COLUMNS, values, strict=True))
+        row["answers"] = _answers(row)
+        if fields := named_texts(row.pop("fields")):
+            row["fields"] = fields
+        texts.append(encoder.encode(row))
+    return texts
 
 
 def _answers(row: dict[str, Any]) -> list[str] | None:

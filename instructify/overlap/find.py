@@ -37,13 +37,18 @@ class Question:
     texts: bool = True
 
 
-def find_overlap(question: Question, pool: Workers, progress: Progress) -> Overlap:
-    """Compare all parts with each other; with two builds, compare only across them."""
+def find_overlap(
+    question: Question, pool: Workers, progress: Progress, results: Path | None = None
+) -> Overlap:
+    """Compare all parts with each other; with two builds, compare only across them.
+
+    `results` is a folder where other processes left results of units, or need them.
+    """
     builds = [question.build] + ([] if question.against is None else [question.against])
     parts = [part for number, build in enumerate(builds) for part in parts_of(build, number)]
     aliases = NO_ALIASES if question.vg is None else read_aliases(question.vg)
     pictures = read_pictures(builds, parts, aliases)
-    likeness = find_alike(pictures, question.scope, pool, progress)
+    likeness = find_alike(pictures, question.scope, pool, progress, results)
     texts = find_shared_texts(pictures) if question.texts else None
     return Overlap(
         format=OVERLAP_FORMAT,

@@ -4,37 +4,27 @@ Pictures that two parts share by key or by bytes are not compared again. Where m
 one hash (mostly placeholders of dead links), each is compared with only a few of the other side.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts
 from instructify.build import Build, Progress, Workers
-from instructify.overlap.alike import Thumbnails, are_alike, has_contrast
 from instructify.overlap.hamming import near_pairs
+from instructify.overlap.looking import LookUnit, run_look
 from instructify.overlap.masks import Masks, has_part, no_masks, unite
 from instructify.overlap.pictures import PictureRows, Rows
-from instructify.pictures import (
-    DECODER_ERRORS,
-    DRAFT_SIZE,
-    PICTURE_INDEX_SCHEMA,
-    SIDE,
-    TooManyPixels,
-    flatten,
-    open_picture,
-    read_indices,
-)
+from instructify.overlap.result import overlap_key
+from instructify.pictures import PICTURE_INDEX_SCHEMA, read_indices
 
 Scope = Literal["trained", "all", "none"]
 
 MOST_BITS = 12
 _MOST_PARTNERS = 8
-_UNIT = 256
-_PAIRS = 16_384  # looked at together; a thumbnail has 3 kB
+UNIT_PAIRS = 2_048  # a thumbnail has 3 kB
 
 Bools = NDArray[np.bool_]
 
@@ -49,30 +39,34 @@ class Likeness(NamedTuple):
     plain: int  # pictures among them that are a plain surface
 
 
-class ThumbnailUnit(NamedTuple):
-    """Decode some pictures of a build."""
+def find_alike(
+    pictures: PictureRows,
+    scope: Scope,
+    pool: Workers,
+    progress: Progress,
+    results: Path | None = None,
+) -> Likeness:
+    """Find the pictures that look alike in parts that are to be compared.
 
-    folder: str
-    keys: Sequence[str]
-
-
-def find_alike(pictures: PictureRows, scope: Scope, pool: Workers, progress: Progress) -> Likeness:
-    """Find the pictures that look alike in parts that are to be compared."""
-    num_parts = len(pictures.parts)
-    masks = no_masks(len(pictures), num_parts)
-    none = np.empty(0, np.int64)
-    if scope == "none" or not pictures.facts.hashed.any():
-        return Likeness(masks, (none, none), 0, 0, 0)
-    rows = _distinct_contents(pictures)
-    left, right = _candidates(pictures, rows, scope)
-    looks = [_Look(none, none, none)]
+    `results` is a folder for the results of units; a part ends here with PartDone.
+    """
+    masks = no_masks(len(pictures), len(pictures.parts))
+    left = right = np.empty(0, np.int64)
+    if scope != "none" and pictures.facts.hashed.any():
+        left, right = _candidates(pictures, _distinct_contents(pictures), scope)
+    units = list(_units(pictures, left, right, results))
     with progress.stage("likeness", len(left), "pair") as bar:
-        for begin in range(0, len(left), _PAIRS):
-            some = slice(begin, begin + _PAIRS)
-            looked = _look(pictures, left[some], right[some], pool)
-            looks.append(looked._replace(alike=looked.alike + begin))
-            bar.advance(len(left[some]))
-    alike, unreadable, plain = (np.concatenate(column) for column in zip(*looks, strict=True))
+        looks = pool.map(
+            run_look, units, lambda unit, _: bar.advance(len(unit.pairs)), stage="overlap"
+        )
+    alike = _numbers(
+        number * UNIT_PAIRS + np.array(looked.alike, np.int64)
+        for number, looked in enumerate(looks)
+    )
+    wanted = [_wanted(left, right, number) for number in range(len(units))]
+    each = list(zip(wanted, looks, strict=True))
+    unreadable = _numbers(rows[looked.unreadable] for rows, looked in each)
+    plain = _numbers(rows[looked.plain] for rows, looked in each)
     first, second = left[alike], right[alike]
     np.bitwise_or.at(masks, first, pictures.by_content[second])
     np.bitwise_or.at(masks, second, pictures.by_content[first])
@@ -85,22 +79,46 @@ def find_alike(pictures: PictureRows, scope: Scope, pool: Workers, progress: Pro
     )
 
 
-class _Look(NamedTuple):
-    """Pairs that look alike, by number; rows that could not be read, or show a plain surface."""
-
-    alike: Rows
-    unreadable: Rows
-    plain: Rows
+def _numbers(parts: Iterable[Rows]) -> Rows:
+    return np.concatenate([np.empty(0, np.int64), *parts])
 
 
-def _look(pictures: PictureRows, left: Rows, right: Rows, pool: Workers) -> _Look:
-    """Decode the pictures of some pairs and compare them."""
-    wanted = np.unique(np.concatenate([left, right]))
-    thumbnails, readable = _thumbnails(pictures, wanted, pool)
-    at_left, at_right = np.searchsorted(wanted, left), np.searchsorted(wanted, right)
-    both = np.flatnonzero(readable[at_left] & readable[at_right])
-    alike = both[are_alike(thumbnails[at_left[both]], thumbnails[at_right[both]])]
-    return _Look(alike, wanted[~readable], wanted[readable & ~has_contrast(thumbnails)])
+def _wanted(left: Rows, right: Rows, number: int) -> Rows:
+    """Return the rows of the pictures of a unit, sorted."""
+    some = slice(number * UNIT_PAIRS, (number + 1) * UNIT_PAIRS)
+    return np.unique(np.concatenate([left[some], right[some]]))
+
+
+def _units(
+    pictures: PictureRows, left: Rows, right: Rows, results: Path | None
+) -> Iterator[LookUnit]:
+    """Divide the pairs into units with keys of pictures, since other processes have no rows."""
+    builds = tuple(str(build.paths.root) for build in pictures.builds)
+    contents = tuple(overlap_key(build.manifest) for build in pictures.builds)
+    everything = np.unique(np.concatenate([left, right]))
+    names = _all_names(pictures, everything)
+    for number in range(-(-len(left) // UNIT_PAIRS)):
+        some = slice(number * UNIT_PAIRS, (number + 1) * UNIT_PAIRS)
+        wanted = _wanted(left, right, number)
+        sides = (np.searchsorted(wanted, side[some]).tolist() for side in (left, right))
+        yield LookUnit(
+            number=number,
+            builds=builds,
+            contents=contents,
+            pictures=tuple(names[at] for at in np.searchsorted(everything, wanted).tolist()),
+            pairs=tuple(zip(*sides, strict=True)),
+            results=None if results is None else str(results),
+        )
+
+
+def _all_names(pictures: PictureRows, rows: Rows) -> list[tuple[int, str]]:
+    """Return the number of the build and the key of each of these sorted rows."""
+    names: list[tuple[int, str]] = []
+    for number, build in enumerate(pictures.builds):
+        low, high = pictures.starts[number], pictures.starts[number + 1]
+        in_build = rows[(rows >= low) & (rows < high)]
+        names += [(number, key) for key in _names(build, pictures.keys[in_build])]
+    return names
 
 
 def _distinct_contents(pictures: PictureRows) -> Rows:
@@ -186,23 +204,6 @@ def _says_something(pictures: PictureRows, left: Rows, right: Rows) -> Bools:
     return np.asarray(new.any(axis=1), np.bool_)
 
 
-def _thumbnails(pictures: PictureRows, rows: Rows, pool: Workers) -> tuple[Thumbnails, Bools]:
-    """Decode the pictures of some rows to 32 x 32 colours, as far as they can be read."""
-    units: list[ThumbnailUnit] = []
-    for number, build in enumerate(pictures.builds):
-        low, high = pictures.starts[number], pictures.starts[number + 1]
-        in_build = rows[(rows >= low) & (rows < high)]
-        keys = _names(build, pictures.keys[in_build])
-        units += [
-            ThumbnailUnit(str(build.paths.root), keys[begin : begin + _UNIT])
-            for begin in range(0, len(keys), _UNIT)
-        ]
-    done = pool.map(run_thumbnails, units)
-    thumbnails = np.concatenate([np.zeros((0, SIDE, SIDE, 3), np.uint8), *(t for t, _ in done)])
-    readable = np.concatenate([np.zeros(0, np.bool_), *(r for _, r in done)])
-    return thumbnails, readable
-
-
 def _names(build: Build, hashes: NDArray[np.uint64]) -> list[str]:
     """Look up keys by their hashes, given sorted, in the index of a build."""
     parts = build.index_parts()
@@ -213,27 +214,3 @@ def _names(build: Build, hashes: NDArray[np.uint64]) -> list[str]:
     order = np.argsort(key_hashes)
     rows = order[np.searchsorted(key_hashes[order], hashes)]
     return [str(keys[int(row)].as_py()) for row in rows]
-
-
-def run_thumbnails(unit: ThumbnailUnit) -> tuple[Thumbnails, Bools]:
-    """Decode the pictures of a unit; False where one can't be read."""
-    store = Build.open(unit.folder).pictures()
-    thumbnails = np.zeros((len(unit.keys), SIDE, SIDE, 3), np.uint8)
-    readable = np.zeros(len(unit.keys), np.bool_)
-    for row, key in enumerate(unit.keys):
-        if store is None:
-            break
-        try:
-            thumbnails[row] = thumbnail(store.bytes(key))
-            readable[row] = True
-        except (UserError, KeyError, TooManyPixels, *DECODER_ERRORS):
-            continue
-    return thumbnails, readable
-
-
-def thumbnail(data: bytes) -> NDArray[np.uint8]:
-    """Decode a picture to 32 x 32 colours, much like the grey values of its perceptual hash."""
-    picture = open_picture(data)
-    picture.draft("RGB", DRAFT_SIZE)
-    small = flatten(picture, "RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    return np.asarray(small, np.uint8)

@@ -177,7 +177,7 @@ def test_a_note_leads_nowhere_out_of_the_build(paths: BuildPaths, path: str) -> 
     work(paths, 1, 1, "records")
     notes = next(paths.parts.glob("*.jsonl"))
     notes.write_bytes(notes.read_bytes().replace(b'"./x"', f'"{path}"'.encode()))
-    with PartNotes(paths, "other") as read:
+    with PartNotes(paths.root, paths.parts, "other") as read:
         assert [read.find(square, unit) for unit in UNITS] == [None] * len(UNITS)
 
 

@@ -30,7 +30,7 @@ def tables(odd_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of it, in small row groups and files."""
     out = tmp_path_factory.mktemp("tables") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("instructify.exporting.parquet.GROUP_BYTES", GROUP_BYTES)
+        patch.setattr("instructify.exporting.row_groups.GROUP_BYTES", GROUP_BYTES)
         export(odd_build, out, shape="parquet", shard_mb=1, shard_unit=SHARD_BYTES)
     return out
 

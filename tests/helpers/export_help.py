@@ -14,6 +14,7 @@ import pytest
 from build_help import Commands
 
 from instructify.build.opened import Build
+from instructify.build.workers import Workers
 from instructify.exporting.options import MEGABYTE, ExportOptions, PictureFolders
 from instructify.exporting.receipt import Receipt
 from instructify.exporting.run import Export, run_export
@@ -46,12 +47,19 @@ def make_odd_build(command: Commands, place: Path, *, pictures: str = "store") -
     return place / "build"
 
 
-def export(build: Path, out: Path, *, shard_unit: int = MEGABYTE, **options: Any) -> Receipt:
+def export(
+    build: Path,
+    out: Path,
+    *,
+    shard_unit: int = MEGABYTE,
+    workers: Workers | None = None,
+    **options: Any,
+) -> Receipt:
     """Export in this process; `shard_unit` stands for the MB of --shard-mb."""
     opened = Build.open(build)
     asked = ExportOptions(**options)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("instructify.exporting.run.MEGABYTE", shard_unit)
+        patch.setattr("instructify.exporting.options.MEGABYTE", shard_unit)
         return run_export(
             Export(
                 build=opened,
@@ -60,7 +68,8 @@ def export(build: Path, out: Path, *, shard_unit: int = MEGABYTE, **options: Any
                 folders=PictureFolders(),
                 out=out,
                 advance=lambda number: None,
-            )
+            ),
+            workers,
         )
 
 

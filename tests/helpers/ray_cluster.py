@@ -12,7 +12,11 @@ from pathlib import Path
 
 _READY_S = 120
 _OPTIONS = ("--num-cpus=1", "--object-store-memory=80000000", "--block")
-_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_worker_niceness": "0",  # else workers starve beside other programs
+}
 _RAY = Path(sys.executable).with_name("ray")
 
 

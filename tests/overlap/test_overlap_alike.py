@@ -8,7 +8,7 @@ from photographs import encoded, scene
 from PIL import Image, ImageDraw
 
 from instructify.overlap.alike import agreement, are_alike, has_contrast
-from instructify.overlap.likeness import thumbnail
+from instructify.overlap.looking import thumbnail
 
 
 def alike(one: bytes, other: bytes) -> bool:

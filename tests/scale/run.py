@@ -1,9 +1,10 @@
 """The same bytes by one process, four, two nodes of Ray and seven parts, also when killed.
 
 Run: python tests/scale/run.py FOLDER [NAME...] [--ways WAY...] [--kills N] [--seed N] [--scale X]
-Writes the twins of all releases into FOLDER/raw, builds them in all four ways, then kills at
-random: a worker, a node, the command or a part; the same command again has to end at the same
-bytes. Needs Ray.
+         [--pairs N] [--pictures N]
+Writes the twins of all releases into FOLDER/raw, and a twin of Web CapFilt of N pairs with pictures
+in tars into FOLDER/pairs/raw; builds both in all four ways, then kills at random: a worker, a node,
+the command or a part; the same command again has to end at the same bytes. Needs Ray.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from build_help import difference, tree
+from capfilt_twin import write_capfilt
 from ray_cluster import Cluster
 
 from instructify.build import STAGES
@@ -56,6 +58,13 @@ class Rig:
         _, stderr = running.communicate()
         if running.returncode:
             raise SystemExit(f"{options} left with {running.returncode}: {stderr[-2000:]}")
+
+    def timed(self, what: str, out: Path, *options: str) -> Path:
+        """Run to the end, say how long it took, and return the build."""
+        start = time.monotonic()
+        self.run(out, *options)
+        print(f"{what}: {time.monotonic() - start:.1f} s", flush=True)
+        return out
 
     def check(self, out: Path, what: str) -> None:
         """Compare a build with the wanted one, and remove it."""
@@ -119,6 +128,30 @@ def strike(rig: Rig, cluster: Cluster, out: Path, kind: str) -> None:
     cluster.revive()
 
 
+def everywhere(rig: Rig, ways: Sequence[str], cluster: Cluster | None) -> None:
+    """Build with one process, then in all ways that are wanted, and compare the bytes."""
+    rig.wanted = tree(rig.timed("1 process", rig.folder / "one"))
+    if "processes" in ways:
+        rig.check(rig.timed("4 processes", rig.folder / "four", "--jobs", "4"), "4 processes")
+    if "parts" in ways:
+        parts(rig, rig.folder / "parts")
+        rig.check(rig.folder / "parts", f"{PARTS} parts")
+    if cluster is not None:
+        engine = ("--engine", f"ray:{cluster.address}")
+        start = time.monotonic()
+        rig.check(rig.timed("two nodes of Ray", rig.folder / "ray", *engine), "two nodes of Ray")
+        rig.length_s = time.monotonic() - start
+
+
+def kill(rig: Rig, cluster: Cluster, kills: int) -> None:
+    """Kill in turn each kind of process, at random moments."""
+    for number in range(kills):
+        kind = KINDS[number % len(KINDS)]
+        out = rig.folder / f"killed-{number}"
+        strike(rig, cluster, out, kind)
+        rig.check(out, f"kill {number + 1} of {kills}, of a {kind}")
+
+
 def main() -> None:
     """Build in all ways, then kill."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -128,34 +161,28 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scale", type=float, default=1)
+    parser.add_argument("--pairs", type=int, default=2_000_000, help="0: without this twin")
+    parser.add_argument("--pictures", type=int, default=4_000, help="in the twin of --pairs")
     given = parser.parse_args()
-    rig = Rig(given.folder, given.names, random.Random(given.seed))
+    chance = random.Random(given.seed)
+    rig = Rig(given.folder, given.names, chance)
     if not (given.folder / "raw").exists():
         make_twin(list(WRITERS), given.folder / "raw", scale=given.scale)
-    rig.run(given.folder / "one")
-    rig.wanted = tree(given.folder / "one")
-    if "processes" in given.ways:
-        rig.run(given.folder / "four", "--jobs", "4")
-        rig.check(given.folder / "four", "4 processes")
-    if "parts" in given.ways:
-        parts(rig, given.folder / "parts")
-        rig.check(given.folder / "parts", f"{PARTS} parts")
-    if not {"ray", "kills"}.intersection(given.ways):
-        return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the nodes have to be ended
-    cluster = Cluster(given.folder)
+    needs_ray = {"ray", "kills"}.intersection(given.ways)
+    cluster = Cluster(given.folder) if needs_ray else None
     try:
-        start = time.monotonic()
-        rig.run(given.folder / "ray", "--engine", f"ray:{cluster.address}")
-        rig.length_s = time.monotonic() - start
-        rig.check(given.folder / "ray", f"two nodes of Ray, {rig.length_s:.1f} s")
-        for number in range(given.kills if "kills" in given.ways else 0):
-            kind = KINDS[number % len(KINDS)]
-            out = given.folder / f"killed-{number}"
-            strike(rig, cluster, out, kind)
-            rig.check(out, f"kill {number + 1} of {given.kills}, of a {kind}")
+        everywhere(rig, given.ways, cluster)
+        if given.pairs:
+            large = given.folder / "pairs"
+            if not (large / "raw").exists():
+                write_capfilt(large / "raw", pairs=given.pairs, pictures=given.pictures)
+            everywhere(Rig(large, ["web_capfilt"], chance), given.ways, cluster)
+        if cluster is not None and "kills" in given.ways:
+            kill(rig, cluster, given.kills)
     finally:
-        cluster.stop()
+        if cluster is not None:
+            cluster.stop()
 
 
 if __name__ == "__main__":

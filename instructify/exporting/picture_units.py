@@ -1,0 +1,131 @@
+"""Units that write picture files into their own folders, divided by the first digits of hashes."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from instructify._util.outside import NotReadableError, decode_json, read_regular
+from instructify._util.shards import sync, write_bytes
+from instructify.build import Build, private_folder, publish_folder
+from instructify.exporting.contents import Content, Contents
+from instructify.exporting.pieces import PieceUnit, Work, writing
+from instructify.exporting.receipt import RECEIPT, PicturesReceipt
+from instructify.exporting.sink import PICTURE_FOLDERS, WANTED, PictureFiles
+
+_FOLDERS = 256  # of pictures: the first two digits of a hash
+_FEW, _SOME = 1_000, 100_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PictureUnit:
+    """Pictures to write; `rows` is the name of a file of their rows in the index."""
+
+    work: Work
+    rows: str
+    prefixes: tuple[str, str]  # the first and the last
+
+    @property
+    def name(self) -> str:
+        return f"pictures {self.prefixes[0]} to {self.prefixes[1]}"
+
+    @property
+    def key(self) -> str:
+        return self.work.key("pictures", [self.rows])
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the result of the unit."""
+        return self.work.staging / self.key[:24]
+
+
+def find_pictures(unit: PictureUnit) -> PicturesReceipt | None:
+    """Return the receipt of a unit that was finished before."""
+    try:
+        return decode_json(read_regular(unit.folder / RECEIPT), PicturesReceipt)
+    except (FileNotFoundError, NotReadableError):
+        return None
+
+
+def run_pictures(unit: PictureUnit) -> PicturesReceipt:
+    """Write the pictures of a unit, unless that is done."""
+    done = find_pictures(unit)
+    if done is not None:
+        return done
+    build = unit.work.open()
+    rows = np.load(unit.work.staging / unit.rows)
+    with (
+        writing(unit.folder),
+        private_folder(unit.work.staging) as place,
+        Contents(build, unit.work.folders) as contents,
+    ):
+        files = PictureFiles(place, contents)
+        files.want(rows)
+        receipt = files.write()
+        for path in place.glob("*/*/*"):
+            sync(path)
+        write_bytes(place / RECEIPT, msgspec.json.encode(receipt))
+        return publish_folder(place, unit.folder, receipt, lambda: find_pictures(unit))
+
+
+def plan_pictures(work: Work, build: Build, pieces: Sequence[PieceUnit]) -> list[PictureUnit]:
+    """Divide the pictures that the pieces need among units."""
+    with Contents(build, work.folders) as contents:
+        wanted = np.zeros(contents.num_keys, np.bool_)
+        for piece in pieces:
+            wanted[np.load(piece.folder / WANTED)] = True
+        rows = np.flatnonzero(wanted)
+        first_bytes = contents.first_bytes(rows)
+    num_units = 1 if len(rows) <= _FEW else 16 if len(rows) <= _SOME else _FOLDERS
+    width = _FOLDERS // num_units
+    units = []
+    for low in range(0, _FOLDERS, width):
+        some = rows[(first_bytes >= low) & (first_bytes < low + width)]
+        if len(some):
+            prefixes = (f"{low:02x}", f"{low + width - 1:02x}")
+            units.append(PictureUnit(work=work, rows=_write_rows(work, some), prefixes=prefixes))
+    return units
+
+
+def _write_rows(work: Work, rows: np.ndarray) -> str:
+    """Write rows of the index to a file that is named by their hash."""
+    sink = BytesIO()
+    np.save(sink, rows)
+    name = f"pictures-{work.key('wanted', rows.tolist())[:24]}.npy"
+    if not (work.staging / name).exists():
+        write_bytes(work.staging / name, sink.getvalue())
+    return name
+
+
+class MovedPictures:
+    """The pictures of an export that units wrote, whose folders are moved into the export."""
+
+    def __init__(
+        self, place: Path, units: Sequence[PictureUnit], receipts: Sequence[PicturesReceipt]
+    ) -> None:
+        self._place = place
+        self._units = units
+        self._receipts = receipts
+
+    def of_batch(self, pictures: pa.ListArray) -> list[list[Content]]:
+        """Not supported: this class only moves pictures and writes no rows."""
+        raise NotImplementedError
+
+    def write(self) -> PicturesReceipt:
+        """Move all folders; a unit without its folders counts as not done."""
+        for unit in self._units:
+            (unit.folder / RECEIPT).unlink()
+            for media in PICTURE_FOLDERS:
+                for folder in sorted((unit.folder / media).glob("*")):
+                    (self._place / media).mkdir(exist_ok=True)
+                    os.replace(folder, self._place / media / folder.name)
+        return PicturesReceipt(
+            mode="files",
+            written=sum(receipt.written for receipt in self._receipts),
+            size_bytes=sum(receipt.size_bytes for receipt in self._receipts),
+        )
