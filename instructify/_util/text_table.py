@@ -81,8 +81,12 @@ def _extra(letter: str) -> int:
 
 
 def _start(text: str, most: int) -> str:
-    while text_width(text) > most:
-        text = text[:-1]
+    """Return the longest start of a text that takes no more than `most` cells."""
+    width = 0
+    for at, letter in enumerate(text):
+        width += 1 + _extra(letter)
+        if width > most:
+            return text[:at]
     return text
 
 

@@ -13,11 +13,12 @@ from typing import TypeVar
 import yaml
 
 from instructify._util.errors import UserError, did_you_mean
+from instructify._util.file_kinds import HEAD_BYTES, other_kind
 
 Scalar = str | int | float | bool | None
 TextT = TypeVar("TextT", bound=str)
 
-_MAX_DEPTH = 32
+MAX_DEPTH = 32
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -193,11 +194,16 @@ class Node:
 def read_yaml(path: Path) -> Node:
     """Read a file; its name in messages is the path as given."""
     try:
-        content = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({error.strerror}); give the path of a YAML file"
         ) from error
+    kind = other_kind(data[:HEAD_BYTES])
+    if kind is not None:
+        raise UserError(f"{path} is {kind.what}, not YAML; give the path of a YAML file")
+    try:
+        content = data.decode()
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
@@ -249,8 +255,8 @@ class _Composer:
             text = event.value if event.style else _plain(event.value)
             return Node(text, self._file, at, path, key)
         self._refuse_indirection(event)
-        if depth > _MAX_DEPTH:
-            raise self._error(event, f"nested deeper than {_MAX_DEPTH} levels")
+        if depth > MAX_DEPTH:
+            raise self._error(event, f"nested deeper than {MAX_DEPTH} levels")
         value: Scalar | dict[str, Node] | list[Node] = None
         if isinstance(event, yaml.MappingStartEvent):
             value = self._mapping(path, depth)

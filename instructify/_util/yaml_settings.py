@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Collection, Sequence
 
 from instructify._util.errors import UserError
-from instructify._util.yaml_lines import Node, parse_yaml
+from instructify._util.terminal import shortened
+from instructify._util.yaml_lines import MAX_DEPTH, Node, parse_yaml
 
 
 def with_setting(root: Node, setting: str, *, texts: Collection[str] = ()) -> Node:
@@ -16,6 +17,10 @@ def with_setting(root: Node, setting: str, *, texts: Collection[str] = ()) -> No
     key = key.strip()
     if not equals or not key:
         raise UserError(f"'--set {setting}' is no setting; write key=value, as optimizer.lr=1e-4")
+    if key.count(".") >= MAX_DEPTH:
+        raise UserError(
+            f"'--set {shortened(key, 80)}=' names a key below more than {MAX_DEPTH} others"
+        )
     where = f"--set {setting}"
     value = (
         Node(value=text, file=where, line=1, path=key) if key in texts else parse_yaml(text, where)

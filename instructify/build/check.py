@@ -35,13 +35,15 @@ class Finding(NamedTuple):
 
 def check_build(build: Build) -> Iterator[Finding]:
     """Yield the faults of a build file by file; reads every byte (about 1 GB a second)."""
+    stores = set(build.manifest.pictures.stores)
     for name, entry in build.manifest.files.items():
         finding = _check_file(build, name, entry)
         if finding is not None:
             yield finding
+        if name in stores:  # at once, while the bytes are still in the system's memory
+            yield from _check_store(build, name)
     yield from _check_counts(build)
     yield from _check_index(build)
-    yield from _check_store(build)
     yield from _check_unlisted(build)
     manifest, card = _manifest_and_card(build)
     if manifest != build.manifest.to_bytes():
@@ -108,18 +110,17 @@ def _are_there(places: pa.Table, shard: Path) -> bool:
     return len(rows) == len(places) and hashes.take(rows).equals(places["sha256"])
 
 
-def _check_store(build: Build) -> Iterator[Finding]:
-    """Check the bytes of each stored picture against its hash, as reading and `export` do."""
-    for name in build.manifest.pictures.stores:
-        path = build.place(name)
-        if path.is_file():
-            try:
-                others = count_other_contents(path)
-            except UserError as error:
-                yield Finding(name, f"is no shard of pictures ({error})")
-            else:
-                if others:
-                    yield Finding(name, f"holds {counted(others, 'picture')} of another hash")
+def _check_store(build: Build, name: str) -> Iterator[Finding]:
+    """Check the bytes of pictures of the store against their hashes, as reading and `export` do."""
+    path = build.place(name)
+    if path.is_file():
+        try:
+            others = count_other_contents(path)
+        except UserError as error:
+            yield Finding(name, f"is no shard of pictures ({error})")
+        else:
+            if others:
+                yield Finding(name, f"holds {counted(others, 'picture')} of another hash")
 
 
 def _check_unlisted(build: Build) -> Iterator[Finding]:

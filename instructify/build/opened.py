@@ -24,6 +24,8 @@ from instructify.build.paths import CANDIDATES, BuildPaths
 from instructify.pictures import PictureStore
 from instructify.schema import PROVENANCE, RECORD_SCHEMA, SAMPLE_SCHEMA
 
+_LOOKS = 3  # for a file, which a commit may be moving to its place
+
 
 class ShardedTable:
     """The rows of several Arrow files with one schema, as a sequence of dicts.
@@ -141,9 +143,11 @@ class Build:
         """
         paths = BuildPaths(Path(folder))
         pending = read_pending(paths)
+        manifest = None if pending is not None else read_manifest(paths.manifest)
+        if pending is None:  # another command may have begun to commit meanwhile
+            pending = read_pending(paths)
         if pending is not None:
             return cls(paths, pending.manifest, pending)
-        manifest = read_manifest(paths.manifest)
         if manifest is None:
             raise UserError(
                 f"{folder} is not a build: it has no manifest.json; "
@@ -156,10 +160,33 @@ class Build:
 
         Raises UserError if it is a link out of the build, not a regular file, or of another length
         than in the manifest. A missing file is not checked here.
+
+        Another command may commit while the build is read: a file that looks damaged is checked
+        again, and the error names the commit.
         """
-        path = self.place(name)
-        check_file(path, self.paths.root, self.manifest.files.get(name))
+        for _ in range(_LOOKS):
+            path = self.place(name)
+            try:
+                check_file(path, self.paths.root, self.manifest.files.get(name))
+            except UserError:
+                self.check_current()
+                raise
+            if path.exists():
+                return path
+        self.check_current()
         return path
+
+    def check_current(self) -> None:
+        """Raise UserError if another command has written this build anew since it was opened."""
+        try:
+            now = Build.open(self.paths.root).manifest
+        except UserError:  # whoever asks has a sentence of the damage
+            return
+        if now != self.manifest:
+            raise UserError(
+                f"{self.paths.root} was written anew by another command while it was read; "
+                "run this command again."
+            )
 
     def place(self, name: str) -> Path:
         """Return the path of a file of the build, without checking it."""
@@ -203,6 +230,7 @@ class Build:
         """Open shards and check their counts, which differ in a damaged or replaced build."""
         table = ShardedTable([self.path(shard) for shard in shards], schema)
         if len(table) != rows:
+            self.check_current()
             raise UserError(
                 f"the {what} in {self.paths.root} are {len(table):,} and should be {rows:,}; "
                 f"if nobody is writing there, see `instructify verify {self.paths.root}`."

@@ -1,7 +1,7 @@
-"""One part of many: a share of the units of one stage, for job arrays and whatever else starts us.
+"""Run a part: a share of the units of a stage, for job arrays and other schedulers.
 
-Parts know of each other by files only. Each notes the receipts of its units; a later stage reads
-the notes of the earlier ones, and ends with a list of what lacks where a unit is not done yet.
+Parts communicate only by files. Each part notes the receipts of its units. A later stage reads the
+notes of the earlier ones, and ends with a list of missing units if any is not done yet.
 """
 
 import shutil
@@ -23,15 +23,15 @@ from instructify.build.paths import BuildPaths
 from instructify.build.workers import Result, Unit, Workers, name_of
 
 _MOST_NAMES = 5
-_FEW = 16  # units of others that a part takes before it looks again what they have done
+_FEW = 16  # units of other parts that a part runs before it reads their notes again
 
 
 class PartDone(Exception):
-    """A part has done its share; the text says what it did."""
+    """A part has finished its share; the message says what it did."""
 
 
 class PartWorkers:
-    """Runs the units of one part by another engine; receipts of earlier stages come from notes."""
+    """Runs the units of a part with another engine; receipts of earlier stages come from notes."""
 
     def __init__(self, part: Part, notes: PartNotes, inner: Workers) -> None:
         self._part = part
@@ -49,7 +49,7 @@ class PartWorkers:
         stage: Stage | None = None,
         through: bool = False,
     ) -> list[Result]:
-        """See `Workers`; raises PartDone at the end of the part's own stage."""
+        """See `Workers`; raises PartDone at the end of the stage of the part."""
         if stage is None:
             return self._inner.map(function, units, done)
         if stage not in self._part.stages:
@@ -86,11 +86,11 @@ class PartWorkers:
         units: Sequence[Unit],
         done: Callable[[Unit, Result], None] | None,
     ) -> list[Result]:
-        """Run this part's share, then what the others have not done yet, a few units at a time."""
+        """Run the share of this part, then unfinished units of other parts, a few at a time."""
         self._num_units += len(units)
         self._run(function, [u for at, u in enumerate(units) if self._part.has(at)], done)
         shift = self._part.number * len(units) // self._part.total
-        rest = [*units[shift:], *units[:shift]]  # each part begins elsewhere
+        rest = [*units[shift:], *units[:shift]]  # each part begins at another place
         for start in range(0, len(rest), _FEW):
             self._notes.refresh()
             self._run(function, rest[start : start + _FEW], done)
@@ -102,7 +102,7 @@ class PartWorkers:
         units: Sequence[Unit],
         done: Callable[[Unit, Result], None] | None,
     ) -> None:
-        """Run those units that nobody has noted."""
+        """Run the units that no part has noted."""
         todo = [unit for unit in units if self._notes.find(function, unit) is None]
 
         def note(unit: Unit, result: Result) -> None:
@@ -122,7 +122,7 @@ class PartWorkers:
 
 @contextmanager
 def open_part(part: Part, paths: BuildPaths, inner: Workers) -> Iterator[PartWorkers]:
-    """Work as a part: without the writer's lock, but known to whoever commits."""
+    """Open a part, which does not take the lock but is visible to a process that commits."""
     check_writable(paths)
     make_folder(paths.parts)
     if read_pending(paths) is not None:

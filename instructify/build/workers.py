@@ -1,7 +1,8 @@
-"""Runs units of work: here, in several processes, on a Ray cluster, or one part of many.
+"""Run units of work: in this process, in several processes, on a Ray cluster, or as a part.
 
-A unit is a frozen value of paths and settings, its result a receipt; no engine ever sees a row. An
-engine may run units in any order, on any machine and twice at once: the results are the same.
+A unit is a frozen value of paths and settings, and its result is a receipt; engines never handle
+rows. An engine may run units in any order, on any machine, and a unit twice at the same time: the
+results are the same.
 """
 
 import multiprocessing
@@ -27,14 +28,14 @@ from instructify.build.engine_options import EngineOptions, Stage
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
-# Stages whose units leave the interpreter free most of the time: Arrow, hashes and the disk.
+# Stages whose units mostly release the GIL: Arrow, hashing and writing.
 _THREADED: tuple[Stage | None, ...] = ("samples",)
-_NUM_THREADS = 2  # each has the shard of a unit in memory
-AHEAD = 4  # units that wait for each process: enough to keep it busy, few to hold
+_NUM_THREADS = 2  # each holds the shard of a unit in memory
+AHEAD = 4  # units that wait for each process: enough to keep it busy, and few in memory
 
 
 class Workers(Protocol):
-    """What runs units of work."""
+    """An engine that runs units of work."""
 
     def map(
         self,
@@ -50,21 +51,21 @@ class Workers(Protocol):
         Args:
             function: a function of a module, whose return type is annotated.
             units: frozen values that pickle.
-            stage: the stage of a conversion that these are the units of, for `--part`; units
-                without one are run wherever they are needed.
-            through: more units of the stage follow that need these results, so all parts help each
-                other to be done with these.
+            stage: the stage of these units, for `--part`; units without a stage are run by every
+                part that needs them.
+            through: more units of the same stage need these results, so all parts work on these
+                units until they are done.
         """
 
 
 def name_of(unit: object, place: int) -> str:
-    """Name a unit in messages."""
+    """Return the name of a unit for messages."""
     name = getattr(unit, "name", None)
     return name if isinstance(name, str) else f"{type(unit).__name__} {place}"
 
 
 def failed(unit: object, place: int, error: Exception) -> Exception:
-    """Give an error of a unit the name of the unit, unless it says it already."""
+    """Add the name of a unit to its error, unless the error has it already."""
     name = name_of(unit, place)
     if not isinstance(error, UserError):
         error.add_note(f"while working on {name}")
@@ -75,7 +76,7 @@ def failed(unit: object, place: int, error: Exception) -> Exception:
 
 
 class LocalWorkers:
-    """Runs units in this process, or in those of a pool."""
+    """Runs units in this process or in a pool of processes."""
 
     def __init__(self, pool: ProcessPoolExecutor | None, jobs: int = 1) -> None:
         self._pool = pool
@@ -132,7 +133,7 @@ def _threaded(
     units: Sequence[Unit],
     done: Callable[[Unit, Result], None] | None,
 ) -> list[Result]:
-    """Run units in two threads; after an error no further unit begins."""
+    """Run units in two threads; after an error no further unit starts."""
     pool = ThreadPoolExecutor(_NUM_THREADS)
     try:
         return _pooled(pool, _NUM_THREADS * AHEAD, function, units, done)
@@ -161,7 +162,7 @@ def _collect(
     results: dict[int, Result],
     done: Callable[[Unit, Result], None] | None,
 ) -> None:
-    """Wait for some units and take their results."""
+    """Wait for some units and return their results."""
     for future in wait(pending, return_when=FIRST_COMPLETED).done:
         place = pending[future]
         try:
@@ -179,7 +180,7 @@ def _collect(
 def open_workers(options: EngineOptions) -> Iterator[Workers]:
     """Open the engine; on an error or a signal its processes end at once."""
     if options.ray is not None:
-        from instructify.build.ray_workers import open_ray  # an extra, and slow to import
+        from instructify.build.ray_workers import open_ray  # optional, and slow to import
 
         with open_ray(options.ray, options.jobs) as workers:
             yield workers
@@ -187,7 +188,7 @@ def open_workers(options: EngineOptions) -> Iterator[Workers]:
     if options.jobs == 1:
         yield LocalWorkers(None)
         return
-    # A forked worker has everything imported already; open workers before any thread is started.
+    # A forked worker has all imports; open workers before any thread is started.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(options.jobs, mp_context=context, initializer=_follow_parent)
     try:
@@ -204,7 +205,7 @@ def open_workers(options: EngineOptions) -> Iterator[Workers]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Start workers deaf to Ctrl-C, which reaches all of a terminal: the parent ends and speaks."""
+    """Let workers ignore Ctrl-C, which all processes of a terminal get; the parent handles it."""
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -213,8 +214,8 @@ def _interrupts_held() -> Iterator[None]:
 
 
 def _follow_parent() -> None:
-    """Let a worker die with its parent, also when that is killed and can't say so."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork has its parent's handler, which speaks
+    """End a worker when its parent ends, also if the parent is killed."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a fork inherits its parent's handler
     Thread(target=_wait_for_end, daemon=True).start()
 
 

@@ -20,7 +20,7 @@ import typer.core
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.exit import exit_now
-from instructify._util.terminal import harmless_output
+from instructify._util.terminal import harmless_output, shortened
 from instructify.cli import data, evaluation, inspection, share, training
 
 __all__ = ["app", "main"]
@@ -55,6 +55,9 @@ _COMMANDS = (
     evaluation.score,
     training.demo,
 )
+
+# Of a message, which may show a text of a file of any size; the advice stands at its end.
+_MOST_LETTERS = 4_000
 
 # The commands that keep finished work when they are stopped, and how to continue them.
 _GOES_ON = {
@@ -157,7 +160,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 def _leave(message: str, code: int) -> NoReturn:
     with harmless_output():
-        print(f"instructify: {message}", file=sys.stderr)
+        print(f"instructify: {shortened(message, _MOST_LETTERS)}", file=sys.stderr)
     _end(code)
 
 

@@ -1,5 +1,6 @@
 """`overlap`: pictures and texts that datasets share, as text of 80 columns, a page, or JSON."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -97,8 +98,13 @@ def run_overlap(
 
 
 def _open(folder: Path, engine: EngineOptions) -> Build:
-    """Open the build to save a result in it; a commit that was interrupted is carried out."""
+    """Open the build to save a result in it; an unfinished commit is completed."""
     build = Build.open(folder)
+    if not os.access(folder, os.W_OK):
+        raise UserError(
+            f"{folder} can't be written, and overlap saves its result there; make it writable, or "
+            "copy it and look at the copy."
+        )
     if build.pending is None:
         return build
     if engine.part is not None:

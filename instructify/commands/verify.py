@@ -11,6 +11,8 @@ def run_verify(folder: Path, *, as_json: bool) -> int:
     """Print the findings of a build; returns 1 if there are findings, else 0."""
     build = Build.open(folder)
     findings = list(check_build(build))
+    if findings:
+        build.check_current()
     files, pictures = build.manifest.files, build.manifest.pictures
     referenced = pictures.referenced
     if as_json:

@@ -1,7 +1,7 @@
-"""An export made of pieces: by several processes, by Ray, or by parts that come one after another.
+"""Make an export of pieces that several processes, Ray, or parts write.
 
-All but the last step is the same for all of them: plan the pieces, write what is missing. A part
-ends there; whoever writes the export then puts the pieces together.
+All engines plan the pieces and write those that are missing. A part ends there. The process that
+writes the export then assembles the pieces.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ NOTES = "parts"
 
 
 class Pieces(NamedTuple):
-    """All pieces of an export, written."""
+    """All pieces of an export, already written."""
 
     plans: list[SplitPlan]
     receipts: dict[PieceUnit, PieceReceipt]
@@ -49,7 +49,7 @@ def write_pieces(
     workers: Workers,
     advance: Callable[[int], None],
 ) -> Pieces:
-    """Write the pieces that are not there yet; a part ends here with PartDone."""
+    """Write the missing pieces; a part ends here with PartDone."""
 
     def written(unit: PieceUnit, receipt: PieceReceipt) -> None:
         advance(receipt.rows)
@@ -68,7 +68,7 @@ def write_pieces(
 
 
 def adopt_split(plan: SplitPlan, pieces: Pieces, sink: Sink, sets: set[str]) -> SplitReceipt:
-    """Put the pieces of a split together."""
+    """Assemble the pieces of a split."""
     lost: Counter[str] = Counter()
     sink.begin(plan.chosen)
     for unit in plan.pieces:

@@ -1,4 +1,4 @@
-"""Units that write picture files: those whose hashes begin alike, in folders of their own."""
+"""Units that write picture files into their own folders, divided by the first digits of hashes."""
 
 import os
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class PictureUnit:
 
     @property
     def folder(self) -> Path:
-        """Where the result lies when the unit is done."""
+        """The folder of the result of the unit."""
         return self.work.staging / self.key[:24]
 
 
@@ -93,7 +93,7 @@ def plan_pictures(work: Work, build: Build, pieces: Sequence[PieceUnit]) -> list
 
 
 def _write_rows(work: Work, rows: np.ndarray) -> str:
-    """Write rows of the index into a file that has their hash as name."""
+    """Write rows of the index to a file that is named by their hash."""
     sink = BytesIO()
     np.save(sink, rows)
     name = f"pictures-{work.key('wanted', rows.tolist())[:24]}.npy"
@@ -103,7 +103,7 @@ def _write_rows(work: Work, rows: np.ndarray) -> str:
 
 
 class MovedPictures:
-    """The pictures of an export that units wrote: their folders are moved into it."""
+    """The pictures of an export that units wrote, whose folders are moved into the export."""
 
     def __init__(
         self, place: Path, units: Sequence[PictureUnit], receipts: Sequence[PicturesReceipt]
@@ -113,11 +113,11 @@ class MovedPictures:
         self._receipts = receipts
 
     def of_batch(self, pictures: pa.ListArray) -> list[list[Content]]:
-        """Do not call this: whoever moves pictures writes no rows."""
+        """Not supported: this class only moves pictures and writes no rows."""
         raise NotImplementedError
 
     def write(self) -> PicturesReceipt:
-        """Move all folders; a unit whose folders are moved is no longer done."""
+        """Move all folders; a unit without its folders counts as not done."""
         for unit in self._units:
             (unit.folder / RECEIPT).unlink()
             for media in PICTURE_FOLDERS:

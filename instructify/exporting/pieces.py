@@ -1,8 +1,8 @@
-"""Units of an export: a piece of a split, in the form of the whole, in a folder of its own.
+"""Units of an export: a piece of a split, in the format of the export, in its own folder.
 
-A piece ends where a file ends, or where a shard of samples does in the formats whose files are
-joined row by row. Its key names the build, the options and the rows, so that equal keys mean equal
-bytes; it is written under a private name and published by one rename.
+A piece ends where a file ends or, in formats whose files are concatenated row by row, where a shard
+of samples ends. Its key is a hash of the build, the options and the rows, so equal keys mean equal
+bytes. It is written under a private name and published by a rename.
 """
 
 from collections import Counter
@@ -40,12 +40,12 @@ from instructify.exporting.webdataset import contents_of_rows, sample_texts
 
 SIZES = "sizes.npy"
 
-What = Literal["rows", "sizes"]  # a piece, or how large its samples or row groups will be
+What = Literal["rows", "sizes"]  # write a piece, or measure the size of its samples or row groups
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """What all units of an export share; `staging` is where their folders are."""
+    """Settings that all units of an export share; `staging` holds their folders."""
 
     build: Path
     build_sha256: str
@@ -54,7 +54,7 @@ class Work:
     staging: Path
 
     def key(self, what: str, value: object) -> str:
-        """Name a unit by everything its bytes depend on."""
+        """Hash everything that the bytes of a unit depend on."""
         made_by = [FORMAT, __version__, pa.__version__]
         work = [self.build_sha256, self.options.told()]
         return content_key(f"export {what}", [made_by, work, value])
@@ -69,7 +69,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PieceUnit:
-    """Some rows of a split, to be written or to be measured.
+    """Some rows of a split, to be written or measured.
 
     `column` is the picture column of the dataset in Parquet.
     """
@@ -94,12 +94,12 @@ class PieceUnit:
 
     @property
     def folder(self) -> Path:
-        """Where the result lies when the unit is done."""
+        """The folder of the result of the unit."""
         return self.work.staging / self.key[:24]
 
 
 def find_piece(unit: PieceUnit) -> PieceReceipt | None:
-    """Return the receipt of a unit that was finished before and is whole."""
+    """Return the receipt of a unit that was finished before and is complete."""
     try:
         receipt = decode_json(read_regular(unit.folder / RECEIPT), PieceReceipt)
         sizes = {name: (unit.folder / name).stat().st_size for name in receipt.sizes}
@@ -110,7 +110,7 @@ def find_piece(unit: PieceUnit) -> PieceReceipt | None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Say where a write to an open file failed, as on a full disk."""
+    """Raise a UserError with the path if a write to an open file fails, as on a full disk."""
     try:
         yield
     except OSError as error:
@@ -120,7 +120,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def run_piece(unit: PieceUnit) -> PieceReceipt:
-    """Write or measure the rows of a unit, unless that is done."""
+    """Write or measure the rows of a unit, unless this was done already."""
     done = find_piece(unit)
     if done is not None:
         return done
@@ -164,7 +164,7 @@ def _write_rows(unit: PieceUnit, build: Build, chosen: Chosen, place: Path) -> P
 
 
 def _write_sizes(unit: PieceUnit, build: Build, chosen: Chosen, place: Path) -> PieceReceipt:
-    """Write how many bytes each sample takes in a tar, or each row group in a Parquet file."""
+    """Write the size of each sample in a tar, or of each row group in a Parquet file."""
     counts = Counts()
     sizes: list[int] = []
     options = unit.work.options
@@ -213,7 +213,7 @@ def _parts(unit: PieceUnit, build: Build, place: Path, stack: ExitStack) -> Sink
 
 
 def _tar_sizes(batch: pa.RecordBatch, chosen: Chosen, contents: Contents | None) -> list[int]:
-    """Compute how many bytes the samples of a batch take in a tar, headers included."""
+    """Compute the sizes of the samples of a batch in a tar, headers included."""
     texts = sample_texts(batch, chosen)
     members = zip(texts, contents_of_rows(batch, contents), strict=True)
     return [
@@ -223,7 +223,7 @@ def _tar_sizes(batch: pa.RecordBatch, chosen: Chosen, contents: Contents | None)
 
 
 def _sizes(place: Path) -> dict[str, int]:
-    """Return the size of each file of a unit, once it is on the disk."""
+    """Sync each file of a unit and return its size."""
     sizes = {}
     for path in sorted(place.rglob("*")):
         if path.is_file():

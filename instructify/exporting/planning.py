@@ -1,8 +1,8 @@
-"""Which pieces an export has: every process that works on it comes to the same list.
+"""Plan the pieces of an export; every process gets the same list.
 
-LLaVA and chat have a piece for each shard of samples, and pieces are joined row by row. The tars
-of WebDataset and the files of Parquet end at a size: units measure all samples or row groups
-first, then a piece is some consecutive files.
+LLaVA and chat have a piece for each shard of samples, which are concatenated row by row. Tars of
+WebDataset and files of Parquet end at a certain size. So units measure all samples or row groups
+first, and a piece then consists of some consecutive files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ class SplitPlan(NamedTuple):
 def plan_pieces(
     work: Work, build: Build, chosen: Sequence[Chosen], workers: Workers
 ) -> list[SplitPlan]:
-    """Plan the pieces of all splits; `workers` measure them where the format needs it."""
+    """Plan the pieces of all splits; `workers` measure them if the format needs it."""
     plans = []
     for split in chosen:
         counts = Counts()
@@ -64,7 +64,7 @@ def _by_shard(work: Work, plan: SplitPlan) -> list[PieceUnit]:
 
 
 def _tars(work: Work, plans: Sequence[SplitPlan], workers: Workers) -> list[SplitPlan]:
-    """Cut the splits into tars by the sizes of all samples."""
+    """Divide the splits into tars by the sizes of all samples."""
     measuring = [replace(unit, what="sizes") for plan in plans for unit in _by_shard(work, plan)]
     sizes_of = _measured(measuring, workers)
     cut = []
@@ -76,7 +76,7 @@ def _tars(work: Work, plans: Sequence[SplitPlan], workers: Workers) -> list[Spli
 
 
 def tar_starts(sizes: Numbers, shard_bytes: int) -> Iterator[int]:
-    """Yield the sample that each tar begins with, as `WebdatasetSink` decides it."""
+    """Yield the first sample of each tar, by the rule of `WebdatasetSink`."""
     ends = np.cumsum(sizes)
     start = 0
     while start < len(sizes):
@@ -89,7 +89,7 @@ def tar_starts(sizes: Numbers, shard_bytes: int) -> Iterator[int]:
 def _parquet_files(
     work: Work, build: Build, plans: Sequence[SplitPlan], workers: Workers
 ) -> list[SplitPlan]:
-    """Cut the splits into files by the sizes of their row groups, which have to be compressed."""
+    """Divide the splits into files by the compressed sizes of their row groups."""
     from instructify.exporting.parquet import picture_columns  # imports pyarrow.parquet
 
     columns: dict[str, str] = {}
@@ -113,7 +113,7 @@ def _parquet_files(
 
 
 def file_starts(sizes: Sequence[int], shard_bytes: int) -> Iterator[int]:
-    """Yield the row group that each Parquet file begins with, as `ParquetSink` decides it."""
+    """Yield the first row group of each Parquet file, by the rule of `ParquetSink`."""
     size = shard_bytes
     for group, group_bytes in enumerate(sizes):
         if size >= shard_bytes:
@@ -123,7 +123,7 @@ def file_starts(sizes: Sequence[int], shard_bytes: int) -> Iterator[int]:
 
 
 def _group_starts(work: Work, build: Build, plan: SplitPlan) -> list[int]:
-    """Find the row that each row group begins with, from the sizes of pictures in the index."""
+    """Return the first row of each row group, from the sizes of pictures in the index."""
     starts: list[int] = []
     cutter = GroupCutter()
     row = 0
@@ -140,7 +140,7 @@ def _group_starts(work: Work, build: Build, plan: SplitPlan) -> list[int]:
 def _files(
     work: Work, plan: SplitPlan, starts: Sequence[int], column: str | None
 ) -> list[PieceUnit]:
-    """Make a unit of some consecutive files; `starts` has the first row of each, and the end."""
+    """Make units of consecutive files; `starts` has the first row of each file, and the end."""
     units = _runs(work, plan, starts[:-1:FILES_A_PIECE], column)
     return [
         replace(unit, start=unit.start._replace(file=number * FILES_A_PIECE))
@@ -175,7 +175,7 @@ def _unit(work: Work, chosen: Chosen, span: RowSpan, start: Start) -> PieceUnit:
 
 
 def _measured(units: Sequence[PieceUnit], workers: Workers) -> dict[tuple[str, str], Numbers]:
-    """Measure, and join the sizes of each split."""
+    """Run the measuring units, and concatenate the sizes of each split."""
     workers.map(run_piece, units, stage="export", through=True)
     parts: dict[tuple[str, str], list[Numbers]] = {}
     for unit in units:

@@ -1,7 +1,7 @@
-"""Where the row groups of a Parquet file begin, which depends on the sizes of pictures alone.
+"""Divide rows into the row groups of a Parquet file, which depend only on the sizes of pictures.
 
-How large a row group is in the file, and so where the file ends, is known only when it is written:
-`Counted` is a file to write it to for this alone.
+The size of a row group in the file, and so the end of the file, is known only after writing it:
+`Counted` is a file that only measures what is written to it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ GROUP_ROWS = 65_536
 
 
 class Cut(NamedTuple):
-    """Rows of a batch for one row group; whether they begin a new one."""
+    """Rows of a batch for one row group, and whether they begin a new one."""
 
     start: int
     stop: int
@@ -43,7 +43,7 @@ class GroupCutter:
 
 
 class Counted:
-    """A file that keeps nothing and knows its size."""
+    """A file that discards its bytes and counts them."""
 
     closed = False
 

@@ -40,9 +40,9 @@ class Counts:
 
 
 class RowSpan(NamedTuple):
-    """Some of the rows that are written of a split.
+    """A range of the rows of a split that are written.
 
-    They begin after the first `skip` such rows of the sample shard with the number `shard`.
+    It starts after the first `skip` of these rows in the sample shard with number `shard`.
     """
 
     shard: int
@@ -59,7 +59,7 @@ def read_rows(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows to write in the order of the build, and count written and left-out rows.
 
-    With a span only its rows are read, and the counts are only of these.
+    With a span only its rows are read and counted.
     """
     room = options.limit if options.limit is not None else chosen.of.samples
     skip, first = 0, 0
@@ -80,7 +80,7 @@ def read_rows(
 
 
 def count_rows(build: Build, chosen: Chosen, options: ExportOptions, counts: Counts) -> list[int]:
-    """Count the rows to write of each sample shard, as `read_rows` counts those of a split."""
+    """Count the rows to write in each sample shard, by the rule of `read_rows`."""
     room = options.limit if options.limit is not None else chosen.of.samples
     choice = _Choice(options, counts, None)
     numbers = [0] * len(chosen.of.sample_shards)

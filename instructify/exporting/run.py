@@ -55,7 +55,7 @@ class Export:
 def run_export(export: Export, workers: Workers | None = None) -> Receipt:
     """Make an export; `out` is complete when this returns.
 
-    With workers it is made of pieces that they write; the bytes are the same.
+    With workers the export is made of pieces that they write; its bytes are the same.
     """
     build, options = export.build, export.options
     with staged(export.out) as place, ExitStack() as stack:
@@ -94,7 +94,7 @@ def run_part(export: Export, workers: Workers) -> None:
 
 
 class _Written(NamedTuple):
-    """What an export holds: its splits, the candidate sets they name, and its pictures."""
+    """The contents of an export: its splits, their candidate sets, and its pictures."""
 
     datasets: dict[str, dict[str, SplitReceipt]]
     sets: set[str]
@@ -102,7 +102,7 @@ class _Written(NamedTuple):
 
 
 def _written(export: Export, place: Path, stack: ExitStack, syncer: Syncer) -> _Written:
-    """Write an export from its first to its last sample; needs the least work."""
+    """Write an export from its first to its last sample in this process."""
     contents = pictures = None
     columns: Mapping[str, str] = {}
     if export.options.pictures:
@@ -123,7 +123,7 @@ def _written(export: Export, place: Path, stack: ExitStack, syncer: Syncer) -> _
 
 
 def _gathered(export: Export, place: Path, workers: Workers, syncer: Syncer) -> _Written:
-    """Let workers write pieces, and put them together."""
+    """Let workers write pieces, and assemble them."""
     pieces = _pieces(export, workers)
     sink = _sink(export, place, syncer, contents=None, pictures=pieces.pictures(place), columns={})
     sets: set[str] = set()

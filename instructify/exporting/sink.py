@@ -33,7 +33,7 @@ class SplitTally(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where a piece of a split begins: at which of its written rows, in which of its files."""
+    """The start of a piece of a split: the number of its first row, and of its first file."""
 
     row: int = 0
     file: int = 0
@@ -43,7 +43,7 @@ WHOLE = Start()
 
 
 class Piece(NamedTuple):
-    """A piece of a split that a unit wrote into a folder of its own."""
+    """A piece of a split that a unit wrote into its own folder."""
 
     folder: Path
     receipt: PieceReceipt
@@ -56,7 +56,7 @@ class Sink(Protocol):
         """Start a split, or a piece of one."""
 
     def adopt(self, piece: Piece) -> None:
-        """Take over rows of the current split that another sink of the same format wrote."""
+        """Add rows of the current split that another sink of the same format wrote."""
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write rows of the current split."""
@@ -181,7 +181,7 @@ class PictureFiles:
 
 
 class WantedPictures(PictureFiles):
-    """Writes down which pictures a piece needs; other units write them."""
+    """Records which pictures a piece needs; other units write them."""
 
     def write(self) -> PicturesReceipt:
         """Write the numbers of the wanted rows of the index."""
@@ -234,7 +234,7 @@ NO_PICTURES = PicturesReceipt(mode="none", written=0, size_bytes=0)
 
 
 def link_file(source: Path, target: Path) -> None:
-    """Give a finished file a second name, or copy it where the file system has no links."""
+    """Link a finished file to a second name, or copy it if the file system has no links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)

@@ -1,4 +1,4 @@
-"""The sink of each format."""
+"""Make the sink of each format."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,12 +15,12 @@ from instructify.exporting.webdataset import WebdatasetSink
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SinkParts:
-    """What the sinks need; each takes what its format has.
+    """Arguments of the sinks; each sink uses those of its format.
 
     Args:
-        contents: for the formats that have the bytes of pictures in their files.
-        pictures: for those that have files of pictures beside them.
-        columns: the picture column of each dataset, of Parquet.
+        contents: for formats with the bytes of pictures in their files.
+        pictures: for formats with files of pictures beside them.
+        columns: for Parquet, the picture column of each dataset.
         finished: called with each large file when it is complete.
     """
 
@@ -34,7 +34,7 @@ class SinkParts:
 
 
 def make_sink(parts: SinkParts, measured: list[int] | None = None) -> Sink:
-    """Make the sink of the format; one of Parquet may only measure its row groups."""
+    """Make the sink of a format; a Parquet sink may only measure its row groups."""
     options = parts.options
     match options.shape:
         case "llava":

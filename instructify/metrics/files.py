@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from instructify._util.errors import UserError
+from instructify._util.file_kinds import HEAD_BYTES, other_kind
 from instructify.metrics.align import Prediction
 from instructify.metrics.model import Answer, Item
 
@@ -127,6 +128,9 @@ def _read_text(path: Path) -> str:
     for magic, program in _COMPRESSED.items():
         if data.startswith(magic):
             raise UserError(f"{path} is compressed by {program}; unpack it and give what it holds")
+    kind = other_kind(data[:HEAD_BYTES])
+    if kind is not None:
+        raise UserError(f"{path} is {kind.what}; {kind.advice}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

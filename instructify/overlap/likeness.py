@@ -48,7 +48,7 @@ def find_alike(
 ) -> Likeness:
     """Find the pictures that look alike in parts that are to be compared.
 
-    `results` is a folder for the results of the units; a part ends here with PartDone.
+    `results` is a folder for the results of units; a part ends here with PartDone.
     """
     masks = no_masks(len(pictures), len(pictures.parts))
     left = right = np.empty(0, np.int64)
@@ -92,7 +92,7 @@ def _wanted(left: Rows, right: Rows, number: int) -> Rows:
 def _units(
     pictures: PictureRows, left: Rows, right: Rows, results: Path | None
 ) -> Iterator[LookUnit]:
-    """Divide the pairs into units; pictures are named, since another process has no rows."""
+    """Divide the pairs into units with keys of pictures, since other processes have no rows."""
     builds = tuple(str(build.paths.root) for build in pictures.builds)
     contents = tuple(overlap_key(build.manifest) for build in pictures.builds)
     everything = np.unique(np.concatenate([left, right]))
@@ -112,7 +112,7 @@ def _units(
 
 
 def _all_names(pictures: PictureRows, rows: Rows) -> list[tuple[int, str]]:
-    """Return the number of its build and the key of each of these rows, which are sorted."""
+    """Return the number of the build and the key of each of these sorted rows."""
     names: list[tuple[int, str]] = []
     for number, build in enumerate(pictures.builds):
         low, high = pictures.starts[number], pictures.starts[number + 1]

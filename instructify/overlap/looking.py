@@ -1,7 +1,7 @@
-"""Units of the likeness test: some pairs of pictures, decoded and compared.
+"""Units of the likeness test: decode and compare some pairs of pictures.
 
-A unit has the keys of its pictures and gives back numbers, so that it can run on any machine. Where
-several processes work one after another, each unit leaves its result in a file; the first counts.
+A unit gets the keys of its pictures and returns numbers, so it can run on any machine. For parts,
+each unit writes its result to a file; the first result counts.
 """
 
 from collections.abc import Sequence
@@ -37,12 +37,12 @@ class LookUnit:
     """Pairs of pictures to compare.
 
     Args:
-        number: of the unit, for messages.
+        number: the number of the unit, for messages.
         builds: the folders of the builds.
-        contents: a hash of what each build holds.
-        pictures: the pictures, each with the number of its build and its key.
-        pairs: two numbers of pictures each.
-        results: a folder for the results; None where nobody else needs them.
+        contents: a hash of the contents of each build.
+        pictures: the number of the build and the key of each picture.
+        pairs: two indices of `pictures` for each pair.
+        results: a folder for the results; None if no other process needs them.
     """
 
     number: int
@@ -63,7 +63,7 @@ class LookUnit:
 
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Pairs that look alike; pictures that can't be read, or show a plain surface. As numbers."""
+    """Indices of pairs that look alike, and of pictures that can't be read or are plain."""
 
     alike: list[int]
     unreadable: list[int]
@@ -71,7 +71,7 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def run_look(unit: LookUnit) -> Looked:
-    """Compare the pairs of a unit, unless that is done."""
+    """Compare the pairs of a unit, unless this was done already."""
     if unit.results is None:
         return _look(unit)
     path = Path(unit.results) / f"{unit.key[:24]}.json"
@@ -99,7 +99,7 @@ def _look(unit: LookUnit) -> Looked:
 def _thumbnails(
     builds: Sequence[str], pictures: Sequence[tuple[int, str]]
 ) -> tuple[Thumbnails, Bools]:
-    """Decode pictures to 32 x 32 colours; False where one can't be read."""
+    """Decode pictures to 32 x 32 colours, and return which could be read."""
     stores = [Build.open(folder).pictures() for folder in builds]
     thumbnails = np.zeros((len(pictures), SIDE, SIDE, 3), np.uint8)
     readable = np.zeros(len(pictures), np.bool_)
@@ -116,7 +116,7 @@ def _thumbnails(
 
 
 def thumbnail(data: bytes) -> NDArray[np.uint8]:
-    """Decode a picture to 32 x 32 colours, much like the grey values of its perceptual hash."""
+    """Decode a picture to 32 x 32 colours, similar to the grey values of its perceptual hash."""
     picture = open_picture(data)
     picture.draft("RGB", DRAFT_SIZE)
     small = flatten(picture, "RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)

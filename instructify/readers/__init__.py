@@ -4,6 +4,7 @@
 uses stream raw JSON in bounded memory.
 """
 
+from instructify._util.file_kinds import zip_names
 from instructify.readers.base import (
     A_LIST,
     BY_ID,
@@ -21,7 +22,6 @@ from instructify.readers.base import (
 from instructify.readers.capfilt_plan import Plan, Urls
 from instructify.readers.choice_cells import ChoiceCells, choices_of, choices_of_columns
 from instructify.readers.class_folders import class_files, class_names, split_word
-from instructify.readers.file_kinds import zip_names
 from instructify.readers.json_items import read_lines, read_list, read_mapping
 from instructify.readers.json_rows import list_keys
 from instructify.readers.json_source import NOT_JSON

@@ -17,8 +17,8 @@ from typing import BinaryIO, cast
 import pyarrow as pa
 
 from instructify._util.errors import UserError
+from instructify._util.file_kinds import HEAD_BYTES, other_kind, zip_names
 from instructify.readers.base import RawFile, unreadable
-from instructify.readers.file_kinds import HEAD_BYTES, other_kind, zip_names
 
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
 ARCHIVE_SUFFIX = ".zip"  # of a single file, which is read as if it were not compressed

@@ -9,9 +9,9 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 
 from instructify._util.errors import UserError
+from instructify._util.file_kinds import zip_names
 from instructify.readers.arrow_rows import arrow_rows, parquet_rows, table_schema
 from instructify.readers.base import CHUNK_ROWS, RawFile
-from instructify.readers.file_kinds import zip_names
 from instructify.readers.json_rows import json_rows
 from instructify.readers.opening import Opened, opened, plain_suffix
 from instructify.readers.rows import Cells, Rows, check_columns

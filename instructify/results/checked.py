@@ -54,6 +54,7 @@ class _Model(msgspec.Struct):
     precision: str
     source: Any
     fine_tuned_on: list[str] | str = []
+    language_model: str | None = None
     evaluation_prompts: list[str] = []
 
 

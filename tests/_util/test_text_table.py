@@ -1,5 +1,7 @@
 """Tables keep their columns apart and lines within 80 columns, whatever stands in them."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from instructify._util.text_table import (
     FigureColumn,
     TextColumn,
+    shortened_name,
     table_lines,
     text_width,
 )
@@ -105,3 +108,11 @@ def test_lines_fit_and_cells_stay_apart(rows: list[tuple[str, str, int]]) -> Non
     for line, (_, _, figure, *_) in zip(lines[1:], cells, strict=True):
         assert len(line.split()) == 4
         assert line.split()[2:] == [figure, figure]
+
+
+@pytest.mark.parametrize("letter", ["a", "圖", "e\u0301", "\u0301"])
+def test_a_name_of_any_length_is_cut_in_little_time(letter: str) -> None:
+    begun = time.process_time()
+    name = shortened_name(letter * 200_000, 19)
+    assert text_width(name) <= 19
+    assert time.process_time() - begun < 5  # by the square of the length it would be minutes

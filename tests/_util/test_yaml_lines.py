@@ -1,5 +1,7 @@
 """A mistake in a YAML file is answered with file and line; nothing but plain YAML is taken."""
 
+import gzip
+import pickle
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from instructify._util.errors import UserError
 from instructify._util.yaml_lines import Node, parse_yaml, read_yaml
+from instructify._util.yaml_settings import with_setting
 
 
 def parse(content: str) -> Node:
@@ -134,3 +137,27 @@ def test_any_text_is_read_or_refused_in_one_sentence(content: str) -> None:
         message = str(error)
     assert "file.yaml" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (gzip.compress(b"format: 1"), "a gzip archive"),
+        (pickle.dumps({"format": 1}), "a Python pickle, which is never opened"),
+        ("format: 1".encode("utf-16"), "text in UTF-16"),
+        ("format: 1".encode("utf-16-le"), "text in UTF-16"),
+        (b"<!DOCTYPE html><html>404</html>", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"),
+    ],
+)
+def test_a_file_of_another_kind_is_said_to_be_of_it(tmp_path: Path, data: bytes, said: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=f"recipe.yaml is {said}.*, not YAML"):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize("key", ["a." * 5_000 + "b", "." * 5_000, "a" + ".0" * 40])
+def test_a_setting_below_many_keys_is_one_sentence(key: str) -> None:
+    with pytest.raises(UserError, match="names a key below more than"):
+        with_setting(parse_yaml("a: {b: 1}", "recipe.yaml"), f"{key}=1")

@@ -20,7 +20,12 @@ from hostile_help import (
 )
 
 from instructify._util.errors import UserError
-from instructify.build import Build
+from instructify.build import Build, check_build
+from instructify.build.check import Finding
+from instructify.build.commit import carry_out
+from instructify.build.manifest import Manifest, read_manifest
+from instructify.build.paths import BuildPaths
+from instructify.commands.verify import run_verify
 
 READING = {
     "verify": ("verify", "BUILD"),
@@ -213,6 +218,70 @@ def test_a_commit_stopped_between_its_renames_is_read_whole_and_finished_by_writ
     assert done.code in (0, 1), done.stderr
     left = {name: hash_ for name, hash_ in tree(build).items() if not name.startswith("overlap")}
     assert left == tree(new)
+
+
+def test_a_commit_that_begins_while_a_build_is_opened_is_seen(
+    build: Path, new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_then_commit(path: Path) -> Manifest | None:
+        manifest = read_manifest(path)
+        decide(build, new)
+        return manifest
+
+    monkeypatch.setattr("instructify.build.opened.read_manifest", read_then_commit)
+    opened = Build.open(build)
+    assert opened.manifest == Build.open(new).manifest
+    assert len(opened.samples("vqav2", "train")) > 0
+
+
+def test_a_commit_that_is_carried_out_while_it_is_read_changes_nothing(
+    build: Path, new: Path
+) -> None:
+    decide(build, new)
+    opened = Build.open(build)
+    carry_out(BuildPaths(build))
+    theirs = Build.open(new)
+    assert list(opened.samples("vqav2", "train")) == list(theirs.samples("vqav2", "train"))
+    opened.check_current()
+
+
+@pytest.mark.parametrize("way", ["other files", "a file less", "only a note"])
+def test_a_build_written_anew_while_it_is_read_is_not_called_damaged(
+    build: Path, new: Path, way: str
+) -> None:
+    opened = Build.open(build)
+    decide(build, new)
+    if way != "only a note":
+        carry_out(BuildPaths(build))
+    shard = build / "samples" / "vqav2" / "train-00000.arrow"
+    if way == "a file less":
+        shard.unlink()
+    if way == "only a note":  # what the reader opened lies there still
+        assert len(opened.samples("vqav2", "train")) > 0
+        shard.unlink()
+    with pytest.raises(UserError, match="written anew by another command while it was read"):
+        opened.samples("vqav2", "train")
+
+
+def test_verify_says_that_a_build_was_written_anew_meanwhile(
+    build: Path, new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def commit_then_check(opened: Build) -> list[Finding]:
+        decide(build, new)
+        carry_out(BuildPaths(build))
+        return list(check_build(opened))
+
+    monkeypatch.setattr("instructify.commands.verify.check_build", commit_then_check)
+    with pytest.raises(UserError, match="written anew by another command"):
+        run_verify(build, as_json=False)
+
+
+def test_damage_is_called_damage_when_nobody_wrote(build: Path) -> None:
+    opened = Build.open(build)
+    shard = build / "samples" / "vqav2" / "train-00000.arrow"
+    shard.write_bytes(shard.read_bytes()[:-8])
+    with pytest.raises(UserError, match="is damaged: it has"):
+        opened.samples("vqav2", "train")
 
 
 # Links, pipes and devices

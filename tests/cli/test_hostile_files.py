@@ -163,6 +163,20 @@ def test_control_characters_of_a_message_are_shown_and_not_sent(
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.parametrize("id_", ["a" * 1_000_000, "\x1b" * 100_000, "圖" * 100_000])
+def test_a_message_is_short_whatever_it_shows(tmp_path: Path, command: Commands, id_: str) -> None:
+    for name, ids in (("p", (id_,)), ("r", ("1",))):
+        values = [{"id": id, "score": 0.5, "label": 1} for id in ids]
+        (tmp_path / f"{name}.json").write_bytes(json_bytes(values))
+    done = command(
+        *("score", "hateful_memes", "--predictions", tmp_path / "p.json"),
+        *("--references", tmp_path / "r.json"),
+    )
+    assert is_sentence(done)
+    assert "no item has that id" in done.stderr
+    assert len(done.stderr) < 30_000
+
+
 @pytest.mark.parametrize("words", [("catalog",), ("lint", "--templates")])
 def test_a_command_that_waits_for_a_pipe_ends_at_sigterm(
     tmp_path: Path, words: tuple[str, ...]

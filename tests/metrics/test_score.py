@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import json
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ CAT = answers("cat", "cat")
         ("vqav2", CAT, [{"id": 1, "references": []}], "`references` that is a list of texts"),
         ("vqav2", CAT, [{"id": 1, "references": "cat"}], "`references` that is a list of texts"),
         ("vqav2", CAT, [{"id": 1, "references": [1]}], "`references` that is a list of texts"),
-        ("vqav2", b"\xff\xfe", VQA, "is not UTF-8 at byte 0"),
+        ("vqav2", b"\xff\xfe", VQA, "is text in UTF-16"),
         ("vqav2", "[" * 100_000, VQA, "nested"),
         ("hateful_memes", '{"id": 1, "score": NaN}', [{"id": 1, "label": 1}], "holds NaN"),
         ("hateful_memes", [{"id": 1, "score": "0.5"}], [{"id": 1, "label": 1}], "is a number"),
@@ -326,10 +327,19 @@ def test_splits_without_labels_and_wrong_forms_are_named(whole_build: Path, run:
         (gzip.compress(b'{"id": 1, "prediction": "x"}\n')[:12], "is compressed by gzip; unpack"),
         (bz2.compress(b'{"id": 1, "prediction": "x"}\n'), "is compressed by bzip2; unpack it"),
         (b"PK\x03\x04\xff\xff", "is compressed by zip; unpack it"),
-        ("{}".encode("utf-16"), "is not UTF-8 at byte 0"),
+        ("{}".encode("utf-16"), "is text in UTF-16"),
+        ('[{"id": 1}]'.encode("utf-16-le"), "is text in UTF-16"),
+        (b"<!DOCTYPE html><html>404</html>", "is an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "is a Git LFS pointer"),
+        (pickle.dumps({"id": 1}), "is a Python pickle, which is never opened"),
+        (b"PAR1" + bytes(20), "is a Parquet file"),
+        ("é".encode("latin-1"), "is not UTF-8 at byte 0"),
         (b"[" * 100_000, "nested"),
     ],
-    ids=["gzip", "gzip cut off", "bzip2", "zip", "UTF-16", "deep"],
+    ids=[
+        *("gzip", "gzip cut off", "bzip2", "zip", "UTF-16", "UTF-16 without its mark"),
+        *("HTML", "LFS", "pickle", "Parquet", "Latin-1", "deep"),
+    ],
 )
 def test_predictions_of_another_kind_are_named(tmp_path: Path, data: bytes, said: str) -> None:
     path = tmp_path / "predictions.jsonl"

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +15,8 @@ from photographs import encoded, scene
 from PIL import Image
 
 from instructify._util.errors import UserError
-from instructify.build import Build
+from instructify.build import Build, engine_options
+from instructify.commands.overlap import run_overlap
 from instructify.overlap import Overlap, read_overlaps, unwaived
 from instructify.overlap.waivers import leaked_pairs
 from instructify.recipe.model import Waiver
@@ -397,3 +399,25 @@ def test_a_damaged_shard_is_refused(planted: Planted, command: Commands, tmp_pat
     assert refused.code == 2
     assert is_sentence(refused)
     assert "vsr/test-00000.arrow" in refused.stderr
+
+
+def test_a_build_that_is_read_only_is_refused_before_the_search(
+    whole_build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, mode: int) -> bool:
+        return Path(path) != whole_build or mode != os.W_OK
+
+    monkeypatch.setattr("instructify.commands.overlap.os.access", refuse)
+    with pytest.raises(UserError, match="can't be written, and overlap saves its result there"):
+        run_overlap(
+            *(whole_build, None),
+            html=None,
+            vg=None,
+            likeness="none",
+            texts=False,
+            recipe=None,
+            engine=engine_options(jobs=1, engine="local"),
+            catalog_file=None,
+            as_json=True,
+        )
+    assert not (whole_build / "overlap.json").exists()

@@ -155,6 +155,14 @@ def test_a_dataset_without_a_column_is_marked_in_its_line(names: tuple[str, ...]
         assert line.endswith(", fine-tuned on it") == line.startswith((f"{on}/", f"{on}."))
 
 
+@pytest.mark.parametrize("value", [3, {"a": 1}, ["t5"], [[]]])
+def test_a_strange_language_model_is_refused(value: object, tmp_path: Path) -> None:
+    strange = result("scienceqa")
+    strange["model"]["language_model"] = value
+    with pytest.raises(UserError, match=r"damaged .*language_model"):
+        checked_results([strange], tmp_path)
+
+
 @pytest.mark.parametrize("value", [3, {"a": 1}, [1], [["scienceqa"]]])
 def test_a_strange_note_of_fine_tuning_is_refused(value: object, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"damaged .*fine_tuned_on"):

@@ -1,4 +1,4 @@
-"""Recognise raw files that are not UTF-8 text by their first bytes, and advise what to do.
+"""Recognise files that are not UTF-8 text by their first bytes, and advise what to do.
 
 A file may have the right name and the wrong content: an archive, an HTML page of a server, a Git
 LFS pointer, or text in UTF-16. The error of a decoder would not name the cause.
@@ -25,6 +25,9 @@ class OtherKind(NamedTuple):
 
 
 _MAGIC: tuple[tuple[bytes, OtherKind], ...] = (
+    (b"\x1f\x8b\x08", OtherKind("a gzip archive", _UNPACK)),
+    (b"BZh91AY&SY", OtherKind("a bzip2 archive", _UNPACK)),
+    (b"\x28\xb5\x2f\xfd", OtherKind("a zstd archive", _UNPACK)),
     (b"\xfd7zXZ\0", OtherKind("an xz archive", _UNPACK)),
     (b"7z\xbc\xaf\x27\x1c", OtherKind("a 7z archive", _UNPACK)),
     (b"Rar!\x1a\x07", OtherKind("a RAR archive", _UNPACK)),
