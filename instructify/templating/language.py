@@ -291,8 +291,17 @@ def _const(node: nodes.Const) -> Kind:
         case int() if abs(node.value) < _MAX_INT:
             return Kind.INT
         case str():
+            _check_text(node, node.value)
             return Kind.TEXT
     refuse(node, "only texts and whole numbers below 2**31 can be written in a template")
+
+
+def _check_text(node: nodes.Node, text: str) -> None:
+    """Refuse half of a surrogate pair, which an escape in quotes can write and UTF-8 can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        refuse(node, "a text in quotes has half of a surrogate pair; write the letter itself")
 
 
 def _filter_arguments(node: nodes.Filter) -> None:
@@ -300,6 +309,7 @@ def _filter_arguments(node: nodes.Filter) -> None:
     for argument in node.args:
         if not isinstance(argument, nodes.Const) or not isinstance(argument.value, str):
             refuse(node, f"the filter '{node.name}' takes texts written out in quotes")
+        _check_text(node, argument.value)
     if len(node.args) not in wanted:
         refuse(node, f"the filter '{node.name}' takes {wanted[-1]} arguments")
     if node.name == "replace" and not _first_text(node):

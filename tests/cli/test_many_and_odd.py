@@ -235,3 +235,37 @@ def test_a_help_text_is_no_data() -> None:
     )  # fmt: skip
     assert done.returncode == 0
     assert "--raw" in done.stdout
+
+
+def test_a_name_of_forty_letters_keeps_every_table_within_eighty_columns(
+    tmp_path: Path, command: Commands
+) -> None:
+    long = "photographs_of_plants_of_the_north_v2_ab"
+    assert len(long) == 40
+    own, build = tmp_path / "raw" / long, tmp_path / "b"
+    own.mkdir(parents=True)
+    (own / "1.jpg").write_bytes(jpeg(1))
+    (own / "t.csv").write_text("picture,question,answer\n1.jpg,q?,a\n2.jpg,q?,b\n1.jpg,,c\n")
+    columns = "{picture: picture, question: question, answer: answer}"
+    catalog, recipe = tmp_path / "c.yaml", tmp_path / "r.yaml"
+    catalog.write_text(
+        f"format: 1\ndatasets:\n  {long}:\n    task: image_qa\n"
+        f"    table: {{file: t.csv, columns: {columns}}}\n"
+    )
+    recipe.write_text(f"format: 1\nmixture: {{alpha: 0.5, members: {{{long}: {{}}}}}}\n")
+    own_data = (long, "--catalog", catalog, "--raw", tmp_path / "raw")
+    export = ("--to", "llava", "--out", tmp_path / "e", "--redistribute", long)
+    for line in (
+        ("check", *own_data),
+        ("convert", *own_data, "--out", build, "--max-rejects", 90),
+        ("plan", build, "--recipe", recipe),
+        ("export", build, *export),
+        ("inspect", build),
+        ("verify", build),
+    ):
+        done = command(*line)
+        assert done.code in (0, 1), (line, done.stderr)
+        lines = done.stdout.splitlines()
+        assert lines
+        wide = [text for text in lines if len(text) > 80]
+        assert [text for text in wide if str(tmp_path) not in text] == [], line

@@ -35,6 +35,10 @@ MISTAKES = {
 }
 
 REFUSED = [
+    r"{{ 'a\ud800' }} {{ question }}",
+    r"{{ question|replace('a', '\udfff') }}",
+    r"{{ question|replace('\ud800', 'a') }}",
+    r"{% if question == '\udc00' %}x{% endif %}{{ question }}",
     "{% autoescape true %}{{ question }}{% endautoescape %}",
     "{% autoescape question %}{% endautoescape %}",
     "{% with %}{{ question }}{% endwith %}",

@@ -19,7 +19,7 @@ class _Trap:
         return os.mkdir, (str(self._mark),)
 
 
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.filterwarnings("error")  # a warning of torch would stand before our sentence
 @pytest.mark.parametrize("how", ["bare", "in a dictionary", "in a zip"])
 def test_a_pickle_is_refused_without_advice_to_trust_it(tmp_path: Path, how: str) -> None:
     mark, path = tmp_path / "executed", tmp_path / "a.pth"

@@ -1,6 +1,7 @@
 """Read LAVIS' `.pth` files as data: only tensors are loaded, and no code in them is executed."""
 
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ def read_lavis(path: Path) -> Weights:
         raise UserError(f"{path} {what}; {_EXPECTED}")
     _check_kind(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch's, on a pickle that is refused
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} holds more than tensors, such as code, which is not executed; {_EXPECTED}"
