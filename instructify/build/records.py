@@ -1,7 +1,7 @@
 """A unit of work: convert the raw files of a split to record shards, rejects and picture keys.
 
 It runs in any process and on any machine, and writes a folder with a receipt, which a restarted run
-finds. It needs memory for one shard.
+finds. It needs memory for two shards: one is written while the next is read.
 """
 
 import re

@@ -16,6 +16,7 @@ from instructify.catalog.splits import RawFileSpec, Split
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow", ".tar")
 PACKED = (".gz", ".zst", ".bz2", ".zip")
 _BINARY = (".parquet", ".arrow", ".tar")
+_PACKED_ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
 USUAL_SPLITS = ("train", "val", "test")
 # How the splits of ours are written elsewhere, in small letters.
 SPELLINGS: dict[str, tuple[str, ...]] = {
@@ -139,6 +140,8 @@ def picture_paths(node: Node) -> tuple[str, ...]:
     """Read where the pictures lie: one folder, or archives, of which a name may be a glob."""
     paths = tuple(plain_path(node, text) for text in node.texts())
     for path in paths:
+        if path.lower().endswith(_PACKED_ARCHIVES):
+            raise node.error(f"'{path}' is a packed archive; unpack it into a folder or a .tar")
         if not is_archive(path) and (len(paths) > 1 or is_glob(path)):
             raise node.error(
                 f"'{path}' is no archive; 'pictures' is one folder, or archives (.zip, .tar) as a "

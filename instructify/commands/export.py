@@ -31,6 +31,7 @@ from instructify.exporting import (
     Selection,
     build_hash,
     check_replaceable,
+    clear_pieces,
     pieces_beside,
     run_export,
     run_part,
@@ -104,6 +105,8 @@ def exported(
     former = standing_of(out, build.paths.root).receipt
     build_sha256 = build_hash(build.manifest)
     if former is not None and not overwrite and former.same_work(build_sha256, options):
+        if engine.part is None:
+            clear_pieces(out)  # a command that was killed after its last rename left them
         return former, "unchanged"
     if former is not None:
         _check_overwrite(out, former, overwrite=overwrite)

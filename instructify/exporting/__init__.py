@@ -5,7 +5,7 @@ What a format can't hold is counted by reason.
 """
 
 from instructify.exporting.folder import check_replaceable, pieces_beside, standing_of
-from instructify.exporting.gathering import NOTES
+from instructify.exporting.gathering import NOTES, clear_pieces
 from instructify.exporting.options import ExportOptions, PictureFolders, read_options
 from instructify.exporting.push import check_repository, push_folder
 from instructify.exporting.receipt import Receipt, build_hash
@@ -22,6 +22,7 @@ __all__ = [
     "build_hash",
     "check_replaceable",
     "check_repository",
+    "clear_pieces",
     "pieces_beside",
     "push_folder",
     "read_options",

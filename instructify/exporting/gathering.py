@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from instructify.build import Build, Workers
+from instructify.build import Build, Workers, clear_noted
+from instructify.exporting.folder import pieces_beside
 from instructify.exporting.options import TRAINS_ONLY
 from instructify.exporting.picture_units import (
     MovedPictures,
@@ -88,3 +89,9 @@ def adopt_split(plan: SplitPlan, pieces: Pieces, sink: Sink, sets: set[str]) -> 
         files=tally.files,
         not_carried=dict(sorted(lost.items())),
     )
+
+
+def clear_pieces(out: Path) -> None:
+    """Remove the pieces of an export that is complete, unless a late part still uses them."""
+    pieces = pieces_beside(out)
+    clear_noted(pieces, pieces / NOTES, "export")

@@ -106,7 +106,7 @@ class _Choice:
         self.num_last = 0  # rows of the last batch that may be written
 
     def take(self, batch: pa.RecordBatch, room: int, skip: int = 0) -> NDArray[np.int64]:
-        """Return which rows are written, after the first `skip`, until `room` are written."""
+        """Return the rows of a batch to write, without the first `skip`, up to `room` in all."""
         rows = self._allowed(batch)
         self.num_last = len(rows)
         rows = rows[skip:]

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.shards import Syncer, sync, write_bytes
-from instructify.build import Build, Workers, clear_noted
+from instructify.build import Build, Workers
 from instructify.exporting.card import render_hub_card
 from instructify.exporting.contents import Contents
 from instructify.exporting.folder import LOCK, pieces_beside, staged
-from instructify.exporting.gathering import NOTES, Pieces, adopt_split, write_pieces
+from instructify.exporting.gathering import Pieces, adopt_split, clear_pieces, write_pieces
 from instructify.exporting.losses import count_losses
 from instructify.exporting.options import TRAINS_ONLY, ExportOptions, PictureFolders
 from instructify.exporting.pieces import Work
@@ -83,8 +83,7 @@ def run_export(export: Export, workers: Workers | None = None) -> Receipt:
         syncer.wait()
         _sync(place, receipt)
     if workers is not None:
-        pieces = pieces_beside(export.out)
-        clear_noted(pieces, pieces / NOTES, "export")
+        clear_pieces(export.out)
     return receipt
 
 

@@ -18,6 +18,7 @@ from instructify.importing.places import Place, split_of
 from instructify.importing.values import entry_value
 from instructify.readers import (
     PICTURE_KEYS,
+    TAR_PICTURES,
     ChoiceCells,
     RawFile,
     choices_of,
@@ -53,6 +54,7 @@ _RIGHT = (
 )
 _CLASSES = ("label", "class", "species", "category", "target", "answer", "fine_label", "cls")
 _LETTERS = re.compile(r"(?:option|choice|answer|opt|candidate)?[ _-]?([A-Ha-h]|[0-9])")
+_EXPORTED = {"sample_id", "instruction", "response", "template"}
 _QUIZ = "multiple_choice"
 
 
@@ -89,7 +91,20 @@ def guess(place: Place, task: str | None, catalog: Catalog) -> Guess:
         data |= {**_item_id(rows), **_own_fields(rows)}
         return Guess(task or "llava_instruct", None, data, tuple(rows[0]))
     names = list(dict.fromkeys([*column_names(file), *(name for row in rows for name in row)]))
+    if set(names) >= _EXPORTED:
+        return _of_export(place, rows, names)
     return _of_columns(place, rows, names, task, catalog, extra)
+
+
+def _of_export(place: Place, rows: Sequence[Row], names: Sequence[str]) -> Guess:
+    """Guess from samples that instructify exported: their texts are whole and used as they are."""
+    in_tar = place.first.suffix == ".tar"
+    picture = TAR_PICTURES if in_tar else "images" if "images" in names else "image"
+    columns = {"picture": picture, "id": "sample_id", "question": "instruction"}
+    columns |= {"answer": "response"}
+    columns |= {"references": "references"} if "references" in names else {}
+    data: dict[str, object] = {"columns": columns, "text_only": True, **_own_fields(rows)}
+    return Guess("llava_instruct", None, data, tuple(names))
 
 
 def _rows(file: RawFile, key: str | None) -> Iterator[Row]:

@@ -17,6 +17,7 @@ from instructify.readers import METADATA, RawFile, list_keys, plain_suffix, spli
 _MOST_FILES = 20_000
 _MOST_DEPTH = 3
 _NOT_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
+_RECEIPT = "export.json"  # beside the files of our own exports
 _WORD = re.compile(r"[^A-Za-z]+")
 _NUMBER = re.compile(r"[0-9]+")
 _HASH = re.compile(r"(?<=[0-9])-[0-9a-f]{16}(?=\.)")  # behind the number of a shard of the Hub
@@ -76,6 +77,7 @@ def _of_folder(folder: Path) -> Place:
         sources = {split: [_name(folder, where) or "."] for split, where in metadata.items()}
         return Place(folder, True, True, sources, None, first / name)
     tables = [file for file in _files(folder) if _is_table(file)]
+    tables = [file for file in tables if file.name != _RECEIPT] or tables
     if tables:
         return _of_tables(folder, tables, tables)
     return _of_classes(folder)

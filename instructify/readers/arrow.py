@@ -56,7 +56,7 @@ def numbered(prefix: str, numbers: pa.Array, width: int = 0) -> pa.StringArray:
     """Format non-negative numbers in decimal, padded with zeros to `width`, after a prefix."""
     digits = numbers.cast(pa.string())
     if width:
-        digits = pc.utf8_lpad(digits, width, padding="0")
+        digits = pc.ascii_lpad(digits, width, padding="0")
     return pc.binary_join_element_wise(prefix, digits, "")
 
 

@@ -44,7 +44,12 @@ def _is_lines(file: RawFile) -> bool:
     if _is_value(head.partition(b"\n")[0]) and b'"' in head.partition(b"\n")[2]:
         return True
     keys = _list_keys(head)
-    how = f"; write key: {keys[0]}" if keys else "; name where its list stands: key: NAME"
+    how = (
+        f"; write key: {keys[0]}"
+        if keys
+        else "; write its rows as a list (pandas: to_json(orient='records')), or name where a list "
+        "of rows is: key: NAME"
+    )
     raise UserError(f"{file.name} is not a JSON list; it holds an object{how}.")
 
 

@@ -5,6 +5,8 @@ other lists and objects as JSON. A dot in the name of a column descends into an 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date, time, timedelta
+from decimal import Decimal
 
 from instructify.readers.own_plan import Pattern, Plan
 from instructify.readers.own_records import BadCell, Row, listed_text
@@ -54,6 +56,8 @@ def text_in(cell: object) -> str | Fault | None:
         cell = _printed(cell)
     if isinstance(cell, list | tuple | Mapping):
         return listed_text(cell)
+    if isinstance(cell, date | time | timedelta | Decimal):
+        return str(cell)
     return text_of(cell)
 
 

@@ -49,6 +49,8 @@ def pictures_in(
 
 def listed_pictures(cell: object, separator: str) -> list[object]:
     """List the pictures of a cell, without reading them; a bad list counts as one picture."""
+    if isinstance(cell, str) and _is_plain(cell, separator):
+        return [cell]
     items = _items(cell, separator)
     return [cell] if any(isinstance(item, Fault) for item in items) else list(items)
 

@@ -65,12 +65,10 @@ class Row:
             return self.filled(column)
         return {name: self.cells.get(name) for name in column}  # type: ignore[attr-defined]
 
-    def pictures(self) -> object:
-        """Return the cell of the pictures; those of several columns are one list."""
-        column = self._columns.get("picture")
-        if column is None or isinstance(column, str | Pattern):
-            return self.cell("picture")
-        cells = [self.cells.get(name) for name in column]  # type: ignore[attr-defined]
+    def pictures(self) -> list[object]:
+        """Return the pictures of several columns as one list."""
+        columns = self._columns["picture"]
+        cells = [self.cells.get(name) for name in columns]  # type: ignore[attr-defined]
         filled = [cell for cell in cells if cell not in (None, "", [])]
         return [item for cell in filled for item in listed_pictures(cell, self._plan.separator)]
 

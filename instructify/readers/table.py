@@ -68,6 +68,7 @@ class _Records:
     def __init__(self, context: ReadContext, plan: Plan) -> None:
         self.rows = RecordRows(context)
         self._plan = plan
+        self._several_columns = type(plan.columns.get("picture")) is tuple
         files = source_files(context)
         self._several = len(files) > 1
         self._pointed = pointed_columns(files, plan)
@@ -132,7 +133,8 @@ class _Records:
                 self.rows.reject(file, position, error.column, *error.fault)
             return False
         keys = [self._key(picture) for picture in pictures]
-        self.rows.remark("empty-choice", row.empty_choices)
+        if row.empty_choices:
+            self.rows.remark("empty-choice", row.empty_choices)
         if plan.kind == "conversations" and cells.get(TOOLS) not in _NO_TOOLS:
             self.rows.remark("tools")
         if self._pointed and any(cells.get(name) is not None for name in self._pointed):
@@ -160,7 +162,8 @@ class _Records:
         return known
 
     def _pictures(self, file: RawFile, row: Row) -> list[RowPicture]:
-        pictures = pictures_in(row.pictures(), self._plan, self._archive)
+        cell = row.pictures() if self._several_columns else row.cell("picture")
+        pictures = pictures_in(cell, self._plan, self._archive)
         if isinstance(pictures, Fault):
             raise row.bad("picture", pictures)
         if not pictures and not self._plan.text_only:

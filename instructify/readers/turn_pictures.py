@@ -152,8 +152,8 @@ def _counted(pictures: int) -> str:
 def _pictures_of(item: Mapping[str, object], plan: Plan) -> tuple[str, list[object]]:
     """List the pictures of an item, and name the column that holds them."""
     named = plan.columns.get("picture")
-    other = [key for key in OTHER_MEDIA if item.get(key) and key != named]
-    if other and not isinstance(named, str):
+    other = () if isinstance(named, str) else [key for key in OTHER_MEDIA if item.get(key)]
+    if other:
         what = "clips" if other[0].startswith("video") else "sounds"
         raise BadTurn(other[0], "bad-value", f"conversations about {what} are not read")
     keys = (named,) if isinstance(named, str) else PICTURE_KEYS

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Dice:
-    """One stream of chance; make one per purpose, seed and thing, use it in one place, drop it."""
+    """A random stream; make one for each purpose, seed and thing, and use it in one place."""
 
     __slots__ = ("_count", "_key")
 
@@ -32,7 +32,7 @@ class Dice:
         return self.bits() * bound >> 64
 
     def chance(self, probability: float) -> bool:
-        """Tell whether something of this probability happens."""
+        """Return true with this probability."""
         return self.bits() < probability * 2.0**64
 
     def pick(self, items: Sequence[T]) -> T:

@@ -121,7 +121,7 @@ class Scene:
 
     @property
     def novel(self) -> bool:
-        """Tell whether it shows a combination that held-in sets never show."""
+        """Whether the scene has a combination that scenes of held-in datasets never have."""
         pairs = any(thing.pair in RESERVED_PAIRS for thing in self.things)
         return pairs or any(is_reserved_sign(sign.text, sign.colour) for sign in self.signs)
 
@@ -133,7 +133,7 @@ SEEN_PAIRS = tuple(pair for pair in ALL_PAIRS if pair not in RESERVED_PAIRS)
 
 
 def is_reserved_sign(text: str, colour: str | None) -> bool:
-    """Tell whether held-in sets never show this word on a plate of this colour."""
+    """Whether scenes of held-in datasets never have this word on a plate of this colour."""
     if colour is None or text not in SIGN_WORDS:
         return False
     return (SIGN_WORDS.index(text) + COLOURS.index(colour)) % len(COLOURS) == 0

@@ -14,6 +14,7 @@ from shape_entries import catalog_of, entries
 from shape_makers import MAKERS, Said
 
 from instructify.build import Build
+from instructify.commands.import_data import run_import
 from instructify.exporting.options import Shape as Format
 from instructify.pictures import PictureStore
 
@@ -188,3 +189,29 @@ def test_every_export_of_every_shape_is_read_back_to_the_same_samples(
     wanted = _seen(shapes.build, names)
     assert len(wanted) > 100
     assert _seen(Build.open(tmp_path / "build"), list(again)) == wanted
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["webdataset", *(pytest.param(kind, marks=pytest.mark.heavy) for kind in ("hub", "chat"))],
+)
+def test_import_takes_the_texts_of_an_export_as_they_are(
+    shapes: Shapes, tmp_path: Path, kind: Format
+) -> None:
+    for name in ("llava_two_pictures", "hub_multiple_choice"):
+        out = tmp_path / f"{name}_again"
+        export(shapes.build.paths.root, out, shape=kind, names=(name,), redistribute=(name,))
+        own = tmp_path / f"{name}.yaml"
+        run_import([out], name=None, task=None, out=own)
+        convert_own(request_of(own, tmp_path, tmp_path / "build", out.name))
+        before, after = shapes.build, Build.open(tmp_path / "build")
+        for split in before.dataset(name).splits:
+            assert _texts(after, out.name, split) == _texts(before, name, split)
+
+
+def _texts(build: Build, name: str, split: str) -> list[tuple[object, ...]]:
+    """List the texts and the number of pictures of a split."""
+    return sorted(
+        (row["instruction"], row["response"] or row["references"], len(row["pictures"]))
+        for row in build.samples(name, split)
+    )

@@ -110,6 +110,28 @@ def test_parts_in_any_order(shards: Path, command: Commands, tmp_path: Path, sha
     assert list(tmp_path.glob(".out.*")) == []
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize("shape", ["llava", "webdataset"])
+def test_the_last_command_is_killed_at_any_call(
+    shards: Path, command: Commands, tmp_path: Path, shape: str
+) -> None:
+    """Also between the moves of two folders of pictures; the next one ends at the same bytes."""
+    line = ("export", shards, "vqav2", "vizwiz", "--to", shape, "--out")
+    assert command(*line, tmp_path / "whole").code == 0
+    wanted, out = tree(tmp_path / "whole"), tmp_path / "out"
+    assert command(*line, out, "--part", "1/1").code == 0
+    kept = shutil.copytree(pieces_beside(out), tmp_path / "kept")
+    calls = command(*line, out, fault=("kill", "any", 0)).calls
+    for at in range(calls, 0, -max(1, calls // 20)):
+        shutil.rmtree(out)
+        shutil.copytree(kept, pieces_beside(out), dirs_exist_ok=True)
+        assert command(*line, out, fault=("kill", "any", at)).code == 9
+        assert not out.exists() or tree(out) == wanted
+        assert command(*line, out).code == 0
+        assert tree(out) == wanted
+        assert list(tmp_path.glob(".out.*")) == []
+
+
 def test_processes_write_the_same(shards: Path, command: Commands, tmp_path: Path) -> None:
     line = ("export", shards, "vqav2", "vizwiz", "--to", "chat", "--out")
     assert command(*line, tmp_path / "one").code == 0

@@ -1,6 +1,8 @@
 """Columns of own data that templates read by a name: what a record holds of them, and what not."""
 
 import json
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -60,6 +62,14 @@ def test_every_kind_of_cell_becomes_one_text(tmp_path: Path) -> None:
         **{"n": "3", "f": "0.5", "w": "2", "t": "true", "l": "a, b", "o": '{"x": 1}'},
         **{"boxes": "[[1, 2, 3, 4], [5, 6, 7, 8]]", "p": "cat, dog's"},
     }
+
+
+def test_dates_and_decimals_of_parquet_become_texts(tmp_path: Path) -> None:
+    cells = {"d": date(2020, 1, 2), "t": datetime(2020, 1, 2, 3, 4), "m": Decimal("1.50")}
+    (tmp_path / "mine").mkdir()
+    pq.write_table(pa.Table.from_pylist([{**ROW, **cells}]), tmp_path / "mine/t.parquet")
+    read = run(tmp_path, entry("t.parquet", "[d, t, m]"))
+    assert fields(read) == [{"d": "2020-01-02", "t": "2020-01-02 03:04:00", "m": "1.50"}]
 
 
 def test_a_pattern_and_a_dot_reach_what_lies_deeper(tmp_path: Path) -> None:

@@ -66,6 +66,12 @@ def test_a_list_or_glob_of_pictures_names_archives_alone(tmp_path: Path, text: s
         lines(tmp_path, TWO % f"pictures: {text}, ", ROW)
 
 
+@pytest.mark.parametrize("name", ["a.tar.gz", "A.TGZ", "p.7z"])
+def test_a_packed_archive_of_pictures_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="is a packed archive; unpack it into a folder"):
+        lines(tmp_path, TWO % f"pictures: {name}, ", ROW)
+
+
 @pytest.mark.parametrize(
     ("name", "key"), [("sub\\1.jpg", "mine/sub/1.jpg"), (".\\a\\b\\1.jpg", "mine/a/b/1.jpg")]
 )
@@ -179,3 +185,10 @@ def test_a_second_annotation_of_one_question_is_a_reject(tmp_path: Path) -> None
     result = run(tmp_path, "task: image_qa\ndata: {file: q.json, kind: vqa}")
     assert [row["answer"] for row in result.records] == ["x"]
     assert reasons(result) == [(1, "question_id", "duplicate-id")]
+
+
+@pytest.mark.parametrize("content", [{"1": {"q": "Q?"}}, {"q": {"0": "Q?"}}, {"q": "Q?"}])
+def test_an_object_without_a_list_is_told_how_to_write_it(tmp_path: Path, content: object) -> None:
+    put(tmp_path, "t.json", json.dumps(content))
+    with pytest.raises(UserError, match="write its rows as a list"):
+        run(tmp_path, (TWO % "").replace("t.jsonl", "t.json"))
