@@ -190,9 +190,16 @@ READS: dict[str, Callable[[Path], object]] = {
     "a recipe's waivers": lambda folder: load_waivers(str(_in_folder(folder))),
     "predictions": lambda folder: read_predictions(_in_folder(folder), "vqa"),
 }
+
+
+def _link_to_pipe(path: Path) -> None:
+    os.mkfifo(path.with_suffix(".pipe"))
+    path.symlink_to(path.with_suffix(".pipe"))
+
+
 PLACED: dict[str, Callable[[Path], object]] = {
     "a pipe": os.mkfifo,
-    "a link to a pipe": lambda path: (os.mkfifo(f"{path}.p"), path.symlink_to(f"{path}.p")),
+    "a link to a pipe": _link_to_pipe,
     "a link to a device": lambda path: path.symlink_to("/dev/zero"),
     "a link to standard input": lambda path: path.symlink_to("/dev/stdin"),
 }
