@@ -82,6 +82,30 @@ def read_regular(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
         return handle.read(most)
 
 
+def read_given(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
+    """Read a file that a user names, or that lies in a folder which a user names.
+
+    A pipe is read only if its name lies below /dev, as the shell's `<(...)` does; another pipe may
+    never end, nor may a device. OSError where reading fails, FileNotFoundError included.
+    """
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except ValueError as error:  # a NUL
+        raise UserError(f"{str(path)!r} is no name of a file.") from error
+    with open(descriptor, "rb", buffering=0) as handle:
+        facts = os.fstat(descriptor)
+        if stat.S_ISFIFO(facts.st_mode) and str(path).startswith("/dev/"):
+            os.set_blocking(descriptor, True)
+        elif not stat.S_ISREG(facts.st_mode):
+            raise UserError(f"{path} is {_kind(facts.st_mode)} and should be a file.")
+        data = bytearray()
+        while len(data) <= most and (chunk := handle.read(1 << 20)):
+            data += chunk
+    if len(data) > most:
+        raise UserError(f"{path} has more than {most:,} bytes, which are the most that are read.")
+    return bytes(data)
+
+
 def check_inside(path: Path, root: Path) -> None:
     """Refuse a path that leads out of a folder by a link; the folder itself may be one."""
     try:

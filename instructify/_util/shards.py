@@ -16,7 +16,7 @@ import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -250,7 +250,7 @@ def unwritable(path: Path, error: OSError) -> UserError:
 
 def fresh_folder(folder: Path) -> None:
     """Make an empty folder, whatever was there."""
-    shutil.rmtree(folder, ignore_errors=True)
+    discard(folder)
     make_folder(folder)
 
 
@@ -263,7 +263,20 @@ def private_name(name: str) -> str:
 def sweep(folder: Path) -> None:
     """Remove what writes that were killed left in a folder; only its one writer may do so."""
     for left in folder.glob(".*.tmp"):
-        left.unlink(missing_ok=True)
+        if left.is_symlink() or not left.is_dir():  # our writers leave files
+            left.unlink(missing_ok=True)
+
+
+def discard(path: Path) -> None:
+    """Remove a folder with all that is in it, or whatever else has its name.
+
+    Of a link only the link is removed. What can't be removed stays.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -14,11 +14,13 @@ import yaml
 
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.file_kinds import HEAD_BYTES, other_kind
+from instructify._util.outside import read_given
 
 Scalar = str | int | float | bool | None
 TextT = TypeVar("TextT", bound=str)
 
 MAX_DEPTH = 32
+_MOST_BYTES = 1 << 26
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -194,7 +196,7 @@ class Node:
 def read_yaml(path: Path) -> Node:
     """Read a file; its name in messages is the path as given."""
     try:
-        data = path.read_bytes()
+        data = read_given(path, _MOST_BYTES)
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({error.strerror}); give the path of a YAML file"

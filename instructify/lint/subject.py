@@ -8,6 +8,8 @@ from pathlib import Path
 
 from jinja2 import nodes
 
+from instructify._util.errors import UserError
+from instructify._util.outside import read_given
 from instructify._util.yaml_lines import PlacedError
 from instructify.catalog import Catalog
 from instructify.lint.finding import Finding, Severity
@@ -107,8 +109,8 @@ def tasks_of(template: Template, catalog: Catalog) -> tuple[str, ...]:
 
 def _lines_of(path: Path) -> list[str]:
     try:
-        return path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        return read_given(path).decode().splitlines()
+    except (OSError, UnicodeDecodeError, UserError):
         return []  # the loader has said so
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from instructify._util.errors import UserError
 from instructify._util.file_kinds import HEAD_BYTES, other_kind
+from instructify._util.outside import read_given
 from instructify.metrics.align import Prediction
 from instructify.metrics.model import Answer, Item
 
@@ -27,6 +28,7 @@ _COMPRESSED = {
     b"\xfd7zXZ\0": "xz",
     b"PK\x03\x04": "zip",
 }
+_MOST_BYTES = 1 << 32
 _MOST_RELEVANCE = 1e9
 _GOLD_KEYS = {"auc": "label", "mrr": "gold"}
 
@@ -122,7 +124,7 @@ def _optional(row: _Row, key: str, read: Callable[[_Row, str], ValueT]) -> Value
 def _read_text(path: Path) -> str:
     """Read a whole file of UTF-8; UserError says what it is if it is of another kind."""
     try:
-        data = path.read_bytes()
+        data = read_given(path, _MOST_BYTES)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); give another file") from error
     for magic, program in _COMPRESSED.items():

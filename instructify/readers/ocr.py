@@ -4,7 +4,8 @@
     {"data": [{"image_id": "011e7e629fb9ae7b", "ocr_tokens": ["LISTERINE"]}]}    TextVQA's files
 
 Tokens are stored as Arrow columns, so a table of a million pictures stays small. If a picture is in
-the file twice, the first line counts. Blank tokens are dropped.
+the file twice, the first counts, and another with other tokens is a reject. Blank tokens are
+dropped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -61,18 +62,30 @@ def load_ocr(file: RawFile) -> OcrTable:
     """Read an OCR file; raises UserError if it is of neither kind."""
     rows: dict[str, int] = {}
     lists = [_token_lists([])]
+    hashes: list[int] = []  # of the tokens of each row, which take less room than the tokens
     rejects: list[Reject] = []
     for part in _read(file):
         rejects += part.rejects
         fresh: list[list[str]] = []
-        for picture, tokens in zip(part.pictures, part.tokens, strict=True):
-            if picture not in rows:
-                rows[picture] = len(rows)
-                fresh.append([token for token in map(str.strip, tokens) if token])
+        for picture, all_tokens, position in zip(
+            part.pictures, part.tokens, part.positions, strict=True
+        ):
+            tokens = [token for token in map(str.strip, all_tokens) if token]
+            row = rows.setdefault(picture, len(rows))
+            if row == len(hashes):
+                hashes.append(hash(tuple(tokens)))
+                fresh.append(tokens)
+            elif hashes[row] != hash(tuple(tokens)):
+                rejects.append(_named_twice(file, position, picture))
         lists.append(_token_lists(fresh))
     return OcrTable(
         source=file.name, rejects=tuple(rejects), _rows=rows, _lists=pa.concat_arrays(lists)
     )
+
+
+def _named_twice(file: RawFile, position: int, picture: str) -> Reject:
+    detail = f"{picture[:80]} has other tokens above; write all tokens of a picture at once"
+    return Reject(file.name, position, None, "duplicate-id", detail)
 
 
 def example_key(file: RawFile) -> str | None:
@@ -102,6 +115,7 @@ _NO_PICTURE = pa.scalar([""], pa.list_(pa.string()))
 class _Part(NamedTuple):
     pictures: Sequence[str]
     tokens: Sequence[list[str]]
+    positions: Sequence[int]
     rejects: Sequence[Reject]
 
 
@@ -109,11 +123,13 @@ def _read(file: RawFile) -> Iterator[_Part]:
     if _holds_lines(file):
         for lines in read_lines(file, Line):
             pictures = [line.picture for line in lines.items]
-            yield _Part(pictures, [line.tokens for line in lines.items], lines.rejects)
+            tokens = [line.tokens for line in lines.items]
+            yield _Part(pictures, tokens, lines.positions, lines.rejects)
         return
     for rows in read_list(file, RosettaRow, key="data"):
         pictures = [f"openimages/{row.image_id}" for row in rows.items]
-        yield _Part(pictures, [row.ocr_tokens for row in rows.items], rows.rejects)
+        tokens = [row.ocr_tokens for row in rows.items]
+        yield _Part(pictures, tokens, rows.positions, rows.rejects)
 
 
 def _holds_lines(file: RawFile) -> bool:

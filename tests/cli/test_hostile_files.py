@@ -2,7 +2,7 @@
 
 import json
 import os
-import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 import yaml
-from build_help import Commands, is_sentence, start
+from build_help import Commands, is_sentence
 from hostile_help import mutated, spoiled
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instructify._util.errors import UserError
+from instructify._util.outside import read_given
 from instructify.catalog import load_catalog
 from instructify.commands.score import ScoreRequest, result_lines, scored
+from instructify.metrics import read_predictions
 from instructify.readers import RawFile, load_ocr
 from instructify.recipe import load_mixture, load_waivers
 from instructify.templating import load_templates
@@ -177,18 +179,66 @@ def test_a_message_is_short_whatever_it_shows(tmp_path: Path, command: Commands,
     assert len(done.stderr) < 30_000
 
 
-@pytest.mark.parametrize("words", [("catalog",), ("lint", "--templates")])
-def test_a_command_that_waits_for_a_pipe_ends_at_sigterm(
-    tmp_path: Path, words: tuple[str, ...]
+def _in_folder(folder: Path) -> Path:
+    return folder / "image_qa.yaml"
+
+
+READS: dict[str, Callable[[Path], object]] = {
+    "a catalog": lambda folder: load_catalog(extra=_in_folder(folder)),
+    "templates": lambda folder: load_templates(folder),
+    "a recipe's mixture": lambda folder: load_mixture(str(_in_folder(folder))),
+    "a recipe's waivers": lambda folder: load_waivers(str(_in_folder(folder))),
+    "predictions": lambda folder: read_predictions(_in_folder(folder), "vqa"),
+}
+
+
+def _link_to_pipe(path: Path) -> None:
+    os.mkfifo(path.with_suffix(".pipe"))
+    path.symlink_to(path.with_suffix(".pipe"))
+
+
+PLACED: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a link to a pipe": _link_to_pipe,
+    "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to standard input": lambda path: path.symlink_to("/dev/stdin"),
+}
+
+
+@pytest.mark.parametrize("what", PLACED)
+@pytest.mark.parametrize("read", READS)
+def test_what_is_no_file_is_refused_and_not_waited_for(
+    tmp_path: Path, read: str, what: str
 ) -> None:
-    pipe = tmp_path / "image_qa.yaml"
-    os.mkfifo(pipe)
-    line = (*words, tmp_path) if words[0] == "lint" else (*words, "--catalog", pipe)
-    process = start(*line)
-    time.sleep(2)
-    process.send_signal(signal.SIGTERM)
-    begun = time.monotonic()
-    _, stderr = process.communicate(timeout=10)
-    assert time.monotonic() - begun < 5
-    assert process.returncode in (1, 2, 143, -signal.SIGTERM)
-    assert "Traceback" not in stderr
+    PLACED[what](_in_folder(tmp_path))
+    with pytest.raises(UserError, match=r"is a (pipe|device) and should be a file"):
+        READS[read](tmp_path)
+
+
+def test_a_pipe_of_the_shell_is_read_to_its_end() -> None:
+    """As in `--catalog <(generate)`, whose name is /dev/fd/63; the writer may be slow."""
+    text = b"x" * 3_000_000
+    source, sink = os.pipe()
+
+    def write() -> None:
+        time.sleep(0.05)
+        with open(sink, "wb") as handle:
+            handle.write(text)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert read_given(Path(f"/dev/fd/{source}")) == text
+    thread.join()
+    os.close(source)
+
+
+@pytest.mark.parametrize("size", [10, 11, 5_000_000])
+def test_of_a_given_file_no_more_than_the_bound_is_read(tmp_path: Path, size: int) -> None:
+    (tmp_path / "x").write_bytes(b"x" * size)
+    if size == 10:
+        assert read_given(tmp_path / "x", 10) == b"x" * size
+        return
+    with pytest.raises(UserError, match="more than 10 bytes"):
+        read_given(tmp_path / "x", 10)
+    with pytest.raises(UserError, match="no name of a file"):
+        read_given(tmp_path / "a\0b")

@@ -59,6 +59,35 @@ def test_lines_that_cannot_be_read_are_rejects(raw: Path, tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("second", "positions"),
+    [
+        (["a", "b"], []),  # the same said twice
+        ([" a", "b ", ""], []),
+        (["b", "a"], [2]),
+        (["c"], [2]),
+        ([], [2]),
+    ],
+)
+@pytest.mark.parametrize("is_rosetta", [False, True])
+def test_a_picture_with_two_lists_of_tokens_keeps_the_first_and_says_so(
+    tmp_path: Path, second: list[str], positions: list[int], is_rosetta: bool
+) -> None:
+    rows = [("x", ["a", "b"]), ("y", ["z"]), ("x", second)]
+    path = tmp_path / "ocr.json"
+    if is_rosetta:
+        data = [{"image_id": key, "ocr_tokens": tokens} for key, tokens in rows]
+        path.write_text(json.dumps({"data": data}))
+    else:
+        lines = [{"picture": f"openimages/{key}", "tokens": tokens} for key, tokens in rows]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    table = load_ocr(RawFile("ocr.json", path))
+    assert table.tokens("openimages/x") == ["a", "b"]
+    assert [(one.position, one.reason) for one in table.rejects] == [
+        (position, "duplicate-id") for position in positions
+    ]
+
+
 @pytest.mark.parametrize("name", ["mine.json", "mine.json.gz", "mine.jsonl", "mine.jsonl.gz"])
 @pytest.mark.parametrize("size", [11, 30])
 def test_a_compressed_file_that_is_cut_off_is_not_called_empty(

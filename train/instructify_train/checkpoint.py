@@ -10,7 +10,6 @@ for the one before it, with a message. No pickle is written or read.
 
 import os
 import re
-import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from instructify._util.errors import UserError
 from instructify._util.outside import NotReadableError, decode_json, read_regular
-from instructify._util.shards import fresh_folder, hash_file, sync, unwritable, write_bytes
+from instructify._util.shards import discard, fresh_folder, hash_file, sync, unwritable, write_bytes
 from instructify.mixture import MixtureState
 
 STATE_FORMAT = 1
@@ -101,11 +100,10 @@ def save(run: Path, checkpoint: Checkpoint) -> Path:
     fresh_folder(staged)
     try:
         _fill(staged, checkpoint)
-        if final.exists():
-            shutil.rmtree(final)
+        discard(final)
         os.replace(staged, final)
     finally:  # on a full disk, half a checkpoint would use the space that the next start needs
-        shutil.rmtree(staged, ignore_errors=True)
+        discard(staged)
     sync(final.parent)
     return final
 
@@ -206,19 +204,19 @@ def prune(run: Path, keep: int, best: Best | None, at: int) -> None:
     kept = {*done[-keep:], *([best.step] if best else [])}
     for step in steps_of(run):
         if step not in kept:
-            shutil.rmtree(folder_of(run, step), ignore_errors=True)
+            discard(folder_of(run, step))
     remove_staged(run)
 
 
 def remove_staged(run: Path) -> None:
     """Remove incomplete checkpoints of killed processes; only for the writer of the run."""
     for left in (run / "checkpoints").glob(f"{_STAGED}*"):
-        shutil.rmtree(left, ignore_errors=True)
+        discard(left)
 
 
 def remove_all(run: Path) -> None:
     """Remove every checkpoint of a run."""
-    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    discard(run / "checkpoints")
 
 
 class _Version(msgspec.Struct):

@@ -20,7 +20,12 @@ import msgspec
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.file_names import require_text
-from instructify._util.outside import NotReadableError, decode_values, read_regular
+from instructify._util.outside import (
+    NotReadableError,
+    check_links,
+    decode_values,
+    read_regular,
+)
 from instructify._util.shards import sweep, write_json
 from instructify.build import write_lock
 from instructify.overlap import read_overlaps, unwaived
@@ -39,6 +44,9 @@ from instructify_train.recipe import changed_settings, load_recipe, recipe_value
 RUN_FORMAT = 1
 RECIPE = "recipe.yaml"
 _FACTS = "run.json"
+# Folders that a run writes to or removes from, those of its trackers included. Single files are
+# written by renames, which replace a link.
+_WRITTEN = ("checkpoints", "tensorboard", "wandb")
 # Settings that may change within a run without changing its result.
 _FREE = (
     *("data.workers", "data.feature_cache", "run.device_batch", "run.device_tokens"),
@@ -65,6 +73,7 @@ def claimed(run: Path, *, resume: bool, take_over: bool, is_first: bool) -> Iter
     if not is_first:
         yield
         return
+    check_links(run, _WRITTEN)
     with write_lock(run / ".lock", take_over=take_over):
         sweep(run)
         remove_staged(run)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from instructify._util.errors import UserError
-from instructify._util.outside import NotReadableError, decode_values, read_regular
+from instructify._util.outside import NotReadableError, check_links, decode_values, read_regular
 from instructify._util.shards import sweep, write_bytes, write_json
 from instructify.build import write_lock
 from instructify.metrics import Item
@@ -40,6 +40,7 @@ class ResultFolder:
         if not is_first:
             yield
             return
+        check_links(self.folder.parent, [self.folder.name])
         with write_lock(self.folder / _LOCK):
             yield
 

@@ -6,15 +6,17 @@ TRACKIO_PROJECT is set. The identifier of a run is stored in its folder, so a re
 the same curves.
 """
 
-import json
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+import msgspec
 
 from instructify._util.errors import UserError, first_line
+from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import write_json
 
 IDENTIFIER = "tracker.json"
@@ -41,7 +43,7 @@ def open_trackers(names: Sequence[str], run: Path, settings: Mapping[str, Any]) 
     """Open the trackers of a run; raises UserError if a client is missing or does not start."""
     if not names:
         return []
-    identifier = _identifier(run)
+    identifier = identifier_of(run)
     trackers: list[Tracker] = []
     for name in names:
         client = _client(name)
@@ -106,12 +108,25 @@ _OPEN: dict[str, Callable[[Any, Path, str, Mapping[str, Any]], Tracker]] = {
 }
 
 
-def _identifier(run: Path) -> str:
-    """Read the identifier of a run, or create one for a new run."""
+def identifier_of(run: Path) -> str:
+    """Read the identifier of a run, or create one for a new run.
+
+    Raises:
+        UserError: the note of the run holds no identifier.
+    """
     path = run / IDENTIFIER
     try:
-        return str(json.loads(path.read_text("utf-8"))["id"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return decode_json(read_regular(path), _Note).id
+    except FileNotFoundError:
         identifier = secrets.token_hex(4)
         write_json(path, {"id": identifier})
         return identifier
+    except (OSError, NotReadableError) as error:
+        raise UserError(
+            f"{path} holds no identifier of a run ({first_line(error)}); delete it, and the "
+            "trackers begin a new run"
+        ) from error
+
+
+class _Note(msgspec.Struct):
+    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z_-]{1,64}\Z")]
