@@ -126,9 +126,9 @@ def run_piece(unit: PieceUnit) -> PieceReceipt:
         return done
     build = unit.work.open()
     chosen = next(
-        one
-        for one in select(build, unit.work.options).chosen
-        if (one.dataset, one.split) == (unit.dataset, unit.split)
+        split
+        for split in select(build, unit.work.options).chosen
+        if (split.dataset, split.split) == (unit.dataset, unit.split)
     )
     make_folder(unit.work.staging)
     with writing(unit.folder), private_folder(unit.work.staging) as place:
@@ -217,8 +217,10 @@ def _tar_sizes(batch: pa.RecordBatch, chosen: Chosen, contents: Contents | None)
     texts = sample_texts(batch, chosen)
     members = zip(texts, contents_of_rows(batch, contents), strict=True)
     return [
-        sum(BLOCK + padded(size) for size in (len(text), *(content.size_bytes for content in own)))
-        for text, own in members
+        sum(
+            BLOCK + padded(size) for size in (len(text), *(content.size_bytes for content in shown))
+        )
+        for text, shown in members
     ]
 
 

@@ -38,7 +38,7 @@ def read_prompts(folder: Path) -> tuple[list[Prompt], list[Finding]]:
     for path in files_of(folder, "*.yaml") if folder.is_dir() else ():
         try:
             top = read_yaml(path)
-            own = read_field_names(top.at("fields")) if "fields" in top.entries() else ()
+            own_fields = read_field_names(top.at("fields")) if "fields" in top.entries() else ()
             nodes = list(_instructions(top))
         except PlacedError as error:
             findings.append(Finding("error", "syntax", error.file, error.line, None, error.what))
@@ -48,13 +48,13 @@ def read_prompts(folder: Path) -> tuple[list[Prompt], list[Finding]]:
             continue
         for node in nodes:
             text = str(node.value)
-            wrong = mistakes(text, own)
+            wrong = mistakes(text, own_fields)
             findings += [
                 Finding("error", mistake.kind, node.file, node.line, None, str(mistake))
                 for mistake in wrong
             ]
             if not wrong:
-                prompts.append(Prompt(path.stem, program(text, own), node.file, node.line))
+                prompts.append(Prompt(path.stem, program(text, own_fields), node.file, node.line))
     return prompts, findings
 
 

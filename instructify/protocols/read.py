@@ -84,8 +84,8 @@ def has_protocols(catalog: Catalog, dataset: str, *, folder: Where = None) -> bo
 def load_protocols(catalog: Catalog, dataset: str, *, folder: Where = None) -> tuple[Protocol, ...]:
     """Read the protocols of a dataset, the usual one first."""
     entry = catalog.dataset(dataset)
-    own = _own_fields(entry, folder)
-    return tuple(_protocol(node, entry, own) for node in _nodes(entry, folder).values())
+    own_fields = _own_fields(entry, folder)
+    return tuple(_protocol(node, entry, own_fields) for node in _nodes(entry, folder).values())
 
 
 def named_protocol(
@@ -210,7 +210,7 @@ def _plain(node: Node) -> Any:
     return [_plain(item) for item in node.items()] if node.is_list else node.scalar()
 
 
-def _protocol(node: Node, entry: Dataset, own: tuple[str, ...]) -> Protocol:
+def _protocol(node: Node, entry: Dataset, own_fields: tuple[str, ...]) -> Protocol:
     form = node.at("form").choice(tuple(entry.forms))
     metric_name = (
         node.at("metric").choice(METRICS) if "metric" in node.entries() else metric_for(entry, form)
@@ -223,9 +223,9 @@ def _protocol(node: Node, entry: Dataset, own: tuple[str, ...]) -> Protocol:
             "forms": tuple(entry.forms),
             "splits": entry.split_names,
             "scores": tuple(variants(entry.name, metric, form)),
-            "own": own,
+            "own": own_fields,
         },
-        given={"dataset": entry.name, "metric": metric, "own_fields": own},
+        given={"dataset": entry.name, "metric": metric, "own_fields": own_fields},
         others=("metric",),
     )
     _check_pair(node, protocol)

@@ -62,7 +62,7 @@ def turns_column(item: Mapping[str, object]) -> str | None:
     """Return the column with the turns of an item."""
     usual = next((key for key in TURN_KEYS if item.get(key) is not None), None)
     whole = item.get(_MEMBER)
-    if usual is None and isinstance(whole, list) and all(isinstance(one, dict) for one in whole):
+    if usual is None and isinstance(whole, list) and all(isinstance(turn, dict) for turn in whole):
         usual = _MEMBER
     halves = (item.get("prompt"), item.get("completion"))
     return usual or ("prompt" if all(isinstance(half, list) for half in halves) else None)

@@ -178,8 +178,8 @@ def _read_template(
 def _read_of(own_fields: tuple[str, ...], template: Template) -> tuple[str, ...]:
     """Return the fields of own data that a template reads."""
     read = {*template.requires, *template.excludes}
-    for told in (template.begins, template.unless_begins, template.at_most_words):
-        read |= {name for name, _ in told}
+    for condition in (template.begins, template.unless_begins, template.at_most_words):
+        read |= {name for name, _ in condition}
     for source in (template.instruction, template.response, template.qformer_instruction):
         read |= set() if source is None else program(source, own_fields).names
     return tuple(name for name in own_fields if name in read)
