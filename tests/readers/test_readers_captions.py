@@ -168,7 +168,10 @@ def test_ocr_lines_fill_records_that_have_no_tokens(tmp_path: Path) -> None:
     assert len(table) == 2
     assert table.tokens("ocr_vqa/1X") == ["Mom's", "Calendar"]
     assert table.tokens("ocr_vqa/2") is None
-    assert [reject.position for reject in table.rejects] == [3]
+    assert {reject.position: reject.reason for reject in table.rejects} == {
+        1: "duplicate-id",
+        3: "cut-off",
+    }
     batch = record_batch(
         4,
         record_id=["a", "b", "c", "d"],
