@@ -80,9 +80,9 @@ GROUPS: dict[str, Ways] = {
 # Both kinds of sharing, of batches and of shortage, in one start of two processes; the other groups
 # have them all.
 GROUPS["quick"] = {
-    **_named("shared", WAYS, "ddp, 4 passes", "fsdp, t5"),
+    **_named("shared", WAYS, "ddp, 4 passes"),
     **_named("per-rank", PER_RANK_WAYS, "fsdp"),
-    **_named("passes", PASS_WAYS, "fsdp, in a later pass", "ddp, in a layer"),
+    **_named("passes", PASS_WAYS, "fsdp, in a later pass"),
 }
 
 

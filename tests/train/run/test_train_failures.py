@@ -41,10 +41,7 @@ PROMISES = {
     "kill-rank": Promise(-signal.SIGKILL, ""),
     "kill-worker": Promise(2, "a loader process was killed by signal 9"),
 }
-QUICK = (
-    "exception:1:2",
-    "kill-rank:2:2",
-)
+QUICK = ("kill-rank:2:2",)
 REQUEUED = "requeue:2:2"
 TABLE = [
     f"{fault}:{world}:{workers}"

@@ -73,6 +73,7 @@ class Alone:
         return self._losses[kept]
 
 
+@pytest.mark.heavy
 def test_torchrun_starts_the_command(whole_build: Path, tmp_path: Path) -> None:
     """One process prints; the run is resumed by another number of processes."""
     recipe, run = recipe_file(tmp_path, QUICK), tmp_path / "run"
