@@ -21,7 +21,9 @@ def as_bert_reads(text: str) -> str:
     plain = "".join(
         char for char in unicodedata.normalize("NFD", cleaned) if unicodedata.category(char) != "Mn"
     )
-    apart = "".join(f" {char} " if _is_mark(char) else char for char in plain.lower())
+    # Letter by letter: `str.lower` of a whole text gives a capital sigma at its end another form.
+    small = "".join(char.lower() for char in plain)
+    apart = "".join(f" {char} " if _is_mark(char) else char for char in small)
     return " ".join(apart.split())
 
 

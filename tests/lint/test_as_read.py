@@ -1,7 +1,7 @@
 """What lint takes a tokenizer to read is what BERT's own normaliser and pre-tokenizer read."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from instructify.lint.as_read import as_bert_reads, as_t5_reads
@@ -28,6 +28,7 @@ def of_bert(text: str) -> str:
 
 
 @settings(deadline=None)
+@example("A\u03a3")
 @given(st.one_of(WRITTEN, st.text(COMMON, max_size=12)))
 def test_bert_reads_it_so(text: str) -> None:
     assert as_bert_reads(text) == of_bert(text)
