@@ -23,7 +23,7 @@ from instructify.exporting.contents import Content, Contents
 from instructify.exporting.receipt import PicturesReceipt
 from instructify.exporting.row_groups import Counted, GroupCutter
 from instructify.exporting.selection import Chosen
-from instructify.exporting.sink import NO_PICTURES, WHOLE, Piece, SplitTally, Start, link_file
+from instructify.exporting.sink import NO_PICTURES, WHOLE, EmbeddedTally, Piece, SplitTally, Start
 from instructify.recipe import valid_batches
 from instructify.schema import SAMPLE_SCHEMA
 
@@ -66,26 +66,18 @@ class ParquetSink:
         self._first_file = 0
         self._chosen: Chosen | None = None
         self._file: _ParquetFile | None = None
-        self._files: list[str] = []
+        self._tally = EmbeddedTally(place, finished)
         self._group: list[_Rows] = []
         self._group_bytes = 0
-        self._pictured = self._written = self._size_bytes = 0
 
     def begin(self, chosen: Chosen, start: Start = WHOLE) -> None:
         self._chosen = chosen
         self._groups = GroupCutter()
-        self._files = []
+        self._tally.begin()
         self._first_file = start.file
-        self._pictured = 0
 
     def adopt(self, piece: Piece) -> None:
-        for name in piece.receipt.names:
-            link_file(piece.folder / name, self._place / name)
-            self._finished(self._place / name)
-        self._files += piece.receipt.names
-        self._pictured += piece.receipt.with_pictures
-        self._written += piece.receipt.pictures.written
-        self._size_bytes += piece.receipt.pictures.size_bytes
+        self._tally.adopt(piece)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Divide the rows into row groups of limited size."""
@@ -93,7 +85,7 @@ class ParquetSink:
         if self._contents is not None:
             contents_of = self._contents.of_batch(batch.column("pictures"))
         sizes = [sum(content.size_bytes for content in contents) for contents in contents_of]
-        self._pictured += sum(map(bool, contents_of))
+        self._tally.with_pictures += sum(map(bool, contents_of))
         for cut in self._groups.cut(sizes):
             if cut.is_new:
                 self._flush()
@@ -104,12 +96,12 @@ class ParquetSink:
     def end(self) -> SplitTally:
         self._flush()
         self._close_file()
-        return SplitTally(self._files, 0, self._pictured)
+        return self._tally.of_split()
 
     def close(self) -> PicturesReceipt:
         if not self._has_pictures:
             return NO_PICTURES
-        return PicturesReceipt(mode="embedded", written=self._written, size_bytes=self._size_bytes)
+        return self._tally.pictures()
 
     def _flush(self) -> None:
         """Write the collected rows as one row group."""
@@ -122,8 +114,8 @@ class ParquetSink:
         if column is not None and self._contents is not None:
             contents_of = [contents for piece in self._group for contents in piece.contents]
             arrays.append(_picture_array(self._contents, contents_of, is_list=column.endswith("s")))
-            self._written += sum(map(len, contents_of))
-            self._size_bytes += self._group_bytes
+            self._tally.written += sum(map(len, contents_of))
+            self._tally.size_bytes += self._group_bytes
         file = self._file_with_room(schema)
         before = file.size_bytes
         file.write(pa.Table.from_arrays(arrays, schema=schema))
@@ -140,11 +132,11 @@ class ParquetSink:
             self._file = _ParquetFile(cast(BinaryIO, Counted()), schema)
         elif self._file is None:
             folder = f"{self._prefix}{self._chosen.dataset}"
-            number = self._first_file + len(self._files)
+            number = self._first_file + len(self._tally.files)
             name = f"{folder}/{self._chosen.split}-{number:05d}.parquet"
             (self._place / folder).mkdir(parents=True, exist_ok=True)
             self._file = _ParquetFile((self._place / name).open("wb"), schema)
-            self._files.append(name)
+            self._tally.files.append(name)
         return self._file
 
     def _close_file(self) -> None:
@@ -152,7 +144,7 @@ class ParquetSink:
             self._file.close()
             self._file = None
             if self._measured is None:
-                self._finished(self._place / self._files[-1])
+                self._finished(self._place / self._tally.files[-1])
 
 
 class _Rows(NamedTuple):

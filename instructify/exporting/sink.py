@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -47,6 +47,42 @@ class Piece(NamedTuple):
 
     folder: Path
     receipt: PieceReceipt
+
+
+class EmbeddedTally:
+    """The files of the current split, and counts of the pictures inside, for formats that embed.
+
+    `finished` is called with each large file when it is complete.
+    """
+
+    def __init__(self, place: Path, finished: Callable[[Path], None]) -> None:
+        self._place = place
+        self._finished = finished
+        self.files: list[str] = []
+        self.with_pictures = self.written = self.size_bytes = 0
+
+    def begin(self) -> None:
+        """Start a split; the counts of pictures go on."""
+        self.files = []
+        self.with_pictures = 0
+
+    def adopt(self, piece: Piece) -> None:
+        """Add the files of a piece of the current split."""
+        for name in piece.receipt.names:
+            link_file(piece.folder / name, self._place / name)
+            self._finished(self._place / name)
+        self.files += piece.receipt.names
+        self.with_pictures += piece.receipt.with_pictures
+        self.written += piece.receipt.pictures.written
+        self.size_bytes += piece.receipt.pictures.size_bytes
+
+    def of_split(self) -> SplitTally:
+        """Return the counts of the current split."""
+        return SplitTally(self.files, 0, self.with_pictures)
+
+    def pictures(self) -> PicturesReceipt:
+        """Return the counts of the pictures of all splits."""
+        return PicturesReceipt(mode="embedded", written=self.written, size_bytes=self.size_bytes)
 
 
 class Sink(Protocol):

@@ -22,10 +22,10 @@ from instructify.exporting.selection import Chosen
 from instructify.exporting.sink import (
     NO_PICTURES,
     WHOLE,
+    EmbeddedTally,
     Piece,
     SplitTally,
     Start,
-    link_file,
     named_texts,
     values_of,
 )
@@ -67,10 +67,9 @@ class WebdatasetSink:
         self._tar: TarWriter | None = None
         self._blend: list[str] = []  # the datasets of the metadataset
         self._trains = False  # whether the present dataset has a training split
-        self._files: list[str] = []
+        self._tally = EmbeddedTally(place, finished)
         self._first_file = 0
-        self._rows = self._rows_in_shard = self._pictured = 0
-        self._written = self._size_bytes = 0
+        self._rows = self._rows_in_shard = 0
 
     def begin(self, chosen: Chosen, start: Start = WHOLE) -> None:
         if len(f"{chosen.dataset}-{chosen.split}-") + 9 > _MAX_KEY:
@@ -82,9 +81,9 @@ class WebdatasetSink:
             self._close_index()
             self._trains = False
         self._chosen = chosen
-        self._files = []
+        self._tally.begin()
         self._first_file = start.file
-        self._rows, self._pictured = start.row, 0
+        self._rows = start.row
 
     def write(self, batch: pa.RecordBatch) -> None:
         assert self._chosen is not None
@@ -100,19 +99,13 @@ class WebdatasetSink:
         place = piece.folder / self._chosen.dataset
         names = [Path(name).name for name in piece.receipt.names]
         index.adopt(place, self._chosen.split, names)
-        for name in piece.receipt.names:
-            link_file(piece.folder / name, self._place / name)
-            self._finished(self._place / name)
-        self._files += piece.receipt.names
-        self._pictured += piece.receipt.with_pictures
-        self._written += piece.receipt.pictures.written
-        self._size_bytes += piece.receipt.pictures.size_bytes
+        self._tally.adopt(piece)
 
     def end(self) -> SplitTally:
         self._close_tar()
-        if self._files and self._chosen is not None:
+        if self._tally.files and self._chosen is not None:
             self._trains = self._trains or self._chosen.split == TRAIN
-        return SplitTally(self._files, 0, self._pictured)
+        return self._tally.of_split()
 
     def close(self) -> PicturesReceipt:
         self._close_index()
@@ -120,7 +113,7 @@ class WebdatasetSink:
             write_blend(self._place / BLEND, self._blend, TRAIN)
         if not self._has_pictures:
             return NO_PICTURES
-        return PicturesReceipt(mode="embedded", written=self._written, size_bytes=self._size_bytes)
+        return self._tally.pictures()
 
     def _add(self, sample: LaidOut) -> None:
         """Write one sample, into a new shard if it does not fit into the current one."""
@@ -138,9 +131,10 @@ class WebdatasetSink:
         index.add(sample.key, start, sample.size_bytes, members, len(members) - 1)
         self._rows += 1
         self._rows_in_shard += 1
-        self._pictured += len(members) > 1
-        self._written += len(members) - 1
-        self._size_bytes += sum(member.size_bytes for member in sample.members) - len(sample.text)
+        self._tally.with_pictures += len(members) > 1
+        self._tally.written += len(members) - 1
+        num_bytes = sum(member.size_bytes for member in sample.members)
+        self._tally.size_bytes += num_bytes - len(sample.text)
 
     def _fill(self, room: memoryview, sample: LaidOut) -> None:
         for member in sample.members:
@@ -170,9 +164,9 @@ class WebdatasetSink:
         ):
             self._close_tar()
         if self._tar is None:
-            name = f"{chosen.split}-{self._first_file + len(self._files):06d}.tar"
+            name = f"{chosen.split}-{self._first_file + len(self._tally.files):06d}.tar"
             self._tar = TarWriter(self._place / chosen.dataset / name)
-            self._files.append(f"{chosen.dataset}/{name}")
+            self._tally.files.append(f"{chosen.dataset}/{name}")
             index.begin_shard(chosen.split, name)
             self._rows_in_shard = 0
         return self._tar, index
@@ -190,7 +184,7 @@ class WebdatasetSink:
         if self._tar is not None and self._index is not None:
             self._index.end_shard(self._tar.offset)
             self._tar.close()
-            self._finished(self._place / self._files[-1])
+            self._finished(self._place / self._tally.files[-1])
             self._tar = None
 
     def _close_index(self) -> None:
