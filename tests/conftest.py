@@ -38,6 +38,13 @@ def command() -> Iterator[Commands]:
 
 
 @pytest.fixture(scope="session")
+def torch_command() -> Iterator[Commands]:
+    """Runs quickly what needs torch and transformers, whose import takes seconds."""
+    with Commands("instructify_train.run.launcher", "instructify_train.tiny.presets") as commands:
+        yield commands
+
+
+@pytest.fixture(scope="session")
 def whole_build(
     raw_root: Path, command: Commands, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:

@@ -1,12 +1,10 @@
 """The GPU report goes through every line on a CPU, and goes on where it stopped."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import fork_script
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_report.py"
 
@@ -15,20 +13,16 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_report.py"
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a dry run."""
     out = tmp_path_factory.mktemp("report")
-    done = dry_run(out)
-    assert done.returncode == 0, done.stderr[-3000:]
+    dry_run(out)
     return out
 
 
-def dry_run(out: Path) -> "subprocess.CompletedProcess[str]":
-    """Run it with tiny models."""
-    return subprocess.run(
-        [sys.executable, SCRIPT, "--dry", "--out", out],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+def dry_run(out: Path) -> str:
+    """Run it with tiny models; returns what it prints."""
+    done = fork_script(SCRIPT, "--dry", "--out", out)
+    stdout, stderr = done.communicate()
+    assert done.returncode == 0, stderr[-3000:]
+    return stdout
 
 
 def test_every_part_is_done(report: Path) -> None:
@@ -59,9 +53,7 @@ def test_what_is_done_is_not_done_again(report: Path) -> None:
     before = json.loads(path.read_text())
     before["parts"].pop("vicuna-7b/decode")
     path.write_text(json.dumps(before))
-    done = dry_run(report)
-    assert done.returncode == 0, done.stderr[-3000:]
-    started = [line for line in done.stdout.splitlines() if line.endswith(" s")]
+    started = [line for line in dry_run(report).splitlines() if line.endswith(" s")]
     assert [line.partition(":")[0] for line in started] == ["vicuna-7b/decode"]
     after = json.loads(path.read_text())["parts"]
     assert after.pop("vicuna-7b/decode")["greedy"] > 0

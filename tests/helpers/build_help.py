@@ -30,11 +30,14 @@ class Answer(NamedTuple):
 
 
 class Commands:
-    """Runs command lines in forks of one warm process."""
+    """Runs command lines in forks of one warm process, which has imported the modules named."""
 
-    def __init__(self) -> None:
+    def __init__(self, *modules: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(SERVER), *modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def __call__(self, *argv: object, fault: tuple[str, str, int] | None = None) -> Answer:

@@ -1,10 +1,12 @@
 """Runs `instructify` command lines in forked children of one warm process, with faults on demand.
 
 A child costs milliseconds instead of the second that imports take, so that a fault can be tried at
-every single call. Reads one request a line (JSON) on stdin, answers one line on stdout.
+every single call. Reads one request a line (JSON) on stdin, answers one line on stdout. Arguments
+are modules to import besides.
 """
 
 import errno
+import importlib
 import io
 import json
 import os
@@ -123,6 +125,8 @@ def serve() -> None:
     import instructify.commands.score_build
     import instructify.commands.verify  # noqa: F401
 
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
     folder = Path(tempfile.mkdtemp())
     for line in sys.stdin:
         request = json.loads(line)

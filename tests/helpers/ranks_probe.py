@@ -1,4 +1,4 @@
-"""Run by torchrun: the same few steps in several processes, in every way of sharing them.
+"""Run in several processes: the same few steps in every way of sharing them.
 
 Writes one JSON object from rank 0: for each way the losses, what wrapped the model, and how many
 processes met. The fourth argument chooses a group of ways: `shared` those of sharing the model,

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def room_of(module: str) -> str:
 ROOMS = sorted({room_of(name) for name, _ in modules()} - set(PACKAGES))
 
 
+@cache
 def declared(room: str) -> list[str]:
     path = PACKAGES[room.partition(".")[0]] / room.replace(".", "/") / "__init__.py"
     for node in ast.parse(path.read_text("utf-8")).body:
@@ -52,12 +54,16 @@ def test_a_room_says_what_others_may_use(room: str) -> None:
     assert len(module.__doc__ or "") > 20
 
 
-def imports(path: Path) -> Iterator[tuple[str, list[str]]]:
+@cache
+def imports(path: Path) -> list[tuple[str, list[str]]]:
+    """Return the modules that a file imports, with the names taken from each."""
+    pairs: list[tuple[str, list[str]]] = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module, [alias.name for alias in node.names]
+            pairs.append((node.module, [alias.name for alias in node.names]))
         elif isinstance(node, ast.Import):
-            yield from ((alias.name, []) for alias in node.names)
+            pairs += [(alias.name, []) for alias in node.names]
+    return pairs
 
 
 @pytest.mark.parametrize("room", [*ROOMS, *PACKAGES])

@@ -40,6 +40,12 @@ from instructify_train.tiny.presets import build_preset
 
 
 @pytest.fixture(scope="module")
+def command(torch_command: Commands) -> Commands:
+    """Pages show what a tokenizer makes of a sample."""
+    return torch_command
+
+
+@pytest.fixture(scope="module")
 def hostile_build(command: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_hostile_build(command, tmp_path_factory.mktemp("hostile"))
 

@@ -20,6 +20,12 @@ WIDE, NARROW = (1280, 800), (390, 844)
 
 
 @pytest.fixture(scope="module")
+def command(torch_command: Commands) -> Commands:
+    """Pages show what a tokenizer makes of a sample."""
+    return torch_command
+
+
+@pytest.fixture(scope="module")
 def page(command: Commands, tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = make_hostile_build(command, tmp_path_factory.mktemp("seen"))
     path = build.parent / "page.html"

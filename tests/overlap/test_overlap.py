@@ -178,7 +178,7 @@ def test_what_a_trainer_asks(planted: Planted, command: Commands) -> None:
 
 
 def test_a_trainer_refuses_held_out_pictures(
-    planted: Planted, command: Commands, tmp_path: Path
+    planted: Planted, torch_command: Commands, tmp_path: Path
 ) -> None:
     """Nothing is trained on an evaluated picture unless a waiver says why it may be."""
     recipe = tmp_path / "mine.yaml"
@@ -190,11 +190,11 @@ def test_a_trainer_refuses_held_out_pictures(
     for kept in planted.build.glob("overlap*.json"):
         kept.unlink()
     line = ("train", planted.build, "--recipe", recipe)
-    unchecked = command(*line, "--out", tmp_path / "one")  # trains a step
+    unchecked = torch_command(*line, "--out", tmp_path / "one")  # trains a step
     assert unchecked.code == 0, unchecked.stderr
     assert "unchecked whether held-out pictures are in the" in " ".join(unchecked.stderr.split())
-    command("overlap", planted.build)
-    refused = command(*line, "--out", tmp_path / "two")
+    torch_command("overlap", planted.build)
+    refused = torch_command(*line, "--out", tmp_path / "two")
     assert refused.code == 2
     assert "vqav2/train has 1 of the" in refused.stderr
     assert "hateful_memes/val" in refused.stderr

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from build_help import Commands, difference, is_sentence, start, tree
+from build_help import Commands, difference, is_sentence, tree
+from forked import start_fork
 from run_help import evaluate, launched, train
 
 from instructify._util.errors import UserError
@@ -125,7 +126,7 @@ def test_a_killed_evaluation_goes_on(
     """kill -9 after its first part; the end is that of an evaluation that was left alone."""
     settings = [word for one in QUICK for word in ("--set", one)]
     line = ("eval", model, whole_build, "visdial", "--out", tmp_path, "--device", "cpu")
-    process = start(*line, *settings, OMP_NUM_THREADS="1")
+    process = start_fork(*line, *settings)
     parts = tmp_path / "visdial" / "parts"
     until = time.monotonic() + 120
     while not (parts.is_dir() and any(parts.iterdir())):

@@ -4,15 +4,13 @@ The table of docs/training.md. `failure_probe` lets a run of six steps fail afte
 """
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from failure_probe import FAULTS
+from forked import fork_script
 from run_help import HELPERS, RECIPE, content, launched, recipe_file
 
 # As the quick recipe, but for what costs time and changes nothing here.
@@ -55,16 +53,10 @@ TABLE = [
 
 def probe(build: Path, out: Path, cells: list[str]) -> dict[str, Any]:
     """Let runs fail in processes of their own."""
-    line = [sys.executable, HELPERS / "failure_probe.py", build, recipe_file(out, TEXT), out]
-    done = subprocess.run(
-        [str(one) for one in (*line, *cells)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    done = fork_script(HELPERS / "failure_probe.py", build, recipe_file(out, TEXT), out, *cells)
+    stdout, stderr = done.communicate()
+    assert done.returncode == 0, stderr[-3000:]
+    rows = [json.loads(line) for line in stdout.splitlines()]
     return {row["cell"]: row for row in rows}
 
 

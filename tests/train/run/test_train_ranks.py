@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from build_help import COMMAND
+from forked import fork_ranks
 from ranks_probe import GROUPS, short
 from run_help import HELPERS, RECIPE, launched, losses, recipe_file, train
 
@@ -37,8 +38,9 @@ def test_processes_give_the_losses_of_one(
     """
     recipe, many = recipe_file(tmp_path, QUICK), tmp_path / "many"
     many.mkdir()
-    done = launched(world, HELPERS / "ranks_probe.py", whole_build, recipe, many, group)
-    assert done.returncode == 0, done.stderr[-3000:]
+    ranks = fork_ranks(world, HELPERS / "ranks_probe.py", whole_build, recipe, many, group)
+    said = "".join(rank.communicate()[1] for rank in ranks)
+    assert [rank.returncode for rank in ranks] == [0] * world, said[-3000:]
     found_in: dict[str, Any] = json.loads((many / "found.json").read_text("utf-8"))
     alone = Alone(whole_build, recipe, tmp_path / "alone")
     for way, settings in GROUPS[group].items():
@@ -53,7 +55,7 @@ def test_processes_give_the_losses_of_one(
         if way.startswith("nodes"):  # a copy of the model on each of two nodes
             assert found["mesh"] == [2, 2], way
     starved = sum(" in a " in way or "before" in way or "behind" in way for way in found_in)
-    assert done.stderr.count("memory ran out at step 0") == starved, done.stderr[-3000:]
+    assert said.count("memory ran out at step 0") == starved, said[-3000:]
 
 
 class Alone:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from build_help import start
+from forked import start_fork
 from run_help import HELPERS, RECIPE, content, log, recipe_file, train
 
 from instructify._util.errors import UserError
@@ -380,7 +380,7 @@ def test_kill_at_once_and_go_on(whole_build: Path, unbroken: Path, tmp_path: Pat
     """A real process, killed without a word after its third step."""
     recipe, run = recipe_file(tmp_path), tmp_path / "run"
     line = ("train", whole_build, "--recipe", recipe, "--out", run)
-    process = start(*line, OMP_NUM_THREADS="1")
+    process = start_fork(*line)
     until(lambda: (run / "metrics.jsonl").exists() and len(log(run)) > 4)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -405,13 +405,13 @@ def test_a_signal_saves_and_ends(
     """A terminal and many schedulers signal the whole group, loader workers too."""
     text = RECIPE.replace("steps: 6", "steps: 100000").replace("workers: 0", "workers: 2")
     recipe, run = recipe_file(tmp_path, text), tmp_path / "r"
-    process = start("train", whole_build, "--recipe", recipe, "--out", run, OMP_NUM_THREADS="1")
-    until(lambda: (run / "metrics.jsonl").exists() and len(log(run)) > 3)
-    if to == "its group":
-        os.killpg(process.pid, number)
-    else:
-        process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    with start_fork("train", whole_build, "--recipe", recipe, "--out", run) as process:
+        until(lambda: (run / "metrics.jsonl").exists() and len(log(run)) > 3)
+        if to == "its group":
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in said
     last = said.splitlines()[-1]

@@ -215,11 +215,13 @@ def test_lent_words_keep_what_words_have_in_common() -> None:
     assert torch.equal(table[cls], special[cls])
 
 
-def test_command_writes_a_model_that_transformers_loads(command: Commands, tmp_path: Path) -> None:
+def test_command_writes_a_model_that_transformers_loads(
+    torch_command: Commands, tmp_path: Path
+) -> None:
     out = tmp_path / "towers"
     steps = ("--vision-steps", "2", "--language-steps", "2", "--grounding-steps", "2")
     teach_towers(QUICK, out, _quiet)  # an earlier run, which is replaced
-    told = command("teach-towers", "--out", out, *steps)
+    told = torch_command("teach-towers", "--out", out, *steps)
     assert told.code == 0, told.stderr
     assert max(map(len, told.stdout.replace(str(tmp_path), "").splitlines())) <= 80
     model = InstructBlipForConditionalGeneration.from_pretrained(out)
