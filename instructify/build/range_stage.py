@@ -21,13 +21,14 @@ from instructify.build.records_unit import (
     Made,
     MadeRange,
     RecordsUnit,
+    context_of,
     records_key,
     sides_of_unit,
     sources_of,
 )
 from instructify.build.source_hashes import Hashing
 from instructify.build.workers import Workers
-from instructify.readers import RANGE_BYTES, Cut, Planned, plan_ranges
+from instructify.readers import RANGE_BYTES, Cut, Planned, Ranges, plan_ranges
 
 _ROUNDS = 4  # how often neighbours are joined before one reader reads the split
 
@@ -37,6 +38,7 @@ class _Split:
     """The ranges of a split, and their results so far."""
 
     unit: RecordsUnit
+    ranges: Ranges
     cuts: list[Cut]
     receipts: list[RangeReceipt | None]
 
@@ -65,12 +67,8 @@ def with_ranges(
     """
     if engine.jobs == 1 and engine.ray is None and engine.part is None:
         return list(units)
-    cuts = {at: _plan(unit, range_bytes) for at, unit in enumerate(units)}
-    splits = {
-        at: _Split(unit=units[at], cuts=of_unit, receipts=[None] * len(of_unit))
-        for at, of_unit in cuts.items()
-        if of_unit
-    }
+    planned = {at: _plan(unit, range_bytes) for at, unit in enumerate(units)}
+    splits = {at: split for at, split in planned.items() if split is not None}
     if not splits:
         return list(units)
     stage = _Stage(pool, progress, durable=engine.ray is not None or engine.part is not None)
@@ -80,13 +78,16 @@ def with_ranges(
     return [replace(unit, made=made.get(at)) for at, unit in enumerate(units)]
 
 
-def _plan(unit: RecordsUnit, range_bytes: int) -> list[Cut]:
-    """Plan the ranges of a split; none if one reader has to read all of it."""
-    ranges = reader_of(unit.dataset).ranges
-    if ranges is None or unit.limit is not None or sides_of_unit(unit):
-        return []
-    cuts = plan_ranges(unit.files, ranges, range_bytes)
-    return [] if cuts and _is_done(unit) else cuts
+def _plan(unit: RecordsUnit, range_bytes: int) -> _Split | None:
+    """Plan the ranges of a split; None if one reader has to read all of it."""
+    if unit.limit is not None or sides_of_unit(unit):
+        return None
+    context = context_of(unit)
+    ranges = reader_of(unit.dataset).ranges_of(context)
+    cuts = [] if ranges is None else plan_ranges(unit.files, ranges, range_bytes)
+    if ranges is None or not cuts or (ranges.unfit and ranges.unfit(context)) or _is_done(unit):
+        return None
+    return _Split(unit=unit, ranges=ranges, cuts=cuts, receipts=[None] * len(cuts))
 
 
 def _is_done(unit: RecordsUnit) -> bool:
@@ -95,11 +96,6 @@ def _is_done(unit: RecordsUnit) -> bool:
         return False
     with unit.hashing() as hashes:
         return find_records(unit, records_key(unit, sources_of(unit, hashes))) is not None
-
-
-def _needs_two_passes(unit: RecordsUnit) -> bool:
-    ranges = reader_of(unit.dataset).ranges
-    return ranges is not None and ranges.in_two_passes
 
 
 class _Stage:
@@ -112,7 +108,7 @@ class _Stage:
 
     def make(self, splits: dict[int, _Split]) -> dict[int, Made]:
         """Read all splits range by range; splits in doubt are not in the result."""
-        twice = {at: split for at, split in splits.items() if _needs_two_passes(split.unit)}
+        twice = {at: split for at, split in splits.items() if split.ranges.in_two_passes}
         once = {at: split for at, split in splits.items() if at not in twice}
         self._settle(twice, look_at_range)
         firsts = {at: split.firsts() for at, split in twice.items()}
@@ -139,7 +135,12 @@ class _Stage:
         }
         places = [at for at, folders in seen.items() if folders]
         units = [
-            SurveyUnit(records=splits[at].unit, cuts=tuple(splits[at].cuts), seen=tuple(seen[at]))
+            SurveyUnit(
+                records=splits[at].unit,
+                ranges=splits[at].ranges,
+                cuts=tuple(splits[at].cuts),
+                seen=tuple(seen[at]),
+            )
             for at in places
         ]
         receipts = self._pool.map(run_survey, units, stage="records", through=True)
@@ -182,6 +183,7 @@ class _Stage:
         units = [
             RangeUnit(
                 records=splits[at].unit,
+                ranges=splits[at].ranges,
                 cut=splits[at].cuts[place],
                 first=firsts[at][place] if at in firsts else {},
                 durable=self._durable,

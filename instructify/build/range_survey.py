@@ -8,9 +8,8 @@ import msgspec
 from instructify._util.shards import fresh_folder, private_name, sync, unwritable
 from instructify.build.manifest import content_key
 from instructify.build.ranges import range_urls
-from instructify.build.raw import reader_of
 from instructify.build.records_unit import RecordsUnit, context_of
-from instructify.readers import Cut
+from instructify.readers import Cut, Ranges
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +17,7 @@ class SurveyUnit:
     """All ranges of a split: the result of looking at each, and its number of items."""
 
     records: RecordsUnit
+    ranges: Ranges
     cuts: tuple[Cut, ...]
     seen: tuple[tuple[Path, int], ...]
 
@@ -39,11 +39,10 @@ class SurveyReceipt(msgspec.Struct, frozen=True, kw_only=True):
 
 def run_survey(unit: SurveyUnit) -> SurveyReceipt:
     """Decide, and save the decision for the units that read the ranges."""
-    ranges = reader_of(unit.records.dataset).ranges
-    if ranges is None or ranges.survey is None:
+    if unit.ranges.survey is None:
         raise TypeError(f"the reader of {unit.records.name} decides nothing")
     urls = (range_urls(folder, rows) for folder, rows in unit.seen)
-    plan = ranges.survey.decide(context_of(unit.records), urls)
+    plan = unit.ranges.survey.decide(context_of(unit.records), urls)
     folder = unit.records.staging / private_name("survey")
     fresh_folder(folder)
     try:

@@ -22,7 +22,6 @@ from instructify._util.keyed import Hashes, hash_texts
 from instructify._util.shards import fresh_folder, map_file, private_name, sync, unwritable
 from instructify.build.coverage import Coverage, CoverageCounter
 from instructify.build.manifest import content_key
-from instructify.build.raw import reader_of
 from instructify.build.records_unit import (
     RecordsUnit,
     collector_paused,
@@ -30,18 +29,16 @@ from instructify.build.records_unit import (
     read_chunks,
 )
 from instructify.readers import (
-    A_LIST,
-    BY_ID,
     Chunk,
     Cut,
     InDoubt,
     Planned,
+    Ranges,
     RawFile,
     ReadContext,
     Span,
     Urls,
-    read_list,
-    read_mapping,
+    count_items,
 )
 from instructify.rejects import Reject
 from instructify.schema import RECORD_SCHEMA
@@ -56,6 +53,7 @@ class RangeUnit:
     """A range of the files of a split; `first`: the positions of the first items, by role."""
 
     records: RecordsUnit
+    ranges: Ranges
     cut: Cut
     first: Mapping[str, int]
     durable: bool  # whether other machines or later commands use the receipt
@@ -88,15 +86,12 @@ def look_at_range(unit: RangeUnit) -> RangeReceipt:
 
     That is the number of items, or what the survey of the reader collects."""
     spanned = _spanned(unit)
-    places = reader_of(unit.records.dataset).ranges
-    if places is not None and places.survey is not None:
-        return _surveyed(unit, spanned, places.survey.look)
+    if unit.ranges.survey is not None:
+        return _surveyed(unit, spanned, unit.ranges.survey.look)
     try:
         with collector_paused():
             for role in unit.cut:
-                place = "" if places is None else places.places[role]
-                for _ in _raw_items(spanned.files[role], place):
-                    pass
+                count_items(spanned.files[role], unit.ranges.places[role])
     except (InDoubt, UserError) as error:
         return RangeReceipt(doubt=_doubt(error))
     return RangeReceipt(items=_items(unit, spanned))
@@ -202,19 +197,15 @@ def _doubt(error: Exception) -> Doubt:
 def _spanned(unit: RangeUnit) -> RecordsUnit:
     """Return the unit of the split, limited to the range of its files."""
 
-    def span(role: str, file: RawFile) -> Span:
+    def span(role: str, file: RawFile) -> Span | None:
         start, stop = unit.cut.get(role, (0, 0))
-        return Span.of(start, stop, file.path, unit.first.get(role, 0))
+        span = Span.of(start, stop, file.path, unit.first.get(role, 0))
+        is_whole = role in unit.cut and start == 0 and span.is_last
+        return None if is_whole and unit.ranges.takes_whole_files else span
 
     files = unit.records.files.items()
     spans = {role: file._replace(span=span(role, file)) for role, file in files}
     return replace(unit.records, files=spans, planned=unit.planned)
-
-
-def _raw_items(file: RawFile, place: str) -> Iterator[object]:
-    if place == BY_ID:
-        return iter(read_mapping(file, msgspec.Raw))
-    return iter(read_list(file, msgspec.Raw, key=None if place == A_LIST else place))
 
 
 def _items(unit: RangeUnit, spanned: RecordsUnit) -> dict[str, int]:

@@ -30,6 +30,7 @@ from instructify.readers.opening import COMPRESSED_SUFFIXES, opened, plain_suffi
 from instructify.readers.own_rows import METADATA, files_in
 from instructify.readers.own_turns import turns_column
 from instructify.readers.picture_archive import PictureArchive
+from instructify.readers.range_items import count_items
 from instructify.readers.range_plan import RANGE_BYTES, Cut, plan_ranges
 from instructify.readers.registry import READERS
 from instructify.readers.remarks import REMARKS, Remark
@@ -74,6 +75,7 @@ __all__ = [
     "class_files",
     "class_names",
     "column_names",
+    "count_items",
     "example_key",
     "files_in",
     "list_keys",

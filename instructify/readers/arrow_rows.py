@@ -15,6 +15,7 @@ from instructify._util.errors import UserError
 from instructify._util.shards import map_file
 from instructify.readers.base import CHUNK_ROWS, RawFile
 from instructify.readers.rows import Cells, Rows, check_columns
+from instructify.readers.spans import Span
 from instructify.rejects import Reject
 
 _BATCH_BYTES = 32 << 20
@@ -22,7 +23,7 @@ _BATCH_BYTES = 32 << 20
 
 def parquet_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
     """Stream the rows of a Parquet file."""
-    position = 0
+    position = 0 if file.span is None else file.span.first
     try:
         with pq.ParquetFile(map_file(file.path)) as table:
             schema = table.schema_arrow
@@ -31,7 +32,8 @@ def parquet_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
             wanted = None if any("." in column for column in columns) else list(columns)
             labels = _class_labels(schema, columns)
             rows = _batch_rows_of(table)
-            for batch in table.iter_batches(batch_size=rows, columns=wanted):
+            groups = None if file.span is None else row_groups_in(table, file.span)
+            for batch in table.iter_batches(batch_size=rows, row_groups=groups, columns=wanted):
                 yield _rows(file, batch, position, labels)
                 position += batch.num_rows
     except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -89,6 +91,30 @@ class _ArrowReader:
 
     def __exit__(self, *_: object) -> None:
         self._source.close()
+
+
+def row_group_starts(table: pq.ParquetFile) -> list[int]:
+    """Return where each row group begins in the file."""
+    return [_start_of(table.metadata.row_group(at)) for at in range(table.num_row_groups)]
+
+
+def row_groups_in(table: pq.ParquetFile, span: Span) -> list[int]:
+    """List the row groups that begin in a part of the file."""
+    starts = enumerate(row_group_starts(table))
+    return [at for at, start in starts if span.start <= start < span.stop]
+
+
+def _start_of(group: pq.RowGroupMetaData) -> int:
+    columns = [group.column(at) for at in range(group.num_columns)]
+    return min(
+        (
+            column.data_page_offset
+            if column.dictionary_page_offset is None
+            else min(column.dictionary_page_offset, column.data_page_offset)
+            for column in columns
+        ),
+        default=0,
+    )
 
 
 def _batch_rows_of(table: pq.ParquetFile) -> int:

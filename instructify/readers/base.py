@@ -95,6 +95,9 @@ A_LIST = "[]"  # the file is a JSON list
 BY_ID = "{}"  # it is a JSON object keyed by id
 JSON_LINES = "lines"
 TEXT_LINES = "text"
+# What of a file is read in ranges, other than items of JSON:
+ROW_GROUPS = "row groups"  # of Parquet
+WHOLE_FILE = "whole file"  # never less than the file
 
 
 class Survey(NamedTuple):
@@ -111,21 +114,29 @@ class Ranges:
     """How the files of a reader may be split into ranges that are read separately.
 
     A reader with ranges treats each item independently: the chunks of a file are those of its
-    ranges, one after another. `places` says, by role, where the items are: at a key, `A_LIST` or
-    `BY_ID`. With `joined_by` the files have the same items in the same order, by this field, and
-    are split at the same items. With `numbered` the ids of records contain positions. With a
-    `survey` all ranges are read once before, for a decision that reading them needs.
+    ranges, one after another. `places` says, by role, where the items are: at a key, `A_LIST`,
+    `BY_ID`, `JSON_LINES` or `ROW_GROUPS`, or that the file is not split (`WHOLE_FILE`). With
+    `joined_by` the files have the same items in the same order, by this field, and are split at the
+    same items. With `numbered` the ids of records contain positions. With a `survey` all ranges are
+    read once before, for a decision that reading them needs. `unfit` looks at the first items of
+    files that are about to be split, and says whether they have to be read by one reader.
     """
 
     places: Mapping[str, str]
     joined_by: str | None = None
     numbered: bool = False
     survey: Survey | None = None
+    unfit: Callable[[ReadContext], bool] | None = None
 
     @property
     def in_two_passes(self) -> bool:
         """Whether reading a range needs to know something of all ranges before it."""
         return self.numbered or self.survey is not None
+
+    @property
+    def takes_whole_files(self) -> bool:
+        """Whether a file that is not split is read as by one reader, with its bad items."""
+        return self.joined_by is None and self.survey is None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,11 +153,15 @@ class Reader:
     read: Callable[[ReadContext], Iterator[Chunk]]
     options: Mapping[str, Option]
     places: tuple[str, ...]
-    ranges: Ranges | None = None
+    ranges: Ranges | Callable[[ReadContext], Ranges | None] | None = None
 
     @property
     def key(self) -> str:
         return f"{self.name}@{self.version}"
+
+    def ranges_of(self, context: ReadContext) -> Ranges | None:
+        """Return how the files of a split may be split into ranges, if they may."""
+        return self.ranges(context) if callable(self.ranges) else self.ranges
 
 
 def record_batch(num_rows: int, **columns: object) -> pa.RecordBatch:

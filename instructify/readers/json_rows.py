@@ -26,14 +26,14 @@ def json_rows(file: RawFile, key: str | None) -> Iterator[Rows]:
         )
     read: Iterator[Items[dict[str, Any]]] = (
         read_lines(file, dict[str, Any])
-        if key is None and _is_lines(file)
+        if key is None and is_lines(file)
         else read_list(file, dict[str, Any], key=key)
     )
     for items in read:
         yield Rows(list(zip(items.positions, items.items, strict=True)), items.rejects)
 
 
-def _is_lines(file: RawFile) -> bool:
+def is_lines(file: RawFile) -> bool:
     """Whether a file has an object in each line; an object over several lines is refused."""
     by_name = ".jsonl" in file.path.name.lower()
     head = json_head(file)

@@ -23,6 +23,7 @@ from instructify.readers.base import RawFile, unreadable
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".bz2")
 ARCHIVE_SUFFIX = ".zip"  # of a single file, which is read as if it were not compressed
 _GZIP, _BZIP2, _ZSTD = b"\x1f\x8b\x08", b"BZh", b"\x28\xb5\x2f\xfd"
+_ZIP = b"PK\x03\x04"
 _BUFFER_BYTES = 1 << 20
 _STEP_BYTES = 1 << 14
 # Annotation files grow to about twenty times their compressed size. A file that grows beyond this
@@ -76,6 +77,13 @@ def _opened(file: RawFile, plain: BinaryIO) -> Iterator[Opened]:
             pass
 
 
+def is_packed(file: RawFile) -> bool:
+    """Return whether a file is compressed or an archive, by its first bytes."""
+    with file.path.open("rb") as plain:
+        head = plain.read(HEAD_BYTES)
+    return head.startswith((_GZIP, _BZIP2, _ZSTD, _ZIP))
+
+
 def plain_suffix(name: str | Path) -> str:
     """Return the suffix of a file name in lower case, without that of the compression."""
     path = PurePath(name)
@@ -96,7 +104,7 @@ def _unpacking(plain: BinaryIO, head: bytes) -> "_ReadOnce | None":
 
 def _only_member(file: RawFile, plain: BinaryIO, head: bytes) -> "_ReadOnce | None":
     """Open the only file of a zip archive."""
-    if file.path.suffix.lower() != ARCHIVE_SUFFIX or not head.startswith(b"PK\x03\x04"):
+    if file.path.suffix.lower() != ARCHIVE_SUFFIX or not head.startswith(_ZIP):
         return None
     names = zip_names(file.path)
     if len(names) != 1:

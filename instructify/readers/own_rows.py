@@ -4,7 +4,7 @@ A row is a mapping from column to cell for every kind of file, so all later step
 """
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from instructify._util.errors import UserError
@@ -50,7 +50,10 @@ def source_files(context: ReadContext) -> list[RawFile]:
 
 def source_rows(context: ReadContext, plan: Plan) -> Iterator[tuple[RawFile, Rows]]:
     """Stream the rows of a split in batches, each with its file."""
+    is_checked = plan.kind == "table" and plan.split_by is None and plan.split not in SPELLINGS
     for file in source_files(context):
+        if file.span is not None and file.span.is_empty:
+            continue
         if plan.kind == "coco":
             batches = _coco_rows(file, sets=plan.form == "caption_set")
         elif plan.kind == "vqa":
@@ -60,8 +63,8 @@ def source_rows(context: ReadContext, plan: Plan) -> Iterator[tuple[RawFile, Row
         else:
             batches = read_rows(file, _table_columns(file, plan), plan.key)
         for batch in batches:
-            if plan.kind == "table" and batch.rows:
-                _check_split_name(file, plan, batch.rows[0][1])
+            if is_checked:
+                _check_split_name(file, plan, batch.rows)
             yield file, batch
 
 
@@ -81,9 +84,9 @@ def _wanted(file: RawFile, plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(head_of(column, present) for column in plan.wanted))
 
 
-def _check_split_name(file: RawFile, plan: Plan, cells: Cells) -> None:
+def _check_split_name(file: RawFile, plan: Plan, rows: Sequence[tuple[int, Cells]]) -> None:
     """Refuse a split that is named like a column, which most likely holds the splits."""
-    if plan.split_by is None and plan.split in cells and plan.split not in SPELLINGS:
+    if any(plan.split in cells for _, cells in rows):
         raise UserError(
             f"{file.name} has a column '{plan.split}', and the entry names its split so; where the "
             f"column tells the splits apart, write split: {{column: {plan.split}}}, else rename "

@@ -1,38 +1,29 @@
-"""Guess where a large JSON file can be split, from a few bytes around each place.
+"""Split large raw files into ranges that are read separately.
 
-A cut is a comma followed by an item with the same fields as the first item of the file. Whether it
-really lies between two items is proved later, when the range before it is read to its end.
+In JSON a cut is a guess (`json_cuts`). Between two lines, and between two row groups of Parquet, a
+cut is certain.
 """
 
-import json
 import mmap
-import re
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from instructify.readers.base import A_LIST, BY_ID, Ranges, RawFile
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from instructify._util.shards import map_file
+from instructify.readers.arrow_rows import row_group_starts
+from instructify.readers.base import JSON_LINES, ROW_GROUPS, WHOLE_FILE, Ranges, RawFile
+from instructify.readers.json_cuts import comma_before, json_cuts
 
 RANGE_BYTES = 64 << 20
 _WORTH_CUTTING = 1.5  # a file of fewer ranges is not cut
 _TOGETHER = 4  # ranges come in fours, so that two or four processes finish together
-_HEAD_BYTES = 4 << 20
-_BLOCK_BYTES = 4 << 20  # a cut is searched in so many bytes after its place
-_NEAR_BYTES = 1 << 20
-_ITEM = re.compile(rb"\}\s*(,)\s*(?=\{)")
-_PAIR = re.compile(rb'\}\s*(,)\s*(?="(?:[^"\\]|\\.)*"\s*:\s*\{)', re.DOTALL)
-_COLON = re.compile(r"\s*:\s*")
-_SPACE = re.compile(r"\s*")
 
-Cut = Mapping[str, tuple[int, int]]  # the bytes that are read of some files, by role
-
-
-class _Item(NamedTuple):
-    """A comma, and the fields of the item after it."""
-
-    comma: int
-    fields: Mapping[str, Any]
+Bytes = tuple[int, int]  # the first byte that is read, and the first that is not
+Cut = Mapping[str, Bytes]  # the bytes that are read of some files, by role
 
 
 def plan_ranges(
@@ -40,20 +31,42 @@ def plan_ranges(
 ) -> list[Cut]:
     """Split the files of a split into ranges, in the order in which they are read.
 
-    A range gives the part of one file or, for joined files, of each of them. The list is empty if
-    there is only one range, or if a file can't be split.
+    A range gives the part of one file, of each joined file, or several small files. The list is
+    empty if there is only one range, or if a file can't be split.
     """
     roles = [role for role in ranges.places if role in files]
-    if not roles or len(roles) < len(files) or not all(_is_plain(files[role]) for role in roles):
+    if not roles or len(roles) < len(files):
         return []
-    if ranges.joined_by is not None and len(roles) > 1:
-        cuts = _joined(files, ranges, roles, range_bytes)
-    else:
-        cuts = []
-        for role in roles:
-            places = _places(files[role].path, ranges.places[role], range_bytes)
-            cuts += [{role: span} for span in _spans(places)]
+    if not ranges.takes_whole_files and not all(_is_plain(files[role]) for role in roles):
+        return []
+    try:
+        if ranges.joined_by is not None and len(roles) > 1:
+            cuts = _joined(files, ranges, roles, range_bytes)
+        else:
+            cuts = _one_by_one(files, ranges, roles, range_bytes)
+    except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return []  # one reader says what is wrong
     return cuts if len(cuts) > 1 else []
+
+
+def _one_by_one(
+    files: Mapping[str, RawFile], ranges: Ranges, roles: Sequence[str], range_bytes: int
+) -> list[Cut]:
+    """List the ranges of files; small files in a row are one range of at most `range_bytes`."""
+    most = range_bytes if ranges.takes_whole_files else 0
+    cuts: list[Cut] = []
+    group: dict[str, Bytes] = {}
+    for role in roles:
+        spans = _spans_of(files[role], ranges.places[role], range_bytes)
+        size = sum(stop for _, stop in group.values())
+        if group and (len(spans) > 1 or size + spans[0][1] > most):
+            cuts.append(group)
+            group = {}
+        if len(spans) > 1:
+            cuts += [{role: span} for span in spans]
+        else:
+            group[role] = spans[0]
+    return [*cuts, group] if group else cuts
 
 
 def _joined(
@@ -63,7 +76,8 @@ def _joined(
     field = ranges.joined_by or ""
     largest = max(roles, key=lambda role: files[role].path.stat().st_size)
     with _mapped(files[largest].path) as data:
-        cuts = list(_cuts(data, ranges.places[largest], range_bytes))
+        targets = _targets(len(data), range_bytes)
+        cuts = list(json_cuts(data, ranges.places[largest], targets))
         places = {largest: [0, *(cut.comma for cut in cuts), len(data)]}
     for role in roles:
         if role == largest:
@@ -72,7 +86,7 @@ def _joined(
             commas = [0]
             for cut in cuts:
                 share = cut.comma / places[largest][-1]
-                comma = _comma_of(data, field, cut.fields.get(field), share)
+                comma = comma_before(data, field, cut.fields.get(field), share)
                 if comma is None or comma <= commas[-1]:
                     return []
                 commas.append(comma)
@@ -93,108 +107,54 @@ def _is_plain(file: RawFile) -> bool:
     return head[:1] in (b"[", b"{")
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    with path.open("rb") as handle:
-        return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+def _spans_of(file: RawFile, place: str, range_bytes: int) -> list[Bytes]:
+    """List the ranges of a file."""
+    size = file.path.stat().st_size
+    targets = _targets(size, range_bytes)
+    if place == WHOLE_FILE or not targets:
+        return [(0, size)]
+    if place == ROW_GROUPS:
+        return _between(_group_starts(file.path, targets), size)
+    if place != JSON_LINES and not _is_plain(file):
+        return [(0, size)]
+    with _mapped(file.path) as data:
+        if place == JSON_LINES:
+            return _between((data.find(b"\n", target) + 1 for target in targets), size)
+        return _spans([0, *(cut.comma for cut in json_cuts(data, place, targets)), size])
 
 
-def _places(path: Path, place: str, range_bytes: int) -> list[int]:
-    if path.stat().st_size < _WORTH_CUTTING * range_bytes:
-        return [0, path.stat().st_size]
-    with _mapped(path) as data:
-        return [0, *(cut.comma for cut in _cuts(data, place, range_bytes)), len(data)]
+def _targets(size: int, range_bytes: int) -> list[int]:
+    """List the places that split a file into ranges of equal length, at most `range_bytes`.
+
+    A file that is not much longer than one range has none.
+    """
+    if size < _WORTH_CUTTING * range_bytes:
+        return []
+    num_ranges = -(-size // range_bytes // _TOGETHER) * _TOGETHER
+    return [size * number // num_ranges for number in range(1, num_ranges)]
 
 
-def _spans(places: Sequence[int]) -> list[tuple[int, int]]:
+def _group_starts(path: Path, targets: Sequence[int]) -> Iterator[int]:
+    """Find the beginning of the first row group after each place, if they are in order."""
+    with pq.ParquetFile(map_file(path)) as table:
+        starts = row_group_starts(table)
+    if starts == sorted(set(starts)):
+        for target in targets:
+            yield from [start for start in starts if start >= target][:1]
+
+
+def _between(starts: Iterable[int], size: int) -> list[Bytes]:
+    """Make ranges of the places where they begin."""
+    places = [0, *sorted({start for start in starts if 0 < start < size}), size]
+    return list(pairwise(places))
+
+
+def _spans(places: Sequence[int]) -> list[Bytes]:
     """Make ranges of cuts; the comma of a cut belongs to no range."""
     starts = [place + 1 if place else 0 for place in places[:-1]]
     return list(zip(starts, places[1:], strict=True))
 
 
-def _cuts(data: mmap.mmap, place: str, range_bytes: int) -> Iterator[_Item]:
-    """Find the cuts between ranges of equal length, which is at most `range_bytes`.
-
-    A file that is not much longer than one range has none.
-    """
-    size = len(data)
-    if size < _WORTH_CUTTING * range_bytes:
-        return
-    num_ranges = -(-size // range_bytes // _TOGETHER) * _TOGETHER
-    fields = _first_fields(data, place)
-    if fields is None:
-        return
-    last = 0
-    for target in (size * number // num_ranges for number in range(1, num_ranges)):
-        if target <= last:
-            continue
-        item = _next_item(data, target, fields, keyed=place == BY_ID)
-        if item is not None:
-            last = item.comma
-            yield item
-
-
-def _first_fields(data: mmap.mmap, place: str) -> set[str] | None:
-    """Read the fields of the first item; None if it is not near the beginning."""
-    head = bytes(data[:_HEAD_BYTES])
-    start = 0
-    if place not in (A_LIST, BY_ID):
-        match = re.search(re.escape(f'"{place}"'.encode()) + rb"\s*:\s*\[", head)
-        if match is None:
-            return None
-        start = match.end()
-    else:
-        start = head.find(b"[" if place == A_LIST else b"{") + 1
-    item = _item_at(head.decode("latin-1"), start, keyed=place == BY_ID)
-    return None if item is None else set(item)
-
-
-def _next_item(data: mmap.mmap, target: int, fields: set[str], *, keyed: bool) -> _Item | None:
-    block = bytes(data[target : target + _BLOCK_BYTES])
-    text = block.decode("latin-1")
-    alike: _Item | None = None
-    for match in (_PAIR if keyed else _ITEM).finditer(block):
-        fields_here = _item_at(text, match.end(), keyed=keyed)
-        if fields_here is None:
-            continue
-        item = _Item(target + match.start(1), fields_here)
-        if fields_here.keys() == fields:
-            return item
-        if alike is None and 2 * len(fields_here.keys() & fields) > max(
-            len(fields_here), len(fields)
-        ):
-            alike = item
-    return alike
-
-
-def _item_at(text: str, start: int, *, keyed: bool) -> dict[str, Any] | None:
-    """Decode the object at an offset, as latin-1, so that offsets in text and bytes are equal."""
-    decoder = json.JSONDecoder()
-    try:
-        at = _skip(_SPACE, text, start)
-        if keyed:
-            _, at = decoder.raw_decode(text, at)
-            at = _skip(_COLON, text, at)
-        value, _ = decoder.raw_decode(text, at)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _skip(pattern: re.Pattern[str], text: str, at: int) -> int:
-    match = pattern.match(text, at)
-    return match.end() if match else at
-
-
-def _comma_of(data: mmap.mmap, field: str, value: object, share: float) -> int | None:
-    """Find the comma before the item with this value, near the expected place first."""
-    if not isinstance(value, int):
-        return None
-    wanted = re.compile(rb'"' + re.escape(field.encode()) + rb'"\s*:\s*%d(?![\d.eE])' % value)
-    middle = int(share * len(data))
-    match = wanted.search(data, max(0, middle - _NEAR_BYTES), middle + _NEAR_BYTES)
-    match = match or wanted.search(data)
-    if match is None:
-        return None
-    lower = max(0, match.start() - (1 << 16))
-    commas = [comma.start(1) for comma in _ITEM.finditer(data, lower, match.start() + 1)]
-    return commas[-1] if commas else None
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as handle:
+        return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)

@@ -11,13 +11,17 @@ name.
 
 import posixpath
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 
+from instructify._util.errors import UserError
 from instructify.catalog import FIELDS, TURNS
 from instructify.readers.base import (
     A_LIST,
     JSON_LINES,
     Chunk,
     Option,
+    Ranges,
     RawFile,
     ReadContext,
     Reader,
@@ -27,6 +31,7 @@ from instructify.readers.class_folders import class_files, class_names, printabl
 from instructify.readers.own_fields import own_fields_of
 from instructify.readers.own_pictures import pictures_in
 from instructify.readers.own_plan import Plan, make_plan, raw_name
+from instructify.readers.own_ranges import own_ranges
 from instructify.readers.own_records import BadCell, Row, fields_of
 from instructify.readers.own_rows import folder_of, source_files, source_rows
 from instructify.readers.own_turns import PART_COLUMNS, TOOLS, Part, parts_of
@@ -35,6 +40,7 @@ from instructify.readers.rows import Cells
 from instructify.readers.table_cells import Fault
 from instructify.readers.whole_numbers import pointed_columns, without_point
 
+_FIRST_ROWS = 16
 _NO_TOOLS: tuple[object, ...] = (None, "", "[]", [])
 # What positions of records may count, including the lists of COCO and VQA.
 _PLACES = (A_LIST, "questions", "annotations", "images", "data", JSON_LINES)
@@ -242,4 +248,24 @@ def _options() -> dict[str, Option]:
     }
 
 
-READER = Reader(name="table", version=5, read=read, options=_options(), places=_PLACES)
+def _ranges(context: ReadContext) -> Ranges | None:
+    ranges = own_ranges(context, make_plan(context))
+    return None if ranges is None else replace(ranges, unfit=_holds_pictures)
+
+
+def _holds_pictures(context: ReadContext) -> bool:
+    """Whether the first rows hold pictures, which are kept once for the whole split."""
+    plan = make_plan(context)
+    records = _Records(context, plan)
+    try:
+        for file, batch in islice(source_rows(context, plan), 1):
+            for position, cells in batch.rows[:_FIRST_ROWS]:
+                records.add(file, position, cells)
+    except UserError:  # one reader says what is wrong
+        return True
+    return bool(records.rows.take().embedded)
+
+
+READER = Reader(
+    name="table", version=5, read=read, options=_options(), places=_PLACES, ranges=_ranges
+)

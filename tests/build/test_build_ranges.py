@@ -21,6 +21,7 @@ from instructify.build.progress import Progress
 from instructify.build.range_stage import with_ranges
 from instructify.build.ranges import RangeReceipt, RangeUnit, range_rows, run_range
 from instructify.build.site import open_site
+from instructify.readers import A_LIST, Ranges
 
 WORDS = st.text(st.characters(codec="utf-8"), max_size=9) | st.sampled_from(
     ["}, {", '"}], "', '}, {"image": "', "is it red?", "yes", '{"question_id": 3}']
@@ -291,7 +292,10 @@ def test_a_killed_range_leaves_nothing_that_is_taken(tmp_path: Path) -> None:
     (tmp_path / "data.json").write_text(json.dumps(dialogs(60)))
     unit = unit_of("llava_detail", "train", {"data": tmp_path / "data.json"}, tmp_path / "staging")
     cut = {"data": (0, (tmp_path / "data.json").stat().st_size)}
-    receipt = run_range(RangeUnit(records=unit, cut=cut, first={"data": 0}, durable=True))
+    ranges = Ranges(places={"data": A_LIST})
+    receipt = run_range(
+        RangeUnit(records=unit, ranges=ranges, cut=cut, first={"data": 0}, durable=True)
+    )
     assert receipt.folder is not None
     rows = receipt.folder / "rows.arrows"
     rows.write_bytes(rows.read_bytes()[:-4000])

@@ -13,7 +13,7 @@ from instructify.build.raw import RawRoots
 from instructify.build.records import run_records
 from instructify.build.records_unit import RecordsUnit
 from instructify.build.workers import LocalWorkers
-from instructify.catalog import load_catalog
+from instructify.catalog import Dataset, load_catalog
 from instructify.readers import RawFile
 
 CATALOG = load_catalog()
@@ -36,7 +36,7 @@ class Outcome:
 
 
 def unit_of(
-    dataset: str,
+    dataset: str | Dataset,
     split: str,
     files: Mapping[str, Path],
     staging: Path,
@@ -45,7 +45,7 @@ def unit_of(
 ) -> RecordsUnit:
     """Make the unit of a split."""
     staging.mkdir(parents=True, exist_ok=True)
-    known = CATALOG.dataset(dataset)
+    known = CATALOG.dataset(dataset) if isinstance(dataset, str) else dataset
     return RecordsUnit(
         dataset=replace(known, options={**known.options, **(options or {})}),
         split=split,
@@ -59,7 +59,7 @@ def unit_of(
 
 
 def both(
-    dataset: str,
+    dataset: str | Dataset,
     split: str,
     files: Mapping[str, Path],
     scratch: Path,
