@@ -9,6 +9,7 @@ SCRIPTS = (
         "render",
         "convert_vqav2",
         "convert_jobs",
+        "convert_own",
         "convert_scale",
         "capfilt_memory",
         "mixture",

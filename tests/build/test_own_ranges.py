@@ -248,7 +248,7 @@ def parquet(number: int, group: int, **more: Any) -> bytes:
     table = pa.Table.from_pylist([{**row, "a": str(row["a"])} for row in rows(number)])
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, row_group_size=group, **more)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 @given(
