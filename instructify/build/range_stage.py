@@ -8,6 +8,7 @@ one reader reads it, so the result of ranges always equals that of one reader.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
+from pathlib import Path
 
 from instructify.build.engine_options import EngineOptions
 from instructify.build.paths import has_units, hash_notes
@@ -41,6 +42,7 @@ class _Split:
     ranges: Ranges
     cuts: list[Cut]
     receipts: list[RangeReceipt | None]
+    shared: Planned | None = None  # what all ranges need
 
     def firsts(self) -> list[dict[str, int]]:
         """Compute the positions of the first items of all ranges, by role."""
@@ -116,6 +118,7 @@ class _Stage:
         for split in twice.values():
             split.receipts = [None] * len(split.cuts)
         self._read(twice, run_range, firsts, planned)
+        self._share(once)
         self._settle(once, run_range)
         ranges = {at: _made(split, split.firsts()) for at, split in once.items()}
         for at, split in twice.items():
@@ -134,15 +137,7 @@ class _Stage:
             for at, split in splits.items()
         }
         places = [at for at, folders in seen.items() if folders]
-        units = [
-            SurveyUnit(
-                records=splits[at].unit,
-                ranges=splits[at].ranges,
-                cuts=tuple(splits[at].cuts),
-                seen=tuple(seen[at]),
-            )
-            for at in places
-        ]
+        units = [_survey(splits[at], seen[at]) for at in places]
         receipts = self._pool.map(run_survey, units, stage="records", through=True)
         return {
             at: [
@@ -150,7 +145,19 @@ class _Stage:
                 for start in accumulate([0, *(rows for _, rows in seen[at][:-1])])
             ]
             for at, receipt in zip(places, receipts, strict=True)
+            if receipt.folder is not None
         }
+
+    def _share(self, splits: dict[int, _Split]) -> None:
+        """Read what all ranges of a split need; drop splits for which that fails."""
+        places = [at for at, split in splits.items() if split.ranges.survey is not None]
+        units = [_survey(splits[at], []) for at in places]
+        receipts = self._pool.map(run_survey, units, stage="records", through=True)
+        for at, receipt in zip(places, receipts, strict=True):
+            if receipt.folder is None:
+                del splits[at]
+            else:
+                splits[at].shared = Planned(receipt.folder, 0)
 
     def _settle(
         self, splits: dict[int, _Split], function: Callable[[RangeUnit], RangeReceipt]
@@ -187,7 +194,7 @@ class _Stage:
                 cut=splits[at].cuts[place],
                 first=firsts[at][place] if at in firsts else {},
                 durable=self._durable,
-                planned=planned[at][place] if at in planned else None,
+                planned=planned[at][place] if at in planned else splits[at].shared,
             )
             for at, place in todo
         ]
@@ -228,6 +235,12 @@ class _Stage:
             )
             for at, made in ranges.items()
         }
+
+
+def _survey(split: _Split, seen: Sequence[tuple[Path, int]]) -> SurveyUnit:
+    return SurveyUnit(
+        records=split.unit, ranges=split.ranges, cuts=tuple(split.cuts), seen=tuple(seen)
+    )
 
 
 def _made(split: _Split, firsts: list[dict[str, int]] | None) -> tuple[MadeRange, ...]:

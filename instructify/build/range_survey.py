@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from instructify._util.errors import UserError
 from instructify._util.shards import fresh_folder, private_name, sync, unwritable
 from instructify.build.manifest import content_key
 from instructify.build.ranges import range_urls
@@ -32,17 +33,25 @@ class SurveyUnit:
 
 
 class SurveyReceipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The folder of a decision that is written and synced."""
+    """The folder of a decision that is written and synced; None if the files are not good."""
 
-    folder: Path
+    folder: Path | None = None
 
 
 def run_survey(unit: SurveyUnit) -> SurveyReceipt:
-    """Decide, and save the decision for the units that read the ranges."""
+    """Decide, and save the decision for the units that read the ranges.
+
+    If nothing was seen before, an error is left to the reader of the whole split.
+    """
     if unit.ranges.survey is None:
         raise TypeError(f"the reader of {unit.records.name} decides nothing")
     urls = (range_urls(folder, rows) for folder, rows in unit.seen)
-    plan = unit.ranges.survey.decide(context_of(unit.records), urls)
+    try:
+        plan = unit.ranges.survey.decide(context_of(unit.records), urls)
+    except UserError:
+        if unit.seen:
+            raise
+        return SurveyReceipt()
     folder = unit.records.staging / private_name("survey")
     fresh_folder(folder)
     try:

@@ -86,7 +86,7 @@ def look_at_range(unit: RangeUnit) -> RangeReceipt:
 
     That is the number of items, or what the survey of the reader collects."""
     spanned = _spanned(unit)
-    if unit.ranges.survey is not None:
+    if unit.ranges.survey is not None and unit.ranges.survey.look is not None:
         return _surveyed(unit, spanned, unit.ranges.survey.look)
     try:
         with collector_paused():

@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from instructify._util.errors import UserError
-from instructify.readers.capfilt_plan import Plan, Urls
+from instructify.readers.capfilt_plan import Urls
 from instructify.readers.remarks import Remark
 from instructify.readers.spans import Span
 from instructify.rejects import Reject
@@ -100,13 +100,22 @@ ROW_GROUPS = "row groups"  # of Parquet
 WHOLE_FILE = "whole file"  # never less than the file
 
 
+class Shared(Protocol):
+    """What all ranges of a split need."""
+
+    def save(self, folder: Path) -> None:
+        """Write it for the processes that read the ranges."""
+
+
 class Survey(NamedTuple):
-    """A pass over all items before any is read.
+    """A pass before any item is read.
 
-    `look` reads the items of a range; `decide` gets the results of all ranges in their order."""
+    `look` reads the items of a range; `decide` gets the results of all ranges in their order.
+    Without `look`, `decide` reads what it needs from the files, and gets nothing.
+    """
 
-    look: Callable[[ReadContext], Iterator[Urls]]
-    decide: Callable[[ReadContext, Iterable[Urls]], Plan]
+    look: Callable[[ReadContext], Iterator[Urls]] | None
+    decide: Callable[[ReadContext, Iterable[Urls]], Shared]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,8 +126,8 @@ class Ranges:
     ranges, one after another. `places` says, by role, where the items are: at a key, `A_LIST`,
     `BY_ID`, `JSON_LINES` or `ROW_GROUPS`, or that the file is not split (`WHOLE_FILE`). With
     `joined_by` the files have the same items in the same order, by this field, and are split at the
-    same items. With `numbered` the ids of records contain positions. With a `survey` all ranges are
-    read once before, for a decision that reading them needs. `unfit` looks at the first items of
+    same items. With `numbered` the ids of records contain positions. With a `survey` something is
+    read before, which reading the ranges needs. `unfit` looks at the first items of
     files that are about to be split, and says whether they have to be read by one reader.
     """
 
@@ -131,7 +140,7 @@ class Ranges:
     @property
     def in_two_passes(self) -> bool:
         """Whether reading a range needs to know something of all ranges before it."""
-        return self.numbered or self.survey is not None
+        return self.numbered or (self.survey is not None and self.survey.look is not None)
 
     @property
     def takes_whole_files(self) -> bool:

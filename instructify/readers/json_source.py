@@ -17,9 +17,12 @@ from instructify.readers.spans import SpanHandle
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PROVED_PREFIX_BYTES = 64 << 20
+_OVERLAP_BYTES = 4096  # a key on the border between two searches is in both
 
 # Files that come in pairs and may have each other's name.
 _SWAPPED = {"questions": "annotations", "annotations": "questions"}
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])  # the values are only skipped
 
 # Errors of msgspec for bytes that are not JSON; for bad UTF-8 in keys it raises Python's error.
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -118,19 +121,22 @@ class Source:
         quoted = re.escape(f'"{names[-1]}"'.encode())
         pattern = re.compile(quoted + rb"\s*:\s*" + re.escape(opening))
         passed = 0
+        searched = 0
         while True:
             text = self.unread
-            for match in pattern.finditer(text):
+            for match in pattern.finditer(text, max(0, searched - _OVERLAP_BYTES)):
                 if passed or _may_stand_in(text[: match.start()], names):
                     self.unread = text[match.end() :]
                     return
             if self.at_end:
                 raise _not_as_documented(self.file, key, opening)
             if not passed and len(self) < _PROVED_PREFIX_BYTES:
+                searched = len(text)
                 self.fill(2 * len(self) + self.window_bytes)
             else:  # too far from the beginning to be proved; the items will be checked one by one
-                passed += max(0, len(self) - 4096)
-                self.unread = self.unread[-4096:]
+                passed += max(0, len(self) - _OVERLAP_BYTES)
+                self.unread = text[-_OVERLAP_BYTES:]
+                searched = 0
                 self.fill(len(self) + self.window_bytes)
 
 
@@ -139,21 +145,24 @@ def _may_stand_in(prefix: bytes, names: Sequence[str]) -> bool:
 
     Also true if `prefix` is so damaged that nothing after it can be proved: the items will be
     checked one by one."""
+    value = msgspec.Raw(prefix + b'"":0' + b"}" * len(names))
     try:
-        value = msgspec.json.decode(prefix + b'"":0' + b"}" * len(names))
+        for name in names[:-1]:
+            fields = _FIELDS.decode(value)
+            if next(reversed(fields), None) != name:
+                return False
+            value = fields[name]
+        return "" in _FIELDS.decode(value)
+    except msgspec.ValidationError:  # not an object
+        return False
     except NOT_JSON:
         return _is_damaged(prefix)
-    for name in names[:-1]:
-        if not isinstance(value, dict) or next(reversed(value), None) != name:
-            return False
-        value = value[name]
-    return isinstance(value, dict) and "" in value
 
 
 def _is_damaged(prefix: bytes) -> bool:
     """Whether `prefix` can't be the beginning of a JSON value."""
     try:
-        msgspec.json.decode(prefix)
+        msgspec.json.decode(prefix, type=msgspec.Raw)
     except msgspec.DecodeError as error:
         return "truncated" not in str(error)
     except (UnicodeDecodeError, RecursionError):

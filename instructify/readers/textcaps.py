@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader
+from instructify.readers.base import Chunk, Option, Ranges, RawFile, ReadContext, Reader
 from instructify.readers.captions import Caption, caption_chunk, caption_chunks, for_training
 from instructify.readers.json_items import read_list
 from instructify.readers.ocr import OcrTable, apply_ocr, load_ocr
@@ -108,6 +108,11 @@ def _with_ocr(
     return chunk._replace(records=records, rejects=(*rejects, *chunk.rejects))
 
 
+def _ranges(context: ReadContext) -> Ranges | None:
+    """Return where the rows are; in evaluation those of a picture are joined over the file."""
+    return Ranges(places={"captions": "data"}) if for_training(context) else None
+
+
 READER = Reader(
     name="textcaps",
     version=3,
@@ -116,4 +121,5 @@ READER = Reader(
         "ocr_tokens": Option(kind="int", help="how many OCR tokens are kept, 0: none", needs="ocr")
     },
     places=("data",),
+    ranges=_ranges,
 )

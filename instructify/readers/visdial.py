@@ -7,7 +7,7 @@ file of dense annotations, if it exists. Texts are looked up for many rounds at 
 `visdial_rounds`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -16,19 +16,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify.readers.arrow import lists_of, numbered
-from instructify.readers.base import Chunk, Option, RawFile, ReadContext, Reader, record_batch
+from instructify.readers.base import (
+    Chunk,
+    Option,
+    Ranges,
+    RawFile,
+    ReadContext,
+    Reader,
+    Survey,
+    record_batch,
+)
+from instructify.readers.capfilt_plan import Urls
 from instructify.readers.json_items import read_list
 from instructify.readers.text import clean_caption
 from instructify.readers.visdial_rounds import (
     Dialog,
     Rounds,
-    Table,
     flatten,
     history_of,
     options_of,
-    read_table,
     usable,
 )
+from instructify.readers.visdial_tables import Table, Tables, read_tables
 from instructify.rejects import Reject
 
 _GROUP = 1024  # dialogues in a chunk: about ten thousand records and a million options
@@ -45,16 +54,21 @@ class _Dense(msgspec.Struct, frozen=True, gc=False):
 
 def _read(context: ReadContext) -> Iterator[Chunk]:
     data = context.files["data"]
-    questions, bad_questions = read_table(data, "data.questions")
-    answers, bad_answers = read_table(data, "data.answers")
+    planned = context.planned
+    tables = read_tables(data) if planned is None else Tables.load(planned.folder)
     relevance, bad_dense = _read_dense(context)
-    yield Chunk(record_batch(0), [*bad_questions, *bad_answers, *bad_dense])
+    if data.span is None or not data.span.start:  # not in each range again
+        yield Chunk(record_batch(0), [*tables.rejects, *bad_dense])
     for items in read_list(data, Dialog, key="data.dialogs"):
         yield Chunk(record_batch(0), items.rejects)
         for start in range(0, len(items.items), _GROUP):
             chosen = slice(start, start + _GROUP)
             rounds = flatten(items.items[chosen], items.positions[chosen])
-            yield _to_chunk(context, rounds, questions, answers, relevance)
+            yield _to_chunk(context, rounds, tables.questions, tables.answers, relevance)
+
+
+def _share(context: ReadContext, urls: Iterable[Urls]) -> Tables:
+    return read_tables(context.files["data"])
 
 
 def _read_dense(context: ReadContext) -> tuple[_Relevance, list[Reject]]:
@@ -159,4 +173,5 @@ READER = Reader(
         )
     },
     places=("data.dialogs",),
+    ranges=Ranges(places={"data": "data.dialogs"}, survey=Survey(None, _share)),
 )

@@ -13,17 +13,12 @@ from typing import Annotated, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from instructify.readers.arrow import cleaned, empty_at
-from instructify.readers.base import RawFile
-from instructify.readers.json_items import read_list
+from instructify.readers.visdial_tables import Mask, Numbers, Table
 from instructify.rejects import Reject
 
 ABSENT = -(1 << 40)  # stands for a missing number
 
-Numbers = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 _Index = Annotated[int, msgspec.Meta(ge=-(1 << 31), lt=1 << 31)]
 
 
@@ -40,32 +35,6 @@ class Dialog(msgspec.Struct, frozen=True, gc=False):
     caption: str | None = None
 
 
-class Table(NamedTuple):
-    """Texts by number; a bad entry is null."""
-
-    texts: pa.Array
-    present: Mask
-    empty: Mask
-
-    def lacks(self, numbers: Numbers) -> Mask:
-        """Return which numbers have no text."""
-        return ~self._at(self.present, numbers)
-
-    def is_empty(self, numbers: Numbers) -> Mask:
-        """Return which numbers have an empty text."""
-        return self._at(self.empty, numbers)
-
-    def take(self, numbers: Numbers) -> pa.Array:
-        """Look up texts; a number out of range gives null."""
-        outside = (numbers < 0) | (numbers >= len(self.present))
-        return self.texts.take(pa.array(numbers, mask=outside))
-
-    def _at(self, flags: Mask, numbers: Numbers) -> Mask:
-        inside = (numbers >= 0) & (numbers < len(flags))
-        inside[inside] = flags[numbers[inside]]
-        return inside
-
-
 class Rounds(NamedTuple):
     """The rounds of some dialogues, in order; missing numbers are `ABSENT`."""
 
@@ -78,32 +47,6 @@ class Rounds(NamedTuple):
     gt_index: Numbers
     options: Numbers  # of all rounds, one after another
     num_options: Numbers  # `ABSENT` if a round has no list
-
-
-def read_table(file: RawFile, key: str) -> tuple[Table, list[Reject]]:
-    """Read a table of texts; a bad entry stays in place, so that numbers do not change."""
-    pieces = [pa.array([], pa.string())]
-    rejects: list[Reject] = []
-    for items in read_list(file, str, key=key):
-        rejects.extend(reject._replace(field=key) for reject in items.rejects)
-        texts = cleaned(items.items)
-        if items.rejects:
-            texts = _spread(texts, items.positions, items.rejects)
-        pieces.append(texts)
-    table = pa.concat_arrays(pieces)
-    present = table.is_valid().to_numpy(zero_copy_only=False)
-    empty = np.zeros(len(table), np.bool_)
-    empty[empty_at(table)] = True
-    return Table(table, present, empty & present), rejects
-
-
-def _spread(texts: pa.Array, positions: Sequence[int], rejects: Sequence[Reject]) -> pa.Array:
-    """Insert nulls at the places of bad entries."""
-    taken = sorted(
-        [*positions, *(reject.position for reject in rejects if reject.position is not None)]
-    )
-    number_of = {position: number for number, position in enumerate(positions)}
-    return texts.take(pa.array([number_of.get(position) for position in taken], pa.int64()))
 
 
 def flatten(dialogs: Sequence[Dialog], positions: Sequence[int]) -> Rounds:

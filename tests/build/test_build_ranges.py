@@ -140,6 +140,78 @@ def test_any_damage(
     assert (many.refused, many.files) == (one.refused, one.files)
 
 
+def visdial(number: int, tables_first: bool) -> bytes:
+    """Make dialogues that name questions and answers by number, some of which are not good."""
+    questions = [f"is {at} a dog" if at % 9 else " " for at in range(40)]
+    answers = ["no", "yes", "}, {", '{"image_id": 3}', "red"]
+    dialogs = [
+        {
+            "image_id": at,
+            "caption": f"a thing {at}",
+            "dialog": [
+                {
+                    "question": (5 * at + turn + 1) % (42 if at % 11 == 5 else 40),
+                    "answer": turn,
+                    "answer_options": [turn, 4 - turn],
+                    "gt_index": 0,
+                }
+                for turn in range(3)
+            ],
+        }
+        for at in range(number)
+    ]
+    tables = {"questions": questions, "answers": answers}
+    lists = {"dialogs": dialogs}
+    data = {**tables, **lists} if tables_first else {**lists, **tables}
+    return json.dumps({"version": "1.0", "data": data, "split": "train"}).encode()
+
+
+@pytest.mark.parametrize("tables_first", [True, False])
+def test_dialogues_share_their_tables(tmp_path: Path, tables_first: bool) -> None:
+    (tmp_path / "data.json").write_bytes(visdial(60, tables_first))
+    files = {"data": tmp_path / "data.json"}
+    one, many = both("visdial", "train", files, tmp_path, 1500)
+    assert many.by_ranges
+    assert many.files == one.files
+    assert b"no question has this number" in one.files["rejects.jsonl"]
+
+
+@given(
+    place=st.integers(0, 99_999),
+    instead=st.sampled_from([b"", b"}", b"]", b'"', b"\xff", b",", b"7", b"{"]),
+    cut=st.integers(0, 900) | st.just(0),
+    tables_first=st.booleans(),
+    range_bytes=st.integers(400, 4000),
+)
+@settings(max_examples=12, deadline=None)
+def test_damaged_dialogues_and_tables(
+    place: int, instead: bytes, cut: int, tables_first: bool, range_bytes: int
+) -> None:
+    data = visdial(40, tables_first)
+    place %= len(data)
+    data = (data[:place] + instead + data[place + 1 :])[: len(data) - cut]
+    with tempfile.TemporaryDirectory() as name:
+        Path(name, "data.json").write_bytes(data)
+        files = {"data": Path(name, "data.json")}
+        one, many = both("visdial", "train", files, Path(name), range_bytes)
+    assert (many.refused, many.files) == (one.refused, one.files)
+
+
+def test_rows_of_textcaps_are_split_in_training_alone(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"image_id": f"x{at // 5}", "caption_str": f"a sign {at}", "caption_id": at}
+        for at in range(100)
+    ]
+    rows[33]["caption_str"] = " "
+    (tmp_path / "data.json").write_text(json.dumps({"dataset_type": "train", "data": rows}))
+    for split, is_split in (("train", True), ("val", False)):
+        files = {"captions": tmp_path / "data.json"}
+        one, many = both("textcaps", split, files, tmp_path / split, 1500)
+        assert (one.by_ranges, many.by_ranges) == (False, is_split)
+        assert many.files == one.files
+        assert b"empty-text" in one.files["rejects.jsonl"]
+
+
 def test_good_files_are_read_range_by_range(tmp_path: Path) -> None:
     rows = [(f"what is {at}?", "red" if at % 5 else "no", "other") for at in range(100)]
     (tmp_path / "data.json").write_text(json.dumps(dialogs(60)))
