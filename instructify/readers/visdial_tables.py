@@ -71,12 +71,12 @@ class Tables(NamedTuple):
     @classmethod
     def load(cls, folder: Path) -> "Tables":
         """Map saved tables into memory, which processes of a machine share."""
-        tables = [
+        questions, answers = (
             table_of(pa.ipc.open_file(map_file(folder / f"{name}.arrow")).get_batch(0).column(0))
             for name in ("questions", "answers")
-        ]
+        )
         rejects = json.loads((folder / _REJECTS).read_bytes())
-        return cls(*tables, [Reject(*row) for row in rejects])
+        return cls(questions, answers, [Reject(*row) for row in rejects])
 
 
 def read_tables(file: RawFile) -> Tables:

@@ -79,13 +79,17 @@ def text_of(items: Sequence[Any], kind: str) -> bytes:
 
 
 def by_ranges(
-    entry: str, files: Mapping[str, bytes], range_bytes: int, split: str = "train"
+    entry: str,
+    files: Mapping[str, bytes],
+    range_bytes: int,
+    split: str = "train",
+    role: str = "file",
 ) -> tuple[Outcome, Outcome]:
     """Read files by one reader and by ranges; the roles are those of several files of a split."""
     with tempfile.TemporaryDirectory() as name:
         paths = {}
         for at, (file, data) in enumerate(files.items()):
-            paths[f"file-{at:05d}" if at else "file"] = Path(name, file)
+            paths[f"{role}-{at:05d}" if at else role] = Path(name, file)
             Path(name, file).write_bytes(data)
         return both(own(entry), split, paths, Path(name), range_bytes)
 
@@ -206,6 +210,23 @@ def test_a_picture_far_in_the_data_is_left_to_one_reader() -> None:
     one, many = by_ranges(TABLE, {"x.jsonl": text_of(items, "lines")}, 1500)
     assert not same((one, many))
     assert any(name.startswith("pack") or "pictures" in name for name in one.files), one.files
+
+
+def test_the_metadata_of_a_folder_of_pictures() -> None:
+    entry = TABLE.replace("file: rows.json", "folder: train")
+    outcomes = by_ranges(entry, {"metadata.jsonl": text_of(rows(90), "lines")}, 1500, role="folder")
+    assert same(outcomes)
+
+
+def test_names_of_keys_that_mean_something_else_here() -> None:
+    for key in ("lines", "[]", "{}", "whole file", "row groups", "a.b"):
+        names = key.split(".")
+        data: Any = rows(90)
+        for name in reversed(names):
+            data = {"first": 1, name: data}
+        entry = TABLE.replace("data: {", f"data: {{key: '{key}', ")
+        used = same(by_ranges(entry, {"x.json": json.dumps(data).encode()}, 1500))
+        assert used == (key == "a.b"), key
 
 
 def test_several_files_of_several_kinds() -> None:
