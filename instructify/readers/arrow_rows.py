@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from instructify._util.errors import UserError
 from instructify._util.shards import map_file
 from instructify.readers.base import CHUNK_ROWS, RawFile
+from instructify.readers.parquet_spans import span_batches
 from instructify.readers.rows import Cells, Rows, check_columns
-from instructify.readers.spans import Span
 from instructify.rejects import Reject
 
 _BATCH_BYTES = 32 << 20
@@ -32,10 +32,15 @@ def parquet_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
             wanted = None if any("." in column for column in columns) else list(columns)
             labels = _class_labels(schema, columns)
             rows = _batch_rows_of(table)
-            groups = None if file.span is None else row_groups_in(table, file.span)
-            for batch in table.iter_batches(batch_size=rows, row_groups=groups, columns=wanted):
+            if file.span is None:
+                batches = table.iter_batches(batch_size=rows, columns=wanted)
+            else:
+                batches = span_batches(table, file.path, file.span, rows, wanted)
+            for batch in batches:
                 yield _rows(file, batch, position, labels)
                 position += batch.num_rows
+            if file.span is not None:
+                file.span.num_items = position - file.span.first
     except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         what = str(error).splitlines()[0] if str(error) else "unreadable"
         raise UserError(
@@ -91,30 +96,6 @@ class _ArrowReader:
 
     def __exit__(self, *_: object) -> None:
         self._source.close()
-
-
-def row_group_starts(table: pq.ParquetFile) -> list[int]:
-    """Return where each row group begins in the file."""
-    return [_start_of(table.metadata.row_group(at)) for at in range(table.num_row_groups)]
-
-
-def row_groups_in(table: pq.ParquetFile, span: Span) -> list[int]:
-    """List the row groups that begin in a part of the file."""
-    starts = enumerate(row_group_starts(table))
-    return [at for at, start in starts if span.start <= start < span.stop]
-
-
-def _start_of(group: pq.RowGroupMetaData) -> int:
-    columns = [group.column(at) for at in range(group.num_columns)]
-    return min(
-        (
-            column.data_page_offset
-            if column.dictionary_page_offset is None
-            else min(column.dictionary_page_offset, column.data_page_offset)
-            for column in columns
-        ),
-        default=0,
-    )
 
 
 def _batch_rows_of(table: pq.ParquetFile) -> int:

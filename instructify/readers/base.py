@@ -96,7 +96,7 @@ BY_ID = "{}"  # it is a JSON object keyed by id
 JSON_LINES = "lines"
 TEXT_LINES = "text"
 # What of a file is read in ranges, other than items of JSON:
-ROW_GROUPS = "row groups"  # of Parquet
+PARQUET_ROWS = "Parquet rows"
 WHOLE_FILE = "whole file"  # never less than the file
 
 
@@ -124,7 +124,7 @@ class Ranges:
 
     A reader with ranges treats each item independently: the chunks of a file are those of its
     ranges, one after another. `places` says, by role, where the items are: at a key, `A_LIST`,
-    `BY_ID`, `JSON_LINES` or `ROW_GROUPS`, or that the file is not split (`WHOLE_FILE`). With
+    `BY_ID`, `JSON_LINES` or `PARQUET_ROWS`, or that the file is not split (`WHOLE_FILE`). With
     `joined_by` the files have the same items in the same order, by this field, and are split at the
     same items. With `numbered` the ids of records contain positions. With a `survey` something is
     read before, which reading the ranges needs. `unfit` looks at the first items of

@@ -10,7 +10,7 @@ from instructify.readers.base import (
     A_LIST,
     BY_ID,
     JSON_LINES,
-    ROW_GROUPS,
+    PARQUET_ROWS,
     WHOLE_FILE,
     Ranges,
     RawFile,
@@ -23,7 +23,7 @@ from instructify.readers.own_rows import source_files
 from instructify.readers.table_rows import table_suffix
 
 _TEXT_TABLES = (".csv", ".tsv")
-_TAKEN = (A_LIST, BY_ID, JSON_LINES, ROW_GROUPS, WHOLE_FILE)
+_TAKEN = (A_LIST, BY_ID, JSON_LINES, PARQUET_ROWS, WHOLE_FILE)
 
 
 def own_ranges(context: ReadContext, plan: Plan) -> Ranges | None:
@@ -49,7 +49,7 @@ def _place(file: RawFile, plan: Plan) -> str | None:
     if is_packed(file):
         return WHOLE_FILE
     if suffix == ".parquet":
-        return ROW_GROUPS
+        return PARQUET_ROWS
     if suffix not in (".json", ".jsonl"):
         return WHOLE_FILE
     key = plan.key if suffix == ".json" else None

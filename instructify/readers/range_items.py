@@ -1,12 +1,14 @@
 """Count the items of a part of a raw file, without converting them."""
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from instructify._util.shards import map_file
-from instructify.readers.arrow_rows import row_groups_in
-from instructify.readers.base import A_LIST, BY_ID, JSON_LINES, ROW_GROUPS, RawFile
+from instructify.readers.base import A_LIST, BY_ID, JSON_LINES, PARQUET_ROWS, RawFile
 from instructify.readers.json_items import read_list, read_mapping
+from instructify.readers.parquet_spans import rows_of_span
+from instructify.readers.spans import InDoubt, Span
 from instructify.readers.text_lines import count_lines
 
 
@@ -20,13 +22,19 @@ def count_items(file: RawFile, place: str) -> None:
         return
     if place == JSON_LINES:
         file.span.num_items = count_lines(file, file.span)
-    elif place == ROW_GROUPS:
-        with pq.ParquetFile(map_file(file.path)) as table:
-            groups = row_groups_in(table, file.span)
-            file.span.num_items = sum(table.metadata.row_group(at).num_rows for at in groups)
+    elif place == PARQUET_ROWS:
+        file.span.num_items = _rows_of(file, file.span)
     elif place == BY_ID:
         for _ in read_mapping(file, msgspec.Raw):
             pass
     else:
         for _ in read_list(file, msgspec.Raw, key=None if place == A_LIST else place):
             pass
+
+
+def _rows_of(file: RawFile, span: Span) -> int:
+    try:
+        with pq.ParquetFile(map_file(file.path)) as table:
+            return rows_of_span(table, file.path, span)
+    except (OSError, pa.ArrowException) as error:
+        raise InDoubt(f"{file.name} can't be read: {error}") from error

@@ -1,22 +1,20 @@
 """Split large raw files into ranges that are read separately.
 
-In JSON a cut is a guess (`json_cuts`). Between two lines, and between two row groups of Parquet, a
-cut is certain.
+In JSON a cut is a guess (`json_cuts`). Between two lines, and between two rows of Parquet, a cut is
+certain.
 """
 
 import mmap
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from instructify._util.shards import map_file
-from instructify.readers.arrow_rows import row_group_starts
-from instructify.readers.base import JSON_LINES, ROW_GROUPS, WHOLE_FILE, Ranges, RawFile
+from instructify.readers.base import JSON_LINES, PARQUET_ROWS, WHOLE_FILE, Ranges, RawFile
 from instructify.readers.json_cuts import comma_before, json_cuts
+from instructify.readers.parquet_spans import parquet_cuts
 
 RANGE_BYTES = 64 << 20
 _WORTH_CUTTING = 1.5  # a file of fewer ranges is not cut
@@ -113,8 +111,8 @@ def _spans_of(file: RawFile, place: str, range_bytes: int) -> list[Bytes]:
     targets = _targets(size, range_bytes)
     if place == WHOLE_FILE or not targets:
         return [(0, size)]
-    if place == ROW_GROUPS:
-        return _between(_group_starts(file.path, targets), size)
+    if place == PARQUET_ROWS:
+        return _between(parquet_cuts(file.path, targets, range_bytes // 2), size)
     if place != JSON_LINES and not _is_plain(file):
         return [(0, size)]
     with _mapped(file.path) as data:
@@ -132,15 +130,6 @@ def _targets(size: int, range_bytes: int) -> list[int]:
         return []
     num_ranges = -(-size // range_bytes // _TOGETHER) * _TOGETHER
     return [size * number // num_ranges for number in range(1, num_ranges)]
-
-
-def _group_starts(path: Path, targets: Sequence[int]) -> Iterator[int]:
-    """Find the beginning of the first row group after each place, if they are in order."""
-    with pq.ParquetFile(map_file(path)) as table:
-        starts = row_group_starts(table)
-    if starts == sorted(set(starts)):
-        for target in targets:
-            yield from [start for start in starts if start >= target][:1]
 
 
 def _between(starts: Iterable[int], size: int) -> list[Bytes]:

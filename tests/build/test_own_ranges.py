@@ -219,7 +219,7 @@ def test_the_metadata_of_a_folder_of_pictures() -> None:
 
 
 def test_names_of_keys_that_mean_something_else_here() -> None:
-    for key in ("lines", "[]", "{}", "whole file", "row groups", "a.b"):
+    for key in ("lines", "[]", "{}", "whole file", "Parquet rows", "a.b"):
         names = key.split(".")
         data: Any = rows(90)
         for name in reversed(names):
@@ -290,6 +290,10 @@ def test_any_parquet(
     same(by_ranges(TABLE, {"x.parquet": data}, range_bytes))
 
 
-def test_parquet_is_read_by_row_groups() -> None:
-    assert same(by_ranges(TABLE, {"x.parquet": parquet(300, 20)}, 3000))
-    assert not same(by_ranges(TABLE, {"x.parquet": parquet(300, 300)}, 1500)), "one group"
+@pytest.mark.parametrize("group", [20, 300, 7])
+def test_parquet_is_cut_between_groups_and_within_large_ones(group: int) -> None:
+    entry = TABLE.replace("columns: {", "columns: {id: file, ")
+    for used in (entry, TABLE):
+        one, many = by_ranges(used, {"x.parquet": parquet(300, group)}, 1500)
+        assert same((one, many))
+        assert len(one.files) > 40, "each row is a record"
