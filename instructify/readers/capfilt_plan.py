@@ -121,7 +121,7 @@ def _write_buckets(paths: list[Path], urls: Iterable[Urls]) -> int:
                 entries["kind"] = part.synthetic
                 total += len(entries)
                 ends = np.cumsum(np.bincount(bucket, minlength=_BUCKETS)) * _ENTRY.itemsize
-                data = memoryview(entries.view(np.uint8))
+                data = entries.view(np.uint8).data
                 for file, first, last in zip(
                     files, [0, *ends.tolist()], ends.tolist(), strict=False
                 ):
