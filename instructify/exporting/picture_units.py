@@ -10,12 +10,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import sync, write_bytes
 from instructify.build import Build, private_folder, publish_folder
 from instructify.exporting.contents import Content, Contents
-from instructify.exporting.pieces import PieceUnit, Work, writing
-from instructify.exporting.receipt import RECEIPT, PicturesReceipt
+from instructify.exporting.piece_units import PieceUnit, Work, read_numbers, writing
+from instructify.exporting.receipt import RECEIPT, PicturesReceipt, read_unit
 from instructify.exporting.sink import PICTURE_FOLDERS, WANTED, PictureFiles
 
 _FOLDERS = 256  # of pictures: the first two digits of a hash
@@ -46,10 +45,7 @@ class PictureUnit:
 
 def find_pictures(unit: PictureUnit) -> PicturesReceipt | None:
     """Return the receipt of a unit that was finished before."""
-    try:
-        return decode_json(read_regular(unit.folder / RECEIPT), PicturesReceipt)
-    except (FileNotFoundError, NotReadableError):
-        return None
+    return read_unit(unit.folder, PicturesReceipt)
 
 
 def run_pictures(unit: PictureUnit) -> PicturesReceipt:
@@ -58,7 +54,7 @@ def run_pictures(unit: PictureUnit) -> PicturesReceipt:
     if done is not None:
         return done
     build = unit.work.open()
-    rows = np.load(unit.work.staging / unit.rows)
+    rows = read_numbers(unit.work.staging / unit.rows)
     with (
         writing(unit.folder),
         private_folder(unit.work.staging) as place,

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from instructify.build import Build, Workers
 from instructify.exporting.contents import Contents
 from instructify.exporting.options import TRAINS_ONLY
-from instructify.exporting.pieces import SIZES, PieceUnit, Work, run_piece
+from instructify.exporting.piece_units import SIZES, PieceUnit, Work, damaged, read_numbers
+from instructify.exporting.pieces import run_piece
 from instructify.exporting.row_groups import GroupCutter
 from instructify.exporting.rows import Counts, RowSpan, count_rows, read_rows
 from instructify.exporting.selection import Chosen
@@ -179,5 +180,14 @@ def _measured(units: Sequence[PieceUnit], workers: Workers) -> dict[tuple[str, s
     workers.map(run_piece, units, stage="export", through=True)
     parts: dict[tuple[str, str], list[Numbers]] = {}
     for unit in units:
-        parts.setdefault((unit.dataset, unit.split), []).append(np.load(unit.folder / SIZES))
+        parts.setdefault((unit.dataset, unit.split), []).append(_sizes(unit))
     return {split: np.concatenate(sizes) for split, sizes in parts.items()}
+
+
+def _sizes(unit: PieceUnit) -> Numbers:
+    """Read the sizes that a unit measured: of each sample, or of each row group."""
+    path = unit.folder / SIZES
+    sizes = read_numbers(path)
+    if unit.work.options.shape == "webdataset" and len(sizes) != unit.span.rows:
+        raise damaged(path)
+    return sizes

@@ -21,7 +21,7 @@ from instructify.exporting.folder import LOCK, pieces_beside, staged
 from instructify.exporting.gathering import Pieces, adopt_split, clear_pieces, write_pieces
 from instructify.exporting.losses import count_losses
 from instructify.exporting.options import TRAINS_ONLY, ExportOptions, PictureFolders
-from instructify.exporting.pieces import Work
+from instructify.exporting.piece_units import Work
 from instructify.exporting.receipt import (
     FORMAT,
     RECEIPT,
@@ -124,7 +124,18 @@ def _written(export: Export, place: Path, stack: ExitStack, syncer: Syncer) -> _
 def _gathered(export: Export, place: Path, workers: Workers, syncer: Syncer) -> _Written:
     """Let workers write pieces, and assemble them."""
     pieces = _pieces(export, workers)
-    sink = _sink(export, place, syncer, contents=None, pictures=pieces.pictures(place), columns={})
+    sink = make_sink(
+        SinkParts(
+            place=place,
+            build_sha256=build_hash(export.build.manifest),
+            options=export.options,
+            contents=None,
+            pictures=pieces.pictures(place),
+            columns={},
+            finished=syncer.add,
+            databases=pieces.databases,
+        )
+    )
     sets: set[str] = set()
     datasets: dict[str, dict[str, SplitReceipt]] = {}
     for plan in pieces.plans:

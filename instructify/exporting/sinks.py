@@ -22,6 +22,8 @@ class SinkParts:
         pictures: for formats with files of pictures beside them.
         columns: for Parquet, the picture column of each dataset.
         finished: called with each large file when it is complete.
+        databases: Energon's SQLite index of each dataset, where pieces are assembled.
+        is_piece: whether the sink writes a piece, from which the whole is assembled.
     """
 
     place: Path
@@ -31,6 +33,8 @@ class SinkParts:
     pictures: Pictures | None
     columns: Mapping[str, str]
     finished: Callable[[Path], None]
+    databases: Mapping[str, Path] | None = None
+    is_piece: bool = False
 
 
 def make_sink(parts: SinkParts, measured: list[int] | None = None) -> Sink:
@@ -49,6 +53,8 @@ def make_sink(parts: SinkParts, measured: list[int] | None = None) -> Sink:
                 shard_bytes=options.shard_bytes,
                 identity=f"{parts.build_sha256} {json.dumps(options.told())}",
                 finished=parts.finished,
+                databases=parts.databases,
+                is_piece=parts.is_piece,
             )
         case "parquet" | "hub":
             from instructify.exporting.parquet import ParquetSink  # imports pyarrow.parquet
@@ -59,7 +65,7 @@ def make_sink(parts: SinkParts, measured: list[int] | None = None) -> Sink:
                 parts.columns,
                 has_pictures=options.pictures,
                 shard_bytes=options.shard_bytes,
-                prefix="data/" if options.shape == "hub" else "",
+                prefix=options.prefix,
                 finished=parts.finished,
                 measured=measured,
             )
