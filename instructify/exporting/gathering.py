@@ -24,7 +24,7 @@ from instructify.exporting.pieces import run_piece
 from instructify.exporting.planning import SplitPlan, plan_pieces
 from instructify.exporting.receipt import PicturesReceipt, PieceReceipt, SplitReceipt
 from instructify.exporting.selection import Chosen
-from instructify.exporting.sink import Pictures, Piece, Sink
+from instructify.exporting.sink import PictureWriter, Piece, Sink
 
 NOTES = "parts"
 
@@ -39,7 +39,7 @@ class Pieces(NamedTuple):
     has_files: bool  # whether pictures are files beside the samples
     databases: dict[str, Path]  # Energon's SQLite index of each dataset, for WebDataset
 
-    def pictures(self, place: Path) -> Pictures | None:
+    def pictures(self, place: Path) -> PictureWriter | None:
         """Return the pictures that are files beside the samples, to be moved to `place`."""
         if not self.has_files:
             return None

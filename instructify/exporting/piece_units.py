@@ -28,9 +28,10 @@ from instructify.exporting.receipt import FORMAT, PieceReceipt, are_whole, build
 from instructify.exporting.rows import RowSpan
 from instructify.exporting.sink import WHOLE, Start
 
-SIZES = "sizes.npy"
+NUMBERS = "numbers.npy"
 
-What = Literal["rows", "sizes"]  # write a piece, or measure the size of its samples or row groups
+# Write a piece, measure the sizes of its samples or row groups, or find its row groups.
+What = Literal["rows", "sizes", "groups"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,8 +116,8 @@ def is_receipt_of(unit: PieceUnit, receipt: PieceReceipt) -> bool:
         return False
     if min(*counts, pictures.written, pictures.size_bytes, 0) < 0:
         return False
-    if unit.what == "sizes":
-        return not receipt.names and SIZES in receipt.sizes
+    if unit.what != "rows":
+        return not receipt.names and NUMBERS in receipt.sizes
     if unit.work.options.shape in TRAINS_ONLY:
         return len(receipt.names) == 1 and receipt.names[0] in receipt.sizes
     if receipt.names != _names(unit, len(receipt.names)) or not receipt.names:

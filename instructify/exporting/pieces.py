@@ -1,4 +1,4 @@
-"""Write or measure a piece of a split, in the format of the export, in a folder of its own.
+"""Write a piece of a split, or measure it, in the format of the export, in a folder of its own.
 
 It is written under a private name and published by a rename.
 """
@@ -8,26 +8,25 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from instructify._util.shards import Syncer, make_folder, sync, write_bytes
 from instructify.build import Build, private_folder, publish_folder
 from instructify.exporting.contents import Contents
 from instructify.exporting.losses import count_losses
+from instructify.exporting.measuring import measure
 from instructify.exporting.options import TRAINS_ONLY
-from instructify.exporting.piece_units import SIZES, PieceUnit, find_piece, writing
+from instructify.exporting.piece_units import NUMBERS, PieceUnit, find_piece, writing
 from instructify.exporting.receipt import (
     RECEIPT,
     PieceReceipt,
     encode_piece,
+    synced_sizes,
 )
 from instructify.exporting.rows import Counts, read_rows
 from instructify.exporting.selection import Chosen, select
 from instructify.exporting.sink import NO_PICTURES, WantedPictures
 from instructify.exporting.sinks import SinkParts, make_sink
-from instructify.exporting.tar import BLOCK, padded
-from instructify.exporting.webdataset import contents_of_rows, sample_texts
 
 
 def run_piece(unit: PieceUnit) -> PieceReceipt:
@@ -43,8 +42,10 @@ def run_piece(unit: PieceUnit) -> PieceReceipt:
     )
     make_folder(unit.work.staging)
     with writing(unit.folder), private_folder(unit.work.staging) as place:
-        write = _write_rows if unit.what == "rows" else _write_sizes
-        receipt = write(unit, build, chosen, place)
+        if unit.what == "rows":
+            receipt = _write_rows(unit, build, chosen, place)
+        else:
+            receipt = _write_numbers(unit, build, chosen, place)
         write_bytes(place / RECEIPT, encode_piece(receipt))
         sync(place)
         return publish_folder(place, unit.folder, receipt, lambda: find_piece(unit))
@@ -70,37 +71,24 @@ def _write_rows(unit: PieceUnit, build: Build, chosen: Chosen, place: Path) -> P
         not_carried=dict(sorted(lost.items())),
         sets=sorted(sets),
         pictures=pictures,
-        sizes=_sizes(place),
+        sizes=synced_sizes(place),
     )
 
 
-def _write_sizes(unit: PieceUnit, build: Build, chosen: Chosen, place: Path) -> PieceReceipt:
-    """Write the size of each sample in a tar, or of each row group in a Parquet file."""
-    counts = Counts()
-    sizes: list[int] = []
-    options = unit.work.options
+def _write_numbers(unit: PieceUnit, build: Build, chosen: Chosen, place: Path) -> PieceReceipt:
+    """Write what a unit measured."""
     with ExitStack() as stack:
-        parts = _parts(unit, build, place, stack)
-        batches = read_rows(build, chosen, options, counts, unit.span)
-        if options.shape == "webdataset":
-            for batch in batches:
-                sizes += _tar_sizes(batch, chosen, parts.contents)
-        else:
-            sink = make_sink(parts, measured=sizes)
-            sink.begin(chosen)
-            for batch in batches:
-                sink.write(batch)
-            sink.end()
-    np.save(place / SIZES, np.array(sizes, np.int64))
+        measured = measure(unit, build, chosen, _parts(unit, build, place, stack))
+    np.save(place / NUMBERS, np.array(measured, np.int64))
     return PieceReceipt(
-        rows=counts.written,
+        rows=unit.span.rows,
         names=[],
         slot_words_broken=0,
         with_pictures=0,
         not_carried={},
         sets=[],
         pictures=NO_PICTURES,
-        sizes=_sizes(place),
+        sizes=synced_sizes(place),
     )
 
 
@@ -117,30 +105,9 @@ def _parts(unit: PieceUnit, build: Build, place: Path, stack: ExitStack) -> Sink
         build_sha256=unit.work.build_sha256,
         options=options,
         contents=contents,
+        marks=pictures,
         pictures=pictures,
         columns={} if unit.column is None else {unit.dataset: unit.column},
         finished=stack.enter_context(Syncer()).add,
         is_piece=True,
     )
-
-
-def _tar_sizes(batch: pa.RecordBatch, chosen: Chosen, contents: Contents | None) -> list[int]:
-    """Compute the sizes of the samples of a batch in a tar, headers included."""
-    texts = sample_texts(batch, chosen)
-    members = zip(texts, contents_of_rows(batch, contents), strict=True)
-    return [
-        sum(
-            BLOCK + padded(size) for size in (len(text), *(content.size_bytes for content in shown))
-        )
-        for text, shown in members
-    ]
-
-
-def _sizes(place: Path) -> dict[str, int]:
-    """Sync each file of a unit and return its size."""
-    sizes = {}
-    for path in sorted(place.rglob("*")):
-        if path.is_file():
-            sync(path)
-            sizes[path.relative_to(place).as_posix()] = path.stat().st_size
-    return sizes

@@ -15,7 +15,7 @@ import msgspec
 from instructify import __version__
 from instructify._util.errors import UserError
 from instructify._util.outside import NotReadableError, decode_json, is_below, read_regular
-from instructify._util.shards import write_bytes
+from instructify._util.shards import sync, write_bytes
 from instructify.build import Manifest
 from instructify.exporting.options import ExportOptions
 
@@ -121,6 +121,16 @@ def are_whole(folder: Path, sizes: Mapping[str, int]) -> bool:
         if not stat.S_ISREG(facts.st_mode) or facts.st_size != size:
             return False
     return True
+
+
+def synced_sizes(folder: Path) -> dict[str, int]:
+    """Sync each file of a unit and return its size."""
+    sizes = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            sync(path)
+            sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
+    return sizes
 
 
 def read_receipt(path: Path) -> Receipt | None:

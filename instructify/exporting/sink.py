@@ -168,11 +168,15 @@ class LineFile:
             rest = rest[self._handle.write(rest) :]
 
 
-class Pictures(Protocol):
-    """The pictures of a format that has them as files."""
+class PictureMarks(Protocol):
+    """Finds the pictures of rows, for a format that has them as files beside the samples."""
 
     def of_batch(self, pictures: pa.ListArray) -> list[list[Content]]:
         """Find the contents of each sample, and mark them for writing."""
+
+
+class PictureWriter(Protocol):
+    """Writes the pictures of a format that has them as files beside the samples."""
 
     def write(self) -> PicturesReceipt:
         """Write every content that was marked."""
@@ -237,7 +241,7 @@ class Asked(NamedTuple):
 
 
 def asked_samples(
-    batch: pa.RecordBatch, pictures: Pictures | None, slots: SlotWords
+    batch: pa.RecordBatch, pictures: PictureMarks | None, slots: SlotWords
 ) -> Iterator[Asked]:
     """Yield the samples of a batch, and mark their pictures for writing."""
     ids, instructions, responses = (

@@ -9,7 +9,7 @@ from instructify.exporting.chat import ChatSink
 from instructify.exporting.contents import Contents
 from instructify.exporting.llava import LlavaSink
 from instructify.exporting.options import ExportOptions
-from instructify.exporting.sink import Pictures, Sink
+from instructify.exporting.sink import PictureMarks, PictureWriter, Sink
 from instructify.exporting.webdataset import WebdatasetSink
 
 
@@ -19,6 +19,7 @@ class SinkParts:
 
     Args:
         contents: for formats with the bytes of pictures in their files.
+        marks: for rows of formats with files of pictures beside them.
         pictures: for formats with files of pictures beside them.
         columns: for Parquet, the picture column of each dataset.
         finished: called with each large file when it is complete.
@@ -30,7 +31,8 @@ class SinkParts:
     build_sha256: str
     options: ExportOptions
     contents: Contents | None
-    pictures: Pictures | None
+    marks: PictureMarks | None
+    pictures: PictureWriter | None
     columns: Mapping[str, str]
     finished: Callable[[Path], None]
     databases: Mapping[str, Path] | None = None
@@ -42,9 +44,9 @@ def make_sink(parts: SinkParts, measured: list[int] | None = None) -> Sink:
     options = parts.options
     match options.shape:
         case "llava":
-            return LlavaSink(parts.place, parts.pictures)
+            return LlavaSink(parts.place, parts.marks, parts.pictures)
         case "chat":
-            return ChatSink(parts.place, parts.pictures)
+            return ChatSink(parts.place, parts.marks, parts.pictures)
         case "webdataset":
             return WebdatasetSink(
                 parts.place,
