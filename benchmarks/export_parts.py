@@ -30,9 +30,8 @@ STARTS = 3
 SAMPLES_A_PICTURE = 5
 
 
-def write_raw(root: Path, num_samples: int) -> None:
-    """Write questions, and a JPEG for every five of them."""
-    write_vqav2(root / "vqav2", num_samples)
+def write_pictures(root: Path, num_samples: int) -> None:
+    """Write a JPEG for every five questions."""
     noise = np.random.Generator(np.random.Philox(key=0)).integers(0, 256, (48, 64, 3), np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(noise).resize((160, 120)).save(buffer, "JPEG", quality=75)
@@ -45,11 +44,14 @@ def write_raw(root: Path, num_samples: int) -> None:
         (photos / name).write_bytes(base[:2] + comment + base[2:])
 
 
-def write_build(root: Path, num_samples: int) -> Path:
+def write_build(root: Path, num_samples: int, *, pictures: bool) -> Path:
     """Convert, and delete the raw files."""
-    write_raw(root / "raw", num_samples)
+    write_vqav2(root / "raw" / "vqav2", num_samples)
+    if pictures:
+        write_pictures(root / "raw", num_samples)
     convert = [*INSTRUCTIFY, "convert", "vqav2", "--split", "train", "--draws", "1", "--jobs", "2"]
-    convert += ["--raw", str(root / "raw"), "--out", str(root / "build"), "--pictures", "store"]
+    convert += ["--raw", str(root / "raw"), "--out", str(root / "build"), "--pictures"]
+    convert.append("store" if pictures else "none")
     subprocess.run(convert, check=True, capture_output=True)
     shutil.rmtree(root / "raw")
     return root / "build"
@@ -93,7 +95,10 @@ def main() -> None:
     parser.add_argument("--build", type=Path, help="an existing build; default: a new one")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        build = given.build or write_build(Path(scratch), given.samples)
+        build = given.build
+        if build is None:
+            has_pictures = not given.no_pictures
+            build = write_build(Path(scratch), given.samples, pictures=has_pictures)
         pictures = ["--no-pictures"] * given.no_pictures
         kind = "text alone" if given.no_pictures else "with pictures"
         print(f"{given.samples:,} samples, {kind}, {PARTS} parts; CPU seconds and shares")

@@ -143,16 +143,16 @@ class LineFile:
             self._held += b",\n" if self._rows else b"[\n"
         self._flush()
         left = path.stat().st_size
+        block = memoryview(bytearray(_HELD_BYTES))
         with path.open("rb", buffering=0) as source:
             if self._as_list:
                 left -= source.seek(len(b"[\n")) + len(b"\n]\n")
-            while left:
-                block = source.read(min(left, _HELD_BYTES))
-                if not block:
+            while left > 0:
+                num_read = source.readinto(block[: min(left, _HELD_BYTES)])
+                if not num_read:
                     raise UserError(f"{path} is shorter than before; run the same command again.")
-                left -= len(block)
-                self._held += block
-                self._flush()
+                left -= num_read
+                self._write(block[:num_read])
         self._rows += rows
 
     def close(self) -> None:
@@ -162,8 +162,10 @@ class LineFile:
         self._handle.close()
 
     def _flush(self) -> None:
-        rest = memoryview(bytes(self._held))
+        self._write(memoryview(bytes(self._held)))
         self._held.clear()
+
+    def _write(self, rest: memoryview) -> None:
         while rest:
             rest = rest[self._handle.write(rest) :]
 

@@ -16,8 +16,9 @@ from export_help import export, tree
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts
 from instructify.build.opened import Build
+from instructify.build.unit_folder import publish_folder
 from instructify.build.workers import LocalWorkers
-from instructify.exporting import energon_rows, planning, row_groups, webdataset
+from instructify.exporting import energon_rows, index_units, planning, row_groups, webdataset
 from instructify.exporting.contents import Contents
 from instructify.exporting.energon_rows import ROWS, ROWS_SCHEMA
 from instructify.exporting.folder import pieces_beside
@@ -125,6 +126,27 @@ def test_an_index_that_is_cut_is_filled_again(plans: list[SplitPlan]) -> None:
     assert find_index(unit) is None
     assert run_index(unit) == receipt
     assert path.read_bytes() == whole
+
+
+def test_an_index_that_two_parts_fill_at_once(
+    plans: list[SplitPlan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another part publishes the same index just before this one does."""
+    unit = index_of(plans)
+    first: list[bytes] = []
+
+    def second(place: Path, final: Path, receipt: Any, find: Any) -> Any:
+        mine = (place / "index.sqlite").read_bytes()
+        if not first:
+            first.append(mine)
+            run_index(unit)
+        assert mine == first[0]
+        return publish_folder(place, final, receipt, find)
+
+    monkeypatch.setattr(index_units, "publish_folder", second)
+    assert run_index(unit) == find_index(unit)
+    assert (unit.folder / "index.sqlite").read_bytes() == first[0]
+    assert not [path for path in unit.work.staging.iterdir() if path.name.startswith(".")]
 
 
 def _with(name: str, values: Callable[[list[Any]], list[Any]]) -> Callable[[pa.Table], pa.Table]:
