@@ -4,81 +4,59 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import Any
 
 from instructify._util.errors import UserError, first_line
-from instructify.build.engine_options import Stage
-from instructify.build.workers import AHEAD, Result, Unit, failed, name_of
+from instructify.build.workers import AHEAD, ExecutorWorkers, Result, Unit, Workers
 
 _RETRIES = 3  # after the loss of a node or worker; an error of a unit is never retried
 _WAIT_S = 5.0
 _LOOK_S = 10.0  # interval between requests for the size of the cluster
 
 
-class RayWorkers:
+class RayExecutor(Executor):
     """Runs each unit as a task with one CPU."""
 
     def __init__(self, ray: Any) -> None:
         self._ray = ray
+        self._task = ray.remote(num_cpus=1, max_retries=_RETRIES)(_run)
         self._size = 1
         self._size_until = 0.0
 
-    def map(
-        self,
-        function: Callable[[Unit], Result],
-        units: Sequence[Unit],
-        done: Callable[[Unit, Result], None] | None = None,
-        *,
-        stage: Stage | None = None,
-        through: bool = False,
-    ) -> list[Result]:
-        """See `Workers`."""
-        task = self._ray.remote(num_cpus=1, max_retries=_RETRIES)(_run)
-        here = os.getcwd()
-        results: dict[int, Result] = {}
-        pending: dict[Any, int] = {}
-        for place, unit in enumerate(units):
-            while len(pending) >= self._window():
-                self._collect(pending, units, results, done)
-            pending[task.remote(function, unit, here)] = place
-        while pending:
-            self._collect(pending, units, results, done)
-        return [results[place] for place in range(len(units))]
+    def submit(self, function: Callable[..., Any], /, *given: Any, **named: Any) -> "Future[Any]":
+        """Submit a task; its error is the one that was raised in the worker."""
+        future: Future[Any] = Future()
 
-    def _window(self) -> int:
+        def finish(task: "Future[Any]") -> None:
+            error = task.exception()
+            if error is None:
+                future.set_result(task.result())
+            else:
+                future.set_exception(self._cause(error))
+
+        self._task.remote(function, *given, os.getcwd()).future().add_done_callback(finish)
+        return future
+
+    def _cause(self, error: BaseException) -> BaseException:
+        if isinstance(error, self._ray.exceptions.RayTaskError):
+            cause: BaseException = error.cause
+            return cause
+        if isinstance(error, self._ray.exceptions.RayError):
+            return UserError(
+                f"Ray lost it {_RETRIES + 1} times ({first_line(error)}); see to the nodes and run "
+                "the same command again."
+            )
+        return error
+
+    def window(self) -> int:
         """Return how many units may be submitted, since the number of nodes changes."""
         if time.monotonic() > self._size_until:
             self._size = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
             self._size_until = time.monotonic() + _LOOK_S
         return AHEAD * self._size
-
-    def _collect(
-        self,
-        pending: dict[Any, int],
-        units: Sequence[Unit],
-        results: dict[int, Result],
-        done: Callable[[Unit, Result], None] | None,
-    ) -> None:
-        """Wait for a unit and return its result."""
-        finished, _ = self._ray.wait(list(pending), num_returns=1, timeout=_WAIT_S)
-        for reference in finished:
-            place = pending.pop(reference)
-            results[place] = self._result(reference, units[place], place)
-            if done is not None:
-                done(units[place], results[place])
-
-    def _result(self, reference: Any, unit: object, place: int) -> Any:
-        try:
-            return self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
-            raise failed(unit, place, error.cause) from None
-        except self._ray.exceptions.RayError as error:
-            raise UserError(
-                f"{name_of(unit, place)}: Ray lost it {_RETRIES + 1} times ({first_line(error)}); "
-                "see to the nodes and run the same command again."
-            ) from error
 
 
 def _run(function: Callable[[Unit], Result], unit: Unit, folder: str) -> Result:
@@ -107,7 +85,7 @@ def _no_cluster(address: str, error: Exception) -> UserError:
 
 
 @contextmanager
-def open_ray(address: str, jobs: int) -> Iterator[RayWorkers]:
+def open_ray(address: str, jobs: int) -> Iterator[Workers]:
     """Connect to a cluster, or start Ray with `jobs` CPUs on this machine."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage reports
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 is below all other programs
@@ -127,6 +105,7 @@ def open_ray(address: str, jobs: int) -> Iterator[RayWorkers]:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _no_cluster(address, error) from error
     try:
-        yield RayWorkers(ray)
+        executor = RayExecutor(ray)
+        yield ExecutorWorkers(executor, executor.window)
     finally:
         ray.shutdown()

@@ -21,7 +21,7 @@ from concurrent.futures import (
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from threading import Thread
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from instructify._util.errors import UserError
 from instructify.build.engine_options import EngineOptions, Stage
@@ -64,23 +64,12 @@ def name_of(unit: object, place: int) -> str:
     return name if isinstance(name, str) else f"{type(unit).__name__} {place}"
 
 
-def failed(unit: object, place: int, error: Exception) -> Exception:
-    """Add the name of a unit to its error, unless the error has it already."""
-    name = name_of(unit, place)
-    if not isinstance(error, UserError):
-        error.add_note(f"while working on {name}")
-        return error
-    if type(error) is not UserError or name in str(error) or not hasattr(unit, "name"):
-        return error
-    return UserError(f"{name}: {error}")
+class ExecutorWorkers:
+    """Runs units in an executor, with a window of them submitted at once."""
 
-
-class LocalWorkers:
-    """Runs units in this process or in a pool of processes."""
-
-    def __init__(self, pool: ProcessPoolExecutor | None, jobs: int = 1) -> None:
-        self._pool = pool
-        self._window = AHEAD * jobs
+    def __init__(self, executor: Executor, window: Callable[[], int]) -> None:
+        self._executor = executor
+        self._window = window
 
     def map(
         self,
@@ -92,88 +81,101 @@ class LocalWorkers:
         through: bool = False,
     ) -> list[Result]:
         """See `Workers`."""
-        if len(units) < 2:
-            return list(_inline(function, units, done))
-        if self._pool is not None:
-            return _pooled(self._pool, self._window, function, units, done)
-        if stage in _THREADED:
-            return _threaded(function, units, done)
-        return list(_inline(function, units, done))
+        results: dict[int, Result] = {}
+        pending: dict[Future[Result], int] = {}
 
+        def collect(most: int) -> None:
+            while len(pending) > most:
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    place = pending[future]
+                    try:
+                        results[place] = _result(future, units[place], place)
+                    except BrokenProcessPool as error:
+                        at_work = sorted(pending.values())[: self._window() // AHEAD]
+                        raise _killed([name_of(units[at], at) for at in at_work]) from error
+                    del pending[future]
+                    if done is not None:
+                        done(units[place], results[place])
 
-def _pooled(
-    pool: Executor,
-    window: int,
-    function: Callable[[Unit], Result],
-    units: Sequence[Unit],
-    done: Callable[[Unit, Result], None] | None,
-) -> list[Result]:
-    results: dict[int, Result] = {}
-    pending: dict[Future[Result], int] = {}
-    try:
         for place, unit in enumerate(units):
-            with _interrupts_held():
-                pending[pool.submit(function, unit)] = place
-            if len(pending) >= window:
-                _collect(pending, units, results, done)
-        while pending:
-            _collect(pending, units, results, done)
-    except BrokenProcessPool as error:
-        at_work = sorted(name_of(units[place], place) for place in pending.values())
-        raise UserError(
-            "a worker process was killed from outside, perhaps for want of memory, at "
-            f"{', '.join(at_work[: window // AHEAD])}; run the same command again, with "
-            "fewer --jobs if it comes back."
-        ) from error
-    return [results[place] for place in range(len(units))]
+            collect(self._window() - 1)
+            pending[self._executor.submit(function, unit)] = place
+        collect(0)
+        return [results[place] for place in range(len(units))]
 
 
-def _threaded(
-    function: Callable[[Unit], Result],
-    units: Sequence[Unit],
-    done: Callable[[Unit, Result], None] | None,
-) -> list[Result]:
-    """Run units in two threads; after an error no further unit starts."""
-    pool = ThreadPoolExecutor(_NUM_THREADS)
+def _result(future: "Future[Result]", unit: object, place: int) -> Result:
+    """Return the result of a unit, or raise its error with the name of the unit."""
+    name = name_of(unit, place)
     try:
-        return _pooled(pool, _NUM_THREADS * AHEAD, function, units, done)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _inline(
-    function: Callable[[Unit], Result],
-    units: Sequence[Unit],
-    done: Callable[[Unit, Result], None] | None,
-) -> Iterator[Result]:
-    for place, unit in enumerate(units):
-        try:
-            result = function(unit)
-        except Exception as error:
-            raise failed(unit, place, error) from error
-        if done is not None:
-            done(unit, result)
-        yield result
-
-
-def _collect(
-    pending: dict["Future[Result]", int],
-    units: Sequence[Unit],
-    results: dict[int, Result],
-    done: Callable[[Unit, Result], None] | None,
-) -> None:
-    """Wait for some units and return their results."""
-    for future in wait(pending, return_when=FIRST_COMPLETED).done:
-        place = pending[future]
-        try:
-            results[place] = future.result()
-        except BrokenProcessPool:
+        return future.result()
+    except BrokenProcessPool:
+        raise
+    except UserError as error:
+        if type(error) is not UserError or name in str(error) or not hasattr(unit, "name"):
             raise
+        raise UserError(f"{name}: {error}") from error
+    except Exception as error:
+        error.add_note(f"while working on {name}")
+        raise
+
+
+def _killed(names: Sequence[str]) -> UserError:
+    return UserError(
+        "a worker process was killed from outside, perhaps for want of memory, at "
+        f"{', '.join(names)}; run the same command again, with fewer --jobs if it comes back."
+    )
+
+
+class LocalWorkers:
+    """Runs units in this process or in a pool of processes."""
+
+    def __init__(self, pool: ProcessPoolExecutor | None, jobs: int = 1) -> None:
+        self._here = ExecutorWorkers(_Here(), lambda: 1)
+        self._pool = None if pool is None else ExecutorWorkers(pool, lambda: AHEAD * jobs)
+
+    def map(
+        self,
+        function: Callable[[Unit], Result],
+        units: Sequence[Unit],
+        done: Callable[[Unit, Result], None] | None = None,
+        *,
+        stage: Stage | None = None,
+        through: bool = False,
+    ) -> list[Result]:
+        """See `Workers`; two threads run the units of some stages where there is no pool."""
+        if self._pool is not None and len(units) > 1:
+            return self._pool.map(function, units, done)
+        if stage not in _THREADED or len(units) < 2:
+            return self._here.map(function, units, done)
+        threads = ThreadPoolExecutor(_NUM_THREADS)
+        try:
+            return ExecutorWorkers(threads, lambda: AHEAD * _NUM_THREADS).map(function, units, done)
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)  # no unit starts after an error
+
+
+class _Here(Executor):
+    """Runs each unit as it is submitted."""
+
+    def submit(self, function: Callable[..., Any], /, *given: Any, **named: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*given, **named))
         except Exception as error:
-            raise failed(units[place], place, error) from error
-        del pending[future]
-        if done is not None:
-            done(units[place], results[place])
+            future.set_exception(error)
+        return future
+
+
+class _Processes(ProcessPoolExecutor):
+    """A pool that ignores Ctrl-C, which all processes of a terminal get: its parent handles it."""
+
+    def submit(self, function: Callable[..., Any], /, *given: Any, **named: Any) -> "Future[Any]":
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(function, *given, **named)  # may start a process
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 @contextmanager
@@ -190,10 +192,9 @@ def open_workers(options: EngineOptions) -> Iterator[Workers]:
         return
     # A forked worker has all imports; open workers before any thread is started.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(options.jobs, mp_context=context, initializer=_follow_parent)
+    pool = _Processes(options.jobs, mp_context=context, initializer=_follow_parent)
     try:
-        with _interrupts_held():
-            pool.submit(os.getpid)
+        pool.submit(os.getpid)
         yield LocalWorkers(pool, options.jobs)
     except BaseException:
         for process in multiprocessing.active_children():
@@ -201,16 +202,6 @@ def open_workers(options: EngineOptions) -> Iterator[Workers]:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown(wait=True)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let workers ignore Ctrl-C, which all processes of a terminal get; the parent handles it."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def _follow_parent() -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from instructify._util.errors import UserError, did_you_mean
 from instructify._util.keyed import Hashes, hash_texts, mix, uniform_float, uniform_index
 from instructify.mixture.permutation import permute
-from instructify.mixture.schedule import MOST_MEMBERS, Schedule, counted, schedule
+from instructify.mixture.schedule import MOST_MEMBERS, Schedule, Scheduler, counted
 from instructify.mixture.weights import Member, check_members, quotas, shares
 
 MIXTURE_FORMAT = 1
@@ -83,7 +83,8 @@ class Mixture:
         self._sizes = np.array([member.size for member in self.members], np.int64)
         self._draws = np.array([member.draws for member in self.members], np.int64)
         self._keys = hash_texts([f"{self.hash} {member.name}" for member in self.members])
-        self._cycle: tuple[int, Schedule] | None = None  # the one that was last laid out
+        self._scheduler = Scheduler(self.quotas.tolist())
+        self._drawn_cycle: tuple[int, Schedule] | None = None  # the one that was drawn last
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
@@ -126,8 +127,8 @@ class Mixture:
 
     def _stratified(self, turns: NDArray[np.int64], slots: NDArray[np.int64]) -> Drawn:
         """Take members from one cycle that repeats; passes continue from cycle to cycle."""
-        laid = self._laid_out(0)
         cycles, places = np.divmod(turns, self.cycle)
+        laid = self._scheduler.first(int(places.max(initial=-1)) + 1)
         member = laid.member[places].astype(np.int64)
         before = cycles * self.quotas[member] + laid.rank[places]
         return self._in_passes(member, before, slots, np.zeros_like(member))
@@ -141,20 +142,17 @@ class Mixture:
         member, before = np.empty_like(turns), np.empty_like(turns)
         for cycle in np.unique(cycles).tolist():
             here = cycles == cycle
-            laid = self._laid_out(cycle)
+            laid = self._draw_cycle(cycle)
             member[here], before[here] = laid.member[places[here]], laid.rank[places[here]]
         return self._in_passes(member, before, slots, cycles)
 
-    def _laid_out(self, cycle: int) -> Schedule:
+    def _draw_cycle(self, cycle: int) -> Schedule:
         """Return the member of each place of a cycle; the last result is kept."""
-        if self._cycle is None or self._cycle[0] != cycle:
-            if self.order == "stratified":
-                laid = schedule(self.quotas.tolist())
-            else:
-                turns = np.arange(cycle * self.cycle, (cycle + 1) * self.cycle, dtype=np.int64)
-                laid = counted(self._drawn_members(turns).astype(np.uint8), len(self.members))
-            self._cycle = (cycle, laid)
-        return self._cycle[1]
+        if self._drawn_cycle is None or self._drawn_cycle[0] != cycle:
+            turns = np.arange(cycle * self.cycle, (cycle + 1) * self.cycle, dtype=np.int64)
+            drawn = counted(self._drawn_members(turns).astype(np.uint8), len(self.members))
+            self._drawn_cycle = (cycle, drawn)
+        return self._drawn_cycle[1]
 
     def _in_passes(
         self,

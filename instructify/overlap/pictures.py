@@ -126,6 +126,8 @@ def read_pictures(builds: Sequence[Build], parts: Sequence[Part], aliases: Alias
 
 def read_aliases(path: Path) -> Aliases:
     """Read Visual Genome's image_data.json: which of its pictures are COCO's, by `coco_id`."""
+    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+        raise UserError(f"--vg {path} is no file; give Visual Genome's image_data.json.")
     try:
         images = msgspec.json.decode(path.read_bytes(), type=list[_Image])
     except OSError as error:

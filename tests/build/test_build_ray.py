@@ -2,7 +2,11 @@
 
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,8 +15,8 @@ from build_help import Commands, difference, is_sentence, tree
 from instructify._util.errors import UserError
 from instructify.build import ray_workers
 from instructify.build.engine_options import EngineOptions
-from instructify.build.ray_workers import RayWorkers, open_ray
-from instructify.build.workers import AHEAD, open_workers
+from instructify.build.ray_workers import RayExecutor, open_ray
+from instructify.build.workers import AHEAD, ExecutorWorkers, Workers, open_workers
 
 
 class Unit(NamedTuple):
@@ -34,43 +38,44 @@ class FakeError(Exception):
 
 
 class FakeRay:
-    """What of Ray the engine calls, in this process: it counts what waits."""
+    """What of Ray the engine calls, in a thread: it counts the tasks that wait.
+
+    Args:
+        cpus: the size of the cluster.
+        most: tasks that have to wait at once before the first of them runs.
+    """
 
     class exceptions:
         RayError = OSError
         RayTaskError = FakeError
 
-    def __init__(self, cpus: int) -> None:
+    def __init__(self, cpus: int, most: int = 1) -> None:
         self.cpus = cpus
         self.options: dict[str, Any] = {}
-        self.pending: list[Any] = []
         self.most = 0
+        self.waiting = 0
+        self._expected = most
+        self._full = Event()
+        self._thread = ThreadPoolExecutor(1)
 
     def remote(self, **options: Any) -> Any:
         self.options = options
-        ray = self
+        return lambda function: SimpleNamespace(remote=partial(self.submit, function))
 
-        class Task:
-            def __init__(self, function: Any) -> None:
-                self.function = function
-
-            def remote(self, *given: Any) -> Any:
-                call = (self.function, given, len(ray.pending), object())
-                ray.pending.append(call)
-                ray.most = max(ray.most, len(ray.pending))
-                return call
-
-        return Task
+    def submit(self, function: Any, *given: Any) -> Any:
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        if self.waiting >= self._expected:
+            self._full.set()
+        future = self._thread.submit(self.run, function, *given)
+        return SimpleNamespace(future=lambda: future)
 
     def cluster_resources(self) -> dict[str, float]:
         return {"CPU": float(self.cpus)}
 
-    def wait(self, pending: list[Any], **_: object) -> tuple[list[Any], list[Any]]:
-        last = self.pending.pop()  # the last first: an engine may run units in any order
-        return [last], [one for one in pending if one is not last]
-
-    def get(self, call: Any) -> Any:
-        function, given, _, _ = call
+    def run(self, function: Any, *given: Any) -> Any:
+        assert self._full.wait(30)
+        self.waiting -= 1
         try:
             return function(*given)
         except UserError as error:
@@ -79,12 +84,17 @@ class FakeRay:
             raise wrapped from error
 
 
+def on(ray: FakeRay) -> Workers:
+    executor = RayExecutor(ray)
+    return ExecutorWorkers(executor, executor.window)
+
+
 @pytest.mark.parametrize("cpus", [1, 3])
 def test_few_units_are_submitted_at_once(cpus: int) -> None:
-    ray = FakeRay(cpus)
+    ray = FakeRay(cpus, most=AHEAD * cpus)
     done: list[int] = []
     units = [unit for unit in UNITS if unit.number % 2 == 0]
-    results = RayWorkers(ray).map(half, units, lambda unit, _: done.append(unit.number))
+    results = on(ray).map(half, units, lambda unit, _: done.append(unit.number))
     assert results == [unit.number // 2 for unit in units]
     assert sorted(done) == [unit.number for unit in units]
     assert ray.most == AHEAD * cpus
@@ -93,18 +103,18 @@ def test_few_units_are_submitted_at_once(cpus: int) -> None:
 
 def test_an_error_of_a_worker_is_its_sentence() -> None:
     with pytest.raises(UserError, match=r"^unit-1: an odd number; take another\.$"):
-        RayWorkers(FakeRay(1)).map(half, UNITS[:2])
+        on(FakeRay(1)).map(half, UNITS[:2])
 
 
 def test_a_lost_unit_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = FakeRay(1)
 
-    def lost(call: object) -> object:
+    def lost(*given: object) -> object:
         raise OSError("the node died")
 
-    monkeypatch.setattr(ray, "get", lost)
+    monkeypatch.setattr(ray, "run", lost)
     with pytest.raises(UserError, match=r"^unit-0: Ray lost it .*the node died"):
-        RayWorkers(ray).map(half, UNITS[:1])
+        on(ray).map(half, UNITS[:1])
 
 
 def test_relative_paths_mean_the_same_in_a_worker(
@@ -132,14 +142,14 @@ def test_without_ray_the_way_to_get_it_is_said(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture(name="local_ray", scope="module")
-def _local_ray() -> Iterator[RayWorkers]:
+def _local_ray() -> Iterator[Workers]:
     """A Ray of one CPU in this process."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'instructify[ray]'")
     with open_ray("", 1) as workers:
         yield workers
 
 
-def test_units_run_on_ray(local_ray: RayWorkers) -> None:
+def test_units_run_on_ray(local_ray: Workers) -> None:
     assert local_ray.map(abs, list(range(-20, 0))) == list(range(20, 0, -1))
     with pytest.raises(UserError, match=r"^--engine ray:127.0.0.1:1: no cluster answers there"):
         local_ray.map(ray_workers._check_address, ["127.0.0.1:1"])

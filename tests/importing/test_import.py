@@ -1,6 +1,7 @@
 """`import` writes an entry exactly where a conversion by it works, and else says what it lacks."""
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -57,6 +58,13 @@ def test_a_second_import_adds_to_the_file_and_a_taken_name_is_refused(
     with pytest.raises(UserError, match="has a dataset 'talks' already"):
         run_import([tmp_path / "llava_json"], name="talks", task=None, out=out)
     assert out.read_bytes() == before
+
+
+def test_a_pipe_in_place_of_the_catalog_is_refused(tmp_path: Path) -> None:
+    MAKERS["csv_questions"](tmp_path / "csv_questions")
+    os.mkfifo(tmp_path / "mine.yaml")
+    with pytest.raises(UserError, match=r"mine\.yaml is no file; give a catalog file"):
+        run_import([tmp_path / "csv_questions"], name=None, task=None, out=tmp_path / "mine.yaml")
 
 
 def _odd_columns(folder: Path) -> list[tuple[str | None, ...]]:

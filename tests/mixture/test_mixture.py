@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instructify._util.errors import UserError
-from instructify.mixture import CYCLE, Drawn, Member, Mixture, MixtureState, Topology
+from instructify.mixture import CYCLE, Drawn, Member, Mixture, MixtureState, Topology, schedule
 from instructify.mixture.permutation import permute
-from instructify.mixture.schedule import schedule
+from instructify.mixture.schedule import Scheduler
 from instructify.mixture.weights import quotas, shares
 
 # Sizes of the complete training sets; LLaVA's as the paper counts them, in dialogues.
@@ -164,13 +164,29 @@ def test_members_that_cannot_be(wrong: list[Member], said: str) -> None:
 @given(st.lists(st.integers(1, 120), min_size=1, max_size=24))
 def test_any_prefix_is_within_one_sample_of_every_quota(of: list[int]) -> None:
     cycle = sum(of)
-    laid = schedule(of)
+    laid = Scheduler(of).first(cycle)
     places = np.arange(1, cycle + 1)
     for member, quota in enumerate(of):
         own = laid.member == member
         assert own.sum() == quota
         assert laid.rank[own].tolist() == list(range(quota))
         assert (abs(np.cumsum(own) * cycle - places * quota) < cycle).all()
+
+
+@given(st.lists(st.integers(1, 120), min_size=1, max_size=24), st.data())
+def test_a_cycle_is_the_same_however_far_it_is_assigned_at_once(
+    of: list[int], data: st.DataObject
+) -> None:
+    cycle = sum(of)
+    whole = Scheduler(of).first(cycle)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schedule, "_STEP", data.draw(st.integers(1, 50)))
+        scheduler = Scheduler(of)
+        for count in data.draw(st.lists(st.integers(0, cycle + 9), max_size=5)):
+            first = scheduler.first(count)
+            assert len(first.member) >= min(count, cycle)
+            assert np.array_equal(first.member, whole.member[: len(first.member)])
+            assert np.array_equal(first.rank, whole.rank[: len(first.rank)])
 
 
 def test_the_cycle_of_the_paper_too(paper: Mixture) -> None:

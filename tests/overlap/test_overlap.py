@@ -283,9 +283,11 @@ def test_visual_genome_by_its_mapping(planted: Planted, command: Commands, tmp_p
     assert pair["key"] == 1
     assert pair["examples"][0] == {"way": "key", "left": planted.coco, "right": f"vg/{image_id}"}
     mapping.write_text('{"a": 1}')
-    refused = command("overlap", build, "--vg", mapping)
-    assert refused.code == 2
-    assert is_sentence(refused)
+    os.mkfifo(tmp_path / "pipe.json")
+    for wrong in (mapping, tmp_path / "pipe.json"):
+        refused = command("overlap", build, "--vg", wrong)
+        assert refused.code == 2
+        assert is_sentence(refused)
 
 
 def test_what_could_not_be_compared_is_said(

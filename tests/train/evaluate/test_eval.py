@@ -376,3 +376,10 @@ def test_an_empty_picture_is_said_to_be_empty(tmp_path: Path) -> None:
     empty.touch()
     with pytest.raises(UserError, match=r"zero\.jpg can't be read \(it is empty\)"):
         read_file(empty, DataConfig(), 32)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "pipe.jpg", "."])
+def test_a_pipe_or_device_is_no_picture(path: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(UserError, match="is no file; give a picture or a clip"):
+        read_file(tmp_path / path, DataConfig(), 32)

@@ -17,10 +17,12 @@ from run_help import recipe_file, train
 from instructify._util.errors import UserError
 from instructify._util.shards import sweep
 from instructify.commands.results import run_results
+from instructify.pages import Head, Identity
 from instructify.protocols import OF_METHOD
 from instructify_train import checkpoint, run_folder
 from instructify_train.evaluate.result_folder import ResultFolder
 from instructify_train.run import journal, trackers
+from instructify_train.run.run_page import run_page
 
 FEW = settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -131,6 +133,32 @@ def test_facts_and_logs(tmp_path: Path, data: st.DataObject) -> None:
     with suppress(UserError):
         run_folder.read_run(tmp_path)
     with suppress(UserError):
+        journal.read_log(tmp_path)
+
+
+FACTS = {"model": "m", "parameters": 1, "trained": 1, "batch": 1, "precision": "fp32"}
+FACTS |= {"device": "cpu", "processes": 1, "steps": 3}
+TRAINED = {"step": 1, "loss": 1.5, "last_loss": 1.5, "samples_per_s": 9.0, "data_wait": 0.1}
+TRAINED |= {"memory_gb": 0.5, "lr": 1e-3}
+
+
+@given(st.data())
+@FEW
+def test_every_log_that_is_read_has_a_page(tmp_path: Path, data: st.DataObject) -> None:
+    lines = [TRAINED, {"step": 1, "validation": {"a": 1.0}, "validation_mean": 1.0}]
+    lines += [{"step": 2, "scores": {"a": 0.5}, "score_mean": 0.5}]
+    (tmp_path / "metrics.jsonl").write_bytes(b"\n".join(drawn(data, one) for one in lines) + b"\n")
+    with suppress(UserError):
+        log = journal.read_log(tmp_path)
+        assert run_page(Head(identity=Identity(kind="Run", name="x")), FACTS, log, None)
+
+
+@pytest.mark.parametrize(
+    "change", [{"loss": None}, {"samples_per_s": [1]}, {"step": True}, {"data_wait": "\0"}]
+)
+def test_a_damaged_line_of_the_log_is_named(tmp_path: Path, change: dict[str, object]) -> None:
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(TRAINED | change) + "\n")
+    with pytest.raises(UserError, match=r"metrics\.jsonl, line 1 is damaged"):
         journal.read_log(tmp_path)
 
 

@@ -85,6 +85,8 @@ class PixelReader:
 
 def read_file(path: Path, data: DataConfig, size: int) -> Pixels:
     """Decode a picture or clip from a file, as `PixelReader` does without augmentation."""
+    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+        raise UserError(f"{path} is no file; give a picture or a clip")
     try:
         content = path.read_bytes()
         if not content:

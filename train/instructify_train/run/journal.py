@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+from msgspec import UNSET, UnsetType
 from tqdm import tqdm
 
 from instructify._util.errors import UserError
@@ -24,6 +26,27 @@ LOG = "metrics.jsonl"
 _MOST_BYTES = 1 << 32
 _VALIDATION = frozenset({"validation", "scores"})  # a line of a validation has one of these
 _SECONDS = 30.0  # at least, between two lines of progress if there is no terminal
+
+
+class _Line(msgspec.Struct):
+    """What the page reads of a line; a line of training has all of the second group."""
+
+    step: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+    validation: dict[str, float] | UnsetType = UNSET
+    validation_mean: float | UnsetType = UNSET
+    scores: dict[str, float] | UnsetType = UNSET
+
+    last_loss: float | UnsetType = UNSET
+    loss: float | UnsetType = UNSET
+    samples_per_s: float | UnsetType = UNSET
+    data_wait: float | UnsetType = UNSET
+    memory_gb: float | UnsetType = UNSET
+    lr: float | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        training = (self.loss, self.samples_per_s, self.data_wait, self.memory_gb)
+        if self.last_loss is not UNSET and UNSET in training:
+            raise ValueError("a line of training lacks one of its numbers")
 
 
 class Journal:
@@ -145,10 +168,9 @@ def _decoded(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
     for number, line in enumerate(_whole_lines(path), 1):
         try:
             value = decode_values(line)
-        except NotReadableError as error:
+            msgspec.convert(value, _Line)
+        except (NotReadableError, msgspec.ValidationError) as error:
             raise UserError(f"{path}, line {number} is damaged ({error}); delete it") from error
-        if not isinstance(value.get("step"), int):
-            raise UserError(f"{path}, line {number} is damaged (it has no step); delete it")
         yield line, value
 
 

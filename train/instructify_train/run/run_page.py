@@ -146,7 +146,7 @@ def _over_time(
     best: Literal["lowest", "highest"],
 ) -> OverTime | None:
     """Draw a value of each dataset over the run, with its first, best and last value."""
-    lines = [line for line in log if key in line]
+    lines = [line for line in log if line.get(key)]
     if not lines:
         return None
     names = sorted({name for line in lines for name in line[key]})
