@@ -10,6 +10,7 @@ SCRIPTS = (
         "convert_vqav2",
         "convert_jobs",
         "convert_scale",
+        "export_parts",
         "capfilt_memory",
         "mixture",
         "check_pictures",

@@ -117,13 +117,13 @@ def stream_tables(
     rows = 0
     with _hashed(path, syncer) as sink:
         with _arrow_file(sink, schema) as writer:
-            for piece in _regrouped(tables, batch_rows):
+            for piece in regrouped(tables, batch_rows):
                 writer.write_table(piece, batch_rows)
                 rows += piece.num_rows
         return FileFacts(path.name, rows, sink.size_bytes, sink.hexdigest())
 
 
-def _regrouped(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
+def regrouped(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
     """Cut tables into pieces of equal length, all but the last, whatever their own lengths."""
     held: list[pa.Table] = []
     held_rows = 0
