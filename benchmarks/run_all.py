@@ -11,6 +11,7 @@ SCRIPTS = (
         "convert_jobs",
         "convert_own",
         "convert_scale",
+        "export_parts",
         "capfilt_memory",
         "mixture",
         "check_pictures",

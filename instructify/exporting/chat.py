@@ -17,7 +17,8 @@ from instructify.exporting.sink import (
     WHOLE,
     Asked,
     LineFile,
-    Pictures,
+    PictureMarks,
+    PictureWriter,
     Piece,
     Row,
     SplitTally,
@@ -34,8 +35,12 @@ _SUFFIX = ".jsonl"
 class ChatSink:
     """Writes chat messages and their pictures."""
 
-    def __init__(self, place: Path, pictures: Pictures | None) -> None:
+    def __init__(
+        self, place: Path, marks: PictureMarks | None, pictures: PictureWriter | None
+    ) -> None:
+        """Open the sink; `marks` is None without pictures, and where only pieces are assembled."""
         self._place = place
+        self._marks = marks
         self._pictures = pictures
         self._info: dict[str, Row] = {}
         self._chosen: Chosen | None = None
@@ -50,7 +55,7 @@ class ChatSink:
     def write(self, batch: pa.RecordBatch) -> None:
         file = self._open()
         column = self._column
-        for sample in asked_samples(batch, self._pictures, CHAT_SLOTS):
+        for sample in asked_samples(batch, self._marks, CHAT_SLOTS):
             self._broken += sample.broken
             self._pictured += bool(sample.contents)
             row = _row(sample)

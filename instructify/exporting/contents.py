@@ -8,10 +8,11 @@ the hash that the build records.
 import hashlib
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -80,21 +81,17 @@ class Contents:
         self._index: list[pa.RecordBatch] = []
         self._paths: list[Path] = []  # the index part of each batch
         for path in build.index_parts():
-            batches = read_index(path, validated=False).to_batches()
+            batches = [rows for rows in read_index(path, validated=False).to_batches() if len(rows)]
             self._index += batches
             self._paths += [path] * len(batches)
         self._untouched = set(range(len(self._index)))
         self._ends = np.cumsum([batch.num_rows for batch in self._index], dtype=np.int64)
-        # A 64-bit hash of each key, sorted: 12 bytes a key where a dict would take 150. Two keys
-        # of ten million share one with probability 3e-6.
-        parts = [
-            hash_texts(self._valid(batch, ["key"], path).column("key"))
+        # The rows are sorted by the hashes of their keys, which stay in the mapped files.
+        self._hashes = [
+            self._whole_numbers(self._valid(batch, ["key_hash"], path).column("key_hash"))
             for batch, path in zip(self._index, self._paths, strict=True)
         ]
-        hashes = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
-        self._order = np.argsort(hashes, kind="stable").astype(np.int32)
-        self._hashes = hashes[self._order]
-        self._sizes: NDArray[np.int64] | None = None
+        self._lowest = np.array([hashes[0] for hashes in self._hashes], np.uint64)
         self._roots = _roots(build, folders)
         self._stack = ExitStack()
         self._shards: dict[str, _StoreShard] = {}
@@ -102,7 +99,7 @@ class Contents:
 
     @property
     def num_keys(self) -> int:
-        return len(self._hashes)
+        return int(self._ends[-1]) if len(self._ends) else 0
 
     def __enter__(self) -> "Contents":
         return self
@@ -113,19 +110,37 @@ class Contents:
     def rows_of(self, keys: pa.Array) -> NDArray[np.int64]:
         """Find the rows of the index that hold these keys."""
         hashes = hash_texts(keys)
-        places = np.searchsorted(self._hashes, hashes)
-        places[places == len(self._hashes)] = 0
-        missing = (
-            np.flatnonzero(self._hashes[places] != hashes)
-            if len(self._hashes)
-            else np.arange(len(hashes))
-        )
-        if len(missing):
-            raise UserError(
-                f"{self._root} has a sample with the picture {keys[int(missing[0])].as_py()!r}, "
-                f"which its index lacks; see `instructify verify {self._root}`."
+        rows = np.full(len(hashes), -1, np.int64)
+        batch_of = np.searchsorted(self._lowest, hashes, "right") - 1
+        for at in np.unique(batch_of[batch_of >= 0]).tolist():
+            wanted = np.flatnonzero(batch_of == at)
+            batch = self._touched(at)
+            places = np.searchsorted(self._hashes[at], hashes[wanted])
+            places = np.minimum(places, batch.num_rows - 1)
+            there = batch.column("key").take(row_numbers(places))
+            is_key = pc.equal(there, keys.take(row_numbers(wanted))).to_numpy(zero_copy_only=False)
+            first = self._ends[at] - batch.num_rows
+            rows[wanted[is_key]] = first + places[is_key]
+        for number in np.flatnonzero(rows < 0).tolist():
+            rows[number] = self._row_behind_another(hashes[number], keys[number].as_py())
+        return rows
+
+    def _row_behind_another(self, key_hash: np.uint64, key: str) -> int:
+        """Find the row of a key that shares its hash with another key."""
+        for at, hashes in enumerate(self._hashes):
+            start, stop = (
+                np.searchsorted(hashes, key_hash),
+                np.searchsorted(hashes, key_hash, "right"),
             )
-        return self._order[places].astype(np.int64)
+            if start < stop:
+                keys = self._touched(at).column("key").slice(start, stop - start).to_pylist()
+                if key in keys:
+                    first = self._ends[at] - len(hashes)
+                    return int(first + start + keys.index(key))
+        raise UserError(
+            f"{self._root} has a sample with the picture {key!r}, "
+            f"which its index lacks; see `instructify verify {self._root}`."
+        )
 
     def at(self, rows: NDArray[np.int64]) -> list[Content]:
         """Read these rows of the index in the given order, each distinct row once."""
@@ -142,37 +157,43 @@ class Contents:
 
     def sizes_of(self, pictures: pa.ListArray) -> list[int]:
         """Return how many bytes the contents of each sample of a batch have together."""
-        if self._sizes is None:
-            self._sizes = self._column("size_bytes", np.int64)
-        ends = np.cumsum(self._sizes[self.rows_of(pictures.flatten())])
+        rows, place = np.unique(self.rows_of(pictures.flatten()), return_inverse=True)
+        columns = [self._whole_numbers(column) for column in self._column("size_bytes", rows)]
+        ends = np.cumsum(np.concatenate([np.zeros(0, np.int64), *columns])[place])
         stops = np.cumsum(pictures.value_lengths().to_numpy(zero_copy_only=False))
         totals = np.concatenate([[0], ends])[stops]
         sizes: list[int] = np.diff(totals, prepend=0).tolist()
         return sizes
 
     def first_bytes(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return the first byte of the hash of each of these rows."""
+        """Return the first byte of the hash of each of these sorted, distinct rows."""
         starts = [
-            pc.utf8_slice_codeunits(
-                self._valid(batch, ["sha256"], path).column("sha256"), 0, 2
-            ).dictionary_encode()
-            for batch, path in zip(self._index, self._paths, strict=True)
+            pc.utf8_slice_codeunits(column, 0, 2).dictionary_encode()
+            for column in self._column("sha256", rows)
         ]
         digits = [
-            np.array([int(text, 16) for text in start.dictionary.to_pylist()], np.uint8)[
-                start.indices.to_numpy()
+            np.array(list(map(self._byte, start.dictionary.to_pylist())), np.uint8)[
+                self._whole_numbers(start.indices)
             ]
             for start in starts
         ]
-        whole = np.concatenate([np.zeros(0, np.uint8), *digits])
-        return whole[rows]
+        return np.concatenate([np.zeros(0, np.uint8), *digits])
 
-    def _column(self, name: str, kind: type[np.int64]) -> NDArray[np.int64]:
-        columns = [
-            self._valid(batch, [name], path).column(name).to_numpy(zero_copy_only=False)
-            for batch, path in zip(self._index, self._paths, strict=True)
-        ]
-        return np.concatenate([np.zeros(0, kind), *columns])
+    def _byte(self, digits: str) -> int:
+        if not re.fullmatch("[0-9a-f]{2}", digits):
+            raise _damaged_index(self._root)
+        return int(digits, 16)
+
+    def _whole_numbers(self, column: pa.Array) -> NDArray[Any]:
+        """Return a column of the index that can't be null."""
+        if column.null_count:
+            raise _damaged_index(self._root)
+        return np.asarray(column)
+
+    def _column(self, name: str, rows: NDArray[np.int64]) -> Iterator[pa.Array]:
+        """Yield the values of a column in some sorted, distinct rows, batch by batch."""
+        for batch, places in self._split(rows):
+            yield batch.column(name).take(row_numbers(places))
 
     def in_store_order(self, rows: NDArray[np.int64]) -> Iterator[Content]:
         """Yield the contents of distinct, sorted rows of the index in the order of the disk.
@@ -241,11 +262,15 @@ class Contents:
         start = 0
         for at, (batch, end, edge) in enumerate(zip(self._index, self._ends, edges, strict=True)):
             if edge > start:
-                if at in self._untouched:
-                    validate(batch, self._paths[at])
-                    self._untouched.discard(at)
-                yield batch, rows[start:edge] - (end - batch.num_rows)
+                yield self._touched(at), rows[start:edge] - (end - batch.num_rows)
             start = edge
+
+    def _touched(self, at: int) -> pa.RecordBatch:
+        """Return a batch of the index, validated when it is first used."""
+        if at in self._untouched:
+            validate(self._index[at], self._paths[at])
+            self._untouched.discard(at)
+        return self._index[at]
 
     def _shard(self, name: str) -> "_StoreShard":
         if name not in self._shards:
@@ -344,6 +369,12 @@ def _roots(build: Build, folders: PictureFolders) -> Roots | None:
     if folders.images:
         raise UserError("--images needs --raw too: give the folders as at the conversion.")
     return load_roots(build.paths.root) if build.manifest.pictures.referenced else None
+
+
+def _damaged_index(build: Path) -> UserError:
+    return UserError(
+        f"the picture index of {build} is damaged; `instructify verify {build}` says what else is."
+    )
 
 
 def _damaged(path: Path) -> UserError:

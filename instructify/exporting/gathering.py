@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from instructify.build import Build, Workers, clear_noted
+from instructify.build import Build, PartDone, Workers, clear_noted
 from instructify.exporting.folder import pieces_beside
+from instructify.exporting.index_units import write_indices
 from instructify.exporting.options import TRAINS_ONLY
 from instructify.exporting.picture_units import (
     MovedPictures,
@@ -18,11 +19,12 @@ from instructify.exporting.picture_units import (
     plan_pictures,
     run_pictures,
 )
-from instructify.exporting.pieces import PieceUnit, Work, run_piece
+from instructify.exporting.piece_units import PieceUnit, Work
+from instructify.exporting.pieces import run_piece
 from instructify.exporting.planning import SplitPlan, plan_pieces
 from instructify.exporting.receipt import PicturesReceipt, PieceReceipt, SplitReceipt
 from instructify.exporting.selection import Chosen
-from instructify.exporting.sink import Pictures, Piece, Sink
+from instructify.exporting.sink import PictureWriter, Piece, Sink
 
 NOTES = "parts"
 
@@ -35,8 +37,9 @@ class Pieces(NamedTuple):
     picture_units: list[PictureUnit]
     picture_receipts: list[PicturesReceipt]
     has_files: bool  # whether pictures are files beside the samples
+    databases: dict[str, Path]  # Energon's SQLite index of each dataset, for WebDataset
 
-    def pictures(self, place: Path) -> Pictures | None:
+    def pictures(self, place: Path) -> PictureWriter | None:
         """Return the pictures that are files beside the samples, to be moved to `place`."""
         if not self.has_files:
             return None
@@ -58,14 +61,21 @@ def write_pieces(
     plans = plan_pieces(work, build, chosen, workers)
     units = [unit for plan in plans for unit in plan.pieces]
     has_files = work.options.pictures and work.options.shape in TRAINS_ONLY
-    receipts = workers.map(run_piece, units, written, stage="export", through=has_files)
+    is_indexed = work.options.shape == "webdataset"
+    try:
+        receipts = workers.map(run_piece, units, written, stage="export", through=has_files)
+    except PartDone:
+        if is_indexed:
+            write_indices(work, plans, workers)  # of datasets that no other part still writes
+        raise
     picture_units: list[PictureUnit] = []
     picture_receipts: list[PicturesReceipt] = []
     if has_files:
         picture_units = plan_pictures(work, build, units)
         picture_receipts = workers.map(run_pictures, picture_units, stage="export")
     done = dict(zip(units, receipts, strict=True))
-    return Pieces(plans, done, picture_units, picture_receipts, has_files)
+    databases = write_indices(work, plans, workers) if is_indexed else {}
+    return Pieces(plans, done, picture_units, picture_receipts, has_files, databases)
 
 
 def adopt_split(plan: SplitPlan, pieces: Pieces, sink: Sink, sets: set[str]) -> SplitReceipt:

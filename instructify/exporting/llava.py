@@ -16,7 +16,8 @@ from instructify.exporting.sink import (
     WHOLE,
     Asked,
     LineFile,
-    Pictures,
+    PictureMarks,
+    PictureWriter,
     Piece,
     Row,
     SplitTally,
@@ -30,8 +31,12 @@ from instructify.exporting.slots import IMAGE, LLAVA_SLOTS
 class LlavaSink:
     """Writes LLaVA JSON and its pictures."""
 
-    def __init__(self, place: Path, pictures: Pictures | None) -> None:
+    def __init__(
+        self, place: Path, marks: PictureMarks | None, pictures: PictureWriter | None
+    ) -> None:
+        """Open the sink; `marks` is None without pictures, and where only pieces are assembled."""
         self._place = place
+        self._marks = marks
         self._pictures = pictures
         self._files: dict[str, LineFile] = {}
         self._name = ""
@@ -43,7 +48,7 @@ class LlavaSink:
 
     def write(self, batch: pa.RecordBatch) -> None:
         file = self._file()
-        for sample in asked_samples(batch, self._pictures, LLAVA_SLOTS):
+        for sample in asked_samples(batch, self._marks, LLAVA_SLOTS):
             self._broken += sample.broken
             self._pictured += bool(sample.contents)
             file.add(_row(sample))

@@ -37,6 +37,11 @@ class ExportOptions:
     redistribute: tuple[str, ...] = ()  # datasets that the user may share
 
     @property
+    def prefix(self) -> str:
+        """The start of the names of Parquet files."""
+        return "data/" if self.shape == "hub" else ""
+
+    @property
     def shard_bytes(self) -> int:
         """The size at which a tar or a Parquet file ends."""
         return self.shard_mb * MEGABYTE

@@ -20,6 +20,7 @@ from instructify._util.errors import UserError
 from instructify.build import Build
 from instructify.exporting import row_groups
 from instructify.exporting.contents import Content, Contents
+from instructify.exporting.names import parquet_name
 from instructify.exporting.receipt import PicturesReceipt
 from instructify.exporting.row_groups import Counted, GroupCutter
 from instructify.exporting.selection import Chosen
@@ -131,10 +132,9 @@ class ParquetSink:
         if self._file is None and self._measured is not None:
             self._file = _ParquetFile(cast(BinaryIO, Counted()), schema)
         elif self._file is None:
-            folder = f"{self._prefix}{self._chosen.dataset}"
             number = self._first_file + len(self._tally.files)
-            name = f"{folder}/{self._chosen.split}-{number:05d}.parquet"
-            (self._place / folder).mkdir(parents=True, exist_ok=True)
+            name = parquet_name(self._chosen.dataset, self._chosen.split, number, self._prefix)
+            (self._place / name).parent.mkdir(parents=True, exist_ok=True)
             self._file = _ParquetFile((self._place / name).open("wb"), schema)
             self._tally.files.append(name)
         return self._file

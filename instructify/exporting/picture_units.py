@@ -1,5 +1,6 @@
 """Units that write picture files into their own folders, divided by the first digits of hashes."""
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +9,12 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
-from instructify._util.outside import NotReadableError, decode_json, read_regular
 from instructify._util.shards import sync, write_bytes
 from instructify.build import Build, private_folder, publish_folder
-from instructify.exporting.contents import Content, Contents
-from instructify.exporting.pieces import PieceUnit, Work, writing
-from instructify.exporting.receipt import RECEIPT, PicturesReceipt
+from instructify.exporting.contents import Contents
+from instructify.exporting.piece_units import PieceUnit, Work, damaged, read_numbers, writing
+from instructify.exporting.receipt import RECEIPT, PicturesReceipt, read_unit
 from instructify.exporting.sink import PICTURE_FOLDERS, WANTED, PictureFiles
 
 _FOLDERS = 256  # of pictures: the first two digits of a hash
@@ -46,10 +45,10 @@ class PictureUnit:
 
 def find_pictures(unit: PictureUnit) -> PicturesReceipt | None:
     """Return the receipt of a unit that was finished before."""
-    try:
-        return decode_json(read_regular(unit.folder / RECEIPT), PicturesReceipt)
-    except (FileNotFoundError, NotReadableError):
+    receipt = read_unit(unit.folder, PicturesReceipt)
+    if receipt is None or receipt.mode != "files":
         return None
+    return receipt if min(receipt.written, receipt.size_bytes) >= 0 else None
 
 
 def run_pictures(unit: PictureUnit) -> PicturesReceipt:
@@ -58,7 +57,7 @@ def run_pictures(unit: PictureUnit) -> PicturesReceipt:
     if done is not None:
         return done
     build = unit.work.open()
-    rows = np.load(unit.work.staging / unit.rows)
+    rows = read_numbers(unit.work.staging / unit.rows)
     with (
         writing(unit.folder),
         private_folder(unit.work.staging) as place,
@@ -78,7 +77,11 @@ def plan_pictures(work: Work, build: Build, pieces: Sequence[PieceUnit]) -> list
     with Contents(build, work.folders) as contents:
         wanted = np.zeros(contents.num_keys, np.bool_)
         for piece in pieces:
-            wanted[np.load(piece.folder / WANTED)] = True
+            path = piece.folder / WANTED
+            numbers = read_numbers(path)
+            if len(numbers) and numbers.max() >= contents.num_keys:
+                raise damaged(path)
+            wanted[numbers] = True
         rows = np.flatnonzero(wanted)
         first_bytes = contents.first_bytes(rows)
     num_units = 1 if len(rows) <= _FEW else 16 if len(rows) <= _SOME else _FOLDERS
@@ -96,7 +99,8 @@ def _write_rows(work: Work, rows: np.ndarray) -> str:
     """Write rows of the index to a file that is named by their hash."""
     sink = BytesIO()
     np.save(sink, rows)
-    name = f"pictures-{work.key('wanted', rows.tolist())[:24]}.npy"
+    digest = hashlib.sha256(rows.tobytes()).hexdigest()
+    name = f"pictures-{work.key('wanted', digest)[:24]}.npy"
     if not (work.staging / name).exists():
         write_bytes(work.staging / name, sink.getvalue())
     return name
@@ -112,16 +116,14 @@ class MovedPictures:
         self._units = units
         self._receipts = receipts
 
-    def of_batch(self, pictures: pa.ListArray) -> list[list[Content]]:
-        """Not supported: this class only moves pictures and writes no rows."""
-        raise NotImplementedError
-
     def write(self) -> PicturesReceipt:
         """Move all folders; a unit without its folders counts as not done."""
         for unit in self._units:
             (unit.folder / RECEIPT).unlink()
             for media in PICTURE_FOLDERS:
                 for folder in sorted((unit.folder / media).glob("*")):
+                    if folder.is_symlink():
+                        raise damaged(folder)
                     (self._place / media).mkdir(exist_ok=True)
                     os.replace(folder, self._place / media / folder.name)
         return PicturesReceipt(

@@ -1,122 +1,32 @@
-"""Units of an export: a piece of a split, in the format of the export, in its own folder.
+"""Write a piece of a split, or measure it, in the format of the export, in a folder of its own.
 
-A piece ends where a file ends or, in formats whose files are concatenated row by row, where a shard
-of samples ends. Its key is a hash of the build, the options and the rows, so equal keys mean equal
-bytes. It is written under a private name and published by a rename.
+It is written under a private name and published by a rename.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from instructify import __version__
-from instructify._util.errors import UserError
-from instructify._util.outside import NotReadableError, decode_json, read_regular
-from instructify._util.shards import Syncer, make_folder, sync, unwritable, write_bytes
-from instructify.build import Build, content_key, private_folder, publish_folder
+from instructify._util.shards import Syncer, make_folder, sync, write_bytes
+from instructify.build import Build, private_folder, publish_folder
 from instructify.exporting.contents import Contents
 from instructify.exporting.losses import count_losses
-from instructify.exporting.options import TRAINS_ONLY, ExportOptions, PictureFolders
+from instructify.exporting.measuring import measure
+from instructify.exporting.options import TRAINS_ONLY
+from instructify.exporting.piece_units import NUMBERS, PieceUnit, find_piece, writing
 from instructify.exporting.receipt import (
-    FORMAT,
     RECEIPT,
     PieceReceipt,
-    build_hash,
     encode_piece,
+    synced_sizes,
 )
-from instructify.exporting.rows import Counts, RowSpan, read_rows
+from instructify.exporting.rows import Counts, read_rows
 from instructify.exporting.selection import Chosen, select
-from instructify.exporting.sink import NO_PICTURES, WHOLE, Start, WantedPictures
+from instructify.exporting.sink import NO_PICTURES, WantedPictures
 from instructify.exporting.sinks import SinkParts, make_sink
-from instructify.exporting.tar import BLOCK, padded
-from instructify.exporting.webdataset import contents_of_rows, sample_texts
-
-SIZES = "sizes.npy"
-
-What = Literal["rows", "sizes"]  # write a piece, or measure the size of its samples or row groups
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """Settings that all units of an export share; `staging` holds their folders."""
-
-    build: Path
-    build_sha256: str
-    options: ExportOptions
-    folders: PictureFolders
-    staging: Path
-
-    def key(self, what: str, value: object) -> str:
-        """Hash everything that the bytes of a unit depend on."""
-        made_by = [FORMAT, __version__, pa.__version__]
-        work = [self.build_sha256, self.options.told()]
-        return content_key(f"export {what}", [made_by, work, value])
-
-    def open(self) -> Build:
-        """Open the build; UserError if it is not the one that the export began with."""
-        build = Build.open(self.build)
-        if build_hash(build.manifest) != self.build_sha256:
-            raise UserError(f"{self.build} changed during the export; run it again.")
-        return build
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PieceUnit:
-    """Some rows of a split, to be written or measured.
-
-    `column` is the picture column of the dataset in Parquet.
-    """
-
-    work: Work
-    what: What
-    dataset: str
-    split: str
-    span: RowSpan
-    start: Start = WHOLE
-    column: str | None = None
-
-    @property
-    def name(self) -> str:
-        last = self.start.row + self.span.rows
-        return f"{self.dataset}/{self.split} samples {self.start.row} to {last} ({self.what})"
-
-    @property
-    def key(self) -> str:
-        value = [self.dataset, self.split, list(self.span), list(self.start)]
-        return self.work.key(self.what, value)
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the result of the unit."""
-        return self.work.staging / self.key[:24]
-
-
-def find_piece(unit: PieceUnit) -> PieceReceipt | None:
-    """Return the receipt of a unit that was finished before and is complete."""
-    try:
-        receipt = decode_json(read_regular(unit.folder / RECEIPT), PieceReceipt)
-        sizes = {name: (unit.folder / name).stat().st_size for name in receipt.sizes}
-    except (FileNotFoundError, NotReadableError):
-        return None
-    return receipt if sizes == receipt.sizes else None
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Raise a UserError with the path if a write to an open file fails, as on a full disk."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            raise unwritable(folder, error) from error
-        raise
 
 
 def run_piece(unit: PieceUnit) -> PieceReceipt:
@@ -132,8 +42,10 @@ def run_piece(unit: PieceUnit) -> PieceReceipt:
     )
     make_folder(unit.work.staging)
     with writing(unit.folder), private_folder(unit.work.staging) as place:
-        write = _write_rows if unit.what == "rows" else _write_sizes
-        receipt = write(unit, build, chosen, place)
+        if unit.what == "rows":
+            receipt = _write_rows(unit, build, chosen, place)
+        else:
+            receipt = _write_numbers(unit, build, chosen, place)
         write_bytes(place / RECEIPT, encode_piece(receipt))
         sync(place)
         return publish_folder(place, unit.folder, receipt, lambda: find_piece(unit))
@@ -159,37 +71,24 @@ def _write_rows(unit: PieceUnit, build: Build, chosen: Chosen, place: Path) -> P
         not_carried=dict(sorted(lost.items())),
         sets=sorted(sets),
         pictures=pictures,
-        sizes=_sizes(place),
+        sizes=synced_sizes(place),
     )
 
 
-def _write_sizes(unit: PieceUnit, build: Build, chosen: Chosen, place: Path) -> PieceReceipt:
-    """Write the size of each sample in a tar, or of each row group in a Parquet file."""
-    counts = Counts()
-    sizes: list[int] = []
-    options = unit.work.options
+def _write_numbers(unit: PieceUnit, build: Build, chosen: Chosen, place: Path) -> PieceReceipt:
+    """Write what a unit measured."""
     with ExitStack() as stack:
-        parts = _parts(unit, build, place, stack)
-        batches = read_rows(build, chosen, options, counts, unit.span)
-        if options.shape == "webdataset":
-            for batch in batches:
-                sizes += _tar_sizes(batch, chosen, parts.contents)
-        else:
-            sink = make_sink(parts, measured=sizes)
-            sink.begin(chosen)
-            for batch in batches:
-                sink.write(batch)
-            sink.end()
-    np.save(place / SIZES, np.array(sizes, np.int64))
+        measured = measure(unit, build, chosen, _parts(unit, build, place, stack))
+    np.save(place / NUMBERS, np.array(measured, np.int64))
     return PieceReceipt(
-        rows=counts.written,
+        rows=unit.span.rows,
         names=[],
         slot_words_broken=0,
         with_pictures=0,
         not_carried={},
         sets=[],
         pictures=NO_PICTURES,
-        sizes=_sizes(place),
+        sizes=synced_sizes(place),
     )
 
 
@@ -206,29 +105,9 @@ def _parts(unit: PieceUnit, build: Build, place: Path, stack: ExitStack) -> Sink
         build_sha256=unit.work.build_sha256,
         options=options,
         contents=contents,
+        marks=pictures,
         pictures=pictures,
         columns={} if unit.column is None else {unit.dataset: unit.column},
         finished=stack.enter_context(Syncer()).add,
+        is_piece=True,
     )
-
-
-def _tar_sizes(batch: pa.RecordBatch, chosen: Chosen, contents: Contents | None) -> list[int]:
-    """Compute the sizes of the samples of a batch in a tar, headers included."""
-    texts = sample_texts(batch, chosen)
-    members = zip(texts, contents_of_rows(batch, contents), strict=True)
-    return [
-        sum(
-            BLOCK + padded(size) for size in (len(text), *(content.size_bytes for content in shown))
-        )
-        for text, shown in members
-    ]
-
-
-def _sizes(place: Path) -> dict[str, int]:
-    """Sync each file of a unit and return its size."""
-    sizes = {}
-    for path in sorted(place.rglob("*")):
-        if path.is_file():
-            sync(path)
-            sizes[path.relative_to(place).as_posix()] = path.stat().st_size
-    return sizes

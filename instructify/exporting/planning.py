@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructify.build import Build, Workers
-from instructify.exporting.contents import Contents
 from instructify.exporting.options import TRAINS_ONLY
-from instructify.exporting.pieces import SIZES, PieceUnit, Work, run_piece
-from instructify.exporting.row_groups import GroupCutter
-from instructify.exporting.rows import Counts, RowSpan, count_rows, read_rows
+from instructify.exporting.piece_units import NUMBERS, PieceUnit, Work, damaged, read_numbers
+from instructify.exporting.pieces import run_piece
+from instructify.exporting.rows import Counts, RowSpan, count_rows
 from instructify.exporting.selection import Chosen
-from instructify.exporting.sink import Start
+from instructify.exporting.sink import WHOLE, Start
 from instructify.exporting.webdataset import MAX_SHARD_SAMPLES
 
 FILES_A_PIECE = 4
@@ -27,6 +26,7 @@ GROUPS_A_UNIT = 8
 _MAGIC = 4  # bytes before the first row group of a Parquet file
 
 Numbers = NDArray[np.int64]
+_NONE: Numbers = np.zeros(0, np.int64)
 
 
 class SplitPlan(NamedTuple):
@@ -69,7 +69,7 @@ def _tars(work: Work, plans: Sequence[SplitPlan], workers: Workers) -> list[Spli
     sizes_of = _measured(measuring, workers)
     cut = []
     for plan in plans:
-        sizes = sizes_of.get((plan.chosen.dataset, plan.chosen.split), np.zeros(0, np.int64))
+        sizes = sizes_of.get(_name(plan), _NONE)
         starts = [*tar_starts(sizes, work.options.shard_bytes), len(sizes)]
         cut.append(plan._replace(pieces=_files(work, plan, starts, None)))
     return cut
@@ -95,7 +95,8 @@ def _parquet_files(
     columns: dict[str, str] = {}
     if work.options.pictures:
         columns = picture_columns(build, [plan.chosen for plan in plans])
-    groups_of = [_group_starts(work, build, plan) for plan in plans]
+    starts_of = _group_starts(work, plans, workers)
+    groups_of = [starts_of.get(_name(plan), _NONE).tolist() for plan in plans]
     measuring = [
         replace(unit, what="sizes")
         for plan, groups in zip(plans, groups_of, strict=True)
@@ -104,7 +105,7 @@ def _parquet_files(
     sizes_of = _measured(measuring, workers)
     cut = []
     for plan, groups in zip(plans, groups_of, strict=True):
-        sizes = sizes_of.get((plan.chosen.dataset, plan.chosen.split), np.zeros(0, np.int64))
+        sizes = sizes_of.get(_name(plan), _NONE)
         first = file_starts(sizes.tolist(), work.options.shard_bytes)
         starts = [*(groups[group] for group in first), sum(plan.rows)]
         column = columns.get(plan.chosen.dataset)
@@ -122,19 +123,16 @@ def file_starts(sizes: Sequence[int], shard_bytes: int) -> Iterator[int]:
         size += group_bytes
 
 
-def _group_starts(work: Work, build: Build, plan: SplitPlan) -> list[int]:
+def _group_starts(
+    work: Work, plans: Sequence[SplitPlan], workers: Workers
+) -> dict[tuple[str, str], Numbers]:
     """Return the first row of each row group, from the sizes of pictures in the index."""
-    starts: list[int] = []
-    cutter = GroupCutter()
-    row = 0
-    contents = Contents(build, work.folders) if work.options.pictures else None
-    for batch in read_rows(build, plan.chosen, work.options, Counts()):
-        sizes = [0] * batch.num_rows
-        if contents is not None:
-            sizes = contents.sizes_of(batch.column("pictures"))
-        starts += [row + cut.start for cut in cutter.cut(sizes) if cut.is_new]
-        row += batch.num_rows
-    return starts
+    whole = [
+        replace(_unit(work, plan.chosen, RowSpan(0, 0, sum(plan.rows)), WHOLE), what="groups")
+        for plan in plans
+        if sum(plan.rows)
+    ]
+    return _measured(whole, workers)
 
 
 def _files(
@@ -175,9 +173,29 @@ def _unit(work: Work, chosen: Chosen, span: RowSpan, start: Start) -> PieceUnit:
 
 
 def _measured(units: Sequence[PieceUnit], workers: Workers) -> dict[tuple[str, str], Numbers]:
-    """Run the measuring units, and concatenate the sizes of each split."""
+    """Run the measuring units, and concatenate the numbers of each split."""
     workers.map(run_piece, units, stage="export", through=True)
     parts: dict[tuple[str, str], list[Numbers]] = {}
     for unit in units:
-        parts.setdefault((unit.dataset, unit.split), []).append(np.load(unit.folder / SIZES))
+        parts.setdefault((unit.dataset, unit.split), []).append(_numbers(unit))
     return {split: np.concatenate(sizes) for split, sizes in parts.items()}
+
+
+def _numbers(unit: PieceUnit) -> Numbers:
+    """Read what a unit measured: a size of each sample or row group, or rows in order."""
+    path = unit.folder / NUMBERS
+    numbers = read_numbers(path)
+    if unit.what == "groups":
+        is_whole = len(numbers) > 0 and numbers[0] == 0 and numbers[-1] < unit.span.rows
+        is_whole = is_whole and bool((np.diff(numbers) > 0).all())
+    elif unit.work.options.shape == "webdataset":
+        is_whole = len(numbers) == unit.span.rows
+    else:
+        is_whole = 0 < len(numbers) <= GROUPS_A_UNIT
+    if not is_whole:
+        raise damaged(path)
+    return numbers
+
+
+def _name(plan: SplitPlan) -> tuple[str, str]:
+    return plan.chosen.dataset, plan.chosen.split

@@ -5,17 +5,21 @@ It has no times, hosts or absolute paths, so the same build and options give the
 
 import hashlib
 import json
+import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from instructify import __version__
 from instructify._util.errors import UserError
-from instructify._util.outside import NotReadableError, decode_json, read_regular
-from instructify._util.shards import write_bytes
+from instructify._util.outside import NotReadableError, decode_json, is_below, read_regular
+from instructify._util.shards import sync, write_bytes
 from instructify.build import Manifest
 from instructify.exporting.options import ExportOptions
+
+Unit = TypeVar("Unit")
 
 RECEIPT = "export.json"
 FORMAT = 1
@@ -59,6 +63,12 @@ class PieceReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sizes: dict[str, int]  # of all files of the unit
 
 
+class IndexReceipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a unit wrote: Energon's SQLite index of a dataset."""
+
+    sizes: dict[str, int]
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: int
     instructify: str
@@ -89,6 +99,38 @@ def write_receipt(folder: Path, receipt: Receipt) -> None:
 def encode_piece(receipt: PieceReceipt) -> bytes:
     """Write the receipt of a unit as JSON."""
     return msgspec.json.encode(receipt) + b"\n"
+
+
+def read_unit(folder: Path, kind: type[Unit]) -> Unit | None:
+    """Read the receipt of a unit; None if it is absent or has another form."""
+    try:
+        return decode_json(read_regular(folder / RECEIPT), kind)
+    except (FileNotFoundError, NotReadableError):
+        return None
+
+
+def are_whole(folder: Path, sizes: Mapping[str, int]) -> bool:
+    """Return whether a folder has these files with these sizes; a link counts as no file."""
+    for name, size in sizes.items():
+        if not is_below(name):
+            return False
+        try:
+            facts = (folder / name).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size != size:
+            return False
+    return True
+
+
+def synced_sizes(folder: Path) -> dict[str, int]:
+    """Sync each file of a unit and return its size."""
+    sizes = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            sync(path)
+            sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
+    return sizes
 
 
 def read_receipt(path: Path) -> Receipt | None:

@@ -21,7 +21,7 @@ from instructify.exporting.folder import LOCK, pieces_beside, staged
 from instructify.exporting.gathering import Pieces, adopt_split, clear_pieces, write_pieces
 from instructify.exporting.losses import count_losses
 from instructify.exporting.options import TRAINS_ONLY, ExportOptions, PictureFolders
-from instructify.exporting.pieces import Work
+from instructify.exporting.piece_units import Work
 from instructify.exporting.receipt import (
     FORMAT,
     RECEIPT,
@@ -33,7 +33,7 @@ from instructify.exporting.receipt import (
 )
 from instructify.exporting.rows import NO_RESPONSE, Counts, read_rows
 from instructify.exporting.selection import Chosen, Selection
-from instructify.exporting.sink import PICTURE_FOLDERS, PictureFiles, Pictures, Sink
+from instructify.exporting.sink import PICTURE_FOLDERS, PictureFiles, Sink
 from instructify.exporting.sinks import SinkParts, make_sink
 
 CANDIDATES = "candidates.json"
@@ -112,7 +112,18 @@ def _written(export: Export, place: Path, stack: ExitStack, syncer: Syncer) -> _
             from instructify.exporting.parquet import picture_columns  # imports pyarrow.parquet
 
             columns = picture_columns(export.build, export.selection.chosen)
-    sink = _sink(export, place, syncer, contents=contents, pictures=pictures, columns=columns)
+    sink = make_sink(
+        SinkParts(
+            place=place,
+            build_sha256=build_hash(export.build.manifest),
+            options=export.options,
+            contents=contents,
+            marks=pictures,
+            pictures=pictures,
+            columns=columns,
+            finished=syncer.add,
+        )
+    )
     sets: set[str] = set()
     datasets: dict[str, dict[str, SplitReceipt]] = {}
     for chosen in export.selection.chosen:
@@ -124,7 +135,19 @@ def _written(export: Export, place: Path, stack: ExitStack, syncer: Syncer) -> _
 def _gathered(export: Export, place: Path, workers: Workers, syncer: Syncer) -> _Written:
     """Let workers write pieces, and assemble them."""
     pieces = _pieces(export, workers)
-    sink = _sink(export, place, syncer, contents=None, pictures=pieces.pictures(place), columns={})
+    sink = make_sink(
+        SinkParts(
+            place=place,
+            build_sha256=build_hash(export.build.manifest),
+            options=export.options,
+            contents=None,
+            marks=None,
+            pictures=pieces.pictures(place),
+            columns={},
+            finished=syncer.add,
+            databases=pieces.databases,
+        )
+    )
     sets: set[str] = set()
     datasets: dict[str, dict[str, SplitReceipt]] = {}
     for plan in pieces.plans:
@@ -143,29 +166,6 @@ def _pieces(export: Export, workers: Workers) -> Pieces:
     )
     return write_pieces(
         work, export.build, export.selection.chosen, workers, advance=export.advance
-    )
-
-
-def _sink(
-    export: Export,
-    place: Path,
-    syncer: Syncer,
-    *,
-    contents: Contents | None,
-    pictures: Pictures | None,
-    columns: Mapping[str, str],
-) -> Sink:
-    """Make the sink of the format; large files are synced while the next ones are written."""
-    return make_sink(
-        SinkParts(
-            place=place,
-            build_sha256=build_hash(export.build.manifest),
-            options=export.options,
-            contents=contents,
-            pictures=pictures,
-            columns=columns,
-            finished=syncer.add,
-        )
     )
 
 

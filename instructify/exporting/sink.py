@@ -143,16 +143,16 @@ class LineFile:
             self._held += b",\n" if self._rows else b"[\n"
         self._flush()
         left = path.stat().st_size
+        block = memoryview(bytearray(_HELD_BYTES))
         with path.open("rb", buffering=0) as source:
             if self._as_list:
                 left -= source.seek(len(b"[\n")) + len(b"\n]\n")
-            while left:
-                block = source.read(min(left, _HELD_BYTES))
-                if not block:
+            while left > 0:
+                num_read = source.readinto(block[: min(left, _HELD_BYTES)])
+                if not num_read:
                     raise UserError(f"{path} is shorter than before; run the same command again.")
-                left -= len(block)
-                self._held += block
-                self._flush()
+                left -= num_read
+                self._write(block[:num_read])
         self._rows += rows
 
     def close(self) -> None:
@@ -162,17 +162,23 @@ class LineFile:
         self._handle.close()
 
     def _flush(self) -> None:
-        rest = memoryview(bytes(self._held))
+        self._write(memoryview(bytes(self._held)))
         self._held.clear()
+
+    def _write(self, rest: memoryview) -> None:
         while rest:
             rest = rest[self._handle.write(rest) :]
 
 
-class Pictures(Protocol):
-    """The pictures of a format that has them as files."""
+class PictureMarks(Protocol):
+    """Finds the pictures of rows, for a format that has them as files beside the samples."""
 
     def of_batch(self, pictures: pa.ListArray) -> list[list[Content]]:
         """Find the contents of each sample, and mark them for writing."""
+
+
+class PictureWriter(Protocol):
+    """Writes the pictures of a format that has them as files beside the samples."""
 
     def write(self) -> PicturesReceipt:
         """Write every content that was marked."""
@@ -237,7 +243,7 @@ class Asked(NamedTuple):
 
 
 def asked_samples(
-    batch: pa.RecordBatch, pictures: Pictures | None, slots: SlotWords
+    batch: pa.RecordBatch, pictures: PictureMarks | None, slots: SlotWords
 ) -> Iterator[Asked]:
     """Yield the samples of a batch, and mark their pictures for writing."""
     ids, instructions, responses = (

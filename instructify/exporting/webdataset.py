@@ -5,7 +5,7 @@ file under one key without dots: `vqav2-train-000000042.jpg`, `.json`; several p
 `.0.jpg`, `.1.jpg`. The format needs a copy of the picture in each sample.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,17 @@ import pyarrow as pa
 
 from instructify._util.errors import UserError
 from instructify.exporting.contents import Content, Contents, write_all
-from instructify.exporting.energon import ANSWER, EnergonIndex, write_blend
+from instructify.exporting.energon import (
+    ANSWER,
+    DATABASE,
+    META,
+    EnergonIndex,
+    offsets_file,
+    write_blend,
+)
+from instructify.exporting.energon_rows import ROWS, IndexDatabase, IndexRows, Rows
 from instructify.exporting.layout import LaidOut, lay_out
+from instructify.exporting.names import tar_name
 from instructify.exporting.receipt import PicturesReceipt
 from instructify.exporting.selection import Chosen
 from instructify.exporting.sink import (
@@ -26,6 +35,7 @@ from instructify.exporting.sink import (
     Piece,
     SplitTally,
     Start,
+    link_file,
     named_texts,
     values_of,
 )
@@ -55,13 +65,23 @@ class WebdatasetSink:
         shard_bytes: int,
         identity: str,
         finished: Callable[[Path], None],
+        databases: Mapping[str, Path] | None = None,
+        is_piece: bool = False,
     ) -> None:
+        """Open the sink.
+
+        Args:
+            databases: Energon's SQLite index of each dataset, if the tars are written already.
+            is_piece: write the rows of the index for such a database instead of the index.
+        """
         self._has_pictures = has_pictures
         self._finished = finished
         self._place = place
         self._contents = contents
         self._shard_bytes = shard_bytes
         self._identity = identity
+        self._databases = databases
+        self._is_piece = is_piece
         self._chosen: Chosen | None = None
         self._index: EnergonIndex | None = None
         self._tar: TarWriter | None = None
@@ -96,10 +116,15 @@ class WebdatasetSink:
     def adopt(self, piece: Piece) -> None:
         assert self._chosen is not None
         index = self._open_index(self._chosen)
-        place = piece.folder / self._chosen.dataset
-        names = [Path(name).name for name in piece.receipt.names]
-        index.adopt(place, self._chosen.split, names)
+        receipt = piece.receipt
         self._tally.adopt(piece)
+        for name in receipt.names:
+            link_file(offsets_file(piece.folder / name), offsets_file(self._place / name))
+        index.adopt(
+            self._chosen.split,
+            [Path(name).name for name in receipt.names],
+            all_have_one=receipt.rows == receipt.with_pictures == receipt.pictures.written,
+        )
 
     def end(self) -> SplitTally:
         self._close_tar()
@@ -128,7 +153,7 @@ class WebdatasetSink:
         members = [
             (member.part, start + member.offset, member.size_bytes) for member in sample.members
         ]
-        index.add(sample.key, start, sample.size_bytes, members, len(members) - 1)
+        index.add(sample.key, start, sample.size_bytes, members)
         self._rows += 1
         self._rows_in_shard += 1
         self._tally.with_pictures += len(members) > 1
@@ -164,20 +189,25 @@ class WebdatasetSink:
         ):
             self._close_tar()
         if self._tar is None:
-            name = f"{chosen.split}-{self._first_file + len(self._tally.files):06d}.tar"
-            self._tar = TarWriter(self._place / chosen.dataset / name)
-            self._tally.files.append(f"{chosen.dataset}/{name}")
-            index.begin_shard(chosen.split, name)
+            number = self._first_file + len(self._tally.files)
+            name = tar_name(chosen.dataset, chosen.split, number)
+            self._tar = TarWriter(self._place / name)
+            self._tally.files.append(name)
+            index.begin_shard(chosen.split, Path(name).name)
             self._rows_in_shard = 0
         return self._tar, index
 
     def _open_index(self, chosen: Chosen) -> EnergonIndex:
         if self._index is None:
-            self._index = EnergonIndex(
-                self._place / chosen.dataset,
-                is_video=chosen.is_video,
-                identity=f"{self._identity} {chosen.dataset}",
-            )
+            folder = self._place / chosen.dataset
+            rows: Rows | None = None
+            if self._is_piece:
+                rows = IndexRows(folder / ROWS)
+            elif self._databases is None:
+                rows = IndexDatabase(folder / META / DATABASE)
+            else:
+                link_file(self._databases[chosen.dataset], folder / META / DATABASE)
+            self._index = EnergonIndex(folder, rows)
         return self._index
 
     def _close_tar(self) -> None:
@@ -190,8 +220,13 @@ class WebdatasetSink:
     def _close_index(self) -> None:
         if self._index is None or self._chosen is None:
             return
-        kind = self._index.close()
-        self._index = None
+        index, self._index = self._index, None
+        index.close_rows()
+        if self._is_piece:
+            return
+        kind = index.write_meta(
+            is_video=self._chosen.is_video, identity=f"{self._identity} {self._chosen.dataset}"
+        )
         if kind == ANSWER and not self._chosen.is_held_out and self._trains:
             self._blend.append(self._chosen.dataset)
 

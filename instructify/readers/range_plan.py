@@ -17,7 +17,7 @@ from instructify.readers.json_cuts import comma_before, json_cuts
 from instructify.readers.parquet_spans import parquet_cuts
 
 RANGE_BYTES = 64 << 20
-_WORTH_CUTTING = 1.5  # a file of fewer ranges is not cut
+_WORTH_CUTTING = 0.25  # of a range; a smaller file is read by one process
 _TOGETHER = 4  # ranges come in fours, so that two or four processes finish together
 
 Bytes = tuple[int, int]  # the first byte that is read, and the first that is not
@@ -50,8 +50,8 @@ def plan_ranges(
 def _one_by_one(
     files: Mapping[str, RawFile], ranges: Ranges, roles: Sequence[str], range_bytes: int
 ) -> list[Cut]:
-    """List the ranges of files; small files in a row are one range of at most `range_bytes`."""
-    most = range_bytes if ranges.takes_whole_files else 0
+    """List the ranges of files; small files in a row are one range."""
+    most = _WORTH_CUTTING * range_bytes if ranges.takes_whole_files else 0
     cuts: list[Cut] = []
     group: dict[str, Bytes] = {}
     for role in roles:
@@ -112,7 +112,7 @@ def _spans_of(file: RawFile, place: str, range_bytes: int) -> list[Bytes]:
     if place == WHOLE_FILE or not targets:
         return [(0, size)]
     if place == PARQUET_ROWS:
-        return _between(parquet_cuts(file.path, targets, range_bytes // 2), size)
+        return _between(parquet_cuts(file.path, targets, targets[0] // 2), size)
     if place != JSON_LINES and not _is_plain(file):
         return [(0, size)]
     with _mapped(file.path) as data:
@@ -124,7 +124,7 @@ def _spans_of(file: RawFile, place: str, range_bytes: int) -> list[Bytes]:
 def _targets(size: int, range_bytes: int) -> list[int]:
     """List the places that split a file into ranges of equal length, at most `range_bytes`.
 
-    A file that is not much longer than one range has none.
+    A file that is much shorter than one range has none.
     """
     if size < _WORTH_CUTTING * range_bytes:
         return []

@@ -18,6 +18,7 @@ from range_help import Outcome, both
 
 from instructify.build import range_shards, records
 from instructify.catalog import Dataset, load_catalog
+from instructify.readers import JSON_LINES, Ranges, RawFile, plan_ranges
 
 CHAT = "{task: llava_instruct, data: {file: chat.json, kind: conversations}}"
 TABLE = (
@@ -242,7 +243,7 @@ def test_several_files_of_several_kinds() -> None:
         "g.tsv": b"file\tq\ta\n0.jpg\tis it?\tno\n",
         "h.json": text_of(rows(60), "indented"),
     }
-    for range_bytes in (900, 2500, 6000):
+    for range_bytes in (2000, 4000, 9000):
         assert same(by_ranges(TABLE, files, range_bytes))
 
 
@@ -260,8 +261,15 @@ def test_a_damaged_file_among_several(name: str) -> None:
 
 def test_small_files_are_read_together_and_alone_by_one_reader() -> None:
     files = {f"{at}.jsonl": text_of(rows(5), "lines") for at in range(9)}
-    assert same(by_ranges(TABLE, files, 1500))
+    assert same(by_ranges(TABLE, files, 4000))
     assert not same(by_ranges(TABLE, files, 1 << 20))
+    named = {f"file-{at}": RawFile(name, Path("/", name)) for at, name in enumerate(files)}
+    with tempfile.TemporaryDirectory() as folder:
+        for role, file in named.items():
+            named[role] = file._replace(path=Path(folder, file.name))
+            named[role].path.write_bytes(b"x" * 300)
+        cuts = plan_ranges(named, Ranges(places=dict.fromkeys(named, JSON_LINES)), 4000)
+    assert [len(cut) for cut in cuts] == [3, 3, 3]
 
 
 def parquet(number: int, group: int, **more: Any) -> bytes:

@@ -17,9 +17,10 @@ from instructify.build.manifest import file_entry, read_manifest
 from instructify.build.paths import shard_name
 from instructify.build.unit_folder import publish_folder
 from instructify.build.workers import LocalWorkers
-from instructify.exporting import pieces, planning, row_groups, webdataset
+from instructify.exporting import energon_rows, pieces, planning, row_groups, webdataset
 from instructify.exporting.folder import pieces_beside
 from instructify.exporting.options import ExportOptions, PictureFolders
+from instructify.exporting.piece_units import PieceUnit, Work, find_piece
 from instructify.exporting.rows import RowSpan
 from instructify.schema import SAMPLE_SCHEMA
 
@@ -62,6 +63,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let files, row groups and units be small, so that there are many of each."""
     monkeypatch.setattr(row_groups, "GROUP_BYTES", 10_000)
     monkeypatch.setattr(row_groups, "GROUP_ROWS", 20)
+    monkeypatch.setattr(energon_rows, "HELD_ROWS", 7)
     monkeypatch.setattr(webdataset, "MAX_SHARD_SAMPLES", MOST_SAMPLES)
     monkeypatch.setattr(planning, "MAX_SHARD_SAMPLES", MOST_SAMPLES)
     monkeypatch.setattr(planning, "FILES_A_PIECE", 2)
@@ -143,7 +145,7 @@ def test_a_piece_that_two_write_at_once(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before a unit is published, another process publishes the same unit."""
-    raced: set[pieces.PieceUnit] = set()
+    raced: set[PieceUnit] = set()
 
     def second(place: Path, final: Path, receipt: Any, find: Any) -> Any:
         unit = find.__closure__[0].cell_contents
@@ -165,7 +167,7 @@ def test_a_damaged_piece_is_written_again(shards: Path, tmp_path: Path) -> None:
     options: dict[str, Any] = {"shape": "parquet", "names": ("vqav2",), "pictures": False}
     export(shards, tmp_path / "whole", **options)
     out = tmp_path / "out"
-    seen: list[pieces.PieceUnit] = []
+    seen: list[PieceUnit] = []
 
     class Stopping(LocalWorkers):
         """Ends when all pieces are written, as a kill does."""
@@ -173,7 +175,7 @@ def test_a_damaged_piece_is_written_again(shards: Path, tmp_path: Path) -> None:
         def map(self, function: Any, units: Any, done: Any = None, **more: Any) -> Any:
             receipts = super().map(function, units, done, **more)
             seen.extend(
-                unit for unit in units if isinstance(unit, pieces.PieceUnit) and unit.what == "rows"
+                unit for unit in units if isinstance(unit, PieceUnit) and unit.what == "rows"
             )
             if seen:
                 raise KeyboardInterrupt
@@ -183,7 +185,7 @@ def test_a_damaged_piece_is_written_again(shards: Path, tmp_path: Path) -> None:
         export(shards, out, workers=Stopping(None), **options)
     file = next(seen[0].folder.rglob("*.parquet"))
     file.write_bytes(file.read_bytes()[:-1])
-    assert pieces.find_piece(seen[0]) is None
+    assert find_piece(seen[0]) is None
     export(shards, out, workers=HERE, **options)
     assert tree(out) == tree(tmp_path / "whole")
 
@@ -231,8 +233,8 @@ def test_row_groups_take_the_rows_of_a_batch_once() -> None:
 
 def test_receipts_of_pieces_are_read_with_care(shards: Path, tmp_path: Path) -> None:
     """A receipt that is no receipt counts as none."""
-    unit = pieces.PieceUnit(
-        work=pieces.Work(
+    unit = PieceUnit(
+        work=Work(
             build=shards,
             build_sha256="",
             options=ExportOptions(shape="chat"),
@@ -247,4 +249,4 @@ def test_receipts_of_pieces_are_read_with_care(shards: Path, tmp_path: Path) -> 
     unit.folder.mkdir()
     for text in (b"", b"[]", msgspec.json.encode({"rows": 1})):
         (unit.folder / "export.json").write_bytes(text)
-        assert pieces.find_piece(unit) is None
+        assert find_piece(unit) is None
