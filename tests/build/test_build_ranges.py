@@ -334,12 +334,14 @@ def test_captions_are_numbered_over_all_lists(
     assert one.files
 
 
+@pytest.mark.parametrize("kind", ["llava_detail", "visdial"])
 def test_parts_read_the_ranges_of_one_split(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    (tmp_path / "data.json").write_text(json.dumps(dialogs(60)))
+    data = json.dumps(dialogs(60)).encode() if kind == "llava_detail" else visdial(40, False)
+    (tmp_path / "data.json").write_bytes(data)
     files = {"data": tmp_path / "data.json"}
-    one, _ = both("llava_detail", "train", files, tmp_path / "one", 1500)
+    one, _ = both(kind, "train", files, tmp_path / "one", 1500)
     paths = BuildPaths(tmp_path / "build")
     made: list[str] = []
 
@@ -352,10 +354,10 @@ def test_parts_read_the_ranges_of_one_split(
     for number in (2, 1):
         engine = EngineOptions(part=Part(number=number, total=2, stage="records"))
         with open_site(engine, paths) as pool, suppress(PartDone):
-            unit = unit_of("llava_detail", "train", files, paths.staging)
+            unit = unit_of(kind, "train", files, paths.staging)
             ranged = with_ranges([unit], engine, pool, Progress(shown=False), 1500)
             pool.map(records.run_records, ranged, stage="records")
-    unit = unit_of("llava_detail", "train", files, paths.staging)
+    unit = unit_of(kind, "train", files, paths.staging)
     assert Outcome(unit).files == one.files
     assert len(made) == len(set(made)) > 3, "no part reads what another has read"
 
