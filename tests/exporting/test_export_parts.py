@@ -135,8 +135,11 @@ def test_the_last_command_is_killed_at_any_call(
         assert list(tmp_path.glob(".out.*")) == []
 
 
-def test_processes_write_the_same(shards: Path, command: Commands, tmp_path: Path) -> None:
-    line = ("export", shards, "vqav2", "vizwiz", "--to", "chat", "--out")
+@pytest.mark.parametrize("shape", ["chat", "webdataset"])
+def test_processes_write_the_same(
+    shards: Path, command: Commands, tmp_path: Path, shape: str
+) -> None:
+    line = ("export", shards, "vqav2", "vizwiz", "--to", shape, "--out")
     assert command(*line, tmp_path / "one").code == 0
     assert command(*line, tmp_path / "two", "--jobs", 2).code == 0
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
