@@ -151,8 +151,8 @@ def write_bytes(path: Path, data: bytes) -> FileFacts:
 
 
 def write_blocks(path: Path, blocks: Iterable[bytes]) -> FileFacts:
-    """Write a file atomically, a block at a time."""
-    with _hashed(path, None) as sink:
+    """Write a file atomically, a block at a time; a thread hashes a block while it is written."""
+    with ThreadPoolExecutor(1) as hasher, _hashed(path, None, hasher) as sink:
         for block in blocks:
             sink.write(block)
         return FileFacts(path.name, 0, sink.size_bytes, sink.hexdigest())
@@ -302,8 +302,9 @@ def sync(path: Path) -> None:
 class _HashedSink:
     """A write-only file that hashes what passes through."""
 
-    def __init__(self, handle: BinaryIO) -> None:
+    def __init__(self, handle: BinaryIO, hasher: ThreadPoolExecutor | None = None) -> None:
         self._handle = handle
+        self._hasher = hasher
         self._hash = hashlib.sha256()
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -322,10 +323,14 @@ class _HashedSink:
     def flush(self) -> None:
         data = b"".join(self._held)
         self._held, self._held_bytes = [], 0
-        self._hash.update(data)
+        hashed = self._hasher.submit(self._hash.update, data) if self._hasher else None
         rest = memoryview(data)
         while rest:  # a nearly full disk takes a part, and the next call fails
             rest = rest[self._handle.write(rest) :]
+        if hashed is None:
+            self._hash.update(data)
+        else:
+            hashed.result()  # so that one block at a time is held
 
     def close(self) -> None:
         self.flush()
@@ -336,12 +341,14 @@ class _HashedSink:
 
 
 @contextmanager
-def _hashed(path: Path, syncer: Syncer | None) -> Iterator[_HashedSink]:
+def _hashed(
+    path: Path, syncer: Syncer | None, hasher: ThreadPoolExecutor | None = None
+) -> Iterator[_HashedSink]:
     beside = path.with_name(private_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("xb", buffering=0) as handle:
-            sink = _HashedSink(cast(BinaryIO, handle))
+            sink = _HashedSink(cast(BinaryIO, handle), hasher)
             yield sink
             sink.flush()
             if syncer is None:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -89,17 +89,17 @@ class LedgerWriter:
         positions = records.column("position").combine_chunks()
         self._note_order(sources, positions)
         start = json.dumps(self._constants, ensure_ascii=False).removesuffix("}")
-        parts: list[str | pa.Array] = [f'{start}, "source": ', quoted(sources), ', "position": ']
-        parts += [pc.fill_null(positions.cast(pa.string()), "null")]
-        parts += [f', "field": {json.dumps(field)}, "reason": ', quoted(reasons)]
-        parts += [', "detail": ', quoted(details)]
-        parts += [', "record_id": ', quoted(records.column("record_id").combine_chunks()), "}\n"]
+        parts: list[str | pa.Array] = [f'{start}, "source": ', *_quoted(sources)]
+        parts += [', "position": ', pc.fill_null(positions.cast(pa.string()), "null")]
+        parts += [f', "field": {json.dumps(field)}, "reason": ', *_quoted(reasons)]
+        parts += [', "detail": ', *_quoted(details), ', "record_id": ']
+        parts += [*_quoted(records.column("record_id").combine_chunks()), "}\n"]
+        parts = _joined_constants(parts)
         for begin in range(0, records.num_rows, _SLICE_ROWS):
             slices = [
                 part if isinstance(part, str) else part.slice(begin, _SLICE_ROWS) for part in parts
             ]
-            lines = pc.binary_join_element_wise(*slices, "")
-            self._write("".join(lines.to_pylist()).encode())
+            self._write(_bytes_of(pc.binary_join_element_wise(*slices, "")))
 
     def _note_order(self, sources: pa.Array, positions: pa.Array) -> None:
         """Record whether the next lines are in order."""
@@ -111,7 +111,7 @@ class LedgerWriter:
         )
         self._last = (first[0], int(numbers[-1])) if one_source else self._last
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         try:
             self._handle.write(data)
         except OSError as error:
@@ -136,16 +136,45 @@ class LedgerWriter:
             raise unwritable(self._path, error) from error
 
 
-def quoted(texts: pa.Array) -> pa.Array:
-    """Encode texts as JSON; only those with characters to escape are processed in Python."""
+def _quoted(texts: pa.Array) -> list[str | pa.Array]:
+    """Return the parts that encode each text as JSON: a constant where all texts are the same."""
+    if len(texts) and pc.all(pc.equal(texts, texts[0])).as_py():
+        return [json.dumps(texts[0].as_py(), ensure_ascii=False)]
+    if not _has_escaped(texts):
+        return ['"', texts, '"']
     odd = np.flatnonzero(np.asarray(pc.match_substring_regex(texts, _ESCAPED)))
     plain = pc.binary_join_element_wise('"', texts, '"', "")
-    if not len(odd):
-        return plain
     escaped = [json.dumps(text, ensure_ascii=False) for text in texts.take(odd).to_pylist()]
     is_odd = np.zeros(len(texts), np.bool_)
     is_odd[odd] = True
-    return pc.replace_with_mask(plain, pa.array(is_odd), pa.array(escaped, pa.string()))
+    return [pc.replace_with_mask(plain, pa.array(is_odd), pa.array(escaped, pa.string()))]
+
+
+def _has_escaped(texts: pa.Array) -> bool:
+    """Whether any text has a character that JSON escapes."""
+    data = np.frombuffer(_bytes_of(texts), np.uint8)
+    return bool(((data < 0x20) | (data == 0x22) | (data == 0x5C)).any())
+
+
+def _bytes_of(texts: pa.StringArray) -> memoryview:
+    """Return the bytes of all texts of a column without nulls, one after another."""
+    if not len(texts):
+        return memoryview(b"")
+    _, offsets, data = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32)
+    start, stop = ends[texts.offset], ends[texts.offset + len(texts)]
+    return memoryview(data or b"")[start:stop]
+
+
+def _joined_constants(parts: Sequence[str | pa.Array]) -> list[str | pa.Array]:
+    """Join constants that follow each other."""
+    joined: list[str | pa.Array] = []
+    for part in parts:
+        if joined and isinstance(part, str) and isinstance(joined[-1], str):
+            joined[-1] += part
+        else:
+            joined.append(part)
+    return joined
 
 
 def ledger_lines(path: Path) -> Iterator[bytes]:

@@ -26,10 +26,13 @@ class Problems:
     """The problems of one shard's pictures."""
 
     def __init__(self, table: pa.Table) -> None:
-        hashes = hash_texts(table.column("key"))
-        order = np.argsort(hashes)
-        self._hashes: Hashes = hashes[order]
-        self._table = table.combine_chunks().take(pa.array(order))
+        """Take a table of problems, sorted by the hash of the key or not."""
+        hashes = np.asarray(table.column("key_hash")).astype(np.uint64, copy=False)
+        if not (hashes[1:] >= hashes[:-1]).all():
+            order = np.argsort(hashes, kind="stable")
+            table, hashes = table.take(pa.array(order)), hashes[order]
+        self._hashes: Hashes = hashes
+        self._table = table.select(["key", "reason", "detail"]).combine_chunks()
 
     @classmethod
     def read(cls, problems: ShardProblems) -> "Problems":

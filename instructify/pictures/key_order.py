@@ -75,7 +75,9 @@ def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def taken(table: pa.Table, rows: NDArray[np.integer]) -> pa.Table:
-    """Take rows of a table whose columns may have several chunks."""
+    """Take rows of a table whose columns may have several chunks; neighbours are not copied."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and bool((np.diff(rows) == 1).all()):
+        return table.combine_chunks().slice(int(rows[0]), len(rows))
     at = pa.array(rows, pa.int64())
     columns = [one_array(column).take(at) for column in table.columns]
     return pa.Table.from_arrays(columns, schema=table.schema)
@@ -89,8 +91,10 @@ def with_hashes(keys: pa.Array) -> pa.Table:
 
 def sorted_by_hash(table: pa.Table) -> pa.Table:
     """Sort by hash and key; rows of one key stay in their order."""
-    order = hash_order(hashes_of(table), table["key"])
-    return taken(table, order)
+    hashes = hashes_of(table)
+    if bool((hashes[1:] > hashes[:-1]).all()):
+        return table
+    return taken(table, hash_order(hashes, table["key"]))
 
 
 def hash_order(hashes: Hashes, keys: pa.Array | pa.ChunkedArray) -> Rows:

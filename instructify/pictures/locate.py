@@ -121,6 +121,10 @@ class Locator:
                 return f"; {below} differs by upper and lower case, rename it or mend the table"
         return ""
 
+    def folded_names(self, listing: _Listing) -> pa.Array:
+        """Return the names of a folder without case and Unicode differences, as a column."""
+        return _texts(self._folded_names(listing))
+
     def _folded_names(self, listing: _Listing) -> Mapping[str, str]:
         known = (listing.label, listing.folder)
         if known not in self._folded:

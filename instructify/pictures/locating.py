@@ -74,24 +74,63 @@ class Located(NamedTuple):
     used_roots: frozenset[str]  # labels of the folders with a picture that is known and unchanged
 
 
+class _Texts:
+    """A column of texts that is filled in parts: of whole columns, or row by row."""
+
+    def __init__(self, num_rows: int) -> None:
+        self._at = np.full(num_rows, -1, np.int64)  # place among all texts; -1: null
+        self._columns: list[pa.Array] = []
+        self._num_texts = 0
+        self._lines: dict[int, str] = {}
+
+    def fill(self, rows: Rows, text: str) -> None:
+        """Give some rows the same text."""
+        self._at[rows] = self._num_texts
+        self._add(pa.array([text], pa.string()))
+
+    def put(self, rows: Rows, texts: pa.Array) -> None:
+        """Give each of some rows its text."""
+        self._at[rows] = np.arange(self._num_texts, self._num_texts + len(texts))
+        self._add(texts)
+
+    def put_one(self, row: int, text: str) -> None:
+        self._lines[row] = text
+
+    def column(self) -> pa.Array:
+        """Return the column as it is now; rows without a text are null."""
+        if self._lines:
+            rows = np.fromiter(self._lines, np.int64, len(self._lines))
+            self.put(rows, pa.array(list(self._lines.values()), pa.string()))
+            self._lines = {}
+        if not self._columns:
+            return pa.nulls(len(self._at), pa.string())
+        texts = pa.concat_arrays(self._columns)
+        return texts.take(pa.array(self._at, mask=self._at < 0))
+
+    def _add(self, texts: pa.Array) -> None:
+        self._columns.append(texts)
+        self._num_texts += len(texts)
+
+
 class _Places:
     """The results for the keys of a table, row by row."""
 
     def __init__(self, num_rows: int) -> None:
         self.state = np.full(num_rows, State.MISSING, np.int8)
-        self.media = np.full(num_rows, "image", object)
-        self.root = np.full(num_rows, None, object)
-        self.file = np.full(num_rows, None, object)
-        self.reason = np.full(num_rows, None, object)
-        self.detail = np.full(num_rows, None, object)
+        self.media, self.root, self.file, self.reason, self.detail = (
+            _Texts(num_rows) for _ in range(5)
+        )
+        self.media.fill(np.arange(num_rows), "image")
 
     def put(self, row: int, place: Location | Problem) -> None:
         if isinstance(place, Location):
             self.state[row] = State.FILE
-            self.root[row], self.file[row] = place.root, place.file
+            self.root.put_one(row, place.root)
+            self.file.put_one(row, place.file)
         else:
             self.state[row] = State.MISSING
-            self.reason[row], self.detail[row] = place
+            self.reason.put_one(row, place.reason)
+            self.detail.put_one(row, place.detail)
 
 
 def run_locate(unit: LocateUnit) -> Located:
@@ -148,7 +187,7 @@ def _locate(
     """Locate the keys of one family that the same releases name."""
     unsure = rows
     if family is not None:
-        places.media[rows] = family.media
+        places.media.fill(rows, family.media)
         unsure = _locate_plain(locator, family, keys, rows, releases, places)
     for row in unsure.tolist():
         places.put(row, first_found(locator, keys[row].as_py(), releases))
@@ -187,15 +226,15 @@ def _locate_plain(
             hit_rows = rows[left[hit]]
             folder = f"{listing.folder}/" if listing.folder else ""
             places.state[hit_rows] = State.FILE
-            places.root[hit_rows] = listing.label
-            places.file[hit_rows] = _around(folder, files.filter(pa.array(hit)), "").to_pylist()
+            places.root.fill(hit_rows, listing.label)
+            places.file.put(hit_rows, _around(folder, files.filter(pa.array(hit)), ""))
             left = left[~hit]
     left, near = _apart_from_alike(locator, family, releases[-1], names, left)
     unsure.append(rows[near])
     missing = rows[left]
     first, last = locator.missing_text(family, releases[-1])
-    places.reason[missing] = "picture-missing"
-    places.detail[missing] = _around(first, names.take(pa.array(left)), last).to_pylist()
+    places.reason.fill(missing, "picture-missing")
+    places.detail.put(missing, _around(first, names.take(pa.array(left)), last))
     return np.concatenate(unsure)
 
 
@@ -203,9 +242,17 @@ def _apart_from_alike(
     locator: Locator, family: Family, release: str, names: pa.Array, left: Rows
 ) -> tuple[Rows, Rows]:
     """Divide missing names into those without a similar file, and those with one."""
-    slots = tuple(locator.slots_of(family, release))
-    texts = names.take(pa.array(left)).to_pylist()
-    near = np.fromiter((bool(locator.alike(slots, text)) for text in texts), np.bool_, len(texts))
+    texts = names.take(pa.array(left))
+    near = np.zeros(len(left), np.bool_)
+    for slot in locator.slots_of(family, release):
+        if isinstance(slot, Problem) or not slot.listing.files:
+            continue
+        if (slot.before + slot.after).isascii():  # as plain names are
+            files = pc.ascii_lower(_around(slot.before, texts, slot.after))
+            near |= np.asarray(pc.is_in(files, value_set=locator.folded_names(slot.listing)))
+        else:
+            alike = (bool(locator.alike([slot], text)) for text in texts.to_pylist())
+            near |= np.fromiter(alike, np.bool_, len(texts))
     return left[~near], left[near]
 
 
@@ -217,15 +264,20 @@ def _mark_known(places: _Places, known: Known, at: Rows, roots: Roots) -> set[st
     """Mark the pictures that need not be looked at again; return where they are."""
     used: set[str] = set()
     rows = np.flatnonzero((at >= 0) & (places.state != State.CONTAINED))
+    if not len(rows):
+        return used
     notes = taken(known.seen.select(_NOTES), at[rows]).to_pylist()
-    stored = np.asarray(known.index["shard"].is_valid()) if len(rows) else np.empty(0, np.bool_)
+    stored = np.asarray(known.index["shard"].is_valid())
+    columns = [
+        text.column().take(pa.array(rows)).to_pylist() for text in (places.root, places.file)
+    ]
     with SourceReader(roots) as source:
-        for row, note in zip(rows.tolist(), notes, strict=True):
+        for row, note, root, file in zip(rows.tolist(), notes, *columns, strict=True):
             if places.state[row] == State.MISSING:
                 if stored[at[row]]:  # its file is gone, its content is not
                     places.state[row] = State.KNOWN
                 continue
-            place = Location(places.root[row], places.file[row])
+            place = Location(root, file)
             state = source.state(place)
             if isinstance(state, FileState) and tuple(note.values()) == (*place[:3], *state):
                 places.state[row] = State.KNOWN
@@ -239,10 +291,10 @@ def _located_table(wanted: pa.Table, places: _Places, known: Known, at: Rows) ->
     columns: dict[str, pa.Array] = {
         "key_hash": one_array(wanted["key_hash"]),
         "key": one_array(wanted["key"]),
-        "media": pa.array(places.media, pa.string()),
+        "media": places.media.column(),
         "state": pa.array(places.state, pa.int8()),
-        "reason": pa.array(places.reason, pa.string()),
-        "detail": pa.array(places.detail, pa.string()),
+        "reason": places.reason.column(),
+        "detail": places.detail.column(),
     }
     index = np.zeros(len(at), np.int64)
     index[rows] = np.arange(len(rows))
@@ -262,8 +314,8 @@ def _requests(located: pa.Table, places: _Places) -> pa.Table:
     table = pa.Table.from_arrays(
         [
             *key_columns.columns,
-            pa.array(places.root[rows], pa.string()),
-            pa.array(places.file[rows], pa.string()),
+            places.root.column().take(pa.array(rows)),
+            places.file.column().take(pa.array(rows)),
             pa.nulls(len(rows), pa.int64()),
             pa.nulls(len(rows), pa.int64()),
         ],

@@ -11,6 +11,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from instructify._util.canonical import canonical
 from instructify._util.errors import UserError
 from instructify._util.shards import (
     FileFacts,
@@ -131,9 +132,12 @@ def validate(table: pa.Table | pa.RecordBatch, path: Path) -> None:
 
 
 def write_part(folder: Path, stem: str, number: int, table: pa.Table) -> FileFacts:
-    """Write a part of an index under a name of its number and content."""
+    """Write a part of an index under a name of its number and content.
+
+    The table may be cut out of a larger one, of whose bytes nothing is written.
+    """
     beside = folder / private_name(stem)
-    facts = stream_arrow(beside, table.schema, table.combine_chunks().to_batches(BATCH_ROWS))
+    facts = stream_arrow(beside, table.schema, canonical(table).to_batches(BATCH_ROWS))
     name = f"{stem}-{number:03}-{facts.sha256[:8]}.arrow"
     beside.replace(folder / name)
     return facts._replace(name=name)

@@ -20,7 +20,6 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from instructify._util.file_names import is_stray
 from instructify._util.shards import map_file
@@ -241,6 +240,8 @@ def table_urls(path: Path) -> dict[str, str]:
     Raises:
         TarDamage: The table can't be read.
     """
+    import pyarrow.parquet as pq  # slow to import
+
     try:
         columns = [
             name

@@ -105,13 +105,19 @@ def _groups(first: Bools, owners: NDArray[np.int32], releases: Sequence[str]) ->
     starts = np.flatnonzero(first)
     if not len(starts):
         return []
+    if len(releases) == 1:
+        return [NamedBy(tuple(releases), np.arange(len(starts)))]
     words = []
     for low in range(0, len(releases), _WORD_BITS):
         inside = (owners >= low) & (owners < low + _WORD_BITS)
         shifts = np.where(inside, owners - low, 0).astype(np.int64)  # of 32 bits it would overflow
         bits = np.where(inside, np.left_shift(np.int64(1), shifts), 0)
         words.append(np.bitwise_or.reduceat(bits, starts))
-    sets, of_key = np.unique(np.stack(words, axis=1), axis=0, return_inverse=True)
+    if len(words) == 1:
+        sets, of_key = np.unique(words[0], return_inverse=True)
+        sets = sets.reshape(-1, 1)
+    else:
+        sets, of_key = np.unique(np.stack(words, axis=1), axis=0, return_inverse=True)
     groups = []
     for number, row in enumerate(sets.tolist()):
         named = tuple(

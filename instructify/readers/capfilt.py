@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts
-from instructify.readers.arrow import cleaned_captions, empty_at, singles
+from instructify.readers.arrow import cleaned_captions, empty_at, singles, whole_numbers
 from instructify.readers.base import (
     A_LIST,
     Chunk,
@@ -34,6 +34,8 @@ from instructify.readers.json_items import read_list
 from instructify.rejects import Reject
 
 _HTTP = ("http://", "https://")
+_DIGITS = 20
+_HEXADECIMAL = np.array([f"{byte:02x}" for byte in range(256)], "S2")
 
 
 class Pair(msgspec.Struct, gc=False):
@@ -51,7 +53,7 @@ class _List(NamedTuple):
 class _Window(NamedTuple):
     """Good pairs with cleaned captions, and their positions in the file."""
 
-    urls: Sequence[str]
+    urls: pa.StringArray
     captions: pa.StringArray
     positions: Sequence[int]
     rejects: Sequence[Reject]
@@ -109,10 +111,9 @@ def _urls(lists: Iterable[_List]) -> Iterator[Urls]:
 
 def _windows(file: RawFile) -> Iterator[_Window]:
     for items in read_list(file, Pair):
-        urls = [pair.url for pair in items.items]
+        urls = pa.array([pair.url for pair in items.items], pa.string())
         captions = cleaned_captions([pair.caption for pair in items.items])
-        bad = {row for row, url in enumerate(urls) if not url.startswith(_HTTP)}
-        bad = {row for row in bad if not urls[row].lower().startswith(_HTTP)}
+        bad = set(_bad_urls(urls))
         empty = set(empty_at(captions).tolist())
         if not bad and not empty:
             yield _Window(urls, captions, items.positions, items.rejects)
@@ -123,7 +124,15 @@ def _windows(file: RawFile) -> Iterator[_Window]:
         kept = [row for row in range(len(urls)) if row not in bad and row not in empty]
         positions = [items.positions[row] for row in kept]
         rows = pa.array(kept, pa.int64())
-        yield _Window([urls[row] for row in kept], captions.take(rows), positions, rejects)
+        yield _Window(urls.take(rows), captions.take(rows), positions, rejects)
+
+
+def _bad_urls(urls: pa.StringArray) -> Iterator[int]:
+    """Yield the rows of URLs that begin with neither http:// nor https://, in any case."""
+    usual = [np.asarray(pc.starts_with(urls, start)) for start in _HTTP]
+    for row in np.flatnonzero(~np.logical_or(*usual)).tolist():
+        if not urls[row].as_py().lower().startswith(_HTTP):
+            yield row
 
 
 def _reject(file: RawFile, position: int, empty: bool) -> Reject:
@@ -136,10 +145,10 @@ def _chunk(
     context: ReadContext, caption_list: _List, window: _Window, plan: Plan, start: int
 ) -> Chunk:
     rows = np.flatnonzero(plan.kept(start, len(window.urls)))
-    picked = window.urls
+    picked, captions = window.urls, window.captions
     if len(rows) < len(picked):
-        picked = [picked[row] for row in rows.tolist()]
-    names = pa.array([sha256(url.encode()).hexdigest()[:20] for url in picked], pa.string())
+        picked, captions = picked.take(pa.array(rows)), captions.take(pa.array(rows))
+    names = _names_of(picked)
     prefix = f"{context.dataset}/{context.split}/"
     kind = "-s" if caption_list.synthetic else "-w"
     ordinals = pa.array(plan.ordinals(start, len(window.urls))[rows]).cast(pa.string())
@@ -148,11 +157,24 @@ def _chunk(
         record_id=pc.binary_join_element_wise(prefix, names, kind, ordinals, ""),
         form="caption",
         pictures=singles(pc.binary_join_element_wise("web_capfilt/", names, "")),
-        answer=window.captions.take(pa.array(rows)),
+        answer=captions,
         source=caption_list.file.name,
-        position=pa.array(np.asarray(window.positions, np.int64)[rows]),
+        position=whole_numbers(window.positions).take(pa.array(rows)),
     )
     return Chunk(records, tuple(window.rejects))
+
+
+def _names_of(urls: pa.StringArray) -> pa.StringArray:
+    """Return the first 20 hexadecimal digits of the sha256 of each URL.
+
+    The digits of all hashes are made at once: a text for each would take as long as hashing.
+    """
+    hashes = map(sha256, urls.cast(pa.binary()).to_pylist())
+    digests = b"".join([digest.digest() for digest in hashes])
+    first = np.frombuffer(digests, np.uint8).reshape(-1, sha256().digest_size)[:, : _DIGITS // 2]
+    offsets = np.arange(len(urls) + 1, dtype=np.int32) * np.int32(_DIGITS)
+    text = pa.py_buffer(_HEXADECIMAL[first].tobytes())
+    return pa.StringArray.from_buffers(len(urls), pa.py_buffer(offsets), text)
 
 
 READER = Reader(

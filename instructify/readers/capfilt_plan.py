@@ -21,6 +21,7 @@ from instructify._util.keyed import Hashes, mix
 
 _BUCKETS = 256
 _BUCKET_SHIFT = np.uint64(56)
+_BLOCK = 1 << 16  # captions that are divided at a time
 _BIN_SHIFT = np.uint64(48)
 _HALF = np.uint64(32)
 _FILES = ("kept.npy", "repeated.npy", "ordinals.npy")
@@ -111,21 +112,26 @@ def _write_buckets(paths: list[Path], urls: Iterable[Urls]) -> int:
     with ExitStack() as stack:
         files: list[BinaryIO] = [stack.enter_context(path.open("wb")) for path in paths]
         for part in urls:
-            entries = np.empty(len(part.hashes), _ENTRY)
-            entries["url"] = part.hashes
-            entries["index"] = np.arange(total, total + len(entries))
-            entries["kind"] = part.synthetic
-            total += len(entries)
-            bucket = part.hashes >> _BUCKET_SHIFT
-            order = np.argsort(bucket, kind="stable")
-            ends = np.searchsorted(bucket[order], np.arange(_BUCKETS + 1, dtype=np.uint64))
-            data = entries[order].tobytes()
-            for file, first, last in zip(files, ends, ends[1:], strict=False):
-                file.write(data[first * _ENTRY.itemsize : last * _ENTRY.itemsize])
+            for hashes in np.split(part.hashes, range(_BLOCK, len(part.hashes), _BLOCK)):
+                bucket = (hashes >> _BUCKET_SHIFT).astype(np.uint8)  # sorted fast, being small
+                order = np.argsort(bucket, kind="stable")
+                entries = np.empty(len(hashes), _ENTRY)
+                entries["url"] = hashes[order]
+                entries["index"] = order + total
+                entries["kind"] = part.synthetic
+                total += len(entries)
+                ends = np.cumsum(np.bincount(bucket, minlength=_BUCKETS)) * _ENTRY.itemsize
+                data = entries.view(np.uint8).data
+                for file, first, last in zip(
+                    files, [0, *ends.tolist()], ends.tolist(), strict=False
+                ):
+                    file.write(data[first:last])
     return total
 
 
 def _decide(paths: list[Path], total: int, rule: Rule) -> Plan:
+    if not rule.sample and not rule.one_per_url:
+        return _all_kept(paths)
     limit = _sample_limit(paths, rule) if rule.sample else None
     bits = np.zeros((total + 7) >> 3, np.uint8) if limit or rule.one_per_url else None
     repeated: list[NDArray[np.int64]] = []
@@ -138,11 +144,41 @@ def _decide(paths: list[Path], total: int, rule: Rule) -> Plan:
             kept = bucket.kept if limit is None else bucket.kept & limit.admits(bucket)
             index = bucket.rows[kept]
             np.bitwise_or.at(bits, index >> 3, np.left_shift(1, index & 7).astype(np.uint8))
-    indices = np.concatenate(repeated)
+    return _plan_of(bits, repeated, ordinals)
+
+
+def _plan_of(
+    bits: NDArray[np.uint8] | None,
+    repeated: list[NDArray[np.int64]],
+    ordinals: list[NDArray[np.int64]],
+) -> Plan:
+    none = np.empty(0, np.int64)
+    indices = np.concatenate([none, *repeated])
     order = np.argsort(indices)
     return Plan(
-        _kept_bits=bits, _repeated=indices[order], _ordinals=np.concatenate(ordinals)[order]
+        _kept_bits=bits,
+        _repeated=indices[order],
+        _ordinals=np.concatenate([none, *ordinals])[order],
     )
+
+
+def _all_kept(paths: list[Path]) -> Plan:
+    """Keep every caption; only those of repeated URLs, which are few, need a number."""
+    repeated: list[NDArray[np.int64]] = []
+    ordinals: list[NDArray[np.int64]] = []
+    for path in paths:
+        entries = np.fromfile(path, _ENTRY)
+        urls = entries["url"].astype(np.uint64)
+        ordered = np.sort(urls)
+        doubles = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        if not len(doubles):
+            continue
+        entries = entries[np.isin(urls, doubles)]
+        entries = entries[np.argsort(entries["url"], kind="stable")]
+        ordinal = _ordinals_of(entries)
+        repeated.append(entries["index"][ordinal > 0].astype(np.int64))
+        ordinals.append(ordinal[ordinal > 0])
+    return _plan_of(None, repeated, ordinals)
 
 
 def _read_buckets(paths: list[Path], rule: Rule) -> Iterator[_Bucket]:
@@ -150,10 +186,7 @@ def _read_buckets(paths: list[Path], rule: Rule) -> Iterator[_Bucket]:
         entries = np.fromfile(path, _ENTRY)
         entries = entries[np.argsort(entries["url"], kind="stable")]
         url = entries["url"].astype(np.uint64)
-        ordinal = np.empty(len(url), np.int64)
-        for kind in (0, 1):
-            of_kind = entries["kind"] == kind
-            ordinal[of_kind] = _places(url[of_kind]).place
+        ordinal = _ordinals_of(entries)
         kept = np.ones(len(url), bool)
         if rule.one_per_url:
             places = _places(url)
@@ -162,6 +195,15 @@ def _read_buckets(paths: list[Path], rule: Rule) -> Iterator[_Bucket]:
         which = (2 * ordinal + entries["kind"]).astype(np.uint64)
         key = mix(mix(url, "capfilt sample", rule.seed) + which, "capfilt sample", rule.seed)
         yield _Bucket(entries["index"].astype(np.int64), ordinal, kept, key)
+
+
+def _ordinals_of(entries: NDArray[Any]) -> NDArray[np.int64]:
+    """Count the captions of the same kind and URL before each, where URLs are sorted."""
+    ordinal = np.empty(len(entries), np.int64)
+    for kind in (0, 1):
+        of_kind = entries["kind"] == kind
+        ordinal[of_kind] = _places(entries["url"][of_kind].astype(np.uint64)).place
+    return ordinal
 
 
 class _Places(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from instructify.readers.base import A_LIST, BY_ID, Ranges, RawFile
 
 RANGE_BYTES = 64 << 20
-_WORTH_CUTTING = 1.5  # a file of fewer ranges is not cut
+_WORTH_CUTTING = 0.25  # of a range; a smaller file is read by one process
 _TOGETHER = 4  # ranges come in fours, so that two or four processes finish together
 _HEAD_BYTES = 4 << 20
 _BLOCK_BYTES = 4 << 20  # a cut is searched in so many bytes after its place
@@ -114,7 +114,7 @@ def _spans(places: Sequence[int]) -> list[tuple[int, int]]:
 def _cuts(data: mmap.mmap, place: str, range_bytes: int) -> Iterator[_Item]:
     """Find the cuts between ranges of equal length, which is at most `range_bytes`.
 
-    A file that is not much longer than one range has none.
+    A file that is much shorter than one range has none.
     """
     size = len(data)
     if size < _WORTH_CUTTING * range_bytes:

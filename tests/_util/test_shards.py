@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instructify._util.shards import read_arrow, stream_tables, write_arrow
+from instructify._util.errors import UserError
+from instructify._util.shards import read_arrow, stream_tables, write_arrow, write_blocks
 
 LABELS = pa.array(["a", "b", "c"])
 SCHEMA = pa.schema(
@@ -58,4 +59,23 @@ def test_an_error_of_whoever_makes_the_tables_passes_through(tmp_path: Path) -> 
 
     with pytest.raises(KeyError, match="made"):
         stream_tables(tmp_path / "x.arrow", SCHEMA, tables(), batch_rows=4)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [5, 0, 7], [1 << 20, 3, (3 << 20) + 1, 1]])
+def test_blocks_are_written_and_hashed_in_order(tmp_path: Path, sizes: list[int]) -> None:
+    blocks = [bytes([number + 1]) * size for number, size in enumerate(sizes)]
+    facts = write_blocks(tmp_path / "x", iter(blocks))
+    data = b"".join(blocks)
+    assert (tmp_path / "x").read_bytes() == data
+    assert facts == ("x", 0, len(data), hashlib.sha256(data).hexdigest())
+
+
+def test_a_failing_source_of_blocks_leaves_no_file(tmp_path: Path) -> None:
+    def blocks() -> Iterator[bytes]:
+        yield b"x" * (2 << 20)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(UserError, match="No space left"):
+        write_blocks(tmp_path / "x", blocks())
     assert not list(tmp_path.iterdir())

@@ -1,13 +1,17 @@
 """Ledgers are written in order, as rows or as columns, and merged without being held."""
 
 import random
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from instructify._util.keyed import hash_texts
 from instructify.build.ledger import LedgerWriter, ledger_lines, order
 from instructify.build.ledger_merge import merged
+from instructify.build.problems import Problems
+from instructify.pictures.tables import PROBLEM_SCHEMA
 from instructify.rejects import Reject
 
 ODD = ['a "b"', "back\\slash", "tab\tand\nline", "\x01\x1f\x7f", "caf\u00e9 \u2028 \U0001f600", ""]
@@ -43,6 +47,40 @@ def test_columns_give_the_lines_of_rows(tmp_path: Path, source: str) -> None:
         columns.add_records(records.slice(0, 0), "pictures", pa.array([]), pa.array([]))
     assert (tmp_path / "columns").read_bytes() == (tmp_path / "rows").read_bytes()
     assert columns.counts == rows.counts == {"picture-missing": 5, "picture-empty": 1}
+
+
+@pytest.mark.parametrize("rows", [1, 8_192, 8_193])
+@pytest.mark.parametrize("detail", ["the same", "number"])
+def test_long_columns_give_the_lines_of_rows(tmp_path: Path, rows: int, detail: str) -> None:
+    details = [detail if detail == "the same" else f"{at} caf\u00e9" for at in range(rows)]
+    ids = [f"d/train/{at}" for at in range(rows)]
+    with LedgerWriter(tmp_path / "rows", "d", "train") as plain:
+        rejects = [
+            Reject("f", at, "pictures", "picture-missing", text) for at, text in enumerate(details)
+        ]
+        plain.add(rejects, ids)
+    table = pa.table(
+        {"record_id": ["x", *ids], "source": ["f"] * (rows + 1), "position": range(-1, rows)}
+    )
+    with LedgerWriter(tmp_path / "columns", "d", "train") as columns:
+        reasons = pa.array(["x", *["picture-missing"] * rows]).slice(1)
+        columns.add_records(table.slice(1), "pictures", reasons, pa.array(["x", *details]).slice(1))
+    assert (tmp_path / "columns").read_bytes() == (tmp_path / "rows").read_bytes()
+
+
+@pytest.mark.parametrize("order_of", [sorted, reversed])
+def test_problems_are_looked_up_in_any_order(
+    order_of: Callable[[list[str]], Iterable[str]],
+) -> None:
+    keys = sorted((f"f/{number}" for number in range(50)), key=lambda key: hash_texts([key])[0])
+    asked = list(order_of(keys[::2]))
+    table = pa.table([pa.array(hash_texts(asked)), asked, ["picture-missing"] * 25, asked],
+                     schema=PROBLEM_SCHEMA)  # fmt: skip
+    pictures = pa.array([[], [keys[1]], [keys[3], keys[4], keys[2]], [keys[0]], ["f/none"]])
+    rows, problems = Problems(table).rows_with_problems(pictures)
+    assert rows.tolist() == [2, 3]
+    assert problems["detail"].to_pylist() == [keys[4], keys[0]]
+    assert not len(Problems(table.slice(0, 0)).rows_with_problems(pictures)[0])
 
 
 def test_a_position_that_is_not_known_is_null(tmp_path: Path) -> None:

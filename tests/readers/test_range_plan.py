@@ -11,7 +11,7 @@ from instructify.readers.range_plan import plan_ranges
 ITEM = {"id": 7, "text": "a text of some length", "numbers": [1, 2, 3]}
 
 
-@pytest.mark.parametrize("num_items", [150, 300, 1000, 4321])
+@pytest.mark.parametrize("num_items", [30, 150, 1000, 4321])
 @pytest.mark.parametrize("range_bytes", [3_000, 10_000])
 def test_ranges_come_in_fours_of_like_length(
     tmp_path: Path, num_items: int, range_bytes: int
@@ -22,7 +22,7 @@ def test_ranges_come_in_fours_of_like_length(
         {"data": RawFile("items", path)}, Ranges(places={"data": A_LIST}), range_bytes
     )
     lengths = [stop - start for start, stop in (cut["data"] for cut in cuts)]
-    if path.stat().st_size < 1.5 * range_bytes:
+    if path.stat().st_size < range_bytes / 4:
         assert not cuts
         return
     item_bytes = len(json.dumps(ITEM)) + 2

@@ -1,6 +1,7 @@
 """Web CapFilt: names by url, files by option, samples and choices, what is rejected."""
 
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,37 @@ def test_capfilt_names_a_picture_by_the_hash_of_its_url(read: Read) -> None:
     assert column(outcome, "answer")[0] == "Bad ``Vibrations'' <PERSON> here"
     assert column(outcome, "pictures")[0] == [f"web_capfilt/{name}"]
     assert column(outcome, "source")[-1] == "laion_web.json"
+
+
+@pytest.mark.parametrize("sample", [0, 3])
+def test_capfilt_hashes_the_bytes_of_each_url(read: Read, sample: int) -> None:
+    urls = [
+        "http://a/",
+        "https://b/caf\u00e9\U0001f600",
+        "hTTp://" + "x" * 300,
+        "http://",
+        "https://1",
+    ]
+    outcome = read(
+        "web_capfilt", {"ccs_web": pairs(*((url, "text") for url in urls))}, sample=sample
+    )
+    names = {sha256(url.encode()).hexdigest()[:20]: url for url in urls}
+    assert {names[name.split("-")[0]] for name in ids(outcome)} <= set(urls)
+    assert len(ids(outcome)) == (sample or len(urls))
+    if not sample:
+        assert [name.split("-")[0] for name in ids(outcome)] == list(names)
+
+
+@pytest.mark.parametrize(
+    "bad", ["httpx://a", "http:/a", "", " http://a", "http\u017f://a", "h", "\u212attp://"]
+)
+def test_capfilt_takes_http_in_any_case_and_nothing_like_it(read: Read, bad: str) -> None:
+    good = ["http://a", "HTTP://a", "https://a", "HttpS://a"]
+    outcome = read(
+        "web_capfilt", {"ccs_web": pairs(*((url, "text") for url in [*good, bad, *good]))}
+    )
+    assert outcome.reasons() == [(4, "url", "bad-value")]
+    assert column(outcome, "position") == [0, 1, 2, 3, 5, 6, 7, 8]
 
 
 def test_capfilt_takes_the_files_that_the_options_ask_for(read: Read) -> None:
