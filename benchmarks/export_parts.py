@@ -1,6 +1,6 @@
 """Exports by one process and in parts: CPU seconds, and the share of them that lies in parts.
 
-    python benchmarks/export_parts.py [--samples N] [--only SHAPE ...] [--no-pictures]
+    python benchmarks/export_parts.py [--samples N] [--rounds N] [--only SHAPE ...] [--no-pictures]
 
 The build: VQAv2 train with one draw and five samples a picture; the pictures are small JPEGs, all
 different. The parts run one after another and then the command without `--part`; both ways have to
@@ -12,11 +12,13 @@ given with and without it.
 import argparse
 import io
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from measure import run_once
@@ -26,7 +28,6 @@ from vqav2_raw import write_vqav2
 INSTRUCTIFY = [sys.executable, "-c", "from instructify.cli import main; main()"]
 SHAPES = ("webdataset", "parquet", "hub", "llava", "chat")
 PARTS = 4
-STARTS = 3
 SAMPLES_A_PICTURE = 5
 
 
@@ -57,10 +58,20 @@ def write_build(root: Path, num_samples: int, *, pictures: bool) -> Path:
     return root / "build"
 
 
-def measure(export: Sequence[str], scratch: Path) -> None:
-    """Export in one process and in parts, compare the bytes, and print a line."""
+class Seconds(NamedTuple):
+    """CPU seconds of an export by one process, of all parts, of the last command, of a start."""
+
+    one: float
+    parts: float
+    last: float
+    start: float
+
+
+def measure(export: Sequence[str], scratch: Path) -> Seconds:
+    """Export in one process and in parts, and compare the bytes."""
     whole, parts = scratch / "whole", scratch / "parts"
-    start = min(_start(export, whole) for _ in range(STARTS))
+    start = run_once([*export, "--limit", "1", "--out", str(whole)]).cpu_s
+    shutil.rmtree(whole)
     one = run_once([*export, "--out", str(whole)]).cpu_s
     command = [*export, "--out", str(parts)]
     inside = [
@@ -70,25 +81,24 @@ def measure(export: Sequence[str], scratch: Path) -> None:
     subprocess.run(["diff", "-rq", str(whole), str(parts)], check=True)
     shutil.rmtree(whole)
     shutil.rmtree(parts)
-    share = sum(inside) / (sum(inside) + last)
-    work = sum(inside) - PARTS * start
-    share_of_work = work / (work + max(0.0, last - start))
-    name = export[export.index("--to") + 1]
-    figures = "".join(f"{value:>9.2f}" for value in (one, sum(inside), last, start))
-    print(f"{name:<12}{figures}{share:>9.1%}{share_of_work:>9.1%}", flush=True)
+    return Seconds(one, sum(inside), last, start)
 
 
-def _start(export: Sequence[str], out: Path) -> float:
-    """Measure an export of one sample."""
-    run = run_once([*export, "--limit", "1", "--out", str(out)])
-    shutil.rmtree(out)
-    return run.cpu_s
+def line(name: str, rounds: Sequence[Seconds]) -> str:
+    """Format the medians, and the share of the parts with and without the starts."""
+    middle = Seconds(*map(statistics.median, zip(*rounds, strict=True)))
+    share = middle.parts / (middle.parts + middle.last)
+    work = middle.parts - PARTS * middle.start
+    share_of_work = work / (work + max(0.0, middle.last - middle.start))
+    figures = "".join(f"{value:>9.2f}" for value in middle)
+    return f"{name:<12}{figures}{share:>9.1%}{share_of_work:>9.1%}"
 
 
 def main() -> None:
     """Make a build, measure every format, print a table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, default=150_000)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", choices=SHAPES, nargs="+", default=SHAPES)
     parser.add_argument("--no-pictures", action="store_true")
     parser.add_argument("--shard-mb", type=int, default=50)
@@ -101,12 +111,14 @@ def main() -> None:
             build = write_build(Path(scratch), given.samples, pictures=has_pictures)
         pictures = ["--no-pictures"] * given.no_pictures
         kind = "text alone" if given.no_pictures else "with pictures"
-        print(f"{given.samples:,} samples, {kind}, {PARTS} parts; CPU seconds and shares")
+        print(f"{given.samples:,} samples, {kind}, {PARTS} parts, {given.rounds} rounds")
         titles = ("one", "parts", "last", "start", "share", "without start")
         print(f"{'format':<12}{''.join(f'{title:>9}' for title in titles)}")
         for shape in given.only:
             export = [*INSTRUCTIFY, "export", str(build), "--to", shape, *pictures]
-            measure([*export, "--shard-mb", str(given.shard_mb)], Path(scratch))
+            export += ["--shard-mb", str(given.shard_mb)]
+            rounds = [measure(export, Path(scratch)) for _ in range(given.rounds)]
+            print(line(shape, rounds), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from instructify.exporting.picture_units import (
     plan_pictures,
     run_pictures,
 )
-from instructify.exporting.piece_units import PieceUnit, Work
+from instructify.exporting.piece_units import PieceUnit, Work, damaged
 from instructify.exporting.pieces import run_piece
 from instructify.exporting.planning import SplitPlan, plan_pieces
 from instructify.exporting.receipt import PicturesReceipt, PieceReceipt, SplitReceipt
@@ -74,8 +74,17 @@ def write_pieces(
         picture_units = plan_pictures(work, build, units)
         picture_receipts = workers.map(run_pictures, picture_units, stage="export")
     done = dict(zip(units, receipts, strict=True))
-    databases = write_indices(work, plans, workers) if is_indexed else {}
+    databases = _databases(work, plans, workers) if is_indexed else {}
     return Pieces(plans, done, picture_units, picture_receipts, has_files, databases)
+
+
+def _databases(work: Work, plans: Sequence[SplitPlan], workers: Workers) -> dict[str, Path]:
+    """Fill Energon's index of every dataset that has pieces; returns the files."""
+    databases = write_indices(work, plans, workers)
+    for plan in plans:
+        if plan.pieces and plan.chosen.dataset not in databases:  # a piece was removed meanwhile
+            raise damaged(plan.pieces[0].folder)
+    return databases
 
 
 def adopt_split(plan: SplitPlan, pieces: Pieces, sink: Sink, sets: set[str]) -> SplitReceipt:

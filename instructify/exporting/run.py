@@ -216,6 +216,12 @@ def _write_beside(
     """Write the shared candidate sets that the samples name, and the card."""
     if sets and export.options.shape not in ("llava", "chat"):
         candidate_sets = export.build.candidate_sets()
+        for name in sorted(sets - candidate_sets.keys()):
+            raise UserError(
+                f"the samples of this export name the candidate set {name!r:.80}, which "
+                f"{export.build.paths.root} lacks; `instructify verify` says what else is wrong, "
+                f"and if nothing is, delete {pieces_beside(export.out)}."
+            )
         text = json.dumps({name: candidate_sets[name] for name in sorted(sets)}, ensure_ascii=False)
         write_bytes(place / CANDIDATES, (text + "\n").encode())
     if export.options.shape == "hub":

@@ -242,6 +242,8 @@ def _apart_from_alike(
     locator: Locator, family: Family, release: str, names: pa.Array, left: Rows
 ) -> tuple[Rows, Rows]:
     """Divide missing names into those without a similar file, and those with one."""
+    if not len(left):
+        return left, left
     texts = names.take(pa.array(left))
     near = np.zeros(len(left), np.bool_)
     for slot in locator.slots_of(family, release):

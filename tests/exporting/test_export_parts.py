@@ -73,8 +73,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("shape", ["llava", "chat", "webdataset", "parquet"])
 def test_pieces_give_the_bytes_of_one_process(
-    shards: Path, tmp_path: Path, shape: str, case: str
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: str, case: str
 ) -> None:
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)  # of a thousand small files
     options = {"shape": shape, "shard_mb": 1, "shard_unit": 15_000, **CASES[case]}
     told = export(shards, tmp_path / "whole", **options)
     assert export(shards, tmp_path / "pieces", workers=HERE, **options) == told
@@ -134,8 +135,33 @@ def test_the_last_command_is_killed_at_any_call(
         assert list(tmp_path.glob(".out.*")) == []
 
 
-def test_processes_write_the_same(shards: Path, command: Commands, tmp_path: Path) -> None:
-    line = ("export", shards, "vqav2", "vizwiz", "--to", "chat", "--out")
+@pytest.mark.heavy
+def test_the_part_that_fills_the_index_is_killed_at_any_call(
+    shards: Path, command: Commands, tmp_path: Path
+) -> None:
+    line = ("export", shards, "vizwiz", "vqav2", "--to", "webdataset", "--no-pictures", "--out")
+    assert command(*line, tmp_path / "whole").code == 0
+    wanted, out = tree(tmp_path / "whole"), tmp_path / "out"
+    assert command(*line, out, "--part", "2/2").code == 0
+    kept = shutil.copytree(pieces_beside(out), tmp_path / "kept")
+    calls = command(*line, out, "--part", "1/2", fault=("kill", "any", 0)).calls
+    assert len(list(pieces_beside(out).glob("*/index.sqlite"))) == 2
+    for at in range(calls, 0, -max(1, calls // 20)):
+        shutil.rmtree(pieces_beside(out))
+        shutil.copytree(kept, pieces_beside(out))
+        assert command(*line, out, "--part", "1/2", fault=("kill", "any", at)).code == 9
+        assert command(*line, out).code == 0
+        assert tree(out) == wanted
+        assert list(tmp_path.glob(".out.*")) == []
+        shutil.rmtree(out)
+        pieces_beside(out).mkdir()
+
+
+@pytest.mark.parametrize("shape", ["chat", "webdataset"])
+def test_processes_write_the_same(
+    shards: Path, command: Commands, tmp_path: Path, shape: str
+) -> None:
+    line = ("export", shards, "vqav2", "vizwiz", "--to", shape, "--out")
     assert command(*line, tmp_path / "one").code == 0
     assert command(*line, tmp_path / "two", "--jobs", 2).code == 0
     assert tree(tmp_path / "one") == tree(tmp_path / "two")

@@ -211,6 +211,20 @@ def test_a_receipt_that_no_unit_writes_counts_as_none(plans: list[SplitPlan], fa
     assert find_piece(unit) == whole
 
 
+def test_a_candidate_set_that_the_build_lacks_is_refused(
+    odd_build: Path, written: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(written, pieces_beside(out))
+    plans = plans_at(odd_build, pieces_beside(out), **TARS)
+    path = plans[0].pieces[0].folder / "export.json"
+    receipt = msgspec.json.decode(path.read_bytes())
+    path.write_bytes(msgspec.json.encode({**receipt, "sets": ["nobody"]}))
+    with pytest.raises(UserError, match="candidate set 'nobody'"):
+        export(odd_build, out, workers=HERE, **TARS)
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("name", ["vizwiz/{tar}", "vizwiz/{tar}.idx", f"vizwiz/{ROWS}"])
 def test_a_link_in_the_place_of_a_file_counts_as_none(plans: list[SplitPlan], name: str) -> None:
     unit = plans[0].pieces[0]
