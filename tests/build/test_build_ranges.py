@@ -183,7 +183,7 @@ def test_dialogues_share_their_tables(tmp_path: Path, tables_first: bool) -> Non
     tables_first=st.booleans(),
     range_bytes=st.integers(400, 4000),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_damaged_dialogues_and_tables(
     place: int, instead: bytes, cut: int, tables_first: bool, range_bytes: int
 ) -> None:

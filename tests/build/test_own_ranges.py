@@ -121,7 +121,7 @@ def test_good_files_are_read_range_by_range(entry: str, kind: str) -> None:
     damage=st.lists(st.tuples(st.integers(0, 9999), st.sampled_from(DAMAGE)), max_size=2),
     cut=st.integers(0, 200) | st.just(0),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_any_damage(
     number: int,
     words: list[str],
@@ -186,8 +186,8 @@ def test_splits_of_one_file(how: str, split: str) -> None:
     entry = TABLE.replace("columns:", f"split: {how}, columns:")
     cells = (1, 2, "", 3) if "values" in how else ("train", "val", "", "dev")
     items = [{**row, "s": cells[at % 7 % 4]} for at, row in enumerate(rows(150))]
-    for name, kind in (("x.json", "list"), ("x.jsonl", "lines")):
-        assert same(by_ranges(entry, {name: text_of(items, kind)}, 2500, split))
+    name, kind = ("x.json", "list") if split == "train" else ("x.jsonl", "lines")
+    assert same(by_ranges(entry, {name: text_of(items, kind)}, 2500, split))
 
 
 def test_a_column_that_is_named_like_the_split_is_refused_wherever_it_is() -> None:
@@ -243,7 +243,7 @@ def test_several_files_of_several_kinds() -> None:
         "g.tsv": b"file\tq\ta\n0.jpg\tis it?\tno\n",
         "h.json": text_of(rows(60), "indented"),
     }
-    for range_bytes in (2000, 4000, 9000):
+    for range_bytes in (2000, 9000):
         assert same(by_ranges(TABLE, files, range_bytes))
 
 
@@ -287,7 +287,7 @@ def parquet(number: int, group: int, **more: Any) -> bytes:
     range_bytes=st.integers(500, 9000),
     damage=st.none() | st.tuples(st.integers(0, 9999), st.sampled_from(DAMAGE)),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=9, deadline=None)
 def test_any_parquet(
     number: int, group: int, dictionary: bool, range_bytes: int, damage: tuple[int, bytes] | None
 ) -> None:
