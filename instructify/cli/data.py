@@ -1,6 +1,5 @@
 """Commands from raw releases to a build: catalog, twin, check, convert, retemplate."""
 
-import gc
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,8 +28,7 @@ from instructify.cli.options import (
     TemplateFolder,
 )
 from instructify.cli.output import reader_may_leave
-
-_OBJECTS_PER_COLLECTION = 100_000
+from instructify.cli.start import light_start
 
 if TYPE_CHECKING:
     from instructify.catalog import Catalog
@@ -83,6 +81,7 @@ def twin(
 
     Example: instructify twin vqav2 visdial --out raw
     """
+    light_start()
     from instructify.commands.twin import run_twin
 
     run_twin(
@@ -129,6 +128,7 @@ def check(
 
     Example: instructify check vqav2 coco_caption --raw raw
     """
+    light_start()
     from instructify.commands.check import CheckOptions, run_check
 
     options = CheckOptions(
@@ -224,18 +224,6 @@ def convert(
     raise typer.Exit(run_convert(options, as_json=as_json))
 
 
-def light_start() -> None:
-    """Leave out what makes the start slow; call this before pyarrow is imported.
-
-    pyarrow imports no pandas. The cyclic collector runs seldom: the objects of imports and catalogs
-    are in use to the end, and it would walk them a hundred times.
-    """
-    gc.set_threshold(_OBJECTS_PER_COLLECTION)
-    from instructify._util.arrow_start import look_for_no_pandas
-
-    look_for_no_pandas()
-
-
 def retemplate(
     build: BuildFolder,
     names: Names = None,
@@ -293,6 +281,7 @@ def import_data(
 
     Example: instructify import ~/data/birds --out mine.yaml
     """
+    light_start()
     from instructify.commands.import_data import run_import
 
     run_import(paths, name=name, task=task, out=out)

@@ -17,6 +17,7 @@ from instructify.cli.options import (
     TemplateFolder,
 )
 from instructify.cli.output import reader_may_leave
+from instructify.cli.start import light_start
 
 
 def inspect(
@@ -46,6 +47,7 @@ def inspect(
 
     Example: instructify inspect build vqav2 -n 3
     """
+    light_start()
     from instructify.commands.inspect import run_inspect
 
     if html is not None:
@@ -104,6 +106,7 @@ def overlap(
 
     Example: instructify overlap build --recipe paper --html overlap.html
     """
+    light_start()
     from instructify.build import engine_options
     from instructify.commands.overlap import run_overlap
 
@@ -140,6 +143,7 @@ def explain(
 
     Example: instructify explain build vqav2/train/458752000#0 --raw raw
     """
+    light_start()
     from instructify.commands.explain import run_explain
     from instructify.templating import TemplateFolders
 
@@ -167,6 +171,7 @@ def diff(
 
     Example: instructify diff build-before build-after
     """
+    light_start()
     from instructify.commands.diff import run_diff
 
     code = 0  # where the reader leaves early
@@ -188,6 +193,7 @@ def lint(
 
     Example: instructify lint build --templates my-templates
     """
+    light_start()
     from instructify.commands.lint import run_lint
     from instructify.templating import TemplateFolders
 
@@ -207,6 +213,7 @@ def verify(build: BuildFolder, as_json: Json = False) -> None:
 
     Example: instructify verify build
     """
+    light_start()
     from instructify.commands.verify import run_verify
 
     raise typer.Exit(run_verify(build, as_json=as_json))

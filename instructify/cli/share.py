@@ -15,6 +15,7 @@ from instructify.cli.options import (
     Names,
     PartOf,
 )
+from instructify.cli.start import light_start
 
 
 def export(
@@ -59,6 +60,7 @@ def export(
 
     Example: instructify export build vqav2 --to llava --out vqav2-llava
     """
+    light_start()
     from instructify.build import engine_options
     from instructify.commands.export import run_export_command
     from instructify.exporting import PictureFolders, read_options

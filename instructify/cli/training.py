@@ -7,6 +7,7 @@ import typer
 
 from instructify.cli.options import AddTemplates, BuildFolder, CatalogFile, Json, TemplateFolder
 from instructify.cli.output import reader_may_leave
+from instructify.cli.start import light_start
 
 
 def plan(
@@ -35,6 +36,7 @@ def plan(
 
     Example: instructify plan build --recipe paper --steps 60000 --batch 128
     """
+    light_start()
     from instructify.commands.plan import run_plan
 
     with reader_may_leave():

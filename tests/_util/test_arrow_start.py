@@ -26,9 +26,21 @@ def test_pandas_is_imported_by_those_who_use_it_only() -> None:
     subprocess.run([sys.executable, "-c", PROGRAM], check=True)
 
 
-def test_convert_imports_no_pandas() -> None:
+def test_commands_that_read_data_import_no_pandas() -> None:
+    names = [
+        "check",
+        "convert",
+        "explain",
+        "export",
+        "inspect",
+        "lint",
+        "overlap",
+        "plan",
+        "verify",
+    ]
+    imports = "".join(f"import instructify.commands.{name};" for name in names)
     program = (
-        "import sys; from instructify.cli.data import light_start; light_start();"
-        "import instructify.commands.convert; assert 'pandas' not in sys.modules"
+        "import sys; from instructify.cli.start import light_start; light_start();"
+        f"{imports} assert 'pandas' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
