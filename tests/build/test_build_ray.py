@@ -166,6 +166,20 @@ def test_ray_makes_the_build_of_one_process(
     assert difference(tree(tmp_path / "one"), tree(tmp_path / "ray")) == []
 
 
+def test_a_conversion_on_ray_that_is_killed_goes_on(
+    raw_root: Path, command: Commands, tmp_path: Path
+) -> None:
+    """The short form of `make test-scale`, which also kills nodes, workers and parts."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'instructify[ray]'")
+    line = ("convert", "coco_caption", "--limit", "12", "--raw", raw_root)
+    assert command(*line, "--out", tmp_path / "one").code == 0
+    engine = ("--out", tmp_path / "ray", "--engine", "ray")
+    assert command(*line, *engine, fault=("kill", "any", 8)).code == 9
+    answer = command(*line, *engine)
+    assert answer.code == 0, answer.stderr
+    assert difference(tree(tmp_path / "one"), tree(tmp_path / "ray")) == []
+
+
 def test_without_ray_a_command_says_one_sentence(
     raw_root: Path, command: Commands, tmp_path: Path
 ) -> None:
