@@ -70,6 +70,12 @@ def check_regular(path: Path | str) -> os.stat_result:
     return facts
 
 
+def check_named(path: Path, advice: str, option: str = "") -> None:
+    """Refuse a pipe, device or folder that a user names as a file: reading it may never end."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"{option}{path} is no file; {advice}")
+
+
 def read_regular(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
     """Read a regular file of bounded size; OSError where that fails, FileNotFoundError included."""
     descriptor = os.open(path, _OPEN_FLAGS)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from instructify._util.errors import UserError
+from instructify._util.outside import check_named
 from instructify._util.shards import write_bytes
 from instructify.catalog import load_catalog
 from instructify.importing.guess import Guess
@@ -25,8 +26,7 @@ def entry_lines(name: str, place: Place, guess: Guess) -> list[str]:
 
 def add_entry(out: Path, lines: Sequence[str], name: str) -> None:
     """Add an entry to a new or an existing catalog file, which stays unchanged if that fails."""
-    if out.exists() and not out.is_file():  # reading a pipe or a device may never end
-        raise UserError(f"{out} is no file; give a catalog file, or a name that is not taken.")
+    check_named(out, "give a catalog file, or a name that is not taken.")
     before = out.read_bytes() if out.exists() else None
     text = _HEAD if before is None else before.decode("utf-8", "replace").rstrip("\n") + "\n"
     if before is not None and name in load_catalog(extra=out).datasets:

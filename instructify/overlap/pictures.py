@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import Hashes, hash_texts
+from instructify._util.outside import check_named
 from instructify.build import Build
 from instructify.overlap.masks import Masks, add_part, distinct, no_masks, unite
 from instructify.overlap.parts import Part, PartKeys, key_at, read_part
@@ -126,8 +127,7 @@ def read_pictures(builds: Sequence[Build], parts: Sequence[Part], aliases: Alias
 
 def read_aliases(path: Path) -> Aliases:
     """Read Visual Genome's image_data.json: which of its pictures are COCO's, by `coco_id`."""
-    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
-        raise UserError(f"--vg {path} is no file; give Visual Genome's image_data.json.")
+    check_named(path, "give Visual Genome's image_data.json.", "--vg ")
     try:
         images = msgspec.json.decode(path.read_bytes(), type=list[_Image])
     except OSError as error:

@@ -6,17 +6,19 @@ number in the file, whose name is in the schema; it becomes the name.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from instructify._util.errors import UserError
 from instructify._util.shards import map_file
 from instructify.readers.base import CHUNK_ROWS, RawFile
-from instructify.readers.parquet_spans import span_batches
+from instructify.readers.parquet_spans import open_parquet, span_batches
 from instructify.readers.rows import Cells, Rows, check_columns
 from instructify.rejects import Reject
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 _BATCH_BYTES = 32 << 20
 
@@ -25,7 +27,7 @@ def parquet_rows(file: RawFile, columns: Sequence[str]) -> Iterator[Rows]:
     """Stream the rows of a Parquet file."""
     position = 0 if file.span is None else file.span.first
     try:
-        with pq.ParquetFile(map_file(file.path)) as table:
+        with open_parquet(file.path) as table:
             schema = table.schema_arrow
             check_columns(file, columns, schema.names)
             # pyarrow treats a dot in a name as a path into a nested column: then read all columns.
@@ -70,7 +72,8 @@ def table_schema(file: RawFile) -> pa.Schema:
     """Return the schema of a Parquet or Arrow file."""
     try:
         if file.path.suffix.lower() == ".parquet":
-            return pq.read_schema(map_file(file.path))
+            with open_parquet(file.path) as table:
+                return table.schema_arrow
         with _ArrowReader(file) as (schema, _):
             return schema
     except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -98,7 +101,7 @@ class _ArrowReader:
         self._source.close()
 
 
-def _batch_rows_of(table: pq.ParquetFile) -> int:
+def _batch_rows_of(table: "pq.ParquetFile") -> int:
     sizes = [table.metadata.row_group(at) for at in range(table.num_row_groups)]
     largest = max((group.total_byte_size / max(1, group.num_rows) for group in sizes), default=1)
     return max(1, min(CHUNK_ROWS, int(_BATCH_BYTES / max(1.0, largest))))

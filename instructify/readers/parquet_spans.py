@@ -9,13 +9,15 @@ records of rows.
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from instructify._util.shards import map_file
 from instructify.readers.spans import Span
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 
 class _Group(NamedTuple):
@@ -34,9 +36,16 @@ class _Group(NamedTuple):
         return -(-(place - self.start) * self.rows // (self.stop - self.start))
 
 
+def open_parquet(path: Path) -> "pq.ParquetFile":
+    """Open a Parquet file, mapped into memory."""
+    import pyarrow.parquet as pq  # slow to import
+
+    return pq.ParquetFile(map_file(path))
+
+
 def parquet_cuts(path: Path, targets: Sequence[int], most: int) -> list[int]:
     """Find a cut at or after each place: before a row group, or within one of over `most` bytes."""
-    with pq.ParquetFile(map_file(path)) as table:
+    with open_parquet(path) as table:
         groups = _groups(table, path)
     if not groups or any(group.start >= group.stop for group in groups):
         return []  # the groups are not in order
@@ -48,14 +57,14 @@ def parquet_cuts(path: Path, targets: Sequence[int], most: int) -> list[int]:
     return cuts
 
 
-def rows_of_span(table: pq.ParquetFile, path: Path, span: Span) -> int:
+def rows_of_span(table: "pq.ParquetFile", path: Path, span: Span) -> int:
     """Count the rows of a part of a file."""
     groups = _groups(table, path)
     return sum(group.first_row(span.stop) - group.first_row(span.start) for group in groups)
 
 
 def span_batches(
-    table: pq.ParquetFile, path: Path, span: Span, batch_rows: int, columns: list[str] | None
+    table: "pq.ParquetFile", path: Path, span: Span, batch_rows: int, columns: list[str] | None
 ) -> Iterator[pa.RecordBatch]:
     """Stream the rows of a part of a file."""
     for at, group in enumerate(_groups(table, path)):
@@ -72,7 +81,7 @@ def span_batches(
                 break
 
 
-def _groups(table: pq.ParquetFile, path: Path) -> list[_Group]:
+def _groups(table: "pq.ParquetFile", path: Path) -> list[_Group]:
     """List the row groups; together they cover the whole file."""
     found = [table.metadata.row_group(at) for at in range(table.num_row_groups)]
     starts = [0, *(_start_of(group) for group in found[1:]), path.stat().st_size]
@@ -82,7 +91,7 @@ def _groups(table: pq.ParquetFile, path: Path) -> list[_Group]:
     ]
 
 
-def _start_of(group: pq.RowGroupMetaData) -> int:
+def _start_of(group: "pq.RowGroupMetaData") -> int:
     """Return where the first column of a row group begins."""
     if not group.num_columns:
         return 0

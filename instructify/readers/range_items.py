@@ -2,12 +2,10 @@
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from instructify._util.shards import map_file
 from instructify.readers.base import A_LIST, BY_ID, JSON_LINES, PARQUET_ROWS, RawFile
 from instructify.readers.json_items import read_list, read_mapping
-from instructify.readers.parquet_spans import rows_of_span
+from instructify.readers.parquet_spans import open_parquet, rows_of_span
 from instructify.readers.spans import InDoubt, Span
 from instructify.readers.text_lines import count_lines
 
@@ -34,7 +32,7 @@ def count_items(file: RawFile, place: str) -> None:
 
 def _rows_of(file: RawFile, span: Span) -> int:
     try:
-        with pq.ParquetFile(map_file(file.path)) as table:
+        with open_parquet(file.path) as table:
             return rows_of_span(table, file.path, span)
     except (OSError, pa.ArrowException) as error:
         raise InDoubt(f"{file.name} can't be read: {error}") from error

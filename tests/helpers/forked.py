@@ -12,10 +12,12 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
+_LONGEST_S = 400.0
 _PRELOADED = ["transformers", "datasets", "instructify_train.run.launcher", "instructify.cli"]
 
 
@@ -110,8 +112,10 @@ def fork_ranks(count: int, path: Path, *argv: object) -> list[Forked]:
         )
         for rank in range(count)
     ]
+    end = time.monotonic() + _LONGEST_S
     for rank in ranks:
-        rank.wait()
+        with rank:  # what still runs then is killed
+            rank.wait(max(0.0, end - time.monotonic()))
     return ranks
 
 

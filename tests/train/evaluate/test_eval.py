@@ -126,15 +126,15 @@ def test_a_killed_evaluation_goes_on(
     """kill -9 after its first part; the end is that of an evaluation that was left alone."""
     settings = [word for one in QUICK for word in ("--set", one)]
     line = ("eval", model, whole_build, "visdial", "--out", tmp_path, "--device", "cpu")
-    process = start_fork(*line, *settings)
-    parts = tmp_path / "visdial" / "parts"
-    until = time.monotonic() + 120
-    while not (parts.is_dir() and any(parts.iterdir())):
-        assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < until
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with start_fork(*line, *settings) as process:
+        parts = tmp_path / "visdial" / "parts"
+        until = time.monotonic() + 120
+        while not (parts.is_dir() and any(parts.iterdir())):
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     assert not (tmp_path / "visdial" / "result.json").exists()
     refused = evaluate(model, whole_build, tmp_path, "visdial", settings=QUICK)
     assert refused.code == 2

@@ -380,10 +380,10 @@ def test_kill_at_once_and_go_on(whole_build: Path, unbroken: Path, tmp_path: Pat
     """A real process, killed without a word after its third step."""
     recipe, run = recipe_file(tmp_path), tmp_path / "run"
     line = ("train", whole_build, "--recipe", recipe, "--out", run)
-    process = start_fork(*line)
-    until(lambda: (run / "metrics.jsonl").exists() and len(log(run)) > 4)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    with start_fork(*line) as process:
+        until(lambda: (run / "metrics.jsonl").exists() and len(log(run)) > 4)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     assert steps_of(run)[-1] < 6
     assert train(whole_build, run, recipe=recipe, resume=True).code == 0
     assert content(run) == content(unbroken)

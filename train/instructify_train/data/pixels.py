@@ -16,6 +16,7 @@ from PIL import Image
 
 from instructify._util.errors import UserError
 from instructify._util.keyed import hash_texts, mix, uniform_float
+from instructify._util.outside import check_named
 from instructify.pictures import (
     DECODER_ERRORS,
     ClipUnreadable,
@@ -85,8 +86,7 @@ class PixelReader:
 
 def read_file(path: Path, data: DataConfig, size: int) -> Pixels:
     """Decode a picture or clip from a file, as `PixelReader` does without augmentation."""
-    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
-        raise UserError(f"{path} is no file; give a picture or a clip")
+    check_named(path, "give a picture or a clip")
     try:
         content = path.read_bytes()
         if not content:
